@@ -1,0 +1,4 @@
+"""Small tools without any domain: ids, time, backoff, supervised tasks, a bounded background queue.
+
+Imports only the standard library.
+"""

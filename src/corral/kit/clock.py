@@ -1,0 +1,101 @@
+"""Time as data: nanoseconds since the epoch inside, RFC 3339 and Go durations at the edges.
+
+Decisions take the time as an argument; code that acts takes a `Clock`, so tests can turn it by hand.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+SECOND = 1_000_000_000
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> int:
+        return time.time_ns()
+
+
+class ManualClock:
+    """A clock that moves only when told to."""
+
+    def __init__(self, start: int = 0) -> None:
+        self.value = start
+
+    def now(self) -> int:
+        return self.value
+
+    def advance(self, nanoseconds: int) -> None:
+        self.value += nanoseconds
+
+
+ZERO = "0001-01-01T00:00:00Z"
+
+
+def to_rfc3339(ns: int) -> str:
+    """RFC 3339 with nanoseconds in UTC, trailing zeros cut as Go's RFC3339Nano does; 0 is Go's zero time.
+
+    >>> to_rfc3339(1_700_000_000_120_000_000)
+    '2023-11-14T22:13:20.12Z'
+    >>> to_rfc3339(0)
+    '0001-01-01T00:00:00Z'
+    """
+    if ns == 0:
+        return ZERO
+    seconds, rest = divmod(ns, SECOND)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    fraction = f".{rest:09d}".rstrip("0") if rest else ""
+    return f"{text}{fraction}Z"
+
+
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:?\d\d)?$")
+
+
+def from_rfc3339(text: str) -> int:
+    """The inverse of `to_rfc3339`; offsets are understood, no offset means UTC. ValueError if it is no time.
+
+    >>> from_rfc3339("2023-11-14T23:13:20.12+01:00")
+    1700000000120000000
+    """
+    found = _RFC3339.match(text)
+    if not found:
+        raise ValueError(f"not an RFC 3339 time: {text!r}")
+    day, clock, fraction, zone = found.groups()
+    if day == "0001-01-01":
+        return 0
+    zone = "+00:00" if zone in (None, "Z", "z") else zone
+    moment = datetime.fromisoformat(f"{day}T{clock}{zone}").astimezone(UTC)
+    return int(moment.timestamp()) * SECOND + int((fraction or "0").ljust(9, "0"))
+
+
+_UNITS = {"ns": 1, "us": 1000, "µs": 1000, "ms": 10**6, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+
+
+def parse_duration(text: str) -> int:
+    """A Go duration in nanoseconds. ValueError if it is none.
+
+    >>> parse_duration("1m30s")
+    90000000000
+    >>> parse_duration("-1.5h")
+    -5400000000000
+    """
+    sign, body = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
+    if body == "0":
+        return 0
+    parts = _PART.findall(body)
+    if not parts or "".join(n + u for n, u in parts) != body:
+        raise ValueError(f"not a duration: {text!r}")
+    return sign * round(sum(float(n) * _UNITS[u] for n, u in parts))

@@ -1,0 +1,77 @@
+"""Background work that somebody owns: a set of tasks, and a bounded queue for work after the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+log = logging.getLogger("corral")
+
+
+class Tasks:
+    """Tasks with one owner: their failures are logged with their names, and `close` ends them all.
+
+    Unlike `asyncio.TaskGroup` the failure of one leaves the others alone.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task %s failed: %s", task.get_name(), error, exc_info=error)
+
+    async def close(self) -> None:
+        """Cancels what still runs and waits for it. The caller itself may be one of the tasks."""
+        mine = asyncio.current_task()
+        pending = [t for t in self._tasks if t is not mine]
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+
+class Afterwork:
+    """Runs clean-up after the answer was given, in order, at most `limit` waiting; then `put` waits (back-pressure).
+
+    Teardown sets the sustained rate of container starts, so the bound keeps a burst from piling up mounts.
+    """
+
+    def __init__(self, limit: int = 64, workers: int = 2) -> None:
+        self._queue: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue(limit)
+        self._tasks = Tasks()
+        self._workers = workers
+        self._started = False
+
+    async def put(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        if not self._started:
+            self._started = True
+            for n in range(self._workers):
+                self._tasks.start(f"afterwork-{n}", self._run())
+        await self._queue.put((name, work))
+
+    async def _run(self) -> None:
+        while True:
+            name, work = await self._queue.get()
+            try:
+                await work()
+            except Exception:
+                log.exception("clean-up %s failed", name)
+            finally:
+                self._queue.task_done()
+
+    async def drain(self) -> None:
+        """Returns when everything put so far is done."""
+        await self._queue.join()
+
+    async def close(self) -> None:
+        await self.drain()
+        await self._tasks.close()
