@@ -1,0 +1,136 @@
+"""The SQLite file behind a store: who owns it, its tables, and SQLite's errors in our words.
+
+`entries` has one row for each live key, with the revisions that created and last changed it; `meta` has the
+revision of the last commit. Older revisions (for watches and reads in the past) would be rows of a table beside
+these, written in the same transaction; the format number says which tables there are.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+
+from corral.errors import HostError, NoSpace, Unavailable, Unsupported, from_oserror
+
+FORMAT = 1
+APPLICATION = 0x436F7272  # "Corr": tells our files from other programs' databases
+BUSY_TIMEOUT = 5.0  # seconds that a program such as `sqlite3` may hold the file before we give up
+
+_TABLES = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('revision', 0);
+CREATE TABLE entries (
+    key TEXT NOT NULL UNIQUE, value BLOB NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL
+);
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {FORMAT};
+COMMIT;
+"""
+
+
+def translate(path: str, error: sqlite3.Error) -> HostError | Unavailable:
+    """Pure: an error of SQLite as ours, naming the file and what to do.
+
+    >>> full = sqlite3.OperationalError("database or disk is full"); full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    >>> translate("/x.db", full)
+    NoSpace('write store /x.db: no space left on device')
+    """
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
+    if code == sqlite3.SQLITE_FULL:
+        return NoSpace(f"write store {path}: no space left on device", errno.ENOSPC)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Unavailable(f"store {path} is locked by another program; close it and try again")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return HostError(f"store {path} is damaged ({error}); move it away or put a backup in its place", errno.EIO)
+    if code == sqlite3.SQLITE_READONLY:
+        return HostError(f"store {path} cannot be written: {error}", errno.EROFS)
+    return HostError(f"store {path}: {error}", errno.EIO)
+
+
+def lock(path: str) -> int:
+    """Makes this process the only owner of the store until the returned descriptor is closed.
+
+    SQLite itself would let two daemons write in turns. Raises Unavailable (somebody else owns it) and HostError.
+    """
+    try:
+        fd = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise from_oserror(f"open store {path}", error) from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    except BlockingIOError:
+        owner = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(fd)
+        raise Unavailable(f"store {path} is in use by another process (pid {owner})") from None
+    except OSError as error:
+        os.close(fd)
+        raise from_oserror(f"lock store {path}", error) from error
+    return fd
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """A connection in autocommit mode whose transactions are durable when COMMIT returns."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def prepare(path: str) -> None:
+    """Creates the file and its tables, or checks those that are there. The caller owns the lock.
+
+    Raises HostError (damaged), Unsupported (another program's or a newer Corral's file), NoSpace, Unavailable.
+    """
+    # A clean close removes the write-ahead log: one that is left says that the last owner was killed.
+    killed = _size(path + "-wal") > 0
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+        try:
+            _check(path, connection, thorough=killed)
+        finally:
+            connection.close()
+        _sync_directory(os.path.dirname(os.path.abspath(path)))
+    except sqlite3.Error as error:
+        raise translate(path, error) from error
+    except OSError as error:
+        raise from_oserror(f"open store {path}", error) from error
+
+
+def _check(path: str, connection: sqlite3.Connection, *, thorough: bool) -> None:
+    def pragma(name: str) -> int:
+        return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(_TABLES)
+        return
+    if pragma("application_id") != APPLICATION:
+        raise Unsupported(f"{path} is a database of another program")
+    if (found := pragma("user_version")) > FORMAT:
+        raise Unsupported(f"store {path} has format {found}, this version of Corral reads up to {FORMAT}")
+    if thorough:
+        problem = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if problem != "ok":
+            raise HostError(f"store {path} is damaged ({problem}); move it away or put a backup in its place")
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
