@@ -1,0 +1,126 @@
+"""The containers of this engine by id, id prefix and name; each change is saved before it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from corral.errors import Conflict, InvalidInput, NotFound
+from corral.model.container import Container
+from corral.store.interface import Store
+
+if TYPE_CHECKING:
+    from corral.engine.hub import Hub
+    from corral.engine.wait import Waiter
+
+PREFIX = "container/"
+
+
+@dataclass
+class Live:
+    """A container's record, and what the daemon keeps of it only while it runs."""
+
+    record: Container
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    hub: Hub | None = None
+    waiters: set[Waiter] = field(default_factory=set)
+    restart_delay: int = 0
+    restart_timer: asyncio.Task[None] | None = None
+    health_task: asyncio.Task[None] | None = None
+    exited: asyncio.Event = field(default_factory=asyncio.Event)  # set while no process runs
+    removed: bool = False
+    execs: set[str] = field(default_factory=set)
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+
+class Registry:
+    """All containers. A name is reserved from `reserve` on, so that two creations cannot share it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._by_id: dict[str, Live] = {}
+        self._names: dict[str, str] = {}
+
+    async def load(self) -> list[Live]:
+        """Reads every record. Called once, when the daemon starts."""
+        for _, data in await self._store.range(PREFIX):
+            self._add(msgspec.json.decode(data, type=Container))
+        return list(self._by_id.values())
+
+    def _add(self, record: Container) -> Live:
+        live = Live(record)
+        if not record.state.running:
+            live.exited.set()
+        self._by_id[record.id] = live
+        self._names[record.name] = record.id
+        return live
+
+    def __iter__(self) -> Iterator[Live]:
+        return iter(list(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def name_taken(self, name: str) -> bool:
+        return name in self._names
+
+    def find(self, id: str) -> Live | None:
+        return self._by_id.get(id)
+
+    def get(self, ref: str) -> Live:
+        """By full id, name (with or without a leading slash), or unambiguous id prefix.
+
+        NotFound; InvalidInput when a prefix fits more than one.
+        """
+        name = ref.removeprefix("/")
+        found = self._by_id.get(ref) or self._by_id.get(self._names.get(name, ""))
+        if found is None and ref:
+            fits = [live for id, live in self._by_id.items() if id.startswith(ref)]
+            if len(fits) > 1:
+                raise InvalidInput(f"multiple IDs found with provided prefix: {ref}")
+            found = fits[0] if fits else None
+        if found is None:
+            raise NotFound(f"No such container: {ref}")
+        return found
+
+    def reserve(self, name: str, id: str) -> None:
+        """Conflict when the name is another container's."""
+        holder = self._names.get(name)
+        if holder is not None and holder != id:
+            raise Conflict(
+                f'Conflict. The container name "/{name}" is already in use by container "{holder}". '
+                "You have to remove (or rename) that container to be able to reuse that name."
+            )
+        self._names[name] = id
+
+    def release(self, name: str, id: str) -> None:
+        if self._names.get(name) == id:
+            del self._names[name]
+
+    async def save(self, record: Container) -> None:
+        """Durable when it returns."""
+        await self._store.commit({PREFIX + record.id: msgspec.json.encode(record)})
+
+    async def insert(self, record: Container) -> Live:
+        await self.save(record)
+        return self._add(record)
+
+    async def delete(self, live: Live) -> None:
+        await self._store.commit({}, [PREFIX + live.id])
+        self.forget(live)
+
+    def forget(self, live: Live) -> None:
+        self._by_id.pop(live.id, None)
+        self.release(live.name, live.id)
+        live.removed = True
