@@ -1,0 +1,101 @@
+"""Processes as /proc shows them. A pid alone may be recycled; a pid with its start time is one process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import cache
+
+from corral.errors import from_oserror
+
+
+def start_time(pid: int) -> int:
+    """When the process started, in clock ticks since boot; 0 if there is none."""
+    text = _read(pid, "stat")
+    return parse_start_time(text) if text else 0
+
+
+def alive(pid: int, start: int) -> bool:
+    """Whether this very process still runs: neither gone, nor a zombie, nor another one with its pid."""
+    text = _read(pid, "stat") if pid > 0 else ""
+    return bool(text) and parse_start_time(text) == start and _state(text) not in "ZX"
+
+
+def parse_start_time(stat: str) -> int:
+    """Pure: field 22 of /proc/PID/stat. The name in field 2 may hold spaces and parentheses.
+
+    >>> parse_start_time("7 (a) b) S 1 7 7 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0")
+    12345
+    """
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def _state(stat: str) -> str:
+    return stat.rpartition(")")[2].split()[0]
+
+
+def comm(pid: int) -> str:
+    """The short name of the program, "" if there is no such process."""
+    return _read(pid, "comm").rstrip("\n")
+
+
+def cmdline(pid: int) -> list[str]:
+    """The arguments; empty if there is no such process, or it is a kernel thread."""
+    text = _read(pid, "cmdline")
+    return text.removesuffix("\0").split("\0") if text else []
+
+
+def children(pid: int) -> list[int]:
+    """Its direct children, of all its threads."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    return [int(child) for thread in threads for child in _read(pid, f"task/{thread}/children").split()]
+
+
+def parent(pid: int) -> int:
+    """The parent's pid; 0 if there is no such process."""
+    text = _read(pid, "stat")
+    return int(text.rpartition(")")[2].split()[1]) if text else 0
+
+
+def open_pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None if there is no such process."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    except OSError as error:
+        raise from_oserror(f"open process {pid}", error) from error
+
+
+async def wait_exit(pidfd: int) -> None:
+    """Returns when the process behind the descriptor has ended. It need not be a child; the caller closes."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(pidfd, _set, ended)
+    try:
+        await ended
+    finally:
+        loop.remove_reader(pidfd)
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+@cache
+def boot_id() -> str:
+    """Changes with every boot of the machine."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def _read(pid: int, name: str) -> str:
+    try:
+        with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:  # it ended: before the open (ENOENT) or before the read (ESRCH)
+        return ""

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import asyncio
+import os
+
+from corral.linux import proc
+from corral.linux.spawn import spawn
+
+
+async def test_a_process_is_told_from_its_successor() -> None:
+    child = spawn(["sleep", "60"])
+    start = proc.start_time(child.pid)
+    assert start > 0
+    assert proc.alive(child.pid, start)
+    assert not proc.alive(child.pid, start + 1)
+    assert child.pid in proc.children(os.getpid())
+    assert proc.comm(child.pid) == "sleep"
+    assert proc.cmdline(child.pid) == ["sleep", "60"]
+    assert proc.parent(child.pid) == os.getpid()
+    fd = proc.open_pidfd(child.pid)
+    assert fd is not None
+    waiting = asyncio.create_task(proc.wait_exit(fd))
+    child.kill()
+    await asyncio.wait_for(waiting, 5)
+    os.close(fd)
+    await child.wait()
+    assert proc.start_time(child.pid) == 0
+    assert not proc.alive(child.pid, start)
+    assert proc.open_pidfd(child.pid) is None
+    assert proc.cmdline(child.pid) == []
+
+
+def test_nobody_is_not_alive() -> None:
+    assert not proc.alive(0, 0)
+
+
+def test_names_with_parentheses() -> None:
+    assert proc.parse_start_time("7 (x) (y z)) R " + " ".join(str(n) for n in range(4, 60))) == 22
