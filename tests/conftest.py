@@ -1,0 +1,97 @@
+"""What every test shares: which tests run where, and the daemons that they talk to."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.endpoint import Endpoint
+    from tests.support.instance import Instance
+
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+IN_GUEST = os.environ.get("CORRAL_GUEST") == "1"
+ORDER = ("unit", "contract", "property", "system", "compat", "guest")  # cheap ones fail first
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("corral")
+    group.addoption("--peers", action="store_true", help="also compare with peers (dockerd); always on where CI=true")
+    group.addoption("--guest-subset", action="store_true", help="only what runs inside the guest")
+    group.addoption("--target", default="corral", help="corral, or dockerd to check the system tests themselves")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "in_guest: runs only inside the guest")
+    config.addinivalue_line("markers", "not_in_guest: cannot run inside the guest; says why")
+
+
+def _rank(item: pytest.Item) -> int:
+    parts = item.path.parts
+    return next((place for place, name in enumerate(ORDER) if name in parts), len(ORDER))
+
+
+def _unwanted(item: pytest.Item, config: pytest.Config) -> bool:
+    if item.get_closest_marker("peers") and not (IN_CI or config.getoption("--peers")):
+        return True
+    if config.getoption("--guest-subset"):
+        inside = "inside" in item.path.parts or item.path.name.startswith("test_engine_")
+        return not inside or item.get_closest_marker("not_in_guest") is not None
+    return item.get_closest_marker("in_guest") is not None and not IN_GUEST
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order by cost; deselect peers where they were not asked for; without root, skip what needs it (never in CI)."""
+    unwanted = [item for item in items if _unwanted(item, config)]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+    chosen = [item for item in items if item not in set(unwanted)]
+    chosen.sort(key=_rank)
+    items[:] = chosen
+    if not IN_CI and (platform.system() != "Linux" or os.geteuid() != 0):
+        reason = pytest.mark.skip(reason="needs root on Linux: sudo ./dev test")
+        for item in items:
+            if item.get_closest_marker("root"):
+                item.add_marker(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """One daemon with the busybox image for the whole session."""
+    if request.config.getoption("--target") == "dockerd":
+        from tests.support.dockerd import Dockerd
+
+        with Dockerd(Path("/tmp/corral-peer")) as peer:
+            peer.import_image()
+            yield peer
+        return
+    from tests.support.instance import instance
+
+    with instance() as subject:
+        yield subject
+
+
+@pytest.fixture
+def engine(shared_engine: Endpoint) -> Iterator[Endpoint]:
+    """The session's daemon; whatever a test leaves in it is removed, and leaks of that removal are found."""
+    yield shared_engine
+    shared_engine.remove_everything()
+    from tests.support.instance import Instance
+    from tests.support.wait import eventually
+
+    if isinstance(shared_engine, Instance):
+        eventually(lambda: shared_engine.settled() == (0, 0), "no mount and no monitor stays after the containers went")
+
+
+@pytest.fixture
+def fresh() -> Iterator[Instance]:
+    """A daemon of the test's own, with the busybox image: for tests that kill or restart it."""
+    from tests.support.instance import instance
+
+    with instance() as subject:
+        yield subject

@@ -1,0 +1,139 @@
+"""The guest's disk: a small Debian with systemd and pure cgroup v2, made once and kept in `.cache/`.
+
+The disk knows nothing of Corral. At the end of its boot it mounts the second disk (the *payload*, see payload.py),
+runs the `run` script found there with the serial console as its output, and powers itself off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+SUITE = "bookworm"
+PACKAGES = (
+    "systemd-sysv",
+    "udev",
+    "dbus",
+    "kmod",
+    "procps",
+    "iproute2",
+    "iptables",
+    "nftables",
+    "e2fsprogs",
+    "linux-image-cloud-amd64",
+    "python3",
+    "busybox-static",
+    "conmon",
+    "crun",
+    "runc",
+    "tini",
+)
+SIZE = "3G"
+
+PAYLOAD_UNIT = """\
+[Unit]
+Description=Run the payload of the second disk, then power off
+After=multi-user.target
+
+[Service]
+Type=oneshot
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+Delegate=yes
+ExecStartPre=/bin/mount /dev/vdb /opt
+ExecStart=/bin/sh /opt/run
+ExecStopPost=/bin/systemctl --no-block poweroff
+TimeoutStartSec=infinity
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+# What would only cost time in a machine that lives for minutes.
+MASKED = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "getty@tty1.service",
+    "motd-news.timer",
+    "serial-getty@ttyS0.service",
+    "systemd-networkd-wait-online.service",
+    "systemd-random-seed.service",
+    "systemd-update-utmp.service",
+)
+
+
+def cache_key() -> str:
+    """The name of the image that this recipe makes: it changes when anything that goes in does. Pure."""
+    recipe = "\n".join((SUITE, SIZE, PAYLOAD_UNIT, *PACKAGES, *MASKED, CUSTOMIZE))
+    return hashlib.sha256(recipe.encode()).hexdigest()[:16]
+
+
+CUSTOMIZE = r"""
+set -eu
+root="$1"
+echo corral-guest > "$root/etc/hostname"
+printf '127.0.0.1 localhost corral-guest\n::1 localhost\n' > "$root/etc/hosts"
+: > "$root/etc/fstab"
+mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/opt"
+ln -sf ../payload.service "$root/etc/systemd/system/multi-user.target.wants/payload.service"
+cd "$root"
+rm -rf usr/share/doc usr/share/man usr/share/locale var/cache/apt var/lib/apt/lists
+"""
+
+
+def _customize(root: Path) -> None:
+    subprocess.run(["sh", "-c", CUSTOMIZE, "customize", str(root)], check=True)
+    units = root / "etc/systemd/system"
+    (units / "payload.service").write_text(PAYLOAD_UNIT)
+    for unit in MASKED:
+        (units / unit).unlink(missing_ok=True)
+        (units / unit).symlink_to("/dev/null")
+
+
+def _bootstrap(root: Path) -> None:
+    """A Debian tree in `root`. The host's own apt sources are used where the host is that Debian."""
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(root)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=600)
+
+
+def _boot_file(root: Path, prefix: str) -> Path:
+    return next(path for path in sorted((root / "boot").iterdir()) if path.name.startswith(prefix))
+
+
+def guest_image(cache: Path) -> Path:
+    """The folder with `disk.img`, `vmlinuz` and `initrd`; made at the first call (about a minute)."""
+    done = cache / f"guest-{cache_key()}"
+    if done.is_dir():
+        return done
+    cache.mkdir(parents=True, exist_ok=True)
+    # Beside the final place, so that the last step is one atomic rename; a killed run leaves only a work folder.
+    work = Path(tempfile.mkdtemp(prefix="guest-work-", dir=cache))
+    try:
+        root = work / "root"
+        _bootstrap(root)
+        _customize(root)
+        made = work / "made"
+        made.mkdir()
+        shutil.copyfile(_boot_file(root, "vmlinuz-"), made / "vmlinuz")
+        shutil.copyfile(_boot_file(root, "initrd.img-"), made / "initrd")
+        make_disk(root, made / "disk.img", SIZE)
+        os.rename(made, done)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return done
+
+
+def make_disk(tree: Path, disk: Path, size: str) -> None:
+    """An ext4 file system of `size` (as mkfs takes it, sparse) that holds a copy of `tree`."""
+    options = "lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0"
+    command = ["mkfs.ext4", "-q", "-F", "-O", "^metadata_csum", "-E", options, "-d", str(tree), str(disk), size]
+    subprocess.run(command, check=True, timeout=300, stdout=subprocess.DEVNULL)

@@ -1,0 +1,59 @@
+"""The virtual machine itself: QEMU in software emulation, its serial console read as lines.
+
+KVM is not used unless asked for (CORRAL_GUEST_ACCEL=kvm): many build machines show /dev/kvm and boot nothing with it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+CONSOLE = "console=ttyS0 root=/dev/vda rw quiet loglevel=3 mitigations=off systemd.show_status=0 audit=0 nowatchdog"
+
+
+def command(image: Path, payload: Path, *, accel: str, memory_mb: int) -> list[str]:
+    """QEMU's argument vector. Pure. The disks stay as they are: writes go to a file that vanishes."""
+    accel_options = "tcg,thread=multi,tb-size=512" if accel == "tcg" else accel
+    return [
+        "qemu-system-x86_64",
+        *("-M", "q35", "-accel", accel_options, "-cpu", "max" if accel == "tcg" else "host"),
+        *("-smp", "2", "-m", str(memory_mb), "-nographic", "-nodefaults", "-serial", "stdio", "-no-reboot"),
+        *("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"), "-append", CONSOLE),
+        *("-drive", f"file={image / 'disk.img'},if=virtio,format=raw,cache=unsafe,snapshot=on"),
+        *("-drive", f"file={payload},if=virtio,format=raw,cache=unsafe,snapshot=on"),
+        *("-device", "virtio-rng-pci"),
+    ]
+
+
+def run(image: Path, payload: Path, *, seconds: float, memory_mb: int = 3072) -> Iterator[str]:
+    """Boot, yield the console's lines as they come, and end with the machine.
+
+    :raises TimeoutError: it was still running after `seconds`; it is ended then.
+    """
+    accel = os.environ.get("CORRAL_GUEST_ACCEL", "tcg")
+    argv = command(image, payload, accel=accel, memory_mb=memory_mb)
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
+        assert qemu.stdout is not None
+        try:
+            yield from _lines(qemu.stdout.fileno(), time.monotonic() + seconds)
+        finally:
+            qemu.kill()
+
+
+def _lines(fd: int, deadline: float) -> Iterator[str]:
+    pending = b""
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([fd], [], [], left)[0]:
+            raise TimeoutError("the guest was still running when its time was over")
+        chunk = os.read(fd, 65536)
+        if not chunk:
+            break
+        *lines, pending = (pending + chunk).split(b"\n")
+        yield from (line.rstrip(b"\r").decode(errors="replace") for line in lines)
+    if pending:
+        yield pending.decode(errors="replace")

@@ -1,0 +1,104 @@
+"""The second disk: this checkout, the Python packages that its tests need, and the script that the guest runs.
+
+Layout inside the guest (mounted at /opt)::
+
+    /opt/run           what payload.service executes; its output is the serial console
+    /opt/corral/       the checkout: every file that git knows or would add
+    /opt/packages/     site-packages, made outside from wheels
+    /opt/bin/corral    the command, as an installation would have it
+
+Every line of the script's own starts with `GUEST: `, so that the host's test finds them between the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.guest.image import make_disk
+
+PYTHON = "3.11"  # of the guest's Debian
+WHEELS = (
+    "httptools>=0.6",
+    "msgspec>=0.18",
+    "docker>=7",
+    "hypothesis>=6",
+    "pytest>=8",
+    "pytest-asyncio>=0.23",
+    "pytest-timeout>=2",
+)
+SIZE = "512M"
+
+COMMAND = """\
+#!/bin/sh
+export PYTHONPATH=/opt/corral/src:/opt/packages PYTHONDONTWRITEBYTECODE=1
+exec /usr/bin/python3 -m corral.cli.main "$@"
+"""
+
+RUN = """\
+export PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb
+export PYTHONPATH=/opt/corral:/opt/corral/src:/opt/packages PYTHONDONTWRITEBYTECODE=1
+export CORRAL_GUEST=1 {environment}
+modprobe -a overlay veth bridge nf_tables nf_nat loop 2>/dev/null
+cd /opt/corral
+echo "GUEST: $(uname -r), up for $(cut -d' ' -f1 /proc/uptime) s"
+python3 -m pytest -p no:cacheprovider --color=no {arguments}
+echo "GUEST: exit $?"
+journalctl -u corral --no-pager -q -n 60 2>/dev/null | sed 's/^/GUEST: journal: /'
+"""
+
+
+def script(arguments: list[str], environment: dict[str, str]) -> str:
+    """What the guest runs. Pure.
+
+    >>> "pytest -p no:cacheprovider --color=no tests/system" in script(["tests/system"], {})
+    True
+    """
+    words = " ".join(f"{name}={value}" for name, value in sorted(environment.items()))
+    return RUN.format(arguments=" ".join(arguments), environment=words)
+
+
+def packages(cache: Path) -> Path:
+    """A site-packages folder for the guest's Python, made from wheels; kept by what it holds."""
+    key = hashlib.sha256("\n".join((PYTHON, *WHEELS)).encode()).hexdigest()[:16]
+    done = cache / f"guest-packages-{key}"
+    if done.is_dir():
+        return done
+    cache.mkdir(parents=True, exist_ok=True)
+    work = tempfile.mkdtemp(prefix="guest-packages-work-", dir=cache)
+    try:
+        target = ["--target", work, "--python-version", PYTHON, "--only-binary=:all:", "--implementation", "cp"]
+        quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--root-user-action=ignore"]
+        subprocess.run([sys.executable, "-m", "pip", "install", *quiet, *target, *WHEELS], check=True, timeout=300)
+        os.rename(work, done)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return done
+
+
+def _copy_checkout(checkout: Path, target: Path) -> None:
+    listing = ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, check=True, capture_output=True).stdout.decode().split("\0")
+    for name in filter(None, names):
+        source = checkout / name
+        if source.is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+
+
+def make_payload(checkout: Path, cache: Path, disk: Path, run: str) -> None:
+    """The payload disk at `disk`, with `run` as its script."""
+    with tempfile.TemporaryDirectory(prefix="corral-payload-") as folder:
+        tree = Path(folder)
+        _copy_checkout(checkout, tree / "corral")
+        shutil.copytree(packages(cache), tree / "packages", symlinks=True)
+        (tree / "bin").mkdir()
+        (tree / "bin/corral").write_text(COMMAND)
+        (tree / "bin/corral").chmod(0o755)
+        (tree / "run").write_text(run)
+        make_disk(tree, disk, SIZE)

@@ -1,0 +1,101 @@
+"""What a host looks like from outside, so that before and after can be compared.
+
+`Footprint.of(words)` keeps only what belongs to one instance: its root's path, its bridge's and table's names. Where
+nothing else works on the machine (CI, the guest) `Footprint.of_host()` takes everything.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Each is a set of words that name one thing of the host's."""
+
+    mounts: frozenset[str]
+    links: frozenset[str]
+    tables: frozenset[str]
+    cgroups: frozenset[str]
+    processes: frozenset[str]
+    netns: frozenset[str]
+
+    @classmethod
+    def of_host(cls, keep: Callable[[str], bool] = lambda word: True) -> Footprint:
+        """Everything for which `keep` is true."""
+        return cls(
+            mounts=frozenset(filter(keep, _mounts())),
+            links=frozenset(filter(keep, os.listdir("/sys/class/net"))),
+            tables=frozenset(filter(keep, _tables())),
+            cgroups=frozenset(filter(keep, _cgroups())),
+            processes=frozenset(filter(keep, _processes())),
+            netns=frozenset(filter(keep, _named_netns())),
+        )
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> Footprint:
+        """What has one of `words` in its name."""
+        wanted = tuple(words)
+        return cls.of_host(lambda word: any(part in word for part in wanted))
+
+    def beyond(self, before: Footprint) -> dict[str, list[str]]:
+        """What is here and was not `before`, by kind; empty when nothing leaked. Pure.
+
+        >>> empty = Footprint(*[frozenset()] * 6)
+        >>> Footprint(frozenset({"/x"}), *[frozenset()] * 5).beyond(empty)
+        {'mounts': ['/x']}
+        """
+        kinds = ("mounts", "links", "tables", "cgroups", "processes", "netns")
+        found = {kind: sorted(getattr(self, kind) - getattr(before, kind)) for kind in kinds}
+        return {kind: names for kind, names in found.items() if names}
+
+
+def _mounts() -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line.split()[4] for line in lines]
+
+
+def _tables() -> list[str]:
+    done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def _cgroups() -> list[str]:
+    return [folder for folder, _, _ in os.walk(CGROUPS)]
+
+
+def _processes() -> list[str]:
+    """`pid command line` of each process that is no kernel thread and no zombie."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            line = Path(f"/proc/{name}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if line and int(name) != os.getpid():
+            found.append(f"{name} {line.replace(bytes(1), b' ').decode(errors='replace').strip()}")
+    return found
+
+
+def _named_netns() -> list[str]:
+    try:
+        return os.listdir("/run/netns")
+    except FileNotFoundError:
+        return []
+
+
+def network_namespaces() -> set[str]:
+    """Every network namespace that some process lives in or some mount keeps (`net:[4026531840]`)."""
+    found = set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            found.add(os.readlink(f"/proc/{name}/ns/net"))
+        except OSError:
+            continue
+    return found
