@@ -64,7 +64,8 @@ async def test_a_grandchild_that_keeps_the_pipes_is_not_waited_for() -> None:
 async def test_descriptors_trade_places() -> None:
     pairs = [os.pipe() for _ in range(2)]
     (r1, w1), (r2, w2) = pairs
-    child = spawn(["sh", "-c", f"echo one >/proc/self/fd/{w1}; echo two >/proc/self/fd/{w2}"], pass_fds={w1: w2, w2: w1})
+    script = f"echo one >/proc/self/fd/{w1}; echo two >/proc/self/fd/{w2}"
+    child = spawn(["sh", "-c", script], pass_fds={w1: w2, w2: w1})
     assert await child.wait() == 0
     assert (os.read(r1, 10), os.read(r2, 10)) == (b"two\n", b"one\n")
     for fd in (r1, w1, r2, w2):

@@ -1,0 +1,106 @@
+"""Groups on the real kernel: the host's own layout, and the v2 tree where there is one beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from corral.errors import HostError
+from corral.linux import cgroups as cg
+from corral.linux.oom import OomWatch
+from corral.linux.spawn import Child, spawn
+
+pytestmark = pytest.mark.root
+GROUP = f"/corral-test-{os.getpid()}"
+
+
+def layouts() -> list[cg.Layout]:
+    found = cg.detect()
+    beside = [cg.Layout("v2", {}, found.unified)] if found.version == "hybrid" else []
+    return [found, *beside]
+
+
+@pytest.fixture(params=layouts(), ids=lambda layout: layout.version)
+def groups(request: pytest.FixtureRequest) -> Iterator[cg.Cgroups]:
+    groups = cg.Cgroups(request.param)
+    yield groups
+    groups.kill(GROUP)
+    groups.remove(GROUP)
+    assert not groups.exists(GROUP)
+
+
+async def asleep_in(groups: cg.Cgroups, group: str) -> Child:
+    child = spawn(["sleep", "60"])
+    groups.enter(group, child.pid)
+    return child
+
+
+async def test_life(groups: cg.Cgroups) -> None:
+    group = f"{GROUP}/one/two"
+    groups.create(group)
+    groups.create(group)
+    assert groups.children(GROUP) == ["one"]
+    child = await asleep_in(groups, group)
+    assert groups.pids(GROUP) == groups.pids(group) == [child.pid]
+    assert groups.pids(GROUP, recursive=False) == []
+    assert group in cg.membership(child.pid).values()
+    with pytest.raises(HostError, match=r"remove cgroup .*/one/two: device or resource busy"):
+        groups.remove(GROUP)
+    groups.kill(GROUP)
+    assert await child.wait() == -9
+    groups.remove(group)
+    groups.remove(group)
+    groups.kill(group)
+
+
+async def test_freeze(groups: cg.Cgroups) -> None:
+    groups.create(GROUP)
+    child = await asleep_in(groups, GROUP)
+    groups.freeze(GROUP)
+    child.kill(15)
+    assert child.code is None
+    groups.thaw(GROUP)
+    assert await child.wait() == -15
+    assert not groups.frozen(GROUP)
+
+
+async def test_stats() -> None:
+    groups = cg.Cgroups(cg.detect())
+    if "memory" not in groups.layout.controllers:
+        pytest.fail("this host has no memory controller")
+    groups.create(GROUP)
+    child = await asleep_in(groups, GROUP)
+    sample = groups.stats(GROUP)
+    assert sample.pids == len(groups.pids(GROUP)) == 1
+    assert sample.version == (2 if groups.layout.v2 else 1)
+    assert sample.memory_detail
+    child.kill()
+    await child.wait()
+    groups.remove(GROUP)
+
+
+async def test_being_told_of_an_oom_kill() -> None:
+    groups = cg.Cgroups(cg.detect())
+    groups.create(GROUP)
+    name = "memory.max" if groups.layout.v2 else "memory.limit_in_bytes"
+    groups.write(GROUP, "memory", name, str(16 << 20))
+    watch = OomWatch(groups)
+    told = asyncio.Event()
+    watch.add(GROUP, told.set)
+    read, write = os.pipe()
+    child = spawn([sys.executable, "-c", "input(); b'x' * (1 << 28)"], stdin=read)
+    groups.enter(GROUP, child.pid)
+    os.write(write, b"\n")
+    try:
+        assert await child.wait() == -9
+        await asyncio.wait_for(told.wait(), 10)
+        assert groups.oom_kills(GROUP) >= 1
+    finally:
+        os.close(read)
+        os.close(write)
+        await watch.close()
+        groups.remove(GROUP)
