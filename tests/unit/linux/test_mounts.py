@@ -4,9 +4,7 @@ from corral.linux import mounts
 
 
 def test_mount_points_unescape() -> None:
-    text = (
-        "36 35 98:0 /r\\040 /mnt/a\\040b\\134c rw,noatime - ext3 /dev/root rw\n37 36 0:1 / / rw - tmpfs t rw\n"
-    )
+    text = "36 35 98:0 /r\\040 /mnt/a\\040b\\134c rw,noatime - ext3 /dev/root rw\n37 36 0:1 / / rw - tmpfs t rw\n"
     assert mounts.mount_points(text) == ["/mnt/a b\\c", "/"]
 
 
