@@ -1,0 +1,1 @@
+"""Translations of the wire APIs, nothing more: parse, call the engine, answer."""
