@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 PREFIX = "container/"
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Live:
     """A container's record, and what the daemon keeps of it only while it runs."""
@@ -32,8 +38,16 @@ class Live:
     restart_timer: asyncio.Task[None] | None = None
     health_task: asyncio.Task[None] | None = None
     exited: asyncio.Event = field(default_factory=asyncio.Event)  # set while no process runs
+    torn_down: asyncio.Event = field(default_factory=_set_event)  # set unless a clean-up is waiting
     removed: bool = False
+    keep: bool = False  # a restart is under way: do not remove it though it asked for that
+    stopping: bool = False
     execs: set[str] = field(default_factory=set)
+
+    def cancel_restart(self) -> bool:
+        """True if a restart was waiting, and now is not."""
+        timer, self.restart_timer = self.restart_timer, None
+        return timer is not None and timer.cancel()
 
     @property
     def id(self) -> str:
@@ -119,6 +133,10 @@ class Registry:
     async def delete(self, live: Live) -> None:
         await self._store.commit({}, [PREFIX + live.id])
         self.forget(live)
+
+    async def erase(self, id: str) -> None:
+        """Deletes a record that was saved but is no container yet."""
+        await self._store.commit({}, [PREFIX + id])
 
     def forget(self, live: Live) -> None:
         self._by_id.pop(live.id, None)

@@ -1,0 +1,203 @@
+"""The verbs on containers. Each is one call into the file that has its name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+
+from corral.engine import archive, commit, stats
+from corral.engine import create as creation
+from corral.engine import remove as removal
+from corral.engine import start as starting
+from corral.engine import stop as stopping
+from corral.engine import update as updating
+from corral.engine.access import mounted_rootfs, view
+from corral.engine.hub import Attachment
+from corral.engine.logs import read_log
+from corral.engine.parts import Parts
+from corral.engine.wait import Condition, Waiter
+from corral.errors import Conflict, InvalidInput, Unchanged
+from corral.model.container import Container, ContainerSpec, RestartPolicy
+from corral.model.image import Change
+from corral.model.process import LogEntry, LogQuery
+from corral.model.stats import Stats
+
+
+class Containers:
+    """Every `ref` is an id, an unambiguous id prefix or a name; NotFound when there is no such container."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def get(self, ref: str) -> Container:
+        """The record as it is now. It is the engine's own: read it, do not change it."""
+        return self._parts.registry.get(ref).record
+
+    def list(self) -> list[Container]:
+        return [live.record for live in self._parts.registry if live.record.ready]
+
+    def exec_ids(self, ref: str) -> list[str]:
+        """The exec sessions of a container that have not ended."""
+        return sorted(self._parts.registry.get(ref).execs)
+
+    async def create(self, spec: ContainerSpec, name: str = "") -> creation.Created:
+        return await creation.create(self._parts, spec, name)
+
+    async def start(self, ref: str) -> None:
+        await starting.start(self._parts, self._parts.registry.get(ref))
+
+    async def stop(self, ref: str, timeout: int | None = None, signal: str = "") -> None:
+        await stopping.stop(self._parts, self._parts.registry.get(ref), timeout, signal)
+
+    async def kill(self, ref: str, signal: str = "SIGKILL") -> None:
+        await stopping.kill(self._parts, self._parts.registry.get(ref), signal)
+
+    async def restart(self, ref: str, timeout: int | None = None, signal: str = "") -> None:
+        """Stops if it runs, then starts. A container that removes itself is kept through it."""
+        live = self._parts.registry.get(ref)
+        live.keep = True
+        try:
+            try:
+                await stopping.stop(self._parts, live, timeout, signal)
+            except Unchanged:
+                pass  # it does not run: a restart is then a start
+            await starting.start(self._parts, live)
+        finally:
+            live.keep = False
+        self._parts.tell(live, "restart")
+
+    async def pause(self, ref: str) -> None:
+        await stopping.pause(self._parts, self._parts.registry.get(ref))
+
+    async def unpause(self, ref: str) -> None:
+        await stopping.unpause(self._parts, self._parts.registry.get(ref))
+
+    def waiter(self, ref: str, condition: Condition = "not-running") -> Waiter:
+        """Registered when this returns: nothing that happens later is missed."""
+        return Waiter(self._parts.registry.get(ref), condition)
+
+    async def rename(self, ref: str, name: str) -> None:
+        """Conflict when the name is taken; InvalidInput when it is the same."""
+        live = self._parts.registry.get(ref)
+        async with live.lock:
+            old = live.name
+            if name == old:
+                raise InvalidInput("Renaming a container with the same name as its current name")
+            self._parts.registry.reserve(name, live.id)
+            live.record.name = name
+            try:
+                await self._parts.registry.save(live.record)
+            except BaseException:
+                live.record.name = old
+                self._parts.registry.release(name, live.id)
+                raise
+            self._parts.registry.release(old, live.id)
+            self._parts.tell(live, "rename", oldName=f"/{old}")
+
+    async def update(
+        self, ref: str, resources: Mapping[str, object], restart: RestartPolicy | None = None
+    ) -> list[str]:
+        """Changes limits (fields of `Resources` by name) and the restart policy: warnings."""
+        return await updating.update(self._parts, self._parts.registry.get(ref), resources, restart)
+
+    async def remove(self, ref: str, *, force: bool = False, volumes: bool = False) -> None:
+        await removal.remove(self._parts, self._parts.registry.get(ref), force=force, volumes=volumes)
+
+    async def prune(self, select: Callable[[Container], bool]) -> tuple[list[str], int]:
+        """Removes what does not run and is selected: ids, and bytes freed."""
+        return await removal.prune(self._parts, select)
+
+    async def top(self, ref: str, ps_args: str = "") -> tuple[list[str], list[list[str]]]:
+        return await stats.top(self._parts, self._parts.registry.get(ref), ps_args)
+
+    async def stats(self, ref: str) -> Stats:
+        return stats.read_stats(self._parts, self._parts.registry.get(ref))
+
+    async def changes(self, ref: str) -> list[Change]:
+        """What differs from the image."""
+        return await self._parts.images.changes(self._parts.registry.get(ref).id)
+
+    async def export(self, ref: str) -> AsyncIterator[bytes]:
+        """The whole file system as one tar stream."""
+        live = self._parts.registry.get(ref)
+        async with mounted_rootfs(self._parts, live.id) as rootfs:
+            async for chunk in self._parts.images.export(live.id, rootfs):
+                yield chunk
+        self._parts.tell(live, "export")
+
+    async def commit(self, ref: str, request: commit.CommitRequest) -> str:
+        """A new image from the container's file system: its id."""
+        return await commit.commit(self._parts, self._parts.registry.get(ref), request)
+
+    async def resize(self, ref: str, height: int, width: int) -> None:
+        """Conflict unless it runs."""
+        live = self._parts.registry.get(ref)
+        if live.record.state.status not in ("running", "paused"):
+            raise Conflict(f"cannot resize a stopped container: container {live.id} is not running")
+        await self._parts.monitor.resize(self._parts.paths.bundle(live.id), height, width)
+
+    def logs(self, ref: str, query: LogQuery) -> AsyncIterator[LogEntry]:
+        return read_log(self._parts, self._parts.registry.get(ref), query)
+
+    async def attach(
+        self, ref: str, *, stdin: bool = False, stdout: bool = True, stderr: bool = True
+    ) -> Attachment:
+        """One more client of the console; before the start it waits for it. Conflict when paused or restarting."""
+        live = self._parts.registry.get(ref)
+        state = live.record.state
+        if state.status == "paused":
+            raise Conflict(f"container {live.id} is paused, unpause the container before attach")
+        if state.status == "restarting":
+            raise Conflict(f"container {live.id} is restarting, wait until the container is running")
+        if live.hub is None:
+            live.hub = starting.make_hub(self._parts, live)
+        streams = frozenset(([1] if stdout else []) + ([2] if stderr else []))
+        attachment = live.hub.join(
+            stdin=stdin and live.record.spec.stdin_open, streams=streams, running=state.status == "running"
+        )
+        self._parts.tell(live, "attach")
+        return attachment
+
+    async def archive_stat(self, ref: str, path: str) -> archive.PathStat:
+        """What lies at `path` inside."""
+        live = self._parts.registry.get(ref)
+        async with view(self._parts, live) as tree:
+            return await asyncio.to_thread(archive.stat, tree, path)
+
+    async def archive_get(self, ref: str, path: str) -> tuple[archive.PathStat, AsyncIterator[bytes]]:
+        """The file or directory at `path` as a tar stream."""
+        live = self._parts.registry.get(ref)
+        async with AsyncExitStack() as stack:
+            tree = await stack.enter_async_context(view(self._parts, live))
+            found = await asyncio.to_thread(archive.stat, tree, path)
+            held = stack.pop_all()
+        self._parts.tell(live, "archive-path")
+        return found, _closing(held, archive.read(tree, path))
+
+    async def archive_put(
+        self,
+        ref: str,
+        path: str,
+        chunks: AsyncIterator[bytes],
+        *,
+        no_overwrite_dir_non_dir: bool = False,
+        copy_uid_gid: bool = False,
+    ) -> None:
+        """Unpacks a tar stream in the directory `path`."""
+        live = self._parts.registry.get(ref)
+        async with view(self._parts, live) as tree:
+            await archive.write(tree, path, chunks, no_overwrite_dir_non_dir, copy_uid_gid)
+        self._parts.tell(live, "extract-to-dir")
+
+    async def sizes(self, ref: str) -> tuple[int, int]:
+        """Bytes that the container wrote, and those together with its image's."""
+        record = self._parts.registry.get(ref).record
+        written = await self._parts.images.size_rw(record.id)
+        return written, written + self._parts.images.size_of(record.image_id)
+
+
+async def _closing(stack: AsyncExitStack, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async with stack:
+        async for chunk in chunks:
+            yield chunk

@@ -1,0 +1,171 @@
+"""Making a container: everything is checked and reserved, nothing runs yet."""
+
+from __future__ import annotations
+
+import random
+from contextlib import AsyncExitStack
+
+from msgspec.structs import replace
+
+from corral.engine.access import mounted_rootfs
+from corral.engine.merge import plan_merge
+from corral.engine.mounts import ensure_bind_source, plan_mount_points
+from corral.engine.names import new_name
+from corral.engine.parts import Parts
+from corral.engine.registry import Live
+from corral.errors import Conflict, InvalidInput, NotFound, Unsupported
+from corral.kit.ids import new_id, short
+from corral.model.container import Container, ContainerSpec, MountPoint, Namespaces, NetworkSpec, State, Struct
+from corral.model.image import Image
+
+
+class Created(Struct):
+    id: str
+    warnings: list[str] = []
+
+
+async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
+    """Makes a container. Nothing is left behind where it fails.
+
+    NotFound (image, container to share with), Conflict (name taken), InvalidInput, Unsupported, HostError.
+    """
+    image = parts.images.get(spec.image)
+    id = new_id()
+    spec = _complete(parts, plan_merge(spec, image.config), id)
+    others = [(parts.registry.get(ref).record, mode) for ref, mode in map(_split_from, spec.volumes_from)]
+    points = plan_mount_points(spec, others, new_id)
+    name = name or new_name(parts.registry.name_taken, random.Random())
+    command = [*(spec.entrypoint or []), *(spec.command or [])]
+    record = Container(
+        id,
+        name,
+        parts.clock.now(),
+        image.id,
+        spec,
+        path=command[0],
+        args=command[1:],
+        state=State(),
+        mount_points=points,
+        runtime=parts.runtimes.choose(spec.runtime).name,
+    )
+    warnings = parts.runtimes.check(record)
+    parts.registry.reserve(name, id)
+    async with AsyncExitStack() as undo:
+        undo.callback(parts.registry.release, name, id)
+        live = await _make(parts, record, image, undo)
+        undo.pop_all()
+    parts.tell(live, "create")
+    return Created(id, warnings)
+
+
+async def _make(parts: Parts, record: Container, image: Image, undo: AsyncExitStack) -> Live:
+    for point in record.mount_points:
+        ensure_bind_source(point)
+    parts.images.prepare(record.id, image.id)
+    undo.push_async_callback(parts.images.discard, record.id)
+    record = replace(record, mount_points=await _make_volumes(parts, record, undo))
+    record.ready = True
+    return await parts.registry.insert(record)
+
+
+async def _make_volumes(parts: Parts, record: Container, undo: AsyncExitStack) -> list[MountPoint]:
+    """Makes the volumes that do not exist yet, and fills empty ones with what the image has in their place."""
+    points = list(record.mount_points)
+    wanted = [n for n, point in enumerate(points) if point.type == "volume"]
+    made_now = [n for n in wanted if points[n].anonymous and not parts.volumes.exists(points[n].name)]
+    if made_now:  # so that a crash from here on leaves a record that names them
+        await parts.registry.save(record)
+        undo.push_async_callback(parts.registry.erase, record.id)
+    for n in wanted:
+        point, spec = points[n], points[n].spec
+        existed = parts.volumes.exists(point.name)
+        volume = await parts.volumes.create(
+            point.name,
+            driver=(spec and spec.volume_driver) or record.spec.volume_driver or "local",
+            options=spec.volume_driver_options if spec else {},
+            labels=spec.volume_labels if spec else {},
+            anonymous=point.anonymous,
+        )
+        if not existed:
+            undo.push_async_callback(parts.volumes.remove, point.name, force=True)
+            parts.events.publish("volume", "create", point.name, {"driver": "local"})
+        points[n] = replace(point, source=volume.mountpoint, driver=volume.driver)
+    await _fill(parts, record, [points[n] for n in wanted])
+    return points
+
+
+async def _fill(parts: Parts, record: Container, volumes: list[MountPoint]) -> None:
+    empty = [p for p in volumes if not (p.spec and p.spec.no_copy) and parts.volumes.is_empty(p.name)]
+    if not empty:
+        return
+    async with mounted_rootfs(parts, record.id) as rootfs:
+        for point in empty:
+            await parts.volumes.copy_up(point.name, rootfs, point.target)
+
+
+def _split_from(text: str) -> tuple[str, str]:
+    """Pure: "name[:ro|rw]" of volumes-from.
+
+    >>> _split_from("db:ro")
+    ('db', 'ro')
+    """
+    ref, _, mode = text.partition(":")
+    return ref, mode
+
+
+def _complete(parts: Parts, spec: ContainerSpec, id: str) -> ContainerSpec:
+    """Fills in what depends on this host and on other containers, and refuses what does not fit together."""
+    spec = replace(spec, namespaces=_resolve_namespaces(parts, spec), network=_resolve_network(parts, spec.network))
+    log = spec.log
+    if not log.driver:
+        log = replace(log, driver=parts.config.log_driver)
+    if log.driver not in ("json-file", "local", "none"):
+        raise Unsupported(
+            f"logger: no log driver named '{log.driver}' is registered; json-file, local and none are offered"
+        )
+    parts.check_log_options(log)
+    hostname = spec.hostname
+    if not hostname:
+        hostname = parts.host.hostname if _shares_host_name(spec) else short(id)
+    if spec.network.mode.startswith("container:"):
+        peer = parts.registry.get(spec.network.mode.removeprefix("container:")).record
+        hostname = peer.spec.hostname
+    return replace(spec, hostname=hostname, log=log, shm_size=spec.shm_size or parts.config.shm_size)
+
+
+def _shares_host_name(spec: ContainerSpec) -> bool:
+    return spec.namespaces.uts == "host" or spec.network.mode == "host"
+
+
+def _resolve_namespaces(parts: Parts, spec: ContainerSpec) -> Namespaces:
+    """Names in "container:NAME" become ids, so that a later rename changes nothing."""
+    spaces = spec.namespaces
+    return replace(spaces, pid=_resolve(parts, spaces.pid), ipc=_resolve(parts, spaces.ipc))
+
+
+def _resolve(parts: Parts, mode: str) -> str:
+    if not mode.startswith("container:"):
+        return mode
+    return f"container:{parts.registry.get(mode.removeprefix('container:')).id}"
+
+
+def _resolve_network(parts: Parts, network: NetworkSpec) -> NetworkSpec:
+    mode = _resolve(parts, network.mode)
+    if mode not in ("default", "bridge", "host", "none") and not mode.startswith("container:"):
+        raise NotFound(f"network {mode} not found")
+    for name in network.endpoints:
+        if name not in ("default", "bridge", "host", "none", network.mode):
+            raise NotFound(f"network {name} not found")
+    if mode.startswith("container:") and network.ports:
+        raise Conflict("conflicting options: port publishing and the container type network mode")
+    links = [_resolve_link(parts, link) for link in network.links]
+    return replace(network, mode=mode, links=links)
+
+
+def _resolve_link(parts: Parts, link: str) -> str:
+    """Pure but for the look-up: "name[:alias]" as "id:alias"."""
+    name, _, alias = link.partition(":")
+    try:
+        return f"{parts.registry.get(name).id}:{alias or name}"
+    except NotFound as error:
+        raise InvalidInput(f"could not get container for {name}: {error.message}") from error

@@ -1,0 +1,128 @@
+"""Exec: one more process in a running container. Its monitor is its own, so it too outlives the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import msgspec
+
+from corral.engine.bundle import plan_exec_process
+from corral.engine.hub import Attachment, Hub
+from corral.engine.parts import Parts
+from corral.engine.registry import Live
+from corral.errors import Conflict, CorralError, NotFound, RuntimeFailed
+from corral.kit.ids import new_id
+from corral.model.process import Exec, ExecSpec
+from corral.runtime.monitor import ExecRequest
+
+KEPT_ENDED = 256  # sessions whose exit code can still be asked for
+
+
+@dataclass
+class Session:
+    """A session's record, and its console while it runs."""
+
+    record: Exec
+    live: Live
+    hub: Hub | None = None
+
+
+class Execs:
+    """The sessions, by id. They live in memory: an ended daemon's clients are gone, and so is who would ask."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._sessions: dict[str, Session] = {}
+        self._ended: list[str] = []
+
+    async def create(self, ref: str, spec: ExecSpec) -> str:
+        """A session that has not started: its id. NotFound; Conflict when the container does not run."""
+        live = self._parts.registry.get(ref)
+        _check_running(live)
+        id = new_id()
+        self._sessions[id] = Session(Exec(id, live.id, spec), live)
+        live.execs.add(id)
+        self._tell(id, "exec_create: " + " ".join(spec.command))
+        return id
+
+    def get(self, id: str) -> Exec:
+        """NotFound where there is no such session."""
+        return self._session(id).record
+
+    def _session(self, id: str) -> Session:
+        session = self._sessions.get(id)
+        if session is None:
+            raise NotFound(f"No such exec instance: {id}")
+        return session
+
+    async def start(
+        self, id: str, *, detach: bool = False, console_size: Sequence[int] | None = None, stdin: bool = True
+    ) -> Attachment | None:
+        """Starts the process: its streams, or None when detached.
+
+        NotFound; Conflict when it has started before or the container does not run; RuntimeFailed when the
+        program cannot be executed: the exit code is then 126 or 127.
+        """
+        session = self._session(id)
+        record, live = session.record, session.live
+        if record.started:
+            raise Conflict(f"exec command {id} is already running" if record.running else f"exec {id} has already run")
+        _check_running(live)
+        record.started = True
+        session.hub = hub = Hub(
+            lambda: self._parts.monitor.attach(self._parts.paths.exec(id)),
+            tty=record.spec.tty,
+            stdin_once=True,
+            keep=True,
+        )
+        attachment = None if detach else self._join(session, hub, stdin)
+        try:
+            await self._run(session, console_size or record.spec.console_size)
+        except CorralError as error:
+            self._finish(id, error.exit_code if isinstance(error, RuntimeFailed) else 126)
+            raise
+        return attachment
+
+    def _join(self, session: Session, hub: Hub, stdin: bool) -> Attachment:
+        spec = session.record.spec
+        streams = frozenset(([1] if spec.attach_stdout else []) + ([2] if spec.attach_stderr else []))
+        return hub.join(stdin=stdin and spec.attach_stdin, streams=streams, running=False)
+
+    async def _run(self, session: Session, console_size: Sequence[int]) -> None:
+        raise AssertionError
+
+    async def resize(self, id: str, height: int, width: int) -> None:
+        """Conflict unless it runs."""
+        if not self._session(id).record.running:
+            raise Conflict(f"exec {id} is not running")
+        await self._parts.monitor.resize(self._parts.paths.exec(id), height, width)
+
+    def _finish(self, id: str, code: int) -> None:
+        session = self._sessions.get(id)
+        if session is None or session.record.exit_code is not None:
+            return
+        session.record.running, session.record.exit_code, session.record.pid = False, code, 0
+        session.live.execs.discard(id)
+        self._ended.append(id)
+        while len(self._ended) > KEPT_ENDED:
+            self._sessions.pop(self._ended.pop(0), None)
+        self._tell(id, "exec_die", exitCode=str(code))
+
+    def _tell(self, id: str, action: str, **more: str) -> None:
+        session = self._sessions[id]
+        self._parts.tell(session.live, action, execID=id, **more)
+
+
+def _check_running(live: Live) -> None:
+    status = live.record.state.status
+    if status == "paused":
+        raise Conflict(f"container {live.name} is paused, unpause the container before exec")
+    if status == "restarting":
+        raise Conflict(f"container {live.id} is restarting, wait until the container is running")
+    if status != "running":
+        raise Conflict(f"container {live.id} is not running")

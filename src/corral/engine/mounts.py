@@ -1,0 +1,112 @@
+"""Which mounts a container gets: from other containers, from the user, and anonymous volumes for the rest."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from corral.errors import InvalidInput, from_oserror
+from corral.model.container import Container, ContainerSpec, Mount, MountPoint
+
+
+def plan_mount_points(
+    spec: ContainerSpec, others: Sequence[tuple[Container, str]], new_name: Callable[[], str]
+) -> list[MountPoint]:
+    """Pure: the mounts of a new container, at most one for each target, sorted by target.
+
+    What the user gave wins over `volumes_from` (`others`: container and "", "ro" or "rw"); both win over the
+    image's anonymous volumes. `new_name` gives names for anonymous volumes. A volume's `source` is filled in when
+    the volume has been made.
+
+    >>> spec = ContainerSpec("x", mounts=[Mount("volume", "/data", "db")], volumes=["/data", "/log"])
+    >>> [(p.target, p.name, p.anonymous) for p in plan_mount_points(spec, [], lambda: "f00d")]
+    [('/data', 'db', False), ('/log', 'f00d', True)]
+    """
+    points: dict[str, MountPoint] = {}
+    for container, mode in others:
+        for point in container.mount_points:
+            points[point.target] = replace(point, read_write=mode != "ro" and point.read_write)
+    for mount in spec.mounts:
+        points[clean(mount.target)] = _point(mount, new_name)
+    covered = {*points, *map(clean, spec.tmpfs)}
+    for target in map(clean, spec.volumes):
+        if target not in covered:
+            points[target] = MountPoint("volume", "", target, name=new_name(), driver="local", anonymous=True)
+    return [points[target] for target in sorted(points)]
+
+
+def clean(target: str) -> str:
+    """Pure: an absolute, normal path. InvalidInput for one that is not absolute, or is the root.
+
+    >>> clean("/a//b/../c/")
+    '/a/c'
+    """
+    path = posixpath.normpath("/" + target.lstrip("/"))
+    if not target.startswith("/"):
+        raise InvalidInput(f"invalid mount path: '{target}' mount path must be absolute")
+    if path == "/":
+        raise InvalidInput("invalid specification: destination can't be '/'")
+    return path
+
+
+def _point(mount: Mount, new_name: Callable[[], str]) -> MountPoint:
+    target, anonymous = clean(mount.target), mount.type == "volume" and not mount.source
+    point = MountPoint(mount.type, "", target, mode=mount.mode, read_write=not mount.read_only, spec=mount)
+    if mount.type == "volume":
+        name = mount.source or new_name()
+        return replace(point, name=name, driver="local", anonymous=anonymous, mode=mount.mode or "z")
+    if mount.type == "bind":
+        return replace(point, source=posixpath.normpath(mount.source), propagation=mount.propagation or "rprivate")
+    return replace(point, source=mount.source, read_write=mount.type != "image" and not mount.read_only)
+
+
+def ensure_bind_source(point: MountPoint) -> None:
+    """Makes a missing bind source a directory, as the short form promises; InvalidInput in the long form."""
+    if point.type != "bind" or os.path.lexists(point.source):
+        return
+    if point.spec is not None and not point.spec.short and not point.spec.create_source:
+        raise InvalidInput(f'invalid mount config for type "bind": bind source path does not exist: {point.source}')
+    try:
+        os.makedirs(point.source, exist_ok=True)
+    except OSError as error:
+        raise from_oserror(
+            f"error while creating mount source path '{point.source}': mkdir {point.source}", error
+        ) from error
+
+
+def plan_bind_options(point: MountPoint) -> list[str]:
+    """Pure: the OCI mount options of a bind or volume.
+
+    >>> plan_bind_options(MountPoint("bind", "/a", "/b", read_write=False, propagation="rslave"))
+    ['rbind', 'rslave', 'ro']
+    """
+    once = point.spec is not None and point.spec.non_recursive
+    return ["bind" if once else "rbind", point.propagation or "rprivate", "rw" if point.read_write else "ro"]
+
+
+def plan_tmpfs_options(given: str) -> list[str]:
+    """Pure: the OCI mount options of a tmpfs; what is given overrides the safe defaults.
+
+    >>> plan_tmpfs_options("size=64k,exec")
+    ['nosuid', 'nodev', 'size=64k', 'exec']
+    """
+    mine = [option for option in given.split(",") if option]
+    opposite = {"exec": "noexec", "suid": "nosuid", "dev": "nodev"}
+    dropped = {opposite.get(option, option) for option in mine}
+    return [o for o in ("noexec", "nosuid", "nodev") if o not in dropped] + mine
+
+
+def plan_tmpfs_mount(mount: Mount) -> str:
+    """Pure: the option text of a tmpfs given in the long form.
+
+    >>> plan_tmpfs_mount(Mount("tmpfs", "/t", tmpfs_size=4096, tmpfs_mode=0o1770, read_only=True))
+    'size=4096,mode=1770,ro'
+    """
+    parts = [f"size={mount.tmpfs_size}"] if mount.tmpfs_size else []
+    parts += [f"mode={mount.tmpfs_mode:o}"] if mount.tmpfs_mode is not None else []
+    parts += ["=".join(option) for option in mount.tmpfs_options]
+    parts += ["ro"] if mount.read_only else []
+    return ",".join(parts)

@@ -1,0 +1,95 @@
+"""What every verb of the engine works with, and where things lie on disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from corral.engine.config import EngineConfig
+from corral.engine.events import Events
+from corral.engine.host import HostInfo
+from corral.engine.registry import Live, Registry
+from corral.kit.clock import Clock
+from corral.kit.tasks import Afterwork, Tasks
+
+if TYPE_CHECKING:
+    from corral.engine.resolvers import RuntimeSet
+    from corral.images import Images
+    from corral.linux.cgroups import Cgroups
+    from corral.linux.limits import Limits
+    from corral.logs import Rotator
+    from corral.networks import Networks
+    from corral.runtime.exits import Exits
+    from corral.runtime.monitor import Monitor
+    from corral.volumes import Volumes
+
+
+@dataclass(frozen=True)
+class Paths:
+    """`root` outlives a boot, `run` need not."""
+
+    root: str
+    run: str
+
+    def bundle(self, id: str) -> str:
+        """The OCI bundle: config.json, the mounted root file system, the files the engine writes."""
+        return f"{self.run}/c/{id}"
+
+    def rootfs(self, id: str) -> str:
+        return f"{self.run}/c/{id}/rootfs"
+
+    def state(self, id: str) -> str:
+        """What the container leaves on disk besides its file system: its log."""
+        return f"{self.root}/containers/{id}"
+
+    def log(self, id: str) -> str:
+        return f"{self.root}/containers/{id}/container.log"
+
+    @property
+    def exits(self) -> str:
+        """Exit statuses that monitors wrote: on disk, because one may have been written just before a reboot."""
+        return f"{self.root}/exits"
+
+    def exec(self, id: str) -> str:
+        return f"{self.run}/e/{id}"
+
+    def make(self) -> None:
+        for path in (f"{self.root}/containers", self.exits, f"{self.run}/c", f"{self.run}/e", f"{self.run}/runtime"):
+            os.makedirs(path, mode=0o711, exist_ok=True)
+
+
+@dataclass
+class Parts:
+    """The parts that the engine composes. Made once, in `engine.py`."""
+
+    config: EngineConfig
+    paths: Paths
+    clock: Clock
+    host: HostInfo
+    limits: Limits
+    registry: Registry
+    events: Events
+    images: Images
+    volumes: Volumes
+    networks: Networks
+    runtimes: RuntimeSet
+    monitor: Monitor
+    exits: Exits
+    cgroups: Cgroups
+    cgroup_root: str  # the group, in every hierarchy, under which this instance's containers live
+    monitor_cgroup: str  # the group that monitors enter, "" to leave them with the daemon
+    rotator: Rotator
+    tasks: Tasks = field(default_factory=Tasks)
+    afterwork: Afterwork = field(default_factory=Afterwork)
+    closing: bool = False
+
+    def tell(self, live: Live, action: str, **more: str) -> None:
+        """Publishes a container's event with its image, name and labels."""
+        record = live.record
+        attributes = {**record.spec.labels, "image": record.spec.image, "name": record.name, **more}
+        self.events.publish("container", action, record.id, attributes)
+
+    def group(self, live: Live) -> str:
+        """The container's own cgroup."""
+        return f"{live.record.spec.cgroup_parent or self.cgroup_root}/{live.id}"

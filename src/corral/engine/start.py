@@ -1,0 +1,154 @@
+"""Starting a container: its file system, its network, its files, its runtime bundle, its monitor, and off it goes.
+
+Every step that changes the machine pushes its undo. A daemon that is killed between two steps leaves a bundle
+directory behind, by which the next one finds and finishes or removes the rest (`adopt.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+
+import msgspec
+from msgspec.structs import replace
+
+from corral.engine.bundle import plan_input, write_files
+from corral.engine.health import watch_health
+from corral.engine.hub import Hub
+from corral.engine.parts import Parts
+from corral.engine.registry import Live
+from corral.engine.teardown import schedule_teardown, teardown
+from corral.engine.wait import tell_exit
+from corral.errors import Conflict, CorralError, RuntimeFailed, Unchanged
+from corral.linux.namespaces import new_netns
+from corral.linux.proc import start_time
+from corral.model.container import Health, State
+from corral.runtime.monitor import MonitorRequest, Started
+
+
+async def start(parts: Parts, live: Live) -> None:
+    """Starts a container that does not run.
+
+    Unchanged when it runs; Conflict when paused or being removed; RuntimeFailed (with the exit code that a shell
+    would report) and HostError when the host refuses: then the container keeps the error and its exit code.
+    """
+    async with live.lock:
+        state = live.record.state
+        if live.removed or state.status in ("removing", "dead"):
+            raise Conflict("container is marked for removal and cannot be started")
+        if state.status == "paused":
+            raise Conflict("cannot start a paused container, try unpause instead")
+        if state.status == "running":
+            raise Unchanged(f"container {live.id} is running")
+        live.cancel_restart()
+        live.restart_delay = 0
+        live.record.state = replace(state, status="created" if state.status == "created" else "exited", restart_count=0)
+        await start_locked(parts, live)
+
+
+async def start_again(parts: Parts, live: Live) -> None:
+    """The restart policy's start, with the lock held: a failure is recorded and told, not raised."""
+    try:
+        await start_locked(parts, live)
+    except CorralError:
+        parts.tell(live, "die", exitCode=str(live.record.state.exit_code))
+
+
+async def start_locked(parts: Parts, live: Live) -> None:
+    await live.torn_down.wait()
+    try:
+        started = await _run(parts, live)
+    except CorralError as error:
+        await _failed(parts, live, error)
+        raise
+    live.record.state = State(
+        status="running",
+        pid=started.pid,
+        pid_start=start_time(started.pid),
+        monitor_pid=started.monitor_pid,
+        started_at=parts.clock.now(),
+        finished_at=live.record.state.finished_at,
+        restart_count=live.record.state.restart_count,
+        health=Health() if parts.is_checked(live.record.spec.health) else None,
+    )
+    live.exited.clear()
+    await parts.registry.save(live.record)
+    parts.tell(live, "start")
+    watch_health(parts, live)
+
+
+async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
+    code = error.exit_code if isinstance(error, RuntimeFailed) else 128
+    status = "created" if live.record.state.started_at == 0 else "exited"
+    live.record.state = replace(
+        live.record.state, status=status, exit_code=code, error=error.message, pid=0, finished_at=parts.clock.now()
+    )
+    live.record.endpoints, live.record.ports = {}, []
+    live.exited.set()
+    await parts.registry.save(live.record)
+    if live.hub:
+        await live.hub.ended(restarting=False)
+    tell_exit(live)
+
+
+async def _run(parts: Parts, live: Live) -> Started:
+    id, bundle = live.id, parts.paths.bundle(live.id)
+    runtime = parts.runtimes.get(live.record.runtime)
+    async with AsyncExitStack() as undo:
+        os.makedirs(parts.paths.rootfs(id), exist_ok=True)
+        os.makedirs(parts.paths.state(id), mode=0o710, exist_ok=True)
+        undo.push_async_callback(teardown, parts, id, live.record.runtime, parts.group(live))
+        parts.images.mount(id, parts.paths.rootfs(id))
+        netns = _netns(parts, live, undo)
+        await parts.bind_mounts(live, undo)
+        config = await plan_input(parts, live, netns)
+        with open(f"{bundle}/config.json", "wb") as file:
+            file.write(msgspec.json.encode(config))
+        creating = asyncio.create_task(parts.monitor.create(_request(parts, live)))
+        try:
+            await _attach(parts, live, netns, undo)
+            write_files(parts, live)
+        finally:
+            started = await creating
+        live.hub = live.hub or make_hub(parts, live)
+        if live.hub.busy:
+            live.hub.connect()
+        await runtime.start(id)
+        undo.pop_all()
+    return started
+
+
+def _netns(parts: Parts, live: Live, undo: AsyncExitStack) -> int | None:
+    """A new network namespace, unless the container uses the host's or another container's."""
+    mode = live.record.spec.network.mode
+    if mode == "host" or mode.startswith("container:"):
+        return None
+    netns = new_netns()
+    undo.callback(os.close, netns)
+    return netns
+
+
+async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitStack) -> None:
+    record = live.record
+    if netns is None or record.spec.network.mode == "none" or record.spec.network.disabled:
+        return
+    undo.push_async_callback(parts.networks.detach, live.id)
+    record.endpoints, record.ports = await parts.networks.attach(
+        live.id, netns, record.spec.network, ports=record.spec.network.ports, hostname=record.spec.hostname
+    )
+
+
+def _request(parts: Parts, live: Live) -> MonitorRequest:
+    raise AssertionError
+
+
+def make_hub(parts: Parts, live: Live) -> Hub:
+    spec = live.record.spec
+    bundle = parts.paths.bundle(live.id)
+    return Hub(
+        lambda: parts.monitor.attach(bundle),
+        tty=spec.tty,
+        stdin_once=spec.stdin_once,
+        keep=spec.stdin_open and spec.stdin_once,
+    )

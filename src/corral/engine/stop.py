@@ -1,0 +1,176 @@
+"""Ending a container's process: with grace, or without."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal as signals
+
+from msgspec.structs import replace
+
+from corral.engine.parts import Parts
+from corral.engine.registry import Live
+from corral.engine.wait import tell_exit
+from corral.errors import Conflict, HostError, InvalidInput, Unchanged
+from corral.linux.proc import open_pidfd, start_time
+
+AFTER_KILL = 10.0  # seconds for the kernel to end a process that got SIGKILL
+
+
+def parse_signal(text: str) -> int:
+    """Pure: a signal's number from "SIGTERM", "term", "15", "RTMIN+3". InvalidInput for anything else.
+
+    >>> parse_signal("SIGTERM"), parse_signal("hup"), parse_signal("9"), parse_signal("SIGRTMIN+3")
+    (15, 1, 9, 37)
+    """
+    name = text.upper().removeprefix("SIG")
+    base, _, offset = name.partition("+" if "+" in name else "-")
+    if name.isdigit() and 0 < int(name) <= 64:
+        return int(name)
+    if base in ("RTMIN", "RTMAX") and (not offset or offset.isdigit()):
+        start = 34 if base == "RTMIN" else 64
+        number = start + int(offset or 0) * (1 if "+" in name else -1)
+        if 34 <= number <= 64:
+            return number
+    elif f"SIG{name}" in signals.Signals.__members__:
+        return int(signals.Signals[f"SIG{name}"])
+    raise InvalidInput(f"invalid signal: {text}")
+
+
+async def stop(parts: Parts, live: Live, timeout: int | None = None, signal: str = "") -> None:
+    """Sends the stop signal, waits `timeout` seconds (negative: for ever), then kills.
+
+    Unchanged when nothing runs. None takes the container's own timeout, then the engine's.
+    """
+    spec = live.record.spec
+    number = parse_signal(signal or spec.stop_signal or "SIGTERM")
+    async with live.lock:
+        if await _stop_waiting_restart(parts, live):
+            return
+        if not live.record.state.running:
+            raise Unchanged(f"container {live.id} is not running")
+        live.record.state.stopped_by_user = True
+        live.stopping = True
+        await parts.registry.save(live.record)
+        send(live, number)
+        parts.tell(live, "kill", signal=str(number))
+        if live.record.state.status == "paused":
+            await resume(parts, live)
+    if timeout is None:
+        timeout = spec.stop_timeout if spec.stop_timeout is not None else parts.config.stop_timeout
+    try:
+        await _ended(parts, live, None if timeout < 0 else float(timeout))
+    finally:
+        live.stopping = False
+
+
+async def _stop_waiting_restart(parts: Parts, live: Live) -> bool:
+    """A container between two restarts has no process: it just does not come back."""
+    if live.record.state.status != "restarting":
+        return False
+    live.cancel_restart()
+    live.record.state = replace(live.record.state, status="exited", stopped_by_user=True)
+    await parts.registry.save(live.record)
+    live.exited.set()
+    tell_exit(live)
+    parts.tell(live, "stop")
+    return True
+
+
+async def _ended(parts: Parts, live: Live, timeout: float | None) -> None:
+    try:
+        await asyncio.wait_for(live.exited.wait(), timeout)
+        return
+    except TimeoutError:
+        await kill_hard(parts, live)
+    try:
+        await asyncio.wait_for(live.exited.wait(), AFTER_KILL)
+    except TimeoutError:
+        raise HostError(
+            f"cannot stop container: {live.id}: tried to kill container, but did not receive an exit event"
+        ) from None
+
+
+async def kill_hard(parts: Parts, live: Live) -> None:
+    """SIGKILL to every process of the container: one that shares its pid namespace leaves others behind."""
+    send(live, signals.SIGKILL)
+    if live.record.spec.namespaces.pid:
+        parts.cgroups.kill(parts.group(live))
+    if live.record.state.status == "paused":
+        await resume(parts, live)
+
+
+async def kill(parts: Parts, live: Live, signal: str = "SIGKILL") -> None:
+    """Sends a signal to the first process. After SIGKILL, returns when the container has ended.
+
+    Conflict when it does not run; InvalidInput for an unknown signal.
+    """
+    number = parse_signal(signal or "SIGKILL")
+    async with live.lock:
+        if not live.record.state.running or live.record.state.status == "restarting":
+            raise Conflict(f"cannot kill container: {live.name}: container {live.id} is not running")
+        if number in (signals.SIGKILL, parse_signal(live.record.spec.stop_signal or "SIGTERM")):
+            live.record.state.stopped_by_user = True
+            await parts.registry.save(live.record)
+        if number == signals.SIGKILL:
+            await kill_hard(parts, live)
+        else:
+            send(live, number)
+        parts.tell(live, "kill", signal=str(number))
+    if number == signals.SIGKILL:
+        await asyncio.wait_for(live.exited.wait(), AFTER_KILL)
+
+
+def send(live: Live, number: int) -> None:
+    """A signal to the first process, unless it is gone. The pid was checked by its start time when adopted."""
+    state = live.record.state
+    pidfd = open_checked(state.pid, state.pid_start)
+    if pidfd is None:
+        return
+    try:
+        signals.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(pidfd)
+
+
+def open_checked(pid: int, start: int) -> int | None:
+    """A pidfd of exactly that process; None if it is gone, or the pid is another's by now."""
+    pidfd = open_pidfd(pid) if pid else None
+    if pidfd is not None and start_time(pid) != start:
+        os.close(pidfd)
+        return None
+    return pidfd
+
+
+async def pause(parts: Parts, live: Live) -> None:
+    """Freezes every process. Conflict unless the container runs and is not paused."""
+    async with live.lock:
+        status = live.record.state.status
+        if status == "paused":
+            raise Conflict(f"Container {live.id} is already paused")
+        if status == "restarting":
+            raise Conflict(f"Container {live.id} is restarting, wait until the container is running")
+        if status != "running":
+            raise Conflict(f"Container {live.id} is not running")
+        parts.cgroups.freeze(parts.group(live))
+        live.record.state.status = "paused"
+        await parts.registry.save(live.record)
+        parts.tell(live, "pause")
+
+
+async def unpause(parts: Parts, live: Live) -> None:
+    """Thaws. Conflict unless the container is paused."""
+    async with live.lock:
+        if live.record.state.status != "paused":
+            raise Conflict(f"Container {live.id} is not paused")
+        await resume(parts, live)
+
+
+async def resume(parts: Parts, live: Live) -> None:
+    """The lock is held and the container is paused."""
+    parts.cgroups.thaw(parts.group(live))
+    live.record.state.status = "running"
+    await parts.registry.save(live.record)
+    parts.tell(live, "unpause")

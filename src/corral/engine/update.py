@@ -1,0 +1,65 @@
+"""Changing a container's limits and restart policy, also while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from corral.engine.parts import Parts
+from corral.engine.registry import Live
+from corral.errors import Conflict, CorralError, HostError
+from corral.model.container import Resources, RestartPolicy
+from corral.runtime.resources import plan_resources
+
+
+async def update(
+    parts: Parts, live: Live, fields: Mapping[str, Any], restart: RestartPolicy | None = None
+) -> list[str]:
+    """Applies `fields` of `Resources` (by name) and the policy: all of it or nothing. Returns warnings.
+
+    Conflict (being removed, or a policy for one that removes itself), InvalidInput, HostError.
+    """
+    async with live.lock:
+        record = live.record
+        if live.removed or record.state.status in ("removing", "dead"):
+            raise Conflict('Container is marked for removal and cannot be "update".')
+        if restart is not None and restart.name != "no" and record.spec.auto_remove:
+            raise Conflict("Restart policy cannot be updated because AutoRemove is enabled for the container")
+        resources = plan_update(record.spec.resources, fields)
+        spec = replace(record.spec, resources=resources, restart=restart or record.spec.restart)
+        if fields and record.state.status in ("running", "paused"):
+            await _apply(parts, live, resources)
+        record.spec = spec
+        await parts.registry.save(record)
+        parts.tell(live, "update")
+    return []
+
+
+def plan_update(now: Resources, fields: Mapping[str, Any]) -> Resources:
+    """Pure: the limits after the change. A CPU count and a CPU quota replace each other. Conflict on a bad mix.
+
+    >>> plan_update(Resources(cpu_quota=5000), {"nano_cpus": 10**9}).cpu_quota
+    0
+    """
+    resources = replace(now, **fields)
+    if "nano_cpus" in fields and fields["nano_cpus"]:
+        resources = replace(resources, cpu_quota=0, cpu_period=0)
+    elif "cpu_quota" in fields or "cpu_period" in fields:
+        if now.nano_cpus:
+            raise Conflict("Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set")
+    if 0 < resources.memory_swap < resources.memory:
+        raise Conflict(
+            "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+        )
+    return resources
+
+
+async def _apply(parts: Parts, live: Live, resources: Resources) -> None:
+    try:
+        await parts.runtimes.get(live.record.runtime).update(
+            live.id, plan_resources(resources, parts.host.cgroup_version)
+        )
+    except CorralError as error:
+        raise HostError(f"Cannot update container {live.id}: {error.message}") from error
