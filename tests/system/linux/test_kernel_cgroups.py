@@ -13,6 +13,7 @@ from corral.errors import HostError
 from corral.linux import cgroups as cg
 from corral.linux.oom import OomWatch
 from corral.linux.spawn import Child, spawn
+from corral.linux.systemd import ensure_parent, plan_place, remove_parent, running
 
 pytestmark = pytest.mark.root
 GROUP = f"/corral-test-{os.getpid()}"
@@ -104,3 +105,19 @@ async def test_being_told_of_an_oom_kill() -> None:
         os.close(write)
         await watch.close()
         groups.remove(GROUP)
+
+
+async def test_the_parent_group_of_an_instance() -> None:
+    groups = cg.Cgroups(cg.detect())
+    tag = f"t{os.getpid():x}"
+    group = await ensure_parent(groups, tag)
+    assert group == plan_place(tag, systemd=running()).group
+    try:
+        assert await ensure_parent(groups, tag) == group
+        groups.create(f"{group}/one")
+        child = await asleep_in(groups, f"{group}/one")
+    finally:
+        await remove_parent(groups, tag)
+    assert await child.wait() == -9
+    assert not groups.exists(group)
+    await remove_parent(groups, tag)

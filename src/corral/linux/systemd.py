@@ -1,0 +1,188 @@
+"""systemd as a neighbour: telling it that the service is ready, and having a part of the cgroup tree from it.
+
+A service's own cgroup is killed with the service. So containers and their monitors go into a scope: a unit
+whose processes systemd did not start, delegated to us ("Delegate=yes": below it, systemd touches nothing)::
+
+    /corral.slice
+        corral-containers.scope     systemd owns the node; no process directly in it, so controllers pass down
+            keeper                  one sleeping process: a scope ends when it is empty
+            3f2a…                   a container
+            monitor-3f2a…           its monitor
+
+Without systemd the parent is a plain cgroup, /corral.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import socket
+from dataclasses import dataclass
+
+from corral.errors import CorralError, HostError
+from corral.linux.cgroups import Cgroups, membership
+from corral.linux.proc import open_pidfd, wait_exit
+from corral.linux.spawn import run, spawn
+
+log = logging.getLogger("corral")
+
+_KEEPER = "echo $$; exec sleep infinity >/dev/null 2>&1"
+_TRIES_SECONDS = 20
+
+
+def running() -> bool:
+    """Whether systemd manages this host."""
+    return os.path.isdir("/run/systemd/system")
+
+
+def sd_notify(text: str) -> bool:
+    """Tells the service manager something ("READY=1", "STATUS=…", "STOPPING=1"). False if it did not ask."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        # A leading @ stands for the abstract namespace's zero byte.
+        try:
+            sender.sendto(text.encode(), "\0" + address[1:] if address.startswith("@") else address)
+        except OSError as error:
+            log.warning("telling systemd %r failed: %s", text, error)
+            return False
+    return True
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an instance's cgroups go. `scope` is the unit's name on a systemd host, else ""."""
+
+    group: str
+    scope: str = ""
+    slice: str = ""
+
+
+def plan_place(tag: str, *, systemd: bool) -> Place:
+    """Pure: the parent group of an instance ("" is the default one).
+
+    >>> plan_place("", systemd=False).group, plan_place("ab12", systemd=False).group
+    ('/corral', '/corral-ab12')
+    >>> plan_place("ab12", systemd=True).group
+    '/corral.slice/corral-ab12.scope'
+    """
+    if not systemd:
+        return Place(f"/corral-{tag}" if tag else "/corral")
+    scope = f"corral-{tag or 'containers'}.scope"
+    return Place(f"/corral.slice/{scope}", scope, "corral.slice")
+
+
+async def ensure_parent(cgroups: Cgroups, tag: str) -> str:
+    """Makes the parent group of an instance, whichever way this host wants it, and returns it."""
+    place = plan_place(tag, systemd=running() and shutil.which("systemd-run") is not None)
+    if place.scope:
+        try:
+            return await ensure_scope(cgroups, place.scope, place.slice)
+        except CorralError as error:
+            log.warning("%s; containers go into a plain cgroup", error.message)
+            place = plan_place(tag, systemd=False)
+    cgroups.create(place.group)
+    cgroups.hand_down(place.group)
+    return place.group
+
+
+async def ensure_scope(cgroups: Cgroups, name: str, slice: str) -> str:
+    """A delegated scope that outlives the daemon's service; returns its group, with controllers handed down.
+
+    Idempotent: a scope that is there already, with its keeper, is taken as it is. HostError if systemd refuses.
+    """
+    group = f"/{slice}/{name}"
+    if not any(cgroups.pids(f"{group}/keeper")):
+        group = await _start_scope(name, slice)
+    _settle(cgroups, group)
+    return group
+
+
+async def _start_scope(name: str, slice: str) -> str:
+    """Starts the keeper in a new scope (or finds the one that is there) and returns the scope's group."""
+    argv = ["systemd-run", "--scope", "--quiet", f"--unit={name}", f"--slice={slice}", "--collect",
+            "--property=Delegate=yes", "--description=Corral's containers", "sh", "-c", _KEEPER]  # fmt: skip
+    read, write = os.pipe2(os.O_CLOEXEC)
+    try:
+        try:
+            child = spawn(argv, stdout=write, stderr=write, setsid=True)
+        finally:
+            os.close(write)
+        said = await _read_line(read)
+    finally:
+        os.close(read)
+    if said.strip().isdigit():
+        return _systemd_group(int(said))
+    await child.wait()
+    existing = await run(["systemctl", "show", "--property=ControlGroup", "--value", name])
+    found = existing.out.decode().strip()
+    if existing.code != 0 or not found:
+        raise HostError(f"systemd made no scope {name}: {said.decode(errors='replace').strip()}")
+    return found
+
+
+def _systemd_group(pid: int) -> str:
+    groups = membership(pid)
+    return (groups.get("name=systemd") or groups.get("") or "").removesuffix("/keeper")
+
+
+def _settle(cgroups: Cgroups, group: str) -> None:
+    """v2 hands controllers down only from a group without processes: those in the scope go to the keeper's."""
+    keeper = f"{group}/keeper"
+    if not cgroups.exists(keeper):
+        cgroups.create(keeper)
+    for pid in cgroups.pids(group, recursive=False):
+        cgroups.enter(keeper, pid)
+    cgroups.hand_down(group)
+
+
+async def _read_line(fd: int) -> bytes:
+    """What a pipe says until its first line feed, or its end."""
+    loop = asyncio.get_running_loop()
+    os.set_blocking(fd, False)
+    readable = asyncio.Event()
+    loop.add_reader(fd, readable.set)
+    said = b""
+    try:
+        async with asyncio.timeout(_TRIES_SECONDS):
+            while not said.endswith(b"\n"):
+                await readable.wait()
+                readable.clear()
+                part = os.read(fd, 4096)
+                if not part:
+                    break
+                said += part
+    except TimeoutError:
+        raise HostError(f"systemd-run did not answer within {_TRIES_SECONDS} s") from None
+    finally:
+        loop.remove_reader(fd)
+    return said
+
+
+async def remove_parent(cgroups: Cgroups, tag: str) -> None:
+    """Ends the keeper and takes the parent group away; what still runs in it is killed."""
+    for place in (plan_place(tag, systemd=True), plan_place(tag, systemd=False)):
+        if cgroups.exists(place.group):
+            cgroups.kill(place.group)
+            if place.scope and running():
+                await run(["systemctl", "stop", place.scope])  # answers when the scope's processes are gone
+            if cgroups.exists(place.group):
+                await _emptied(cgroups, place.group)
+                cgroups.remove(place.group)
+
+
+async def _emptied(cgroups: Cgroups, group: str) -> None:
+    """Waits for killed processes to be gone: a group cannot be removed before."""
+    for pid in cgroups.pids(group):
+        fd = open_pidfd(pid)
+        if fd is not None:
+            try:
+                with contextlib.suppress(TimeoutError):  # removing it then says what is busy
+                    async with asyncio.timeout(5):
+                        await wait_exit(fd)
+            finally:
+                os.close(fd)
