@@ -27,6 +27,7 @@ IGNORED = 0x8000
 ONLYDIR = 0x1000000
 DONT_FOLLOW = 0x2000000
 MASK_ADD = 0x20000000
+ONESHOT = 0x80000000
 
 _HEADER = struct.Struct("iIII")
 _HINT = "; raise the sysctl fs.inotify.max_user_{}"
