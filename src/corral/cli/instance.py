@@ -1,0 +1,63 @@
+"""Which Corral on this machine: a root directory, and the places that follow from it."""
+
+from __future__ import annotations
+
+import os
+
+DEFAULT_ROOT = "/var/lib/corral"
+DEFAULT_RUN = "/run/corral"
+DEFAULT_CONFIG = "/etc/corral/config.toml"
+
+
+class Instance:
+    """The paths of one instance. The default one follows the file system's customs; others keep all in one place.
+
+    >>> Instance("/var/lib/corral").socket
+    '/run/corral/docker.sock'
+    >>> Instance("/tmp/x").pid_file, Instance("/tmp/x").config
+    ('/tmp/x/run/corral.pid', '/tmp/x/config.toml')
+    """
+
+    def __init__(self, root: str = "") -> None:
+        self.root = os.path.abspath(root or DEFAULT_ROOT)
+        self.default = self.root == DEFAULT_ROOT
+        self.run = DEFAULT_RUN if self.default else os.path.join(self.root, "run")
+        self.config = DEFAULT_CONFIG if self.default else os.path.join(self.root, "config.toml")
+        self.socket = os.path.join(self.run, "docker.sock")
+        self.pid_file = os.path.join(self.run, "corral.pid")
+        self.log_file = os.path.join(self.root, "corral.log")
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def command(self, rest: str) -> str:
+        """What to type to reach this instance: `corral ps`, or `corral --root /tmp/x ps`.
+
+        >>> Instance("/tmp/x").command("ps")
+        'corral --root /tmp/x ps'
+        """
+        return f"corral {rest}" if self.default else f"corral --root {self.root} {rest}"
+
+
+def from_environment(root: str = "") -> Instance:
+    """`--root` wins over CORRAL_ROOT, which wins over the default."""
+    return Instance(root or os.environ.get("CORRAL_ROOT", ""))
+
+
+def daemon_pid(instance: Instance) -> int:
+    """The pid of the instance's daemon, 0 if none runs. The daemon holds a lock on its pid file while it lives."""
+    import fcntl
+
+    try:
+        fd = os.open(instance.pid_file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.read(fd, 32).strip()
+        return int(text) if text.isdigit() else 0
+    finally:
+        os.close(fd)
+    return 0

@@ -1,0 +1,85 @@
+"""Every verb: the module that does it, and one line about it. A verb's module is loaded only when it is called."""
+
+from __future__ import annotations
+
+import sys
+
+from corral.cli.options import Verb
+
+_VERBS = "corral.cli.verbs."
+
+MANAGE: dict[str, tuple[str, str]] = {
+    "up": ("daemon", "Start Corral; with --detach return when it is ready"),
+    "down": ("daemon", "Stop Corral; containers go on (--all: everything of this instance that runs)"),
+    "reset": ("daemon", "Stop everything and delete this instance's state, after a question"),
+    "status": ("daemon", "Is it up, where, and what runs"),
+    "doctor": ("daemon", "What this host can do, what is missing and what to type"),
+    "version": ("system", "The version of this command and of the daemon"),
+    "info": ("system", "What the daemon says of itself and the host"),
+    "completion": ("completion", "Print the completion script of a shell"),
+}
+
+CONTAINERS: dict[str, tuple[str, str]] = {
+    "run": ("run", "Create a container and run it"),
+    "create": ("run", "Create a container"),
+    "ps": ("ps", "List containers"),
+    "exec": ("exec", "Run one more program in a running container"),
+    "logs": ("logs", "Show what a container wrote"),
+    "attach": ("attach", "Connect the terminal to a running container"),
+    "start": ("attach", "Start stopped containers"),
+    "stop": ("lifecycle", "Stop containers: their stop signal, then SIGKILL after the grace"),
+    "restart": ("lifecycle", "Stop and start containers"),
+    "kill": ("lifecycle", "Send a signal to containers"),
+    "pause": ("lifecycle", "Freeze containers"),
+    "unpause": ("lifecycle", "Let frozen containers go on"),
+    "wait": ("lifecycle", "Wait until containers end, print their exit codes"),
+    "rename": ("lifecycle", "Give a container another name"),
+    "update": ("update", "Change what containers may use, or their restart policy"),
+    "rm": ("lifecycle", "Remove containers"),
+    "inspect": ("inspect", "Everything about containers or images, as JSON"),
+    "top": ("inspect", "The processes of a container"),
+    "port": ("inspect", "The published ports of a container"),
+    "diff": ("inspect", "What a container changed in its file system"),
+    "stats": ("stats", "What containers use, live"),
+    "cp": ("cp", "Copy files into or out of a container"),
+    "export": ("images", "A container's file system as tar"),
+    "commit": ("images", "Make an image of a container"),
+    "events": ("events", "What happens, as it happens"),
+}
+
+IMAGES: dict[str, tuple[str, str]] = {
+    "images": ("images", "List images"),
+    "import": ("images", "Make an image of a tar of a file system"),
+    "load": ("images", "Load images from a tar that `save` wrote"),
+    "save": ("images", "Save images as tar"),
+    "tag": ("images", "Give an image one more name"),
+    "rmi": ("images", "Remove images"),
+    "history": ("images", "The steps that made an image"),
+    "prune": ("prune", "Remove stopped containers and unused images"),
+}
+
+GROUPS = {"Corral itself": MANAGE, "Containers": CONTAINERS, "Images": IMAGES}
+ALL = {**MANAGE, **CONTAINERS, **IMAGES}
+
+# Docker's long forms of the same verbs
+ALIASES = {
+    ("container", "ls"): "ps",
+    ("container", "list"): "ps",
+    ("container", "ps"): "ps",
+    ("image", "ls"): "images",
+    ("image", "list"): "images",
+    ("image", "rm"): "rmi",
+    ("system", "prune"): "prune",
+    ("system", "info"): "info",
+    ("system", "events"): "events",
+    **{("container", name): name for name in CONTAINERS},
+    **{("image", name): name for name in ("import", "load", "save", "tag", "history", "inspect")},
+}
+
+
+def load(name: str) -> Verb:
+    """The verb's table and function. KeyError if there is no such verb."""
+    path = _VERBS + ALL[name][0]
+    __import__(path)
+    verbs: dict[str, Verb] = sys.modules[path].VERBS
+    return verbs[name]

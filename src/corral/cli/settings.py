@@ -1,0 +1,67 @@
+"""Every setting of the daemon, once: this table makes the flags of `corral up`, the keys of config.toml and the docs.
+
+What a value means to the engine is decided in `corral.daemon.config`.
+"""
+
+from __future__ import annotations
+
+from corral.cli.options import Option
+
+TEXT, FLAG, NUMBER, SIZE, LIST = "text", "flag", "number", "size", "list"
+
+
+class Setting:
+    """`default` is as it would stand in the file: `"10m"`, `true`, `[]`."""
+
+    __slots__ = ("default", "help", "key", "kind", "value")
+
+    def __init__(self, key: str, kind: str, default: str | int | bool | list[str], value: str, help: str) -> None:
+        self.key = key
+        self.kind = kind
+        self.default = default
+        self.value = value
+        self.help = help
+
+    def option(self) -> Option:
+        """The flag of `corral up`; a flag whose default is true is switched off with --key=false."""
+        if self.default in ("", [], False, 0):
+            more = ""
+        else:
+            more = f" (default {str(self.default).lower() if self.kind == FLAG else self.default})"
+        return Option(f"--{self.key}", self.value, self.help + more, many=self.kind == LIST)
+
+
+SETTINGS = (
+    Setting("socket-group", TEXT, "", "GROUP", "who, besides root, may use the socket: root's equal"),
+    Setting("docker-socket", FLAG, False, "", "offer /var/run/docker.sock too, if nobody owns it"),
+    Setting("host", LIST, [], "tcp://ADDRESS:PORT", "listen on TCP as well; needs tlsverify unless it is the loopback"),
+    Setting("tlsverify", FLAG, False, "", "clients on TCP must show a certificate that tlscacert signed"),
+    Setting("tlscacert", TEXT, "/etc/corral/ca.pem", "FILE", "the authority of the clients' certificates"),
+    Setting("tlscert", TEXT, "/etc/corral/cert.pem", "FILE", "this machine's certificate"),
+    Setting("tlskey", TEXT, "/etc/corral/key.pem", "FILE", "the key of that certificate"),
+    Setting("runtime", TEXT, "", "NAME", "OCI runtime: crun or runc; empty: what this host can do"),
+    Setting("add-runtime", LIST, [], "NAME=PATH", "one more runtime for --runtime"),
+    Setting("conmon", TEXT, "", "FILE", "the monitor; empty: found in the usual places"),
+    Setting("init", FLAG, False, "", "every container gets an init, unless it says otherwise"),
+    Setting("init-path", TEXT, "", "FILE", "that init; empty: docker-init, tini or catatonit"),
+    Setting("log-driver", TEXT, "json-file", "NAME", "default of containers: json-file, local or none"),
+    Setting("log-max-size", SIZE, "10m", "BYTES", "a container's log is rotated at this size"),
+    Setting("log-max-file", NUMBER, 3, "N", "how many files of it are kept"),
+    Setting("bridge-subnet", TEXT, "", "CIDR", "addresses of the default bridge; empty: a free range"),
+    Setting("bridge-mtu", NUMBER, 0, "BYTES", "MTU of the default bridge; 0: that of the way out"),
+    Setting("ipv6", FLAG, False, "", "IPv6 on the default bridge"),
+    Setting("icc", FLAG, True, "", "containers on the default bridge reach each other"),
+    Setting("dns", LIST, [], "ADDRESS", "name servers of containers; none: the host's"),
+    Setting("dns-search", LIST, [], "DOMAIN", "their search domains"),
+    Setting("dns-opt", LIST, [], "OPTION", "their resolver options"),
+    Setting("default-ulimit", LIST, [], "NAME=SOFT[:HARD]", "resource limits of containers"),
+    Setting("default-shm-size", SIZE, "64m", "BYTES", "size of /dev/shm in containers"),
+    Setting("cgroup-parent", TEXT, "", "PATH", "the cgroup of all containers; empty: the instance's own"),
+    Setting("stop-timeout", NUMBER, 10, "SECONDS", "grace of `stop` for containers that do not say"),
+    Setting("label", LIST, [], "KEY=VALUE", "labels of this engine, shown by `info`"),
+    Setting("live-restore", FLAG, True, "", "containers outlive the daemon: always so, false is refused"),
+    Setting("userns-remap", TEXT, "", "USER", "not offered yet: anything but empty is refused"),
+    Setting("log-level", TEXT, "info", "LEVEL", "of the daemon: debug, info, warning, error"),
+)
+
+BY_KEY = {setting.key: setting for setting in SETTINGS}

@@ -1,0 +1,189 @@
+"""The verbs about Corral itself: up, down, reset, status, doctor. The daemon's own work happens in its process."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+
+from corral.cli.fail import Failure
+from corral.cli.instance import Instance, daemon_pid
+from corral.cli.options import Parsed, Verb, flag, text
+from corral.cli.settings import SETTINGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from corral.cli.session import Session
+
+READY_FD = 3
+PATIENCE = 120  # seconds that a daemon may take to stop
+
+
+def role_command(instance: Instance, role: str, words: list[str]) -> list[str]:
+    """The command line of one of the daemon's roles: serve, teardown, doctor, unit. -P: never import from the cwd."""
+    return [sys.executable, "-P", "-m", "corral.daemon", role, "--root", instance.root, *words]
+
+
+def setting_words(options: Parsed) -> list[str]:
+    """The settings that were given, as words again. Pure."""
+    keys = [setting.key for setting in SETTINGS] + ["config"]
+    return [f"--{key}={value}" for key in keys for value in options.list(key)]
+
+
+def need_root(what: str) -> None:
+    if os.geteuid() != 0:
+        raise Failure(f"{what} needs root; use: sudo corral {' '.join(sys.argv[1:])}", 1)
+
+
+def become(command: list[str]) -> int:
+    """This process goes on as another program."""
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+def run_role(command: list[str]) -> int:
+    """Runs a role to its end: its exit code."""
+    sys.stdout.flush()
+    child = os.posix_spawn(command[0], command, os.environ)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def up(session: Session, options: Parsed) -> int:
+    instance = session.instance
+    if options.on("print-unit"):
+        return become(role_command(instance, "unit", []))
+    need_root("up")
+    pid = daemon_pid(instance)
+    if pid and not options.on("detach"):
+        raise Failure(f"Corral is up already (pid {pid}) at {instance.url}", 1)
+    if not pid:
+        command = role_command(instance, "serve", setting_words(options))
+        if not options.on("detach"):
+            return become(command)
+        pid = start_detached(instance, command)
+        session.say(f"Corral is up (pid {pid}).")
+    else:
+        session.say(f"Corral is up already (pid {pid}); its settings are those it was started with.")
+    session.say(f"Type next:  export DOCKER_HOST={instance.url}")
+    session.say(f"Its log:    {instance.log_file}")
+    return 0
+
+
+def start_detached(instance: Instance, command: list[str]) -> int:
+    """Starts the daemon in a session of its own and waits until it says that it is ready: its pid."""
+    os.makedirs(instance.root, mode=0o711, exist_ok=True)
+    read, write = os.pipe2(os.O_CLOEXEC)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    child = os.posix_spawn(
+        command[0],
+        [*command, f"--ready-fd={READY_FD}"],
+        os.environ,
+        file_actions=[
+            # the pipe first: one of the other descriptors may have the number it is to get
+            (os.POSIX_SPAWN_DUP2, write, READY_FD),
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, instance.log_file, flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    os.close(write)
+    with os.fdopen(read, encoding="utf-8") as pipe:
+        said = pipe.read()
+    if said.startswith("ready"):
+        return child
+    os.waitpid(child, 0)
+    raise Failure(said.strip() or f"Corral ended before it was ready; its log: {instance.log_file}", 1)
+
+
+def stop_daemon(instance: Instance) -> int:
+    """Tells the daemon to end and waits for it: its pid, 0 if there was none."""
+    pid = daemon_pid(instance)
+    if not pid:
+        return 0
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return 0
+    try:
+        if daemon_pid(instance) != pid:  # ended before we held it: the number may be another's now
+            return 0
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+        waiter = select.poll()
+        waiter.register(handle, select.POLLIN)
+        if not waiter.poll(PATIENCE * 1000):
+            raise Failure(f"Corral (pid {pid}) did not end within {PATIENCE} s; its log: {instance.log_file}", 1)
+    finally:
+        os.close(handle)
+    return pid
+
+
+def down(session: Session, options: Parsed) -> int:
+    need_root("down")
+    pid = stop_daemon(session.instance)
+    session.say(f"Corral is down (it was pid {pid})." if pid else "Corral was not up.")
+    if options.on("all"):
+        return run_role(role_command(session.instance, "teardown", []))
+    if pid:
+        session.say(f"Containers go on; to end them too: {session.instance.command('down --all')}")
+    return 0
+
+
+def reset(session: Session, options: Parsed) -> int:
+    need_root("reset")
+    instance = session.instance
+    if not options.on("yes"):
+        from corral.cli.verbs.prune import confirmed
+
+        session.say(f"This ends all containers and deletes them, all images and volumes of {instance.root}.")
+        if not confirmed("Go on?"):
+            session.say("Nothing was done.")
+            return 1
+    stop_daemon(instance)
+    return run_role(role_command(instance, "teardown", ["--reset"]))
+
+
+def status(session: Session, options: Parsed) -> int:
+    """Exit code 0 if it is up, 3 if not (as `systemctl status`)."""
+    instance = session.instance
+    pid = daemon_pid(instance)
+    if not pid:
+        session.say(f"Corral is down. State: {instance.root}. Start it: sudo {instance.command('up --detach')}")
+        return 3
+    found = session.client.call("GET", "/info")
+    import time
+
+    from corral.cli.render import age
+
+    session.say(f"Corral is up (pid {pid}) for {age(time.time() - os.stat(instance.pid_file).st_mtime)}")
+    session.say(f"Socket:     {instance.url}")
+    session.say(f"State:      {instance.root}")
+    session.say(f"Containers: {found['ContainersRunning']} running, {found['Containers']} in all")
+    session.say(f"Images:     {found['Images']}")
+    session.say(f"Runtime:    {found.get('DefaultRuntime', '')}")
+    return 0
+
+
+def doctor(session: Session, options: Parsed) -> int:
+    return become(role_command(session.instance, "doctor", []))
+
+
+VERBS = {
+    "up": Verb(
+        up,
+        "up [OPTIONS]",
+        (
+            flag("-d --detach", "return when it is ready, leave it running"),
+            text("--config", "FILE", "settings (default /etc/corral/config.toml, with --root DIR/config.toml)"),
+            flag("--print-unit", "print the systemd unit, and say how to install it"),
+            *(setting.option() for setting in SETTINGS),
+        ),
+        most=0,
+    ),
+    "down": Verb(down, "down [OPTIONS]", (flag("--all", "containers, bridge, rules, mounts and cgroups too"),), most=0),
+    "reset": Verb(reset, "reset [OPTIONS]", (flag("-y --yes", "do not ask"),), most=0),
+    "status": Verb(status, "status", most=0),
+    "doctor": Verb(doctor, "doctor", most=0),
+}
