@@ -1,0 +1,110 @@
+"""Changes to interfaces, addresses and routes, as netlink requests. Pure: bytes for `Netlink.batch`."""
+
+from __future__ import annotations
+
+import errno
+
+from corral.linux import netlink_wire as wire
+from corral.linux.netlink import Address, Network, Request
+
+_MADE = wire.CREATE | wire.EXCL
+_EXISTS = frozenset({errno.EEXIST})
+_GONE = frozenset({errno.ENODEV})
+_NO_IPV6 = frozenset({errno.EAFNOSUPPORT})
+
+
+def _mac(text: str) -> bytes:
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def _mtu(mtu: int) -> bytes:
+    return wire.u32(wire.IFLA_MTU, mtu) if mtu else b""
+
+
+def _info(kind: str, data: bytes = b"") -> bytes:
+    inner = wire.text(wire.IFLA_INFO_KIND, kind)
+    return wire.nested(wire.IFLA_LINKINFO, inner, wire.nested(wire.IFLA_INFO_DATA, data) if data else b"")
+
+
+def add_bridge(name: str, mac: str, mtu: int = 0) -> Request:
+    """A bridge, down, without the forward delay (a new port would drop packets for 15 s). It may exist.
+
+    The MAC is given, else the bridge would take its lowest port's, and change it as containers come and go.
+    """
+    payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name)
+    payload += wire.attribute(wire.IFLA_ADDRESS, _mac(mac)) + _mtu(mtu)
+    payload += _info("bridge", wire.u32(wire.IFLA_BR_FORWARD_DELAY, 0))
+    return Request(f"create bridge {name}", wire.RTM_NEWLINK, _MADE, payload, _EXISTS)
+
+
+def add_veth(name: str, peer: str, netns: int, *, master: int, peer_mac: str = "", mtu: int = 0) -> Request:
+    """A pair of interfaces: `name` here, up and a port of the bridge `master`; `peer` down in another namespace.
+
+    A peer cannot be created up.
+    """
+    other = wire.link_body() + wire.text(wire.IFLA_IFNAME, peer) + wire.u32(wire.IFLA_NET_NS_FD, netns) + _mtu(mtu)
+    if peer_mac:
+        other += wire.attribute(wire.IFLA_ADDRESS, _mac(peer_mac))
+    payload = wire.link_body(flags=wire.IFF_UP, change=wire.IFF_UP) + wire.text(wire.IFLA_IFNAME, name) + _mtu(mtu)
+    payload += wire.u32(wire.IFLA_MASTER, master)
+    payload += _info("veth", wire.nested(wire.VETH_INFO_PEER, other))
+    return Request(f"create interface {name} for {peer}", wire.RTM_NEWLINK, _MADE, payload)
+
+
+def quiet_ipv6(name: str) -> Request:
+    """No link-local IPv6 address by itself. To be asked for before the interface has a carrier.
+
+    The kernel takes this of an existing interface only, never while it creates one. Without IPv6 it is fine.
+    """
+    mode = wire.nested(wire.AF_INET6, wire.u8(wire.IFLA_INET6_ADDR_GEN_MODE, wire.ADDR_GEN_NONE))
+    payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name) + wire.nested(wire.IFLA_AF_SPEC, mode)
+    return Request(f"quieten IPv6 on interface {name}", wire.RTM_NEWLINK, 0, payload, _NO_IPV6)
+
+
+def isolate_port(name: str, index: int) -> Request:
+    """A bridge port that may talk to the bridge's own address, not to other isolated ports."""
+    payload = wire.link_body(index, family=wire.AF_BRIDGE)
+    payload += wire.nested(wire.IFLA_PROTINFO, wire.u8(wire.IFLA_BRPORT_ISOLATED, 1))
+    return Request(f"isolate bridge port {name}", wire.RTM_SETLINK, 0, payload)
+
+
+def set_link(name: str, *, up: bool | None = None, mac: str = "", mtu: int = 0) -> Request:
+    """Changes an interface by name."""
+    flags = wire.IFF_UP if up else 0
+    payload = wire.link_body(flags=flags, change=0 if up is None else wire.IFF_UP) + wire.text(wire.IFLA_IFNAME, name)
+    payload += _mtu(mtu) + (wire.attribute(wire.IFLA_ADDRESS, _mac(mac)) if mac else b"")
+    return Request(f"change interface {name}", wire.RTM_NEWLINK, 0, payload)
+
+
+def delete_link(name: str) -> Request:
+    """Removes an interface; one that is gone is fine. Takes some 40 ms: never where somebody waits."""
+    payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name)
+    return Request(f"delete interface {name}", wire.RTM_DELLINK, 0, payload, _GONE)
+
+
+def add_address(index: int, address: Address, prefix: int) -> Request:
+    """Gives an interface an address; it may have it already. IPv6: usable at once, without asking the others."""
+    family = wire.AF_INET if address.version == 4 else wire.AF_INET6
+    payload = wire.address_body(family, prefix, index) + wire.attribute(wire.IFA_LOCAL, address.packed)
+    payload += wire.attribute(wire.IFA_ADDRESS, address.packed)
+    payload += wire.u32(wire.IFA_FLAGS, wire.IFA_F_NODAD) if address.version == 6 else b""
+    return Request(f"give interface {index} the address {address}", wire.RTM_NEWADDR, _MADE, payload, _EXISTS)
+
+
+def delete_address(index: int, address: Address, prefix: int) -> Request:
+    family = wire.AF_INET if address.version == 4 else wire.AF_INET6
+    payload = wire.address_body(family, prefix, index) + wire.attribute(wire.IFA_LOCAL, address.packed)
+    gone = frozenset({errno.EADDRNOTAVAIL})
+    return Request(f"take address {address} from interface {index}", wire.RTM_DELADDR, 0, payload, gone)
+
+
+def add_route(gateway: Address | None, *, to: Network | None = None, index: int = 0) -> Request:
+    """A route, the default one without `to`; through a gateway, or straight out of an interface."""
+    version = gateway.version if gateway else to.version if to else 4
+    family = wire.AF_INET if version == 4 else wire.AF_INET6
+    payload = wire.route_body(family, to.prefixlen if to else 0, 0 if gateway else wire.SCOPE_LINK)
+    payload += wire.attribute(wire.RTA_DST, to.network_address.packed) if to else b""
+    payload += wire.attribute(wire.RTA_GATEWAY, gateway.packed) if gateway else b""
+    payload += wire.u32(wire.RTA_OIF, index) if index else b""
+    where = to or "everywhere"
+    return Request(f"add a route to {where} through {gateway or index}", wire.RTM_NEWROUTE, _MADE, payload, _EXISTS)

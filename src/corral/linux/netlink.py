@@ -1,0 +1,208 @@
+"""rtnetlink: interfaces, addresses and routes, asked for and changed over one socket.
+
+A socket belongs to the network namespace it was opened in, for good. Requests are sent together in one
+message (`batch`) and acknowledged one by one; that is most of the speed. Not thread-safe: one user at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from corral.errors import HostError, from_oserror
+from corral.linux import netlink_wire as wire
+from corral.linux.namespaces import in_netns
+from corral.model.stats import InterfaceStats
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True)
+class Link:
+    index: int
+    name: str
+    up: bool
+    kind: str = ""
+    mac: str = ""
+    mtu: int = 0
+    master: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One change; `what` is for the error message, `fine` are errnos that mean it was done already."""
+
+    what: str
+    kind: int
+    flags: int
+    payload: bytes
+    fine: frozenset[int] = frozenset()
+
+
+class Netlink:
+    """A socket to the kernel's routing tables, in the namespace of the thread that made it."""
+
+    def __init__(self) -> None:
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            self._socket.bind((0, 0))
+        except OSError as error:
+            raise from_oserror("open a netlink socket", error) from error
+        self._sequence = 0
+
+    @classmethod
+    def inside(cls, fd: int) -> Netlink:
+        """One for the namespace behind a descriptor. The caller closes it: it keeps the namespace alive."""
+        return in_netns(fd, cls)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Netlink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Changing
+
+    def batch(self, requests: list[Request]) -> None:
+        """Sends all, awaits all answers; raises HostError for the first that failed (the others were tried)."""
+        if not requests:
+            return
+        first = self._sequence + 1
+        parts = []
+        for request in requests:
+            self._sequence += 1
+            flags = request.flags | wire.ACK
+            parts.append(wire.message(request.kind, flags, self._sequence, request.payload))
+        self._socket.send(b"".join(parts))
+        codes = self._answers(first, len(requests))
+        for request, code in zip(requests, codes, strict=True):
+            if code and code not in request.fine:
+                raise from_oserror(request.what, OSError(code, os.strerror(code)))
+
+    def _answers(self, first: int, count: int) -> list[int]:
+        codes: dict[int, int] = {}
+        while len(codes) < count:
+            for kind, sequence, payload in wire.split_messages(self._receive()):
+                if kind == wire.NLMSG_ERROR and first <= sequence < first + count:
+                    codes[sequence] = wire.error_code(payload)
+        return [codes[first + n] for n in range(count)]
+
+    def _receive(self) -> bytes:
+        try:
+            return self._socket.recv(1 << 17)
+        except OSError as error:
+            raise from_oserror("read from a netlink socket", error) from error
+
+    def do(self, request: Request) -> None:
+        self.batch([request])
+
+    # Asking
+
+    def _dump(self, kind: int, body: bytes) -> list[bytes]:
+        """Every object of a kind. A table that changed meanwhile may show an object twice or not at all."""
+        self._sequence += 1
+        self._socket.send(wire.message(kind, wire.DUMP, self._sequence, body))
+        found: list[bytes] = []
+        while True:
+            for answer, sequence, payload in wire.split_messages(self._receive()):
+                if sequence != self._sequence:
+                    continue
+                if answer == wire.NLMSG_DONE:
+                    return found
+                if answer == wire.NLMSG_ERROR:
+                    code = wire.error_code(payload)
+                    raise HostError(f"list over netlink: {os.strerror(code).lower()}", code)
+                found.append(payload)
+
+    def links(self) -> list[Link]:
+        return [parse_link(p) for p in self._dump(wire.RTM_GETLINK, wire.link_body())]
+
+    def link(self, name: str) -> Link | None:
+        """The interface of that name, or None."""
+        payload = self._get_link(wire.text(wire.IFLA_IFNAME, name))
+        return parse_link(payload) if payload else None
+
+    def _get_link(self, attributes: bytes, index: int = 0) -> bytes:
+        self._sequence += 1
+        body = wire.link_body(index) + attributes
+        self._socket.send(wire.message(wire.RTM_GETLINK, 0, self._sequence, body))
+        while True:
+            for kind, sequence, payload in wire.split_messages(self._receive()):
+                if sequence != self._sequence:
+                    continue
+                if kind == wire.RTM_NEWLINK:
+                    return payload
+                code = wire.error_code(payload)
+                if code == errno.ENODEV:
+                    return b""
+                raise HostError(f"look up an interface: {os.strerror(code).lower()}", code)
+
+    def addresses(self, index: int | None = None) -> list[tuple[int, Address, int]]:
+        """(interface, address, prefix length) of all interfaces, or of one."""
+        found = [parse_address(p) for p in self._dump(wire.RTM_GETADDR, wire.address_body(0, 0, 0))]
+        return [a for a in found if a is not None and index in (None, a[0])]
+
+    def routes(self) -> list[Network]:
+        """The destinations of all unicast routes of all tables but the local one, without default routes."""
+        found = [parse_route(p) for p in self._dump(wire.RTM_GETROUTE, wire.route_body(0))]
+        return [n for n in found if n is not None and n.prefixlen]
+
+    def stats(self, index: int) -> InterfaceStats | None:
+        """An interface's counters; None if it is gone."""
+        payload = self._get_link(b"", index)
+        return parse_stats(payload) if payload else None
+
+
+def parse_link(payload: bytes) -> Link:
+    index, flags = wire.parse_link_body(payload)
+    found = wire.split_attributes(payload, wire.LINK_SIZE)
+    info = wire.split_attributes(found.get(wire.IFLA_LINKINFO, b""))
+    return Link(
+        index=index,
+        name=wire.end_of_name(found.get(wire.IFLA_IFNAME, b"")),
+        up=bool(flags & wire.IFF_UP),
+        kind=wire.end_of_name(info.get(wire.IFLA_INFO_KIND, b"")),
+        mac=found.get(wire.IFLA_ADDRESS, b"").hex(":"),
+        mtu=_u32(found.get(wire.IFLA_MTU)),
+        master=_u32(found.get(wire.IFLA_MASTER)),
+    )
+
+
+def _u32(value: bytes | None) -> int:
+    return int(struct.unpack("=I", value)[0]) if value else 0
+
+
+def parse_address(payload: bytes) -> tuple[int, Address, int] | None:
+    family, prefix, index = wire.parse_address_body(payload)
+    found = wire.split_attributes(payload, wire.ADDRESS_SIZE)
+    packed = found.get(wire.IFA_LOCAL) or found.get(wire.IFA_ADDRESS)
+    return (index, ip_address(packed), prefix) if packed and family in (wire.AF_INET, wire.AF_INET6) else None
+
+
+def parse_route(payload: bytes) -> Network | None:
+    """The destination; None if it is no unicast route or belongs to the local table (255)."""
+    family, prefix, table, kind = wire.parse_route_body(payload)
+    if kind != 1 or table == 255 or family not in (wire.AF_INET, wire.AF_INET6):
+        return None
+    packed = wire.split_attributes(payload, wire.ROUTE_SIZE).get(wire.RTA_DST)
+    return ip_network((packed, prefix)) if packed else ip_network("0.0.0.0/0")
+
+
+_COUNTERS = struct.Struct("=8Q")  # the first eight of struct rtnl_link_stats64
+
+
+def parse_stats(payload: bytes) -> InterfaceStats:
+    counters = wire.split_attributes(payload, wire.LINK_SIZE).get(wire.IFLA_STATS64, b"")
+    if len(counters) < _COUNTERS.size:
+        return InterfaceStats()
+    rx, tx, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped = _COUNTERS.unpack_from(counters)
+    return InterfaceStats(rx_bytes, rx, rx_errors, rx_dropped, tx_bytes, tx, tx_errors, tx_dropped)

@@ -1,0 +1,139 @@
+"""The words of rtnetlink: messages and attributes as bytes. Pure: nothing here opens a socket.
+
+A message is a 16-byte header (length, type, flags, sequence, port), a fixed body by type, and attributes.
+An attribute is a 4-byte header (length, type) and its value, padded to 4 bytes; values may be attributes again.
+All integers are in the machine's byte order, addresses in the network's.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
+RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+REQUEST, ACK, DUMP = 1, 4, 0x300
+REPLACE, EXCL, CREATE = 0x100, 0x200, 0x400
+NESTED = 0x8000
+
+IFF_UP = 1
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER = 1, 3, 4, 10
+IFLA_LINKINFO, IFLA_STATS64, IFLA_AF_SPEC, IFLA_NET_NS_FD = 18, 23, 26, 28
+IFLA_EXT_MASK, IFLA_PROTINFO = 29, 12
+IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
+VETH_INFO_PEER = 1
+IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_NONE = 8, 1
+IFLA_BRPORT_ISOLATED = 33
+IFLA_BR_FORWARD_DELAY, IFLA_BR_STP_STATE = 1, 5
+IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
+IFA_F_NODAD = 2
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
+SCOPE_LINK = 253
+AF_INET, AF_INET6, AF_BRIDGE = 2, 10, 7
+
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+_LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change
+_ADDRESS = struct.Struct("=BBBBI")  # family, prefix, flags, scope, index
+_ROUTE = struct.Struct("=BBBBBBBBI")  # family, dst len, src len, tos, table, protocol, scope, type, flags
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    """
+    >>> attribute(3, b"lo\\0").hex()
+    '070003006c6f0000'
+    """
+    size = 4 + len(value)
+    return _ATTRIBUTE.pack(size, kind) + value + b"\0" * (-size % 4)
+
+
+def text(kind: int, value: str) -> bytes:
+    return attribute(kind, value.encode() + b"\0")
+
+
+def u8(kind: int, value: int) -> bytes:
+    return attribute(kind, bytes([value]))
+
+
+def u32(kind: int, value: int) -> bytes:
+    return attribute(kind, struct.pack("=I", value))
+
+
+def nested(kind: int, *parts: bytes) -> bytes:
+    return attribute(kind | NESTED, b"".join(parts))
+
+
+def link_body(index: int = 0, flags: int = 0, change: int = 0, family: int = 0) -> bytes:
+    return _LINK.pack(family, 0, index, flags, change)
+
+
+def address_body(family: int, prefix: int, index: int) -> bytes:
+    return _ADDRESS.pack(family, prefix, 0, 0, index)
+
+
+def route_body(family: int, prefix: int = 0, scope: int = 0) -> bytes:
+    """A unicast route of the main table, made by an administrator (protocol 4: static)."""
+    return _ROUTE.pack(family, prefix, 0, 0, 254, 4, scope, 1, 0)
+
+
+def message(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
+    return _HEADER.pack(16 + len(payload), kind, flags | REQUEST, sequence, 0) + payload
+
+
+def split_messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(type, sequence, payload) of each message in what one recv returned."""
+    at = 0
+    while at + 16 <= len(data):
+        size, kind, _, sequence, _ = _HEADER.unpack_from(data, at)
+        yield kind, sequence, data[at + 16 : at + size]
+        at += max(16, (size + 3) & ~3)
+
+
+def split_attributes(data: bytes, skip: int = 0) -> dict[int, bytes]:
+    """The attributes after a fixed body of `skip` bytes, by type; of equal ones the last.
+
+    >>> split_attributes(text(3, "lo") + u32(4, 1500))[4].hex()
+    'dc050000'
+    """
+    found = {}
+    at = skip
+    while at + 4 <= len(data):
+        size, kind = _ATTRIBUTE.unpack_from(data, at)
+        if size < 4:
+            break
+        found[kind & 0x3FFF] = data[at + 4 : at + size]
+        at += (size + 3) & ~3
+    return found
+
+
+def error_code(payload: bytes) -> int:
+    """The errno of an NLMSG_ERROR; 0 is an acknowledgement."""
+    return -int(struct.unpack_from("=i", payload)[0])
+
+
+def end_of_name(value: bytes) -> str:
+    return value.rstrip(b"\0").decode(errors="replace")
+
+
+def parse_link_body(payload: bytes) -> tuple[int, int]:
+    """(index, flags)"""
+    _, _, index, flags, _ = _LINK.unpack_from(payload)
+    return index, flags
+
+
+def parse_address_body(payload: bytes) -> tuple[int, int, int]:
+    """(family, prefix, index)"""
+    family, prefix, _, _, index = _ADDRESS.unpack_from(payload)
+    return family, prefix, index
+
+
+def parse_route_body(payload: bytes) -> tuple[int, int, int, int]:
+    """(family, destination prefix, table, type)"""
+    fields = _ROUTE.unpack_from(payload)
+    return fields[0], fields[1], fields[4], fields[7]
+
+
+LINK_SIZE, ADDRESS_SIZE, ROUTE_SIZE = _LINK.size, _ADDRESS.size, _ROUTE.size
