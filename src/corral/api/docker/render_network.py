@@ -1,0 +1,90 @@
+"""Networking as `inspect` and lists show it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from corral.engine.listing import shown_ports
+from corral.model.container import Container, Endpoint, EndpointSpec
+
+Json = dict[str, Any]
+
+
+def network_settings(container: Container, network_ids: Mapping[str, str], version: tuple[int, int]) -> Json:
+    """Pure. The addresses on the default bridge appear twice, once at the top: Docker's oldest clients read those."""
+    main = container.endpoints.get("bridge")
+    running = container.state.status in ("running", "paused")
+    return {
+        "Bridge": "",
+        "SandboxID": hashlib.sha256(f"sandbox {container.id}".encode()).hexdigest() if running else "",
+        "SandboxKey": f"/proc/{container.state.pid}/ns/net" if running else "",
+        "Ports": ports(container),
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
+        "EndpointID": main.endpoint_id if main else "",
+        "Gateway": main.gateway if main else "",
+        "GlobalIPv6Address": main.ipv6 if main else "",
+        "GlobalIPv6PrefixLen": main.ipv6_prefix if main else 0,
+        "IPAddress": main.ipv4 if main else "",
+        "IPPrefixLen": main.ipv4_prefix if main else 0,
+        "IPv6Gateway": main.gateway6 if main else "",
+        "MacAddress": main.mac if main else "",
+        "Networks": networks(container, network_ids),
+    }
+
+
+def ports(container: Container) -> Json:
+    """Port -> where it is published; null for a port that is only exposed."""
+    shown: dict[str, list[Json] | None] = {}
+    for port in shown_ports(container):
+        key = f"{port.private}/{port.protocol}"
+        if port.public:
+            bound = shown.get(key) or []
+            shown[key] = [*bound, {"HostIp": port.address, "HostPort": str(port.public)}]
+        else:
+            shown.setdefault(key, None)
+    return shown
+
+
+def networks(container: Container, network_ids: Mapping[str, str]) -> Json:
+    """Each network it is to be in, with what it has there now. None for one that shares another's."""
+    spec = container.spec.network
+    mode = "bridge" if spec.mode == "default" else spec.mode
+    names = [] if mode.startswith("container:") else [mode]
+    names += [name for name in (*spec.endpoints, *container.endpoints) if name not in (*names, "default")]
+    live = container.state.running
+    return {
+        name: endpoint(
+            spec.endpoints.get(name, EndpointSpec()),
+            container.endpoints.get(name) if live else None,
+            network_ids.get(name, ""),
+        )
+        for name in dict.fromkeys(names)
+    }
+
+
+def endpoint(asked: EndpointSpec, has: Endpoint | None, network_id: str) -> Json:
+    now = has or Endpoint("", network_id, "")
+    addresses = {"IPv4Address": asked.ipv4, "IPv6Address": asked.ipv6}
+    return {
+        "IPAMConfig": {name: value for name, value in addresses.items() if value} or None,
+        "Links": asked.links or None,
+        "Aliases": asked.aliases or None,
+        "MacAddress": now.mac,
+        "DriverOpts": asked.driver_options or None,
+        "GwPriority": asked.gateway_priority,
+        "NetworkID": now.network_id or network_id,
+        "EndpointID": now.endpoint_id,
+        "Gateway": now.gateway,
+        "IPAddress": now.ipv4,
+        "IPPrefixLen": now.ipv4_prefix,
+        "IPv6Gateway": now.gateway6,
+        "GlobalIPv6Address": now.ipv6,
+        "GlobalIPv6PrefixLen": now.ipv6_prefix,
+        "DNSNames": now.dns_names or None,
+    }
