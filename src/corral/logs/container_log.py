@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
+from corral.errors import HostError
 from corral.linux import inotify
 from corral.logs import files, seek
 from corral.logs.line import MAX_LINE, Joiner, Selection
@@ -14,7 +16,7 @@ from corral.logs.policy import LogPolicy
 from corral.logs.watches import Watches
 from corral.model.process import LogEntry, LogQuery
 
-_CHANGES = inotify.MODIFY | inotify.MOVED_TO | inotify.CREATE
+_CHANGES = inotify.MODIFY | inotify.MOVED_TO | inotify.CREATE | inotify.DELETE
 _ENDLESS = 1 << 62
 
 
@@ -54,7 +56,14 @@ class ContainerLog:
 
     async def _follow(self, reader: _Reader, ended: asyncio.Event) -> AsyncGenerator[list[LogEntry], None]:
         changed = asyncio.Event()
-        stop = self._watches.listen(os.path.dirname(self.path), _CHANGES, changed.set)
+        try:
+            stop = self._watches.listen(os.path.dirname(self.path), _CHANGES, changed.set)
+        except HostError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            for batch in reader.news():  # the container was removed just now
+                yield batch
+            return
         end = asyncio.ensure_future(ended.wait())
         end.add_done_callback(lambda _: changed.set())
         try:
@@ -64,7 +73,7 @@ class ContainerLog:
                 for batch in reader.news():
                     yield batch
                     await asyncio.sleep(0)
-                if last or reader.selection.over or not os.path.isdir(os.path.dirname(self.path)):
+                if last or reader.selection.over or reader.removed():
                     return
                 await changed.wait()
         finally:
@@ -127,6 +136,12 @@ class _Reader:
             self._open.discard(self._fd)
             os.close(self._fd)
         self._fd, self._offset = fd, 0
+
+    def removed(self) -> bool:
+        """Whether the log is no more. (The kernel tells of a directory's end only when its last file is closed.)"""
+        if self._fd is None:
+            return not os.path.isdir(os.path.dirname(self._path))
+        return not files.is_file(self._path, self._fd) and not files.numbered(self._path)
 
     def _select(self, data: bytes) -> list[LogEntry]:
         batch = self.selection.take(self._joiner.feed(data))

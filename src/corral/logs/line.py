@@ -69,8 +69,7 @@ class Joiner:
         self.limit = limit
         self._times = Times()
         self._rest = b""
-        self._parts: dict[Stream, bytes] = {}
-        self._last = 0
+        self._parts: dict[Stream, tuple[bytes, int]] = {}  # what waits for its end, and the last part's time
 
     def feed(self, data: bytes) -> list[LogEntry]:
         """The entries that `data` completes."""
@@ -89,9 +88,7 @@ class Joiner:
         rest, self._rest = self._rest, b""
         if rest[TAG] in (FULL, PART):  # the monitor was killed while it wrote
             self._take(rest[:42] + PART + rest[TEXT:], entries)
-        for stream, data in self._parts.items():
-            if data:
-                entries.append(LogEntry(stream, self._last, data, True))
+        entries += [LogEntry(stream, time, data, True) for stream, (data, time) in self._parts.items() if data]
         self._parts = {}
         return entries
 
@@ -100,12 +97,12 @@ class Joiner:
         if stream is None or (tag != FULL and tag != PART):
             return
         try:
-            time = self._last = self._times.parse(record)
+            time = self._times.parse(record)
         except ValueError:
             return
         data = record[TEXT:]
         if waiting := self._parts.get(stream):
-            data = waiting + data
+            data = waiting[0] + data
         if tag == FULL:
             data += b"\n"
         while len(data) > self.limit:
@@ -115,7 +112,7 @@ class Joiner:
             self._parts.pop(stream, None)
             entries.append(LogEntry(stream, time, data))
         else:
-            self._parts[stream] = data
+            self._parts[stream] = data, time
 
 
 class Selection:

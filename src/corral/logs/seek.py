@@ -40,19 +40,21 @@ def find_tail(files: Sequence[Opened], lines: int) -> Place:
     if lines <= 0:
         return Place(max(0, len(files) - 1), files[-1].size if files else 0)
     wanted, skip, beyond = 0, 0, 0
-    unfinished: set[bytes] = set()  # streams whose earliest line may have parts further up
+    begun: set[bytes] = set()  # streams whose last line was met
+    unfinished: set[bytes] = set()  # streams whose earliest wanted line may have parts further up
     place = Place(0, 0)
     for record in _backwards(files):
-        if wanted >= lines:
-            beyond += record.end - record.start
-            if record.tag == FULL:
-                unfinished.discard(record.stream)
-                if not unfinished or beyond > WINDOW:
-                    return Place(record.file, record.end, skip)
-                skip += 1
-        elif record.tag == FULL or record.stream not in unfinished:
+        full, first = record.tag == FULL, record.stream not in begun
+        begun.add(record.stream)
+        beyond += record.end - record.start if wanted >= lines else 0
+        if (full and wanted < lines) or (first and not full):
             wanted += 1
             unfinished.add(record.stream)
+        elif full:
+            unfinished.discard(record.stream)
+            if not unfinished or beyond > WINDOW:
+                return Place(record.file, record.end, skip)
+            skip += 1
         place = Place(record.file, record.start, skip)
     return place
 
