@@ -19,13 +19,27 @@ class Instance:
     """
 
     def __init__(self, root: str = "") -> None:
-        self.root = os.path.abspath(root or DEFAULT_ROOT)
-        self.default = self.root == DEFAULT_ROOT
+        asked = os.path.abspath(root or DEFAULT_ROOT)
+        self.default = asked == DEFAULT_ROOT
+        self.root = asked if self.default else os.path.realpath(asked)  # one instance, however it is spelled
         self.run = DEFAULT_RUN if self.default else os.path.join(self.root, "run")
         self.config = DEFAULT_CONFIG if self.default else os.path.join(self.root, "config.toml")
         self.socket = os.path.join(self.run, "docker.sock")
         self.pid_file = os.path.join(self.run, "corral.pid")
         self.log_file = os.path.join(self.root, "corral.log")
+
+    @property
+    def volatile(self) -> str:
+        """Where the engine keeps what need not survive a boot: on /run, whose files cost least, if there is one.
+
+        >>> Instance("/tmp/x").volatile[:12]
+        '/run/corral-'
+        """
+        if self.default or not os.path.isdir("/run"):
+            return self.run
+        from hashlib import sha256
+
+        return f"/run/corral-{sha256(os.fsencode(self.root)).hexdigest()[:8]}"
 
     @property
     def url(self) -> str:
@@ -46,18 +60,23 @@ def from_environment(root: str = "") -> Instance:
 
 
 def daemon_pid(instance: Instance) -> int:
-    """The pid of the instance's daemon, 0 if none runs. The daemon holds a lock on its pid file while it lives."""
+    """The pid of the instance's daemon, 0 if none runs: it holds a lock on its pid file while it lives.
+
+    Asking takes no lock, so it never gets into the way of a daemon that starts.
+    """
     import fcntl
+    import struct
 
     try:
         fd = os.open(instance.pid_file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return 0
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        text = os.read(fd, 32).strip()
-        return int(text) if text.isdigit() else 0
+        asked = struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _, _, _, pid = struct.unpack("@hhqqi4x", fcntl.fcntl(fd, fcntl.F_GETLK, asked))
+        if kind == fcntl.F_UNLCK:
+            return 0
+        text = os.read(fd, 32).strip()  # the lock's own pid is 0 if the holder is in another pid namespace
+        return pid or (int(text) if text.isdigit() else 0)
     finally:
         os.close(fd)
-    return 0

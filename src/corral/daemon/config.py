@@ -1,0 +1,167 @@
+"""Settings: the file, the flags on top of it, and what they mean to the parts.
+
+A file is flags written down: `log-max-size = "10m"` is `--log-max-size=10m`. The table is `corral.cli.settings`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+
+from corral.cli.instance import Instance
+from corral.cli.options import Parsed
+from corral.cli.render import parse_size
+from corral.cli.settings import BY_KEY, FLAG, LIST, NUMBER, SETTINGS, SIZE, Setting
+from corral.engine.config import EngineConfig
+from corral.errors import InvalidInput, NotFound, Unsupported, from_oserror
+from corral.model.container import Ulimit
+
+
+class Settings(Parsed):
+    """The settings in force; a key that nobody gave has its default."""
+
+    @classmethod
+    def of(cls, file: dict[str, list[str]], flags: dict[str, list[str]]) -> Settings:
+        """Pure: flags win over the file, which wins over the defaults.
+
+        >>> Settings.of({"log-max-file": ["5"]}, {"ipv6": ["true"]}).number("log-max-file")
+        5
+        """
+        made = cls()
+        for setting in SETTINGS:
+            made.values[setting.key] = (
+                flags.get(setting.key) or file.get(setting.key) or _words(setting, setting.default)
+            )
+        return made
+
+    def size(self, key: str) -> int:
+        """In bytes."""
+        return parse_size(self.text(key))
+
+
+def load_settings(path: str, flags: dict[str, list[str]], *, must_exist: bool) -> Settings:
+    """Reads the file (none is fine unless it was named) and puts the flags on top. InvalidInput, NotFound."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read().decode()
+    except FileNotFoundError:
+        if must_exist:
+            raise NotFound(f"no such file: {path}") from None
+        content = ""
+    except OSError as error:
+        raise from_oserror(f"read {path}", error) from error
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path}: not UTF-8 text") from None
+    return Settings.of(parse_file(path, content), flags)
+
+
+def parse_file(path: str, content: str) -> dict[str, list[str]]:
+    """Pure: the file's keys as words. InvalidInput for an unknown key, or for a value of another type.
+
+    >>> parse_file("c.toml", 'log-max-size = "20m"\\ndns = ["9.9.9.9"]')
+    {'log-max-size': ['20m'], 'dns': ['9.9.9.9']}
+    >>> parse_file("c.toml", 'log-max-sise = 1')
+    Traceback (most recent call last):
+    corral.errors.InvalidInput: c.toml: unknown key 'log-max-sise': did you mean 'log-max-size'?
+    """
+    try:
+        data = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{path}: {error}") from None
+    found: dict[str, list[str]] = {}
+    for key, value in data.items():
+        if key not in BY_KEY:
+            raise InvalidInput(f"{path}: unknown key {key!r}{nearest(key)}")
+        found[key] = _checked(path, BY_KEY[key], value)
+    return found
+
+
+def nearest(key: str) -> str:
+    """Pure: a hint that names the known key that is most like it, or points to all of them."""
+    close = difflib.get_close_matches(key.replace("_", "-"), BY_KEY, 1, 0.5)
+    return f": did you mean {close[0]!r}?" if close else "; all keys: corral up --help"
+
+
+KINDS = {FLAG: (bool,), NUMBER: (int,), LIST: (list,), SIZE: (int, str), "text": (str,)}
+NAMES = {
+    FLAG: "true or false",
+    NUMBER: "a number",
+    LIST: "a list of texts",
+    SIZE: 'a size such as "10m"',
+    "text": "a text",
+}
+
+
+def _checked(path: str, setting: Setting, value: object) -> list[str]:
+    wrong = not isinstance(value, KINDS[setting.kind]) or (isinstance(value, bool) and setting.kind != FLAG)
+    if isinstance(value, list):
+        wrong = wrong or not all(isinstance(one, str) for one in value)
+    if wrong:
+        raise InvalidInput(f"{path}: {setting.key} must be {NAMES[setting.kind]}, not {value!r}")
+    return _words(setting, value)
+
+
+def _words(setting: Setting, value: object) -> list[str]:
+    if isinstance(value, list):
+        return [str(one) for one in value]
+    return [str(value).lower() if setting.kind == FLAG else str(value)]
+
+
+def refuse_unsupported(settings: Settings) -> None:
+    """Pure: what cannot be had is refused by name."""
+    if settings.text("userns-remap"):
+        raise Unsupported("userns-remap is not offered yet: containers run in the host's user namespace")
+    if not settings.on("live-restore"):
+        raise Unsupported("live-restore = false is not offered: containers always outlive the daemon")
+    if settings.text("log-level") not in ("debug", "info", "warning", "error"):
+        raise InvalidInput(f"log-level {settings.text('log-level')!r}: one of debug, info, warning, error")
+
+
+def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
+    """Pure: the settings in the engine's words."""
+    return EngineConfig(
+        root=instance.root,
+        run=instance.volatile,
+        runtime=settings.text("runtime"),
+        runtimes=_runtimes(settings.list("add-runtime")),
+        conmon=settings.text("conmon"),
+        init_path=settings.text("init-path"),
+        init=settings.on("init"),
+        log_driver=settings.text("log-driver"),
+        log_max_size=settings.size("log-max-size"),
+        log_max_files=settings.number("log-max-file"),
+        bridge_subnet=settings.text("bridge-subnet"),
+        bridge_mtu=settings.number("bridge-mtu"),
+        ipv6=settings.on("ipv6"),
+        icc=settings.on("icc"),
+        dns=settings.list("dns"),
+        dns_search=settings.list("dns-search"),
+        dns_options=settings.list("dns-opt"),
+        shm_size=settings.size("default-shm-size"),
+        ulimits=[parse_ulimit(word) for word in settings.list("default-ulimit")],
+        cgroup_parent=settings.text("cgroup-parent"),
+        stop_timeout=settings.number("stop-timeout"),
+        labels=settings.list("label"),
+    )
+
+
+def _runtimes(words: list[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    for name, equals, path in pairs:
+        if not (name and equals and path.startswith("/")):
+            raise InvalidInput(f"add-runtime {name}{equals}{path}: must be NAME=/PATH")
+    return {name: path for name, _, path in pairs}
+
+
+def parse_ulimit(word: str) -> Ulimit:
+    """Pure.
+
+    >>> parse_ulimit("nofile=1024:2048")
+    Ulimit(name='nofile', soft=1024, hard=2048)
+    """
+    name, _, value = word.partition("=")
+    soft, _, hard = value.partition(":")
+    try:
+        return Ulimit(name, int(soft), int(hard or soft))
+    except ValueError:
+        raise InvalidInput(f"default-ulimit {word!r}: must be NAME=SOFT[:HARD], in numbers") from None

@@ -1,0 +1,82 @@
+"""The daemon's life: lock, open, say that it is ready, wait for a signal, close. Containers go on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+
+from corral import __version__
+from corral.cli.instance import Instance
+from corral.daemon import listeners
+from corral.daemon.assemble import assemble
+from corral.daemon.config import Settings, refuse_unsupported
+from corral.daemon.lock import InstanceLock
+from corral.errors import CorralError
+from corral.linux.systemd import sd_notify
+
+log = logging.getLogger("corral.daemon")
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class Ready:
+    """Tells whoever started us how it went: `corral up --detach` through a pipe, systemd through its socket."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def ready(self) -> None:
+        self._tell("ready\n")
+        sd_notify(f"READY=1\nMAINPID={os.getpid()}")
+
+    def failed(self, message: str) -> None:
+        self._tell(f"{message}\n")
+        sd_notify(f"STATUS={message.splitlines()[0]}")
+
+    def _tell(self, text: str) -> None:
+        if self._fd < 0:
+            return
+        try:
+            os.write(self._fd, text.encode())
+        except BrokenPipeError:
+            log.warning("whoever started this daemon did not wait for it")
+        os.close(self._fd)
+        self._fd = -1
+
+
+def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
+    """Runs the daemon to its end: the exit code. A failure to start is told to the starter and on stderr."""
+    logging.basicConfig(level=settings.text("log-level").upper(), format=LOG_FORMAT, stream=sys.stderr)
+    ready = Ready(ready_fd)
+    lock = InstanceLock(instance)
+    try:
+        refuse_unsupported(settings)
+        listeners.check(settings)
+        lock.take()
+        os.umask(0o022)
+        asyncio.run(_life(instance, settings, ready))
+    except CorralError as error:
+        log.error("%s", error.message)
+        ready.failed(error.message)
+        return 1
+    finally:
+        lock.release()
+    return 0
+
+
+async def _life(instance: Instance, settings: Settings, ready: Ready) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        await assemble(stack, instance, settings)
+        log.info("Corral %s is ready at %s (pid %d)", __version__, instance.url, os.getpid())
+        ready.ready()
+        await stopping.wait()
+        sd_notify("STOPPING=1")
+        log.info("stopping: containers go on")

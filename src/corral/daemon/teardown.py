@@ -1,0 +1,86 @@
+"""`down --all` and `reset`: everything of the instance that runs goes, without a daemon: it may have been killed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import sys
+
+from corral.cli.instance import Instance
+from corral.daemon.config import Settings, engine_config
+from corral.daemon.lock import InstanceLock
+from corral.daemon.serve import LOG_FORMAT
+from corral.engine.engine import Engine
+from corral.errors import CorralError, from_oserror
+from corral.linux.mounts import mounts_under, unmount
+
+
+def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
+    """Ends all that runs; with `reset` the state goes too. The exit code; takes the daemon's lock meanwhile."""
+    logging.basicConfig(level="WARNING", format=LOG_FORMAT, stream=sys.stderr)
+    if not os.path.isdir(instance.root):
+        print(f"There is nothing at {instance.root}.")
+        return 0
+    lock = InstanceLock(instance)
+    try:
+        lock.take()
+        asyncio.run(_teardown(instance, settings))
+        remove_volatile(instance)
+        if reset:
+            remove_state(instance)
+    except CorralError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    finally:
+        lock.release()
+    state = "Its state is deleted." if reset else f"Images, volumes and containers' files stay in {instance.root}."
+    print(f"Nothing of this instance runs any more. {state}")
+    return 0
+
+
+async def _teardown(instance: Instance, settings: Settings) -> None:
+    engine = await Engine.open(engine_config(settings, instance))
+    await engine.teardown()
+
+
+def remove_volatile(instance: Instance) -> None:
+    """What need not survive a boot. The pid file, which we hold, stays until the state goes."""
+    _unmount_below(instance.volatile)
+    if instance.volatile != instance.run:
+        shutil.rmtree(instance.volatile, ignore_errors=True)
+    for entry in _entries(instance.run):
+        if entry != instance.pid_file:
+            _remove(entry)
+
+
+def remove_state(instance: Instance) -> None:
+    """All below the root, and the root itself unless it is a mount point or has a settings file."""
+    _unmount_below(instance.root)
+    for entry in _entries(instance.root):
+        if entry != instance.config:
+            _remove(entry)
+    _remove(instance.run)
+    if not _entries(instance.root) and not os.path.ismount(instance.root):
+        os.rmdir(instance.root)
+
+
+def _entries(path: str) -> list[str]:
+    return [entry.path for entry in os.scandir(path)] if os.path.isdir(path) else []
+
+
+def _remove(path: str) -> None:
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        elif os.path.lexists(path):
+            os.unlink(path)
+    except OSError as error:
+        raise from_oserror(f"remove {path}", error) from error
+
+
+def _unmount_below(path: str) -> None:
+    for point in mounts_under(path):
+        if point != path:
+            unmount(point, lazy=True)
