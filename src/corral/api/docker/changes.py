@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from corral.api.docker.check_config import check_health, check_signal
+from corral.api.docker.check_config import check_health
 from corral.api.docker.parts import HealthConfig
 from corral.api.docker.shellwords import expand, split_words
 from corral.engine.listing import expand_ports
+from corral.engine.stop import parse_signal
 from corral.errors import InvalidInput
 from corral.kit.clock import parse_duration
 from corral.model.container import HealthCheck
@@ -175,7 +176,7 @@ def _workdir(draft: _Draft, text: str) -> None:
 
 def _stop_signal(draft: _Draft, text: str) -> None:
     signal = expand(text, draft.variables)
-    check_signal(signal)
+    parse_signal(signal)
     draft.config.stop_signal = signal
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
-import signal
 
 from corral.api.docker.parts import HealthConfig
 from corral.api.docker.settings import Config
+from corral.engine.stop import parse_signal
 from corral.errors import InvalidInput
 
 MILLISECOND = 10**6
@@ -22,30 +21,13 @@ def check_config(config: Config) -> list[str]:
             )
         config.WorkingDir = "/" + posixpath.normpath(config.WorkingDir).lstrip("/")
     if config.StopSignal:
-        check_signal(config.StopSignal)
+        parse_signal(config.StopSignal)
     for entry in config.Env:
         if not entry.partition("=")[0]:
             raise InvalidInput(f"invalid environment variable: {entry}")
     if config.Healthcheck is not None:
         check_health(config.Healthcheck)
     return []
-
-
-def check_signal(text: str) -> None:
-    """A number, or a name with or without SIG, or RTMIN+n, RTMAX-n. InvalidInput for anything else.
-
-    >>> for good in ("9", "SIGTERM", "term", "rtmin+3"): check_signal(good)
-    >>> check_signal("SIGNONE")
-    Traceback (most recent call last):
-        ...
-    corral.errors.InvalidInput: invalid signal: SIGNONE
-    """
-    name = text.upper().removeprefix("SIG")
-    if re.fullmatch(r"[0-9]{1,3}", text) and int(text) != 0:
-        return
-    if f"SIG{name}" in signal.Signals.__members__ or re.fullmatch(r"RTMIN\+([1-9]|1[0-5])|RTMAX-([1-9]|1[0-4])", name):
-        return
-    raise InvalidInput(f"invalid signal: {text}")
 
 
 def check_health(check: HealthConfig) -> None:

@@ -1,0 +1,162 @@
+"""The operations on images that are here: list, inspect, history, tag, remove, load, save, import."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from corral.api.docker.answers import JSON, TAR, done, failure, message, primed, reply
+from corral.api.docker.at import name_of, version_of
+from corral.api.docker.changes import apply_changes
+from corral.api.docker.filters import parse_filters
+from corral.api.docker.image_filters import select_images
+from corral.api.docker.references import familiar, with_tag
+from corral.api.docker.render_image import history, inspect, shared_sizes, summary
+from corral.errors import CorralError, InvalidInput, Unsupported
+from corral.http.message import Answer, Request, Response, StreamResponse
+from corral.model.image import ImageConfig
+
+if TYPE_CHECKING:
+    from corral.api.docker.app import DockerApi
+    from corral.engine.engine import Engine
+
+
+async def image_list(api: DockerApi, request: Request) -> Response:
+    query, version, engine = request.query, version_of(request), api.engine
+    filters = parse_filters(query.get("filters"))
+    if version < (1, 41) and (pattern := query.get("filter")):
+        filters.setdefault("reference", []).append(pattern)
+    images, now = engine.images.list(), engine.parts.clock.now()
+    chosen = select_images(images, filters, all=query.flag("all"), now=now, find=engine.images.get)
+    shared = shared_sizes(images) if query.flag("shared-size") and version >= (1, 42) else {}
+    users = count_users(engine)
+    return reply(
+        [summary(image, version, users.get(image.id, 0), shared.get(image.id, -1), tags) for image, tags in chosen]
+    )
+
+
+def count_users(engine: Engine) -> dict[str, int]:
+    """Image id -> how many containers were made from it."""
+    users: dict[str, int] = {}
+    for container in engine.containers.list():
+        users[container.image_id] = users.get(container.image_id, 0) + 1
+    return users
+
+
+async def image_inspect(api: DockerApi, request: Request) -> Response:
+    image, version = api.engine.images.get(name_of(request)), version_of(request)
+    if version >= (1, 48) and request.query.flag("manifests") and request.query.get("platform"):
+        raise InvalidInput("conflicting options: manifests and platform options cannot both be set")
+    return reply(inspect(image, version, api.engine.images.image_graph(image.id)))
+
+
+async def image_history(api: DockerApi, request: Request) -> Response:
+    return reply(history(api.engine.images.get(name_of(request))))
+
+
+async def image_tag(api: DockerApi, request: Request) -> Response:
+    query, engine = request.query, api.engine
+    name = with_tag(query.get("repo"), query.get("tag"))
+    if not name:
+        raise InvalidInput("repository name must have at least one component")
+    if name.partition(":")[0] == "sha256":
+        raise InvalidInput("refusing to create an ambiguous tag using digest algorithm as name")
+    image = engine.images.get(name_of(request))
+    await engine.images.tag(image.id, name)
+    tell(engine, "tag", image.id, name)
+    return done(201)
+
+
+async def image_remove(api: DockerApi, request: Request) -> Response:
+    name, query, engine = name_of(request), request.query, api.engine
+    if not name.strip():
+        raise InvalidInput("image name cannot be blank")
+    id = engine.images.get(name).id
+    removed = await engine.images.remove(
+        name, force=query.flag("force"), prune=not query.flag("noprune"), used_by=lambda id: users_of(engine, id)
+    )
+    answer = []
+    for step in removed:
+        if step.untagged:
+            answer.append({"Untagged": familiar(step.untagged)})
+            tell(engine, "untag", id, id)
+        else:
+            answer.append({"Deleted": step.deleted})
+    if any(step.deleted == id for step in removed):
+        tell(engine, "delete", id, id)
+    return reply(answer)
+
+
+def users_of(engine: Engine, image_id: str) -> list[tuple[str, bool]]:
+    """The containers made from an image, or that mount it: (id, whether it runs), running ones first."""
+    found = [
+        (container.id, container.state.running)
+        for container in engine.containers.list()
+        if container.image_id == image_id
+        or any(point.type == "image" and point.source == image_id for point in container.mount_points)
+    ]
+    return sorted(found, key=lambda user: not user[1])
+
+
+def tell(engine: Engine, action: str, id: str, name: str) -> None:
+    engine.events.publish("image", action, id, {"name": familiar(name)})
+
+
+async def image_save(api: DockerApi, request: Request) -> Answer:
+    """One image named in the path, or several as `names`."""
+    names = request.query.all("names") if request.path.endswith("/images/get") else [name_of(request)]
+    if not names:
+        raise InvalidInput("no image was named")
+    for name in names:
+        tell(api.engine, "save", api.engine.images.get(name).id, name)
+    return await primed(api.engine.images.save(names), TAR)
+
+
+async def image_load(api: DockerApi, request: Request) -> Answer:
+    return StreamResponse(_load(api.engine, request), 200, JSON)
+
+
+async def _load(engine: Engine, request: Request) -> AsyncIterator[bytes]:
+    """The head of the answer is out before the body is read: a failure becomes a message of the stream."""
+    try:
+        async for loaded in engine.images.load(request.stream()):
+            tell(engine, "load", loaded.id, loaded.name or loaded.id)
+            what = f"Loaded image: {familiar(loaded.name)}" if loaded.name else f"Loaded image ID: {loaded.id}"
+            yield message(stream=what + "\n")
+    except CorralError as error:
+        yield failure(error.message)
+
+
+async def image_create(api: DockerApi, request: Request) -> Answer:
+    """A pull (`fromImage`), or an import (`fromSrc`)."""
+    query = request.query
+    if name := query.get("fromImage"):
+        raise Unsupported(_no_pull(name, query.get("tag")))
+    source = query.get("fromSrc")
+    if source != "-":
+        raise Unsupported(f'importing from "{source}" is not offered yet: fetch it, and send it with `docker import -`')
+    name = with_tag(query.get("repo"), query.get("tag"))
+    config = apply_changes(ImageConfig(), query.all("changes"))
+    image = await api.engine.images.import_rootfs(
+        request.stream(),
+        ref=name,
+        message=query.get("message") or f"Imported from {source}",
+        config=config,
+        platform=query.get("platform") if version_of(request) >= (1, 32) else "",
+    )
+    tell(api.engine, "import", image.id, name or image.id)
+    return Response(200, JSON, message(status=image.id))
+
+
+def _no_pull(name: str, tag: str) -> str:
+    """Why there is no pull, and what works.
+
+    >>> _no_pull("busybox", "latest")
+    'pull access denied for busybox:latest: pulling from registries is not available yet; bring the image in with \
+`docker load` or `docker import`'
+    """
+    joined = f"{name}@{tag}" if ":" in tag else with_tag(name, tag) if "@" not in name else name
+    return (
+        f"pull access denied for {joined}: pulling from registries is not available yet; "
+        "bring the image in with `docker load` or `docker import`"
+    )

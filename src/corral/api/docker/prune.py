@@ -1,0 +1,110 @@
+"""Removing what nobody uses: containers that have ended, images without a name, volumes without a container."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from corral.api.docker.answers import reply
+from corral.api.docker.at import version_of
+from corral.api.docker.filters import parse_filters, until_of
+from corral.api.docker.images import tell, users_of
+from corral.api.docker.references import familiar
+from corral.api.docker.security import FALSE, TRUE
+from corral.api.docker.volumes import users_of as volume_users
+from corral.engine.filters import Filters, flag, labels_fit, refuse_unknown
+from corral.engine.listing import plan_prune
+from corral.errors import CorralError, InvalidInput
+from corral.http.message import Request, Response
+
+if TYPE_CHECKING:
+    from corral.api.docker.app import DockerApi
+    from corral.engine.engine import Engine
+
+
+async def container_prune(api: DockerApi, request: Request) -> Response:
+    filters, engine = parse_filters(request.query.get("filters")), api.engine
+    test = plan_prune(filters, until_of(filters, engine.parts.clock.now()))
+    ids, freed = await engine.containers.prune(test)
+    _told(engine, "container", freed)
+    return reply({"ContainersDeleted": ids or None, "SpaceReclaimed": freed})
+
+
+def _told(engine: Engine, kind: str, freed: int) -> None:
+    engine.events.publish(kind, "prune", "", {"reclaimed": str(freed)})
+
+
+async def image_prune(api: DockerApi, request: Request) -> Response:
+    """Those without a name; with the filter dangling=false all that no container uses."""
+    filters, engine = parse_filters(request.query.get("filters")), api.engine
+    refuse_unknown(filters, ("dangling", "label", "label!", "until"))
+    dangling_only = flag(filters, "dangling", True)
+    until = until_of(filters, engine.parts.clock.now())
+    before = {image.id: image for image in engine.images.list()}
+    parents = {image.parent for image in before.values()}
+    deleted, sizes = [], 0
+    for image in before.values():
+        named = image.tags or (image.digests and not dangling_only)
+        if (dangling_only and named) or (not image.tags and image.id in parents):
+            continue
+        if (until and image.created > until) or not labels_fit(filters, image.config.labels):
+            continue
+        if users_of(engine, image.id):
+            continue
+        for ref in image.tags or [image.id]:
+            steps = await _remove(engine, ref)
+            deleted += steps
+            sizes += sum(image.size for step in steps if step.get("Deleted") == image.id)
+    _told(engine, "image", sizes)
+    return reply({"ImagesDeleted": deleted or None, "SpaceReclaimed": sizes})
+
+
+async def _remove(engine: Engine, ref: str) -> list[dict[str, str]]:
+    """What went; nothing where the image is in use after all."""
+    try:
+        id = engine.images.get(ref).id
+        removed = await engine.images.remove(ref, force=False, prune=True, used_by=lambda id: users_of(engine, id))
+    except CorralError:
+        return []
+    tell(engine, "delete", id, id)
+    return [{"Untagged": familiar(s.untagged)} if s.untagged else {"Deleted": s.deleted} for s in removed]
+
+
+async def volume_prune(api: DockerApi, request: Request) -> Response:
+    """Anonymous ones; all of them with the filter all=1, and before 1.42."""
+    filters, engine = parse_filters(request.query.get("filters")), api.engine
+    refuse_unknown(filters, ("all", "label", "label!"))
+    every = version_of(request) < (1, 42) or _wants_all(filters)
+    removed, freed = [], 0
+    for volume in engine.volumes.list():
+        if not (every or volume.anonymous) or not labels_fit(filters, volume.labels):
+            continue
+        if volume_users(engine, volume.name):
+            continue
+        size = await engine.volumes.size(volume.name)
+        await engine.volumes.remove(volume.name, force=False)
+        engine.events.publish("volume", "destroy", volume.name, {"driver": "local"})
+        removed.append(volume.name)
+        freed += size
+    _told(engine, "volume", freed)
+    return reply({"VolumesDeleted": removed or None, "SpaceReclaimed": freed})
+
+
+def _wants_all(filters: Filters) -> bool:
+    values = filters.get("all", ())
+    if len(values) > 1:
+        raise InvalidInput(f"invalid filter 'all=[{' '.join(values)}]': only one value is expected")
+    for value in values:
+        if value not in TRUE + FALSE:
+            raise InvalidInput(f"invalid filter 'all': strconv.ParseBool: parsing \"{value}\": invalid syntax")
+    return any(value in TRUE for value in values)
+
+
+async def network_prune(api: DockerApi, request: Request) -> Response:
+    """Only networks that somebody made are ever removed, and there are none yet."""
+    refuse_unknown(parse_filters(request.query.get("filters")), ("label", "label!", "until"))
+    return reply({"NetworksDeleted": None})
+
+
+async def build_prune(api: DockerApi, request: Request) -> Response:
+    """There is no build cache yet; `docker system prune` asks all the same."""
+    return reply({"CachesDeleted": None, "SpaceReclaimed": 0})
