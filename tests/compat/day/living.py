@@ -1,0 +1,597 @@
+"""Afternoon: containers that live: start, stop, exec, attach, logs, files, restart policies, health, ports, events."""
+# ruff: noqa: E501 - a typed command is one line, whatever its length
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.compat.day.step import Day, Outcome, Step, pause
+from tests.support.wait import eventually
+
+FOREVER = "sh -c 'trap \"exit 0\" TERM; echo started; while :; do sleep 0.05; done'"
+
+
+def _exec_terminal(day: Day) -> Outcome:
+    with day.terminal("exec", "-it", "web", "sh") as t:
+        t.expect("# ")
+        t.send("stty size; echo $HOSTNAME | wc -c; exit 5\r")
+        t.expect("24 80")
+        return Outcome(t.wait(), "")
+
+
+def _exec_detach_keys(day: Day) -> Outcome:
+    with day.terminal("exec", "-it", "--detach-keys", "ctrl-x,x", "web", "sh") as t:
+        t.expect("# ")
+        t.send("\x18x")
+        code = t.wait()
+    return Outcome(code, "", "")
+
+
+def _attach_and_detach(day: Day) -> Outcome:
+    day.docker("run", "-dit", "--name", "attached", "busybox", "sh")
+    with day.terminal("attach", "attached") as t:
+        t.send("echo one-$((1+1))\r")
+        t.expect("one-2")
+        t.send("\x10\x11")  # ctrl-p ctrl-q
+        first = t.wait()
+    running = day.docker("inspect", "-f", "{{.State.Running}}", "attached").out
+    with day.terminal("attach", "attached") as t:
+        t.send("echo two-$((1+1)); exit 6\r")
+        t.expect("two-2")
+        second = t.wait()
+    day.docker("rm", "-f", "attached")
+    return Outcome(second, f"{first} {running}")
+
+
+def _attach_no_stdin(day: Day) -> Outcome:
+    day.docker(
+        "run",
+        "-d",
+        "--name",
+        "talker",
+        "busybox",
+        "sh",
+        "-c",
+        "while [ ! -e /go ]; do sleep 0.05; done; echo bye; exit 8",
+    )
+    outcome = day.for_a_while(
+        "attach",
+        "--no-stdin",
+        "talker",
+        seconds=20,
+        during=lambda: (pause(0.3), day.docker("exec", "talker", "touch", "/go")),
+    )
+    day.docker("rm", "-f", "talker")
+    return outcome
+
+
+def _run_detached_keys(day: Day) -> Outcome:
+    with day.terminal("run", "-it", "--name", "keys", "--detach-keys", "a,b", "busybox", "sh") as t:
+        t.expect("# ")
+        t.send("ab")
+        code = t.wait()
+    running = day.docker("inspect", "-f", "{{.State.Running}}", "keys").out
+    day.docker("rm", "-f", "keys")
+    return Outcome(code, running)
+
+
+def _logs_follow(day: Day) -> Outcome:
+    day.docker(
+        "run",
+        "-d",
+        "--name",
+        "follow",
+        "busybox",
+        "sh",
+        "-c",
+        "for i in 1 2 3 4 5; do echo line $i; sleep 0.1; done; echo end >&2",
+    )
+    outcome = day.docker("logs", "-f", "follow", timeout=20)
+    return outcome
+
+
+def _logs_since(day: Day) -> Outcome:
+    lines = day.docker("logs", "-t", "follow").out.splitlines()
+    third = lines[2].split()[0]
+    return day.docker("logs", "--since", third, "follow")
+
+
+def _logs_until(day: Day) -> Outcome:
+    lines = day.docker("logs", "-t", "follow").out.splitlines()
+    third = lines[2].split()[0]
+    return day.docker("logs", "--until", third, "follow")
+
+
+def _logs_times(day: Day) -> Outcome:
+    done = day.docker("logs", "-t", "--tail", "2", "follow")
+    shape = all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z line \d$", line) for line in done.out.splitlines())
+    return Outcome(done.code, f"{shape} {len(done.out.splitlines())}")
+
+
+def _copy_in_and_out(day: Day) -> Outcome:
+    with open(f"{day.folder}/file", "w") as file:
+        file.write("from the host\n")
+    steps = [
+        day.docker("cp", f"{day.folder}/file", "web:/tmp/in"),
+        day.docker("exec", "web", "cat", "/tmp/in"),
+        day.docker("exec", "web", "sh", "-c", "mkdir -p /tmp/d/e; echo deep > /tmp/d/e/f; ln -s e/f /tmp/d/link"),
+        day.docker("cp", "web:/tmp/d", f"{day.folder}/out"),
+        day.docker("cp", "-L", "web:/tmp/d/link", f"{day.folder}/followed"),
+        day.docker("cp", "web:/tmp/d/e/f", "-"),
+    ]
+    with open(f"{day.folder}/out/e/f") as deep, open(f"{day.folder}/followed") as followed:
+        copied = deep.read() + followed.read()
+    codes = [step.code for step in steps]
+    return Outcome(max(codes), f"{codes} {steps[1].out}{copied}{len(steps[-1].out)}")
+
+
+def _health(day: Day) -> Outcome:
+    day.docker(
+        "run", "-d", "--name", "sick", "--health-cmd", "test -e /well && echo fine", "--health-interval", "200ms",
+        "--health-retries", "2", "busybox", "sleep", "100",
+    )  # fmt: skip
+
+    def status(wanted: str) -> str:
+        eventually(
+            lambda: day.docker("inspect", "-f", "{{.State.Health.Status}}", "sick").out.strip() == wanted,
+            wanted,
+            seconds=20,
+        )
+        return wanted
+
+    seen = [status("unhealthy"), day.docker("ps", "--filter", "health=unhealthy", "--format", "{{.Names}}").out.strip()]
+    day.docker("exec", "sick", "touch", "/well")
+    seen.append(status("healthy"))
+    log = json.loads(day.docker("inspect", "-f", "{{json .State.Health}}", "sick").out)
+    seen.append(
+        f"{log['FailingStreak']} {log['Log'][-1]['ExitCode']} {log['Log'][-1]['Output'].strip()} {len(log['Log']) <= 5}"
+    )
+    seen.append(
+        re.sub(r"Up .* \(", "Up (", day.docker("ps", "--filter", "name=sick", "--format", "{{.Status}}").out.strip())
+    )
+    day.docker("rm", "-f", "sick")
+    return Outcome(0, "\n".join(seen))
+
+
+def _restart_on_failure(day: Day) -> Outcome:
+    day.docker(
+        "run", "-d", "--name", "phoenix", "--restart", "on-failure:2", "busybox", "sh", "-c", "echo life; exit 3"
+    )
+    eventually(
+        lambda: day.docker("inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "phoenix").out == "2 exited\n",
+        "two restarts",
+        seconds=20,
+    )
+    return day.docker("logs", "phoenix")
+
+
+def _restart_always(day: Day) -> Outcome:
+    day.docker("run", "-d", "--name", "again", "--restart", "always", "busybox", "sh", "-c", "echo up; sleep 0.2")
+    eventually(lambda: day.docker("logs", "again").out.count("up") >= 3, "it came up three times", seconds=20)
+    stopped = day.docker("stop", "-t", "1", "again")
+    pause(1)
+    state = day.docker("inspect", "-f", "{{.State.Running}} {{.HostConfig.RestartPolicy.Name}}", "again")
+    day.docker("rm", "-f", "again")
+    return Outcome(stopped.code, state.out)
+
+
+def _events(day: Day) -> Outcome:
+    format_ = "{{.Type}} {{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}"
+
+    def work() -> None:
+        pause(0.4)
+        day.docker("run", "--rm", "--network", "none", "--name", "eventful", "busybox", "sh", "-c", "exit 4")
+
+    outcome = day.for_a_while("events", "--filter", "container=eventful", "--format", format_, seconds=2, during=work)
+    return Outcome(0, outcome.out)
+
+
+def _events_past(day: Day) -> Outcome:
+    done = day.docker(
+        "events", "--since", "60s", "--until", "0s", "--filter", "container=eventful", "--filter", "event=die"
+    )
+    return Outcome(done.code, re.sub(r"\(.*\)", "", done.out), done.err)
+
+
+def _rm_waits(day: Day) -> Outcome:
+    day.docker("run", "-d", "--name", "waited", "busybox", "sh", "-c", "sleep 0.5; exit 12")
+    return day.docker("wait", "waited")
+
+
+def _stats(day: Day) -> Outcome:
+    done = day.docker("stats", "--no-stream", "--format", "{{.Name}} {{.PIDs}} {{.MemUsage}}", "web")
+    return Outcome(done.code, re.sub(r"\d+ ", "N ", done.out, count=1), done.err)
+
+
+def _stats_stream(day: Day) -> Outcome:
+    done = day.for_a_while("stats", "--format", "{{.Name}}", "web", seconds=3.5)
+    return Outcome(0, str("web" in done.out))
+
+
+def _top(day: Day) -> Outcome:
+    done = day.docker("top", "web", "-o", "pid,comm")
+    return Outcome(done.code, re.sub(r"(?m)^\d+ +", "N ", done.out), done.err)
+
+
+def _ports(day: Day) -> Outcome:
+    made = day.docker(
+        "run",
+        "-d",
+        "--name",
+        "ported",
+        "-p",
+        "127.0.0.1:18080:80",
+        "-p",
+        "81/udp",
+        "--expose",
+        "82",
+        "busybox",
+        "httpd",
+        "-f",
+    )
+    fetched = day.docker(
+        "run",
+        "--rm",
+        "--network",
+        "host",
+        "busybox",
+        "sh",
+        "-c",
+        "wget -q -O- http://127.0.0.1:18080/etc/group | head -1",
+    )
+    return Outcome(made.code, fetched.out + day.docker("port", "ported").out, made.err)
+
+
+def _port_taken(day: Day) -> Outcome:
+    taken = day.docker("run", "--name", "loser", "-p", "127.0.0.1:18080:80", "busybox", "true")
+    state = day.docker("inspect", "-f", "{{.State.Status}}", "loser")
+    day.docker("rm", "-f", "loser")
+    return Outcome(
+        taken.code, state.out, re.sub(r"\(\w+\)|listen tcp4 .*: bind: address already in use", "", taken.err)
+    )
+
+
+def _pause(day: Day) -> Outcome:
+    outputs = [
+        day.docker("pause", "web"),
+        day.docker("inspect", "-f", "{{.State.Status}} {{.State.Paused}} {{.State.Running}}", "web"),
+        day.docker("ps", "--filter", "status=paused", "--format", "{{.Names}} {{.Status}}"),
+        day.docker("exec", "web", "true"),
+        day.docker("pause", "web"),
+        day.docker("unpause", "web"),
+        day.docker("unpause", "web"),
+    ]
+    return Outcome(0, " ".join(str(o.code) for o in outputs), "".join(o.out + o.err for o in outputs))
+
+
+STEPS = [
+    Step(
+        "run -d",
+        f"run -d --name web -h webhost --label tier=front --label env -e X=y busybox {FOREVER}",
+        out=r"^[0-9a-f]{64}\n$",
+    ),
+    Step("ps", "ps", out="web"),
+    Step(
+        "ps format",
+        "ps --format '{{.Names}}|{{.Image}}|{{.Command}}|{{.Status}}|{{.Ports}}|{{.Labels}}'",
+        compare="c",
+        why="order of labels",
+    ),
+    Step(
+        "ps labels", "ps --format '{{.Label \"tier\"}} {{.Networks}} {{.Mounts}} {{.RunningFor}}'", out="front bridge"
+    ),
+    Step("ps table", "ps --format 'table {{.Names}}\\t{{.State}}'", out="NAMES +STATE"),
+    Step("ps --no-trunc", "ps --no-trunc --format '{{.ID}} {{.Command}}'"),
+    Step("ps size", "ps -s --format '{{.Size}}'", compare="c", why="sizes of file systems differ"),
+    Step("ps last", "ps -l --format '{{.Names}}'", out="^web\n$"),
+    Step("ps -n", "ps -n 1 -q", out=r"^[0-9a-f]{12}\n$"),
+    *(
+        Step(f"ps filter {filter_}", f"ps -a --filter {filter_} --format '{{{{.Names}}}}'", out=out)
+        for filter_, out in [
+            ("name=we", "^web\n$"),
+            ("name=^web$", "^web\n$"),
+            ("name=nosuch", "^$"),
+            ("label=tier", "^web\n$"),
+            ("label=tier=front", "^web\n$"),
+            ("label=tier=back", "^$"),
+            ("status=running", "^web\n$"),
+            ("status=exited", "^$"),
+            ("ancestor=busybox", "^web\n$"),
+            ("network=bridge", "^web\n$"),
+            ("network=none", "^$"),
+            ("health=none", "^web\n$"),
+            ("volume=nosuch", "^$"),
+            ("is-task=false", "^web\n$"),
+        ]
+    ),
+    Step("ps bad filter", "ps --filter nosuch=1", code=1, err="nvalid filter"),
+    Step("ps bad status", "ps --filter status=nosuch", code=1, err="nvalid filter"),
+    Step("ps bad exited", "ps --filter exited=x", code=1),
+    Step("ps bad before", "ps --filter before=nosuch", code=1, err="(?i)no such container:? nosuch"),
+    Step(
+        "inspect state",
+        "inspect -f '{{.State.Status}} {{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}' web",
+        out="running true 0 false",
+    ),
+    Step(
+        "inspect config",
+        "inspect -f '{{.Config.Hostname}} {{.Config.Image}} {{json .Config.Env}} {{json .Config.Cmd}} {{.Config.Tty}}' web",
+    ),
+    Step("inspect labels", "inspect -f '{{json .Config.Labels}}' web"),
+    Step(
+        "inspect host config",
+        "inspect -f '{{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.ShmSize}} {{.HostConfig.Privileged}} {{.HostConfig.LogConfig.Type}}' web",
+        compare="c",
+        why="28's NetworkMode is bridge, 20.10's default",
+    ),
+    Step(
+        "inspect paths",
+        "inspect -f '{{.Path}} {{json .Args}} {{.Name}} {{.Driver}} {{.Platform}}' web",
+        compare="c",
+        why="vfs or overlay2",
+    ),
+    Step(
+        "inspect networks",
+        "inspect -f '{{range $k, $v := .NetworkSettings.Networks}}{{$k}} {{$v.IPPrefixLen}} {{$v.MacAddress}}{{end}}' web",
+        out="bridge",
+        compare="c",
+        why="subnet sizes differ",
+    ),
+    Step(
+        "inspect masks",
+        "inspect -f '{{len .HostConfig.MaskedPaths}} {{len .HostConfig.ReadonlyPaths}}' web",
+        compare="c",
+        why="28 masks more",
+    ),
+    Step("inspect size", "inspect -s -f '{{.SizeRw}}' web", compare="c", why="file systems differ"),
+    Step("inspect bad template", "inspect -f '{{.Nosuch}}' web", code=1, err="map has no entry|can't evaluate"),
+    Step("inspect type", "inspect --type container -f '{{.Name}}' web", out="/web"),
+    Step("inspect by prefix", "inspect -f '{{.Name}}' nosuchprefix", code=1, err="No such object"),
+    Step("exec", "exec web echo hi", out="^hi\n$"),
+    Step("exec code", "exec web sh -c 'exit 9'", code=9),
+    Step("exec stdin", "exec -i web cat", stdin="through\n", out="^through\n$"),
+    Step(
+        "exec env, user, dir",
+        "exec -e Q=r -u www-data -w /tmp web sh -c 'echo $Q $X; id -u; pwd'",
+        out="^r y\n33\n/tmp\n$",
+    ),
+    Step("exec both streams", "exec web sh -c 'echo out; echo err >&2'", out="^out\n$", err="^err\n$"),
+    Step("exec -d", "exec -d web touch /tmp/detached"),
+    Step("exec -d happened", "exec web ls /tmp/detached", out="/tmp/detached"),
+    Step(
+        "exec privileged",
+        "exec --privileged web grep CapEff /proc/self/status",
+        out="CapEff",
+        compare="",
+        why="a host may lack capabilities: dockerd fails then",
+    ),
+    Step("exec missing program", "exec web nosuch", code=127, compare="", why="20.10 says 126"),
+    Step("exec not executable", "exec web /etc/passwd", code=126, compare="c", why="words around it"),
+    Step(
+        "exec bad user",
+        "exec -u nosuch web true",
+        code=126,
+        compare="",
+        why="20.10 says 126, 28 says 126 too, with other streams",
+    ),
+    Step("exec bad dir", "exec -w /no/such web true", code=(126, 127), compare="", why="releases differ in the code"),
+    Step("exec in nosuch", "exec nosuch true", code=1, err="No such container: nosuch"),
+    Step("exec terminal", _exec_terminal, code=5),
+    Step("exec detach keys", _exec_detach_keys, code=1, compare="", why="28 says 0 or 1 by version"),
+    Step("attach and detach", _attach_and_detach, code=6, out="[01] true"),
+    Step("attach without stdin", _attach_no_stdin, code=8, out="bye"),
+    Step("run with detach keys", _run_detached_keys, out="true"),
+    Step("attach to nosuch", "attach nosuch", code=1, err="No such container: nosuch"),
+    Step("logs", "logs web", out="^started\n$"),
+    Step("logs of nosuch", "logs nosuch", code=1, err="No such container: nosuch"),
+    Step("logs -f", _logs_follow, out="^line 1\nline 2\nline 3\nline 4\nline 5\n$", err="^end\n$"),
+    Step("logs of two streams", "logs follow", out="line 5", err="end"),
+    Step("logs tail", "logs --tail 2 follow", compare="c", why="order of the two streams"),
+    Step("logs tail 0", "logs --tail 0 follow", out="^$"),
+    Step("logs tail nonsense", "logs --tail x follow", compare="co"),
+    Step("logs since", _logs_since, out="^line 3\nline 4\nline 5\n$"),
+    Step("logs until", _logs_until, compare="co", out="^line 1\nline 2\n"),
+    Step("logs times", _logs_times, out="True"),
+    Step("logs since nonsense", "logs --since yesterday follow", code=1),
+    Step("logs details", "logs --details --tail 1 follow"),
+    Step("ps exited filter", "ps -a --filter exited=0 --format '{{.Names}}'", out="follow"),
+    Step("ps status", "ps -a --filter name=follow --format '{{.Status}}'", out=r"^Exited \(0\) "),
+    Step("start again", "start follow", out="^follow\n$"),
+    Step("wait for it", "wait follow", out="^0\n$"),
+    Step("start -a", "start -a follow", out="line 1\nline 2"),
+    Step("start nosuch", "start nosuch", code=1, err="No such container: nosuch"),
+    Step("rm follow", "rm follow"),
+    Step("cp", _copy_in_and_out),
+    Step(
+        "cp missing",
+        "cp web:/no/such {folder}/x",
+        code=1,
+        err="(?i)(Could not find the file /no/such in container web|no such)",
+        compare="c",
+        why="28 rewords",
+    ),
+    Step("cp to missing folder", "cp {folder}/file web:/no/such/", code=1, compare="c", why="28 rewords"),
+    Step("cp to nosuch", "cp {folder}/file nosuch:/x", code=1, err="No such container"),
+    Step("cp escapes not", "exec web ln -s ../../../../etc /tmp/escape"),
+    Step("cp through a link", "cp {folder}/file web:/tmp/escape/escaped"),
+    Step("it landed inside", "exec web ls /etc/escaped", out="/etc/escaped"),
+    Step("diff web", "diff web", out="A /tmp/in", unordered=True),
+    Step("top", _top, out="sh"),
+    Step("top of nosuch", "top nosuch", code=1, err="No such container: nosuch"),
+    Step("stats", _stats, out="web N"),
+    Step("stats stream", _stats_stream, out="True"),
+    Step("pause", _pause, out=""),
+    Step("rename", "rename web site"),
+    Step("rename took", "inspect -f '{{.Name}}' site", out="/site"),
+    Step(
+        "rename to itself",
+        "rename site site",
+        code=1,
+        err="Renaming a container with the same name as its current name",
+    ),
+    Step("rename to nonsense", "rename site 'a b'", code=1, err="Invalid container name"),
+    Step("rename nosuch", "rename nosuch x", code=1, err="No such container: nosuch"),
+    Step("rename back", "rename site web"),
+    Step("update", "update --memory 64m --memory-swap 128m --cpus 0.5 web", out="^web\n$"),
+    Step("update took", "inspect -f '{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}' web", out="67108864 500000000"),
+    Step("update restart", "update --restart unless-stopped web", out="web"),
+    Step("update restart took", "inspect -f '{{.HostConfig.RestartPolicy.Name}}' web", out="unless-stopped"),
+    Step("update back", "update --restart no web"),
+    Step("update nosuch", "update --memory 64m nosuch", code=1, err="No such container: nosuch"),
+    Step("update nonsense", "update --memory 1k web", code=1, err="Minimum memory limit allowed is 6MB"),
+    Step("network of another", "run --rm --network container:web busybox hostname", out="^webhost\n$"),
+    Step("pid of another", "run --rm --pid container:web busybox ps", out="trap", compare="c", why="pids"),
+    Step(
+        "network of another with a port",
+        "run --rm --network container:web -p 1:1 busybox true",
+        code=125,
+        err="conflicting options",
+    ),
+    Step("stop", "stop web", out="^web\n$"),
+    Step("stopped", "inspect -f '{{.State.Status}} {{.State.ExitCode}}' web", out="exited 0"),
+    Step("stop again", "stop web", out="^web\n$"),
+    Step("exec in a stopped one", "exec web true", code=1, err="is not running"),
+    Step(
+        "attach to a stopped one", "attach web", code=1, err="You cannot attach to a stopped container, start it first"
+    ),
+    Step("kill a stopped one", "kill web", code=1, err="is not running"),
+    Step("pause a stopped one", "pause web", code=1, err="is not running"),
+    Step("top of a stopped one", "top web", code=1, err="is not running"),
+    Step("restart", "restart -t 1 web", out="^web\n$"),
+    Step("start a running one", "start web", out="^web\n$"),
+    Step("rm a running one", "rm web", code=1, err="You cannot remove a running container|container is running"),
+    Step("kill", "kill web", out="^web\n$"),
+    Step("killed", "wait web", out="^137\n$"),
+    Step("kill nonsense", "kill -s NOSUCH web", code=1, err="nvalid signal"),
+    Step("rm", "rm web", out="^web\n$"),
+    Step("rm again", "rm web", code=1, err="No such container: web"),
+    Step("rm -f nosuch", "rm -f nosuch", compare="", code=0, why="20.10's client says 1, newer 0"),
+    Step("stop needs a kill", "run -d --name stubborn busybox sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'"),
+    Step("stop -t 1", "stop -t 1 stubborn"),
+    Step("was killed", "inspect -f '{{.State.ExitCode}} {{.State.Status}}' stubborn", out="137 exited"),
+    Step("rm stubborn", "rm stubborn"),
+    Step(
+        "stop signal",
+        "run -d --name polite --stop-signal USR2 --stop-timeout 5 busybox sh -c 'trap \"exit 21\" USR2; while :; do sleep 0.05; done'",
+    ),
+    Step("stop it", "stop polite"),
+    Step("ended politely", "wait polite", out="^21\n$"),
+    Step("rm polite", "rm polite"),
+    Step("wait", _rm_waits, out="^12\n$"),
+    Step("wait again", "wait waited", out="^12\n$"),
+    Step("rm waited", "rm waited"),
+    Step("wait nosuch", "wait nosuch", code=1, err="No such container: nosuch"),
+    Step("health", _health, out="unhealthy\nsick\nhealthy\n0 0 fine True\nUp \\(healthy\\)"),
+    Step(
+        "health with a short interval",
+        "run --rm --health-cmd true --health-interval 1us busybox true",
+        code=125,
+        err="cannot be less than",
+    ),
+    Step("restart on failure", _restart_on_failure, out="^life\nlife\nlife\n$"),
+    Step("it counted", "inspect -f '{{.RestartCount}} {{.State.ExitCode}}' phoenix", out="2 3"),
+    Step("rm phoenix", "rm phoenix"),
+    Step("restart always", _restart_always, out="false always"),
+    Step("events", _events, out="container create eventful"),
+    Step("events of the past", _events_past, out="container die"),
+    Step(
+        "events nonsense",
+        "events --filter nosuch=1 --since 1s --until 0s",
+        code=1,
+        err="nvalid filter",
+        compare="",
+        why="20.10 ignores it",
+    ),
+    Step("volume create", "volume create --label a=b vol", out="^vol\n$"),
+    Step("volume create again", "volume create vol", out="^vol\n$"),
+    Step("volume bad name", "volume create ../x", code=1, err="includes invalid characters for a local volume name"),
+    Step("volume bad driver", "volume create -d nosuch y", code=1, err="nosuch"),
+    Step("volume ls", "volume ls", out=r"^DRIVER +VOLUME NAME\nlocal +vol\n$"),
+    Step("volume ls filter", "volume ls -q --filter label=a=b", out="^vol\n$"),
+    Step(
+        "volume inspect",
+        "volume inspect -f '{{.Name}} {{.Driver}} {{.Scope}} {{json .Labels}}' vol",
+        out='vol local local {"a":"b"}',
+    ),
+    Step(
+        "volume inspect nosuch",
+        "volume inspect nosuch",
+        code=1,
+        err="(?i)no such volume",
+        compare="co",
+        why="28 lowers the N",
+    ),
+    Step("volume write", "run --rm -v vol:/v busybox sh -c 'echo kept > /v/f'"),
+    Step("volume read", "run --rm -v vol:/v:ro busybox cat /v/f", out="^kept\n$"),
+    Step("volume read-only", "run --rm -v vol:/v:ro busybox touch /v/g", code=1, err="Read-only"),
+    Step("volume mount flag", "run --rm --mount type=volume,src=vol,dst=/v,readonly busybox cat /v/f", out="kept"),
+    Step("volume in use", "run -d --name user -v vol:/v busybox sleep 100"),
+    Step("volume rm in use", "volume rm vol", code=1, err="volume is in use - \\["),
+    Step("ps filter volume", "ps --filter volume=vol --format '{{.Names}}'", out="^user\n$"),
+    Step("volumes-from", "run --rm --volumes-from user busybox cat /v/f", out="kept"),
+    Step(
+        "inspect mounts",
+        "inspect -f '{{range .Mounts}}{{.Type}} {{.Name}} {{.Destination}} {{.RW}}{{end}}' user",
+        out="volume vol /v true",
+    ),
+    Step("rm user", "rm -fv user"),
+    Step("the volume stays", "volume ls -q", out="^vol\n$"),
+    Step("volume rm", "volume rm vol"),
+    Step("volume rm nosuch", "volume rm nosuch", code=1, err="[Nn]o such volume", compare="co", why="28 lowers the N"),
+    Step("bind", "run --rm -v {folder}:/host busybox sh -c 'echo made > /host/made; cat /host/made'", out="made"),
+    Step("bind read-only", "run --rm -v {folder}:/host:ro busybox touch /host/no", code=1, err="Read-only"),
+    Step("bind makes its source", "run --rm -v {folder}/new/deep:/host busybox ls -d /host", out="/host"),
+    Step("tmpfs mount", "run --rm --mount type=tmpfs,dst=/t,tmpfs-size=1048576 busybox df -k /t", out="1024"),
+    Step("ports", _ports, out="root:x:0:"),
+    Step("port of one", "port ported 80", out="127.0.0.1:18080"),
+    Step("port of none", "port ported 99", code=1, compare="c", why="28 rewords"),
+    Step(
+        "ps ports",
+        "ps --filter name=ported --format '{{.Ports}}'",
+        out="127.0.0.1:18080->80/tcp",
+        compare="c",
+        why="IPv6 bindings",
+    ),
+    Step("ps publish", "ps --filter publish=18080 --format '{{.Names}}'", out="ported"),
+    Step("ps expose", "ps --filter expose=82 --format '{{.Names}}'", out="ported"),
+    Step(
+        "port taken",
+        _port_taken,
+        code=125,
+        out="created",
+        err="port is already allocated",
+        compare="co",
+        why="words around the cause",
+    ),
+    Step("rm ported", "rm -f ported"),
+    Step(
+        "network ls",
+        "network ls --format '{{.Name}} {{.Driver}} {{.Scope}}'",
+        out="bridge bridge local\nhost host local\nnone null local",
+    ),
+    Step(
+        "network inspect", "network inspect -f '{{.Name}} {{.Driver}} {{.Internal}}' bridge", out="bridge bridge false"
+    ),
+    Step("network rm bridge", "network rm bridge", code=1, err="bridge is a pre-defined network and cannot be removed"),
+    Step("log driver none", "run --name silent --log-driver none busybox echo spoken", out="spoken"),
+    Step("no logs", "logs silent", code=1, err="configured logging driver does not support reading"),
+    Step("rm silent", "rm silent"),
+    Step(
+        "rotation",
+        "run --name chatty --log-opt max-size=10k --log-opt max-file=2 busybox sh -c 'for i in $(seq 3000); do echo line $i; done'",
+        compare="c",
+        why="long",
+    ),
+    Step("rotated logs end with the last", "logs --tail 1 chatty", out="^line 3000\n$"),
+    Step("rm chatty", "rm chatty"),
+    Step("create and start -ai", "create -i --name cat busybox cat"),
+    Step("start -ai", "start -ai cat", stdin="fed\n", out="^fed\n$"),
+    Step("rm cat", "rm cat"),
+    Step("container prune setup", "run --name dusty busybox true"),
+    Step("container prune", "container prune -f", out="Deleted Containers:\n[0-9a-f]{64}"),
+    Step("nothing left", "ps -aq", out="^$"),
+    Step(
+        "system prune", "system prune -f", out="Total reclaimed space", compare="c", why="the network and build lines"
+    ),
+]
