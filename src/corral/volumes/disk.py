@@ -1,0 +1,134 @@
+"""Volumes on disk: `NAME/_data` holds the data, `NAME/opts.json` what is known of it. Blocking functions.
+
+A volume comes into being, and goes, with one rename: a power failure leaves it whole or not at all. What begins
+with a dot is being made or removed, and is swept away when the daemon starts.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import msgspec
+
+from corral.errors import CorralError, from_oserror
+from corral.linux.tree import remove_tree
+from corral.model.volume import Volume
+
+log = logging.getLogger("corral")
+
+DATA, ABOUT, STAGE = "_data", "opts.json", "_new"
+
+
+def load(root: str) -> dict[str, Volume]:
+    """All volumes under `root`, which is made if need be; removes what was left half-made or half-removed."""
+    try:
+        os.makedirs(root, mode=0o711, exist_ok=True)
+        found = {}
+        for name in os.listdir(root):
+            place = os.path.join(root, name)
+            if name.startswith("."):
+                remove_tree(place)
+            elif os.path.isdir(os.path.join(place, DATA)):
+                remove_tree(os.path.join(place, STAGE))
+                found[name] = _load_one(name, place)
+    except OSError as error:
+        raise from_oserror(f"read volumes in {root}", error) from error
+    return found
+
+
+def _load_one(name: str, place: str) -> Volume:
+    """Data without a readable description is still a volume: nobody's data is hidden because of a small file."""
+    mountpoint = os.path.join(place, DATA)
+    try:
+        with open(os.path.join(place, ABOUT), "rb") as file:
+            about = msgspec.json.decode(file.read(), type=Volume)
+        return msgspec.structs.replace(about, name=name, mountpoint=mountpoint)
+    except FileNotFoundError:
+        pass  # put there by hand
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        log.warning("volume %s: %s is damaged, its labels and options are lost: %s", name, ABOUT, error)
+    return Volume(name, mountpoint=mountpoint, created=os.stat(place).st_ctime_ns)
+
+
+def create(root: str, volume: Volume) -> None:
+    """Makes a volume's directories. NoSpace or HostError, with nothing left behind."""
+    place, stage = os.path.join(root, volume.name), os.path.join(root, f".new-{volume.name}")
+    try:
+        remove_tree(stage)
+        os.mkdir(stage, 0o711)
+        os.mkdir(os.path.join(stage, DATA), 0o755)
+        os.chmod(os.path.join(stage, DATA), 0o755)  # whatever the umask
+        _write(os.path.join(stage, ABOUT), msgspec.json.encode(msgspec.structs.replace(volume, mountpoint="")))
+        sync_directory(stage)
+        os.rename(stage, place)
+        sync_directory(root)
+    except OSError as error:
+        _discard(stage)
+        raise from_oserror(f"error while creating volume root path '{place}'", error) from error
+
+
+def bury(root: str, name: str) -> str:
+    """Takes a volume out of sight, for good; returns where what is left of it waits to be removed."""
+    place, grave = os.path.join(root, name), os.path.join(root, f".gone-{name}")
+    try:
+        remove_tree(grave)
+        os.rename(place, grave)
+        sync_directory(root)
+    except OSError as error:
+        raise from_oserror(f"error removing volume path '{place}'", error) from error
+    return grave
+
+
+def clear(place: str) -> None:
+    """Removes a tree. HostError if that is not possible."""
+    try:
+        remove_tree(place)
+    except OSError as error:
+        raise from_oserror(f"error removing volume path '{place}'", error) from error
+
+
+def _discard(stage: str) -> None:
+    try:
+        remove_tree(stage)
+    except (OSError, CorralError) as error:
+        log.warning("%s is left until the next start: %s", stage, error)
+
+
+def _write(path: str, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def is_empty(path: str) -> bool:
+    with os.scandir(path) as entries:
+        return next(entries, None) is None
+
+
+def size(path: str) -> int:
+    """Bytes of the files below `path`, each file counted once; what vanishes meanwhile counts nothing."""
+    total, seen = 0, set[tuple[int, int]]()
+    for directory, _, names in os.walk(path):
+        for name in names:
+            try:
+                status = os.lstat(os.path.join(directory, name))
+            except FileNotFoundError:
+                continue
+            if (identity := (status.st_dev, status.st_ino)) not in seen:
+                total += status.st_size
+            if status.st_nlink > 1:
+                seen.add(identity)
+    return total

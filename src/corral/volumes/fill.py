@@ -1,0 +1,57 @@
+"""Filling a new volume with what the image has in its place. Blocking functions."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from corral.errors import from_oserror
+from corral.linux.rooted import open_in_root
+from corral.volumes import disk
+from corral.volumes.copy import copy_tree
+
+
+def fill_from(rootfs: str, target: str, mountpoint: str, *, aside: bool) -> None:
+    """Copies the directory `target` of `rootfs`, if there is one, into an empty volume. NoSpace or HostError.
+
+    `aside`: copy beside it and put that in place with one rename; for volumes that nobody has in use.
+    """
+    try:
+        if not disk.is_empty(mountpoint):
+            return
+        root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            source = open_in_root(root, target, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                return  # the image has nothing there
+            raise
+        finally:
+            os.close(root)
+        try:
+            (_fill_aside if aside else _fill)(source, mountpoint)
+        finally:
+            os.close(source)
+    except OSError as error:
+        raise from_oserror(f"copy {target} of the image into volume {mountpoint}", error) from error
+
+
+def _fill_aside(source: int, mountpoint: str) -> None:
+    stage = os.path.join(os.path.dirname(mountpoint), disk.STAGE)
+    disk.clear(stage)
+    os.mkdir(stage, 0o700)
+    try:
+        _fill(source, stage)
+        os.rename(stage, mountpoint)  # over the empty directory
+    except BaseException:
+        disk.clear(stage)
+        raise
+    disk.sync_directory(os.path.dirname(mountpoint))
+
+
+def _fill(source: int, place: str) -> None:
+    made = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        copy_tree(source, made)
+    finally:
+        os.close(made)

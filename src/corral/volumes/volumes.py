@@ -1,0 +1,184 @@
+"""The volumes of this instance: made, used, filled, removed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+
+from corral.errors import Conflict, InvalidInput, NotFound, from_oserror
+from corral.kit.clock import Clock, SystemClock
+from corral.kit.ids import new_id
+from corral.linux import mounts
+from corral.model.volume import Volume
+from corral.volumes import disk
+from corral.volumes.attach import attach, resolve
+from corral.volumes.fill import fill_from
+from corral.volumes.plan import ANONYMOUS_LABEL, check_name, check_options, plan_mount
+
+Names = list[str]
+
+
+class Volumes:
+    """Keeps them under `root`/volumes. Who refers to a volume is the engine's to know; who has it mounted, ours."""
+
+    def __init__(self, root: str, clock: Clock | None = None) -> None:
+        self.root = os.path.join(root, "volumes")
+        self._clock = clock or SystemClock()
+        self._volumes = disk.load(self.root)
+        self._users: dict[str, set[str]] = defaultdict(set)
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def exists(self, name: str) -> bool:
+        return name in self._volumes
+
+    def get(self, name: str) -> Volume:
+        """NotFound in Docker's words."""
+        if name not in self._volumes:
+            raise NotFound(f"get {name}: no such volume")
+        return self._volumes[name]
+
+    def list(self) -> list[Volume]:
+        """By name."""
+        return sorted(self._volumes.values(), key=lambda volume: volume.name)
+
+    async def create(
+        self,
+        name: str = "",
+        *,
+        driver: str = "local",
+        options: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        anonymous: bool = False,
+    ) -> Volume:
+        """A new volume, or the one of that name; without a name it is anonymous and gets one of 64 digits.
+
+        Raises InvalidInput (name, options), NotFound (driver), NoSpace, HostError.
+        """
+        anonymous = anonymous or not name
+        name = name or new_id()
+        check_name(name)
+        check_options(name, driver or "local", options or {})
+        async with self._locks[name]:
+            if name not in self._volumes:
+                volume = Volume(
+                    name,
+                    mountpoint=os.path.join(self.root, name, disk.DATA),
+                    created=self._clock.now(),
+                    labels={**(labels or {}), **({ANONYMOUS_LABEL: ""} if anonymous else {})},
+                    options=dict(options or {}),
+                    anonymous=anonymous,
+                )
+                await asyncio.to_thread(disk.create, self.root, volume)
+                self._volumes[name] = volume
+            return self._volumes[name]
+
+    async def remove(self, name: str, *, force: bool = False, users: Sequence[str] = ()) -> None:
+        """Removes the volume and its data. `users` are the ids of the containers that refer to it.
+
+        NotFound unless `force`; Conflict while it is referred to or mounted, even with `force`.
+        """
+        if name not in self._volumes and force:
+            return
+        self.get(name)
+        async with self._locks[name]:
+            if users or self._users.get(name):
+                raise Conflict(f"remove {name}: volume is in use - [{', '.join(users or sorted(self._users[name]))}]")
+            if name not in self._volumes:
+                return  # removed by another while we waited
+            # What is mounted there is another's, and never removed with it.
+            mounts.unmount_under(os.path.join(self.root, name, disk.DATA))
+            grave = await asyncio.to_thread(disk.bury, self.root, name)
+            del self._volumes[name], self._locks[name]
+        await asyncio.to_thread(disk.clear, grave)
+
+    async def prune(self, select: Callable[[Volume], bool], used: Collection[str]) -> tuple[Names, int]:
+        """Removes those that nothing in `used` names and `select` takes: their names, and the bytes they held.
+
+        Volumes that are mounts of something else stay: removing them frees nothing.
+        """
+        removed, freed = [], 0
+        for volume in self.list():
+            if volume.name in used or self._users.get(volume.name) or volume.options or not select(volume):
+                continue
+            held = await self.size(volume.name)
+            try:
+                await self.remove(volume.name)
+            except (NotFound, Conflict):  # taken by somebody since we looked
+                continue
+            removed.append(volume.name)
+            freed += held
+        return removed, freed
+
+    async def size(self, name: str) -> int:
+        """Bytes of its files; -1 for a volume that is a mount of something else."""
+        volume = self.get(name)
+        return -1 if volume.options else await asyncio.to_thread(disk.size, volume.mountpoint)
+
+    def is_empty(self, name: str) -> bool:
+        """Whether it may want to be filled. What is not mounted now may be empty."""
+        volume = self.get(name)
+        if volume.options and not self._users.get(name):
+            return True
+        try:
+            return disk.is_empty(volume.mountpoint)
+        except OSError as error:
+            raise from_oserror(f"read volume {name}", error) from error
+
+    async def acquire(self, name: str, user: str) -> str:
+        """Makes the data available to `user` (a container's id) and returns where they are.
+
+        A volume with mount options is mounted for its first user. HostError in Docker's words if that fails.
+        """
+        async with self._locks[name]:
+            volume = self.get(name)
+            if volume.options and not self._users.get(name):
+                await asyncio.to_thread(attach, volume)
+            self._users[name].add(user)
+            return volume.mountpoint
+
+    async def release(self, name: str, user: str) -> None:
+        """The user has ended. After the last one the volume is unmounted. May be called twice."""
+        if name not in self._volumes:
+            self._users.pop(name, None)
+            return
+        async with self._locks[name]:
+            users = self._users[name]
+            users.discard(user)
+            if users:
+                return
+            del self._users[name]
+            volume = self._volumes.get(name)
+            if volume is not None and plan_mount(volume.options):
+                await asyncio.to_thread(mounts.unmount, volume.mountpoint)
+
+    def restore(self, name: str, user: str) -> None:
+        """After the daemon's restart: this user was found running, and the volume is mounted if it needs to be."""
+        self._users[name].add(user)
+
+    def path(self, name: str, subpath: str = "") -> str:
+        """Where the data are, or a part of them; links in `subpath` do not lead out. NotFound, InvalidInput."""
+        base = self.get(name).mountpoint
+        if not subpath:
+            return base
+        if subpath.startswith("/") or ".." in subpath.split("/"):
+            raise InvalidInput(f'subpath "{subpath}" must be a relative path within the volume {name}')
+        try:
+            return resolve(base, subpath)
+        except OSError as error:
+            raise NotFound(f"cannot access path {base}/{subpath}: {(error.strerror or '').lower()}") from error
+
+    async def copy_up(self, name: str, rootfs: str, target: str) -> None:
+        """Fills an empty volume with what the directory `target` of `rootfs` has, if there is such a directory.
+
+        A volume that nobody uses is filled aside and put in place with one rename, so that it is never half-full.
+        """
+        user = f"copy-up {new_id()[:12]}"
+        mountpoint = await self.acquire(name, user)
+        try:
+            alone = self._users[name] == {user} and not self._volumes[name].options
+            await asyncio.to_thread(partial(fill_from, rootfs, target, mountpoint, aside=alone))
+        finally:
+            await self.release(name, user)
