@@ -109,7 +109,7 @@ def _modules(facts: Facts) -> list[Finding]:
 
 def _storage(facts: Facts) -> list[Finding]:
     if facts.state_fs in ("overlay", "nfs", "nfs4", "9p", "virtiofs", "vfat", "ecryptfs"):
-        text = f"the state lies on {facts.state_fs}, which cannot hold containers' layers; give --root on ext4, xfs or btrfs"
+        text = f"the state lies on {facts.state_fs}, which cannot hold layers; give a --root on ext4, xfs or btrfs"
         return [Finding("missing", "storage", text)]
     return [Finding("ok", "storage", f"overlay on {facts.state_fs or 'an unknown file system'}")]
 
@@ -118,7 +118,7 @@ def _security(facts: Facts) -> list[Finding]:
     parts = [name for name in ("seccomp", "apparmor", "selinux") if getattr(facts.limits, name)]
     found = [Finding("ok", "security", ", ".join(parts) or "capabilities only: no seccomp, AppArmor or SELinux")]
     if not facts.limits.may_raise:
-        text = "no CAP_SYS_RESOURCE: hard resource limits cannot be raised, oom scores not lowered; what is allowed is used"
+        text = "no CAP_SYS_RESOURCE: containers get the hard limits and oom scores that this host allows"
         found.append(Finding("note", "limits", text))
     return found
 
