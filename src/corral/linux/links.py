@@ -61,11 +61,22 @@ def quiet_ipv6(name: str) -> Request:
     return Request(f"quieten IPv6 on interface {name}", wire.RTM_NEWLINK, 0, payload, _NO_IPV6)
 
 
-def isolate_port(name: str, index: int) -> Request:
-    """A bridge port that may talk to the bridge's own address, not to other isolated ports."""
-    payload = wire.link_body(index, family=wire.AF_BRIDGE)
-    payload += wire.nested(wire.IFLA_PROTINFO, wire.u8(wire.IFLA_BRPORT_ISOLATED, 1))
-    return Request(f"isolate bridge port {name}", wire.RTM_SETLINK, 0, payload)
+def set_port(name: str, *, isolated: bool = False, hairpin: bool = False) -> Request:
+    """How a bridge port behaves. `isolated`: it talks to the bridge's own address, not to other isolated ports.
+
+    `hairpin`: what comes in may go out the same way. One that is gone is fine.
+    """
+    flags = wire.u8(wire.IFLA_BRPORT_ISOLATED, isolated) + wire.u8(wire.IFLA_BRPORT_MODE, hairpin)
+    kind = wire.text(wire.IFLA_INFO_SLAVE_KIND, "bridge")
+    info = wire.nested(wire.IFLA_LINKINFO, kind, wire.nested(wire.IFLA_INFO_SLAVE_DATA, flags))
+    payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name) + info
+    return Request(f"configure bridge port {name}", wire.RTM_NEWLINK, 0, payload, _GONE)
+
+
+def set_master(name: str, master: int) -> Request:
+    """Makes an interface a port of a bridge. One that is gone is fine."""
+    payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name) + wire.u32(wire.IFLA_MASTER, master)
+    return Request(f"put interface {name} into a bridge", wire.RTM_NEWLINK, 0, payload, _GONE)
 
 
 def set_link(name: str, *, up: bool | None = None, mac: str = "", mtu: int = 0) -> Request:

@@ -151,10 +151,10 @@ class Netlink:
         found = [parse_address(p) for p in self._dump(wire.RTM_GETADDR, wire.address_body(0, 0, 0))]
         return [a for a in found if a is not None and index in (None, a[0])]
 
-    def routes(self) -> list[Network]:
-        """The destinations of all unicast routes of all tables but the local one, without default routes."""
+    def routes(self) -> list[tuple[int, Network]]:
+        """(interface, destination) of all unicast routes of all tables but the local one; a default is a /0."""
         found = [parse_route(p) for p in self._dump(wire.RTM_GETROUTE, wire.route_body(0))]
-        return [n for n in found if n is not None and n.prefixlen]
+        return [route for route in found if route is not None]
 
     def stats(self, index: int) -> InterfaceStats | None:
         """An interface's counters; None if it is gone."""
@@ -188,13 +188,14 @@ def parse_address(payload: bytes) -> tuple[int, Address, int] | None:
     return (index, ip_address(packed), prefix) if packed and family in (wire.AF_INET, wire.AF_INET6) else None
 
 
-def parse_route(payload: bytes) -> Network | None:
-    """The destination; None if it is no unicast route or belongs to the local table (255)."""
+def parse_route(payload: bytes) -> tuple[int, Network] | None:
+    """None if it is no unicast route or belongs to the local table (255)."""
     family, prefix, table, kind = wire.parse_route_body(payload)
     if kind != 1 or table == 255 or family not in (wire.AF_INET, wire.AF_INET6):
         return None
-    packed = wire.split_attributes(payload, wire.ROUTE_SIZE).get(wire.RTA_DST)
-    return ip_network((packed, prefix)) if packed else ip_network("0.0.0.0/0")
+    attributes = wire.split_attributes(payload, wire.ROUTE_SIZE)
+    nothing = bytes(4 if family == wire.AF_INET else 16)
+    return _u32(attributes.get(wire.RTA_OIF)), ip_network((attributes.get(wire.RTA_DST, nothing), prefix))
 
 
 _COUNTERS = struct.Struct("=8Q")  # the first eight of struct rtnl_link_stats64

@@ -1,0 +1,102 @@
+"""Being told when an interface or a firewall table is deleted: by hand, or by another program's reload."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import socket
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+from corral.errors import from_oserror
+from corral.linux import netlink_wire as wire
+
+_ROUTE, _NETFILTER = 0, 12
+_GROUP_LINK, _GROUP_NFTABLES = 1, 7
+_ADD_MEMBERSHIP, _SOL_NETLINK = 1, 270
+_SO_ATTACH_FILTER = 26
+_NFT_DELTABLE = 10 << 8 | 2  # subsystem nftables, message DELTABLE
+_NFTA_TABLE_NAME, _NFGEN_SIZE = 1, 4
+
+
+class Deleted(NamedTuple):
+    """What is gone; ("", "") when messages were lost and anything may be."""
+
+    kind: str  # "link" or "table"
+    name: str
+
+
+class NetlinkWatch:
+    """Calls `told` for every interface and nftables table of this namespace that is deleted, until closed."""
+
+    def __init__(self, told: Callable[[Deleted], None]) -> None:
+        self._told = told
+        self._loop = asyncio.get_running_loop()
+        self._sockets = [_listen(_ROUTE, _GROUP_LINK), _listen(_NETFILTER, _GROUP_NFTABLES)]
+        # A host with busy containers makes many messages about interfaces; the kernel keeps the rest to itself.
+        _only(self._sockets[0], wire.RTM_DELLINK)
+        for listening in self._sockets:
+            self._loop.add_reader(listening, self._read, listening)
+
+    def _read(self, listening: socket.socket) -> None:
+        try:
+            data = listening.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:  # ENOBUFS: more came than the buffer took
+            self._told(Deleted("", ""))
+            return
+        for event in parse_deleted(data):
+            self._told(event)
+
+    def close(self) -> None:
+        for listening in self._sockets:
+            self._loop.remove_reader(listening)
+            listening.close()
+        self._sockets = []
+
+
+def parse_deleted(data: bytes) -> list[Deleted]:
+    """Pure: the deletions among the messages that one recv returned.
+
+    >>> body = wire.link_body(7) + wire.text(wire.IFLA_IFNAME, "corral0")
+    >>> parse_deleted(wire.message(wire.RTM_DELLINK, 0, 0, body))
+    [Deleted(kind='link', name='corral0')]
+    """
+    found = []
+    for kind, _, payload in wire.split_messages(data):
+        if kind == wire.RTM_DELLINK:
+            name = wire.split_attributes(payload, wire.LINK_SIZE).get(wire.IFLA_IFNAME, b"")
+            found.append(Deleted("link", wire.end_of_name(name)))
+        elif kind == _NFT_DELTABLE:
+            name = wire.split_attributes(payload, _NFGEN_SIZE).get(_NFTA_TABLE_NAME, b"")
+            found.append(Deleted("table", wire.end_of_name(name)))
+    return found
+
+
+def _listen(protocol: int, group: int) -> socket.socket:
+    listening = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, protocol)
+    try:
+        listening.bind((0, 0))
+        listening.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+    except OSError as error:
+        listening.close()
+        raise from_oserror("listen to the kernel's netlink messages", error) from error
+    return listening
+
+
+def _only(listening: socket.socket, kind: int) -> None:
+    """A filter in the kernel: messages of one type. It reads big-endian, netlink speaks the machine's order."""
+    seen = int.from_bytes(struct.pack("=H", kind), "big")
+    program = b"".join(
+        struct.pack("=HBBI", *instruction)
+        for instruction in [
+            (0x28, 0, 0, 4),  # load the half word at byte 4: the type
+            (0x15, 0, 1, seen),  # if it is ours go on, else skip one
+            (0x06, 0, 0, 0xFFFFFFFF),  # take the whole message
+            (0x06, 0, 0, 0),  # drop it
+        ]
+    )
+    buffer = ctypes.create_string_buffer(program, len(program))
+    listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", 4, ctypes.addressof(buffer)))

@@ -1,0 +1,161 @@
+"""The address plan: which subnet a bridge gets, which address a container. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+
+from corral.errors import Conflict, HostError, InvalidInput
+
+AnyNetwork = IPv4Network | IPv6Network
+
+
+def candidates(pools: Iterable[str]) -> list[IPv4Network]:
+    """The subnets to choose from: /16 each, /20 of pools as small as a /16.
+
+    >>> [str(n) for n in candidates(["10.64.0.0/15", "192.168.0.0/16"])][:3]
+    ['10.64.0.0/16', '10.65.0.0/16', '192.168.0.0/20']
+    """
+    found: list[IPv4Network] = []
+    for pool in map(IPv4Network, pools):
+        size = 16 if pool.prefixlen < 16 else min(pool.prefixlen + 4, 29)
+        found += pool.subnets(new_prefix=size)
+    return found
+
+
+def choose_subnet(pools: Iterable[str], taken: Iterable[AnyNetwork], start: int = 0) -> IPv4Network:
+    """The first subnet that overlaps nothing taken, looking from number `start` on, around the end.
+
+    Instances start at different places, so that two that choose at the same moment hardly ever agree.
+
+    >>> str(choose_subnet(["10.64.0.0/14"], [ip_network("10.65.1.0/24")], start=1))
+    '10.66.0.0/16'
+    """
+    offered = candidates(pools)
+    busy = [n for n in taken if isinstance(n, IPv4Network) and n.prefixlen > 0]
+    for n in range(len(offered)):
+        subnet = offered[(start + n) % len(offered)]
+        if not any(subnet.overlaps(other) for other in busy):
+            return subnet
+    raise HostError("every address pool overlaps a network of this host: set the subnet in the configuration")
+
+
+def start_of(tag: str) -> int:
+    """Where an instance starts to look, among the sixteen subnets of the first pool: 0 for the default one.
+
+    >>> start_of(""), start_of("ab12") == start_of("ab12")
+    (0, True)
+    """
+    return hashlib.sha256(tag.encode()).digest()[0] % 16 if tag else 0
+
+
+def private_subnet6(seed: str) -> IPv6Network:
+    """A private /64 (RFC 4193) that is most likely nobody else's.
+
+    >>> private_subnet6("x").prefixlen, private_subnet6("x").is_private
+    (64, True)
+    """
+    return IPv6Network((b"\xfd" + hashlib.sha256(seed.encode()).digest()[:7] + bytes(8), 64))
+
+
+def gateway_of(network: IPv4Network) -> IPv4Address:
+    """The bridge's own address: the first.
+
+    >>> str(gateway_of(IPv4Network("10.64.0.0/16")))
+    '10.64.0.1'
+    """
+    return network.network_address + 1
+
+
+def mac_of(address: IPv4Address) -> str:
+    """The hardware address that goes with an address: whoever has the one next has the other too, so nobody's
+    neighbour table goes stale.
+
+    >>> mac_of(IPv4Address("10.64.0.2"))
+    '02:42:0a:40:00:02'
+    """
+    return (b"\x02\x42" + address.packed).hex(":")
+
+
+def ipv6_beside(network: IPv6Network, address: IPv4Address) -> IPv6Address:
+    """The IPv6 address of the container that has this IPv4 address.
+
+    >>> str(ipv6_beside(IPv6Network("fd00::/64"), IPv4Address("10.64.0.2")))
+    'fd00::a40:2'
+    """
+    return network.network_address + int(address)
+
+
+class AddressPool:
+    """The addresses of one subnet. They are handed out in turn, so that one given back rests the longest.
+
+    The interface of a container that just ended may answer for its address a little longer.
+
+    >>> pool = AddressPool(IPv4Network("10.64.0.0/29"))
+    >>> [str(pool.take()) for _ in range(2)]
+    ['10.64.0.2', '10.64.0.3']
+    >>> pool.give(IPv4Address("10.64.0.2")); str(pool.take())
+    '10.64.0.4'
+    """
+
+    def __init__(self, network: IPv4Network, name: str = "bridge") -> None:
+        self.network = network
+        self._name = name
+        self._first = int(network.network_address) + 2  # behind the network's own and the gateway
+        self._last = int(network.broadcast_address) - 1
+        if self._last < self._first:
+            raise InvalidInput(f"subnet {network} has no room for containers")
+        self._used: set[int] = set()
+        self._next = self._first
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def take(self) -> IPv4Address:
+        """A free address. HostError when there is none."""
+        if len(self._used) > self._last - self._first:
+            raise HostError(f"no available IPv4 addresses on this network's address pools: {self._name}")
+        for value in self._from(self._next):
+            if value not in self._used:
+                return self._mark(value)
+        raise AssertionError("unreachable: a free address was counted")
+
+    def _from(self, start: int) -> Iterator[int]:
+        yield from range(start, self._last + 1)
+        yield from range(self._first, start)
+
+    def claim(self, address: IPv4Address) -> None:
+        """Takes this very address. InvalidInput if it is not of the subnet, Conflict if it is taken."""
+        value = int(address)
+        if not self._first <= value <= self._last:
+            raise InvalidInput(f"address {address} is not one for containers of {self.network}")
+        if value in self._used:
+            raise Conflict(f"Address already in use: {address}")
+        self._mark(value)
+
+    def _mark(self, value: int) -> IPv4Address:
+        self._used.add(value)
+        self._next = value + 1 if value < self._last else self._first
+        return IPv4Address(value)
+
+    def give(self, address: IPv4Address) -> None:
+        """Gives one back; one that is free is fine."""
+        self._used.discard(int(address))
+
+
+def parse_nameservers(resolv_conf: str) -> list[AnyNetwork]:
+    """The name servers as networks of one address: a subnet over one of them would cut it off.
+
+    >>> parse_nameservers("nameserver 10.64.0.53\\nnameserver fe80::1%eth0\\n")
+    [IPv4Network('10.64.0.53/32')]
+    """
+    words = [line.split() for line in resolv_conf.splitlines()]
+    servers = [w[1] for w in words if len(w) > 1 and w[0] == "nameserver" and "%" not in w[1]]
+    found = []
+    for server in servers:
+        try:
+            found.append(ip_network(server))
+        except ValueError:  # not an address: the resolver ignores it too
+            continue
+    return found

@@ -1,0 +1,363 @@
+"""The networks of an instance: today one, the default bridge, beside Docker's "host" and "none"."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import TypeVar
+
+import msgspec
+
+from corral.errors import CorralError, HostError, Unavailable, Unsupported, from_oserror
+from corral.kit.clock import Clock, SystemClock
+from corral.kit.ids import new_id
+from corral.kit.tasks import Tasks
+from corral.linux.netlink_watch import Deleted, NetlinkWatch
+from corral.model.container import BoundPort, Endpoint, NetworkSpec, PortBinding
+from corral.model.network import NetworkInfo
+from corral.model.stats import InterfaceStats
+from corral.networks.addresses import AddressPool, parse_nameservers
+from corral.networks.choose import NETWORK, check_network, plan_endpoint, plan_lines, plan_network
+from corral.networks.config import Chosen, NetworkConfig
+from corral.networks.names import InstanceNames
+from corral.networks.publish import Published, Publisher
+from corral.networks.rules import Element
+from corral.networks.wires import Lines, Port, Wires, one_at_a_time
+
+log = logging.getLogger("corral")
+T = TypeVar("T")
+
+
+@dataclass
+class Seat:
+    """A container that is in the network now."""
+
+    endpoint: Endpoint
+    published: Published
+
+    def bridge_port(self) -> Port:
+        return Port(self.endpoint.host_interface, bool(self.published.ports))
+
+
+class Networks:
+    """`setup` first; then `restore` what runs already, `sweep` what nobody knows, and `attach` at will.
+
+    The kernel is asked in one thread, in order; decisions and bookkeeping stay on the event loop.
+    """
+
+    def __init__(
+        self, *, names: InstanceNames, config: NetworkConfig, state_dir: str, clock: Clock | None = None
+    ) -> None:
+        self.names = names
+        self._config = config
+        self._state = os.path.join(state_dir, "network.json")
+        self._clock = clock or SystemClock()
+        self._thread = ThreadPoolExecutor(1, "networks")
+        self._wires: Wires | None = None
+        self._lines: Lines | None = None
+        self._pool: AddressPool | None = None
+        self._chosen = Chosen("", 0)
+        self._seats: dict[str, Seat] = {}
+        self._publisher = Publisher()
+        self._watch: NetlinkWatch | None = None
+        self._tasks = Tasks()
+        self._repairing = False
+
+    # The network itself
+
+    async def setup(self) -> None:
+        """Makes bridge and rules, or takes them as a former daemon left them. Idempotent, and repairs."""
+        if self._wires is None:
+            self._wires = await self._in_thread(lambda: Wires(self.names))
+        if self._lines is None:
+            await self._in_thread(self._choose_and_make)
+        else:
+            await self.reconcile()
+        if self._watch is None:
+            self._watch = NetlinkWatch(self._deleted)
+
+    def _choose_and_make(self) -> None:
+        wires = self._need_wires()
+        os.makedirs(os.path.dirname(self._state), exist_ok=True)
+        with one_at_a_time():
+            taken = [*wires.taken(), *parse_nameservers(_read("/etc/resolv.conf"))]
+            before = _load(self._state)
+            up = wires.bridge_exists()
+            chosen = plan_network(self._config, before, taken, self.names, self._clock.now(), up=up)
+            if chosen.subnet6:
+                _check_ipv6_forwarding()
+            if chosen != before:
+                _save(self._state, chosen)
+            lines = plan_lines(self._config, chosen, self.names, wires.uplink_mtu())
+            wires.set_up(lines, [])
+        self._chosen, self._lines = chosen, lines
+        self._pool = AddressPool(IPv4Network(chosen.subnet), f"{NETWORK} ({self.names.network_id(NETWORK)})")
+
+    async def reconcile(self) -> None:
+        """Puts right what others took away: the bridge and its ports, the rules and what they lead to."""
+        wires, lines = self._need_wires(), self._need_lines()
+        ports = [seat.bridge_port() for seat in self._seats.values() if seat.endpoint.host_interface]
+        elements = self._elements()
+        await self._in_thread(lambda: wires.set_up(lines, elements, ports))
+
+    def _deleted(self, event: Deleted) -> None:
+        ours = {("link", self.names.bridge), ("table", self.names.table), ("", "")}
+        if (event.kind, event.name) in ours and not self._repairing:
+            self._repairing = True
+            self._tasks.start("repair networks", self._repair(event))
+
+    async def _repair(self, event: Deleted) -> None:
+        self._repairing = False  # what is deleted from here on is another repair
+        log.warning("%s %s was deleted by another program; making it again", event.kind, event.name)
+        await self.reconcile()
+
+    async def close(self) -> None:
+        """The daemon ends, the containers and their network go on."""
+        self._stop_watching()
+        await self._tasks.close()
+        await self._publisher.shut()
+        for seat in self._seats.values():
+            self._publisher.close(seat.published)
+        self._seats.clear()
+        if self._wires is not None:
+            await self._in_thread(self._wires.close)
+            self._wires = None
+        self._thread.shutdown(wait=False)
+
+    async def teardown(self) -> None:
+        """Takes away everything on the host that is this instance's, and forgets the subnet."""
+        self._stop_watching()
+        await self._tasks.close()
+        for container_id in list(self._seats):
+            await self.detach(container_id)
+        if self._wires is None:
+            self._wires = await self._in_thread(lambda: Wires(self.names))
+        await self._in_thread(self._wires.tear_down)
+        self._lines = self._pool = None
+        if os.path.exists(self._state):
+            os.unlink(self._state)
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+    # Containers
+
+    async def attach(
+        self,
+        container_id: str,
+        netns: int,
+        spec: NetworkSpec,
+        *,
+        ports: Sequence[PortBinding],
+        hostname: str,
+        name: str = "",
+    ) -> tuple[dict[str, Endpoint], list[BoundPort]]:
+        """Connects a network namespace to the default bridge and publishes ports. All of it, or HostError.
+
+        `name` is the container's, for messages.
+        """
+        wanted = check_network(spec)
+        lines, pool = self._need_lines(), self._need_pool()
+        if container_id in self._seats:
+            await self.detach(container_id)
+        address = pool.take()
+        network_id = self.names.network_id(NETWORK)
+        endpoint = plan_endpoint(address, lines, wanted, network_id=network_id, endpoint_id=new_id())
+        endpoint.dns_names = [n for n in dict.fromkeys([name, container_id[:12], hostname]) if n]
+        try:
+            published = self._publisher.open(ports, endpoint)
+        except BaseException as error:
+            pool.give(address)
+            if isinstance(error, HostError):
+                raise _on_endpoint(error, name or hostname or container_id[:12], endpoint.endpoint_id) from error
+            raise
+        self._seats[container_id] = Seat(endpoint, published)
+        try:
+            endpoint.host_interface = await self._connect(container_id, netns, endpoint, published.elements)
+        except BaseException:
+            await self.detach(container_id)
+            raise
+        return {NETWORK: endpoint}, published.ports
+
+    async def _connect(self, container_id: str, netns: int, endpoint: Endpoint, elements: list[Element]) -> str:
+        wires, lines = self._need_wires(), self._need_lines()
+
+        def work() -> str:
+            interface = wires.plug(container_id, netns, endpoint, lines, serves=bool(elements))
+            wires.publish(lines.table, elements)
+            return interface
+
+        try:
+            return await self._in_thread(work)
+        except HostError as error:
+            if not await self._in_thread(lambda: _incomplete(wires, lines)):
+                raise
+            log.warning("the network was damaged, repairing it: %s", error.message)
+        await self.reconcile()
+        return await self._in_thread(work)
+
+    async def detach(self, container_id: str) -> None:
+        """Frees address and ports. The cable goes with its namespace. A container that is not in it is fine."""
+        seat = self._seats.pop(container_id, None)
+        if seat is None:
+            return
+        self._publisher.close(seat.published)
+        self._need_pool().give(IPv4Address(seat.endpoint.ipv4))
+        elements = seat.published.elements
+        if elements:
+            wires, lines = self._need_wires(), self._need_lines()
+            await self._in_thread(lambda: wires.withdraw(lines.table, elements))
+
+    def restore(self, container_id: str, endpoints: dict[str, Endpoint], ports: list[BoundPort]) -> None:
+        """Takes a running container's place and ports back, after the daemon was restarted."""
+        endpoint = endpoints.get(NETWORK)
+        if endpoint is None or not endpoint.ipv4:
+            return
+        try:
+            self._need_pool().claim(IPv4Address(endpoint.ipv4))
+        except CorralError as error:
+            log.warning("container %s keeps an address that is not ours: %s", container_id[:12], error.message)
+        published = self._publisher.reopen(ports, endpoint)
+        self._seats[container_id] = Seat(endpoint, published)
+        wires, lines = self._need_wires(), self._need_lines()
+        if published.elements:
+            add = self._in_thread(lambda: wires.publish(lines.table, published.elements))
+            self._tasks.start(f"publish ports of {container_id[:12]}", add)
+
+    async def sweep(self, known_ids: Collection[str]) -> list[str]:
+        """Removes the interfaces and rule entries of this instance that no container has; returns their names.
+
+        `known_ids` are containers whose interfaces stay even though they are not attached (yet). After `restore`.
+        """
+        wires, lines = self._need_wires(), self._need_lines()
+        used = {seat.endpoint.host_interface for seat in self._seats.values()}
+        seated = {container_id[:8] for container_id in self._seats}
+        spared = {container_id[:8] for container_id in known_ids} - seated
+        wanted = set(self._elements())
+
+        def work() -> list[str]:
+            stray = [n for n in wires.own_links() if n not in used and self.names.veth_owner(n) not in spared]
+            wires.delete_links(stray)
+            dead = [element for element in wires.listed_elements(lines.table) if element not in wanted]
+            wires.withdraw(lines.table, dead)
+            return stray + [f"{element.map} {element.key}" for element in dead]
+
+        return await self._in_thread(work)
+
+    def _elements(self) -> list[Element]:
+        return [element for seat in self._seats.values() for element in seat.published.elements]
+
+    # Asking
+
+    @property
+    def gateway(self) -> str:
+        """The host's address as containers of the default network see it ("host-gateway")."""
+        return str(self._need_lines().gateway)
+
+    def info(self) -> list[NetworkInfo]:
+        """The three networks that every host has."""
+        lines = self._need_lines()
+        bridge = NetworkInfo(
+            name=NETWORK,
+            id=self.names.network_id(NETWORK),
+            driver="bridge",
+            created=self._chosen.created,
+            subnet=lines.table.subnet,
+            gateway=str(lines.gateway),
+            subnet6=lines.table.subnet6,
+            gateway6=str(lines.gateway6 or ""),
+            bridge=self.names.bridge,
+            mtu=lines.mtu,
+            icc=self._config.icc,
+            endpoints={container_id: seat.endpoint for container_id, seat in self._seats.items()},
+        )
+        others = [("host", "host"), ("none", "null")]
+        return [bridge] + [
+            NetworkInfo(name, self.names.network_id(name), driver, self._chosen.created) for name, driver in others
+        ]
+
+    async def stats(self, container_id: str) -> dict[str, InterfaceStats]:
+        """The counters of its interfaces, as it sees them; empty if it is not attached."""
+        seat = self._seats.get(container_id)
+        if seat is None:
+            return {}
+        wires, name = self._need_wires(), seat.endpoint.host_interface
+        seen = await self._in_thread(lambda: wires.counters(name))
+        return {seat.endpoint.interface: seen} if seen else {}
+
+    # Small things
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _need_wires(self) -> Wires:
+        if self._wires is None:
+            raise Unavailable("the networks are not set up")
+        return self._wires
+
+    def _need_lines(self) -> Lines:
+        if self._lines is None:
+            raise Unavailable("the networks are not set up")
+        return self._lines
+
+    def _need_pool(self) -> AddressPool:
+        if self._pool is None:
+            raise Unavailable("the networks are not set up")
+        return self._pool
+
+
+def _incomplete(wires: Wires, lines: Lines) -> bool:
+    """Whether the bridge or the rules are gone."""
+    try:
+        wires.listed_elements(lines.table)
+    except HostError:
+        return True
+    return not wires.bridge_exists()
+
+
+def _on_endpoint(error: HostError, name: str, endpoint_id: str) -> HostError:
+    words = f"driver failed programming external connectivity on endpoint {name} ({endpoint_id}): {error.message}"
+    return HostError(words, error.errno)
+
+
+def _check_ipv6_forwarding() -> None:
+    if _read("/proc/sys/net/ipv6/conf/all/forwarding").strip() != "1":
+        raise Unsupported(
+            "IPv6 networks need net.ipv6.conf.all.forwarding=1 (and accept_ra=2 on an uplink that is configured by "
+            "router advertisements): set it with sysctl, or turn ipv6 off"
+        )
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:  # the host does without it
+        return ""
+
+
+def _load(path: str) -> Chosen | None:
+    text = _read(path)
+    try:
+        return msgspec.json.decode(text, type=Chosen) if text else None
+    except msgspec.DecodeError as error:
+        log.warning("%s is unreadable, a subnet is chosen anew: %s", path, error)
+        return None
+
+
+def _save(path: str, chosen: Chosen) -> None:
+    try:
+        with open(f"{path}.new", "wb") as file:
+            file.write(msgspec.json.encode(chosen))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{path}.new", path)
+    except OSError as error:
+        raise from_oserror(f"write {path}", error) from error

@@ -1,0 +1,112 @@
+"""Published ports: which of the host's ports lead to a container's. Pure.
+
+A port of the host is a `Key`: protocol, address and number. "0.0.0.0" and "::" are all addresses of a family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from corral.errors import InvalidInput
+from corral.model.container import BoundPort, PortBinding
+
+ANY4, ANY6 = "0.0.0.0", "::"
+
+
+class Key(NamedTuple):
+    protocol: str
+    host_ip: str
+    host_port: int
+
+    @property
+    def text(self) -> str:
+        """
+        >>> Key("tcp", "::", 80).text
+        '[::]:80'
+        """
+        return f"[{self.host_ip}]:{self.host_port}" if ":" in self.host_ip else f"{self.host_ip}:{self.host_port}"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One binding made definite: the same number on each of `host_ips`, the first of `numbers` that is free.
+
+    `lenient` addresses are left out where the host does not have them.
+    """
+
+    port: int
+    protocol: str
+    host_ips: tuple[str, ...]
+    numbers: tuple[int, ...]
+    lenient: frozenset[str] = frozenset()
+
+
+def plan_binding(binding: PortBinding, ephemeral: range, last: int = 0) -> Wanted:
+    """Without an address it is all of both families. Without a number it is the next of `ephemeral` after `last`.
+
+    >>> wanted = plan_binding(PortBinding(80), range(32768, 32771), last=32769)
+    >>> wanted.host_ips, wanted.numbers
+    (('0.0.0.0', '::'), (32770, 32768, 32769))
+    >>> plan_binding(PortBinding(80, host_ip="::1", host_port=1, host_port_end=3), range(0)).numbers
+    (1, 2, 3)
+    """
+    if binding.host_ip:
+        try:
+            ips: tuple[str, ...] = (str(ip_address(binding.host_ip)),)
+        except ValueError:
+            raise InvalidInput(f"invalid host address {binding.host_ip!r} of published port {binding.port}") from None
+    else:
+        ips = (ANY4, ANY6)
+    numbers = _after(ephemeral, last)
+    if binding.host_port:
+        numbers = tuple(range(binding.host_port, max(binding.host_port, binding.host_port_end) + 1))
+    lenient = frozenset() if binding.host_ip else frozenset({ANY6})
+    return Wanted(binding.port, binding.protocol, ips, numbers, lenient)
+
+
+def _after(ephemeral: range, last: int) -> tuple[int, ...]:
+    cut = last + 1 - ephemeral.start if last in ephemeral else 0
+    return tuple([*ephemeral[cut:], *ephemeral[:cut]])
+
+
+def clash(key: Key, taken: Collection[Key]) -> bool:
+    """Whether a port is taken: by the same address, by all of its family, or by any when all are wanted.
+
+    >>> clash(Key("tcp", "0.0.0.0", 80), {Key("tcp", "127.0.0.1", 80)}), clash(Key("udp", "::", 80), set())
+    (True, False)
+    """
+    every = family(key.host_ip)
+    if key.host_ip != every:
+        return key in taken or Key(key.protocol, every, key.host_port) in taken
+    return any(
+        t.host_port == key.host_port and t.protocol == key.protocol and family(t.host_ip) == every for t in taken
+    )
+
+
+def family(host_ip: str) -> str:
+    """The address that means all addresses of its family."""
+    return ANY6 if ":" in host_ip else ANY4
+
+
+def free_numbers(wanted: Wanted, taken: Collection[Key]) -> Iterator[int]:
+    """Those that no container of this instance has on any of the addresses."""
+    for number in wanted.numbers:
+        if not any(clash(Key(wanted.protocol, ip, number), taken) for ip in wanted.host_ips):
+            yield number
+
+
+def key_of(port: BoundPort) -> Key:
+    return Key(port.protocol, port.host_ip, port.host_port)
+
+
+def parse_range(text: str) -> range:
+    """/proc/sys/net/ipv4/ip_local_port_range.
+
+    >>> parse_range("32768\\t60999\\n")
+    range(32768, 61000)
+    """
+    first, last = text.split()
+    return range(int(first), int(last) + 1)

@@ -1,0 +1,142 @@
+"""Carrying connections between address families: a port published on an IPv6 address leads to a container that
+has only IPv4. No firewall rule can translate that, so bytes are copied here, as Docker's proxy process does.
+
+Everything of one family goes through the kernel alone and does not come here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from functools import partial
+
+from corral.kit.tasks import Tasks
+
+log = logging.getLogger("corral")
+
+_CHUNK = 1 << 16
+_IDLE_SECONDS = 90  # how long a UDP conversation is remembered
+_CONVERSATIONS = 1024  # at most, for one port
+
+Target = tuple[str, int]
+
+
+class Relays:
+    """The relays of an instance. They end with the daemon and begin anew with the next."""
+
+    def __init__(self) -> None:
+        self._tasks = Tasks()
+        self._open: dict[socket.socket, TcpRelay | UdpRelay] = {}
+
+    def start(self, held: socket.socket, target: Target) -> None:
+        """Serves a bound socket of ours until `stop`. It needs a running event loop."""
+        kind = UdpRelay if held.type == socket.SOCK_DGRAM else TcpRelay
+        self._open[held] = kind(held, target, self._tasks)
+
+    def stop(self, held: socket.socket) -> None:
+        """Before the socket is closed. One that is not served is fine. Open connections end."""
+        relay = self._open.pop(held, None)
+        if relay is not None:
+            relay.stop()
+
+    async def close(self) -> None:
+        for held in list(self._open):
+            self.stop(held)
+        await self._tasks.close()
+
+
+class TcpRelay:
+    def __init__(self, held: socket.socket, target: Target, tasks: Tasks) -> None:
+        self._held, self._target, self._tasks = held, target, tasks
+        self._loop = asyncio.get_running_loop()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._loop.add_reader(held, self._accept)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # the caller is gone already, or no descriptor is left: it may try again
+            client, _ = self._held.accept()
+            client.setblocking(False)
+            task = self._tasks.start(f"relay to {self._target[0]}", self._serve(client))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as server:
+            server.setblocking(False)
+            with contextlib.suppress(OSError):  # refused or reset: closing tells the other side
+                await self._loop.sock_connect(server, self._target)
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._copy(client, server))
+                    both.create_task(self._copy(server, client))
+
+    async def _copy(self, source: socket.socket, sink: socket.socket) -> None:
+        """Until the end of file, which is passed on; a broken connection ends both directions."""
+        try:
+            while data := await self._loop.sock_recv(source, _CHUNK):
+                await self._loop.sock_sendall(sink, data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            for end in (source, sink):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def stop(self) -> None:
+        self._loop.remove_reader(self._held)
+        for task in self._connections:
+            task.cancel()
+
+
+class UdpRelay:
+    """Each sender gets a socket of its own towards the container, so that answers find their way back."""
+
+    def __init__(self, held: socket.socket, target: Target, tasks: Tasks) -> None:
+        self._held, self._target = held, target
+        self._loop = asyncio.get_running_loop()
+        self._towards: dict[tuple[object, ...], socket.socket] = {}
+        self._timers: dict[tuple[object, ...], asyncio.TimerHandle] = {}
+        self._loop.add_reader(held, self._forward)
+
+    def _forward(self) -> None:
+        with contextlib.suppress(OSError):  # datagrams may be lost, as on any wire
+            data, sender = self._held.recvfrom(_CHUNK)
+            self._conversation(sender).send(data)
+
+    def _conversation(self, sender: tuple[object, ...]) -> socket.socket:
+        server = self._towards.get(sender)
+        if server is None:
+            if len(self._towards) >= _CONVERSATIONS:
+                self._forget(next(iter(self._towards)))
+            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+            with contextlib.ExitStack() as undo:
+                undo.callback(server.close)
+                server.connect(self._target)
+                undo.pop_all()
+            self._towards[sender] = server
+            self._loop.add_reader(server, self._back, server, sender)
+        self._remember(sender)
+        return server
+
+    def _back(self, server: socket.socket, sender: tuple[object, ...]) -> None:
+        with contextlib.suppress(OSError):
+            self._held.sendto(server.recv(_CHUNK), sender)
+            self._remember(sender)
+
+    def _remember(self, sender: tuple[object, ...]) -> None:
+        if sender in self._timers:
+            self._timers[sender].cancel()
+        self._timers[sender] = self._loop.call_later(_IDLE_SECONDS, partial(self._forget, sender))
+
+    def _forget(self, sender: tuple[object, ...]) -> None:
+        server = self._towards.pop(sender)
+        timer = self._timers.pop(sender, None)
+        if timer is not None:
+            timer.cancel()
+        self._loop.remove_reader(server)
+        server.close()
+
+    def stop(self) -> None:
+        self._loop.remove_reader(self._held)
+        for sender in list(self._towards):
+            self._forget(sender)

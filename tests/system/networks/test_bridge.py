@@ -1,0 +1,344 @@
+"""The default bridge with real packets: containers are network namespaces here, and so is the world outside."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from corral.errors import HostError, NotFound
+from corral.kit.ids import new_id
+from corral.linux import links
+from corral.linux.namespaces import in_netns, new_netns
+from corral.linux.netlink import Netlink
+from corral.linux.nftables import Nft
+from corral.model.container import BoundPort, Endpoint, NetworkSpec, PortBinding
+from corral.networks import InstanceNames, NetworkConfig, Networks
+
+pytestmark = pytest.mark.root
+
+NAMES = InstanceNames(f"{os.getpid() & 0xFFFF:04x}")
+OUTSIDE, HOST_OUTSIDE = "198.18.77.2", "198.18.77.1"
+SPEC = NetworkSpec()
+
+
+@pytest.fixture
+async def networks(tmp_path: Path) -> AsyncIterator[Networks]:
+    made = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+    await made.setup()
+    yield made
+    await made.teardown()
+    await made.close()
+    with Netlink() as netlink:
+        left = [link.name for link in netlink.links() if link.name == NAMES.bridge or NAMES.veth_owner(link.name)]
+    assert left == []
+    nft = Nft()
+    assert NAMES.table not in nft.run("list tables")
+    nft.close()
+
+
+class Box:
+    """A stand-in for a container: a namespace, and servers in it that answer who called."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.id = new_id()
+        self.netns = new_netns()
+        self._stack = stack
+        stack.callback(os.close, self.netns)
+        self.endpoint = Endpoint("", "", "")
+        self.ports: list[BoundPort] = []
+
+    async def attach(self, networks: Networks, *ports: PortBinding, name: str = "box") -> Box:
+        endpoints, self.ports = await networks.attach(self.id, self.netns, SPEC, ports=ports, hostname="h", name=name)
+        self.endpoint = endpoints["bridge"]
+        return self
+
+    def serve(self, port: int, kind: int = socket.SOCK_STREAM) -> None:
+        """Answers each connection or datagram with the caller's address."""
+
+        def bind() -> socket.socket:
+            server = socket.socket(socket.AF_INET, kind)
+            server.bind(("0.0.0.0", port))
+            return server
+
+        server = in_netns(self.netns, bind)
+        server.setblocking(False)
+        loop = asyncio.get_running_loop()
+        if kind == socket.SOCK_STREAM:
+            server.listen()
+            loop.add_reader(server, _answer_connection, server)
+        else:
+            loop.add_reader(server, _answer_datagram, server)
+        self._stack.callback(server.close)
+        self._stack.callback(loop.remove_reader, server)
+
+
+def _answer_connection(server: socket.socket) -> None:
+    connection, caller = server.accept()
+    with connection:
+        connection.sendall(caller[0].encode())
+
+
+def _answer_datagram(server: socket.socket) -> None:
+    _, caller = server.recvfrom(100)
+    server.sendto(caller[0].encode(), caller)
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[Callable[[], Box]]:
+    with ExitStack() as stack:
+        yield lambda: Box(stack)
+
+
+def _call(host: str, port: int, kind: int) -> str:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as client:
+        client.settimeout(2)
+        client.connect((host, port))
+        if kind == socket.SOCK_DGRAM:
+            client.send(b"?")
+        return client.recv(100).decode()
+
+
+async def ask(host: str, port: int, netns: int | None = None, kind: int = socket.SOCK_STREAM) -> str:
+    """Whom the server at that address takes us for, when called from a namespace (None: the host)."""
+    if netns is None:
+        return await asyncio.to_thread(_call, host, port, kind)
+    return await asyncio.to_thread(lambda: in_netns(netns, lambda: _call(host, port, kind)))
+
+
+@contextmanager
+def outside_world() -> Iterator[int]:
+    """A neighbour of the host on a wire of its own, with a route to nothing else."""
+    netns = new_netns()
+    name = f"out{os.getpid()}"
+    with Netlink() as netlink, Netlink.inside(netns) as there:
+        netlink.batch(_wire(name, netns))
+        here = netlink.link(name)
+        assert here is not None
+        netlink.batch([links.set_link(name, up=True), links.add_address(here.index, ip_address(HOST_OUTSIDE), 24)])
+        eth = there.link("eth0")
+        assert eth is not None
+        up = links.set_link("eth0", up=True)
+        there.batch([up, links.add_address(eth.index, ip_address(OUTSIDE), 24)])
+        try:
+            yield netns
+        finally:
+            netlink.do(links.delete_link(name))
+            os.close(netns)
+
+
+def _wire(name: str, netns: int) -> list[links.Request]:
+    return [links.add_veth(name, "eth0", netns, master=0)]
+
+
+async def test_containers_reach_each_other_and_the_host(networks: Networks, box: Callable[[], Box]) -> None:
+    one, two = await box().attach(networks), await box().attach(networks)
+    two.serve(80)
+    assert await ask(two.endpoint.ipv4, 80, one.netns) == one.endpoint.ipv4
+    assert await ask(two.endpoint.ipv4, 80) == networks.gateway
+    assert one.endpoint.mac == "02:42:" + bytes(map(int, one.endpoint.ipv4.split("."))).hex(":")
+    assert ip_address(one.endpoint.ipv4) in ip_network(networks.info()[0].subnet)
+    with Netlink.inside(one.netns) as inside:
+        assert not [a for _, a, _ in inside.addresses() if a.version == 6 and not a.is_loopback]
+        eth = inside.link("eth0")
+        assert eth is not None and eth.mac == one.endpoint.mac
+        own = inside.stats(eth.index)
+    seen = (await networks.stats(one.id))["eth0"]
+    assert own is not None and seen.tx_packets >= 3 and seen.rx_bytes == own.rx_bytes
+    assert await networks.stats("nobody") == {}
+
+
+async def test_a_published_port_answers_from_everywhere(networks: Networks, box: Callable[[], Box]) -> None:
+    web = await box().attach(networks, PortBinding(80))
+    web.serve(80)
+    other = await box().attach(networks)
+    port = web.ports[0].host_port
+    assert {p.host_ip for p in web.ports} == {"0.0.0.0", "::"}
+    assert len({p.host_port for p in web.ports}) == 1
+    with outside_world() as outside:
+        # From outside the caller's own address is seen; from the host's loopback it cannot be.
+        assert await ask(HOST_OUTSIDE, port, outside) == OUTSIDE
+        assert await ask(HOST_OUTSIDE, port) == HOST_OUTSIDE
+        assert await ask("127.0.0.1", port) == networks.gateway
+        assert await ask("127.0.0.7", port) == networks.gateway
+        assert await ask("::1", port) == networks.gateway
+        assert await ask(HOST_OUTSIDE, port, other.netns) == networks.gateway
+        assert await ask(networks.gateway, port, other.netns) == networks.gateway
+        assert await ask(HOST_OUTSIDE, port, web.netns) == networks.gateway
+    await networks.detach(web.id)
+    await networks.detach(web.id)
+    with pytest.raises(OSError):
+        await ask("127.0.0.1", port)
+    with socket.create_server(("0.0.0.0", port)):
+        pass
+
+
+async def test_containers_reach_out_but_are_not_reached(networks: Networks, box: Callable[[], Box]) -> None:
+    web = await box().attach(networks)
+    web.serve(80)
+    with ExitStack() as stack, outside_world() as outside:
+        world = Box(stack)
+        os.dup2(outside, world.netns)
+        world.serve(7)
+        assert await ask(OUTSIDE, 7, web.netns) == HOST_OUTSIDE
+        with Netlink.inside(outside) as there:
+            subnet = ip_network(networks.info()[0].subnet)
+            there.do(links.add_route(ip_address(HOST_OUTSIDE), to=subnet))
+        with pytest.raises(TimeoutError):
+            await ask(web.endpoint.ipv4, 80, outside)
+
+
+async def test_containers_cannot_reach_the_hosts_loopback(networks: Networks, box: Callable[[], Box]) -> None:
+    web = await box().attach(networks)
+    with socket.create_server(("127.0.0.1", 0)) as server, Netlink.inside(web.netns) as inside:
+        # A container that may change its routes sends packets for 127.0.0.1 to the bridge.
+        def misdirect() -> None:
+            Path("/proc/sys/net/ipv4/conf/eth0/route_localnet").write_text("1")
+
+        in_netns(web.netns, misdirect)
+        lo = inside.link("lo")
+        assert lo is not None
+        inside.do(links.delete_address(lo.index, ip_address("127.0.0.1"), 8))
+        inside.do(links.add_route(ip_address(networks.gateway), to=ip_network("127.0.0.0/8")))
+        with pytest.raises(OSError):
+            await ask("127.0.0.1", server.getsockname()[1], web.netns)
+
+
+async def test_udp(networks: Networks, box: Callable[[], Box]) -> None:
+    dns = await box().attach(networks, PortBinding(53, "udp"), PortBinding(5353, "udp", host_ip="127.0.0.1"))
+    dns.serve(53, socket.SOCK_DGRAM)
+    dns.serve(5353, socket.SOCK_DGRAM)
+    by_port = {p.port: p.host_port for p in dns.ports}
+    assert await ask("127.0.0.1", by_port[53], kind=socket.SOCK_DGRAM) == networks.gateway
+    assert await ask("::1", by_port[53], kind=socket.SOCK_DGRAM) == networks.gateway
+    assert await ask("127.0.0.1", by_port[5353], kind=socket.SOCK_DGRAM) == networks.gateway
+    with outside_world() as outside:
+        assert await ask(HOST_OUTSIDE, by_port[53], outside, socket.SOCK_DGRAM) == OUTSIDE
+        with pytest.raises(OSError):
+            await ask(HOST_OUTSIDE, by_port[5353], outside, socket.SOCK_DGRAM)
+
+
+async def test_a_taken_port_is_an_error(networks: Networks, box: Callable[[], Box]) -> None:
+    first = await box().attach(networks, PortBinding(80))
+    port = first.ports[0].host_port
+    with pytest.raises(HostError) as caught:
+        await box().attach(networks, PortBinding(81), PortBinding(80, host_port=port), name="web")
+    expected = r"^driver failed programming external connectivity on endpoint web \([0-9a-f]{64}\): "
+    assert caught.match(expected + rf"Bind for 0.0.0.0:{port} failed: port is already allocated$")
+    with pytest.raises(HostError, match="port is already allocated"):
+        await box().attach(networks, PortBinding(80, host_ip="127.0.0.1", host_port=port))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1]
+        with pytest.raises(HostError, match=rf"failed to bind host port for 0.0.0.0:{number}:.*:80/tcp: address alr"):
+            await box().attach(networks, PortBinding(80, host_port=number))
+    with pytest.raises(HostError, match="cannot assign requested address"):
+        await box().attach(networks, PortBinding(80, host_ip="203.0.113.9", host_port=80))
+    # The same number for another protocol, and the next of a range, are free.
+    more = await box().attach(
+        networks, PortBinding(80, "udp", host_port=port), PortBinding(80, host_port=port, host_port_end=port + 5)
+    )
+    assert more.ports[0].host_port == port < more.ports[-1].host_port
+    assert len(networks.info()[0].endpoints) == 2
+
+
+async def test_other_networks_are_not_found(networks: Networks, box: Callable[[], Box]) -> None:
+    made = box()
+    with pytest.raises(NotFound, match="network blue not found"):
+        await networks.attach(made.id, made.netns, NetworkSpec(mode="blue"), ports=[], hostname="")
+
+
+async def test_what_others_delete_is_made_again(networks: Networks, box: Callable[[], Box]) -> None:
+    web = await box().attach(networks, PortBinding(80))
+    web.serve(80)
+    port = web.ports[0].host_port
+    repaired = asyncio.Event()
+    reconcile = networks.reconcile
+
+    async def told() -> None:
+        await reconcile()
+        repaired.set()
+
+    networks.reconcile = told  # type: ignore[method-assign]
+    nft = Nft()
+    for damage in ("table", "bridge"):
+        repaired.clear()
+        if damage == "table":
+            nft.run(f"delete table inet {NAMES.table}")
+        else:
+            with Netlink() as netlink:
+                netlink.do(links.delete_link(NAMES.bridge))
+        await asyncio.wait_for(repaired.wait(), 10)
+        assert await ask("127.0.0.1", port) == networks.gateway
+    nft.close()
+
+
+async def test_a_restarted_daemon(networks: Networks, box: Callable[[], Box], tmp_path: Path) -> None:
+    web = await box().attach(networks, PortBinding(80))
+    web.serve(80)
+    gone = await box().attach(networks, PortBinding(80))
+    before = networks.info()[0].subnet
+    await networks.close()
+    assert await ask("127.0.0.1", web.ports[0].host_port) == networks.gateway  # nobody is there, and it serves
+    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+    await again.setup()
+    again.restore(web.id, {"bridge": web.endpoint}, web.ports)
+    assert again.info()[0].subnet == before
+    assert again.info()[0].created == networks.info()[0].created
+    removed = await again.sweep({web.id, "0" * 64})
+    assert gone.endpoint.host_interface in removed
+    assert f"any4 tcp . {gone.ports[0].host_port}" in removed
+    assert len(removed) == 2
+    assert await again.sweep([web.id]) == []
+    assert await ask("127.0.0.1", web.ports[0].host_port) == networks.gateway
+    with pytest.raises(HostError, match="already allocated"):
+        await box().attach(again, PortBinding(80, host_port=web.ports[0].host_port))
+    other = await box().attach(again)
+    assert other.endpoint.ipv4 != web.endpoint.ipv4
+    await again.teardown()
+    await again.close()
+    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+
+
+async def test_restarting_a_container_at_once(networks: Networks, box: Callable[[], Box]) -> None:
+    web = await box().attach(networks)
+    first = web.endpoint.host_interface
+    await networks.detach(web.id)
+    netns = new_netns()
+    try:
+        endpoints, _ = await networks.attach(web.id, netns, SPEC, ports=[], hostname="")
+        assert endpoints["bridge"].host_interface != first
+        assert await networks.sweep([web.id]) == [first]
+    finally:
+        os.close(netns)
+
+
+async def test_two_instances_do_not_share_a_subnet(networks: Networks, tmp_path: Path) -> None:
+    other = Networks(names=InstanceNames(f"{NAMES.tag}f"), config=NetworkConfig(), state_dir=str(tmp_path / "b"))
+    await other.setup()
+    try:
+        await other.setup()
+        assert not ip_network(other.info()[0].subnet).overlaps(ip_network(networks.info()[0].subnet))
+    finally:
+        await other.teardown()
+        await other.close()
+
+
+async def test_without_direct_traffic_between_containers(tmp_path: Path, box: Callable[[], Box]) -> None:
+    apart = Networks(names=InstanceNames(f"{NAMES.tag}e"), config=NetworkConfig(icc=False), state_dir=str(tmp_path))
+    await apart.setup()
+    try:
+        one, two = await box().attach(apart), await box().attach(apart, PortBinding(80))
+        two.serve(80)
+        with pytest.raises(OSError):
+            await ask(two.endpoint.ipv4, 80, one.netns)
+        assert await ask(apart.gateway, two.ports[0].host_port, one.netns) == apart.gateway
+    finally:
+        await apart.teardown()
+        await apart.close()
