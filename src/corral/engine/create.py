@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import random
 from contextlib import AsyncExitStack
 
 from msgspec.structs import replace
 
 from corral.engine.access import mounted_rootfs
+from corral.engine.logs import log_policy
 from corral.engine.merge import plan_merge
 from corral.engine.mounts import ensure_bind_source, plan_mount_points
 from corral.engine.names import new_name
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.errors import Conflict, InvalidInput, NotFound, Unsupported
+from corral.errors import Conflict, InvalidInput, NotFound
 from corral.kit.ids import new_id, short
 from corral.model.container import Container, ContainerSpec, MountPoint, Namespaces, NetworkSpec, State, Struct
 from corral.model.image import Image
@@ -61,6 +63,8 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
 async def _make(parts: Parts, record: Container, image: Image, undo: AsyncExitStack) -> Live:
     for point in record.mount_points:
         ensure_bind_source(point)
+    os.makedirs(parts.paths.state(record.id), mode=0o710)
+    undo.callback(os.rmdir, parts.paths.state(record.id))
     parts.images.prepare(record.id, image.id)
     undo.push_async_callback(parts.images.discard, record.id)
     record = replace(record, mount_points=await _make_volumes(parts, record, undo))
@@ -119,11 +123,7 @@ def _complete(parts: Parts, spec: ContainerSpec, id: str) -> ContainerSpec:
     log = spec.log
     if not log.driver:
         log = replace(log, driver=parts.config.log_driver)
-    if log.driver not in ("json-file", "local", "none"):
-        raise Unsupported(
-            f"logger: no log driver named '{log.driver}' is registered; json-file, local and none are offered"
-        )
-    parts.check_log_options(log)
+    log_policy(parts, log)
     hostname = spec.hostname
     if not hostname:
         hostname = parts.host.hostname if _shares_host_name(spec) else short(id)

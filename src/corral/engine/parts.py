@@ -14,12 +14,14 @@ from corral.kit.clock import Clock
 from corral.kit.tasks import Afterwork, Tasks
 
 if TYPE_CHECKING:
-    from corral.engine.resolvers import RuntimeSet
+    from corral.engine.execs import Execs
+    from corral.engine.runtimes import RuntimeSet
     from corral.images import Images
     from corral.linux.cgroups import Cgroups
     from corral.linux.limits import Limits
-    from corral.logs import Rotator
-    from corral.networks import Networks
+    from corral.logs.rotate import Rotator
+    from corral.logs.watches import Watches
+    from corral.networks import InstanceNames, Networks
     from corral.runtime.exits import Exits
     from corral.runtime.monitor import Monitor
     from corral.volumes import Volumes
@@ -65,6 +67,7 @@ class Parts:
 
     config: EngineConfig
     paths: Paths
+    names: InstanceNames
     clock: Clock
     host: HostInfo
     limits: Limits
@@ -78,7 +81,7 @@ class Parts:
     exits: Exits
     cgroups: Cgroups
     cgroup_root: str  # the group, in every hierarchy, under which this instance's containers live
-    monitor_cgroup: str  # the group that monitors enter, "" to leave them with the daemon
+    watches: Watches
     rotator: Rotator
     tasks: Tasks = field(default_factory=Tasks)
     afterwork: Afterwork = field(default_factory=Afterwork)

@@ -134,6 +134,9 @@ class Registry:
         await self._store.commit({}, [PREFIX + live.id])
         self.forget(live)
 
+    def close(self) -> None:
+        self._store.close()
+
     async def erase(self, id: str) -> None:
         """Deletes a record that was saved but is no container yet."""
         await self._store.commit({}, [PREFIX + id])

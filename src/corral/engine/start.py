@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from corral.engine.bundle import plan_input, write_files
 from corral.engine.health import watch_health
+from corral.engine.healthplan import is_checked
 from corral.engine.hub import Hub
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -70,7 +71,7 @@ async def start_locked(parts: Parts, live: Live) -> None:
         started_at=parts.clock.now(),
         finished_at=live.record.state.finished_at,
         restart_count=live.record.state.restart_count,
-        health=Health() if parts.is_checked(live.record.spec.health) else None,
+        health=Health() if is_checked(live.record.spec.health) else None,
     )
     live.exited.clear()
     await parts.registry.save(live.record)
@@ -97,7 +98,6 @@ async def _run(parts: Parts, live: Live) -> Started:
     runtime = parts.runtimes.get(live.record.runtime)
     async with AsyncExitStack() as undo:
         os.makedirs(parts.paths.rootfs(id), exist_ok=True)
-        os.makedirs(parts.paths.state(id), mode=0o710, exist_ok=True)
         undo.push_async_callback(teardown, parts, id, live.record.runtime, parts.group(live))
         parts.images.mount(id, parts.paths.rootfs(id))
         netns = _netns(parts, live, undo)

@@ -37,19 +37,22 @@ def parse_signal(text: str) -> int:
     raise InvalidInput(f"invalid signal: {text}")
 
 
-async def stop(parts: Parts, live: Live, timeout: int | None = None, signal: str = "") -> None:
+async def stop(
+    parts: Parts, live: Live, timeout: int | None = None, signal: str = "", *, remember: bool = True
+) -> None:
     """Sends the stop signal, waits `timeout` seconds (negative: for ever), then kills.
 
-    Unchanged when nothing runs. None takes the container's own timeout, then the engine's.
+    Unchanged when nothing runs. None takes the container's own timeout, then the engine's. What is to come back
+    with the daemon is stopped without `remember`: its restart policy does not learn of it.
     """
     spec = live.record.spec
     number = parse_signal(signal or spec.stop_signal or "SIGTERM")
     async with live.lock:
-        if await _stop_waiting_restart(parts, live):
+        if await _stop_waiting_restart(parts, live, remember):
             return
         if not live.record.state.running:
             raise Unchanged(f"container {live.id} is not running")
-        live.record.state.stopped_by_user = True
+        live.record.state.stopped_by_user = remember
         live.stopping = True
         await parts.registry.save(live.record)
         send(live, number)
@@ -64,12 +67,12 @@ async def stop(parts: Parts, live: Live, timeout: int | None = None, signal: str
         live.stopping = False
 
 
-async def _stop_waiting_restart(parts: Parts, live: Live) -> bool:
+async def _stop_waiting_restart(parts: Parts, live: Live, remember: bool) -> bool:
     """A container between two restarts has no process: it just does not come back."""
     if live.record.state.status != "restarting":
         return False
     live.cancel_restart()
-    live.record.state = replace(live.record.state, status="exited", stopped_by_user=True)
+    live.record.state = replace(live.record.state, status="exited", stopped_by_user=remember)
     await parts.registry.save(live.record)
     live.exited.set()
     tell_exit(live)

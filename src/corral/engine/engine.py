@@ -1,0 +1,178 @@
+"""The engine as a whole: opened by the daemon, composed here, closed without ending a container."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+
+from corral.engine.adopt import adopt_all, boot
+from corral.engine.config import EngineConfig
+from corral.engine.containers import Containers
+from corral.engine.events import Events
+from corral.engine.execs import Execs
+from corral.engine.exit import on_exit
+from corral.engine.host import HostInfo, read_host
+from corral.engine.parts import Parts, Paths
+from corral.engine.registry import Registry
+from corral.engine.runtimes import RuntimeSet
+from corral.engine.stop import stop
+from corral.errors import NotFound, Unavailable, Unchanged, from_oserror
+from corral.images import Images
+from corral.kit.clock import Clock, SystemClock
+from corral.kit.ids import new_id
+from corral.linux.cgroups import Cgroups, detect
+from corral.linux.limits import probe
+from corral.linux.mounts import mounts_under, unmount
+from corral.linux.systemd import ensure_parent, remove_parent
+from corral.logs.rotate import Rotator
+from corral.logs.watches import Watches
+from corral.networks import InstanceNames, NetworkConfig, Networks
+from corral.runtime.exits import Exits
+from corral.runtime.monitor import Monitor
+from corral.store.sqlite import open_sqlite
+from corral.volumes import Volumes
+
+
+class Engine:
+    """`containers`, `execs`, `images`, `volumes`, `networks`, `events`: what the APIs translate to.
+
+    One process at a time may have the engine of a root open.
+    """
+
+    def __init__(self, parts: Parts, lock: int) -> None:
+        self.parts = parts
+        self.config, self.host, self.events = parts.config, parts.host, parts.events
+        self.images, self.volumes, self.networks = parts.images, parts.volumes, parts.networks
+        self.containers, self.execs = Containers(parts), Execs(parts)
+        self._lock = lock
+        parts.execs = self.execs
+
+    @classmethod
+    async def open(cls, config: EngineConfig, clock: Clock | None = None, *, start: bool = True) -> Engine:
+        """Opens the state, takes over what runs, and (with `start`) starts what its restart policy wants.
+
+        Unavailable when another process has it open, or a program that the engine needs is missing.
+        """
+        paths = Paths(config.root, config.run)
+        paths.make()
+        lock = _lock(f"{config.root}/lock")
+        try:
+            parts = await _compose(config, paths, clock or SystemClock())
+        except BaseException:
+            os.close(lock)
+            raise
+        engine = cls(parts, lock)
+        await parts.registry.load()
+        await adopt_all(parts)
+        await parts.exits.start()
+        if start:
+            await boot(parts)
+        return engine
+
+    async def close(self) -> None:
+        """Ends the daemon's part. Containers go on, with their monitors."""
+        parts = self.parts
+        parts.closing = True
+        parts.events.close()
+        await parts.afterwork.close()
+        await parts.tasks.close()
+        await parts.exits.close()
+        await parts.rotator.close()
+        await parts.watches.close()
+        await parts.networks.close()
+        parts.registry.close()
+        parts.images.close()
+        os.close(self._lock)
+
+    async def teardown(self) -> None:
+        """Ends every container and takes back all that the instance has on the host. State on disk stays.
+
+        Containers with a restart policy come back with the next start of the daemon.
+        """
+        parts = self.parts
+        parts.closing = True
+        running = [live.id for live in parts.registry if live.record.state.running]
+        await asyncio.gather(*(self._end(id) for id in running))
+        await parts.afterwork.drain()
+        await parts.networks.teardown()
+        for mount in mounts_under(parts.paths.run) + mounts_under(parts.paths.root):
+            unmount(mount, lazy=True)
+        parts.cgroups.kill(parts.cgroup_root)
+        await remove_parent(parts.cgroups, parts.names.tag)
+        await self.close()
+
+    async def _end(self, id: str) -> None:
+        try:
+            await stop(self.parts, self.parts.registry.get(id), remember=False)
+        except (NotFound, Unchanged):
+            return  # it ended by itself meanwhile
+
+
+def _lock(path: str) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise Unavailable(f"another daemon has {os.path.dirname(path)} open; `corral status` shows it") from None
+    except OSError as error:
+        os.close(fd)
+        raise from_oserror(f"lock {path}", error) from error
+    return fd
+
+
+async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
+    cgroups, limits, names = Cgroups(detect()), probe(), InstanceNames.of_root(config.root)
+    runtimes = await RuntimeSet.probe(config, f"{paths.run}/runtime", cgroups.layout)
+    parent = config.cgroup_parent or await ensure_parent(cgroups, names.tag)
+    watches = Watches()
+    monitor = Monitor(config.conmon)
+    network = NetworkConfig(subnet=config.bridge_subnet, ipv6=config.ipv6, mtu=config.bridge_mtu, icc=config.icc)
+    networks = Networks(names=names, config=network, state_dir=f"{config.root}/networks")
+    parts = Parts(
+        config=config,
+        paths=paths,
+        names=names,
+        clock=clock,
+        host=_host(config, runtimes, cgroups),
+        limits=limits,
+        registry=Registry(open_sqlite(f"{config.root}/engine.db")),
+        events=Events(clock),
+        images=await Images.open(config.root, clock=clock),
+        volumes=Volumes(f"{config.root}/volumes"),
+        networks=networks,
+        runtimes=runtimes,
+        monitor=monitor,
+        exits=Exits(paths.exits),
+        cgroups=cgroups,
+        cgroup_root=parent,
+        watches=watches,
+        rotator=Rotator(watches, lambda id: monitor.reopen_log(paths.bundle(id))),
+    )
+    await networks.setup()
+    return parts
+
+
+def _host(config: EngineConfig, runtimes: RuntimeSet, cgroups: Cgroups) -> HostInfo:
+    host = read_host()
+    host.id = _instance_id(f"{config.root}/id")
+    host.root = config.root
+    host.cgroup_version = 2 if cgroups.layout.v2 else 1
+    host.cgroup_controllers = sorted(cgroups.layout.controllers)
+    host.runtimes = runtimes.versions()
+    host.default_runtime = runtimes.default.name
+    return host
+
+
+def _instance_id(path: str) -> str:
+    """An id for this instance that stays the same for good."""
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        id = new_id()
+    with open(path + ".new", "w") as file:
+        file.write(id + "\n")
+    os.rename(path + ".new", path)
+    return id

@@ -1,0 +1,34 @@
+"""A container's log: where it lies, how large it may grow, who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from corral.engine.parts import Parts
+from corral.engine.registry import Live
+from corral.errors import Unsupported
+from corral.logs.container_log import ContainerLog
+from corral.logs.policy import LogPolicy, plan_policy
+from corral.model.container import LogSpec
+from corral.model.process import LogEntry, LogQuery
+
+
+def log_policy(parts: Parts, log: LogSpec) -> LogPolicy:
+    """The size limits of a log. InvalidInput or Unsupported for options that are not understood."""
+    return plan_policy(log.driver, log.options, LogPolicy(parts.config.log_max_size, parts.config.log_max_files))
+
+
+def read_log(parts: Parts, live: Live, query: LogQuery) -> AsyncIterator[LogEntry]:
+    """The entries that `query` selects. Unsupported for a container that keeps no log."""
+    log = live.record.spec.log
+    if log.driver == "none":
+        raise Unsupported("configured logging driver does not support reading")
+    reader = ContainerLog(parts.paths.log(live.id), log_policy(parts, log), parts.watches)
+    return reader.read(query, live.exited)
+
+
+def watch_log(parts: Parts, live: Live) -> None:
+    """Keeps the log within its limits while the container runs."""
+    log = live.record.spec.log
+    if log.driver != "none":
+        parts.rotator.watch(live.id, parts.paths.log(live.id), log_policy(parts, log))

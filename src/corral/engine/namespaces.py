@@ -1,0 +1,53 @@
+"""Which namespaces a container gets: its own, the host's, or another container's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from corral.engine.registry import Live
+from corral.errors import Conflict, InvalidInput
+from corral.model.container import ContainerSpec
+
+KINDS = {"pid": "PID", "ipc": "IPC", "network": "network"}
+
+
+def plan_namespaces(
+    spec: ContainerSpec, cgroup_version: int, netns: str | None, peer: Callable[[str, str], str]
+) -> dict[str, str]:
+    """Pure but for `peer`: namespace kind -> "" (a new one) or the path of one to join; a missing kind is the host's.
+
+    `netns` is the path of the network namespace made for it, None with the host's or another container's.
+    `peer(id, kind)` gives the path of another container's namespace.
+
+    >>> plan_namespaces(ContainerSpec("x"), 2, "/proc/1/fd/9", lambda id, kind: f"/proc/{id}/ns/{kind}")
+    {'mount': '', 'pid': '', 'ipc': '', 'uts': '', 'cgroup': '', 'network': '/proc/1/fd/9'}
+    """
+    modes = spec.namespaces
+    spaces = {"mount": ""}
+    for kind, mode in (("pid", modes.pid), ("ipc", modes.ipc), ("uts", modes.uts)):
+        if mode.startswith("container:"):
+            spaces[kind] = peer(mode.removeprefix("container:"), kind)
+        elif mode != "host":
+            spaces[kind] = ""
+    if (modes.cgroup or ("private" if cgroup_version == 2 else "host")) == "private":
+        spaces["cgroup"] = ""
+    if spec.network.mode.startswith("container:"):
+        spaces["network"] = peer(spec.network.mode.removeprefix("container:"), "net")
+    elif netns is not None:
+        spaces["network"] = netns
+    if spec.network.mode == "host" and modes.uts != "private" and not modes.uts:
+        spaces.pop("uts", None)
+    return spaces
+
+
+def joinable(live: Live, kind: str) -> str:
+    """The path of a running container's namespace. Conflict when it does not run or does not share it."""
+    state, spec = live.record.state, live.record.spec
+    name = KINDS.get("network" if kind == "net" else kind, kind)
+    if state.status not in ("running", "paused"):
+        raise Conflict(f"cannot join {name} namespace of a non running container: container {live.id} is {state.status}")
+    if kind == "ipc" and spec.namespaces.ipc not in ("shareable", "host") and not spec.namespaces.ipc.startswith("c"):
+        raise InvalidInput(
+            f"non-shareable IPC (hint: use IpcMode:shareable for the donor container): container {live.id}"
+        )
+    return f"/proc/{state.pid}/ns/{kind}"

@@ -1,0 +1,90 @@
+"""Exit statuses: small files that monitors leave, one for each process that ended, whether or not a daemon lives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+
+from corral.kit.tasks import Tasks
+from corral.linux.inotify import CLOSE_WRITE, MOVED_TO, Inotify
+
+
+class Exits:
+    """A directory of files named after containers, each with an exit status in digits.
+
+    `told(id, code)` is called for each file when it appears, and for those that are there already when `start`
+    is called. A file stays until `forget`, so that an end is told again after a crash of the daemon.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self._told: Callable[[str, int], None] = lambda id, code: None
+        self._inotify: Inotify | None = None
+        self._tasks = Tasks()
+
+    async def start(self, told: Callable[[str, int], None]) -> None:
+        self._told = told
+        self._inotify = Inotify()
+        self._inotify.add(self.directory, CLOSE_WRITE | MOVED_TO)
+        for id in sorted(self.known()):
+            self._tell(id)
+        self._tasks.start("exits", self._watch(self._inotify))
+
+    async def _watch(self, inotify: Inotify) -> None:
+        async for event in inotify:
+            if event.overflow:
+                for id in sorted(self.known()):
+                    self._tell(id)
+            elif event.name:
+                self._tell(event.name)
+
+    def _tell(self, id: str) -> None:
+        code = self.read(id)
+        if code is not None:
+            self._told(id, code)
+
+    def known(self) -> set[str]:
+        """The ids whose exit status is here. A name with a dot is a file that is still being written."""
+        return {name for name in os.listdir(self.directory) if "." not in name}
+
+    def read(self, id: str) -> int | None:
+        """The exit status, None if the monitor has not written it (yet)."""
+        return read_exit(f"{self.directory}/{id}")
+
+    def forget(self, id: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.directory}/{id}")
+
+    async def close(self) -> None:
+        if self._inotify is not None:
+            self._inotify.close()
+        await self._tasks.close()
+
+
+def read_exit(path: str) -> int | None:
+    """One exit file's status; None where there is none."""
+    try:
+        with open(path) as file:
+            text = file.read().strip()
+    except FileNotFoundError:
+        return None
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+async def wait_for_exit(directory: str, name: str) -> int:
+    """Waits for one exit file: what an exec session's end is told by."""
+    inotify = Inotify()
+    try:
+        inotify.add(directory, CLOSE_WRITE | MOVED_TO)
+        code = read_exit(f"{directory}/{name}")
+        if code is not None:
+            return code
+        async for _ in inotify:
+            code = read_exit(f"{directory}/{name}")
+            if code is not None:
+                return code
+    finally:
+        inotify.close()
+    raise asyncio.CancelledError

@@ -1,0 +1,67 @@
+"""What an OCI runtime says when it fails, in the words that Docker's users and scripts know."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from corral.errors import NoSpace, HostError, RuntimeFailed
+
+NOT_FOUND, NOT_EXECUTABLE, OTHER = 127, 126, 128
+
+_CRUN_MISSING = re.compile(r"executable file [`'\"]?([^`'\"]+)[`'\"]? not found in \$PATH")
+
+
+def plan_failure(prefix: str, text: str) -> HostError:
+    """Pure: a runtime's last words as an error. `prefix` says what was being done, as Docker does.
+
+    >>> error = plan_failure("OCI runtime create failed", 'exec: "x": executable file not found in $PATH')
+    >>> error.message, error.exit_code
+    ('OCI runtime create failed: exec: "x": executable file not found in $PATH: unknown', 127)
+    """
+    message = f"{prefix}: {plan_words(text)}: unknown"
+    if "no space left on device" in message.lower():
+        return NoSpace(message)
+    return RuntimeFailed(message, plan_exit_code(message))
+
+
+def plan_words(text: str) -> str:
+    """Pure: crun's way to say some things, as runc and Docker do.
+
+    >>> plan_words("executable file `x` not found in $PATH: No such file or directory")
+    'unable to start container process: exec: "x": executable file not found in $PATH'
+    """
+    if found := _CRUN_MISSING.search(text):
+        return f'unable to start container process: exec: "{found[1]}": executable file not found in $PATH'
+    return text.strip() or "it said nothing"
+
+
+def plan_exit_code(message: str) -> int:
+    """Pure: what a shell would report: 127 not found, 126 found and not executable, 128 anything else.
+
+    >>> plan_exit_code('exec: "/etc": is a directory: permission denied')
+    126
+    """
+    lower = message.lower()
+    if "executable file not found" in lower or "no such file or directory" in lower:
+        return NOT_FOUND
+    if "permission denied" in lower or "is a directory" in lower or "exec format error" in lower:
+        return NOT_EXECUTABLE
+    return OTHER
+
+
+def last_error(log: str) -> str:
+    """Pure: the last error of a runtime's JSON log; "" where there is none.
+
+    >>> last_error('{"level":"warning","msg":"a"}\\n{"level":"error","msg":"b"}\\n')
+    'b'
+    """
+    found = ""
+    for line in log.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.get("level") in ("error", "fatal"):
+            found = str(entry.get("msg", ""))
+    return found

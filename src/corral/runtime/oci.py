@@ -1,0 +1,96 @@
+"""An OCI runtime: the program that makes a container's process (runc, crun, or one that takes the same commands)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from corral.errors import HostError
+from corral.linux.spawn import Completed, run
+from corral.runtime.failure import last_error, plan_failure
+
+SECONDS = 60.0
+
+
+class OciRuntime:
+    """`root` is where it keeps the state of its containers, on a tmpfs."""
+
+    def __init__(self, name: str, path: str, version: str, root: str) -> None:
+        self.name, self.path, self.version, self.root = name, path, version, root
+
+    @property
+    def global_arguments(self) -> list[str]:
+        return ["--root", self.root]
+
+    async def start(self, id: str) -> None:
+        """Executes the program of a container that was created. RuntimeFailed with the shell's exit code."""
+        done = await self._run("start", id)
+        if done.code != 0:
+            raise plan_failure(
+                "failed to create task for container: failed to start shim task: OCI runtime start failed", _words(done)
+            )
+
+    async def delete(self, id: str, force: bool = False) -> None:
+        """Removes a container's state and cgroups; forced, its processes too. One that does not exist is fine."""
+        if not os.path.isdir(f"{self.root}/{id}"):
+            return
+        done = await self._run("delete", *(["--force"] if force else []), id)
+        if done.code != 0 and "does not exist" not in _words(done):
+            raise HostError(f"{self.name} delete {id}: {_words(done)}")
+        if os.path.isdir(f"{self.root}/{id}"):  # a state that was cut short, which the runtime does not know
+            shutil.rmtree(f"{self.root}/{id}", ignore_errors=True)
+
+    async def update(self, id: str, resources: Mapping[str, Any]) -> None:
+        """Changes the limits of a running container; `resources` is OCI's linux.resources. HostError if refused."""
+        done = await self._run("update", "--resources", "-", id, input=json.dumps(resources).encode())
+        if done.code != 0:
+            raise HostError(f"{self.name} update: {_words(done)}")
+
+    async def state(self, id: str) -> dict[str, Any] | None:
+        """What the runtime says of a container (OCI state), None if it does not know it."""
+        if not os.path.isdir(f"{self.root}/{id}"):
+            return None
+        done = await self._run("state", id)
+        if done.code != 0:
+            return None
+        state: dict[str, Any] = json.loads(done.out)
+        return state
+
+    async def exec(
+        self, id: str, process: str, pid_file: str, timeout: float  # noqa: ASYNC109 - of the program
+    ) -> Completed:
+        """Runs a process (a file with OCI's process) in a container and waits for it: without a monitor."""
+        return await run(
+            [self.path, *self.global_arguments, "exec", "--process", process, "--pid-file", pid_file, id],
+            timeout=timeout,
+        )
+
+    async def _run(self, *arguments: str, input: bytes = b"") -> Completed:
+        return await run([self.path, *self.global_arguments, *arguments], input=input, timeout=SECONDS)
+
+
+def _words(done: Completed) -> str:
+    """What a runtime wrote to standard error, without its log's decoration."""
+    text = done.err.decode("utf-8", "replace").strip()
+    return last_error(text) or plain_words(text)
+
+
+def plain_words(text: str) -> str:
+    """Pure: the last line of a runtime's complaint, without level and time.
+
+    >>> plain_words('time="2026-01-01T00:00:00Z" level=error msg="container \\\\"x\\\\" does not exist"')
+    'container "x" does not exist'
+    """
+    line = text.splitlines()[-1] if text else ""
+    if ' msg="' in line:
+        return line.partition(' msg="')[2].removesuffix('"').replace('\\"', '"')
+    return line
+
+
+def resolve_program(name: str) -> str | None:
+    """The path of a program in PATH or in the directories where distributions keep such programs."""
+    search: Sequence[str] = [*os.environ.get("PATH", "").split(":"), "/usr/sbin", "/usr/libexec", "/usr/lib/podman"]
+    return shutil.which(name, path=":".join(search))
