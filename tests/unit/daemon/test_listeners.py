@@ -1,0 +1,55 @@
+"""Where the daemon may listen."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from corral.daemon.config import Settings
+from corral.daemon.listeners import check, group_id, is_loopback, parse_host, reachable, tls_context
+from corral.errors import HostError, InvalidInput
+
+
+def settings(**values: str) -> Settings:
+    return Settings.of({}, {key: [value] for key, value in values.items()})
+
+
+@pytest.mark.parametrize("url", ["unix:///x", "tcp://", "tcp://a:b", "http://a:1", "tcp://a:1/path", "a:1", ""])
+def test_hosts_that_are_none(url: str) -> None:
+    with pytest.raises(InvalidInput, match="must be tcp://"):
+        parse_host(url)
+
+
+def test_only_the_loopback_may_go_without_certificates() -> None:
+    assert tls_context(settings(), "127.0.0.1") is None and is_loopback("::1") and is_loopback("localhost")
+    for host in ("0.0.0.0", "192.168.0.1", "example.org", "::"):
+        with pytest.raises(InvalidInput, match="tlsverify"):
+            tls_context(settings(), host)
+
+
+def test_missing_certificates_are_named() -> None:
+    with pytest.raises(HostError, match=r"/nowhere/cert\.pem"):
+        tls_context(settings(tlsverify="true", tlscert="/nowhere/cert.pem"), "0.0.0.0")
+
+
+def test_an_unknown_group_says_how_to_make_it() -> None:
+    assert group_id("") == -1 and group_id("0") == 0
+    with pytest.raises(InvalidInput, match="groupadd no-such-group"):
+        check(settings(**{"socket-group": "no-such-group"}))
+
+
+def test_long_paths_become_reachable(tmp_path: Path) -> None:
+    folder = tmp_path / ("a" * 90) / ("b" * 90)
+    folder.mkdir(parents=True)
+    path = str(folder / "docker.sock")
+    assert reachable("/run/docker.sock") == "/run/docker.sock"
+    short = reachable(path)
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(short)
+        assert os.path.exists(path)
+    finally:
+        os.close(int(short.split("/")[4]))
