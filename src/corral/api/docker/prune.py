@@ -10,7 +10,6 @@ from corral.api.docker.filters import parse_filters, until_of
 from corral.api.docker.images import tell, users_of
 from corral.api.docker.references import familiar
 from corral.api.docker.security import FALSE, TRUE
-from corral.api.docker.volumes import users_of as volume_users
 from corral.engine.filters import Filters, flag, labels_fit, refuse_unknown
 from corral.engine.listing import plan_prune
 from corral.errors import CorralError, InvalidInput
@@ -74,17 +73,12 @@ async def volume_prune(api: DockerApi, request: Request) -> Response:
     filters, engine = parse_filters(request.query.get("filters")), api.engine
     refuse_unknown(filters, ("all", "label", "label!"))
     every = version_of(request) < (1, 42) or _wants_all(filters)
-    removed, freed = [], 0
-    for volume in engine.volumes.list():
-        if not (every or volume.anonymous) or not labels_fit(filters, volume.labels):
-            continue
-        if volume_users(engine, volume.name):
-            continue
-        size = await engine.volumes.size(volume.name)
-        await engine.volumes.remove(volume.name, force=False)
-        engine.events.publish("volume", "destroy", volume.name, {"driver": "local"})
-        removed.append(volume.name)
-        freed += size
+    used = {point.name for c in engine.containers.list() for point in c.mount_points if point.type == "volume"}
+    removed, freed = await engine.volumes.prune(
+        lambda volume: (every or volume.anonymous) and labels_fit(filters, volume.labels), used
+    )
+    for name in removed:
+        engine.events.publish("volume", "destroy", name, {"driver": "local"})
     _told(engine, "volume", freed)
     return reply({"VolumesDeleted": removed or None, "SpaceReclaimed": freed})
 

@@ -11,7 +11,7 @@ from corral.api.docker.check_host import check_volume_driver
 from corral.api.docker.filters import parse_filters
 from corral.api.docker.gojson import decode
 from corral.engine.filters import Filters, flag, has_labels, matches_text, refuse_unknown
-from corral.errors import Conflict, NotFound, Unsupported
+from corral.errors import Unsupported
 from corral.http.message import Request, Response
 from corral.kit.clock import SECOND, to_rfc3339
 
@@ -84,14 +84,9 @@ async def volume_inspect(api: DockerApi, request: Request) -> Response:
 
 async def volume_remove(api: DockerApi, request: Request) -> Response:
     """Conflict while a container has it; one that is not there is fine when forced."""
-    name, force, engine = name_of(request), request.query.flag("force"), api.engine
-    if users := users_of(engine, name):
-        raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
-    try:
-        await engine.volumes.remove(name, force=force)
-    except NotFound:
-        if not force:
-            raise
-    else:
+    name, engine = name_of(request), api.engine
+    existed = engine.volumes.exists(name)
+    await engine.volumes.remove(name, force=request.query.flag("force"), users=users_of(engine, name))
+    if existed:
         engine.events.publish("volume", "destroy", name, {"driver": "local"})
     return done()
