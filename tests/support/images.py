@@ -16,6 +16,7 @@ sys:x:3:3:sys:/dev:/bin/false
 mail:x:8:8:mail:/var/spool/mail:/bin/false
 www-data:x:33:33:www-data:/var/www:/bin/false
 operator:x:37:37:Operator:/var:/bin/false
+postgres:x:70:70:PostgreSQL:/var/lib/postgresql:/bin/sh
 nobody:x:65534:65534:nobody:/home:/bin/false
 """
 GROUP = """\
@@ -29,12 +30,13 @@ disk:x:6:
 mail:x:8:
 audio:x:29:operator
 www-data:x:33:
+postgres:x:70:
 users:x:100:
 nogroup:x:65534:
 """
 FOLDERS = {
     "bin": 0o755, "dev": 0o755, "etc": 0o755, "home": 0o755, "proc": 0o555, "root": 0o700, "sbin": 0o755,
-    "sys": 0o555, "tmp": 0o1777, "usr": 0o755, "usr/bin": 0o755, "usr/sbin": 0o755, "var": 0o755, "var/www": 0o755,
+    "sys": 0o555, "tmp": 0o1777, "usr": 0o755, "usr/bin": 0o755, "usr/sbin": 0o755, "var": 0o755, "var/opt": 0o755, "var/www": 0o755,
     "var/spool": 0o755, "var/spool/mail": 0o755,
 }  # fmt: skip
 

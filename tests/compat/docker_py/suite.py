@@ -1,0 +1,114 @@
+"""docker-py's own integration tests, fetched from its source distribution and run in an environment of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from tests.support.endpoint import Endpoint
+
+SDIST = "docker==6.1.3"
+# docker-py 6.1.3 is older than requests 2.32 and urllib3 2, whose insides it reaches into.
+PACKAGES = (
+    SDIST,
+    "paramiko<4",
+    "pytest<8",
+    "pytest-timeout<3",
+    "requests<2.32",
+    "setuptools<66",
+    "urllib3<2",
+    "websocket-client<1.4",
+)
+FILES = (
+    "api_container_test",
+    "api_exec_test",
+    "api_healthcheck_test",
+    "models_containers_test",
+    "api_client_test",
+    "client_test",
+)
+TAGS = ("alpine:3.10", "alpine:latest", "busybox:latest")  # the images that the tests name
+
+
+def _pip(*words: str, python: Path | None = None) -> None:
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    target = ["--python", str(python)] if python else []
+    command = [sys.executable, "-m", "pip", *target, *words[:1], *quiet, *words[1:]]
+    subprocess.run(command, check=True, timeout=300, stdin=subprocess.DEVNULL)
+
+
+def prepare(cache: Path) -> Path:
+    """The folder with `source/` (the unpacked sdist) and `venv/`; made at the first call."""
+    done = cache / f"docker-py-{SDIST.partition('==')[2]}-{sys.version_info.major}{sys.version_info.minor}"
+    if (done / "complete").exists():
+        return done
+    shutil.rmtree(done, ignore_errors=True)
+    done.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as folder:
+        _pip("download", "--no-deps", "--no-binary", "docker", "-d", folder, SDIST)
+        with tarfile.open(next(Path(folder).glob("docker-*.tar.gz"))) as sdist:
+            sdist.extractall(folder, filter="data")
+        shutil.copytree(next(path for path in Path(folder).iterdir() if path.is_dir()), done / "source")
+    # Not made elsewhere and moved: a virtual environment knows its own path.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(done / "venv")], check=True)
+    _pip("install", *PACKAGES, python=done / "venv/bin/python")
+    (done / "complete").touch()
+    return done
+
+
+def run(cache: Path, endpoint: Endpoint, *, only: str = "", seconds: float = 600) -> dict[str, str]:
+    """Run the suite: test name ("api_exec_test::ExecTest::test_execute_command") to "" or the reason it did not pass.
+
+    It runs in an empty network namespace: one of its tests calls an address that belongs to somebody else.
+    """
+    place = prepare(cache)
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        files = [f"tests/integration/{name}.py" for name in FILES]
+        command = [
+            *("unshare", "--net", str(place / "venv/bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("--timeout", "60", f"--junitxml={report}", "-o", "junit_family=xunit1", *files),
+            *(("-k", only) if only else ()),
+        ]
+        env = endpoint.env({"HOME": folder, "PYTHONDONTWRITEBYTECODE": "1"})
+        # The tests read this folder's config.json; a client of its own needs no other.
+        env.pop("DOCKER_CONFIG", None)
+        env = {name: value for name, value in env.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))}
+        done = subprocess.run(
+            command,
+            cwd=place / "source",
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            stdin=subprocess.DEVNULL,
+        )
+        assert report.exists(), done.stdout[-4000:] + done.stderr[-4000:]
+        return outcomes(report.read_text())
+
+
+def outcomes(report: str) -> dict[str, str]:
+    """JUnit XML to test name and the reason it did not pass ("" where it did). Pure.
+
+    >>> outcomes('<t><testcase classname="tests.integration.a_test.B" name="c"><failure message="no"/></testcase></t>')
+    {'a_test::B::c': 'no'}
+    """
+    found: dict[str, str] = {}
+    for case in ET.fromstring(report).iter("testcase"):
+        file, _, group = case.get("classname", "").removeprefix("tests.integration.").partition(".")
+        reasons = [
+            f"{child.get('message', child.tag)}" for child in case if child.tag in ("failure", "error", "skipped")
+        ]
+        found["::".join(filter(None, (file, group, case.get("name"))))] = "; ".join(reasons)
+    return found
+
+
+def environment_is_there() -> bool:
+    """True where another network namespace can be entered."""
+    return os.geteuid() == 0 and shutil.which("unshare") is not None
