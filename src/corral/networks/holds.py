@@ -52,8 +52,9 @@ def hold(key: Key) -> socket.socket | None:
 
 def hold_first(wanted: Wanted, taken: Collection[Key], container: str) -> Held:
     """Binds the first number that is free on all the addresses. HostError in Docker's words if none is."""
-    refusal = f"Bind for {Key(wanted.protocol, wanted.host_ips[0], wanted.numbers[0]).text} failed: "
-    refusal += "port is already allocated" if len(wanted.numbers) < 2 else "all ports are allocated"
+    first = wanted.numbers[0][0]
+    refusal = f"Bind for {Key(wanted.protocol, wanted.host_ips[0], first).text} failed: "
+    refusal += "port is already allocated" if sum(map(len, wanted.numbers)) == 1 else "all ports are allocated"
     for number in free_numbers(wanted, taken):
         held: Held = {}
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import chain
 from typing import NamedTuple
 
 from corral.errors import InvalidInput
@@ -34,13 +35,14 @@ class Key(NamedTuple):
 class Wanted:
     """One binding made definite: the same number on each of `host_ips`, the first of `numbers` that is free.
 
+    `numbers` are ranges to go through in turn (thirty thousand ports are not worth a list).
     `lenient` addresses are left out where the host does not have them.
     """
 
     port: int
     protocol: str
     host_ips: tuple[str, ...]
-    numbers: tuple[int, ...]
+    numbers: tuple[range, ...]
     lenient: frozenset[str] = frozenset()
 
 
@@ -49,9 +51,9 @@ def plan_binding(binding: PortBinding, ephemeral: range, last: int = 0) -> Wante
 
     >>> wanted = plan_binding(PortBinding(80), range(32768, 32771), last=32769)
     >>> wanted.host_ips, wanted.numbers
-    (('0.0.0.0', '::'), (32770, 32768, 32769))
+    (('0.0.0.0', '::'), (range(32770, 32771), range(32768, 32770)))
     >>> plan_binding(PortBinding(80, host_ip="::1", host_port=1, host_port_end=3), range(0)).numbers
-    (1, 2, 3)
+    (range(1, 4),)
     """
     if binding.host_ip:
         try:
@@ -62,14 +64,14 @@ def plan_binding(binding: PortBinding, ephemeral: range, last: int = 0) -> Wante
         ips = (ANY4, ANY6)
     numbers = _after(ephemeral, last)
     if binding.host_port:
-        numbers = tuple(range(binding.host_port, max(binding.host_port, binding.host_port_end) + 1))
+        numbers = (range(binding.host_port, max(binding.host_port, binding.host_port_end) + 1),)
     lenient = frozenset() if binding.host_ip else frozenset({ANY6})
     return Wanted(binding.port, binding.protocol, ips, numbers, lenient)
 
 
-def _after(ephemeral: range, last: int) -> tuple[int, ...]:
+def _after(ephemeral: range, last: int) -> tuple[range, ...]:
     cut = last + 1 - ephemeral.start if last in ephemeral else 0
-    return tuple([*ephemeral[cut:], *ephemeral[:cut]])
+    return tuple(part for part in (ephemeral[cut:], ephemeral[:cut]) if part)
 
 
 def clash(key: Key, taken: Collection[Key]) -> bool:
@@ -93,7 +95,7 @@ def family(host_ip: str) -> str:
 
 def free_numbers(wanted: Wanted, taken: Collection[Key]) -> Iterator[int]:
     """Those that no container of this instance has on any of the addresses."""
-    for number in wanted.numbers:
+    for number in chain.from_iterable(wanted.numbers):
         if not any(clash(Key(wanted.protocol, ip, number), taken) for ip in wanted.host_ips):
             yield number
 

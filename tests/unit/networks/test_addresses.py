@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+
+import pytest
+
+from corral.errors import Conflict, HostError, InvalidInput
+from corral.networks import addresses as a
+from corral.networks.config import POOLS
+
+
+def test_the_default_instance_starts_with_the_first_subnet() -> None:
+    assert str(a.choose_subnet(POOLS, [])) == "10.64.0.0/16"
+
+
+def test_a_default_route_and_ipv6_take_nothing() -> None:
+    assert str(a.choose_subnet(POOLS, [ip_network("0.0.0.0/0"), ip_network("::/0")])) == "10.64.0.0/16"
+
+
+def test_a_host_without_room() -> None:
+    with pytest.raises(HostError, match="every address pool overlaps"):
+        a.choose_subnet(["10.64.0.0/16"], [ip_network("10.0.0.0/8")])
+
+
+def test_a_full_pool_says_so_in_dockers_words() -> None:
+    pool = a.AddressPool(IPv4Network("10.0.0.0/30"), "bridge (id)")
+    assert str(pool.take()) == "10.0.0.2"
+    with pytest.raises(HostError, match=r"no available IPv4 addresses on this network's address pools: bridge \(id\)"):
+        pool.take()
+    with pytest.raises(InvalidInput, match="no room"):
+        a.AddressPool(IPv4Network("10.0.0.0/31"))
+
+
+def test_claims() -> None:
+    pool = a.AddressPool(IPv4Network("10.0.0.0/29"))
+    pool.claim(IPv4Address("10.0.0.5"))
+    with pytest.raises(Conflict):
+        pool.claim(IPv4Address("10.0.0.5"))
+    for wrong in ("10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.1.2"):
+        with pytest.raises(InvalidInput):
+            pool.claim(IPv4Address(wrong))
+
+
+def test_derived_addresses() -> None:
+    assert a.mac_of(IPv4Address("172.17.255.1")) == "02:42:ac:11:ff:01"
+    subnet = a.private_subnet6("")
+    assert subnet.subnet_of(IPv6Network("fc00::/7"))
+    assert a.ipv6_beside(subnet, IPv4Address("10.64.0.2")) in subnet
+
+
+def test_nameservers_that_are_no_addresses() -> None:
+    assert a.parse_nameservers("# x\nnameserver\nnameserver nonsense\noptions ndots:1\n") == []
