@@ -15,11 +15,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from corral.errors import HostError, from_oserror
-from corral.linux import libc
+from corral.linux import libc, mounts
 
 T = TypeVar("T")
 
 _CLONE_NEWNET = 0x40000000
+_CLONE_NEWNS = 0x00020000
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP, _IFF_RUNNING = 1, 64
 _LOOPBACK_UP = struct.pack("16sh14x", b"lo", _IFF_UP | _IFF_RUNNING)
@@ -56,6 +57,22 @@ def enter_netns(fd: int) -> None:
     """Moves the calling thread into the namespace. For threads that are nobody else's only."""
     if libc.setns(fd, _CLONE_NEWNET) != 0:
         raise libc.failure("enter network namespace")
+
+
+def in_private_mounts(work: Callable[[], T]) -> T:
+    """Runs `work` in a thread of its own with its own view of the mounts; returns or raises what it does.
+
+    What it mounts nobody else sees, and vanishes with the thread; what the host unmounts vanishes there too.
+    Files that it opened stay readable, but lead no longer into what was mounted on them.
+    """
+
+    def unshare_and_work() -> T:
+        if libc.unshare(_CLONE_NEWNS) != 0:
+            raise libc.failure("create mount namespace")
+        mounts.make_slave("/", recursive=True)
+        return work()
+
+    return _in_thread(unshare_and_work)
 
 
 def _unshare_net() -> int:

@@ -22,10 +22,10 @@ Names = list[str]
 
 
 class Volumes:
-    """Keeps them under `root`/volumes. Who refers to a volume is the engine's to know; who has it mounted, ours."""
+    """Keeps them in the directory `root`. Who refers to a volume is the engine's to know; who has it mounted, ours."""
 
     def __init__(self, root: str, clock: Clock | None = None) -> None:
-        self.root = os.path.join(root, "volumes")
+        self.root = root
         self._clock = clock or SystemClock()
         self._volumes = disk.load(self.root)
         self._users: dict[str, set[str]] = defaultdict(set)

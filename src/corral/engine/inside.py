@@ -1,0 +1,179 @@
+"""A container's files as its processes see them: its root file system with its volumes and binds in their places.
+
+Paths come from the user, and everything in the container from strangers: links are followed as inside, and
+never lead out (`linux.rooted`). All functions block.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from corral.errors import InvalidInput, from_oserror
+from corral.linux import mounts
+from corral.linux.namespaces import in_private_mounts
+from corral.linux.rooted import open_in_root
+from corral.model.container import MountPoint
+
+T = TypeVar("T")
+_MAX_LINKS = 255
+_PLACE = os.O_PATH | os.O_NOFOLLOW
+# The kernel's own file systems: a copy of "/" has their directories, not what the kernel invents in them.
+_KERNEL = ("/dev", "/proc", "/sys")
+
+
+@dataclass(frozen=True)
+class Inside:
+    """`rootfs` is where the root file system is mounted on the host, `mount_points` what lies over it.
+
+    `pid`: a process of the running container, 0 if there is none; with it also its tmpfs are seen. `owner`: uid
+    and gid of the container's user. `container`: its name or id, for messages.
+    """
+
+    rootfs: str
+    mount_points: Sequence[MountPoint] = ()
+    pid: int = 0
+    read_only: bool = False
+    owner: tuple[int, int] | None = None
+    container: str = ""
+
+    def run(self, work: Callable[[int], T]) -> T:
+        """`work` gets a descriptor of the container's `/`, with everything mounted, good until it returns."""
+        try:
+            root = os.open(f"/proc/{self.pid}/root", os.O_PATH | os.O_DIRECTORY) if self.pid else -1
+        except OSError:
+            root = -1  # it has just ended
+        if root < 0:
+            return in_private_mounts(lambda: self._mount_and_run(work))
+        try:
+            return work(root)
+        finally:
+            os.close(root)
+
+    def _mount_and_run(self, work: Callable[[int], T]) -> T:
+        if self.read_only:
+            mounts.bind(self.rootfs, self.rootfs)
+        root = os.open(self.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for point in sorted(self.mount_points, key=lambda p: p.target.rstrip("/").count("/")):
+                if point.type != "tmpfs" and point.source:
+                    _bind(root, point)
+            if self.read_only:
+                _make_read_only(root)
+            return work(root)
+        finally:
+            os.close(root)
+
+    def check_writable(self, root: int, path: str) -> None:
+        """Raises InvalidInput, in Docker's words, if the real path `path` lies in something read-only."""
+        point = covering([replace(p, target=real_path(root, p.target)) for p in self.mount_points], path)
+        if point is not None and not point.read_write:
+            raise InvalidInput("mounted volume is marked read-only")
+        if point is None and self.read_only:
+            raise InvalidInput("container rootfs is marked read-only")
+
+    def is_kernels(self, path: str) -> bool:
+        """Whether `path` (relative to the root) is something that the kernel invents, and the user did not mount."""
+        path = "/" + path.strip("/")
+        return covering(self.mount_points, path) is None and any(path.startswith(f"{each}/") for each in _KERNEL)
+
+
+def covering(points: Sequence[MountPoint], path: str) -> MountPoint | None:
+    """Pure: the mount that `path` lies in, the deepest if there are several.
+
+    >>> points = [MountPoint("volume", "/v", "/data"), MountPoint("bind", "/b", "/data/in/")]
+    >>> [point.source if (point := covering(points, p)) else "" for p in ("/data", "/data/in/x", "/database")]
+    ['/v', '/b', '']
+    """
+    over = [p for p in points if f"{path.rstrip('/')}/".startswith(f"{posixpath.normpath(p.target).rstrip('/')}/")]
+    return max(over, key=lambda p: len(posixpath.normpath(p.target)), default=None)
+
+
+def follow(path: str, readlink: Callable[[str], str | None]) -> str:
+    """Pure: the real path of `path`, as far as its links lead; `readlink` gives a link's target, None for others.
+
+    >>> links = {"/run/now": "../var", "/var/log": "/data/logs", "/loop": "loop"}
+    >>> follow("/run/now/log/x", links.get), follow("../../etc/.", links.get)
+    ('/data/logs/x', '/etc')
+    """
+    todo = path.split("/")[::-1]
+    real, links = "", 0
+    while todo:
+        part = todo.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            real = real.rpartition("/")[0]
+            continue
+        target = readlink(f"{real}/{part}")
+        if target is None:
+            real = f"{real}/{part}"
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            raise InvalidInput(f"too many links in {path}")
+        real = "" if target.startswith("/") else real
+        todo += target.split("/")[::-1]
+    return real or "/"
+
+
+def real_path(root: int, path: str) -> str:
+    """`follow` in the container whose `/` is `root`. What does not exist is its own real path."""
+    return follow(path, lambda place: _readlink(root, place))
+
+
+def _readlink(root: int, path: str) -> str | None:
+    try:
+        fd = open_in_root(root, path, _PLACE)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return os.readlink("", dir_fd=fd) if stat.S_ISLNK(os.fstat(fd).st_mode) else None
+    finally:
+        os.close(fd)
+
+
+def _bind(root: int, point: MountPoint) -> None:
+    try:
+        fd = _mount_place(root, point.target, os.path.isdir(point.source))
+    except OSError as error:
+        raise from_oserror(f"make the mount point {point.target}", error) from error
+    try:
+        recursive = not (point.spec and point.spec.non_recursive)
+        mounts.bind(point.source, f"/proc/self/fd/{fd}", recursive=recursive)
+    finally:
+        os.close(fd)
+    if not point.read_write:
+        fd = open_in_root(root, point.target, os.O_PATH)  # what was mounted, no longer what is under it
+        try:
+            _make_read_only(fd)
+        finally:
+            os.close(fd)
+
+
+def _make_read_only(fd: int) -> None:
+    mounts.mount("", f"/proc/self/fd/{fd}", "", mounts.MS_REMOUNT | mounts.MS_BIND | mounts.MS_RDONLY)
+
+
+def _mount_place(root: int, target: str, directory: bool) -> int:
+    """A descriptor of the mount point, which is made if the container has never run."""
+    try:
+        return open_in_root(root, target, os.O_PATH)
+    except FileNotFoundError:
+        pass
+    above, _, name = real_path(root, target).rpartition("/")
+    parent = _mount_place(root, above, True) if above else os.dup(root)
+    try:
+        if directory:
+            os.mkdir(name, 0o755, dir_fd=parent)
+        else:
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=parent))
+        return os.open(name, _PLACE | os.O_CLOEXEC, dir_fd=parent)
+    finally:
+        os.close(parent)
