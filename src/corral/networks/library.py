@@ -180,18 +180,19 @@ class Networks:
             raise
         self._seats[container_id] = Seat(endpoint, published)
         try:
-            endpoint.host_interface = await self._connect(container_id, netns, endpoint, published.elements)
+            endpoint.host_interface = await self._connect(container_id, netns, endpoint, published)
         except BaseException:
             await self.detach(container_id)
             raise
         return {NETWORK: endpoint}, published.ports
 
-    async def _connect(self, container_id: str, netns: int, endpoint: Endpoint, elements: list[Element]) -> str:
+    async def _connect(self, container_id: str, netns: int, endpoint: Endpoint, published: Published) -> str:
         wires, lines = self._need_wires(), self._need_lines()
 
         def work() -> str:
-            interface = wires.plug(container_id, netns, endpoint, lines, serves=bool(elements))
-            wires.publish(lines.table, elements)
+            interface = wires.plug(container_id, netns, endpoint, lines, serves=bool(published.ports))
+            wires.publish(lines.table, published.elements)
+            wires.forget_flows(published.ports)
             return interface
 
         try:
@@ -210,10 +211,13 @@ class Networks:
             return
         self._publisher.close(seat.published)
         self._need_pool().give(IPv4Address(seat.endpoint.ipv4))
-        elements = seat.published.elements
-        if elements:
-            wires, lines = self._need_wires(), self._need_lines()
-            await self._in_thread(lambda: wires.withdraw(lines.table, elements))
+        if seat.published.elements:
+            await self._in_thread(lambda: self._withdraw(seat.published))
+
+    def _withdraw(self, published: Published) -> None:
+        wires = self._need_wires()
+        wires.withdraw(self._need_lines().table, published.elements)
+        wires.forget_flows(published.ports)
 
     def restore(self, container_id: str, endpoints: dict[str, Endpoint], ports: list[BoundPort]) -> None:
         """Takes a running container's place and ports back, after the daemon was restarted."""

@@ -15,9 +15,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from corral.errors import HostError, from_oserror
 from corral.linux import links
+from corral.linux.conntrack import forget_udp
 from corral.linux.netlink import Netlink, Network, Request
 from corral.linux.nftables import Nft
-from corral.model.container import Endpoint
+from corral.model.container import BoundPort, Endpoint
 from corral.model.stats import InterfaceStats
 from corral.networks.names import InstanceNames
 from corral.networks.rules import Element, Table, parse_elements, plan_add, plan_delete, plan_reset, plan_table
@@ -114,6 +115,15 @@ class Wires:
     def publish(self, table: Table, elements: list[Element]) -> None:
         if elements:
             self._nft.run(plan_add(table.name, elements))
+
+    def forget_flows(self, ports: Iterable[BoundPort]) -> None:
+        """After UDP ports were published or withdrawn: senders that never paused are led anew."""
+        for port in ports:
+            if port.protocol == "udp":
+                try:
+                    forget_udp(port.host_port, port.host_ip)
+                except HostError as error:  # such senders are stuck, everybody else is not
+                    log.warning("%s", error.message)
 
     def withdraw(self, table: Table, elements: list[Element]) -> None:
         """Takes entries out; those that are gone (somebody flushed the rules) are fine."""

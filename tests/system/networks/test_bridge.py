@@ -342,3 +342,18 @@ async def test_without_direct_traffic_between_containers(tmp_path: Path, box: Ca
     finally:
         await apart.teardown()
         await apart.close()
+
+
+async def test_a_udp_sender_that_never_pauses_finds_the_next_container(
+    networks: Networks, box: Callable[[], Box]
+) -> None:
+    one, two = box(), box()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(5)
+        for container in (one, two):
+            port = one.ports[0].host_port if container is two else 0
+            await container.attach(networks, PortBinding(53, "udp", host_port=port))
+            container.serve(53, socket.SOCK_DGRAM)
+            sender.sendto(b"?", ("127.0.0.1", container.ports[0].host_port))
+            assert await asyncio.to_thread(sender.recv, 100) == networks.gateway.encode()
+            await networks.detach(container.id)
