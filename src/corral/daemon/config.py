@@ -123,7 +123,7 @@ def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
         root=instance.root,
         run=instance.volatile,
         runtime=settings.text("runtime"),
-        runtimes=_runtimes(settings.list("add-runtime")),
+        runtimes=runtime_paths(settings.list("add-runtime")),
         conmon=settings.text("conmon"),
         init_path=settings.text("init-path"),
         init=settings.on("init"),
@@ -145,7 +145,8 @@ def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
     )
 
 
-def _runtimes(words: list[str]) -> dict[str, str]:
+def runtime_paths(words: list[str]) -> dict[str, str]:
+    """Pure: `add-runtime` as name -> path."""
     pairs = [word.partition("=") for word in words]
     for name, equals, path in pairs:
         if not (name and equals and path.startswith("/")):

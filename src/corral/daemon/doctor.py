@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from typing import Literal, NamedTuple
 
 from corral import __version__
 from corral.cli.instance import Instance, daemon_pid
-from corral.daemon.config import Settings
+from corral.daemon.config import Settings, runtime_paths
 from corral.daemon.facts import MODULES, Facts, family, filesystem_of, has_nftables, output, read, read_modules
 from corral.engine.host import parse_os_release
 from corral.errors import CorralError
 from corral.linux import limits
-from corral.linux.cgroup_layout import detect
+from corral.linux.cgroup_layout import Layout, detect
 from corral.linux.systemd import running as has_systemd
+from corral.runtime.choose import choose, find_runtimes, read_unified_controllers
 
 Level = Literal["ok", "note", "missing"]
 NEEDED = ("overlay", "bridge", "veth", "nf_tables")
@@ -143,6 +145,7 @@ def gather(instance: Instance, settings: Settings) -> Facts:
     kernel = os.uname().release
     conmon = settings.text("conmon") or find("conmon", "/usr/libexec/podman/conmon", "/usr/lib/podman/conmon")
     layout = detect()
+    runtimes, chosen, reason = _runtimes(settings, layout)
     inits = (find("docker-init"), find("tini"), find("tini-static"), find("catatonit", "/usr/libexec/podman/catatonit"))
     return Facts(
         root=os.geteuid() == 0,
@@ -153,12 +156,26 @@ def gather(instance: Instance, settings: Settings) -> Facts:
         limits=limits.probe(),
         modules=read_modules(kernel),
         monitor=(conmon, conmon and output(conmon, "--version").partition("version ")[2].split("\n")[0]),
+        runtimes=runtimes,
+        chosen=chosen,
+        reason=reason,
         init=settings.text("init-path") or next((path for path in inits if path), ""),
         nftables=has_nftables(),
         state_fs=filesystem_of(nearest_existing(instance.root), read("/proc/self/mountinfo")),
         foreign=_foreign(instance),
         systemd=has_systemd(),
     )
+
+
+def _runtimes(settings: Settings, layout: Layout) -> tuple[dict[str, tuple[str, str]], str, str]:
+    """(name -> (path, version), the one that containers get by default or "", why)"""
+    found = asyncio.run(find_runtimes(runtime_paths(settings.list("add-runtime"))))
+    known = {runtime.name: (runtime.path, runtime.version) for runtime in found}
+    try:
+        choice = choose(settings.text("runtime"), found, layout, read_unified_controllers(layout))
+    except CorralError as error:
+        return known, "", error.message
+    return known, choice.name, choice.reason
 
 
 def find(name: str, *more: str) -> str:
