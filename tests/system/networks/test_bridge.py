@@ -59,8 +59,8 @@ class Box:
         self.endpoint = endpoints["bridge"]
         return self
 
-    def serve(self, port: int, kind: int = socket.SOCK_STREAM) -> None:
-        """Answers each connection or datagram with the caller's address."""
+    def serve(self, port: int, kind: int = socket.SOCK_STREAM, mark: str = "") -> None:
+        """Answers each connection or datagram with the caller's address, after a mark."""
 
         def bind() -> socket.socket:
             server = socket.socket(socket.AF_INET, kind)
@@ -74,7 +74,7 @@ class Box:
             server.listen()
             loop.add_reader(server, _answer_connection, server)
         else:
-            loop.add_reader(server, _answer_datagram, server)
+            loop.add_reader(server, _answer_datagram, server, mark)
         self._stack.callback(server.close)
         self._stack.callback(loop.remove_reader, server)
 
@@ -85,9 +85,9 @@ def _answer_connection(server: socket.socket) -> None:
         connection.sendall(caller[0].encode())
 
 
-def _answer_datagram(server: socket.socket) -> None:
+def _answer_datagram(server: socket.socket, mark: str) -> None:
     _, caller = server.recvfrom(100)
-    server.sendto(caller[0].encode(), caller)
+    server.sendto(f"{mark}{caller[0]}".encode(), caller)
 
 
 @pytest.fixture
@@ -353,7 +353,7 @@ async def test_a_udp_sender_that_never_pauses_finds_the_next_container(
         for container in (one, two):
             port = one.ports[0].host_port if container is two else 0
             await container.attach(networks, PortBinding(53, "udp", host_port=port))
-            container.serve(53, socket.SOCK_DGRAM)
+            container.serve(53, socket.SOCK_DGRAM, mark=container.id)
             sender.sendto(b"?", ("127.0.0.1", container.ports[0].host_port))
-            assert await asyncio.to_thread(sender.recv, 100) == networks.gateway.encode()
+            assert await asyncio.to_thread(sender.recv, 100) == f"{container.id}{networks.gateway}".encode()
             await networks.detach(container.id)
