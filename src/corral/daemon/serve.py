@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -20,6 +21,7 @@ from corral.linux.systemd import sd_notify
 
 log = logging.getLogger("corral.daemon")
 
+DESCRIPTORS = 65536  # a few for each container
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -28,6 +30,8 @@ class Ready:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        if fd >= 0:
+            os.set_inheritable(fd, False)  # a child that had it would keep the starter waiting
 
     def ready(self) -> None:
         self._tell("ready\n")
@@ -57,7 +61,7 @@ def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
         refuse_unsupported(settings)
         listeners.check(settings)
         lock.take()
-        os.umask(0o022)
+        prepare_process()
         asyncio.run(_life(instance, settings, ready))
     except CorralError as error:
         log.error("%s", error.message)
@@ -68,11 +72,21 @@ def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
     return 0
 
 
+def prepare_process() -> None:
+    """What a daemon needs of its process: no directory held, files as their modes say, enough descriptors."""
+    os.chdir("/")
+    os.umask(0o022)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _life(instance: Instance, settings: Settings, ready: Ready) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
         await assemble(stack, instance, settings)
         log.info("Corral %s is ready at %s (pid %d)", __version__, instance.url, os.getpid())

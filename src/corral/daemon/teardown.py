@@ -41,7 +41,7 @@ def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
 
 
 async def _teardown(instance: Instance, settings: Settings) -> None:
-    engine = await Engine.open(engine_config(settings, instance))
+    engine = await Engine.open(engine_config(settings, instance), start=False)
     await engine.teardown()
 
 

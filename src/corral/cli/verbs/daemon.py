@@ -10,13 +10,14 @@ import sys
 from corral.cli.fail import Failure
 from corral.cli.instance import Instance, daemon_pid
 from corral.cli.options import Parsed, Verb, flag, text
-from corral.cli.settings import SETTINGS
+from corral.cli.settings import BY_KEY, SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from corral.cli.session import Session
 
 READY_FD = 3
+LOG_LIMIT = 10 << 20  # bytes
 PATIENCE = 120  # seconds that a daemon may take to stop
 
 
@@ -26,9 +27,11 @@ def role_command(instance: Instance, role: str, words: list[str]) -> list[str]:
 
 
 def setting_words(options: Parsed) -> list[str]:
-    """The settings that were given, as words again. Pure."""
-    keys = [setting.key for setting in SETTINGS] + ["config"]
-    return [f"--{key}={value}" for key in keys for value in options.list(key)]
+    """The settings that were given, as words again; files by their absolute paths: the daemon leaves this directory."""
+    files = {setting.key for setting in SETTINGS if setting.value == "FILE"} | {"config"}
+    keys = [*BY_KEY, "config"]
+    given = [(key, value) for key in keys for value in options.list(key)]
+    return [f"--{key}={os.path.abspath(value) if key in files and value else value}" for key, value in given]
 
 
 def need_root(what: str) -> None:
@@ -74,6 +77,7 @@ def up(session: Session, options: Parsed) -> int:
 def start_detached(instance: Instance, command: list[str]) -> int:
     """Starts the daemon in a session of its own and waits until it says that it is ready: its pid."""
     os.makedirs(instance.root, mode=0o711, exist_ok=True)
+    keep_log_small(instance.log_file)
     read, write = os.pipe2(os.O_CLOEXEC)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     child = os.posix_spawn(
@@ -96,6 +100,12 @@ def start_detached(instance: Instance, command: list[str]) -> int:
         return child
     os.waitpid(child, 0)
     raise Failure(said.strip() or f"Corral ended before it was ready; its log: {instance.log_file}", 1)
+
+
+def keep_log_small(path: str) -> None:
+    """The daemon's log is set aside, once, when it has grown large."""
+    if os.path.exists(path) and os.stat(path).st_size > LOG_LIMIT:
+        os.replace(path, f"{path}.1")
 
 
 def stop_daemon(instance: Instance) -> int:
