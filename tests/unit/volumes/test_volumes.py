@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from corral.errors import Conflict, InvalidInput, NotFound
+from corral.kit.clock import ManualClock
+from corral.model.volume import Volume
+from corral.volumes import Volumes
+from corral.volumes.plan import ANONYMOUS_LABEL
+
+
+@pytest.fixture
+def volumes(tmp_path: Path) -> Volumes:
+    return Volumes(str(tmp_path / "volumes"), ManualClock(5))
+
+
+def left(volumes: Volumes) -> list[str]:
+    return sorted(os.listdir(volumes.root))
+
+
+async def test_a_volume_is_made_and_is_there_after_a_restart(volumes: Volumes) -> None:
+    made = await volumes.create("data", labels={"a": "b"})
+    assert made == Volume("data", "local", f"{volumes.root}/data/_data", 5, {"a": "b"})
+    assert os.stat(made.mountpoint).st_mode & 0o7777 == 0o755
+    assert Volumes(volumes.root).get("data") == made
+    assert volumes.exists("data")
+    assert not volumes.exists("other")
+    assert volumes.path("data") == made.mountpoint
+
+
+async def test_making_one_that_exists_gives_that_one(volumes: Volumes) -> None:
+    first = await volumes.create("data", labels={"a": "b"})
+    assert await volumes.create("data", labels={"c": "d"}) == first
+    many = await asyncio.gather(*(volumes.create("many") for _ in range(10)))
+    assert all(each is many[0] for each in many)
+
+
+async def test_anonymous_ones_have_64_digits_and_a_label(volumes: Volumes) -> None:
+    made = await volumes.create()
+    assert len(made.name) == 64
+    assert made.anonymous
+    assert made.labels == {ANONYMOUS_LABEL: ""}
+    named = await volumes.create("0" * 64, anonymous=True)
+    assert named.labels == {ANONYMOUS_LABEL: ""}
+    assert [v.name for v in volumes.list()] == sorted([made.name, named.name])
+
+
+async def test_bad_requests_leave_nothing(volumes: Volumes) -> None:
+    for arguments in ({"name": "../x"}, {"name": "x1", "options": {"foo": ""}}, {"name": "x1", "driver": "nope"}):
+        with pytest.raises((InvalidInput, NotFound)):
+            await volumes.create(**arguments)  # type: ignore[arg-type]
+    assert left(volumes) == []
+
+
+async def test_removing(volumes: Volumes) -> None:
+    made = await volumes.create("data")
+    (Path(made.mountpoint) / "deep").mkdir()
+    (Path(made.mountpoint) / "deep" / "file").write_text("x")
+    with pytest.raises(Conflict, match=r"^remove data: volume is in use - \[c1, c2\]$"):
+        await volumes.remove("data", force=True, users=["c1", "c2"])
+    await volumes.remove("data")
+    assert not volumes.exists("data")
+    assert left(volumes) == []
+    with pytest.raises(NotFound, match=r"^get data: no such volume$"):
+        await volumes.remove("data")
+    await volumes.remove("data", force=True)
+
+
+async def test_one_that_is_used_stays(volumes: Volumes) -> None:
+    await volumes.create("data")
+    assert await volumes.acquire("data", "c1") == volumes.get("data").mountpoint
+    volumes.restore("data", "c2")
+    await volumes.release("data", "c1")
+    await volumes.release("data", "c1")
+    with pytest.raises(Conflict, match=r"in use - \[c2\]"):
+        await volumes.remove("data")
+    await volumes.release("data", "c2")
+    await volumes.remove("data")
+    await volumes.release("data", "c2")
+    with pytest.raises(NotFound):
+        await volumes.acquire("data", "c1")
+
+
+async def test_pruning_counts_bytes_once_and_asks_who_may_go(volumes: Volumes) -> None:
+    for name in ("used", "wanted", "other"):
+        await volumes.create(name)
+    inside = Path(volumes.get("wanted").mountpoint)
+    (inside / "file").write_bytes(bytes(1000))
+    os.link(inside / "file", inside / "again")
+    assert await volumes.size("wanted") == 1000
+    removed = await volumes.prune(lambda v: v.name != "other", {"used"})
+    assert removed == (["wanted"], 1000)
+    assert [v.name for v in volumes.list()] == ["other", "used"]
+
+
+async def test_what_was_half_made_or_half_removed_is_swept_away(volumes: Volumes) -> None:
+    await volumes.create("data")
+    root = Path(volumes.root)
+    for name in (".new-x", ".gone-y"):
+        (root / name / "_data").mkdir(parents=True)
+    (root / "data" / "_new" / "half").mkdir(parents=True)
+    (root / "not-a-volume").mkdir()
+    again = Volumes(volumes.root)
+    assert [v.name for v in again.list()] == ["data"]
+    assert left(again) == ["data", "not-a-volume"]
+    assert os.listdir(root / "data") != []
+    assert not (root / "data" / "_new").exists()
+
+
+async def test_a_damaged_description_hides_nobodys_data(volumes: Volumes, caplog: pytest.LogCaptureFixture) -> None:
+    made = await volumes.create("data", labels={"a": "b"})
+    (Path(made.mountpoint) / "file").write_text("x")
+    (Path(volumes.root) / "data" / "opts.json").write_text('{"name": ')
+    again = Volumes(volumes.root)
+    assert again.get("data").mountpoint == made.mountpoint
+    assert again.get("data").labels == {}
+    assert "data" in caplog.text
+
+
+async def test_a_part_of_a_volume_never_leads_out(volumes: Volumes) -> None:
+    made = await volumes.create("data")
+    inside = Path(made.mountpoint)
+    (inside / "sub").mkdir()
+    (inside / "out").symlink_to("/etc")
+    (inside / "in").symlink_to("/sub")
+    assert volumes.path("data", "sub") == f"{inside}/sub"
+    assert volumes.path("data", "in") == f"{inside}/sub"
+    for bad in ("/sub", "../x", "a/../../x"):
+        with pytest.raises(InvalidInput):
+            volumes.path("data", bad)
+    for missing in ("out", "missing"):
+        with pytest.raises(NotFound, match="cannot access path"):
+            volumes.path("data", missing)
+
+
+_CHILD = textwrap.dedent("""
+    import asyncio, os, sys
+    from corral.volumes import Volumes
+
+    async def main():
+        volumes, n = Volumes(sys.argv[1]), 0
+        while True:
+            n += 1
+            await volumes.create(f"v{n}", labels={"n": str(n)})
+            os.write(1, f"+{n}\\n".encode())
+            if n % 2:
+                await volumes.remove(f"v{n}")
+                os.write(1, f"-{n}\\n".encode())
+
+    asyncio.run(main())
+""")
+
+
+@pytest.mark.parametrize("acknowledged", [1, 2, 35, 150])
+def test_kill_9_leaves_each_volume_whole_or_gone(tmp_path: Path, acknowledged: int) -> None:
+    root = str(tmp_path / "volumes")
+    child = subprocess.Popen([sys.executable, "-c", _CHILD, root], stdout=subprocess.PIPE, text=True)
+    assert child.stdout
+    lines = [child.stdout.readline() for _ in range(acknowledged)]
+    child.kill()
+    lines += child.stdout.readlines()
+    child.wait()
+    child.stdout.close()
+    volumes = Volumes(root)
+    made = {int(line[1:]) for line in lines if line[0] == "+"}
+    removed = {int(line[1:]) for line in lines if line[0] == "-"}
+    there = {int(v.labels["n"]) for v in volumes.list()}
+    assert made - removed - {max(made)} <= there
+    assert not removed & there
+    assert all(not name.startswith(".") for name in left(volumes))
