@@ -6,8 +6,13 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from corral.engine.inside import Inside
 from corral.engine.parts import Parts
+from corral.engine.registry import Live
+from corral.errors import CorralError
 from corral.kit.ids import new_id
+from corral.model.container import Container
+from corral.runtime.users import resolve_user
 
 
 @asynccontextmanager
@@ -29,3 +34,30 @@ async def mounted_rootfs(parts: Parts, id: str) -> AsyncIterator[str]:
         parts.images.unmount(target)
         with suppress(OSError):
             os.rmdir(target)
+
+
+@asynccontextmanager
+async def view(parts: Parts, live: Live) -> AsyncIterator[Inside]:
+    """The container's files as its processes see them. One that does not run is not started meanwhile."""
+    record = live.record
+    if record.state.status in ("running", "paused"):
+        yield _inside(record, parts.paths.rootfs(live.id), record.state.pid)
+        return
+    async with live.lock, mounted_rootfs(parts, live.id) as rootfs:
+        yield _inside(record, rootfs, 0)
+
+
+def _inside(record: Container, rootfs: str, pid: int) -> Inside:
+    try:
+        user = resolve_user(rootfs, record.spec.user, [])
+        owner = (user.uid, user.gid)
+    except CorralError:
+        owner = None  # a user that the image does not know: nobody can own the copy by that name
+    return Inside(
+        rootfs,
+        record.mount_points,
+        pid=pid,
+        read_only=record.spec.security.read_only_rootfs,
+        owner=owner,
+        container=record.name,
+    )

@@ -10,16 +10,18 @@ import shutil
 from msgspec.structs import replace
 
 from corral.engine.adoption import Found, plan_adoption
+from corral.engine.bundle import read_seated
 from corral.engine.exit import UNKNOWN_EXIT, finish, on_exit
 from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
+from corral.engine.logs import watch_log
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remove import discard, forget, volume_users
 from corral.engine.restart import plan_boot
 from corral.engine.start import make_hub, start_locked
 from corral.engine.stop import open_checked
-from corral.engine.teardown import teardown
+from corral.engine.teardown import clear, teardown
 from corral.errors import CorralError
 from corral.linux.proc import start_time, wait_exit
 from corral.model.container import Health
@@ -49,7 +51,7 @@ async def adopt(parts: Parts, live: Live) -> None:
         async with live.lock:
             await finish(parts, live, code)
     elif action == "sweep":
-        await teardown(parts, live.id, live.record.runtime, parts.group(live))
+        await teardown(parts, live)
 
 
 async def look(parts: Parts, live: Live) -> Found:
@@ -67,7 +69,7 @@ async def look(parts: Parts, live: Live) -> Found:
 
 
 async def _discard_half_made(parts: Parts, live: Live) -> None:
-    await teardown(parts, live.id, live.record.runtime, parts.group(live))
+    await teardown(parts, live)
     if live.record.ready:
         await forget(parts, live, volumes=False)
         return
@@ -80,6 +82,9 @@ async def _discard_half_made(parts: Parts, live: Live) -> None:
 
 async def _watch_again(parts: Parts, live: Live) -> None:
     record, bundle = live.record, parts.paths.bundle(live.id)
+    if record.state.status not in ("running", "paused"):
+        seated = read_seated(bundle)
+        record.endpoints, record.ports = seated.endpoints, seated.ports
     pid, monitor_pid = parts.monitor.pids(bundle)
     state = record.state
     record.state = replace(
@@ -99,7 +104,7 @@ async def _watch_again(parts: Parts, live: Live) -> None:
     for point in record.mount_points:
         if point.type == "volume":
             parts.volumes.restore(point.name, live.id)
-    parts.watch_log(live)
+    watch_log(parts, live)
     await parts.registry.save(record)
     watch_health(parts, live)
     if not parts.monitor.alive(bundle):
@@ -123,7 +128,7 @@ async def sweep(parts: Parts) -> None:
     known = {live.id for live in parts.registry}
     for id in _entries(f"{parts.paths.run}/c"):
         if id not in known:
-            await teardown(parts, id, parts.runtimes.default.name, f"{parts.cgroup_root}/{id}")
+            await clear(parts, id, parts.runtimes.default.name, f"{parts.cgroup_root}/{id}")
     for id in {*_entries(f"{parts.paths.root}/containers"), *parts.images.prepared()} - known:
         await discard(parts, id)
     for mount in _entries(f"{parts.paths.run}/m"):

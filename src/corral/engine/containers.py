@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from corral.engine import archive, commit, stats
 from corral.engine import create as creation
@@ -23,6 +23,10 @@ from corral.model.image import Change
 from corral.model.process import LogEntry, LogQuery
 from corral.model.stats import Stats
 
+Table = tuple[list[str], list[list[str]]]
+Texts = list[str]
+Changes = list[Change]
+
 
 class Containers:
     """Every `ref` is an id, an unambiguous id prefix or a name; NotFound when there is no such container."""
@@ -37,7 +41,7 @@ class Containers:
     def list(self) -> list[Container]:
         return [live.record for live in self._parts.registry if live.record.ready]
 
-    def exec_ids(self, ref: str) -> list[str]:
+    def exec_ids(self, ref: str) -> Texts:
         """The exec sessions of a container that have not ended."""
         return sorted(self._parts.registry.get(ref).execs)
 
@@ -58,10 +62,8 @@ class Containers:
         live = self._parts.registry.get(ref)
         live.keep = True
         try:
-            try:
+            with suppress(Unchanged):  # it does not run: a restart is then a start
                 await stopping.stop(self._parts, live, timeout, signal)
-            except Unchanged:
-                pass  # it does not run: a restart is then a start
             await starting.start(self._parts, live)
         finally:
             live.keep = False
@@ -95,26 +97,24 @@ class Containers:
             self._parts.registry.release(old, live.id)
             self._parts.tell(live, "rename", oldName=f"/{old}")
 
-    async def update(
-        self, ref: str, resources: Mapping[str, object], restart: RestartPolicy | None = None
-    ) -> list[str]:
+    async def update(self, ref: str, resources: Mapping[str, object], restart: RestartPolicy | None = None) -> Texts:
         """Changes limits (fields of `Resources` by name) and the restart policy: warnings."""
         return await updating.update(self._parts, self._parts.registry.get(ref), resources, restart)
 
     async def remove(self, ref: str, *, force: bool = False, volumes: bool = False) -> None:
         await removal.remove(self._parts, self._parts.registry.get(ref), force=force, volumes=volumes)
 
-    async def prune(self, select: Callable[[Container], bool]) -> tuple[list[str], int]:
+    async def prune(self, select: Callable[[Container], bool]) -> tuple[Texts, int]:
         """Removes what does not run and is selected: ids, and bytes freed."""
         return await removal.prune(self._parts, select)
 
-    async def top(self, ref: str, ps_args: str = "") -> tuple[list[str], list[list[str]]]:
+    async def top(self, ref: str, ps_args: str = "") -> Table:
         return await stats.top(self._parts, self._parts.registry.get(ref), ps_args)
 
     async def stats(self, ref: str) -> Stats:
         return stats.read_stats(self._parts, self._parts.registry.get(ref))
 
-    async def changes(self, ref: str) -> list[Change]:
+    async def changes(self, ref: str) -> Changes:
         """What differs from the image."""
         return await self._parts.images.changes(self._parts.registry.get(ref).id)
 
@@ -140,9 +140,7 @@ class Containers:
     def logs(self, ref: str, query: LogQuery) -> AsyncIterator[LogEntry]:
         return read_log(self._parts, self._parts.registry.get(ref), query)
 
-    async def attach(
-        self, ref: str, *, stdin: bool = False, stdout: bool = True, stderr: bool = True
-    ) -> Attachment:
+    async def attach(self, ref: str, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> Attachment:
         """One more client of the console; before the start it waits for it. Conflict when paused or restarting."""
         live = self._parts.registry.get(ref)
         state = live.record.state

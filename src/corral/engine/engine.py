@@ -21,6 +21,7 @@ from corral.errors import NotFound, Unavailable, Unchanged, from_oserror
 from corral.images import Images
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
+from corral.linux import systemd
 from corral.linux.cgroups import Cgroups, detect
 from corral.linux.limits import probe
 from corral.linux.mounts import mounts_under, unmount
@@ -46,7 +47,6 @@ class Engine:
         self.images, self.volumes, self.networks = parts.images, parts.volumes, parts.networks
         self.containers, self.execs = Containers(parts), Execs(parts)
         self._lock = lock
-        parts.execs = self.execs
 
     @classmethod
     async def open(cls, config: EngineConfig, clock: Clock | None = None, *, start: bool = True) -> Engine:
@@ -65,10 +65,13 @@ class Engine:
         engine = cls(parts, lock)
         await parts.registry.load()
         await adopt_all(parts)
-        await parts.exits.start()
+        await parts.exits.start(engine._ended)
         if start:
             await boot(parts)
         return engine
+
+    def _ended(self, id: str, code: int) -> None:
+        self.parts.tasks.start(f"end of {id[:12]}", on_exit(self.parts, id, code))
 
     async def close(self) -> None:
         """Ends the daemon's part. Containers go on, with their monitors."""
@@ -151,6 +154,10 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
         rotator=Rotator(watches, lambda id: monitor.reopen_log(paths.bundle(id))),
     )
     await networks.setup()
+    if systemd.running():  # systemd ends what it finds in the daemon's own cgroup
+        group = f"{parent}/monitors"
+        cgroups.create(group)
+        parts.monitor_procs = [f"{path}/cgroup.procs" for path in cgroups.paths(group)]
     return parts
 
 

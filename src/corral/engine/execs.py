@@ -18,6 +18,7 @@ from corral.engine.registry import Live
 from corral.errors import Conflict, CorralError, NotFound, RuntimeFailed
 from corral.kit.ids import new_id
 from corral.model.process import Exec, ExecSpec
+from corral.runtime.exits import wait_for_exit
 from corral.runtime.monitor import ExecRequest
 
 KEPT_ENDED = 256  # sessions whose exit code can still be asked for
@@ -94,7 +95,37 @@ class Execs:
         return hub.join(stdin=stdin and spec.attach_stdin, streams=streams, running=False)
 
     async def _run(self, session: Session, console_size: Sequence[int]) -> None:
-        raise AssertionError
+        parts, record, live, hub = self._parts, session.record, session.live, session.hub
+        directory = parts.paths.exec(record.id)
+        async with AsyncExitStack() as undo:
+            os.makedirs(directory)
+            undo.callback(shutil.rmtree, directory, ignore_errors=True)
+            process = plan_exec_process(parts, live, record.spec)
+            if console_size and record.spec.tty:
+                process["consoleSize"] = {"height": console_size[0], "width": console_size[1]}
+            with open(f"{directory}/process.json", "wb") as file:
+                file.write(msgspec.json.encode(process))
+            request = ExecRequest(
+                container=live.id,
+                directory=directory,
+                runtime=parts.runtimes.get(live.record.runtime),
+                tty=record.spec.tty,
+                stdin=record.spec.attach_stdin,
+                cgroup_procs=parts.monitor_procs,
+            )
+            assert hub is not None
+            started = await parts.monitor.exec(request, hub.connect if hub.busy else lambda: None)
+            undo.pop_all()
+        record.running, record.pid = True, started.pid
+        self._tell(record.id, "exec_start: " + " ".join(record.spec.command))
+        parts.tasks.start(f"exec {record.id[:12]}", self._wait(session, directory))
+
+    async def _wait(self, session: Session, directory: str) -> None:
+        code = await wait_for_exit(directory, session.live.id)
+        self._finish(session.record.id, code)
+        if session.hub is not None:
+            await session.hub.ended(restarting=False)
+        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     async def resize(self, id: str, height: int, width: int) -> None:
         """Conflict unless it runs."""

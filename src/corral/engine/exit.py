@@ -36,9 +36,7 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
     if live.health_task:
         live.health_task.cancel()
         live.health_task = None
-    again = not parts.closing and plan_restart(
-        record.spec.restart, code, state.stopped_by_user, state.restart_count
-    )
+    again = not parts.closing and plan_restart(record.spec.restart, code, state.stopped_by_user, state.restart_count)
     if live.hub:
         await live.hub.ended(restarting=again)
     await parts.networks.detach(live.id)
@@ -64,9 +62,7 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
         parts.tell(live, "oom")
     parts.tell(live, "die", exitCode=str(code), execDuration=str(ran_for // 10**9))
     for endpoint in endpoints.values():
-        parts.events.publish(
-            "network", "disconnect", endpoint.network_id, {"container": live.id, "name": endpoint.network, "type": "bridge"}
-        )
+        parts.tell_network(live, "disconnect", endpoint)
     if live.stopping:
         parts.tell(live, "stop")
     if gone:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from corral.engine.spill import SpillQueue
-from corral.errors import Conflict
+from corral.errors import Conflict, HostError
 
 
 class Console(Protocol):
@@ -94,7 +94,7 @@ class Hub:
         self._reader = asyncio.get_running_loop().create_task(self._pump(console), name="console")
 
     async def _pump(self, console: Console) -> None:
-        with suppress(OSError):
+        with suppress(HostError):
             for data in self._early:
                 await console.write(data)
         self._early.clear()
@@ -110,7 +110,7 @@ class Hub:
                 raise Conflict("the container has not started, and over 1 MiB of input waits for it already")
             self._early.append(data)
         elif not self._stdin_ended:
-            with suppress(BrokenPipeError, ConnectionError):
+            with suppress(HostError):
                 await self._console.write(data)
 
     def end_stdin(self) -> None:

@@ -45,7 +45,9 @@ def joinable(live: Live, kind: str) -> str:
     state, spec = live.record.state, live.record.spec
     name = KINDS.get("network" if kind == "net" else kind, kind)
     if state.status not in ("running", "paused"):
-        raise Conflict(f"cannot join {name} namespace of a non running container: container {live.id} is {state.status}")
+        raise Conflict(
+            f"cannot join {name} namespace of a non running container: container {live.id} is {state.status}"
+        )
     if kind == "ipc" and spec.namespaces.ipc not in ("shareable", "host") and not spec.namespaces.ipc.startswith("c"):
         raise InvalidInput(
             f"non-shareable IPC (hint: use IpcMode:shareable for the donor container): container {live.id}"

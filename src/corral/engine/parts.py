@@ -12,9 +12,9 @@ from corral.engine.host import HostInfo
 from corral.engine.registry import Live, Registry
 from corral.kit.clock import Clock
 from corral.kit.tasks import Afterwork, Tasks
+from corral.model.container import Endpoint
 
 if TYPE_CHECKING:
-    from corral.engine.execs import Execs
     from corral.engine.runtimes import RuntimeSet
     from corral.images import Images
     from corral.linux.cgroups import Cgroups
@@ -85,6 +85,7 @@ class Parts:
     rotator: Rotator
     tasks: Tasks = field(default_factory=Tasks)
     afterwork: Afterwork = field(default_factory=Afterwork)
+    monitor_procs: list[str] = field(default_factory=list)  # cgroup.procs files that monitors enter
     closing: bool = False
 
     def tell(self, live: Live, action: str, **more: str) -> None:
@@ -92,6 +93,11 @@ class Parts:
         record = live.record
         attributes = {**record.spec.labels, "image": record.spec.image, "name": record.name, **more}
         self.events.publish("container", action, record.id, attributes)
+
+    def tell_network(self, live: Live, action: str, endpoint: Endpoint) -> None:
+        """Publishes that a container joined or left a network."""
+        attributes = {"container": live.id, "name": endpoint.network, "type": "bridge"}
+        self.events.publish("network", action, endpoint.network_id, attributes)
 
     def group(self, live: Live) -> str:
         """The container's own cgroup."""

@@ -43,6 +43,7 @@ class Live:
     keep: bool = False  # a restart is under way: do not remove it though it asked for that
     stopping: bool = False
     execs: set[str] = field(default_factory=set)
+    sources: dict[str, str] = field(default_factory=dict)  # target of a volume -> where its data are now
 
     def cancel_restart(self) -> bool:
         """True if a restart was waiting, and now is not."""

@@ -22,7 +22,8 @@ async def remove(parts: Parts, live: Live, *, force: bool = False, volumes: bool
     if live.record.state.running and not force:
         what = "is paused and must be unpaused first" if status == "paused" else f"is {status}"
         raise Conflict(
-            f'cannot remove container "{live.name}": container {what}: stop the container before removing or force remove'
+            f'cannot remove container "{live.name}": container {what}: '
+            "stop the container before removing or force remove"
         )
     if status == "removing":
         raise Conflict(f"removal of container {live.id} is already in progress")

@@ -10,16 +10,17 @@ import asyncio
 import os
 from contextlib import AsyncExitStack
 
-import msgspec
 from msgspec.structs import replace
 
-from corral.engine.bundle import plan_input, write_files
+from corral.engine.bundle import plan_published, write_config, write_files
 from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.hub import Hub
+from corral.engine.logs import watch_log
+from corral.engine.mounts import ensure_bind_source
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.engine.teardown import schedule_teardown, teardown
+from corral.engine.teardown import teardown
 from corral.engine.wait import tell_exit
 from corral.errors import Conflict, CorralError, RuntimeFailed, Unchanged
 from corral.linux.namespaces import new_netns
@@ -94,19 +95,17 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
 
 
 async def _run(parts: Parts, live: Live) -> Started:
-    id, bundle = live.id, parts.paths.bundle(live.id)
+    id = live.id
     runtime = parts.runtimes.get(live.record.runtime)
-    async with AsyncExitStack() as undo:
+    async with AsyncExitStack() as undo, AsyncExitStack() as held:
         os.makedirs(parts.paths.rootfs(id), exist_ok=True)
-        undo.push_async_callback(teardown, parts, id, live.record.runtime, parts.group(live))
+        undo.push_async_callback(teardown, parts, live)
         parts.images.mount(id, parts.paths.rootfs(id))
-        netns = _netns(parts, live, undo)
-        await parts.bind_mounts(live, undo)
-        config = await plan_input(parts, live, netns)
-        with open(f"{bundle}/config.json", "wb") as file:
-            file.write(msgspec.json.encode(config))
+        await _acquire_volumes(parts, live)
+        netns = _netns(live, held)
+        write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")
         creating = asyncio.create_task(parts.monitor.create(_request(parts, live)))
-        try:
+        try:  # the network is attached while the runtime makes the process
             await _attach(parts, live, netns, undo)
             write_files(parts, live)
         finally:
@@ -114,33 +113,61 @@ async def _run(parts: Parts, live: Live) -> Started:
         live.hub = live.hub or make_hub(parts, live)
         if live.hub.busy:
             live.hub.connect()
+        watch_log(parts, live)
         await runtime.start(id)
         undo.pop_all()
     return started
 
 
-def _netns(parts: Parts, live: Live, undo: AsyncExitStack) -> int | None:
-    """A new network namespace, unless the container uses the host's or another container's."""
+async def _acquire_volumes(parts: Parts, live: Live) -> None:
+    """Makes the volumes' data available, and notes where they are."""
+    live.sources = {}
+    for point in live.record.mount_points:
+        if point.type == "volume":
+            await parts.volumes.acquire(point.name, live.id)
+            live.sources[point.target] = parts.volumes.path(point.name, point.spec.subpath if point.spec else "")
+        else:
+            ensure_bind_source(point)
+
+
+def _netns(live: Live, held: AsyncExitStack) -> int | None:
+    """A new network namespace, unless the container uses the host's or another container's.
+
+    The descriptor is held until the container has started; from then on the container itself keeps it.
+    """
     mode = live.record.spec.network.mode
     if mode == "host" or mode.startswith("container:"):
         return None
     netns = new_netns()
-    undo.callback(os.close, netns)
+    held.callback(os.close, netns)
     return netns
 
 
 async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitStack) -> None:
-    record = live.record
-    if netns is None or record.spec.network.mode == "none" or record.spec.network.disabled:
+    record, network = live.record, live.record.spec.network
+    if netns is None or network.mode == "none" or network.disabled:
         return
     undo.push_async_callback(parts.networks.detach, live.id)
     record.endpoints, record.ports = await parts.networks.attach(
-        live.id, netns, record.spec.network, ports=record.spec.network.ports, hostname=record.spec.hostname
+        live.id, netns, network, ports=plan_published(record), hostname=record.spec.hostname, name=record.name
     )
+    for endpoint in record.endpoints.values():
+        parts.tell_network(live, "connect", endpoint)
 
 
 def _request(parts: Parts, live: Live) -> MonitorRequest:
-    raise AssertionError
+    spec = live.record.spec
+    return MonitorRequest(
+        id=live.id,
+        bundle=parts.paths.bundle(live.id),
+        runtime=parts.runtimes.get(live.record.runtime),
+        exits=parts.paths.exits,
+        log=None if spec.log.driver == "none" else parts.paths.log(live.id),
+        tty=spec.tty,
+        stdin=spec.stdin_open,
+        leave_stdin_open=not spec.stdin_once,
+        cgroup_procs=parts.monitor_procs,
+    )
 
 
 def make_hub(parts: Parts, live: Live) -> Hub:

@@ -11,24 +11,31 @@ from corral.engine.registry import Live
 def schedule_teardown(parts: Parts, live: Live) -> None:
     """Queues the clean-up after the container's process; `live.torn_down` tells when it is done."""
     live.torn_down.clear()
-    record, group = live.record, parts.group(live)
 
     async def work() -> None:
         try:
-            await teardown(parts, record.id, record.runtime, group)
-            for point in record.mount_points:
-                if point.type == "volume":
-                    await parts.volumes.release(point.name, record.id)
+            await teardown(parts, live)
         finally:
             live.torn_down.set()
 
-    parts.tasks.start(f"clean up {record.name}", parts.afterwork.put(f"of {record.name}", work))
+    parts.tasks.start(f"clean up {live.name}", parts.afterwork.put(f"of {live.name}", work))
 
 
-async def teardown(parts: Parts, id: str, runtime: str, group: str) -> None:
-    """Removes all that a process of container `id` left on the host. May be called again on what is half gone."""
+async def teardown(parts: Parts, live: Live) -> None:
+    """Removes all that a process of a container left on the host. May be called again on what is half gone."""
+    parts.rotator.unwatch(live.id)
+    await clear(parts, live.id, live.record.runtime, parts.group(live))
+    for point in live.record.mount_points:
+        if point.type == "volume" and parts.volumes.exists(point.name):
+            await parts.volumes.release(point.name, live.id)
+
+
+async def clear(parts: Parts, id: str, runtime: str, group: str) -> None:
+    """The part of `teardown` that needs no record: process, monitor, mounts, cgroup, bundle."""
+    bundle = parts.paths.bundle(id)
     await parts.runtimes.get(runtime).delete(id, force=True)
+    await parts.monitor.end(bundle)
     parts.images.unmount(parts.paths.rootfs(id))
     parts.cgroups.remove(group)
-    shutil.rmtree(parts.paths.bundle(id), ignore_errors=True)
+    shutil.rmtree(bundle, ignore_errors=True)
     parts.exits.forget(id)

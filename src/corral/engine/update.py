@@ -44,11 +44,10 @@ def plan_update(now: Resources, fields: Mapping[str, Any]) -> Resources:
     0
     """
     resources = replace(now, **fields)
-    if "nano_cpus" in fields and fields["nano_cpus"]:
+    if fields.get("nano_cpus"):
         resources = replace(resources, cpu_quota=0, cpu_period=0)
-    elif "cpu_quota" in fields or "cpu_period" in fields:
-        if now.nano_cpus:
-            raise Conflict("Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set")
+    elif ("cpu_quota" in fields or "cpu_period" in fields) and now.nano_cpus:
+        raise Conflict("Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set")
     if 0 < resources.memory_swap < resources.memory:
         raise Conflict(
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"

@@ -37,7 +37,7 @@ class Exits:
             if event.overflow:
                 for id in sorted(self.known()):
                     self._tell(id)
-            elif event.name:
+            elif _is_id(event.name):
                 self._tell(event.name)
 
     def _tell(self, id: str) -> None:
@@ -46,8 +46,8 @@ class Exits:
             self._told(id, code)
 
     def known(self) -> set[str]:
-        """The ids whose exit status is here. A name with a dot is a file that is still being written."""
-        return {name for name in os.listdir(self.directory) if "." not in name}
+        """The ids whose exit status is here."""
+        return set(filter(_is_id, os.listdir(self.directory)))
 
     def read(self, id: str) -> int | None:
         """The exit status, None if the monitor has not written it (yet)."""
@@ -61,6 +61,11 @@ class Exits:
         if self._inotify is not None:
             self._inotify.close()
         await self._tasks.close()
+
+
+def _is_id(name: str) -> bool:
+    """Pure: a name with a dot is a file that the monitor is still writing."""
+    return bool(name) and "." not in name
 
 
 def read_exit(path: str) -> int | None:

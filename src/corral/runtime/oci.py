@@ -59,14 +59,9 @@ class OciRuntime:
         state: dict[str, Any] = json.loads(done.out)
         return state
 
-    async def exec(
-        self, id: str, process: str, pid_file: str, timeout: float  # noqa: ASYNC109 - of the program
-    ) -> Completed:
-        """Runs a process (a file with OCI's process) in a container and waits for it: without a monitor."""
-        return await run(
-            [self.path, *self.global_arguments, "exec", "--process", process, "--pid-file", pid_file, id],
-            timeout=timeout,
-        )
+    def exec_command(self, id: str, process: str, pid_file: str) -> list[str]:
+        """The command that runs a process (a file with OCI's process) in a container and waits for it."""
+        return [self.path, *self.global_arguments, "exec", "--process", process, "--pid-file", pid_file, id]
 
     async def _run(self, *arguments: str, input: bytes = b"") -> Completed:
         return await run([self.path, *self.global_arguments, *arguments], input=input, timeout=SECONDS)
