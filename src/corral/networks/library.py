@@ -238,12 +238,15 @@ class Networks:
     async def sweep(self, known_ids: Collection[str]) -> list[str]:
         """Removes the interfaces and rule entries of this instance that no container has; returns their names.
 
-        `known_ids` are containers whose interfaces stay even though they are not attached (yet). After `restore`.
+        To be called after `restore`: an interface is somebody's if its container is attached. Containers not in
+        `known_ids` are detached first.
         """
+        for container_id in self._seats.keys() - set(known_ids):
+            await self.detach(container_id)
         wires, lines = self._need_wires(), self._need_lines()
         used = {seat.endpoint.host_interface for seat in self._seats.values()}
-        seated = {container_id[:8] for container_id in self._seats}
-        spared = {container_id[:8] for container_id in known_ids} - seated
+        # Being attached right now: the interface may be there before its name is.
+        spared = {i[:8] for i, seat in self._seats.items() if not seat.endpoint.host_interface}
         wanted = set(self._elements())
 
         def work() -> list[str]:

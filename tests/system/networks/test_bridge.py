@@ -291,7 +291,7 @@ async def test_a_restarted_daemon(networks: Networks, box: Callable[[], Box], tm
     again.restore(web.id, {"bridge": web.endpoint}, web.ports)
     assert again.info()[0].subnet == before
     assert again.info()[0].created == networks.info()[0].created
-    removed = await again.sweep({web.id, "0" * 64})
+    removed = await again.sweep({web.id, gone.id})
     assert gone.endpoint.host_interface in removed
     assert f"any4 tcp . {gone.ports[0].host_port}" in removed
     assert len(removed) == 2
