@@ -44,8 +44,13 @@ class Cgroups:
         """Its directories, one in each hierarchy."""
         return [root + group for root in self.layout.roots()]
 
+    def _anywhere(self, group: str) -> list[str]:
+        """As `paths`, and on a hybrid host also in the v2 tree, where runtimes make the group too."""
+        unified = self.layout.unified
+        return list(dict.fromkeys([*self.paths(group), *([unified + group] if unified else [])]))
+
     def exists(self, group: str) -> bool:
-        return any(os.path.isdir(path) for path in self.paths(group))
+        return any(os.path.isdir(path) for path in self._anywhere(group))
 
     def create(self, group: str) -> None:
         """Makes a group and its ancestors; it may exist. On v2 the ancestors hand their controllers down."""
@@ -87,7 +92,7 @@ class Cgroups:
     def remove(self, group: str) -> None:
         """Removes a group and its children from all hierarchies; missing ones are fine. HostError if one is busy."""
         busy = ""
-        for path in self.paths(group):
+        for path in self._anywhere(group):
             for child in [c for c, _ in reversed(list(_tree(path)))]:
                 try:
                     os.rmdir(child)
