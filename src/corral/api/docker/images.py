@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from corral.api.docker.answers import JSON, TAR, done, failure, message, primed, reply
 from corral.api.docker.at import name_of, version_of
@@ -71,31 +71,37 @@ async def image_remove(api: DockerApi, request: Request) -> Response:
     name, query, engine = name_of(request), request.query, api.engine
     if not name.strip():
         raise InvalidInput("image name cannot be blank")
-    id = engine.images.get(name).id
-    removed = await engine.images.remove(
-        name, force=query.flag("force"), prune=not query.flag("noprune"), used_by=lambda id: users_of(engine, id)
-    )
-    answer = []
-    for step in removed:
-        if step.untagged:
-            answer.append({"Untagged": familiar(step.untagged)})
+    return reply(await remove(engine, name, force=query.flag("force"), prune=not query.flag("noprune")))
+
+
+async def remove(engine: Engine, name: str, *, force: bool, prune: bool) -> list[dict[str, str]]:
+    """Removes an image, tells of it, and gives the steps as the API shows them."""
+    id, known = engine.images.get(name).id, {image.id for image in engine.images.list()}
+    steps = await engine.images.remove(name, force=force, prune=prune, used_by=lambda id: users_of(engine, id))
+    for step in steps:
+        if step.kind == "untagged":
             tell(engine, "untag", id, id)
-        else:
-            answer.append({"Deleted": step.deleted})
-    if any(step.deleted == id for step in removed):
-        tell(engine, "delete", id, id)
-    return reply(answer)
+        elif step.what in known:  # a layer is no image, and no event
+            tell(engine, "delete", step.what, step.what)
+    return [{step.kind.capitalize(): step.what} for step in steps]
 
 
-def users_of(engine: Engine, image_id: str) -> list[tuple[str, bool]]:
-    """The containers made from an image, or that mount it: (id, whether it runs), running ones first."""
+class User(NamedTuple):
+    """A container that needs an image."""
+
+    id: str
+    running: bool
+
+
+def users_of(engine: Engine, image_id: str) -> list[User]:
+    """The containers made from an image, or that mount it; running ones first."""
     found = [
-        (container.id, container.state.running)
+        User(container.id, container.state.running)
         for container in engine.containers.list()
         if container.image_id == image_id
         or any(point.type == "image" and point.source == image_id for point in container.mount_points)
     ]
-    return sorted(found, key=lambda user: not user[1])
+    return sorted(found, key=lambda user: not user.running)
 
 
 def tell(engine: Engine, action: str, id: str, name: str) -> None:

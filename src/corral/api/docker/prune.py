@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from corral.api.docker.answers import reply
 from corral.api.docker.at import version_of
 from corral.api.docker.filters import parse_filters, until_of
-from corral.api.docker.images import tell, users_of
-from corral.api.docker.references import familiar
+from corral.api.docker.images import remove, users_of
 from corral.api.docker.security import FALSE, TRUE
 from corral.engine.filters import Filters, flag, labels_fit, refuse_unknown
 from corral.engine.listing import plan_prune
@@ -52,7 +51,7 @@ async def image_prune(api: DockerApi, request: Request) -> Response:
         for ref in image.tags or [image.id]:
             steps = await _remove(engine, ref)
             deleted += steps
-            sizes += sum(image.size for step in steps if step.get("Deleted") == image.id)
+            sizes += image.size if {"Deleted": image.id} in steps else 0
     _told(engine, "image", sizes)
     return reply({"ImagesDeleted": deleted or None, "SpaceReclaimed": sizes})
 
@@ -60,12 +59,9 @@ async def image_prune(api: DockerApi, request: Request) -> Response:
 async def _remove(engine: Engine, ref: str) -> list[dict[str, str]]:
     """What went; nothing where the image is in use after all."""
     try:
-        id = engine.images.get(ref).id
-        removed = await engine.images.remove(ref, force=False, prune=True, used_by=lambda id: users_of(engine, id))
+        return await remove(engine, ref, force=False, prune=True)
     except CorralError:
         return []
-    tell(engine, "delete", id, id)
-    return [{"Untagged": familiar(s.untagged)} if s.untagged else {"Deleted": s.deleted} for s in removed]
 
 
 async def volume_prune(api: DockerApi, request: Request) -> Response:
