@@ -83,12 +83,15 @@ def check_network(spec: NetworkSpec) -> EndpointSpec:
         if name not in _MODES:
             raise NotFound(f"network {name} not found")
     wanted = spec.endpoints.get(NETWORK) or spec.endpoints.get("default") or EndpointSpec()
+    refused = ""
     if wanted.ipv4 or wanted.ipv6:
-        raise InvalidInput("user specified IP address is supported on user defined networks only")
-    if wanted.link_local_ips:
-        raise InvalidInput("link-local addresses are supported on user defined networks only")
-    if wanted.aliases:
-        raise InvalidInput("network-scoped aliases are only supported for user-defined networks")
+        refused = "user specified IP address is supported on user defined networks only"
+    elif wanted.link_local_ips:
+        refused = "link-local addresses are supported on user defined networks only"
+    elif wanted.aliases:
+        refused = "network-scoped aliases are only supported for user-defined networks"
+    if refused:
+        raise InvalidInput(f"invalid config for network {NETWORK}: {refused}")
     return wanted
 
 

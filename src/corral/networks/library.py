@@ -188,9 +188,11 @@ class Networks:
 
     async def _connect(self, container_id: str, netns: int, endpoint: Endpoint, published: Published) -> str:
         wires, lines = self._need_wires(), self._need_lines()
+        interface = ""
 
         def work() -> str:
-            interface = wires.plug(container_id, netns, endpoint, lines, serves=bool(published.ports))
+            nonlocal interface  # a second try needs no second cable
+            interface = interface or wires.plug(container_id, netns, endpoint, lines, serves=bool(published.ports))
             wires.publish(lines.table, published.elements)
             wires.forget_flows(published.ports)
             return interface
@@ -201,6 +203,7 @@ class Networks:
             if not await self._in_thread(lambda: _incomplete(wires, lines)):
                 raise
             log.warning("the network was damaged, repairing it: %s", error.message)
+            endpoint.host_interface = interface
         await self.reconcile()
         return await self._in_thread(work)
 
@@ -331,7 +334,7 @@ def _incomplete(wires: Wires, lines: Lines) -> bool:
 
 def _on_endpoint(error: HostError, name: str, endpoint_id: str) -> HostError:
     words = f"driver failed programming external connectivity on endpoint {name} ({endpoint_id}): {error.message}"
-    return HostError(words, error.errno)
+    return HostError(f"failed to set up container networking: {words}", error.errno)
 
 
 def _check_ipv6_forwarding() -> None:

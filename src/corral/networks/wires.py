@@ -144,14 +144,21 @@ class Wires:
         `serves`: it has published ports.
         """
         name = self._new_veth(container_id, netns, endpoint, lines)
+        try:
+            self._finish_cable(name, netns, endpoint, lines, serves)
+        except HostError:
+            self.delete_links([name])
+            raise
+        return name
+
+    def _finish_cable(self, name: str, netns: int, endpoint: Endpoint, lines: Lines, serves: bool) -> None:
         port = plan_port(Port(name, serves), icc=lines.table.icc, filtered=frames_are_filtered())
         self._netlink.batch([links.quiet_ipv6(name), *port])
         with Netlink.inside(netns) as inside:
             found = inside.link(endpoint.interface)
             if found is None:
-                raise HostError(f"interface {endpoint.interface} of container {container_id[:12]} vanished")
+                raise HostError(f"the container's end {endpoint.interface} of interface {name} vanished")
             inside.batch(plan_inside(found.index, endpoint))
-        return name
 
     def _new_veth(self, container_id: str, netns: int, endpoint: Endpoint, lines: Lines) -> str:
         for turn in range(_TURNS):

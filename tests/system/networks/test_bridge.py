@@ -230,7 +230,10 @@ async def test_a_taken_port_is_an_error(networks: Networks, box: Callable[[], Bo
     port = first.ports[0].host_port
     with pytest.raises(HostError) as caught:
         await box().attach(networks, PortBinding(81), PortBinding(80, host_port=port), name="web")
-    expected = r"^driver failed programming external connectivity on endpoint web \([0-9a-f]{64}\): "
+    expected = (
+        r"^failed to set up container networking: driver failed programming external connectivity on endpoint web "
+    )
+    expected += r"\([0-9a-f]{64}\): "
     assert caught.match(expected + rf"Bind for 0.0.0.0:{port} failed: port is already allocated$")
     with pytest.raises(HostError, match="port is already allocated"):
         await box().attach(networks, PortBinding(80, host_ip="127.0.0.1", host_port=port))
@@ -357,3 +360,28 @@ async def test_a_udp_sender_that_never_pauses_finds_the_next_container(
             sender.sendto(b"?", ("127.0.0.1", container.ports[0].host_port))
             assert await asyncio.to_thread(sender.recv, 100) == f"{container.id}{networks.gateway}".encode()
             await networks.detach(container.id)
+
+
+async def test_damage_that_is_found_while_attaching(networks: Networks, box: Callable[[], Box]) -> None:
+    networks._stop_watching()
+    nft = Nft()
+    nft.run(f"delete table inet {NAMES.table}")
+    nft.close()
+    web = await box().attach(networks, PortBinding(80))
+    web.serve(80)
+    assert await ask("127.0.0.1", web.ports[0].host_port) == networks.gateway
+    with Netlink() as netlink:
+        netlink.do(links.delete_link(NAMES.bridge))
+    other = await box().attach(networks)
+    assert await ask(web.endpoint.ipv4, 80, other.netns) == other.endpoint.ipv4
+
+
+async def test_a_failed_attach_leaves_nothing(networks: Networks, box: Callable[[], Box]) -> None:
+    made = box()
+    with Netlink.inside(made.netns) as inside:
+        inside.do(links.add_bridge("eth0", "02:42:00:00:00:09"))  # the name that is wanted is taken
+    with pytest.raises(HostError):
+        await made.attach(networks, PortBinding(80, host_port=45999))
+    assert networks.info()[0].endpoints == {}
+    with socket.create_server(("0.0.0.0", 45999)):
+        assert await networks.sweep([]) == []
