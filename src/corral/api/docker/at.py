@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+from corral.api.docker.versions import NEWEST, parse_version, split_version
 from corral.errors import InvalidInput
 from corral.http.message import Request
 
 Version = tuple[int, int]
 
-NEWEST: Version = (1, 51)
-_PATH = re.compile(r"(?:/v(\d+)\.(\d+))?/[^/]+/?(.*)", re.DOTALL)
 # Reading and deleting these takes no verb behind the name.
 _WITHOUT_VERB = {("GET", "networks"), ("GET", "volumes")}
 
 
 def version_of(request: Request) -> Version:
     """The version in the path; without one, the newest."""
-    found = _PATH.fullmatch(request.path)
-    return (int(found[1]), int(found[2])) if found and found[1] else NEWEST
+    text, _ = split_version(request.path)
+    if not text:
+        return NEWEST
+    major, minor = (*parse_version(text), 0)[:2]
+    return major, minor
 
 
 def name_of(request: Request) -> str:
     """The name or id in the path. An image's may have slashes: the verb is what is behind the last."""
-    path = re.sub(r"^/v\d+\.\d+/", "/", request.path)
+    _, path = split_version(request.path)
     kind, _, rest = path[1:].partition("/")
     if request.method == "DELETE" or (request.method, kind) in _WITHOUT_VERB:
         return rest
     return rest.rpartition("/")[0]
+
+
+def platform_of(request: Request) -> str:
+    """The `platform` parameter that newer operations take as JSON, as "os/architecture[/variant]"; "" for none."""
+    values = request.query.all("platform")
+    if len(values) > 1:
+        raise InvalidInput("multiple platform parameters not supported")
+    if not values or not values[0]:
+        return ""
+    try:
+        given = json.loads(values[0])
+        words = [given.get("os", ""), given.get("architecture", ""), given.get("variant", "")]
+    except (ValueError, AttributeError) as error:
+        raise InvalidInput(f"failed to parse platform: {error}") from None
+    if not words[0] or not words[1]:
+        raise InvalidInput("both OS and Architecture must be provided")
+    return "/".join(word for word in words if word)
 
 
 def number(request: Request, name: str) -> int | None:

@@ -79,11 +79,11 @@ async def remove(engine: Engine, name: str, *, force: bool, prune: bool) -> list
     id, known = engine.images.get(name).id, {image.id for image in engine.images.list()}
     steps = await engine.images.remove(name, force=force, prune=prune, used_by=lambda id: users_of(engine, id))
     for step in steps:
-        if step.kind == "untagged":
+        if step.untagged:
             tell(engine, "untag", id, id)
-        elif step.what in known:  # a layer is no image, and no event
-            tell(engine, "delete", step.what, step.what)
-    return [{step.kind.capitalize(): step.what} for step in steps]
+        elif step.deleted in known:  # a layer is no image, and no event
+            tell(engine, "delete", step.deleted, step.deleted)
+    return [{"Untagged": familiar(step.untagged)} if step.untagged else {"Deleted": step.deleted} for step in steps]
 
 
 class User(NamedTuple):
@@ -119,14 +119,21 @@ async def image_save(api: DockerApi, request: Request) -> Answer:
 
 
 async def image_load(api: DockerApi, request: Request) -> Answer:
-    return StreamResponse(_load(api.engine, request), 200, JSON)
+    platform = platform_of(request) if version_of(request) >= (1, 48) else ""
+    return StreamResponse(_load(api.engine, request, platform), 200, JSON)
 
 
-async def _load(engine: Engine, request: Request) -> AsyncIterator[bytes]:
+def _renamed(name: str, old: str) -> str:
+    return f"The image {name} already exists, renaming the old one with ID {old} to empty string\n"
+
+
+async def _load(engine: Engine, request: Request, platform: str) -> AsyncIterator[bytes]:
     """The head of the answer is out before the body is read: a failure becomes a message of the stream."""
     try:
-        async for loaded in engine.images.load(request.stream()):
+        async for loaded in engine.images.load(request.stream(), platform=platform):
             tell(engine, "load", loaded.id, loaded.name or loaded.id)
+            if loaded.replaced:
+                yield message(stream=_renamed(familiar(loaded.name), loaded.replaced))
             what = f"Loaded image: {familiar(loaded.name)}" if loaded.name else f"Loaded image ID: {loaded.id}"
             yield message(stream=what + "\n")
     except CorralError as error:

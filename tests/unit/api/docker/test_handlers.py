@@ -305,8 +305,8 @@ class TestImages:
 
     async def test_remove(self) -> None:
         steps = [
-            SimpleNamespace(kind="untagged", what="busybox:latest"),
-            SimpleNamespace(kind="deleted", what=IMAGE.id),
+            SimpleNamespace(untagged="docker.io/library/busybox:latest", deleted=""),
+            SimpleNamespace(untagged="", deleted=IMAGE.id),
         ]
         api = make_api(images={"remove": steps})
         response = await images.image_remove(api, ask("DELETE", "/images/busybox", force=1))
