@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from corral.api.docker.answers import JSON, TAR, done, failure, message, primed, reply
-from corral.api.docker.at import name_of, version_of
+from corral.api.docker.at import name_of, platform_of, version_of
 from corral.api.docker.changes import apply_changes
 from corral.api.docker.filters import parse_filters
 from corral.api.docker.image_filters import select_images

@@ -326,6 +326,31 @@ class TestImages:
         [(_, _, options)] = api.engine.images.made
         assert (options["ref"], options["message"], options["config"]) == ("x:1", "m", ImageConfig(command=["a"]))
 
+    async def test_load(self) -> None:
+        api = make_api()
+        name = IMAGE.tags[0]
+
+        async def load(chunks: AsyncIterator[bytes], platform: str) -> AsyncIterator[Any]:
+            assert (b"".join([c async for c in chunks]), platform) == (b'"tar"', "linux/arm64")
+            yield SimpleNamespace(id="sha256:1", name=name, replaced="sha256:0")
+            yield SimpleNamespace(id="sha256:2", name="", replaced="")
+            raise InvalidInput("unexpected EOF")
+
+        api.engine.images.load = load
+        platform = json.dumps({"os": "linux", "architecture": "arm64"})
+        answer = await gather(await images.image_load(api, ask("POST", "/images/load", "tar", platform=platform)))
+        assert [json.loads(line) for line in answer.splitlines()] == [
+            {
+                "stream": "The image busybox:latest already exists, "
+                "renaming the old one with ID sha256:0 to empty string\n"
+            },
+            {"stream": "Loaded image: busybox:latest\n"},
+            {"stream": "Loaded image ID: sha256:2\n"},
+            {"errorDetail": {"message": "unexpected EOF"}, "error": "unexpected EOF"},
+        ]
+        with pytest.raises(InvalidInput, match="both OS and Architecture must be provided"):
+            await images.image_load(api, ask("POST", "/images/load", "tar", platform='{"os": "linux"}'))
+
     async def test_save(self) -> None:
         api = make_api()
         assert await gather(await images.image_save(api, ask("GET", "/images/busybox/get"))) == b"saved"
