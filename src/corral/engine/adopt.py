@@ -25,6 +25,7 @@ from corral.engine.teardown import clear, teardown
 from corral.errors import CorralError
 from corral.linux.proc import start_time, wait_exit
 from corral.model.container import Health
+from corral.runtime.monitor import ProcessState
 
 log = logging.getLogger("corral.engine")
 
@@ -58,7 +59,8 @@ async def look(parts: Parts, live: Live) -> Found:
     """What the host shows of the container."""
     record, bundle = live.record, parts.paths.bundle(live.id)
     exists = os.path.isdir(bundle)
-    process = await parts.monitor.process_state(bundle, live.id, parts.runtimes.get(record.runtime)) if exists else ""
+    runtime = parts.runtimes.get(record.runtime)
+    process: ProcessState = await parts.monitor.process_state(bundle, live.id, runtime) if exists else ""
     return Found(
         ready=record.ready,
         state=record.state,

@@ -100,7 +100,7 @@ async def _run(parts: Parts, live: Live) -> Started:
     async with AsyncExitStack() as undo, AsyncExitStack() as held:
         os.makedirs(parts.paths.rootfs(id), exist_ok=True)
         undo.push_async_callback(teardown, parts, live)
-        parts.images.mount(id, parts.paths.rootfs(id))
+        parts.images.mount(id, parts.paths.rootfs(id), ephemeral=live.record.spec.auto_remove)
         await _acquire_volumes(parts, live)
         netns = _netns(live, held)
         write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")

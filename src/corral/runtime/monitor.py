@@ -19,8 +19,9 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from corral.errors import HostError, Unavailable, from_oserror
 from corral.linux.proc import alive, cmdline, open_pidfd, start_time
@@ -33,6 +34,10 @@ CREATE = "failed to create task for container: failed to create shim task: OCI r
 EXEC = "OCI runtime exec failed"
 # Go programs start a thread for each core; these do one thing and end.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS": "2"}
+
+
+# "created": the runtime made the process, and its program was not executed. "": there is none.
+ProcessState = Literal["running", "created", ""]
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class Monitor:
             pid = await talk.answer(CREATE, f"{request.bundle}/runtime.log")
         return Started(pid, _read_pid(f"{request.bundle}/monitor"))
 
-    async def exec(self, request: ExecRequest, connected: Connected) -> Started:
+    async def exec(self, request: ExecRequest, connected: Callable[[], None]) -> Started:
         """Starts one more process. `connected` is given its console before the program runs, so nothing is lost."""
         arguments = [
             *_common(
@@ -128,17 +133,15 @@ class Monitor:
         pid = _read_pid(f"{directory}/monitor")
         return pid > 0 and directory in cmdline(pid)
 
-    async def process_state(self, bundle: str, id: str, runtime: OciRuntime) -> str:
-        """ "running", "created" (made, its program not executed) or "" (none)."""
+    async def process_state(self, bundle: str, id: str, runtime: OciRuntime) -> ProcessState:
+        """What became of a bundle's process. A zombie has ended: its monitor is about to say how."""
         pid = _read_pid(f"{bundle}/pid")
-        if not pid or not start_time(pid):
+        if not pid or not alive(pid, start_time(pid)):
             return ""
         state = await runtime.state(id)
-        if state is None or state.get("pid") != pid:
+        if state is None or state.get("pid") != pid or state.get("status") == "stopped":
             return ""
-        return {"created": "created", "creating": "created"}.get(
-            str(state.get("status")), "running" if alive(pid, start_time(pid)) else ""
-        )
+        return "created" if state.get("status") in ("created", "creating") else "running"
 
     async def end(self, directory: str) -> None:
         """Ends a monitor that may be left without a process. None there is fine."""
@@ -210,11 +213,13 @@ class _Handshake:
     async def answer(self, prefix: str, log: str) -> int:
         """The pid, once the process is made."""
         line = await self._sync.read()
-        said = json.loads(line) if line else {"data": -1}
+        said = json.loads(line) if line else {}
         pid = int(said.get("data", -1))
         if pid <= 0:
             await self._child.wait()
-            raise plan_failure(prefix, last_error(_read(log)) or plain_words(said.get("message", "")) or self._said())
+            raise plan_failure(
+                prefix, last_error(_read(log)) or plain_words(str(said.get("message", ""))) or self._said()
+            )
         return pid
 
     def _said(self) -> str:
@@ -242,10 +247,10 @@ class _Lines:
     async def read(self) -> bytes:
         """The next line; what there is at the end of file."""
         while b"\n" not in self._data:
-            ready = self._loop.create_future()
-            self._loop.add_reader(self._fd, lambda ready=ready: ready.done() or ready.set_result(None))
+            ready = asyncio.Event()
+            self._loop.add_reader(self._fd, ready.set)
             try:
-                await ready
+                await ready.wait()
             finally:
                 self._loop.remove_reader(self._fd)
             part = os.read(self._fd, 65536)
