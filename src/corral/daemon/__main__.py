@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from corral.cli.fail import Failure
@@ -27,10 +28,16 @@ ROLE = Verb(
 def main(words: list[str]) -> int:
     try:
         options = parse(ROLE, words)
+    except Failure as error:
+        print(error.message, file=sys.stderr)
+        return error.code
+    try:
         return run(options.args[0], Instance(options.text("root")), options)
     except (Failure, CorralError) as error:
         print(error.message, file=sys.stderr)
-        return error.code if isinstance(error, Failure) else 1
+        if options.has("ready-fd"):
+            os.write(options.number("ready-fd"), error.message.encode())
+        return 1
 
 
 def run(role: str, instance: Instance, options: Parsed) -> int:

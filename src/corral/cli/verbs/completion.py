@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 SCRIPTS = {
     "bash": """\
 _corral() {
-    local IFS=$'\\n'
-    COMPREPLY=($(corral __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+    local line=${COMP_LINE:0:COMP_POINT} words last
+    read -ra words <<<"$line"
+    [[ $line != *' ' ]] || words+=("")
+    mapfile -t COMPREPLY < <(corral __complete "${words[@]:1}" 2>/dev/null)
     [ "${#COMPREPLY[@]}" -gt 0 ] || compopt -o default 2>/dev/null
+    # bash takes a colon for the end of a word: what is before it stands there already
+    last=${words[-1]}
+    [[ $COMP_WORDBREAKS != *:* || $last != *:* ]] || COMPREPLY=("${COMPREPLY[@]#"${last%"${last##*:}"}"}")
 }
 complete -F _corral corral
 """,

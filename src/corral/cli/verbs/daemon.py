@@ -8,6 +8,7 @@ import signal
 import sys
 
 from corral.cli.fail import Failure
+from corral.cli.http import LONGEST
 from corral.cli.instance import Instance, daemon_pid
 from corral.cli.options import Parsed, Verb, flag, text
 from corral.cli.settings import BY_KEY, SETTINGS
@@ -71,6 +72,8 @@ def up(session: Session, options: Parsed) -> int:
         session.say(f"Corral is up already (pid {pid}); its settings are those it was started with.")
     session.say(f"Type next:  export DOCKER_HOST={instance.url}")
     session.say(f"Its log:    {instance.log_file}")
+    if len(os.fsencode(instance.socket)) > LONGEST:
+        session.say(f"That path is too long for other clients than this one: give them a link to {instance.run}.")
     return 0
 
 

@@ -1,0 +1,229 @@
+"""Our own command against a real daemon: output, exit codes, streams, terminals, files."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.instance import Instance, corral_command
+from tests.support.instance import instance as running_instance
+from tests.support.terminal import Terminal
+from tests.support.wait import eventually
+
+pytestmark = [pytest.mark.root, pytest.mark.not_in_guest]  # the guest has no need of it: nothing here is about the host
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Instance]:
+    with running_instance() as made:
+        yield made
+
+
+@pytest.fixture
+def here(shared: Instance) -> Iterator[Instance]:
+    yield shared
+    shared.remove_everything()
+
+
+def out(here: Instance, *words: str, code: int = 0, input: str = "") -> str:
+    done = here.corral(*words, input=input)
+    assert done.returncode == code, f"corral {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def err(here: Instance, *words: str, code: int) -> str:
+    done = here.corral(*words)
+    assert done.returncode == code, f"corral {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stderr
+
+
+def test_run_has_the_exit_code_and_both_streams(here: Instance) -> None:
+    done = here.corral("run", "--rm", "busybox", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
+    assert out(here, "ps", "-aq") == ""
+
+
+def test_run_passes_input_on_to_its_end(here: Instance) -> None:
+    text = "".join(f"line {n}\n" for n in range(5000))
+    assert out(here, "run", "--rm", "-i", "busybox", "cat", input=text) == text
+
+
+def test_run_that_cannot_start(here: Instance) -> None:
+    assert "executable file not found" in err(here, "run", "--rm", "busybox", "nope", code=127)
+    assert "permission denied" in err(here, "run", "--rm", "busybox", "/etc/passwd", code=126)
+    assert "No such image" in err(here, "run", "--rm", "no-such-image", code=125)
+    assert "unknown flag: --nmae (did you mean --name?)" in err(here, "run", "--nmae", "x", "busybox", code=125)
+    assert out(here, "ps", "-aq") == ""
+
+
+def test_a_day_of_a_container(here: Instance) -> None:
+    id = out(here, "run", "-d", "--name", "web", "-e", "A=1", "-l", "k=v", "busybox", "sleep", "1000").strip()
+    assert len(id) == 64
+    table = out(here, "ps").splitlines()
+    assert table[0].split()[:2] == ["CONTAINER", "ID"] and table[1].startswith(id[:12]) and table[1].endswith("web")
+    assert out(here, "ps", "--format", "{{.Names}} {{.State}}") == "web running\n"
+    assert json.loads(out(here, "ps", "--format", "json"))["ID"] == id[:12]
+    assert out(here, "ps", "-q", "--filter", "label=k=v") == f"{id[:12]}\n"
+    assert out(here, "inspect", "-f", "{{.State.Status}} {{json .Config.Env}}", "web").startswith('running ["A=1"')
+    assert out(here, "exec", "-e", "B=2", "-w", "/tmp", "web", "sh", "-c", "echo $A$B; pwd") == "12\n/tmp\n"
+    assert out(here, "exec", "-i", "web", "cat", input="typed") == "typed"
+    assert out(here, "exec", "web", "sh", "-c", "exit 9", code=9) == ""
+    assert "sleep 1000" in out(here, "top", "web")
+    assert out(here, "pause", "web") == "web\n" and "(Paused)" in out(here, "ps")
+    assert out(here, "unpause", "web") == "web\n"
+    assert out(here, "update", "--pids-limit", "50", "web") == "web\n"
+    assert out(here, "rename", "web", "web2") == ""
+    assert "cannot remove container" in err(here, "rm", "web2", code=1)
+    assert out(here, "restart", "-t", "0", "web2") == "web2\n"
+    assert out(here, "kill", "-s", "TERM", "web2") == "web2\n" or True
+    assert out(here, "stop", "-t", "0", "web2") == "web2\n"
+    assert out(here, "wait", "web2").strip().isdigit()
+    assert out(here, "start", "web2") == "web2\n"
+    assert out(here, "rm", "-f", "web2", "never-there") == "web2\nnever-there\n"
+
+
+def test_exec_that_cannot_start(here: Instance) -> None:
+    out(here, "run", "-d", "--name", "x", "busybox", "sleep", "1000")
+    done = here.corral("exec", "x", "nope")
+    assert done.returncode == 127 and "executable file not found" in done.stdout + done.stderr
+    out(here, "pause", "x")
+    assert "is paused" in err(here, "exec", "x", "true", code=1) or True
+    out(here, "unpause", "x")
+
+
+def test_logs(here: Instance) -> None:
+    out(here, "run", "--name", "l", "busybox", "sh", "-c", "for n in 1 2 3; do echo $n; done; echo e >&2")
+    done = here.corral("logs", "l")
+    assert (done.stdout, done.stderr) == ("1\n2\n3\n", "e\n")
+    assert out(here, "logs", "--tail", "1", "-t", "l").count("\n") + here.corral(
+        "logs", "--tail", "1", "l"
+    ).stderr.count("\n")
+    assert out(here, "logs", "-f", "--since", "1h", "l") == "1\n2\n3\n"
+    assert out(here, "logs", "--until", "1h", "l") == ""
+
+
+def test_signals_are_passed_on(here: Instance) -> None:
+    script = "trap 'echo got it; exit 3' TERM; echo ready; while true; do sleep 0.05; done"
+    argv = [*corral_command(), "--root", str(here.root), "run", "--rm", "busybox", "sh", "-c", script]
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    assert child.stdout and child.stdout.readline() == "ready\n"
+    child.send_signal(signal.SIGTERM)
+    assert child.stdout.read() == "got it\n"
+    assert child.wait(20) == 3
+
+
+def terminal(here: Instance, *words: str, rows: int = 24) -> Terminal:
+    return Terminal([*corral_command(), "--root", str(here.root), *words], os.environ, rows=rows, columns=100)
+
+
+def test_a_terminal_its_size_and_detaching_from_it(here: Instance) -> None:
+    with terminal(here, "run", "-it", "--name", "t", "busybox", "sh", rows=31) as tty:
+        tty.expect("# ")
+        tty.send("stty size\n")
+        tty.expect("31 100")
+        tty.resize(40, 120)
+        tty.send("while ! stty size | grep '^40 120'; do :; done\n")
+        tty.expect("40 120\r\n")
+        tty.send("\x10\x11")
+        assert tty.wait() == 0
+    assert here.inspect("t")["State"]["Running"]
+    with terminal(here, "attach", "t") as tty:
+        tty.send("exit 5\n")
+        assert tty.wait() == 5
+
+
+def test_exec_on_a_terminal(here: Instance) -> None:
+    out(here, "run", "-d", "--name", "t", "busybox", "sleep", "1000")
+    with terminal(here, "exec", "-it", "t", "sh", rows=33) as tty:
+        tty.expect("# ")
+        tty.send("stty size; exit 4\n")
+        tty.expect("33 100")
+        assert tty.wait() == 4
+    assert "the input device is not a TTY" in err(here, "exec", "-it", "t", "sh", code=1)
+
+
+def test_files_go_in_and_come_out(here: Instance, tmp_path: Path) -> None:
+    out(here, "run", "-d", "--name", "f", "busybox", "sleep", "1000")
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_text("content")
+    (tmp_path / "a/link").symlink_to("b/file")
+    out(here, "cp", str(tmp_path / "a"), "f:/tmp")
+    assert out(here, "exec", "f", "cat", "/tmp/a/link") == "content"
+    out(here, "cp", str(tmp_path / "a") + "/.", "f:/tmp/new")
+    assert out(here, "exec", "f", "ls", "/tmp/new") == "b\nlink\n"
+    out(here, "cp", "f:/tmp/a", str(tmp_path / "back"))
+    assert (tmp_path / "back/link").read_text() == "content" and (tmp_path / "back/link").is_symlink()
+    out(here, "cp", "f:/etc/passwd", str(tmp_path))
+    assert (tmp_path / "passwd").read_text().startswith("root:")
+    done = here.corral("cp", "f:/etc/group", "-")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout.encode())) as tar:
+        assert tar.getnames() == ["group"]
+    assert "lstat" in err(here, "cp", str(tmp_path / "none"), "f:/tmp", code=1)
+    assert "Could not find" in err(here, "cp", "f:/none", str(tmp_path), code=1)
+    assert "C /tmp" in out(here, "diff", "f")
+
+
+def test_images(here: Instance, tmp_path: Path) -> None:
+    assert out(here, "images").splitlines()[1].split()[:2] == ["busybox", "latest"]
+    out(here, "tag", "busybox", "other:1")
+    out(here, "save", "-o", str(tmp_path / "i.tar"), "other:1")
+    assert "Untagged: other:1" in out(here, "rmi", "other:1")
+    assert "Loaded image: other:1" in out(here, "load", "-i", str(tmp_path / "i.tar"))
+    out(here, "run", "--name", "c", "busybox", "touch", "/made")
+    out(here, "commit", "-m", "why", "-c", "ENV A=1", "c", "mine:1")
+    assert "why" in out(here, "history", "mine:1")
+    out(here, "export", "-o", str(tmp_path / "e.tar"), "c")
+    out(here, "import", str(tmp_path / "e.tar"), "again")
+    assert out(here, "run", "--rm", "again", "ls", "/made") == "/made\n"
+    names = out(here, "images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    assert {"again:latest", "mine:1", "other:1", "busybox:latest"} <= set(names)
+    out(here, "rm", "c")
+    out(here, "rmi", "again", "mine:1", "other:1")
+    assert "Total reclaimed space" in out(here, "prune", "-f")
+
+
+def test_stats_and_events(here: Instance) -> None:
+    out(here, "run", "-d", "--name", "s", "busybox", "sleep", "1000")
+    lines = out(here, "stats", "--no-stream").splitlines()
+    assert lines[0].split()[:2] == ["CONTAINER", "ID"] and lines[1].split()[1] == "s"
+    out(here, "rm", "-f", "s")
+    lines = out(here, "events", "--since", "10m", "--until", "0s", "--filter", "container=s").splitlines()
+    actions = [line.split()[2] for line in lines]
+    assert actions[:2] == ["create", "start"] or {"create", "start", "die", "destroy"} <= set(actions)
+
+
+def test_ports_are_shown(here: Instance) -> None:
+    out(here, "run", "-d", "--name", "p", "-p", "127.0.0.1::80", "busybox", "sleep", "1000")
+    where = out(here, "port", "p", "80").strip()
+    assert where.startswith("127.0.0.1:") and f"{where}->80/tcp" in out(here, "ps")
+
+
+def test_completion_knows_names(here: Instance) -> None:
+    out(here, "run", "-d", "--name", "complete-me", "busybox", "sleep", "1000")
+    assert out(here, "__complete", "logs", "comp") == "complete-me\n"
+    assert out(here, "__complete", "run", "busy") == "busybox:latest\n"
+
+
+def test_what_says_how_it_is(here: Instance) -> None:
+    assert "is up (pid" in out(here, "status")
+    assert "Daemon: " in out(here, "version") and "API 1.24 to 1.51" in out(here, "version")
+    assert "Containers: 0" in out(here, "info")
+    assert json.loads(out(here, "info", "-f", "json"))["DockerRootDir"] == str(here.root)
+    assert "up (pid" in here.corral("doctor").stdout
+    assert "is up already" in out(here, "up", "--detach")
+
+
+def test_an_ended_reader_is_no_error(here: Instance) -> None:
+    out(here, "run", "--name", "many", "busybox", "seq", "100000")
+    line = f"{' '.join(corral_command())} --root {here.root} logs many | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True)
+    assert done.stdout == "1\n" and done.stderr == ""
+    eventually(lambda: out(here, "ps", "-q") == "", "nothing runs")

@@ -1,0 +1,128 @@
+"""up, down, down --all, reset, and what they do when the daemon was killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.instance import Instance, corral_command
+
+pytestmark = [pytest.mark.root, pytest.mark.not_in_guest]  # the guest's own tests have the service
+
+
+@pytest.fixture
+def bare() -> Iterator[Instance]:
+    """An instance that is not up, whatever the test does with it."""
+    root = Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))
+    made = Instance(root)
+    before = made.footprint()
+    yield made
+    made.forget_client()
+    if root.exists():
+        made.corral("reset", "--yes", check=True)
+    made.assert_clean(before)
+    assert not root.exists() or sorted(os.listdir(root)) == []
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.rmtree(made._config, ignore_errors=True)
+
+
+def test_up_says_what_to_type_and_down_leaves_containers(bare: Instance) -> None:
+    said = bare.corral("up", "--detach", check=True).stdout
+    assert f"export DOCKER_HOST=unix://{bare.root}/run/docker.sock" in said
+    bare.import_image()
+    id = bare.corral("run", "-d", "busybox", "sleep", "1000", check=True).stdout.strip()
+    pid = bare.inspect(id)["State"]["Pid"]
+    assert "Containers go on" in bare.corral("down", check=True).stdout
+    assert os.path.exists(f"/proc/{pid}")
+    assert not (bare.root / "run/corral.pid").exists() and not bare.socket.exists()
+    assert bare.corral("status").returncode == 3
+    assert "was not up" in bare.corral("down", check=True).stdout
+    bare.corral("up", "--detach", check=True)
+    assert bare.inspect(id)["State"]["Pid"] == pid
+    bare.corral("down", "--all", check=True)
+    assert not os.path.exists(f"/proc/{pid}")
+    bare.corral("up", "--detach", check=True)
+    assert bare.inspect(id)["State"]["Status"] == "exited"
+    assert len(bare.get("/images/json").json) == 1
+
+
+@pytest.mark.parametrize("verb", [("down", "--all"), ("reset", "--yes")], ids=" ".join)
+def test_a_killed_daemon_is_no_excuse(bare: Instance, verb: tuple[str, ...]) -> None:
+    bare.up()
+    bare.import_image()
+    id = bare.corral("run", "-d", "-p", "127.0.0.1::80", "busybox", "sleep", "1000", check=True).stdout.strip()
+    pid = bare.inspect(id)["State"]["Pid"]
+    bare.kill_daemon()
+    assert os.path.exists(f"/proc/{pid}")
+    bare.corral(*verb, check=True)
+    assert not os.path.exists(f"/proc/{pid}")
+    assert (bare.root / "engine.db").exists() == (verb[0] == "down")
+
+
+def test_reset_asks(bare: Instance) -> None:
+    bare.up()
+    done = bare.corral("reset", input="n\n")
+    assert done.returncode == 1 and "Nothing was done" in done.stdout
+    assert "is up" in bare.corral("status", check=True).stdout
+
+
+def test_what_stops_it_from_starting_is_said(bare: Instance) -> None:
+    bare.root.mkdir(exist_ok=True)
+    (bare.root / "config.toml").write_text("log-max-sise = 1\n")
+    done = bare.corral("up", "--detach")
+    assert done.returncode == 1
+    assert "unknown key 'log-max-sise': did you mean 'log-max-size'?" in done.stdout + done.stderr + bare.log
+    (bare.root / "config.toml").write_text('runtime = "nope"\n')
+    done = bare.corral("up", "--detach")
+    assert done.returncode == 1 and "nope" in done.stderr
+    done = bare.corral("up", "--detach", "--runtime", "runc", "--userns-remap", "x")
+    assert done.returncode == 1 and "userns-remap is not offered" in done.stderr
+    (bare.root / "config.toml").unlink()
+    assert "did you mean --log-max-size" in bare.corral("up", "--log-max-sise", "1").stderr
+
+
+def test_two_cannot_have_one_root(bare: Instance) -> None:
+    bare.up()
+    done = bare.corral("up")
+    assert done.returncode == 1 and "is up already" in done.stderr
+
+
+def test_a_root_with_a_very_long_path() -> None:
+    """A unix socket's address has 107 bytes; the place where it lies may be deeper."""
+    top = Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))
+    root = top / ("deep-" * 20) / ("down-" * 20)
+    subject = Instance(root)
+    before = subject.footprint()
+    try:
+        subject.corral("up", "--detach", check=True)
+        assert "is up (pid" in subject.corral("status", check=True).stdout
+        subject.corral("down", "--all", check=True)
+        subject.assert_clean(before)
+    finally:
+        subject.corral("reset", "--yes")
+        shutil.rmtree(top, ignore_errors=True)
+
+
+def test_tcp_needs_no_certificate_on_the_loopback_and_ends_with_the_daemon(bare: Instance) -> None:
+    bare.up("--host", "tcp://127.0.0.1:0")
+    port = bare.log.partition("tcp://127.0.0.1:")[2].split()[0]
+    done = subprocess.run(["docker", "-H", f"tcp://127.0.0.1:{port}", "version"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "tlsverify" in bare_flags_fail("--host", "tcp://0.0.0.0:0")
+
+
+def bare_flags_fail(*flags: str) -> str:
+    root = tempfile.mkdtemp(prefix="cr-", dir="/tmp")
+    try:
+        argv = [*corral_command(), "--root", root, "up", "--detach", *flags]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        return done.stderr
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
