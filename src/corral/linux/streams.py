@@ -12,10 +12,11 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Writer = Callable[[Callable[[bytes], None]], None]  # is given a function that writes
 _DEPTH = 16  # chunks that may wait between two stages
 
 
@@ -80,10 +81,25 @@ class ReadAhead:
         self._pipe = _Pipe()
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
 
+    @classmethod
+    def of(cls, work: Writer) -> ReadAhead:
+        """The source is what `work(write)` writes.
+
+        >>> with ReadAhead.of(lambda write: write(b"a")) as chunks:
+        ...     list(chunks)
+        [b'a']
+        """
+        made = cls(())
+        made._fill = lambda: work(made._pipe.put)  # type: ignore[method-assign]
+        return made
+
+    def _fill(self) -> None:
+        for chunk in self._source:
+            self._pipe.put(chunk)
+
     def _run(self) -> None:
         try:
-            for chunk in self._source:
-                self._pipe.put(chunk)
+            self._fill()
         except Ended:
             return
         except BaseException as error:
@@ -204,7 +220,9 @@ async def consume(chunks: AsyncIterator[bytes], work: Callable[[Inbox], T], *, n
             await asyncio.wait([feeder])
 
 
-async def produce(work: Callable[[Callable[[bytes], None]], None], *, name: str = "produce") -> AsyncIterator[bytes]:
+async def produce(
+    work: Callable[[Callable[[bytes], None]], None], *, name: str = "produce"
+) -> AsyncGenerator[bytes, None]:
     """What `work(write)` writes in a thread, as an async stream. `write` blocks while nobody reads.
 
     Closing the stream early makes `write` raise Ended in the thread, and waits for the thread.

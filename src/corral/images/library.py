@@ -1,0 +1,367 @@
+"""The library: all that an engine can do with images, in one object. Each verb has a file of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins  # `list` is one of the verbs below
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from corral.errors import InvalidInput
+from corral.images import commit as committing
+from corral.images import importing, removal
+from corral.images import load as loading
+from corral.images.catalog import Catalog, Name
+from corral.images.changes import changes, size_of_tree
+from corral.images.content import Content
+from corral.images.digests import chain_ids
+from corral.images.draft import Draft
+from corral.images.layers import Layer, Layers
+from corral.images.load import Loaded, LoadEvent
+from corral.images.records import Change, Records
+from corral.images.references import parse_tag
+from corral.images.removal import Removed, Users
+from corral.images.rootfs import RootFilesystems
+from corral.images.save import Chosen, choose, save
+from corral.kit.clock import Clock
+from corral.linux import libc
+from corral.linux.archive import Limits, pack, remove_tree
+from corral.linux.streams import in_thread, produce
+from corral.model.image import Change as FileChange
+from corral.model.image import Image, ImageConfig
+
+T = TypeVar("T")
+
+
+def top(image: Image) -> str:
+    """The chain id of an image's top layer, "" if it has none."""
+    return chain_ids(image.diff_ids)[-1] if image.diff_ids else ""
+
+
+class Images:
+    """The images of one instance, and the root file systems made from them. Make it with `open`.
+
+    ::
+
+        images/images.db     records (`records`)          images/layers/    unpacked layers (`layers`)
+        images/content/      configurations (`content`)   images/rootfs/    containers' own layers (`rootfs`)
+
+    Changes are made one after the other, each recorded in one transaction; memory follows the record.
+    """
+
+    def __init__(self, root: str, clock: Clock, limits: Limits) -> None:
+        self.clock, self.limits = clock, limits
+        self._root = root
+        os.makedirs(root, mode=0o711, exist_ok=True)
+        self._records = Records(f"{root}/images.db")
+        self._content = Content(f"{root}/content")
+        self.scratch = f"{root}/content/ingest"
+        self._catalog = Catalog()
+        self.layers = Layers(f"{root}/layers", self._read())
+        self.rootfs = RootFilesystems(f"{root}/rootfs", f"{root}/trash", self.layers)
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, root: str, *, clock: Clock, limits: Limits | None = None) -> Images:
+        """Those of the instance in `root`; what a crash left half-made is removed. Unavailable if a daemon has them."""
+        images = cls(f"{root}/images", clock, limits or Limits())
+        try:
+            await images._sweep()
+        except BaseException:
+            images.close()
+            raise
+        return images
+
+    def close(self) -> None:
+        """Lets go of the directory. Mounted root file systems stay."""
+        self._records.close()
+
+    def _read(self) -> builtins.list[Layer]:
+        """Fills the catalog; gives the layers."""
+        layers, names = [], []
+        for kind, key, value in self._records.read():
+            if kind == "layer":
+                layers.append(msgspec.json.decode(value, type=Layer))
+            elif kind == "image":
+                self._catalog.images[key] = msgspec.json.decode(value, type=Image)
+            else:
+                names.append((key, msgspec.json.decode(value, type=Name)))
+        for ref, name in names:
+            self._catalog.set_name(ref, name)
+        return layers
+
+    async def _sweep(self) -> None:
+        for image in self._catalog.images.values():
+            self.layers.hold(top(image))
+        await self._forget(self.layers.drop_unneeded())
+        self._content.keep_only(set(self._catalog.images))
+        strays = self.layers.strays() + [f"{self._root}/trash/{n}" for n in os.listdir(f"{self._root}/trash")]
+        await in_thread("sweep", lambda: _remove_all(strays))
+
+    # Asking.
+
+    def get(self, ref: str) -> Image:
+        """By name, name@digest, id or the start of an id. NotFound "No such image: busybox:latest"; InvalidInput."""
+        return self._catalog.find(ref)
+
+    def list(self) -> builtins.list[Image]:
+        """All of them, the newest first."""
+        return self._catalog.newest_first()
+
+    def named(self, tag: str) -> str:
+        """The id of the image that has this full name now, "" if none."""
+        name = self._catalog.tags.get(tag)
+        return name.image if name else ""
+
+    def size_of(self, image_id: str) -> int:
+        """The unpacked bytes of all layers of an image; 0 if it is gone."""
+        image = self._catalog.images.get(image_id)
+        return image.size if image else 0
+
+    def config_bytes(self, ref: str) -> bytes:
+        """An image's configuration as it was made: the JSON whose digest is its id."""
+        return self._content.read(self.get(ref).id)
+
+    def image_graph(self, image_id: str) -> dict[str, str]:
+        """Where an image's layers are, in the words of Docker's overlay2."""
+        dirs = self.layers.dirs(top(self.get(image_id)))
+        found = {"LowerDir": ":".join(dirs[1:]), "UpperDir": dirs[0] if dirs else ""}
+        return {key: value for key, value in found.items() if value}
+
+    # What images are called, and removing them.
+
+    async def tag(self, ref: str, new: str) -> str:
+        """One more name for an image, which another image may lose by it; the full name. NotFound, InvalidInput."""
+        target = parse_tag(new)
+        if target.familiar_name == "sha256":
+            raise InvalidInput("refusing to create an ambiguous tag using digest algorithm as name")
+
+        async def work() -> str:
+            name = Name(self.get(ref).id, self.clock.now())
+            await self._write([Change("tag", str(target), msgspec.json.encode(name))])
+            self._catalog.set_name(str(target), name)
+            return str(target)
+
+        return await self._alone(work)
+
+    async def remove(
+        self, ref: str, *, force: bool = False, prune: bool = True, used_by: Users
+    ) -> builtins.list[Removed]:
+        """Takes a name away, or an image with its layers, or both (see `removal`). What went, in order.
+
+        `used_by(image_id)` gives the containers that use an image, as (id, whether it runs). Conflict, NotFound.
+        """
+
+        async def work() -> builtins.list[Removed]:
+            plan = removal.plan_removal(self._catalog, ref, force=force, prune=prune, users=used_by)
+            names = [Change("digest" if "@" in name else "tag", name, None) for name in plan.untag]
+            await self._write([*names, *(Change("image", image_id, None) for image_id in plan.delete)])
+            for name in plan.untag:
+                self._catalog.set_name(name, None)
+            return [gone for step in plan.steps for gone in (step, *await self._deleted(step.deleted))]
+
+        return await self._alone(work)
+
+    async def _deleted(self, image_id: str) -> builtins.list[Removed]:
+        """After an image's record is gone: the rest of it. The layers that went with it."""
+        if not image_id:
+            return []
+        dropped = self.layers.release(top(self._catalog.images[image_id]))
+        self._catalog.drop(image_id)
+        self._content.delete(image_id)
+        await self._forget(dropped)
+        return [Removed(deleted=layer.chain) for layer in dropped]
+
+    # Bringing images in.
+
+    async def import_rootfs(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        ref: str = "",
+        message: str = "",
+        config: ImageConfig | None = None,
+        platform: str = "",
+    ) -> Image:
+        """An image of one layer out of a tar of a root file system, compressed or not (`docker import`)."""
+        return await importing.import_rootfs(self, chunks, ref, message, config or ImageConfig(), platform)
+
+    async def load(self, chunks: AsyncIterator[bytes], *, platform: str = "") -> AsyncGenerator[Loaded, None]:
+        """The images of an archive, each when it is there (`docker load`)."""
+        async with aclosing(self.load_events(chunks, platform=platform)) as events:
+            async for event in events:
+                if isinstance(event, Loaded):
+                    yield event
+
+    def load_events(self, chunks: AsyncIterator[bytes], *, platform: str = "") -> AsyncGenerator[LoadEvent, None]:
+        """The same, with the progress of each layer in between."""
+        return loading.load(self, chunks, platform)
+
+    async def commit(
+        self,
+        container_id: str,
+        base: Image,
+        *,
+        config: ImageConfig,
+        ref: str = "",
+        author: str = "",
+        comment: str = "",
+        created_by: str = "",
+    ) -> Image:
+        """A new image: `base` and on top what the container wrote. The caller keeps its processes from writing."""
+        return await committing.commit(
+            self, container_id, base, config=config, ref=ref, author=author, comment=comment, created_by=created_by
+        )
+
+    def draft(self) -> Draft:
+        """An image in the making."""
+        return Draft(self)
+
+    async def record(
+        self, data: bytes, image: Image, layers: Iterable[Layer], names: Iterable[str]
+    ) -> tuple[Image, builtins.list[str]]:
+        """Makes a drafted image, its new layers and its names durable in one transaction.
+
+        The image as it is now, and the chain ids of those layers that were not there already.
+        """
+
+        async def work() -> tuple[Image, builtins.list[str]]:
+            fresh = [layer for layer in layers if self.layers.get(layer.chain) is None]
+            await in_thread("sync", lambda: self._make_durable(data, bool(fresh)))
+            now = self.clock.now()
+            stored = self._catalog.images.get(image.id, image)
+            named = {name: Name(image.id, now) for name in names}
+            await self._write(
+                [
+                    *(Change("layer", layer.chain, msgspec.json.encode(layer)) for layer in fresh),
+                    Change("image", image.id, msgspec.json.encode(_bare(stored))),
+                    *(Change("tag", ref, msgspec.json.encode(name)) for ref, name in named.items()),
+                ]
+            )
+            for layer in fresh:
+                self.layers.add(layer)
+            if image.id not in self._catalog.images:
+                self.layers.hold(top(image))
+                self._catalog.add(image)
+            for ref, name in named.items():
+                self._catalog.set_name(ref, name)
+            return self._catalog.images[image.id], [layer.chain for layer in fresh]
+
+        return await self._alone(work)
+
+    def _make_durable(self, data: bytes, whole: bool) -> None:
+        """The configuration; and with `whole` all files that were unpacked. Blocking."""
+        self._content.put(data)
+        if whole:
+            fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                if libc.syncfs(fd) != 0:
+                    raise libc.failure(f"sync {self._root}")
+            finally:
+                os.close(fd)
+
+    # Giving images out.
+
+    def save(self, refs: Iterable[str]) -> AsyncGenerator[bytes, None]:
+        """An archive of images (`docker save`). A repository without a tag means all its tags. NotFound at once."""
+        chosen = choose(self._catalog, refs)
+        return self._save([Chosen(self._catalog.images[i], self._content.read(i), n) for i, n in chosen.items()])
+
+    async def _save(self, chosen: builtins.list[Chosen]) -> AsyncGenerator[bytes, None]:
+        held = [top(one.image) for one in chosen]
+        for chain in held:
+            self.layers.hold(chain)
+        try:
+            async with aclosing(produce(lambda write: save(write, chosen, self.layers), name="save")) as stream:
+                async for chunk in stream:
+                    yield chunk
+        finally:
+            for chain in held:
+                await self.release(chain)
+
+    # Containers' root file systems.
+
+    def prepare(self, container_id: str, image_id: str) -> None:
+        """Makes a container's writable layer and pins its image's layers. Fast, not synced. Conflict if it is there."""
+        self.rootfs.prepare(container_id, top(self.get(image_id)))
+
+    def prepared(self) -> builtins.list[str]:
+        """The containers that have a writable layer."""
+        return self.rootfs.ids()
+
+    def mount(self, container_id: str, target: str, *, ephemeral: bool = False) -> None:
+        """Mounts a container's root file system at `target` (see `RootFilesystems.mount`)."""
+        self.rootfs.mount(container_id, target, ephemeral=ephemeral)
+
+    def unmount(self, target: str) -> None:
+        """Takes it off; not mounted is fine."""
+        self.rootfs.unmount(target)
+
+    async def discard(self, container_id: str) -> None:
+        """Deletes a container's writable layer, and layers that nobody else needs. Unmount first. Unknown is fine."""
+        found = self.rootfs.discard(container_id)
+        if found is not None:
+            bury, chain = found
+            await self.release(chain)
+            await asyncio.to_thread(bury)
+
+    async def changes(self, container_id: str) -> builtins.list[FileChange]:
+        """How a container's files differ from its image's (`docker diff`)."""
+        upper, lowers = self.rootfs.upper(container_id), self.rootfs.lowers(container_id)
+        return await asyncio.to_thread(changes, upper, lowers)
+
+    async def size_rw(self, container_id: str) -> int:
+        """The bytes that a container wrote."""
+        return await asyncio.to_thread(size_of_tree, self.rootfs.upper(container_id))
+
+    def export(self, container_id: str, rootfs: str) -> AsyncGenerator[bytes, None]:
+        """All files below `rootfs`, where the container's root file system is mounted, as a tar (`docker export`)."""
+        return produce(lambda write: pack(write, rootfs), name=f"export {container_id[:12]}")
+
+    def graph(self, container_id: str) -> dict[str, str]:
+        """Where a container's layers are, in the words of Docker's overlay2; {} if it has none."""
+        return self.rootfs.graph(container_id)
+
+    # Inside.
+
+    async def _alone(self, work: Callable[[], Awaitable[T]]) -> T:
+        """One change at a time, each to its end: a caller who goes away must not part memory from the record."""
+
+        async def locked() -> T:
+            async with self._lock:
+                return await work()
+
+        return await asyncio.shield(asyncio.ensure_future(locked()))
+
+    async def _write(self, changes: builtins.list[Change]) -> None:
+        await asyncio.to_thread(self._records.write, changes)
+
+    async def release(self, chain: str) -> None:
+        """One less needs a layer; what nobody needs any more is deleted."""
+
+        async def work() -> None:
+            await self._forget(self.layers.release(chain))
+
+        if chain:
+            await self._alone(work)
+
+    async def _forget(self, layers: builtins.list[Layer]) -> None:
+        """Deletes layers that left the index: first the records, so that a crash in between leaves only strays."""
+        if layers:
+            await self._write([Change("layer", layer.chain, None) for layer in layers])
+            await in_thread("remove-layers", lambda: self.layers.remove(layers))
+
+
+def _remove_all(paths: Iterable[str]) -> None:
+    for path in paths:
+        remove_tree(path)
+
+
+def _bare(image: Image) -> Image:
+    """Without its names, which have records of their own."""
+    return replace(image, tags=[], digests=[], tagged_at=0)
