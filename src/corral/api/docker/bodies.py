@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from corral.api.docker import parts, settings
-from corral.api.docker.gojson import Body
+from corral.api.docker.gotypes import Body
 
 
 class CreateRequest(settings.Config):

@@ -6,8 +6,7 @@ What clients rely on, and what plain JSON decoders do differently:
 - `null` is the same as absent; the last of two equal names wins;
 - a value of the wrong type is an error that names Go's struct, the path and Go's type, and the first one counts.
 
-A body's shape is declared as a class of `Body` with one annotation per field. `int64`, `uint16` and the like come
-from here, since the errors name them.
+A body's shape is declared as a class of `Body` with one annotation per field, in Go's types (`gotypes`).
 """
 
 from __future__ import annotations
@@ -18,38 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from msgspec import Struct
-
+from corral.api.docker.gotypes import Body, Go, bare_kind, go_name, struct_name
 from corral.api.docker.jsontext import parse
 from corral.errors import InvalidInput
-
-
-@dataclass(frozen=True)
-class Go:
-    """How Go spells a type, and for a whole number its bounds."""
-
-    name: str
-    low: int = 0
-    high: int = 0
-
-
-def _signed(bits: int) -> Go:
-    return Go(f"int{bits}", -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-
-
-Int64 = Annotated[int, _signed(64)]
-Int = Annotated[int, Go("int", -(1 << 63), (1 << 63) - 1)]
-UInt16 = Annotated[int, Go("uint16", 0, (1 << 16) - 1)]
-UInt = Annotated[int, Go("uint", 0, (1 << 64) - 1)]
-UInt64 = Annotated[int, Go("uint64", 0, (1 << 64) - 1)]
-FileMode = Annotated[int, Go("fs.FileMode", 0, (1 << 32) - 1)]
-Words = Annotated[list[str], Go("strslice.StrSlice")]  # a list, or one string that stands for a list of one
-Names = Annotated[list[str], Go("set")]  # the keys of an object whose values say nothing
-
-
-class Body(Struct, kw_only=True):
-    """The base of every declared body. A class that a body inherits from is one that Go embeds."""
-
 
 B = TypeVar("B", bound=Body)
 
@@ -79,6 +49,7 @@ Reader = Callable[[Any, At, Decoded], Any]
 def decode(body: bytes, shape: type[B]) -> tuple[B, list[str]]:
     """The body as a `shape`, and the paths of unknown fields. InvalidInput in dockerd's words.
 
+    >>> from corral.api.docker.gotypes import Int64
     >>> class Pet(Body):
     ...     Name: str = ""
     ...     Age: Int64 = 0
@@ -93,23 +64,6 @@ def decode(body: bytes, shape: type[B]) -> tuple[B, list[str]]:
     value = parse(body)
     result = shape() if value is None else _reader(shape)(value, At(), found)
     return cast(B, result), found.unknown
-
-
-def kind_of(value: Any) -> str:
-    """Go's word for a JSON value.
-
-    >>> kind_of([]), kind_of("x"), kind_of(1.5), kind_of(True)
-    ('array', 'string', 'number 1.5', 'bool')
-    """
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, (int, float)):
-        return f"number {value}" if isinstance(value, float) else "number"
-    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
-
-
-def _bare_kind(value: Any) -> str:
-    return kind_of(value).partition(" ")[0]
 
 
 _readers: dict[Any, Reader] = {}
@@ -150,32 +104,10 @@ def empty_for(annotation: Any) -> Any:
     return "" if annotation is str else None
 
 
-def go_name(annotation: Any) -> str:
-    """Go's spelling of a declared type.
-
-    >>> go_name(list[str]), go_name(dict[str, str]), go_name(list[Int64])
-    ('[]string', 'map[string]string', '[]int64')
-    """
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return cast(Go, arguments[1]).name
-    if origin is list:
-        return "[]" + go_name(arguments[0])
-    if origin is dict:
-        return "map[string]" + go_name(arguments[1])
-    if origin in (Union, types.UnionType):
-        return "*" + go_name(arguments[0])
-    return {str: "string", bool: "bool"}.get(annotation, _struct_name(annotation))
-
-
-def _struct_name(shape: Any) -> str:
-    return getattr(shape, "GO", "") or f"container.{shape.__name__}"
-
-
 def _plain(wanted: type, name: str) -> Reader:
     def read(value: Any, at: At, found: Decoded) -> Any:
         if type(value) is not wanted:
-            raise at.refuse(_bare_kind(value), name)
+            raise at.refuse(bare_kind(value), name)
         return value
 
     return read
@@ -184,7 +116,7 @@ def _plain(wanted: type, name: str) -> Reader:
 def _integer(go: Go) -> Reader:
     def read(value: Any, at: At, found: Decoded) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise at.refuse(_bare_kind(value), go.name)
+            raise at.refuse(bare_kind(value), go.name)
         if isinstance(value, float) or not go.low <= value <= go.high:
             raise at.refuse(f"number {json.dumps(value)}", go.name)
         return value
@@ -195,7 +127,7 @@ def _integer(go: Go) -> Reader:
 def _list(element: Reader, name: str, empty: Any) -> Reader:
     def read(value: Any, at: At, found: Decoded) -> list[Any]:
         if not isinstance(value, list):
-            raise at.refuse(_bare_kind(value), name)
+            raise at.refuse(bare_kind(value), name)
         items = [empty if item is None else element(item, at, found) for item in value]
         return [item for item in items if item is not None]
 
@@ -205,7 +137,7 @@ def _list(element: Reader, name: str, empty: Any) -> Reader:
 def _map(element: Reader, name: str, empty: Any) -> Reader:
     def read(value: Any, at: At, found: Decoded) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise at.refuse(_bare_kind(value), name)
+            raise at.refuse(bare_kind(value), name)
         return {key: empty if item is None else element(item, at, found) for key, item in value.items()}
 
     return read
@@ -216,15 +148,15 @@ def _words(value: Any, at: At, found: Decoded) -> list[str]:
         return [value]
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return value
-    raise at.refuse(_bare_kind(value), "string")
+    raise at.refuse(bare_kind(value), "string")
 
 
 def _names(value: Any, at: At, found: Decoded) -> list[str]:
     if not isinstance(value, dict):
-        raise at.refuse(_bare_kind(value), "map[string]struct {}")
+        raise at.refuse(bare_kind(value), "map[string]struct {}")
     for item in value.values():
         if item is not None and not isinstance(item, dict):
-            raise at.refuse(_bare_kind(item), "struct {}")
+            raise at.refuse(bare_kind(item), "struct {}")
     return list(value)
 
 
@@ -233,7 +165,7 @@ def _object(shape: type[Body]) -> Reader:
 
     def read(value: Any, at: At, found: Decoded) -> Body:
         if not isinstance(value, dict):
-            raise at.refuse(_bare_kind(value), _struct_name(shape))
+            raise at.refuse(bare_kind(value), struct_name(shape))
         values: dict[str, Any] = {}
         for key, item in value.items():
             field = fields.get(key.lower())

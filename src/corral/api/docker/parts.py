@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corral.api.docker.gojson import Body, FileMode, Int, Int64, UInt16, UInt64
+from corral.api.docker.gotypes import Body, FileMode, Int, Int64, UInt16, UInt64
 
 
 class HealthConfig(Body):

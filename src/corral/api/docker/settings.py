@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from corral.api.docker import parts
-from corral.api.docker.gojson import Body, Int, Int64, Names, UInt, UInt16, UInt64, Words
+from corral.api.docker.gotypes import Body, Int, Int64, Names, UInt, UInt16, UInt64, Words
 
 
 class Config(Body):
