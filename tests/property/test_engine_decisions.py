@@ -24,7 +24,9 @@ founds = st.builds(
     state=st.builds(State, status=statuses, pid=st.integers(0, 9)),
     process=st.sampled_from(["running", "created", ""]),
     exit_code=st.none() | st.integers(0, 255),
+    monitor=st.booleans(),
     bundle=st.booleans(),
+    fresh=st.booleans(),
 )
 
 
@@ -49,7 +51,7 @@ def test_what_the_user_stopped_stays_stopped(policy: RestartPolicy, code: int, r
     assert not plan_boot(policy, code, False, False)
 
 
-@given(st.integers(0, 2 * LONGEST_DELAY), st.integers(0, 100 * SECOND))
+@given(st.just(0) | st.integers(SECOND // 10, 2 * LONGEST_DELAY), st.integers(0, 100 * SECOND))
 def test_delays_stay_in_bounds(previous: int, ran: int) -> None:
     assert SECOND // 10 <= plan_delay(previous, ran) <= LONGEST_DELAY
 

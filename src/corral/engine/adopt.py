@@ -50,6 +50,8 @@ async def adopt(parts: Parts, live: Live) -> None:
     elif action == "ended":
         code = UNKNOWN_EXIT if found.exit_code is None else found.exit_code
         async with live.lock:
+            if live.record.state.started_at == 0:
+                live.record.state.started_at = made_at(parts.paths.bundle(live.id))
             await finish(parts, live, code)
     elif action == "sweep":
         await teardown(parts, live)
@@ -65,9 +67,19 @@ async def look(parts: Parts, live: Live) -> Found:
         ready=record.ready,
         state=record.state,
         process=process,
-        exit_code=parts.exits.read(live.id) if exists or record.state.running else None,
+        exit_code=parts.exits.read(live.id),
+        monitor=exists and parts.monitor.alive(bundle),
         bundle=exists,
+        fresh=exists and made_at(bundle) > record.state.finished_at,
     )
+
+
+def made_at(bundle: str) -> int:
+    """When a bundle was written, in nanoseconds; 0 for one that did not come to that."""
+    try:
+        return os.stat(f"{bundle}/config.json").st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 async def _discard_half_made(parts: Parts, live: Live) -> None:
@@ -109,7 +121,7 @@ async def _watch_again(parts: Parts, live: Live) -> None:
     watch_log(parts, live)
     await parts.registry.save(record)
     watch_health(parts, live)
-    if not parts.monitor.alive(bundle):
+    if parts.exits.read(live.id) is None and not parts.monitor.alive(bundle):
         parts.tasks.start(f"unmonitored {live.name}", _watch_unmonitored(parts, live))
 
 

@@ -21,7 +21,9 @@ class Found(Struct):
     state: State
     process: Literal["running", "created", ""] = ""
     exit_code: int | None = None
+    monitor: bool = False  # its monitor lives: without a process, it is about to write the exit status
     bundle: bool = False  # a bundle directory is there
+    fresh: bool = False  # ... made after the last recorded end: by a start that was not recorded
 
 
 Action = Literal["discard", "adopt", "ended", "sweep", "leave"]
@@ -31,26 +33,27 @@ def plan_adoption(found: Found) -> Action:
     """Pure: what to do with one container.
 
     - "discard": its creation was not finished: remove all of it
-    - "adopt": it runs: watch it again
-    - "ended": it ran when it was last recorded, and does not now: record the end, then its restart policy decides
+    - "adopt": it runs, or its monitor is about to tell its end: watch it again
+    - "ended": it ran, and does not now: record the end, then its restart policy decides
     - "sweep": it does not run, but a start or a clean-up was cut short: remove what that left
     - "leave": nothing to do
 
     Killed between the start of the program and its record, a container that runs is adopted:
 
-    >>> plan_adoption(Found(ready=True, state=State("created"), process="running", bundle=True))
+    >>> plan_adoption(Found(ready=True, state=State("created"), process="running", bundle=True, fresh=True))
     'adopt'
-    >>> plan_adoption(Found(ready=True, state=State("created"), process="created", bundle=True))
+    >>> plan_adoption(Found(ready=True, state=State("created"), process="created", bundle=True, fresh=True))
     'sweep'
     >>> plan_adoption(Found(ready=True, state=State("running", pid=7), exit_code=3))
     'ended'
     """
     if not found.ready or found.state.status == "removing":
         return "discard"
-    if found.process == "running" and found.exit_code is None:
+    recorded = found.state.status in ("running", "paused")
+    if found.exit_code is not None:
+        return "ended" if recorded or found.fresh else "sweep"
+    if found.process == "running" or (found.monitor and not found.process and (recorded or found.fresh)):
         return "adopt"
-    if found.state.status in ("running", "paused"):
+    if recorded:
         return "ended"
-    if found.bundle or found.process:
-        return "sweep"
-    return "leave"
+    return "sweep" if found.bundle or found.process else "leave"

@@ -98,6 +98,7 @@ async def _run(parts: Parts, live: Live) -> Started:
     id = live.id
     runtime = parts.runtimes.get(live.record.runtime)
     async with AsyncExitStack() as undo, AsyncExitStack() as held:
+        parts.exits.forget(id)
         os.makedirs(parts.paths.rootfs(id), exist_ok=True)
         undo.push_async_callback(teardown, parts, live)
         parts.images.mount(id, parts.paths.rootfs(id), ephemeral=live.record.spec.auto_remove)
