@@ -19,11 +19,13 @@ class Tree:
     def __init__(self, root: int | str) -> None:
         self.root = open_root(root)
         self._open: OrderedDict[str, int] = OrderedDict()
+        self._forgotten: list[int] = []
 
     def __enter__(self) -> Tree:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.forget()
         self.forget()
         os.close(self.root)
 
@@ -50,9 +52,14 @@ class Tree:
         return os.readlink(f"/proc/self/fd/{self.directory(path)}")[len(root.rstrip("/")) :].lstrip("/")
 
     def forget(self) -> None:
-        """Closes what is kept: something was moved or replaced."""
-        while self._open:
-            os.close(self._open.popitem()[1])
+        """Looks everything up anew from now on: something was moved or replaced.
+
+        What was given out stays open until the next time, for whoever works with it just now.
+        """
+        while self._forgotten:
+            os.close(self._forgotten.pop())
+        self._forgotten = list(self._open.values())
+        self._open.clear()
 
 
 def remove_tree(path: str) -> None:
