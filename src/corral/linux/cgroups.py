@@ -29,7 +29,6 @@ class Cgroups:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self._enabled: set[str] = set()
 
     def path(self, group: str, controller: str = "") -> str:
         """The directory of a group for a controller; "" is the one that stands for all (v2, or any v1 tree)."""
@@ -71,16 +70,15 @@ class Cgroups:
             self._hand_down(self.layout.unified + group)
 
     def _hand_down(self, path: str) -> None:
-        if path in self._enabled:
-            return
         present = set(_read(f"{path}/cgroup.subtree_control").split())
-        refused = []
-        for controller in plan_hand_down(_read(f"{path}/cgroup.controllers").split(), present):
+        missing = plan_hand_down(_read(f"{path}/cgroup.controllers").split(), present)
+        # Handing down from a group with processes would either fail or, worse, make the group "threaded", and its
+        # children take no processes. Only the root of all may have both; it is the one without a type.
+        if missing and os.path.exists(f"{path}/cgroup.type") and _read(f"{path}/cgroup.procs"):
+            return
+        for controller in missing:
             # One by one: a refused controller (cpu while realtime tasks exist) must not hold back the others.
-            if not _try_write(f"{path}/cgroup.subtree_control", f"+{controller}"):
-                refused.append(controller)
-        if not refused:
-            self._enabled.add(path)
+            _try_write(f"{path}/cgroup.subtree_control", f"+{controller}")
 
     def _inherit_cpuset(self, root: str, above: str, path: str) -> None:
         """v1: a new cpuset is empty, and takes no process before it has CPUs and memory nodes."""
@@ -100,7 +98,6 @@ class Cgroups:
                     continue
                 except OSError as error:
                     busy = busy or f"remove cgroup {child}: {(error.strerror or '').lower()}"
-            self._enabled.discard(path)
         if busy:
             raise HostError(busy, errno.EBUSY)
 

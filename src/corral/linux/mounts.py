@@ -193,6 +193,8 @@ def _mount_overlay_by_layer(target: str, lowers: list[str], upper: str, work: st
         for key, value in pairs:
             command, text = (_SET_STRING, value.encode()) if value else (_SET_FLAG, None)
             if libc.syscall(_FSCONFIG, context, command, key.encode(), text, 0) != 0:
+                if key == "lowerdir+" and libc.last_error() == errno.EINVAL:
+                    raise HostError(f"{action}: before Linux 6.8 an overlay takes about 190 layers", errno.EINVAL)
                 raise libc.failure(action)
         if libc.syscall(_FSCONFIG, context, _CREATE, None, None, 0) != 0:
             raise libc.failure(action)

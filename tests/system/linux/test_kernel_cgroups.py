@@ -115,6 +115,7 @@ async def test_the_parent_group_of_an_instance() -> None:
     try:
         assert await ensure_parent(groups, tag) == group
         groups.create(f"{group}/one")
+        groups.write(f"{group}/one", "pids", "pids.max", "100")  # the controllers come down to containers
         child = await asleep_in(groups, f"{group}/one")
     finally:
         await remove_parent(groups, tag)
