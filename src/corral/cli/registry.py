@@ -42,16 +42,16 @@ CONTAINERS: dict[str, tuple[str, str]] = {
     "diff": ("inspect", "What a container changed in its file system"),
     "stats": ("stats", "What containers use, live"),
     "cp": ("cp", "Copy files into or out of a container"),
-    "export": ("images", "A container's file system as tar"),
-    "commit": ("images", "Make an image of a container"),
+    "export": ("tars", "A container's file system as tar"),
+    "commit": ("tars", "Make an image of a container"),
     "events": ("events", "What happens, as it happens"),
 }
 
 IMAGES: dict[str, tuple[str, str]] = {
     "images": ("images", "List images"),
-    "import": ("images", "Make an image of a tar of a file system"),
-    "load": ("images", "Load images from a tar that `save` wrote"),
-    "save": ("images", "Save images as tar"),
+    "import": ("tars", "Make an image of a tar of a file system"),
+    "load": ("tars", "Load images from a tar that `save` wrote"),
+    "save": ("tars", "Save images as tar"),
     "tag": ("images", "Give an image one more name"),
     "rmi": ("images", "Remove images"),
     "history": ("images", "The steps that made an image"),

@@ -119,6 +119,16 @@ def short(identifier: str) -> str:
     return identifier.rpartition(":")[2][:12]
 
 
+def split_reference(words: str) -> tuple[str, str]:
+    """(repository, tag): the tag follows the last colon that no slash follows. Pure.
+
+    >>> split_reference("host:5000/a/b"), split_reference("a:1")
+    (('host:5000/a/b', ''), ('a', '1'))
+    """
+    head, colon, tail = words.rpartition(":")
+    return (head, tail) if colon and "/" not in tail else (words, "")
+
+
 class Columns:
     """What a list can show: key -> (heading, how to get it from an object).
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from corral.cli.create_body import parse_mount, parse_port, plan_create, restart_policy
+from corral.cli.create_body import plan_create
+from corral.cli.create_words import parse_mount, parse_port, restart_policy
 from corral.cli.fail import Failure
 from corral.cli.options import parse
 from corral.cli.verbs.run import VERBS, streams

@@ -9,6 +9,7 @@ import sys
 import tarfile
 import threading
 
+from corral.cli.copying import plan_in, plan_out, split
 from corral.cli.fail import ApiError, Failure, Misuse
 from corral.cli.http import Reply, checked, quote
 from corral.cli.options import Parsed, Verb, flag
@@ -25,16 +26,6 @@ GO_DIRECTORY = 1 << 31  # os.ModeDir of Go's file modes
 GO_SYMLINK = 1 << 27
 
 
-def split(words: str) -> tuple[str, str]:
-    """(container, path), the container "" for a path of this machine. Pure.
-
-    >>> split("box:/etc"), split("./a:b"), split("-")
-    (('box', '/etc'), ('', './a:b'), ('', '-'))
-    """
-    name, colon, path = words.partition(":")
-    return ("", words) if not colon or name.startswith((".", "/")) or not name else (name, path)
-
-
 def copy(session: Session, options: Parsed) -> int:
     source, target = split(options.args[0]), split(options.args[1])
     if source[0] and target[0]:
@@ -44,11 +35,6 @@ def copy(session: Session, options: Parsed) -> int:
     if target[0]:
         return copy_in(session, options, source[1], *target)
     raise Misuse("must specify at least one container source", 1)
-
-
-def wants_content(path: str) -> bool:
-    """`dir/.` means what is in it, not the directory. Pure."""
-    return path.endswith("/.") or path == "."
 
 
 def path_stat(reply: Reply) -> dict[str, Any]:
@@ -134,26 +120,6 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, place: str, keep_owne
     tar.extract(entry, place, numeric_owner=True)
 
 
-def plan_out(
-    path: str, is_directory: bool, target: str, target_is_directory: bool, exists: bool
-) -> tuple[str, str | None]:
-    """(directory to unpack in, what the first part of each name becomes: None stays, "" goes). Pure.
-
-    >>> plan_out("/etc/passwd", False, "x", False, False), plan_out("/etc", True, "/tmp", True, True)
-    (('.', 'x'), ('/tmp', None))
-    >>> plan_out("/etc/.", True, "/tmp", True, True)
-    ('/tmp', '')
-    """
-    if target_is_directory:
-        return target, "" if is_directory and wants_content(path) else None
-    if is_directory and exists:
-        raise Failure(f"cannot copy a directory over the file {target}", 1)
-    if target.endswith("/") and not is_directory:
-        raise Failure(f"destination directory {target} does not exist", 1)
-    clean = target.rstrip("/")
-    return os.path.dirname(clean) or ".", os.path.basename(clean)
-
-
 def _follow(session: Session, container: str, path: str) -> str:
     found = stat_in(session, container, path)
     if found and found["mode"] & GO_SYMLINK:
@@ -184,25 +150,6 @@ def copy_in(session: Session, options: Parsed, source: str, container: str, path
     body = packed(source, name, options.on("follow-link"))
     checked(session.client.send("PUT", url, {**query, "path": place}, body)).read()
     return 0
-
-
-def plan_in(source: str, is_directory: bool, path: str, target_is_directory: bool, exists: bool) -> tuple[str, str]:
-    """(directory of the container to unpack in, the name of what is sent: "." for a directory's content). Pure.
-
-    >>> plan_in("a/passwd", False, "/etc", True, True), plan_in("a", True, "/new", False, False)
-    (('/etc', 'passwd'), ('/', 'new'))
-    >>> plan_in("a/.", True, "/etc", True, True)
-    ('/etc', '.')
-    """
-    if target_is_directory:
-        content = is_directory and wants_content(source)
-        return path, "." if content else os.path.basename(os.path.abspath(source))
-    if is_directory and exists:
-        raise Failure("cannot copy directory to a file", 1)
-    if path.endswith("/") and not is_directory:
-        raise Failure(f"destination directory {path} must exist", 1)
-    clean = path.rstrip("/")
-    return os.path.dirname(clean) or "/", os.path.basename(clean)
 
 
 def packed(source: str, name: str, follow: bool) -> Iterator[bytes]:

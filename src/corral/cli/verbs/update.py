@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from corral.cli.create_body import restart_policy
 from corral.cli.create_options import HOST, ONE
+from corral.cli.create_words import restart_policy
 from corral.cli.fail import Misuse
 from corral.cli.http import quote
 from corral.cli.options import Parsed, Verb, text
