@@ -110,11 +110,11 @@ class _Watched:
             self._give_up(error)
 
     def _rotate(self) -> None:
-        # The monitor dies if it cannot make its new file: a full disk must be found out before, by us.
-        os.close(os.open(self._path + ".tmp", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         removed, moved = plan_rotation([number for number, _ in numbered(self._path)], self._policy.max_files)
         for number in removed:
             os.unlink(self._name(number))
+        # The monitor dies if it cannot make its new file: a full disk must be found out before, by us.
+        os.close(os.open(self._path + ".tmp", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         for old, new in moved:
             os.rename(self._name(old), self._name(new))
         self._told = False

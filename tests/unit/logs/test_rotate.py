@@ -130,6 +130,20 @@ async def test_a_monitor_that_does_not_answer_costs_nothing(
     assert "the monitor is gone" in caplog.text
 
 
+async def test_where_no_new_file_can_be_made_the_monitor_is_left_in_peace(
+    tmp_path: Path, watches: Watches, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would die of it, and the exit status with it. The log only grows until there is room again."""
+    host = Host(tmp_path / "ctr.log", watches)
+    (tmp_path / "ctr.log.tmp").mkdir()  # as good as a full disk
+    host.monitor.write(bytes(2000))
+    host.rotator.watch("c1", str(tmp_path / "ctr.log"), LogPolicy(1000, 3))
+    assert names(tmp_path) == ["ctr.log", "ctr.log.tmp"]
+    assert "is not rotated: rotate" in caplog.text
+    await host.rotator.close()
+    assert host.count == 0
+
+
 async def test_unlimited_logs_and_ended_containers_are_left_alone(tmp_path: Path, watches: Watches) -> None:
     host = Host(tmp_path / "ctr.log", watches)
     host.rotator.watch("c1", str(tmp_path / "ctr.log"), LogPolicy(-1, 3))
