@@ -56,7 +56,7 @@ class Publisher:
             published.elements.append(element)
         elif port.protocol == "sctp":
             raise Unsupported(f"sctp port {port.port} cannot be published on {port.host_ip} for an IPv4 container")
-        elif handle is not None:
+        if ":" in port.host_ip and port.protocol != "sctp" and handle is not None:
             self._relays.start(handle, (endpoint.ipv4, port.port))
         published.ports.append(port)
 

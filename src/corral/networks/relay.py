@@ -1,7 +1,8 @@
 """Carrying connections between address families: a port published on an IPv6 address leads to a container that
-has only IPv4. No firewall rule can translate that, so bytes are copied here, as Docker's proxy process does.
+has only IPv4, or is called on ::1, from where the kernel lets no packet out. No firewall rule can translate that, so
+bytes are copied here, as Docker's proxy process does.
 
-Everything of one family goes through the kernel alone and does not come here.
+Everything else goes through the kernel alone and does not come here.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ class Element:
 
 
 def plan_element(port: BoundPort, ipv4: str, ipv6: str = "") -> Element | None:
-    """The map entry that leads a port to a container; None when the families differ (see `relay`).
+    """The map entry that leads a port to a container; None where only a relay can (see `relay`): when the families
+    differ, and for ::1, which the kernel leads nowhere else.
 
     >>> plan_element(BoundPort(80, "tcp", "0.0.0.0", 8080), "10.64.0.2")
     Element(map='any4', key='tcp . 8080', value='10.64.0.2 . 80')
@@ -57,7 +58,7 @@ def plan_element(port: BoundPort, ipv4: str, ipv6: str = "") -> Element | None:
     """
     version = ip_address(port.host_ip).version
     target = ipv4 if version == 4 else ipv6
-    if not target:
+    if not target or port.host_ip == "::1":
         return None
     short = f"{port.protocol} . {port.host_port}"
     if port.host_ip in (ANY4, ANY6):
@@ -111,6 +112,7 @@ def _table(table: Table) -> str:
 	}}
 	chain depart {{
 		type nat hook output priority -100; policy accept;
+		ip6 daddr ::1 accept
 		fib daddr type local goto publish
 	}}
 	chain forward {{

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from corral.errors import HostError, NotFound
+from corral.errors import HostError, NotFound, Unsupported
 from corral.kit.ids import new_id
 from corral.linux import links
 from corral.linux.namespaces import in_netns, new_netns
@@ -63,8 +63,9 @@ class Box:
         """Answers each connection or datagram with the caller's address, after a mark."""
 
         def bind() -> socket.socket:
-            server = socket.socket(socket.AF_INET, kind)
-            server.bind(("0.0.0.0", port))
+            server = socket.socket(socket.AF_INET6, kind)
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            server.bind(("::", port))
             return server
 
         server = in_netns(self.netns, bind)
@@ -82,12 +83,12 @@ class Box:
 def _answer_connection(server: socket.socket) -> None:
     connection, caller = server.accept()
     with connection:
-        connection.sendall(caller[0].encode())
+        connection.sendall(caller[0].removeprefix("::ffff:").encode())
 
 
 def _answer_datagram(server: socket.socket, mark: str) -> None:
     _, caller = server.recvfrom(100)
-    server.sendto(f"{mark}{caller[0]}".encode(), caller)
+    server.sendto((mark + caller[0].removeprefix("::ffff:")).encode(), caller)
 
 
 @pytest.fixture
@@ -385,3 +386,31 @@ async def test_a_failed_attach_leaves_nothing(networks: Networks, box: Callable[
     assert networks.info()[0].endpoints == {}
     with socket.create_server(("0.0.0.0", 45999)):
         assert await networks.sweep([]) == []
+
+
+async def test_ipv6(tmp_path: Path, box: Callable[[], Box]) -> None:
+    forwarding = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+    if os.environ.get("CORRAL_GUEST"):  # a machine of our own, that may be changed
+        forwarding.write_text("1")
+    names = InstanceNames(f"{NAMES.tag}6")
+    both = Networks(names=names, config=NetworkConfig(ipv6=True), state_dir=str(tmp_path))
+    try:
+        if forwarding.read_text().strip() != "1":
+            with pytest.raises(Unsupported, match=r"net\.ipv6\.conf\.all\.forwarding=1"):
+                await both.setup()
+            return
+        await both.setup()
+        one, two = await box().attach(both, PortBinding(80)), await box().attach(both)
+        one.serve(80)
+        port, gateway6 = one.ports[0].host_port, both.info()[0].gateway6
+        assert await ask(one.endpoint.ipv6, 80) == gateway6
+        assert await ask(one.endpoint.ipv6, 80, two.netns) == two.endpoint.ipv6
+        assert await ask(gateway6, port) == gateway6
+        assert await ask(gateway6, port, two.netns) == gateway6
+        assert await ask(gateway6, port, one.netns) == gateway6
+        assert await ask("::1", port) == both.gateway
+        await both.detach(one.id)
+        assert await both.sweep([two.id]) == [one.endpoint.host_interface]
+    finally:
+        await both.teardown()
+        await both.close()

@@ -15,7 +15,8 @@ def test_only_the_own_table_is_named() -> None:
 
 
 def test_without_ipv6_there_are_no_ipv6_rules() -> None:
-    assert "ip6" not in plan_table(TABLE)
+    assert "6 saddr" not in plan_table(TABLE)
+    assert "any6" not in plan_table(TABLE)
     with6 = plan_table(Table("t", "b", "10.64.0.0/16", "fd00::/64"))
     assert "ip6 saddr fd00::/64" in with6
     assert "@any6" in with6
@@ -30,6 +31,7 @@ def test_elements() -> None:
     assert plan_element(BoundPort(80, "tcp", "::", 80), "10.64.0.2", "fd00::2") == Element(
         "any6", "tcp . 80", "fd00::2 . 80"
     )
+    assert plan_element(BoundPort(80, "tcp", "::1", 80), "10.64.0.2", "fd00::2") is None
     element = plan_element(BoundPort(80, "sctp", "192.0.2.1", 81), "10.64.0.2")
     assert element == Element("host4", "192.0.2.1 . sctp . 81", "10.64.0.2 . 80")
     assert plan_delete("t", [element]) == "delete element inet t host4 { 192.0.2.1 . sctp . 81 }\n"
