@@ -10,6 +10,7 @@ from corral.api.docker.at import Version, json_body, name_of, number, version_of
 from corral.api.docker.create import clean_name, parse_create
 from corral.api.docker.facts import facts_of
 from corral.api.docker.filters import parse_filters
+from corral.api.docker.platforms import check_platform
 from corral.api.docker.render import Surroundings, inspect
 from corral.api.docker.render_list import summary
 from corral.api.docker.update import check_update, parse_update
@@ -29,8 +30,10 @@ async def container_create(api: DockerApi, request: Request) -> Response:
     platform = query.get("platform") if version >= (1, 41) else ""
     engine = api.engine
     new = parse_create(body, query.get("name"), platform, version, facts_of(engine.host), os.path.exists)
+    image = engine.images.get(new.spec.image)
+    warnings = check_platform(image, new.spec.image, platform, engine.host.architecture)
     created = await engine.containers.create(new.spec, new.name)
-    return reply({"Id": created.id, "Warnings": [*created.warnings, *new.warnings]}, 201)
+    return reply({"Id": created.id, "Warnings": [*warnings, *created.warnings, *new.warnings]}, 201)
 
 
 async def container_list(api: DockerApi, request: Request) -> Response:
@@ -98,6 +101,7 @@ def surroundings(engine: Engine, container: Container) -> Surroundings:
         default_runtime=host.default_runtime,
         log_path=engine.parts.paths.log(id),
         files=engine.parts.paths.bundle(id),
+        apparmor=container.spec.security.apparmor,
         exec_ids=engine.containers.exec_ids(id),
         graph=engine.images.graph(id),
         network_ids=network_ids(engine),

@@ -169,6 +169,8 @@ def _object(shape: type[Body]) -> Reader:
         values: dict[str, Any] = {}
         for key, item in value.items():
             field = fields.get(key.lower())
+            if field is None and not item:
+                continue  # it says nothing: no need to tell
             if field is None:
                 found.unknown.append(".".join((*_visible(at.path), key)))
             elif item is not None:

@@ -8,6 +8,7 @@ from corral.api.docker.answers import reply
 from corral.api.docker.at import version_of
 from corral.api.docker.filters import parse_filters, until_of
 from corral.api.docker.images import remove, users_of
+from corral.api.docker.render_image import layer_sizes
 from corral.api.docker.security import FALSE, TRUE
 from corral.engine.filters import Filters, flag, labels_fit, refuse_unknown
 from corral.engine.listing import plan_prune
@@ -39,7 +40,8 @@ async def image_prune(api: DockerApi, request: Request) -> Response:
     until = until_of(filters, engine.parts.clock.now())
     before = {image.id: image for image in engine.images.list()}
     parents = {image.parent for image in before.values()}
-    deleted, sizes = [], 0
+    layers = {layer: size for image in before.values() for layer, size in layer_sizes(image)}
+    deleted: list[dict[str, str]] = []
     for image in before.values():
         named = image.tags or (image.digests and not dangling_only)
         if (dangling_only and named) or (not image.tags and image.id in parents):
@@ -49,11 +51,10 @@ async def image_prune(api: DockerApi, request: Request) -> Response:
         if users_of(engine, image.id):
             continue
         for ref in image.tags or [image.id]:
-            steps = await _remove(engine, ref)
-            deleted += steps
-            sizes += image.size if {"Deleted": image.id} in steps else 0
-    _told(engine, "image", sizes)
-    return reply({"ImagesDeleted": deleted or None, "SpaceReclaimed": sizes})
+            deleted += await _remove(engine, ref)
+    freed = sum(layers.get(step.get("Deleted", ""), 0) for step in deleted)
+    _told(engine, "image", freed)
+    return reply({"ImagesDeleted": deleted or None, "SpaceReclaimed": freed})
 
 
 async def _remove(engine: Engine, ref: str) -> list[dict[str, str]]:

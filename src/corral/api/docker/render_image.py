@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -132,6 +133,11 @@ def chain_ids(diff_ids: Iterable[str]) -> list[str]:
     return chain
 
 
+def layer_sizes(image: Image) -> list[tuple[str, int]]:
+    """Pure: (ChainID, bytes) of each layer."""
+    return list(zip(chain_ids(image.diff_ids), image.layer_sizes, strict=False))
+
+
 def shared_sizes(images: Sequence[Image]) -> dict[str, int]:
     """Pure: image id -> bytes of its layers that another image has too.
 
@@ -139,21 +145,10 @@ def shared_sizes(images: Sequence[Image]) -> dict[str, int]:
     >>> shared_sizes([base, other])
     {'a': 5, 'b': 5}
     """
-    users: dict[str, int] = {}
-    for image in images:
-        for layer in chain_ids(image.diff_ids):
-            users[layer] = users.get(layer, 0) + 1
-    return {
-        image.id: sum(
-            size for layer, size in zip(chain_ids(image.diff_ids), image.layer_sizes, strict=False) if users[layer] > 1
-        )
-        for image in images
-    }
+    users = Counter(layer for image in images for layer in chain_ids(image.diff_ids))
+    return {image.id: sum(size for layer, size in layer_sizes(image) if users[layer] > 1) for image in images}
 
 
 def layers_size(images: Sequence[Image]) -> int:
     """Pure: bytes of all layers, each counted once."""
-    sizes: dict[str, int] = {}
-    for image in images:
-        sizes.update(zip(chain_ids(image.diff_ids), image.layer_sizes, strict=False))
-    return sum(sizes.values())
+    return sum({layer: size for image in images for layer, size in layer_sizes(image)}.values())

@@ -16,7 +16,9 @@ def test_names_match_in_any_case_and_null_is_absent() -> None:
 
 
 def test_unknown_fields_are_named_by_their_path() -> None:
-    _, unknown = decode(b'{"Image": "x", "Foo": 1, "HostConfig": {"Bar": {}, "Mounts": [{"Baz": 1}]}}', CreateRequest)
+    _, unknown = decode(
+        b'{"Image": "x", "Foo": 1, "No": 0, "HostConfig": {"Bar": [1], "Mounts": [{"Baz": 1}]}}', CreateRequest
+    )
     assert unknown == ["Foo", "HostConfig.Bar", "HostConfig.Mounts.Baz"]
 
 

@@ -116,7 +116,7 @@ def make_api(**answers: dict[str, Any]) -> Any:
         volumes=FakeVolumes(**answers.get("volumes", {})),
         networks=SimpleNamespace(info=lambda: [BRIDGE, NetworkInfo("host", "c" * 64, "host")]),
         events=SimpleNamespace(publish=lambda *event: events.append(event), seen=events),
-        host=HostInfo(cpus=2, cgroup_version=2, runtimes={"runc": []}, default_runtime="runc"),
+        host=HostInfo(cpus=2, architecture="x86_64", cgroup_version=2, runtimes={"runc": []}, default_runtime="runc"),
         parts=SimpleNamespace(clock=SimpleNamespace(now=lambda: 61 * SECOND), paths=paths),
     )
     return SimpleNamespace(engine=engine)
@@ -282,6 +282,12 @@ async def test_archives() -> None:
     assert (verb, ref, path, options["copy_uid_gid"]) == ("archive_put", "web", "/x", True)
     with pytest.raises(InvalidInput, match="path cannot be empty"):
         await archive.archive_stat(api, ask("HEAD", "/containers/web/archive"))
+
+
+async def test_an_image_of_another_platform_is_none() -> None:
+    request = ask("POST", "/containers/create", {"Image": "busybox"}, platform="linux/arm64")
+    with pytest.raises(NotFound, match=r"its platform \(linux/amd64\) does not match the specified platform"):
+        await containers.container_create(make_api(), request)
 
 
 class TestImages:
