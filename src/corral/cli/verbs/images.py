@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from corral.cli.session import Session
 
 
-def rows(found: list[dict[str, Any]], digests: bool) -> list[dict[str, Any]]:
+def rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row for each name of an image, `<none>` for one without. Pure."""
     result = []
     for image in found:
@@ -64,7 +64,7 @@ def images(session: Session, options: Parsed) -> int:
         lines = dict.fromkeys(i["Id"] if options.on("no-trunc") else short(i["Id"]) for i in found)
     else:
         show = columns(options.on("no-trunc"), options.on("digests"))
-        lines = dict.fromkeys(show.show(rows(found, options.on("digests")), how, session.docker("images --format …")))
+        lines = dict.fromkeys(show.show(rows(found), how, session.docker("images --format …")))
     for line in lines:
         session.say(line)
     return 0
