@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("corral.http")
 
+GATHER: Final = 65536  # bytes of small pieces that are sent together
 AHEAD: Final = 65536  # bytes of later requests that may wait
 DISCARD: Final = 262144  # bytes of an unread body that are read and dropped rather than closing the connection
 LINGER: Final = 5.0  # seconds that a finished connection waits for its client to close first
@@ -45,6 +46,8 @@ class Connection(asyncio.Protocol):
         "_eof",
         "_family",
         "_fd",
+        "_gathered",
+        "_gathered_size",
         "_lingering",
         "_lost",
         "_parser",
@@ -70,6 +73,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._watch: HangupWatch | None = None
         self._drain_waiters: list[asyncio.Future[None]] = []
+        self._gathered: list[bytes] = []
+        self._gathered_size = 0
         self._discarded = 0
         self._discarding = self._streaming = self._lingering = False
         self._eof = self._lost = self._broken = False
@@ -321,7 +326,7 @@ class Connection(asyncio.Protocol):
         await self.drained()
         async for data in answer.chunks:
             if data:
-                self.send(chunk(data) if chunked else data)
+                self.send_soon(chunk(data) if chunked else data)
                 await self.drained()
         if chunked:
             self.send(LAST_CHUNK)
@@ -368,8 +373,23 @@ class Connection(asyncio.Protocol):
     # Writing
 
     def send(self, data: bytes) -> None:
+        self._flush()
         if not self._lost and not self._transport.is_closing():
             self._transport.write(data)
+
+    def send_soon(self, data: bytes) -> None:
+        """Sends with whatever else comes before the event loop turns: many small pieces cost one system call."""
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._gathered.append(data)
+        self._gathered_size += len(data)
+        if self._gathered_size >= GATHER:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._gathered:
+            gathered, self._gathered, self._gathered_size = self._gathered, [], 0
+            self.send(b"".join(gathered))
 
     async def drained(self) -> None:
         """Returns when the client has taken enough of what was sent. Raises ClientGone."""
@@ -381,6 +401,7 @@ class Connection(asyncio.Protocol):
             raise ClientGone("the client has gone")
 
     def send_eof(self) -> None:
+        self._flush()
         if not self._lost and not self._transport.is_closing() and self._transport.can_write_eof():
             self._transport.write_eof()
 
@@ -392,6 +413,7 @@ class Connection(asyncio.Protocol):
         client has closed too (or does not in time), all. Closing with unread input would reset the connection."""
         if self._lost or self._lingering:
             return
+        self._flush()
         self._lingering = True
         if self._eof or not self._transport.can_write_eof():
             self._transport.close()

@@ -70,7 +70,7 @@ class Stream:
         """Sends; returns when the client keeps up. Raises ClientGone."""
         if self.gone.is_set():
             raise ClientGone("the client has gone")
-        self._connection.send(data)
+        self._connection.send_soon(data)
         await self._connection.drained()
 
     def write_eof(self) -> None:

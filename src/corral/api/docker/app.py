@@ -1,0 +1,60 @@
+"""The Docker Engine API: finds the operation that a request asks for, and turns errors into answers."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from corral.api.docker.errors import error_response, plain_error, status_of
+from corral.api.docker.routes import ROUTES
+from corral.api.docker.routing import Router
+from corral.api.docker.system import HEADERS
+from corral.api.docker.versions import OLDEST, check_version, parse_version, split_version
+from corral.errors import CorralError, Unsupported
+from corral.http.message import Answer, BodyTooLarge, ClientGone, Hijack, Request, Response
+from corral.http.parser import BadRequest
+
+if TYPE_CHECKING:
+    from corral.engine.engine import Engine
+
+log = logging.getLogger("corral.api.docker")
+
+
+class DockerApi:
+    """A handler for `http.Server`. It keeps no state: everything is the engine's."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._router = Router(ROUTES)
+
+    async def __call__(self, request: Request) -> Answer:
+        version, path = split_version(request.path)
+        handler = self._router.find(request.method, path)
+        if handler is None:
+            return error_response(404, "page not found")
+        try:
+            if version:
+                check_version(version)
+            answer = await handler(self, request)
+        except ClientGone:
+            raise
+        except Exception as error:
+            answer = _failed(error, request, version)
+        if not isinstance(answer, Hijack):
+            answer.headers = HEADERS | answer.headers
+        return answer
+
+
+def _failed(error: Exception, request: Request, version: str) -> Response:
+    if isinstance(error, CorralError):
+        status, message = status_of(error), error.message
+    elif isinstance(error, BadRequest | BodyTooLarge):
+        status, message = (413 if isinstance(error, BodyTooLarge) else error.status), str(error)
+    else:
+        log.exception("%s %s failed", request.method, request.raw_path)
+        return error_response(500, f"internal error: {type(error).__name__}: {error}")
+    if status >= 500 and not isinstance(error, Unsupported):
+        log.error("%s %s: %s", request.method, request.raw_path, message)
+    if version and parse_version(version) < OLDEST:
+        return plain_error(status, message)
+    return error_response(status, message)

@@ -1,0 +1,166 @@
+"""What `docker info` shows: the host, its abilities, and what is on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from corral.api.docker.answers import reply
+from corral.api.docker.at import Version, version_of
+from corral.api.docker.system import SERVER_VERSION
+from corral.http.message import Request, Response
+from corral.kit.clock import to_rfc3339
+from corral.model.container import Container
+
+if TYPE_CHECKING:
+    from corral.api.docker.app import DockerApi
+    from corral.engine.engine import Engine
+    from corral.engine.host import HostInfo
+
+Json = dict[str, Any]
+REGISTRIES: Final[Json] = {
+    "IndexConfigs": {"docker.io": {"Mirrors": [], "Name": "docker.io", "Official": True, "Secure": True}},
+    "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
+    "Mirrors": None,
+}
+PLUGINS: Final[Json] = {
+    "Authorization": None,
+    "Log": ["json-file", "local", "none"],
+    "Network": ["bridge", "host", "null"],
+    "Volume": ["local"],
+}
+NO_SWARM: Final[Json] = {
+    "ControlAvailable": False,
+    "Error": "",
+    "LocalNodeState": "inactive",
+    "NodeAddr": "",
+    "NodeID": "",
+    "RemoteManagers": None,
+}
+
+
+async def info(api: DockerApi, request: Request) -> Response:
+    engine, version = api.engine, version_of(request)
+    abilities_now = abilities(engine.host)
+    return reply(
+        {
+            **identity(engine),
+            **count_states(engine.containers.list()),
+            **abilities_now,
+            **legacy(version),
+            "Warnings": [*engine.host.warnings, *warnings(abilities_now)] or None,
+        }
+    )
+
+
+def identity(engine: Engine) -> Json:
+    """The host and the daemon on it."""
+    host, config = engine.host, engine.config
+    return {
+        "ID": host.id,
+        "Images": len(engine.images.list()),
+        "Driver": "overlay2",
+        "DriverStatus": [["Supports d_type", "true"], ["Using metacopy", "false"], ["Native Overlay Diff", "true"]],
+        "Plugins": PLUGINS,
+        "Debug": False,
+        "NFd": len(os.listdir("/proc/self/fd")),
+        "NGoroutines": len(asyncio.all_tasks()),
+        "SystemTime": to_rfc3339(engine.parts.clock.now()),
+        "LoggingDriver": config.log_driver,
+        "CgroupDriver": host.cgroup_driver,
+        "CgroupVersion": str(host.cgroup_version),
+        "NEventsListener": 0,
+        "KernelVersion": host.kernel,
+        "OperatingSystem": host.os_name,
+        "OSVersion": host.os_version,
+        "OSType": "linux",
+        "Architecture": host.architecture,
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "NCPU": host.cpus,
+        "MemTotal": host.memory,
+        "GenericResources": None,
+        "DockerRootDir": host.root,
+        "HttpProxy": os.environ.get("HTTP_PROXY", ""),
+        "HttpsProxy": os.environ.get("HTTPS_PROXY", ""),
+        "NoProxy": os.environ.get("NO_PROXY", ""),
+        "Name": host.hostname,
+        "Labels": config.labels,
+        "ExperimentalBuild": False,
+        "ServerVersion": SERVER_VERSION,
+        "Runtimes": {name: {"path": found[0]} for name, found in host.runtimes.items()},
+        "DefaultRuntime": host.default_runtime,
+        "Swarm": NO_SWARM,
+        "LiveRestoreEnabled": True,
+        "Isolation": "",
+        "InitBinary": host.init_path,
+        "RuncCommit": {"ID": host.runtimes.get(host.default_runtime, ["", ""])[1]},
+        "ContainerdCommit": {"ID": ""},
+        "InitCommit": {"ID": ""},
+        "SecurityOptions": host.security_options,
+        "CDISpecDirs": [],
+    }
+
+
+def count_states(containers: Iterable[Container]) -> Json:
+    """Pure: how many there are, and in which state: each in exactly one of three."""
+    counts = {"running": 0, "paused": 0, "stopped": 0}
+    for container in containers:
+        status = container.state.status
+        counts[status if status in ("running", "paused") else "stopped"] += 1
+    return {
+        "Containers": sum(counts.values()),
+        "ContainersRunning": counts["running"],
+        "ContainersPaused": counts["paused"],
+        "ContainersStopped": counts["stopped"],
+    }
+
+
+def abilities(host: HostInfo) -> Json:
+    """Pure: which limits the host can set, by the cgroup controllers that it has."""
+    has = set(host.cgroup_controllers)
+    memory, cpu = "memory" in has, "cpu" in has
+    return {
+        "MemoryLimit": memory,
+        "SwapLimit": memory,
+        "CpuCfsPeriod": cpu,
+        "CpuCfsQuota": cpu,
+        "CPUShares": cpu,
+        "CPUSet": "cpuset" in has,
+        "PidsLimit": "pids" in has,
+        "OomKillDisable": memory and host.cgroup_version == 1,
+        "IPv4Forwarding": True,
+    }
+
+
+MISSING: Final = {
+    "MemoryLimit": "WARNING: No memory limit support",
+    "SwapLimit": "WARNING: No swap limit support",
+    "CpuCfsQuota": "WARNING: No cpu cfs quota support",
+    "CpuCfsPeriod": "WARNING: No cpu cfs period support",
+    "CPUShares": "WARNING: No cpu shares support",
+    "CPUSet": "WARNING: No cpuset support",
+}
+
+
+def warnings(found: Json) -> list[str]:
+    """Pure: what the host lacks.
+
+    >>> warnings({name: name != "CPUSet" for name in MISSING})
+    ['WARNING: No cpuset support']
+    """
+    return [text for name, text in MISSING.items() if not found[name]]
+
+
+def legacy(version: Version) -> Json:
+    """Pure: what came and went with versions."""
+    shown: Json = {"RegistryConfig": REGISTRIES}
+    if version < (1, 47):
+        extra = {"AllowNondistributableArtifactsCIDRs": None, "AllowNondistributableArtifactsHostnames": None}
+        shown["RegistryConfig"] = REGISTRIES | extra
+    if version < (1, 50):
+        shown |= {"BridgeNfIptables": False, "BridgeNfIp6tables": False}
+    if version >= (1, 49):
+        shown["FirewallBackend"] = {"Driver": "nftables"}
+    return shown

@@ -1,0 +1,48 @@
+"""Operations of the API that are not there yet. Each says so by name; none pretends."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from corral.api.docker.answers import reply
+from corral.api.docker.versions import split_version
+from corral.errors import Forbidden, NotFound, Unavailable, Unsupported
+from corral.http.message import Request, Response
+
+if TYPE_CHECKING:
+    from corral.api.docker.app import DockerApi
+
+
+async def not_yet(api: DockerApi, request: Request) -> Response:
+    """Any operation that Corral does not offer."""
+    path = split_version(request.path)[1]
+    raise Unsupported(f"{request.method} {path} is not available yet: Corral does not offer this operation")
+
+
+async def no_swarm(api: DockerApi, request: Request) -> Response:
+    """Swarm's operations on a machine that is in no swarm: what a dockerd says there."""
+    raise Unavailable(
+        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node '
+        "to swarm and try again."
+    )
+
+
+async def plugin_list(api: DockerApi, request: Request) -> Response:
+    """There are none."""
+    return reply([])
+
+
+async def no_plugin(api: DockerApi, request: Request) -> Response:
+    path = split_version(request.path)[1]
+    name = re.sub(r"^/plugins/(.*?)(?:/(?:json|enable|disable|upgrade|push|set))?$", r"\1", path)
+    raise NotFound(f'plugin "{name}" not found')
+
+
+async def network_remove(api: DockerApi, request: Request) -> Response:
+    """Only the networks that are always there exist, and those stay."""
+    name = split_version(request.path)[1].removeprefix("/networks/")
+    for network in api.engine.networks.info():
+        if name == network.name or (name and network.id.startswith(name)):
+            raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
+    raise NotFound(f"network {name} not found")
