@@ -164,10 +164,11 @@ async def image_create(api: DockerApi, request: Request) -> Answer:
 def _no_pull(name: str, tag: str) -> str:
     """Why there is no pull, and what works.
 
-    >>> _no_pull("busybox", "latest")
+    >>> _no_pull("docker.io/library/busybox", "latest")
     'pull access denied for busybox:latest: pulling from registries is not available yet; bring the image in with \
 `docker load` or `docker import`'
     """
+    name = familiar(name)
     joined = f"{name}@{tag}" if ":" in tag else with_tag(name, tag) if "@" not in name else name
     return (
         f"pull access denied for {joined}: pulling from registries is not available yet; "
