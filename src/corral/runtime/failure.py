@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from corral.errors import NoSpace, HostError, RuntimeFailed
+from corral.errors import HostError, NoSpace, RuntimeFailed
 
 NOT_FOUND, NOT_EXECUTABLE, OTHER = 127, 126, 128
 
