@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
+from typing import Any, TypeVar
 
 from corral.errors import Conflict, InvalidInput, NotFound, from_oserror
 from corral.kit.clock import Clock, SystemClock
@@ -19,6 +20,7 @@ from corral.volumes.fill import fill_from
 from corral.volumes.plan import ANONYMOUS_LABEL, check_name, check_options, plan_mount
 
 Names = list[str]
+T = TypeVar("T")
 
 
 class Volumes:
@@ -30,6 +32,14 @@ class Volumes:
         self._volumes = disk.load(self.root)
         self._users: dict[str, set[str]] = defaultdict(set)
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._going: set[asyncio.Task[Any]] = set()
+
+    async def _through(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carries `work` through to its end, also when the caller is cancelled: a thread cannot stop half-way."""
+        task = asyncio.ensure_future(work)
+        self._going.add(task)
+        task.add_done_callback(self._going.discard)
+        return await asyncio.shield(task)
 
     def exists(self, name: str) -> bool:
         return name in self._volumes
@@ -61,19 +71,22 @@ class Volumes:
         name = name or new_id()
         check_name(name)
         check_options(name, driver or "local", options or {})
-        async with self._locks[name]:
-            if name not in self._volumes:
-                volume = Volume(
-                    name,
-                    mountpoint=os.path.join(self.root, name, disk.DATA),
-                    created=self._clock.now(),
-                    labels={**(labels or {}), **({ANONYMOUS_LABEL: ""} if anonymous else {})},
-                    options=dict(options or {}),
-                    anonymous=anonymous,
-                )
+        volume = Volume(
+            name,
+            mountpoint=os.path.join(self.root, name, disk.DATA),
+            created=self._clock.now(),
+            labels={**(labels or {}), **({ANONYMOUS_LABEL: ""} if anonymous else {})},
+            options=dict(options or {}),
+            anonymous=anonymous,
+        )
+        return await self._through(self._create(volume))
+
+    async def _create(self, volume: Volume) -> Volume:
+        async with self._locks[volume.name]:
+            if volume.name not in self._volumes:
                 await asyncio.to_thread(disk.create, self.root, volume)
-                self._volumes[name] = volume
-            return self._volumes[name]
+                self._volumes[volume.name] = volume
+            return self._volumes[volume.name]
 
     async def remove(self, name: str, *, force: bool = False, users: Sequence[str] = ()) -> None:
         """Removes the volume and its data. `users` are the ids of the containers that refer to it.
@@ -83,6 +96,9 @@ class Volumes:
         if name not in self._volumes and force:
             return
         self.get(name)
+        await self._through(self._remove(name, users))
+
+    async def _remove(self, name: str, users: Sequence[str]) -> None:
         async with self._locks[name]:
             if users or self._users.get(name):
                 raise Conflict(f"remove {name}: volume is in use - [{', '.join(users or sorted(self._users[name]))}]")
@@ -132,6 +148,9 @@ class Volumes:
 
         A volume with mount options is mounted for its first user. HostError in Docker's words if that fails.
         """
+        return await self._through(self._acquire(name, user))
+
+    async def _acquire(self, name: str, user: str) -> str:
         async with self._locks[name]:
             volume = self.get(name)
             if volume.options and not self._users.get(name):
@@ -144,6 +163,9 @@ class Volumes:
         if name not in self._volumes:
             self._users.pop(name, None)
             return
+        await self._through(self._release(name, user))
+
+    async def _release(self, name: str, user: str) -> None:
         async with self._locks[name]:
             users = self._users[name]
             users.discard(user)
@@ -175,6 +197,9 @@ class Volumes:
 
         A volume that nobody uses is filled aside and put in place with one rename, so that it is never half-full.
         """
+        await self._through(self._copy_up(name, rootfs, target))
+
+    async def _copy_up(self, name: str, rootfs: str, target: str) -> None:
         user = f"copy-up {new_id()[:12]}"
         mountpoint = await self.acquire(name, user)
         try:

@@ -42,6 +42,17 @@ async def test_making_one_that_exists_gives_that_one(volumes: Volumes) -> None:
     assert all(each is many[0] for each in many)
 
 
+async def test_a_caller_who_is_cancelled_leaves_no_half_made_volume(volumes: Volumes) -> None:
+    waiting = asyncio.ensure_future(volumes.create("data"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    made = await volumes.create("data")
+    assert os.path.isdir(made.mountpoint)
+    await volumes.remove("data")
+    assert left(volumes) == []
+
+
 async def test_anonymous_ones_have_64_digits_and_a_label(volumes: Volumes) -> None:
     made = await volumes.create()
     assert len(made.name) == 64
