@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from corral.engine.check import wants_init
 from corral.engine.files import (
     plan_extra_hosts,
     plan_hosts,
@@ -14,16 +15,22 @@ from corral.engine.files import (
     read_host_resolv_conf,
 )
 from corral.engine.merge import plan_environment
-from corral.engine.mounts import plan_bind_options, plan_tmpfs_mount, plan_tmpfs_options
+from corral.engine.mounts import clean, plan_tmpfs_mount
 from corral.engine.namespaces import joinable, plan_namespaces
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import HostError
 from corral.model.container import BoundPort, Container, Endpoint, Mount, MountPoint, PortBinding, Struct
 from corral.model.process import ExecSpec
+from corral.runtime.capabilities import plan_capabilities
+from corral.runtime.devices import resolve_devices
+from corral.runtime.init import find_init
 from corral.runtime.input import BundleInput, BundleMount
+from corral.runtime.mounts import plan_bind, plan_tmpfs
 from corral.runtime.plan import plan_bundle, plan_exec
-from corral.runtime.users import ResolvedUser, resolve_user
+from corral.runtime.seccomp import plan_seccomp
+from corral.runtime.security import plan_apparmor
+from corral.runtime.users import resolve_user
 
 FILES = {"hosts": "/etc/hosts", "hostname": "/etc/hostname", "resolv.conf": "/etc/resolv.conf"}
 
@@ -45,67 +52,83 @@ def read_seated(bundle: str) -> Seated:
 
 def write_config(parts: Parts, live: Live, netns: str | None) -> None:
     """Writes config.json, and the engine's files with what is known before the network is attached."""
-    record, bundle = live.record, parts.paths.bundle(live.id)
-    rootfs = parts.paths.rootfs(live.id)
-    user = resolve_user(rootfs, record.spec.user, record.spec.groups)
+    bundle = parts.paths.bundle(live.id)
     for name in FILES:
         _write(f"{bundle}/{name}", b"")
-    config = plan_bundle(
-        BundleInput(
-            container=record,
-            rootfs=rootfs,
-            args=[record.path, *record.args],
-            env=plan_environment(record.spec, record.spec.hostname, user.home),
-            cwd=record.spec.workdir or "/",
-            user=user,
-            hostname=record.spec.hostname,
-            mounts=plan_mounts(parts, live, user),
-            namespaces=plan_namespaces(
-                record.spec, parts.host.cgroup_version, netns, lambda id, kind: joinable(parts.registry.get(id), kind)
-            ),
-            cgroup_path=parts.group(live),
-            cgroup_version=parts.host.cgroup_version,
-            limits=parts.limits,
-        )
+    _write(f"{bundle}/config.json", msgspec.json.encode(plan_bundle(look_up(parts, live, netns))))
+
+
+def look_up(parts: Parts, live: Live, netns: str | None) -> BundleInput:
+    """Everything that the plan of the bundle needs to know of the host and of other containers."""
+    record, spec = live.record, live.record.spec
+    rootfs = parts.paths.rootfs(live.id)
+    user = resolve_user(rootfs, spec.user, spec.groups)
+    security = spec.security
+    capabilities = plan_capabilities(
+        security.cap_add, security.cap_drop, privileged=security.privileged, available=parts.limits.capabilities
     )
-    _write(f"{bundle}/config.json", msgspec.json.encode(config))
+    return BundleInput(
+        container=record,
+        rootfs=rootfs,
+        user=user,
+        args=[record.path, *record.args],
+        env=plan_environment(spec, spec.hostname, user.home),
+        cwd=spec.workdir or "/",
+        hostname=spec.hostname,
+        cgroup_path=parts.group(live),
+        cgroup_version=parts.host.cgroup_version,
+        namespaces=plan_namespaces(
+            spec, parts.host.cgroup_version, netns, lambda id, kind: joinable(parts.registry.get(id), kind)
+        ),
+        limits=parts.limits,
+        mounts=all_mounts(parts, live),
+        devices=resolve_devices(spec.devices, privileged=security.privileged),
+        seccomp=plan_seccomp(
+            security.seccomp,
+            privileged=security.privileged,
+            capabilities=capabilities,
+            host=parts.runtimes.seccomp_host(record.runtime, parts.limits),
+        ),
+        default_sysctls=parts.default_sysctls,
+        apparmor=plan_apparmor(security, parts.limits),
+        init=find_init(parts.config.init_path) if wants_init(parts, spec) else "",
+    )
 
 
-def plan_mounts(parts: Parts, live: Live, user: ResolvedUser) -> list[BundleMount]:
-    """The engine's files, then the container's own mounts: outer before inner."""
-    record, bundle = live.record, parts.paths.bundle(live.id)
+def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
+    """The engine's files, then the container's own mounts."""
+    record = live.record
     own = {point.target for point in record.mount_points}
     owner = _network_owner(parts, record)
-    files = parts.paths.bundle(owner.id) if owner is not None else bundle
-    mode = "ro" if record.spec.security.read_only_rootfs else "rw"
+    files = parts.paths.bundle(owner.id if owner else live.id)
+    read_only = record.spec.security.read_only_rootfs
     mounts = [
-        BundleMount(f"{files}/{name}", target, "bind", ["rbind", "rprivate", mode])
-        for name, target in FILES.items()
-        if target not in own
+        plan_bind(f"{files}/{name}", target, read_only=read_only) for name, target in FILES.items() if target not in own
     ]
     if record.spec.namespaces.ipc.startswith("container:"):
         peer = parts.registry.get(record.spec.namespaces.ipc.removeprefix("container:")).record
-        mounts.append(BundleMount(f"/proc/{peer.state.pid}/root/dev/shm", "/dev/shm", "bind", ["rbind", "rprivate"]))
-    for point in record.mount_points:
-        mounts.append(plan_mount(parts, live, point))
-    return mounts
+        mounts.append(plan_bind(f"/proc/{peer.state.pid}/root/dev/shm", "/dev/shm"))
+    mounts += [plan_mount(point, live.sources.get(point.target, point.source)) for point in record.mount_points]
+    return mounts + [plan_tmpfs(clean(target), options) for target, options in record.spec.tmpfs.items()]
 
 
-def plan_mount(parts: Parts, live: Live, point: MountPoint) -> BundleMount:
-    """One mount point in the runtime's words."""
-    if point.type == "tmpfs":
-        mount = point.spec or Mount("tmpfs", point.target)
-        return BundleMount("tmpfs", point.target, "tmpfs", plan_tmpfs_options_of(mount))
-    return BundleMount(live.sources.get(point.target, point.source), point.target, "bind", plan_bind_options(point))
+def plan_mount(point: MountPoint, source: str) -> BundleMount:
+    """Pure: one mount point in the runtime's words.
 
-
-def plan_tmpfs_options_of(mount: Mount) -> list[str]:
-    """Pure: a tmpfs of the long form, safe by default.
-
-    >>> plan_tmpfs_options_of(Mount("tmpfs", "/t", tmpfs_size=4096))
-    ['noexec', 'nosuid', 'nodev', 'size=4096']
+    >>> plan_mount(MountPoint("volume", "", "/data", read_write=False), "/v/db").options
+    ('rbind', 'ro', 'rprivate')
     """
-    return plan_tmpfs_options(plan_tmpfs_mount(mount))
+    mount = point.spec or Mount(point.type, point.target)
+    if point.type == "tmpfs":
+        return plan_tmpfs(point.target, plan_tmpfs_mount(mount))
+    return plan_bind(
+        source,
+        point.target,
+        read_only=not point.read_write,
+        recursive=not mount.non_recursive,
+        propagation=point.propagation,
+        recursive_read_only=mount.read_only_force_recursive,
+    )
 
 
 def _network_owner(parts: Parts, record: Container) -> Container | None:
@@ -167,13 +190,14 @@ def plan_published(record: Container) -> list[PortBinding]:
     return bindings
 
 
-def plan_exec_process(parts: Parts, live: Live, spec: ExecSpec) -> dict[str, Any]:
+def exec_process(parts: Parts, live: Live, spec: ExecSpec) -> dict[str, Any]:
     """The OCI process of an exec session, with its user looked up in the running container."""
     record = live.record
     root = f"/proc/{record.state.pid}/root"
     user = resolve_user(root, spec.user or record.spec.user, [] if spec.user else record.spec.groups)
     env = plan_environment(record.spec, record.spec.hostname, user.home)
-    return plan_exec(record, spec, user=user, env=_merge_env(env, spec), limits=parts.limits)
+    apparmor = plan_apparmor(record.spec.security, parts.limits)
+    return plan_exec(record, spec, user=user, env=_merge_env(env, spec), limits=parts.limits, apparmor=apparmor)
 
 
 def _merge_env(env: list[str], spec: ExecSpec) -> list[str]:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from msgspec.structs import replace
 
 from corral.engine.access import mounted_rootfs
+from corral.engine.check import check
 from corral.engine.logs import log_policy
 from corral.engine.merge import plan_merge
 from corral.engine.mounts import ensure_bind_source, plan_mount_points
@@ -33,7 +34,7 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     """
     image = parts.images.get(spec.image)
     id = new_id()
-    spec = _complete(parts, plan_merge(spec, image.config), id)
+    spec, warnings = check(parts, _complete(parts, plan_merge(spec, image.config), id))
     others = [(parts.registry.get(ref).record, mode) for ref, mode in map(_split_from, spec.volumes_from)]
     points = plan_mount_points(spec, others, new_id)
     name = name or new_name(parts.registry.name_taken, random.Random())
@@ -50,7 +51,6 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
         mount_points=points,
         runtime=parts.runtimes.choose(spec.runtime).name,
     )
-    warnings = parts.runtimes.check(record)
     parts.registry.reserve(name, id)
     async with AsyncExitStack() as undo:
         undo.callback(parts.registry.release, name, id)

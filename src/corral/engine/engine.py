@@ -29,8 +29,10 @@ from corral.linux.systemd import ensure_parent, remove_parent
 from corral.logs.rotate import Rotator
 from corral.logs.watches import Watches
 from corral.networks import InstanceNames, NetworkConfig, Networks
+from corral.runtime import abilities
 from corral.runtime.exits import Exits
 from corral.runtime.monitor import Monitor
+from corral.runtime.sysctls import default_sysctls
 from corral.store.sqlite import open_sqlite
 from corral.volumes import Volumes
 
@@ -140,6 +142,8 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
         clock=clock,
         host=_host(config, runtimes, cgroups),
         limits=limits,
+        abilities=abilities.probe(cgroups.layout),
+        default_sysctls=default_sysctls(),
         registry=Registry(open_sqlite(f"{config.root}/engine.db")),
         events=Events(clock),
         images=await Images.open(config.root, clock=clock),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from corral.engine.bundle import plan_exec_process
+from corral.engine.bundle import exec_process
 from corral.engine.hub import Attachment, Hub
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -100,7 +100,7 @@ class Execs:
         async with AsyncExitStack() as undo:
             os.makedirs(directory)
             undo.callback(shutil.rmtree, directory, ignore_errors=True)
-            process = plan_exec_process(parts, live, record.spec)
+            process = exec_process(parts, live, record.spec)
             if console_size and record.spec.tty:
                 process["consoleSize"] = {"height": console_size[0], "width": console_size[1]}
             with open(f"{directory}/process.json", "wb") as file:

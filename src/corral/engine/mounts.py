@@ -77,28 +77,6 @@ def ensure_bind_source(point: MountPoint) -> None:
         ) from error
 
 
-def plan_bind_options(point: MountPoint) -> list[str]:
-    """Pure: the OCI mount options of a bind or volume.
-
-    >>> plan_bind_options(MountPoint("bind", "/a", "/b", read_write=False, propagation="rslave"))
-    ['rbind', 'rslave', 'ro']
-    """
-    once = point.spec is not None and point.spec.non_recursive
-    return ["bind" if once else "rbind", point.propagation or "rprivate", "rw" if point.read_write else "ro"]
-
-
-def plan_tmpfs_options(given: str) -> list[str]:
-    """Pure: the OCI mount options of a tmpfs; what is given overrides the safe defaults.
-
-    >>> plan_tmpfs_options("size=64k,exec")
-    ['nosuid', 'nodev', 'size=64k', 'exec']
-    """
-    mine = [option for option in given.split(",") if option]
-    opposite = {"exec": "noexec", "suid": "nosuid", "dev": "nodev"}
-    dropped = {opposite.get(option, option) for option in mine}
-    return [o for o in ("noexec", "nosuid", "nodev") if o not in dropped] + mine
-
-
 def plan_tmpfs_mount(mount: Mount) -> str:
     """Pure: the option text of a tmpfs given in the long form.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from corral.logs.rotate import Rotator
     from corral.logs.watches import Watches
     from corral.networks import InstanceNames, Networks
+    from corral.runtime.abilities import Abilities
     from corral.runtime.exits import Exits
     from corral.runtime.monitor import Monitor
     from corral.volumes import Volumes
@@ -71,6 +72,8 @@ class Parts:
     clock: Clock
     host: HostInfo
     limits: Limits
+    abilities: Abilities
+    default_sysctls: dict[str, str]
     registry: Registry
     events: Events
     images: Images

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import msgspec
 
-from corral.engine.bundle import plan_exec_process
+from corral.engine.bundle import exec_process
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.kit.ids import new_id
@@ -31,7 +31,7 @@ async def run_captured(
     os.makedirs(directory)
     parts.tell(live, "exec_create: " + " ".join(command), execID=id)
     try:
-        process = plan_exec_process(parts, live, ExecSpec(command))
+        process = exec_process(parts, live, ExecSpec(command))
         with open(f"{directory}/process.json", "wb") as file:
             file.write(msgspec.json.encode(process))
         runtime = parts.runtimes.get(live.record.runtime)

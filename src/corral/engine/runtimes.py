@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from corral.engine.config import EngineConfig
 from corral.errors import InvalidInput
 from corral.linux.cgroups import Layout
+from corral.linux.limits import Limits
 from corral.runtime.choose import RuntimeChoice, choose, find_runtimes, read_unified_controllers
 from corral.runtime.oci import OciRuntime
+from corral.runtime.seccomp import SeccompHost, machine_arch, needless_architectures
 
 
 class RuntimeSet:
@@ -36,6 +40,13 @@ class RuntimeSet:
     def get(self, name: str) -> OciRuntime:
         """The runtime that a container was made with; the default where that one has been uninstalled since."""
         return self._runtimes.get(name, self.default)
+
+    def seccomp_host(self, name: str, limits: Limits) -> SeccompHost:
+        """What the filters of a container with this runtime depend on."""
+        runtime = self.get(name)
+        return SeccompHost(
+            machine_arch(os.uname().machine), limits.kernel, needless_architectures(runtime.name), limits.seccomp
+        )
 
     def versions(self) -> dict[str, list[str]]:
         return {name: [runtime.path, runtime.version] for name, runtime in self._runtimes.items()}
