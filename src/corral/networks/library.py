@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeVar
 
-import msgspec
-
-from corral.errors import CorralError, HostError, Unavailable, Unsupported, from_oserror
+from corral.errors import CorralError, HostError, Unavailable
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
 from corral.kit.tasks import Tasks
@@ -21,13 +19,14 @@ from corral.linux.netlink_watch import Deleted, NetlinkWatch
 from corral.model.container import BoundPort, Endpoint, NetworkSpec, PortBinding
 from corral.model.network import NetworkInfo
 from corral.model.stats import InterfaceStats
-from corral.networks.addresses import AddressPool, parse_nameservers
-from corral.networks.choose import NETWORK, check_network, plan_endpoint, plan_lines, plan_network
+from corral.networks.addresses import AddressPool
+from corral.networks.choose import NETWORK, check_network, plan_endpoint
 from corral.networks.config import Chosen, NetworkConfig
 from corral.networks.names import InstanceNames
 from corral.networks.publish import Published, Publisher
 from corral.networks.rules import Element
-from corral.networks.wires import Lines, Port, Wires, one_at_a_time
+from corral.networks.setup import forget, make_network
+from corral.networks.wires import Lines, Port, Wires
 
 log = logging.getLogger("corral")
 T = TypeVar("T")
@@ -75,28 +74,16 @@ class Networks:
         if self._wires is None:
             self._wires = await self._in_thread(lambda: Wires(self.names))
         if self._lines is None:
-            await self._in_thread(self._choose_and_make)
+            wires = self._wires
+            made = await self._in_thread(
+                lambda: make_network(wires, self._config, self.names, self._state, self._clock)
+            )
+            self._chosen, self._lines = made
+            self._pool = AddressPool(IPv4Network(made[0].subnet), f"{NETWORK} ({self.names.network_id(NETWORK)})")
         else:
             await self.reconcile()
         if self._watch is None:
             self._watch = NetlinkWatch(self._deleted)
-
-    def _choose_and_make(self) -> None:
-        wires = self._need_wires()
-        os.makedirs(os.path.dirname(self._state), exist_ok=True)
-        with one_at_a_time():
-            taken = [*wires.taken(), *parse_nameservers(_read("/etc/resolv.conf"))]
-            before = _load(self._state)
-            up = wires.bridge_exists()
-            chosen = plan_network(self._config, before, taken, self.names, self._clock.now(), up=up)
-            if chosen.subnet6:
-                _check_ipv6_forwarding()
-            if chosen != before:
-                _save(self._state, chosen)
-            lines = plan_lines(self._config, chosen, self.names, wires.uplink_mtu())
-            wires.set_up(lines, [])
-        self._chosen, self._lines = chosen, lines
-        self._pool = AddressPool(IPv4Network(chosen.subnet), f"{NETWORK} ({self.names.network_id(NETWORK)})")
 
     async def reconcile(self) -> None:
         """Puts right what others took away: the bridge and its ports, the rules and what they lead to."""
@@ -139,8 +126,7 @@ class Networks:
             self._wires = await self._in_thread(lambda: Wires(self.names))
         await self._in_thread(self._wires.tear_down)
         self._lines = self._pool = None
-        if os.path.exists(self._state):
-            os.unlink(self._state)
+        forget(self._state)
 
     def _stop_watching(self) -> None:
         if self._watch is not None:
@@ -335,39 +321,3 @@ def _incomplete(wires: Wires, lines: Lines) -> bool:
 def _on_endpoint(error: HostError, name: str, endpoint_id: str) -> HostError:
     words = f"driver failed programming external connectivity on endpoint {name} ({endpoint_id}): {error.message}"
     return HostError(f"failed to set up container networking: {words}", error.errno)
-
-
-def _check_ipv6_forwarding() -> None:
-    if _read("/proc/sys/net/ipv6/conf/all/forwarding").strip() != "1":
-        raise Unsupported(
-            "IPv6 networks need net.ipv6.conf.all.forwarding=1 (and accept_ra=2 on an uplink that is configured by "
-            "router advertisements): set it with sysctl, or turn ipv6 off"
-        )
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:  # the host does without it
-        return ""
-
-
-def _load(path: str) -> Chosen | None:
-    text = _read(path)
-    try:
-        return msgspec.json.decode(text, type=Chosen) if text else None
-    except msgspec.DecodeError as error:
-        log.warning("%s is unreadable, a subnet is chosen anew: %s", path, error)
-        return None
-
-
-def _save(path: str, chosen: Chosen) -> None:
-    try:
-        with open(f"{path}.new", "wb") as file:
-            file.write(msgspec.json.encode(chosen))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{path}.new", path)
-    except OSError as error:
-        raise from_oserror(f"write {path}", error) from error
