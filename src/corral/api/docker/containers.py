@@ -103,10 +103,16 @@ def surroundings(engine: Engine, container: Container) -> Surroundings:
         files=engine.parts.paths.bundle(id),
         apparmor=container.spec.security.apparmor,
         exec_ids=engine.containers.exec_ids(id),
-        graph=engine.images.graph(id),
+        graph=_graph(engine, id),
         network_ids=network_ids(engine),
         links=[_link(engine, container.name, link) for link in container.spec.network.links],
     )
+
+
+def _graph(engine: Engine, id: str) -> dict[str, str]:
+    """Where the layers are, and where they are mounted together while the container runs."""
+    graph = engine.images.graph(id)
+    return {"ID": id, **graph, "MergedDir": engine.parts.paths.rootfs(id)} if graph else {}
 
 
 def _link(engine: Engine, name: str, link: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from corral.api.docker.netmode import is_user_defined
 from corral.engine.listing import shown_ports
 from corral.model.container import Container, Endpoint, EndpointSpec
 
@@ -63,12 +64,14 @@ def networks(container: Container, network_ids: Mapping[str, str]) -> Json:
             spec.endpoints.get(name, EndpointSpec()),
             container.endpoints.get(name) if live else None,
             network_ids.get(name, ""),
+            named=is_user_defined(name),
         )
         for name in dict.fromkeys(names)
     }
 
 
-def endpoint(asked: EndpointSpec, has: Endpoint | None, network_id: str) -> Json:
+def endpoint(asked: EndpointSpec, has: Endpoint | None, network_id: str, *, named: bool) -> Json:
+    """`named`: the network resolves names, which the default bridge does not."""
     now = has or Endpoint("", network_id, "")
     addresses = {"IPv4Address": asked.ipv4, "IPv6Address": asked.ipv6}
     return {
@@ -86,5 +89,5 @@ def endpoint(asked: EndpointSpec, has: Endpoint | None, network_id: str) -> Json
         "IPv6Gateway": now.gateway6,
         "GlobalIPv6Address": now.ipv6,
         "GlobalIPv6PrefixLen": now.ipv6_prefix,
-        "DNSNames": now.dns_names or None,
+        "DNSNames": (now.dns_names or None) if named else None,
     }

@@ -109,7 +109,9 @@ async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
 
 def make_api(**answers: dict[str, Any]) -> Any:
     events: list[tuple[Any, ...]] = []
-    paths = SimpleNamespace(log=lambda id: f"/log/{id}", bundle=lambda id: f"/run/{id}")
+    paths = SimpleNamespace(
+        log=lambda id: f"/log/{id}", bundle=lambda id: f"/run/{id}", rootfs=lambda id: f"/run/{id}/rootfs"
+    )
     engine = SimpleNamespace(
         containers=FakeContainers(**answers.get("containers", {})),
         images=FakeImages(**answers.get("images", {})),
@@ -184,7 +186,8 @@ async def test_an_image_that_lost_its_name_is_shown_by_its_id() -> None:
 async def test_inspect() -> None:
     fields = read(await containers.container_inspect(make_api(), ask("GET", "/containers/web/json")))
     assert (fields["Name"], fields["HostsPath"]) == ("/web", f"/run/{WEB.id}/hosts")
-    assert fields["GraphDriver"]["Data"] == {"UpperDir": f"/{WEB.id}"}
+    graph = {"ID": WEB.id, "UpperDir": f"/{WEB.id}", "MergedDir": f"/run/{WEB.id}/rootfs"}
+    assert fields["GraphDriver"]["Data"] == graph
     assert "SizeRw" not in fields
     with pytest.raises(NotFound, match="No such container: nope"):
         await containers.container_inspect(make_api(), ask("GET", "/containers/nope/json"))
