@@ -91,7 +91,7 @@ class Raw:
             import tty
 
             self._before = termios.tcgetattr(self._fd)
-            tty.setraw(self._fd)
+            tty.setraw(self._fd, termios.TCSANOW)  # what was typed ahead is kept
         return self
 
     def __exit__(

@@ -91,23 +91,23 @@ def test_a_day_of_a_container(here: Instance) -> None:
 
 
 def test_exec_that_cannot_start(here: Instance) -> None:
-    out(here, "run", "-d", "--name", "x", "busybox", "sleep", "1000")
-    done = here.corral("exec", "x", "nope")
+    out(here, "run", "-d", "--name", "box", "busybox", "sleep", "1000")
+    done = here.corral("exec", "box", "nope")
     assert done.returncode == 127 and "executable file not found" in done.stdout + done.stderr
-    out(here, "pause", "x")
-    assert "is paused" in err(here, "exec", "x", "true", code=1) or True
-    out(here, "unpause", "x")
+    out(here, "pause", "box")
+    assert "is paused" in err(here, "exec", "box", "true", code=1) or True
+    out(here, "unpause", "box")
 
 
 def test_logs(here: Instance) -> None:
-    out(here, "run", "--name", "l", "busybox", "sh", "-c", "for n in 1 2 3; do echo $n; done; echo e >&2")
-    done = here.corral("logs", "l")
+    out(here, "run", "--name", "lines", "busybox", "sh", "-c", "for n in 1 2 3; do echo $n; done; echo e >&2")
+    done = here.corral("logs", "lines")
     assert (done.stdout, done.stderr) == ("1\n2\n3\n", "e\n")
-    assert out(here, "logs", "--tail", "1", "-t", "l").count("\n") + here.corral(
+    assert out(here, "logs", "--tail", "1", "-t", "lines").count("\n") + here.corral(
         "logs", "--tail", "1", "l"
     ).stderr.count("\n")
-    assert out(here, "logs", "-f", "--since", "1h", "l") == "1\n2\n3\n"
-    assert out(here, "logs", "--until", "1h", "l") == ""
+    assert out(here, "logs", "-f", "--since", "1h", "lines") == "1\n2\n3\n"
+    assert out(here, "logs", "--until", "1h", "lines") == ""
 
 
 def test_signals_are_passed_on(here: Instance) -> None:
@@ -125,7 +125,7 @@ def terminal(here: Instance, *words: str, rows: int = 24) -> Terminal:
 
 
 def test_a_terminal_its_size_and_detaching_from_it(here: Instance) -> None:
-    with terminal(here, "run", "-it", "--name", "t", "busybox", "sh", rows=31) as tty:
+    with terminal(here, "run", "-it", "--name", "term", "busybox", "sh", rows=31) as tty:
         tty.expect("# ")
         tty.send("stty size\n")
         tty.expect("31 100")
@@ -134,41 +134,41 @@ def test_a_terminal_its_size_and_detaching_from_it(here: Instance) -> None:
         tty.expect("40 120\r\n")
         tty.send("\x10\x11")
         assert tty.wait() == 0
-    assert here.inspect("t")["State"]["Running"]
-    with terminal(here, "attach", "t") as tty:
+    assert here.inspect("term")["State"]["Running"]
+    with terminal(here, "attach", "term") as tty:
         tty.send("exit 5\n")
         assert tty.wait() == 5
 
 
 def test_exec_on_a_terminal(here: Instance) -> None:
-    out(here, "run", "-d", "--name", "t", "busybox", "sleep", "1000")
-    with terminal(here, "exec", "-it", "t", "sh", rows=33) as tty:
+    out(here, "run", "-d", "--name", "term", "busybox", "sleep", "1000")
+    with terminal(here, "exec", "-it", "term", "sh", rows=33) as tty:
         tty.expect("# ")
         tty.send("stty size; exit 4\n")
         tty.expect("33 100")
         assert tty.wait() == 4
-    assert "the input device is not a TTY" in err(here, "exec", "-it", "t", "sh", code=1)
+    assert "the input device is not a TTY" in err(here, "exec", "-it", "term", "sh", code=1)
 
 
 def test_files_go_in_and_come_out(here: Instance, tmp_path: Path) -> None:
-    out(here, "run", "-d", "--name", "f", "busybox", "sleep", "1000")
+    out(here, "run", "-d", "--name", "files", "busybox", "sleep", "1000")
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/file").write_text("content")
     (tmp_path / "a/link").symlink_to("b/file")
-    out(here, "cp", str(tmp_path / "a"), "f:/tmp")
-    assert out(here, "exec", "f", "cat", "/tmp/a/link") == "content"
-    out(here, "cp", str(tmp_path / "a") + "/.", "f:/tmp/new")
-    assert out(here, "exec", "f", "ls", "/tmp/new") == "b\nlink\n"
-    out(here, "cp", "f:/tmp/a", str(tmp_path / "back"))
+    out(here, "cp", str(tmp_path / "a"), "files:/tmp")
+    assert out(here, "exec", "files", "cat", "/tmp/a/link") == "content"
+    out(here, "cp", str(tmp_path / "a") + "/.", "files:/tmp/new")
+    assert out(here, "exec", "files", "ls", "/tmp/new") == "b\nlink\n"
+    out(here, "cp", "files:/tmp/a", str(tmp_path / "back"))
     assert (tmp_path / "back/link").read_text() == "content" and (tmp_path / "back/link").is_symlink()
-    out(here, "cp", "f:/etc/passwd", str(tmp_path))
+    out(here, "cp", "files:/etc/passwd", str(tmp_path))
     assert (tmp_path / "passwd").read_text().startswith("root:")
-    done = here.corral("cp", "f:/etc/group", "-")
+    done = here.corral("cp", "files:/etc/group", "-")
     with tarfile.open(fileobj=io.BytesIO(done.stdout.encode())) as tar:
         assert tar.getnames() == ["group"]
-    assert "lstat" in err(here, "cp", str(tmp_path / "none"), "f:/tmp", code=1)
-    assert "Could not find" in err(here, "cp", "f:/none", str(tmp_path), code=1)
-    assert "C /tmp" in out(here, "diff", "f")
+    assert "lstat" in err(here, "cp", str(tmp_path / "none"), "files:/tmp", code=1)
+    assert "Could not find" in err(here, "cp", "files:/none", str(tmp_path), code=1)
+    assert "C /tmp" in out(here, "diff", "files")
 
 
 def test_images(here: Instance, tmp_path: Path) -> None:
@@ -177,32 +177,32 @@ def test_images(here: Instance, tmp_path: Path) -> None:
     out(here, "save", "-o", str(tmp_path / "i.tar"), "other:1")
     assert "Untagged: other:1" in out(here, "rmi", "other:1")
     assert "Loaded image: other:1" in out(here, "load", "-i", str(tmp_path / "i.tar"))
-    out(here, "run", "--name", "c", "busybox", "touch", "/made")
-    out(here, "commit", "-m", "why", "-c", "ENV A=1", "c", "mine:1")
+    out(here, "run", "--name", "made", "busybox", "touch", "/made")
+    out(here, "commit", "-m", "why", "-c", "ENV A=1", "made", "mine:1")
     assert "why" in out(here, "history", "mine:1")
-    out(here, "export", "-o", str(tmp_path / "e.tar"), "c")
+    out(here, "export", "-o", str(tmp_path / "e.tar"), "made")
     out(here, "import", str(tmp_path / "e.tar"), "again")
     assert out(here, "run", "--rm", "again", "ls", "/made") == "/made\n"
     names = out(here, "images", "--format", "{{.Repository}}:{{.Tag}}").split()
     assert {"again:latest", "mine:1", "other:1", "busybox:latest"} <= set(names)
-    out(here, "rm", "c")
+    out(here, "rm", "made")
     out(here, "rmi", "again", "mine:1", "other:1")
     assert "Total reclaimed space" in out(here, "prune", "-f")
 
 
 def test_stats_and_events(here: Instance) -> None:
-    out(here, "run", "-d", "--name", "s", "busybox", "sleep", "1000")
+    out(here, "run", "-d", "--name", "busy", "busybox", "sleep", "1000")
     lines = out(here, "stats", "--no-stream").splitlines()
-    assert lines[0].split()[:2] == ["CONTAINER", "ID"] and lines[1].split()[1] == "s"
-    out(here, "rm", "-f", "s")
-    lines = out(here, "events", "--since", "10m", "--until", "0s", "--filter", "container=s").splitlines()
+    assert lines[0].split()[:2] == ["CONTAINER", "ID"] and lines[1].split()[1] == "busy"
+    out(here, "rm", "-f", "busy")
+    lines = out(here, "events", "--since", "10m", "--until", "0s", "--filter", "container=busy").splitlines()
     actions = [line.split()[2] for line in lines]
     assert actions[:2] == ["create", "start"] or {"create", "start", "die", "destroy"} <= set(actions)
 
 
 def test_ports_are_shown(here: Instance) -> None:
-    out(here, "run", "-d", "--name", "p", "-p", "127.0.0.1::80", "busybox", "sleep", "1000")
-    where = out(here, "port", "p", "80").strip()
+    out(here, "run", "-d", "--name", "port", "-p", "127.0.0.1::80", "busybox", "sleep", "1000")
+    where = out(here, "port", "port", "80").strip()
     assert where.startswith("127.0.0.1:") and f"{where}->80/tcp" in out(here, "ps")
 
 
