@@ -20,6 +20,7 @@ from corral.engine.logs import watch_log
 from corral.engine.mounts import ensure_bind_source
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
+from corral.engine.remove import forget
 from corral.engine.teardown import teardown
 from corral.engine.wait import tell_exit
 from corral.errors import Conflict, CorralError, RuntimeFailed, Unchanged
@@ -91,7 +92,10 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
     await parts.registry.save(live.record)
     if live.hub:
         await live.hub.ended(restarting=False)
-    tell_exit(live)
+    if live.record.spec.auto_remove:
+        await forget(parts, live, volumes=True)
+    else:
+        tell_exit(live)
 
 
 async def _run(parts: Parts, live: Live) -> Started:
