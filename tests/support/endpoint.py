@@ -207,6 +207,11 @@ class Endpoint:
         assert answer.status == 200, answer
         return answer.json
 
+    def inspect_image(self, reference: str) -> Json:
+        answer = self.get(f"/images/{reference}/json")
+        assert answer.status == 200, answer
+        return answer.json
+
     def wait(self, reference: str, *, condition: str = "not-running") -> int:
         """The exit code, once the container has ended."""
         answer = self.post(f"/containers/{reference}/wait", query={"condition": condition})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -20,8 +21,8 @@ from tests.support.endpoint import Endpoint
 from tests.support.leaks import Footprint
 from tests.support.wait import eventually
 
-# What may stay in DIR/run once everything is down.
-QUIET_FILES = frozenset({"corral.log", "corral.lock"})
+# What may stay in DIR/run once everything is down: the file whose lock says whether a daemon runs.
+QUIET_FILES = frozenset({"corral.pid"})
 
 
 def corral_command() -> list[str]:
@@ -77,8 +78,7 @@ class Instance(Endpoint):
     @property
     def log(self) -> str:
         """What the daemon logged."""
-        found = sorted(self.root.glob("**/corral.log"))
-        return "\n".join(path.read_text(errors="replace") for path in found)
+        return (self.root / "corral.log").read_text(errors="replace")
 
     def kill_daemon(self) -> None:
         """SIGKILL, and wait until it is gone."""
@@ -86,8 +86,6 @@ class Instance(Endpoint):
         pidfd = os.pidfd_open(pid)
         try:
             os.kill(pid, signal.SIGKILL)
-            import select
-
             select.select([pidfd], [], [], 30)
         finally:
             os.close(pidfd)
@@ -101,21 +99,29 @@ class Instance(Endpoint):
     # -- proof -------------------------------------------------------------------------------------------------
 
     @property
+    def volatile(self) -> Path:
+        """Where the daemon keeps what need not survive a boot."""
+        return Path(f"/run/corral-{self._digest[:8]}")
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(os.fsencode(self.root)).hexdigest()
+
+    @property
     def words(self) -> list[str]:
-        """What the names of everything that is this instance's own have in them: its root, and four hex digits."""
-        tag = hashlib.sha256(str(self.root).encode()).hexdigest()[:4]
-        return [str(self.root) + "/", f"cr-{tag}", f"corral_{tag}", f"corral-{tag}"]
+        """What the names of everything that is this instance's own have in them: its paths, and four hex digits."""
+        tag = self._digest[:4]
+        cable = hashlib.sha256(f"corral {tag}".encode()).hexdigest()[:5]
+        return [f"{self.root}/", str(self.volatile), f"cr-{tag}", f"corral_{tag}", f"corral-{tag}", f"c{cable}"]
 
     def footprint(self) -> Footprint:
         return Footprint.of(self.words)
 
     def leftovers(self) -> list[str]:
-        """Files under DIR/run that should not outlive `down --all`."""
-        run = self.root / "run"
-        if not run.is_dir():
-            return []
-        files = (path for path in run.rglob("*") if not path.is_dir())
-        return sorted(str(path.relative_to(run)) for path in files if path.name not in QUIET_FILES)
+        """Files that should not outlive `down --all`."""
+        places = (self.root / "run", self.volatile)
+        files = (path for place in places if place.is_dir() for path in place.rglob("*"))
+        return sorted(str(path) for path in files if path.name not in QUIET_FILES)
 
     def assert_clean(self, before: Footprint) -> None:
         """Nothing of the instance is left on the host. Call after `down(everything=True)`."""

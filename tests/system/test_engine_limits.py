@@ -1,0 +1,119 @@
+"""Limits, as the kernel has them: read from the control groups' own files, on v1 and on v2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cgroups import PURE_V2, cpu_weight, value
+from tests.support.endpoint import Endpoint
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+
+MEMORY = {"v1": "memory.limit_in_bytes", "v2": "memory.max"}
+
+
+def _pid(engine: Endpoint, **host: Any) -> int:
+    return int(engine.inspect(engine.run("sleep", "100", HostConfig=host))["State"]["Pid"])
+
+
+def test_memory(engine: Endpoint) -> None:
+    pid = _pid(engine, Memory=64 << 20, MemoryReservation=32 << 20)
+    assert value(pid, "memory", **MEMORY) == str(64 << 20)
+    assert value(pid, "memory", v1="memory.soft_limit_in_bytes", v2="memory.low") == str(32 << 20)
+
+
+def test_memory_swap(engine: Endpoint) -> None:
+    pid = _pid(engine, Memory=64 << 20, MemorySwap=96 << 20)
+    try:
+        found = value(pid, "memory", v1="memory.memsw.limit_in_bytes", v2="memory.swap.max")
+    except FileNotFoundError:
+        return  # the kernel counts no swap
+    assert found == str((32 if PURE_V2 else 96) << 20)
+
+
+def test_cpus(engine: Endpoint) -> None:
+    pid = _pid(engine, NanoCpus=500_000_000)
+    assert value(pid, "cpu", v1="cpu.cfs_quota_us", v2="cpu.max").split()[0] == "50000"
+
+
+def test_cpu_quota_and_shares(engine: Endpoint) -> None:
+    pid = _pid(engine, CpuQuota=20_000, CpuPeriod=50_000, CpuShares=512)
+    assert value(pid, "cpu", v1="cpu.cfs_quota_us", v2="cpu.max") in ("20000", "20000 50000")
+    shares = value(pid, "cpu", v1="cpu.shares", v2="cpu.weight")
+    # Newer runtimes convert along a curve: 512 shares are a weight of 59 there.
+    assert shares in (("512",) if not PURE_V2 else (str(cpu_weight(512)), "59"))
+
+
+def test_cpuset(engine: Endpoint) -> None:
+    pid = _pid(engine, CpusetCpus="0")
+    assert value(pid, "cpuset", v1="cpuset.cpus", v2="cpuset.cpus") == "0"
+    assert "Cpus_allowed_list:\t0\n" in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_pids(engine: Endpoint) -> None:
+    identity = engine.run("sleep", "100", HostConfig={"PidsLimit": 8})
+    pid = engine.inspect(identity)["State"]["Pid"]
+    assert value(pid, "pids", v1="pids.max", v2="pids.max") == "8"
+    code, text = engine.execute(identity, "sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do sleep 5 & done; wait")
+    assert code != 0 and "fork" in text
+
+
+def test_update_changes_the_kernels_files(engine: Endpoint) -> None:
+    identity = engine.run("sleep", "100", HostConfig={"Memory": 64 << 20})
+    pid = engine.inspect(identity)["State"]["Pid"]
+    answer = engine.post(
+        f"/containers/{identity}/update", {"Memory": 128 << 20, "MemorySwap": -1, "NanoCpus": 250_000_000}
+    )
+    assert answer.status == 200, answer
+    assert value(pid, "memory", **MEMORY) == str(128 << 20)
+    assert value(pid, "cpu", v1="cpu.cfs_quota_us", v2="cpu.max").split()[0] == "25000"
+
+
+def test_out_of_memory_is_reported(engine: Endpoint) -> None:
+    hungry = "x=$(head -c 100000000 /dev/zero | tr '\\0' y); echo survived"
+    identity = engine.run("sh", "-c", hungry, HostConfig={"Memory": 16 << 20, "MemorySwap": 16 << 20})
+    assert engine.wait(identity) == 137
+    state = engine.inspect(identity)["State"]
+    assert state["OOMKilled"] is True and "survived" not in engine.output(identity)
+
+
+def test_an_ordinary_kill_is_no_lack_of_memory(engine: Endpoint) -> None:
+    identity = engine.run("sleep", "100", HostConfig={"Memory": 64 << 20})
+    engine.post(f"/containers/{identity}/kill")
+    engine.wait(identity)
+    assert engine.inspect(identity)["State"]["OOMKilled"] is False
+
+
+def test_ulimits_and_oom_score(engine: Endpoint) -> None:
+    pid = _pid(engine, Ulimits=[{"Name": "nofile", "Soft": 111, "Hard": 222}], OomScoreAdj=300)
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    assert "Max open files            111                  222" in limits
+    assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "300\n"
+
+
+def test_shm_size(engine: Endpoint) -> None:
+    code, text = engine.result("df", "-k", "/dev/shm", HostConfig={"ShmSize": 5 << 20})
+    assert code == 0 and " 5120 " in text
+
+
+def test_block_weight_is_taken_or_warned_about(engine: Endpoint) -> None:
+    answer = engine.post(
+        "/containers/create", {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"BlkioWeight": 300}}
+    )
+    assert answer.status == 201
+    assert engine.post(f"/containers/{answer.json['Id']}/start").status == 204
+
+
+def test_a_cgroup_parent_of_its_own(engine: Endpoint) -> None:
+    parent = "/corral-test-parent"
+    try:
+        pid = _pid(engine, CgroupParent=parent)
+        assert f"{parent}/" in Path(f"/proc/{pid}/cgroup").read_text()
+    finally:
+        engine.remove_everything()
+        for root in [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]:
+            if (root / parent.strip("/")).is_dir():
+                (root / parent.strip("/")).rmdir()

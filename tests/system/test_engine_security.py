@@ -1,0 +1,186 @@
+"""The walls: namespaces, capabilities, system calls, read-only places, users."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.endpoint import Endpoint
+from tests.support.wait import eventually
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+
+DEFAULT_CAPABILITIES = 0xA80425FB
+NAMESPACES = ("pid", "net", "ipc", "uts", "mnt")
+
+
+def _status(engine: Endpoint, field: str, **config: Any) -> str:
+    code, text = engine.result("cat", "/proc/self/status", **config)
+    assert code == 0, text
+    return next(line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith(field + ":"))
+
+
+def _namespace(pid: int, kind: str) -> str:
+    return os.readlink(f"/proc/{pid}/ns/{kind}")
+
+
+def _pid(engine: Endpoint, identity: str) -> int:
+    return int(engine.inspect(identity)["State"]["Pid"])
+
+
+def test_namespaces_are_its_own(engine: Endpoint) -> None:
+    pid = _pid(engine, engine.run("sleep", "100"))
+    for kind in NAMESPACES:
+        assert _namespace(pid, kind) != _namespace(os.getpid(), kind), kind
+
+
+@pytest.mark.parametrize("kind, field", [("pid", "PidMode"), ("ipc", "IpcMode"), ("uts", "UTSMode")])
+def test_the_hosts_namespaces(engine: Endpoint, kind: str, field: str) -> None:
+    pid = _pid(engine, engine.run("sleep", "100", HostConfig={field: "host"}))
+    assert _namespace(pid, kind) == _namespace(1 if os.access("/proc/1/ns/pid", os.R_OK) else os.getpid(), kind)
+
+
+@pytest.mark.parametrize("kind, field", [("pid", "PidMode"), ("ipc", "IpcMode")])
+def test_another_containers_namespaces(engine: Endpoint, kind: str, field: str) -> None:
+    first = engine.run("sleep", "100", HostConfig={"IpcMode": "shareable"})
+    second = engine.run("sleep", "100", HostConfig={field: f"container:{first}"})
+    assert _namespace(_pid(engine, first), kind) == _namespace(_pid(engine, second), kind)
+
+
+def test_default_capabilities(engine: Endpoint) -> None:
+    assert int(_status(engine, "CapEff"), 16) == DEFAULT_CAPABILITIES
+    assert int(_status(engine, "CapBnd"), 16) == DEFAULT_CAPABILITIES
+
+
+def test_capabilities_added_and_dropped(engine: Endpoint) -> None:
+    net_admin, chown = 1 << 12, 1 << 0
+    host = {"CapAdd": ["NET_ADMIN"], "CapDrop": ["CAP_CHOWN"]}
+    assert int(_status(engine, "CapEff", HostConfig=host), 16) == (DEFAULT_CAPABILITIES | net_admin) & ~chown
+    assert int(_status(engine, "CapEff", HostConfig={"CapDrop": ["all"]}), 16) == 0
+
+
+def test_no_capabilities_for_an_ordinary_user(engine: Endpoint) -> None:
+    assert int(_status(engine, "CapEff", User="33"), 16) == 0
+
+
+def test_privileged_has_what_the_host_allows(engine: Endpoint) -> None:
+    found = int(_status(engine, "CapEff", HostConfig={"Privileged": True}), 16)
+    assert found & DEFAULT_CAPABILITIES == DEFAULT_CAPABILITIES and found & (1 << 21), "CAP_SYS_ADMIN among them"
+    code, _ = engine.result("mount", "-t", "tmpfs", "x", "/tmp", HostConfig={"Privileged": True})
+    assert code == 0
+
+
+def test_seccomp_filters_by_default(engine: Endpoint) -> None:
+    assert _status(engine, "Seccomp") == "2"
+    code, text = engine.result("unshare", "-U", "true", HostConfig={"CapAdd": ["SYS_PTRACE"]})
+    assert code != 0 and "not permitted" in text
+
+
+def test_seccomp_profiles(engine: Endpoint) -> None:
+    unconfined = {"SecurityOpt": ["seccomp=unconfined"]}
+    assert _status(engine, "Seccomp", HostConfig=unconfined) == "0"
+    profile = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}],
+    }
+    code, text = engine.result("mkdir", "/x", HostConfig={"SecurityOpt": [f"seccomp={json.dumps(profile)}"]})
+    assert code == 1 and "not permitted" in text
+
+
+def test_no_new_privileges(engine: Endpoint) -> None:
+    assert _status(engine, "NoNewPrivs", HostConfig={"SecurityOpt": ["no-new-privileges"]}) == "1"
+    assert _status(engine, "NoNewPrivs") == "0"
+
+
+def test_masked_and_read_only_places(engine: Endpoint) -> None:
+    identity = engine.run("sleep", "100")
+    assert engine.execute(identity, "sh", "-c", "echo 1 > /proc/sys/kernel/domainname")[0] != 0
+    assert engine.execute(identity, "sh", "-c", "echo b > /proc/sysrq-trigger")[0] != 0
+    assert engine.execute(identity, "sh", "-c", "cat /proc/timer_list 2>/dev/null | wc -c")[1] == "0\n"
+    assert engine.execute(identity, "sh", "-c", "ls /sys/firmware | wc -l")[1] == "0\n"
+    assert engine.execute(identity, "sh", "-c", "mkdir /sys/fs/cgroup/x")[0] != 0
+
+
+def test_only_harmless_devices(engine: Endpoint) -> None:
+    code, text = engine.result("ls", "/dev")
+    harmless = {"console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm"}
+    harmless |= {"stderr", "stdin", "stdout", "tty", "urandom", "zero"}
+    assert code == 0 and set(text.split()) <= harmless
+    code, text = engine.result("sh", "-c", "mknod /d b 252 0 && head -c 1 /d")
+    assert code != 0
+
+
+def test_a_device_that_was_asked_for(engine: Endpoint) -> None:
+    devices = [{"PathOnHost": "/dev/zero", "PathInContainer": "/dev/nought", "CgroupPermissions": "rwm"}]
+    code, text = engine.result("sh", "-c", "head -c 5 /dev/nought | wc -c", HostConfig={"Devices": devices})
+    assert (code, text) == (0, "5\n")
+
+
+def test_read_only_root_and_tmpfs(engine: Endpoint) -> None:
+    host = {"ReadonlyRootfs": True, "Tmpfs": {"/t": "size=1m"}}
+    identity = engine.run("sleep", "100", HostConfig=host)
+    assert engine.execute(identity, "touch", "/x")[0] != 0
+    assert engine.execute(identity, "touch", "/t/x")[0] == 0
+
+
+def test_users_are_looked_up_inside(engine: Endpoint) -> None:
+    assert engine.result("id", User="www-data")[1] == "uid=33(www-data) gid=33(www-data) groups=33(www-data)\n"
+    _, text = engine.result("id", User="1000:users", HostConfig={"GroupAdd": ["audio", "5000"]})
+    assert text.startswith("uid=1000 gid=100(users)") and "29(audio)" in text and "5000" in text
+
+
+def test_a_linked_passwd_leads_not_to_the_hosts(engine: Endpoint, tmp_path: Path) -> None:
+    """An image whose /etc/passwd points out of it."""
+    (tmp_path / "passwd").write_text("intruder:x:4242:4242::/:/bin/sh\n")
+    identity = engine.run("sh", "-c", f"rm /etc/passwd; ln -s ../../../../../../..{tmp_path}/passwd /etc/passwd")
+    engine.wait(identity)
+    engine.post("/commit", {}, query={"container": identity, "repo": "linked"})
+    try:
+        made = engine.create("id", image="linked", User="intruder")
+        answer = engine.post(f"/containers/{made}/start")
+        assert answer.status in (400, 500) and "unable to find user intruder" in answer.message
+    finally:
+        engine.remove_everything()
+        engine.delete("/images/linked", query={"force": 1})
+
+
+def test_sysctls(engine: Endpoint) -> None:
+    host = {"Sysctls": {"net.ipv4.ip_unprivileged_port_start": "99", "kernel.shm_rmid_forced": "1"}}
+    assert engine.result("cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start", HostConfig=host)[1] == "99\n"
+
+
+def test_an_init_reaps(engine: Endpoint) -> None:
+    identity = engine.run("sleep", "100", HostConfig={"Init": True})
+    engine.execute(identity, "sh", "-c", "(sleep 0.1 &) ; exit 0")
+
+    def zombies() -> int:
+        return engine.execute(identity, "sh", "-c", "grep -l '^State:.Z' /proc/[0-9]*/status | wc -l")[1].strip() == "0"
+
+    assert Path(f"/proc/{_pid(engine, identity)}/comm").read_text() != "sleep\n"
+    eventually(zombies, "no zombie stays")
+
+
+def test_bind_mounts(engine: Endpoint, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("the host's")
+    host = {"Binds": [f"{tmp_path}:/rw", f"{tmp_path}:/ro:ro", f"{tmp_path}/made/on/demand:/made"]}
+    identity = engine.run("sleep", "100", HostConfig=host)
+    assert engine.execute(identity, "cat", "/ro/file") == (0, "the host's")
+    assert engine.execute(identity, "touch", "/ro/x")[0] != 0
+    assert engine.execute(identity, "touch", "/rw/x")[0] == 0 and (tmp_path / "x").exists()
+    assert (tmp_path / "made/on/demand").is_dir()
+
+
+def test_volumes_keep_and_copy_up(engine: Endpoint) -> None:
+    code, _ = engine.result(
+        "sh", "-c", "test -e /etc/passwd && echo kept > /etc/new", HostConfig={"Binds": ["vol:/etc"]}
+    )
+    assert code == 0
+    assert engine.result("cat", "/v/new", HostConfig={"Binds": ["vol:/v:ro"]}) == (0, "kept\n")
+    identity = engine.run("sleep", "100", HostConfig={"Binds": ["vol:/v"]})
+    assert engine.delete("/volumes/vol").status == 409
+    engine.remove(identity)
+    assert engine.delete("/volumes/vol").status == 204
