@@ -31,20 +31,27 @@ class Records:
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(_SCHEMA)
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            self._db.execute(f"PRAGMA user_version={_VERSION}")
-            self._db.execute("COMMIT")
+            self._prepare()
         except sqlite3.Error as error:
+            self._db.close()
             raise self._failure(error) from error
+        except HostError:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        """Locks the file for as long as it is open, and makes its table."""
+        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.execute("BEGIN IMMEDIATE")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > _VERSION:
-            raise HostError(f"{path} was written by a newer version of Corral (format {version})")
+            raise HostError(f"{self._path} was written by a newer version of Corral (format {version})")
+        self._db.execute(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version={_VERSION}")
+        self._db.execute("COMMIT")
 
     def read(self) -> list[tuple[str, str, bytes]]:
         """All of them: kind, key, value."""

@@ -286,8 +286,8 @@ class Unpacker:
         is_directory = stat.S_ISDIR(os.lstat(base, dir_fd=parent).st_mode)
         if self._options.keep_kinds and is_directory != (entry.kind == "dir"):
             old, new = ("directory", "non-directory") if is_directory else ("non-directory", "directory")
-            place = self._options.destination or entry.name
-            raise InvalidInput(f'cannot overwrite {old} "{entry.name}" with {new} "{place}"')
+            name = clean_name(entry.name)
+            raise InvalidInput(f'cannot overwrite {old} "{name}" with {new} "{self._options.destination or name}"')
         real = self._tree.real_path(parent_path)
         self._options.displace(parent, base, f"{real}/{base}" if real else base)
         if is_directory:

@@ -121,8 +121,6 @@ class TarReader:
     def _entry(self, block: bytes, head: Header, name: bytes, link: bytes, records: list[tuple[str, bytes]]) -> Entry:
         name = name or head.name
         kind = _KINDS.get(head.type)
-        if kind == "file" and name.endswith(b"/"):
-            kind = "dir"  # as the oldest tars wrote directories
         if kind is None:
             raise BadTar(f"archive/tar: entry {_text(name)!r} has the unhandled type {_text(head.type)!r}")
         entry = Entry(
@@ -132,6 +130,8 @@ class TarReader:
         try:
             if records:
                 _apply(entry, records)
+            if head.type == b"\0" and entry.name.endswith("/"):
+                entry.kind = "dir"  # as the oldest tars wrote directories
             self._begin(entry, block, head.type, records)
         except BadTar as error:
             raise BadTar(f"{error.message} (entry {entry.name!r})") from None
