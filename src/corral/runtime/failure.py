@@ -9,6 +9,10 @@ from corral.errors import HostError, NoSpace, RuntimeFailed
 
 NOT_FOUND, NOT_EXECUTABLE, OTHER = 127, 126, 128
 
+_WRONG_KIND = (
+    ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and "
+    "is the expected type"
+)
 _CRUN_MISSING = re.compile(r"executable file [`'\"]?([^`'\"]+)[`'\"]? not found in \$PATH")
 
 
@@ -20,6 +24,8 @@ def plan_failure(prefix: str, text: str) -> HostError:
     ('OCI runtime create failed: exec: "x": executable file not found in $PATH: unknown', 127)
     """
     message = f"{prefix}: {plan_words(text)}: unknown"
+    if "not a directory" in message.lower():
+        message += _WRONG_KIND
     if "no space left on device" in message.lower():
         return NoSpace(message)
     return RuntimeFailed(message, plan_exit_code(message))
@@ -45,7 +51,7 @@ def plan_exit_code(message: str) -> int:
     lower = message.lower()
     if "executable file not found" in lower or "no such file or directory" in lower:
         return NOT_FOUND
-    if "permission denied" in lower or "is a directory" in lower or "exec format error" in lower:
+    if any(words in lower for words in ("permission denied", "is a directory", "not a directory", "format error")):
         return NOT_EXECUTABLE
     return OTHER
 

@@ -2,39 +2,48 @@
 
 A bundle directory has, besides config.json::
 
+    monitor      the monitor's own pid, written before it may make anything
     pid          the process, written by the runtime
-    monitor      the monitor's own pid
     attach       the console's socket          ctl, winsz    pipes that take commands
     runtime.log  what the runtime complained of
 
-What a daemon that was killed leaves: before the spawn a bundle without `monitor`; after it the monitor makes the
-process and waits for nobody ("created" in the runtime's eyes, until somebody starts it); after the start all
-goes on by itself. `process_state` tells these apart, `Exits` has what has ended.
+What a daemon finds of one that was killed, by the line at which it died:
+
+* before the monitor's start: a bundle without `monitor`. Nothing runs.
+* just after: a monitor that waits for ever; `monitor` may be missing. `leftovers` finds it, `end` ends it.
+* after "go": `monitor`, then a process made but not started: `process_state` says "created". Its exit file comes
+  when that process is killed.
+* after the start: all goes on by itself; `process_state` says "running", `attach` opens its console again.
+* the process ended: its exit file is in the directory that `Exits` watches, the monitor is gone.
+* the monitor was killed: `alive` is False, the process runs on, and nobody will know its exit code.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from corral.errors import HostError, Unavailable, from_oserror
-from corral.linux.proc import alive, cmdline, open_pidfd, start_time
-from corral.linux.spawn import Child, spawn
+from corral.errors import InvalidInput, Unavailable, from_oserror
+from corral.linux.proc import alive, cmdline, open_pidfd, start_time, wait_exit
+from corral.linux.spawn import Child
 from corral.runtime.console import Console
+from corral.runtime.exits import read_exit
 from corral.runtime.failure import last_error, plan_failure
+from corral.runtime.handshake import Handshake
 from corral.runtime.oci import OciRuntime, plain_words, resolve_program
+from corral.runtime.warmth import move, own_group_file
+
+log = logging.getLogger("corral.runtime")
 
 CREATE = "failed to create task for container: failed to create shim task: OCI runtime create failed"
 EXEC = "OCI runtime exec failed"
-# Go programs start a thread for each core; these do one thing and end.
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS": "2"}
-
+LOST = 255  # the exit code of a process whose monitor was killed
 
 # "created": the runtime made the process, and its program was not executed. "": there is none.
 ProcessState = Literal["running", "created", ""]
@@ -42,7 +51,7 @@ ProcessState = Literal["running", "created", ""]
 
 @dataclass(frozen=True)
 class MonitorRequest:
-    """One container. `log` None keeps none; `cgroup_procs` are files into which the monitor writes itself."""
+    """One container. `log` None keeps none; `cgroup_procs` are files by which the monitor enters its own cgroup."""
 
     id: str
     bundle: str
@@ -69,8 +78,29 @@ class ExecRequest:
 
 @dataclass(frozen=True)
 class Started:
+    """A process that was made. `monitor` is our child: `await started.monitor.wait()` returns when it has ended, and
+    is negative when it was killed, so that no exit status will come."""
+
     pid: int
-    monitor_pid: int
+    monitor: Child
+
+    @property
+    def monitor_pid(self) -> int:
+        return self.monitor.pid
+
+
+@dataclass
+class Waiting:
+    """A monitor that has started and waits for `Monitor.create`; `abandon` ends one that is not wanted any more."""
+
+    request: MonitorRequest
+    _talk: Handshake
+    _moved: asyncio.Future[list[OSError]]
+
+    async def abandon(self) -> None:
+        with self._talk:
+            await self._talk.abandon()
+            await self._moved
 
 
 class Monitor:
@@ -78,42 +108,91 @@ class Monitor:
 
     def __init__(self, path: str = "") -> None:
         self.path = path or resolve_program("conmon") or ""
+        self._warm = own_group_file()
 
     def _require(self) -> str:
         if not self.path or not os.access(self.path, os.X_OK):
             raise Unavailable(f"conmon {self.path or 'is not installed'}: install the package conmon, or set its path")
         return self.path
 
-    async def create(self, request: MonitorRequest) -> Started:
-        """Starts a monitor, which makes the process but does not start it. RuntimeFailed; nothing is left then."""
+    def prepare(self, request: MonitorRequest) -> Waiting:
+        """Starts a monitor that waits, so that its own start-up (2 ms) and the move to its cgroup (5 to 10 ms) pass
+        while the bundle is made ready. The bundle directory must be there, and the log's; config.json not yet.
+
+        Unavailable when conmon or the runtime is missing; HostError.
+        """
         arguments = [
-            *_common(request.id, request.runtime, request.bundle, request.exits, request.tty, request.stdin),
+            *plan_arguments(request.id, request.runtime, request.bundle, request.exits, request.tty, request.stdin),
             *(["--leave-stdin-open"] if request.leave_stdin_open else []),
-            *["--log-path", f"k8s-file:{request.log}" if request.log else "off"],
+            *["--log-path", plan_log(request.log)],
         ]
-        async with _Handshake(self._require(), arguments, request.cgroup_procs) as talk:
-            talk.go()
-            pid = await talk.answer(CREATE, f"{request.bundle}/runtime.log")
-        return Started(pid, _read_pid(f"{request.bundle}/monitor"))
+        talk, moved = self._begin(arguments, request.runtime, request.bundle, request.cgroup_procs, attach=False)
+        return Waiting(request, talk, moved)
+
+    async def create(self, request: MonitorRequest | Waiting) -> Started:
+        """Makes the process, and does not start it. RuntimeFailed; nothing is left then, nor when cancelled."""
+        waiting = request if isinstance(request, Waiting) else self.prepare(request)
+        wanted = waiting.request
+        return await self._finish(
+            waiting._talk, waiting._moved, CREATE, wanted.bundle, wanted.runtime, wanted.id, lambda: None
+        )
 
     async def exec(self, request: ExecRequest, connected: Callable[[], None]) -> Started:
-        """Starts one more process. `connected` is given its console before the program runs, so nothing is lost."""
+        """Starts one more process. `connected` is called when its console can be attached to, before the program
+        runs, so nothing is lost. RuntimeFailed; nothing is left then, nor when cancelled."""
         arguments = [
-            *_common(
+            *plan_arguments(
                 request.container, request.runtime, request.directory, request.directory, request.tty, request.stdin
             ),
             *["--exec", "--exec-attach", "--exec-process-spec", f"{request.directory}/process.json"],
             *["--log-path", "off"],
         ]
-        async with _Handshake(self._require(), arguments, request.cgroup_procs, attach=True) as talk:
-            talk.go()
-            await talk.attachable()
-            connected()
-            talk.go()
-            pid = await talk.answer(EXEC, f"{request.directory}/runtime.log")
-        return Started(pid, _read_pid(f"{request.directory}/monitor"))
+        talk, moved = self._begin(arguments, request.runtime, request.directory, request.cgroup_procs, attach=True)
+        return await self._finish(talk, moved, EXEC, request.directory, request.runtime, "", connected)
+
+    def _begin(
+        self, arguments: list[str], runtime: OciRuntime, directory: str, cgroup_procs: Sequence[str], *, attach: bool
+    ) -> tuple[Handshake, asyncio.Future[list[OSError]]]:
+        runtime.require()
+        talk = Handshake.begin([self._require(), *arguments], directory, attach=attach)
+        with open(f"{directory}/monitor", "w") as file:
+            file.write(str(talk.child.pid))
+        files = list(cgroup_procs) or [self._warm] if self._warm or cgroup_procs else []
+        moved = asyncio.get_running_loop().run_in_executor(None, move, talk.child.pid, files)
+        return talk, moved
+
+    async def _finish(
+        self,
+        talk: Handshake,
+        moved: asyncio.Future[list[OSError]],
+        prefix: str,
+        directory: str,
+        runtime: OciRuntime,
+        created: str,
+        connected: Callable[[], None],
+    ) -> Started:
+        """`created` is the container that must not be left behind, "" for an exec."""
+        with talk:
+            try:
+                talk.go()
+                if not created and await talk.attachable():
+                    connected()
+                    talk.go()
+                answer = await talk.answer()
+                for error in await moved:
+                    log.warning("monitor %d stays in the daemon's cgroup: %s", talk.child.pid, error)
+            except BaseException:
+                await asyncio.shield(_undo(talk, runtime, created))
+                raise
+            if answer.pid <= 0:
+                words = last_error(_read(f"{directory}/runtime.log")) or plain_words(answer.message)
+                await _undo(talk, runtime, created)
+                raise plan_failure(prefix, words)
+        return Started(answer.pid, talk.child)
 
     def attach(self, directory: str) -> Console:
+        """The console of a process: HostError when there is no monitor. Read it all the time: conmon, and with it
+        the process, stops when nobody does."""
         return Console.connect(directory)
 
     async def resize(self, directory: str, height: int, width: int) -> None:
@@ -144,19 +223,57 @@ class Monitor:
         return "created" if state.get("status") in ("created", "creating") else "running"
 
     async def end(self, directory: str) -> None:
-        """Ends a monitor that may be left without a process. None there is fine."""
+        """Ends the monitor of a directory, with a runtime that it may be waiting for, and returns when it is gone.
+        None there is fine. Call it before the runtime's `delete`, so that nothing is made any more."""
         pid = _read_pid(f"{directory}/monitor")
-        pidfd = open_pidfd(pid) if self.alive(directory) else None
-        if pidfd is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        if not pid or directory not in cmdline(pid):
+            pid = 0 if pid else leftovers(directory).get(directory, 0)
+        pidfd = open_pidfd(pid) if pid else None
+        if pidfd is None:
+            return
+        try:
+            if directory in cmdline(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                await wait_exit(pidfd)
+        finally:
             os.close(pidfd)
 
 
-def _common(id: str, runtime: OciRuntime, directory: str, exits: str, tty: bool, stdin: bool) -> list[str]:
+async def exit_code(started: Started, directory: str, container: str) -> int:
+    """Waits for the end of a process that this daemon started: its exit code; LOST when its monitor was killed."""
+    await started.monitor.wait()
+    code = read_exit(f"{directory}/{container}")
+    return LOST if code is None else code
+
+
+def leftovers(prefix: str) -> dict[str, int]:
+    """The monitors that live, of bundle and exec directories at or below `prefix`: directory -> pid.
+
+    Looks at every process of the host (20 ms for a thousand): for a daemon's start, not for every day.
+    """
+    found = {}
+    for name in os.listdir("/proc"):
+        arguments = cmdline(int(name)) if name.isdigit() else []
+        if "--bundle" in arguments[:-1] and "--exit-dir" in arguments:
+            directory = arguments[arguments.index("--bundle") + 1]
+            if directory == prefix or directory.startswith(prefix.rstrip("/") + "/"):
+                found[directory] = int(name)
+    return found
+
+
+async def _undo(talk: Handshake, runtime: OciRuntime, created: str) -> None:
+    """Ends the monitor; the runtime it waits for dies with it. Then the half-made container is removed."""
+    await talk.abandon()
+    if created:
+        await runtime.delete(created, force=True)
+
+
+def plan_arguments(id: str, runtime: OciRuntime, directory: str, exits: str, tty: bool, stdin: bool) -> list[str]:
+    """Pure: conmon's arguments, common to containers and execs."""
     arguments = [
-        *["--api-version", "1", "--cid", id, "--cuuid", id, "--name", id, "--runtime", runtime.path],
-        *["--bundle", directory, "--container-pidfile", f"{directory}/pid", "--conmon-pidfile", f"{directory}/monitor"],
+        *["--sync", "--no-sync-log", "--api-version", "1", "--cid", id, "--cuuid", id, "--name", id],
+        *["--runtime", runtime.path, "--bundle", directory, "--container-pidfile", f"{directory}/pid"],
         *["--exit-dir", exits, "--full-attach"],
         *(["--terminal"] if tty else []),
         *(["--stdin"] if stdin else []),
@@ -167,101 +284,17 @@ def _common(id: str, runtime: OciRuntime, directory: str, exits: str, tty: bool,
     return arguments
 
 
-class _Handshake:
-    """The pipes by which conmon reports: one for its answers, one that makes it go on, one for "attach now"."""
+def plan_log(path: str | None) -> str:
+    """Pure: conmon's log option. InvalidInput for a path that it would cut.
 
-    def __init__(self, path: str, arguments: list[str], cgroup_procs: Sequence[str], attach: bool = False) -> None:
-        self._argv = [path, *arguments]
-        if cgroup_procs:
-            enter = " ".join('echo $$ >"$1"; shift;' for _ in cgroup_procs)
-            self._argv = ["/bin/sh", "-c", f'{enter} exec "$@"', "sh", *cgroup_procs, *self._argv]
-        self._want_attach = attach
-        self._ours: list[int] = []
-
-    async def __aenter__(self) -> _Handshake:
-        sync, sync_end = os.pipe2(os.O_CLOEXEC)
-        start_end, start = os.pipe2(os.O_CLOEXEC)
-        attach, attach_end = os.pipe2(os.O_CLOEXEC)
-        self._ours = [sync, start, attach]
-        env = {**ENVIRONMENT, "_OCI_SYNCPIPE": "3", "_OCI_STARTPIPE": "4"}
-        fds = {3: sync_end, 4: start_end}
-        if self._want_attach:
-            env["_OCI_ATTACHPIPE"] = "5"
-            fds[5] = attach_end
-        errors = os.memfd_create("conmon", os.MFD_CLOEXEC)
-        self._ours.append(errors)
-        try:
-            self._child: Child = spawn(self._argv, env=env, stderr=errors, pass_fds=fds)
-        except HostError:
-            self._close()
-            raise
-        finally:
-            for fd in (sync_end, start_end, attach_end):
-                os.close(fd)
-        self._sync, self._attach = _Lines(sync), _Lines(attach)
-        self._start, self._errors = start, errors
-        return self
-
-    def go(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._start, b"\0")
-
-    async def attachable(self) -> None:
-        """Returns when the console's socket is there, or when conmon has failed: its answer says why."""
-        await self._attach.read()
-
-    async def answer(self, prefix: str, log: str) -> int:
-        """The pid, once the process is made."""
-        line = await self._sync.read()
-        said = json.loads(line) if line else {}
-        pid = int(said.get("data", -1))
-        if pid <= 0:
-            await self._child.wait()
-            raise plan_failure(
-                prefix, last_error(_read(log)) or plain_words(str(said.get("message", ""))) or self._said()
-            )
-        return pid
-
-    def _said(self) -> str:
-        return os.pread(self._errors, 4096, 0).decode("utf-8", "replace").strip()
-
-    async def __aexit__(self, *exc: object) -> None:
-        self._sync.close()
-        self._attach.close()
-        self._close()
-
-    def _close(self) -> None:
-        for fd in self._ours:
-            os.close(fd)
-
-
-class _Lines:
-    """Reads one line from a pipe without blocking the loop."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._loop = asyncio.get_running_loop()
-        self._data = b""
-        os.set_blocking(fd, False)
-
-    async def read(self) -> bytes:
-        """The next line; what there is at the end of file."""
-        while b"\n" not in self._data:
-            ready = asyncio.Event()
-            self._loop.add_reader(self._fd, ready.set)
-            try:
-                await ready.wait()
-            finally:
-                self._loop.remove_reader(self._fd)
-            part = os.read(self._fd, 65536)
-            if not part:
-                break
-            self._data += part
-        line, _, self._data = self._data.partition(b"\n")
-        return line
-
-    def close(self) -> None:
-        self._loop.remove_reader(self._fd)
+    >>> plan_log(None), plan_log("/a/b.log")
+    ('off', 'k8s-file:/a/b.log')
+    """
+    if path is None:
+        return "off"
+    if ":" in path:
+        raise InvalidInput(f"the monitor cannot write the log {path}: choose a root directory without a colon")
+    return f"k8s-file:{path}"
 
 
 def _command(directory: str, text: str) -> None:

@@ -8,11 +8,13 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from corral.errors import HostError
+from corral.errors import HostError, Unavailable
 from corral.linux.spawn import Completed, run
+from corral.runtime import start_fifo
 from corral.runtime.failure import last_error, plan_failure
 
 SECONDS = 60.0
+START = "failed to create task for container: failed to start shim task: OCI runtime start failed"
 
 
 class OciRuntime:
@@ -25,13 +27,52 @@ class OciRuntime:
     def global_arguments(self) -> list[str]:
         return ["--root", self.root]
 
-    async def start(self, id: str) -> None:
-        """Executes the program of a container that was created. RuntimeFailed with the shell's exit code."""
+    def require(self) -> None:
+        """Raises Unavailable when the program is gone."""
+        if not os.access(self.path, os.X_OK):
+            raise Unavailable(f"the OCI runtime {self.path} does not exist: install the package {self.name}")
+
+    async def start(self, id: str, pid: int = 0) -> None:
+        """Executes the program of a container that was created. RuntimeFailed with the shell's exit code.
+
+        With `pid`, the process that was made, it takes 0.1 ms instead of a command's 5 (see `start_fifo.py`).
+        """
+        quick = pid and start_fifo.knows(self.name, self.version)
+        if quick and await start_fifo.start(self.name, f"{self.root}/{id}/exec.fifo", pid):
+            return
         done = await self._run("start", id)
         if done.code != 0:
-            raise plan_failure(
-                "failed to create task for container: failed to start shim task: OCI runtime start failed", _words(done)
-            )
+            raise plan_failure(START, _words(done))
+
+    async def kill(self, id: str, signal: int) -> None:
+        """Sends a signal to the container's first process. HostError when it has none."""
+        done = await self._run("kill", id, str(signal))
+        if done.code != 0:
+            raise HostError(f"{self.name} kill {id}: {_words(done)}")
+
+    async def pause(self, id: str) -> None:
+        """Freezes all processes. HostError when it does not run."""
+        done = await self._run("pause", id)
+        if done.code != 0:
+            raise HostError(f"{self.name} pause {id}: {_words(done)}")
+
+    async def resume(self, id: str) -> None:
+        """The inverse of `pause`."""
+        done = await self._run("resume", id)
+        if done.code != 0:
+            raise HostError(f"{self.name} resume {id}: {_words(done)}")
+
+    def known(self) -> list[str]:
+        """The ids of all containers whose state the runtime keeps, whole or cut short."""
+        try:
+            return sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir() and entry.name != ".cache")
+        except FileNotFoundError:
+            return []
+
+    def forget(self, id: str) -> None:
+        """`delete` for a container whose processes have all ended and whose cgroups the caller removes: 0.1 ms
+        instead of a command's 5."""
+        shutil.rmtree(f"{self.root}/{id}", ignore_errors=True)
 
     async def delete(self, id: str, force: bool = False) -> None:
         """Removes a container's state and cgroups; forced, its processes too. One that does not exist is fine."""

@@ -12,7 +12,7 @@ from corral.runtime import init
 from corral.runtime.capabilities import plan_capabilities, plan_sets
 from corral.runtime.devices import plan_device, plan_device_rules
 from corral.runtime.input import BundleInput, BundleMount, IdMap
-from corral.runtime.mounts import default_mounts, plan_mounts, plan_root_propagation, plan_tmpfs
+from corral.runtime.mounts import default_mounts, plan_mounts, plan_root_propagation
 from corral.runtime.resources import plan_resources
 from corral.runtime.rlimits import plan_rlimits
 from corral.runtime.security import plan_paths
@@ -133,8 +133,7 @@ def plan_all_mounts(p: BundleInput) -> list[BundleMount]:
     )
     if p.uid_map and not spec.security.privileged:
         defaults = [_sys_read_only(mount) for mount in defaults]
-    given = {mount.target for mount in p.mounts}
-    mine = [*p.mounts, *(plan_tmpfs(target, text) for target, text in spec.tmpfs.items() if target not in given)]
+    mine = list(p.mounts)
     if p.init:
         mine.append(BundleMount(p.init, init.TARGET, "bind", ("bind", "ro", "rprivate")))
     return plan_mounts(defaults, mine)
