@@ -18,8 +18,7 @@ from corral.engine.registry import Live
 from corral.errors import Conflict, CorralError, NotFound, RuntimeFailed
 from corral.kit.ids import new_id
 from corral.model.process import Exec, ExecSpec
-from corral.runtime.exits import wait_for_exit
-from corral.runtime.monitor import ExecRequest
+from corral.runtime.monitor import ExecRequest, Started, exit_code
 
 KEPT_ENDED = 256  # sessions whose exit code can still be asked for
 
@@ -118,10 +117,10 @@ class Execs:
             undo.pop_all()
         record.running, record.pid = True, started.pid
         self._tell(record.id, "exec_start: " + " ".join(record.spec.command))
-        parts.tasks.start(f"exec {record.id[:12]}", self._wait(session, directory))
+        parts.tasks.start(f"exec {record.id[:12]}", self._wait(session, started, directory))
 
-    async def _wait(self, session: Session, directory: str) -> None:
-        code = await wait_for_exit(directory, session.live.id)
+    async def _wait(self, session: Session, started: Started, directory: str) -> None:
+        code = await exit_code(started, directory, session.live.id)
         self._finish(session.record.id, code)
         if session.hub is not None:
             await session.hub.ended(restarting=False)

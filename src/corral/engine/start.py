@@ -105,11 +105,13 @@ async def _run(parts: Parts, live: Live) -> Started:
         parts.exits.forget(id)
         os.makedirs(parts.paths.rootfs(id), exist_ok=True)
         undo.push_async_callback(teardown, parts, live)
+        waiting = parts.monitor.prepare(_request(parts, live))  # it starts up while the bundle is made ready
+        undo.push_async_callback(waiting.abandon)
         parts.images.mount(id, parts.paths.rootfs(id), ephemeral=live.record.spec.auto_remove)
         await _acquire_volumes(parts, live)
         netns = _netns(live, held)
         write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")
-        creating = asyncio.create_task(parts.monitor.create(_request(parts, live)))
+        creating = asyncio.create_task(parts.monitor.create(waiting))
         try:  # the network is attached while the runtime makes the process
             await _attach(parts, live, netns, undo)
             write_files(parts, live)
@@ -119,7 +121,7 @@ async def _run(parts: Parts, live: Live) -> Started:
         if live.hub.busy:
             live.hub.connect()
         watch_log(parts, live)
-        await runtime.start(id)
+        await runtime.start(id, started.pid)
         undo.pop_all()
     return started
 

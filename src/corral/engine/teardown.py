@@ -33,8 +33,8 @@ async def teardown(parts: Parts, live: Live) -> None:
 async def clear(parts: Parts, id: str, runtime: str, group: str) -> None:
     """The part of `teardown` that needs no record: process, monitor, mounts, cgroup, bundle."""
     bundle = parts.paths.bundle(id)
+    await parts.monitor.end(bundle)  # first, so that nothing is made any more
     await parts.runtimes.get(runtime).delete(id, force=True)
-    await parts.monitor.end(bundle)
     parts.images.unmount(parts.paths.rootfs(id))
     parts.cgroups.remove(group)
     shutil.rmtree(bundle, ignore_errors=True)

@@ -91,13 +91,18 @@ class Started:
 
 @dataclass
 class Waiting:
-    """A monitor that has started and waits for `Monitor.create`; `abandon` ends one that is not wanted any more."""
+    """A monitor that has started and waits for `Monitor.create`."""
 
     request: MonitorRequest
     _talk: Handshake
     _moved: asyncio.Future[list[OSError]]
+    taken: bool = False
 
     async def abandon(self) -> None:
+        """Ends it. Nothing happens where `create` has taken it over."""
+        if self.taken:
+            return
+        self.taken = True
         with self._talk:
             await self._talk.abandon()
             await self._moved
@@ -132,7 +137,7 @@ class Monitor:
     async def create(self, request: MonitorRequest | Waiting) -> Started:
         """Makes the process, and does not start it. RuntimeFailed; nothing is left then, nor when cancelled."""
         waiting = request if isinstance(request, Waiting) else self.prepare(request)
-        wanted = waiting.request
+        waiting.taken, wanted = True, waiting.request
         return await self._finish(
             waiting._talk, waiting._moved, CREATE, wanted.bundle, wanted.runtime, wanted.id, lambda: None
         )
