@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -30,6 +30,7 @@ class Session:
     record: Exec
     live: Live
     hub: Hub | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)  # it runs, or it has failed to
 
 
 class Execs:
@@ -116,6 +117,7 @@ class Execs:
             started = await parts.monitor.exec(request, hub.connect if hub.busy else lambda: None)
             undo.pop_all()
         record.running, record.pid = True, started.pid
+        session.begun.set()
         self._tell(record.id, "exec_start: " + " ".join(record.spec.command))
         parts.tasks.start(f"exec {record.id[:12]}", self._wait(session, started, directory))
 
@@ -127,8 +129,11 @@ class Execs:
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     async def resize(self, id: str, height: int, width: int) -> None:
-        """Conflict unless it runs."""
-        if not self._session(id).record.running:
+        """Conflict unless it runs. One that is being started is waited for: clients send its size at once."""
+        session = self._session(id)
+        if session.record.started:
+            await session.begun.wait()
+        if not session.record.running:
             raise Conflict(f"exec {id} is not running")
         await self._parts.monitor.resize(self._parts.paths.exec(id), height, width)
 
@@ -137,6 +142,7 @@ class Execs:
         if session is None or session.record.exit_code is not None:
             return
         session.record.running, session.record.exit_code, session.record.pid = False, code, 0
+        session.begun.set()
         session.live.execs.discard(id)
         self._ended.append(id)
         while len(self._ended) > KEPT_ENDED:

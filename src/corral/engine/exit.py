@@ -11,7 +11,7 @@ from corral.engine.registry import Live
 from corral.engine.remove import forget
 from corral.engine.restart import plan_delay, plan_restart
 from corral.engine.start import start_again
-from corral.engine.teardown import schedule_teardown
+from corral.engine.teardown import release_volumes, schedule_teardown
 from corral.engine.wait import tell_exit
 
 UNKNOWN_EXIT = 255  # the monitor was killed, or the machine went down: nobody saw the exit status
@@ -40,6 +40,7 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
     if live.hub:
         await live.hub.ended(restarting=again)
     await parts.networks.detach(live.id)
+    await release_volumes(parts, live)  # not later: whoever hears of the end may remove them at once
     record.state = replace(
         state,
         status="restarting" if again else "exited",

@@ -25,6 +25,11 @@ async def teardown(parts: Parts, live: Live) -> None:
     """Removes all that a process of a container left on the host. May be called again on what is half gone."""
     parts.rotator.unwatch(live.id)
     await clear(parts, live.id, live.record.runtime, parts.group(live))
+    await release_volumes(parts, live)
+
+
+async def release_volumes(parts: Parts, live: Live) -> None:
+    """Its volumes are free for others, and may be removed. May be called again."""
     for point in live.record.mount_points:
         if point.type == "volume" and parts.volumes.exists(point.name):
             await parts.volumes.release(point.name, live.id)
