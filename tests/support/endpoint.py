@@ -188,10 +188,10 @@ class Endpoint:
         assert "status" in last, f"import: {last}"
         return last
 
-    def create(self, *command: str, name: str = "", image: str = BUSYBOX, **config: Any) -> str:
+    def create(self, *command: str, name: str = "", image: str = BUSYBOX, version: str = "v1.41", **config: Any) -> str:
         """A container through the raw API; its id. `config` is the body's other fields, HostConfig among them."""
         body = {"Image": image, "Cmd": list(command)} | config
-        answer = self.post("/containers/create", body, query={"name": name} if name else None)
+        answer = self.post("/containers/create", body, query={"name": name} if name else None, version=version)
         assert answer.status == 201, answer
         return str(answer.json["Id"])
 

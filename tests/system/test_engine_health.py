@@ -46,8 +46,8 @@ def test_a_check_that_takes_too_long_fails(engine: Endpoint) -> None:
 
 
 def test_failures_in_the_start_period_do_not_count(engine: Endpoint) -> None:
-    check = _check(["CMD", "false"], StartPeriod=60_000 * MILLISECOND)
-    identity = engine.run("sleep", "100", Healthcheck=check)
+    check = _check(["CMD", "false"], StartPeriod=60_000 * MILLISECOND, StartInterval=150 * MILLISECOND)
+    identity = engine.run("sleep", "100", Healthcheck=check, version="v1.44")
     eventually(lambda: len(_health(engine, identity)["Log"] or []) >= 3, "three checks")
     assert _health(engine, identity)["Status"] == "starting"
 

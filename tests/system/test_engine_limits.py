@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.cgroups import PURE_V2, cpu_weight, value
 from tests.support.endpoint import Endpoint
+from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
@@ -115,5 +117,12 @@ def test_a_cgroup_parent_of_its_own(engine: Endpoint) -> None:
     finally:
         engine.remove_everything()
         for root in [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]:
-            if (root / parent.strip("/")).is_dir():
-                (root / parent.strip("/")).rmdir()
+            group = root / parent.strip("/")
+            eventually(lambda group=group: _gone(group), "the container's group is removed")
+
+
+def _gone(group: Path) -> bool:
+    """Removes the group if nothing is left in it."""
+    with contextlib.suppress(FileNotFoundError):
+        group.rmdir()
+    return not group.exists()

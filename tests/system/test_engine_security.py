@@ -102,7 +102,7 @@ def test_masked_and_read_only_places(engine: Endpoint) -> None:
     assert engine.execute(identity, "sh", "-c", "echo b > /proc/sysrq-trigger")[0] != 0
     assert engine.execute(identity, "sh", "-c", "cat /proc/timer_list 2>/dev/null | wc -c")[1] == "0\n"
     assert engine.execute(identity, "sh", "-c", "ls /sys/firmware | wc -l")[1] == "0\n"
-    assert engine.execute(identity, "sh", "-c", "mkdir /sys/fs/cgroup/x")[0] != 0
+    assert engine.execute(identity, "sh", "-c", "mkdir /sys/fs/cgroup/pids/x /sys/fs/cgroup/x/y")[0] != 0
 
 
 def test_only_harmless_devices(engine: Endpoint) -> None:
