@@ -10,7 +10,7 @@ from corral.api.docker.routes import ROUTES
 from corral.api.docker.routing import Router
 from corral.api.docker.system import HEADERS
 from corral.api.docker.versions import OLDEST, check_version, parse_version, split_version
-from corral.errors import CorralError, Unsupported
+from corral.errors import CorralError, Unsupported, from_oserror
 from corral.http.message import Answer, BodyTooLarge, ClientGone, Hijack, Request, Response
 from corral.http.parser import BadRequest
 
@@ -46,6 +46,8 @@ class DockerApi:
 
 
 def _failed(error: Exception, request: Request, version: str) -> Response:
+    if isinstance(error, OSError):  # a disk that is full, or has gone, says so wherever it is met
+        error = from_oserror(f"{request.method} {request.path}", error)
     if isinstance(error, CorralError):
         status, message = status_of(error), error.message
     elif isinstance(error, BadRequest | BodyTooLarge):
