@@ -36,7 +36,7 @@ def test_up_says_what_to_type_and_down_leaves_containers(bare: Instance) -> None
     said = bare.corral("up", "--detach", check=True).stdout
     assert f"export DOCKER_HOST=unix://{bare.root}/run/docker.sock" in said
     bare.import_image()
-    id = bare.corral("run", "-d", "busybox", "sleep", "1000", check=True).stdout.strip()
+    id = bare.corral("run", "-d", "--stop-timeout", "1", "busybox", "sleep", "1000", check=True).stdout.strip()
     pid = bare.inspect(id)["State"]["Pid"]
     assert "Containers go on" in bare.corral("down", check=True).stdout
     assert os.path.exists(f"/proc/{pid}")
@@ -56,7 +56,9 @@ def test_up_says_what_to_type_and_down_leaves_containers(bare: Instance) -> None
 def test_a_killed_daemon_is_no_excuse(bare: Instance, verb: tuple[str, ...]) -> None:
     bare.up()
     bare.import_image()
-    id = bare.corral("run", "-d", "-p", "127.0.0.1::80", "busybox", "sleep", "1000", check=True).stdout.strip()
+    id = bare.corral(
+        "run", "-d", "--stop-timeout", "1", "-p", "127.0.0.1::80", "busybox", "sleep", "1000", check=True
+    ).stdout.strip()
     pid = bare.inspect(id)["State"]["Pid"]
     bare.kill_daemon()
     assert os.path.exists(f"/proc/{pid}")
