@@ -207,6 +207,9 @@ class FakeContainers:
         if live.record.state.running:
             raise Unchanged("it runs")
         if live.record.path not in PROGRAMS:
+            live.record.state.exit_code = 127
+            if live.record.spec.auto_remove:
+                await self.remove(live.record.id)
             raise RuntimeFailed(f'exec: "{live.record.path}": executable file not found in $PATH: unknown', 127)
         live.ended.clear()
         live.record.state = State("running", pid=4711, started_at=time.time_ns())

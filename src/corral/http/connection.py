@@ -17,7 +17,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from corral.http.hangup import HangupWatch, hung_up
+from corral.http.hangup import HangupWatch, hung_up, unread
 from corral.http.message import Answer, Body, ClientGone, Hijack, Request, Response, StreamResponse
 from corral.http.parser import BadRequest, End, Head, RequestParser
 from corral.http.render import CONTINUE, LAST_CHUNK, bodyless, chunk, http_date, keep_alive_headers, response_head
@@ -284,7 +284,8 @@ class Connection(asyncio.Protocol):
             await self._hijack(body, answer)
             return False
         ended = self._eof and not self._parser.buffered
-        keep = keep and not (self._broken or ended or self._server.closing or body.awaited)
+        unread = body.awaited or self._parser.remaining > DISCARD
+        keep = keep and not (self._broken or ended or unread or self._server.closing)
         if isinstance(answer, Response):
             await self._send_whole(request, answer, keep)
             return keep
@@ -399,6 +400,19 @@ class Connection(asyncio.Protocol):
             await waiter
         if self._lost:
             raise ClientGone("the client has gone")
+
+    async def head_read(self) -> None:
+        """Returns when the client has read the head of a stream, or a moment has passed.
+
+        docker-py reads the head through a buffer that it then throws away, with whatever arrived together with the
+        head. No event tells that the other end has read, so this looks, every millisecond and at most ten times.
+        """
+        if self._family != socket.AF_UNIX:
+            return
+        for _ in range(10):
+            if self._lost or self._transport.is_closing() or not unread(self._fd):
+                return
+            await asyncio.sleep(0.001)
 
     def send_eof(self) -> None:
         self._flush()

@@ -159,6 +159,11 @@ class RequestParser:
         return len(self._buffer)
 
     @property
+    def remaining(self) -> int:
+        """Bytes of a sized body that have not come yet."""
+        return self._left if self._state == "sized" else 0
+
+    @property
     def idle(self) -> bool:
         """Between two requests, with nothing received of the next."""
         return self._state == "head" and not self._buffer

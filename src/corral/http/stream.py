@@ -20,13 +20,13 @@ class Stream:
     """
 
     HIGH: Final = 65536
-    __slots__ = ("_connection", "_ended", "_pieces", "_size", "_waiter", "gone")
+    __slots__ = ("_begun", "_connection", "_ended", "_pieces", "_size", "_waiter", "gone")
 
     def __init__(self, connection: Connection, rest: bytes) -> None:
         self._connection = connection
         self._pieces: deque[bytes] = deque((rest,) if rest else ())
         self._size = len(rest)
-        self._ended = False
+        self._ended = self._begun = False
         self._waiter: asyncio.Future[None] | None = None
         self.gone = asyncio.Event()
 
@@ -68,6 +68,9 @@ class Stream:
 
     async def write(self, data: bytes) -> None:
         """Sends; returns when the client keeps up. Raises ClientGone."""
+        if not self._begun:
+            await self._connection.head_read()
+            self._begun = True
         if self.gone.is_set():
             raise ClientGone("the client has gone")
         self._connection.send_soon(data)

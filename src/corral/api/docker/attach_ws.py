@@ -18,7 +18,7 @@ async def container_attach_ws(api: DockerApi, request: Request) -> Answer:
     """Before 1.42 all three streams are attached, whatever was asked for; before 1.28 messages are text."""
     version = version_of(request)
     want = wanted(request, every_stream=version < (1, 42))
-    container = api.engine.containers.get(name_of(request))
+    container = api.engine.containers.get(name_of(request).removesuffix("/attach"))
     headers = accept(request)
     session = await Session.open(api.engine, container, want, frames=False)
 
