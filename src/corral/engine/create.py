@@ -35,7 +35,7 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     image = parts.images.get(spec.image)
     id = new_id()
     spec, warnings = check(parts, _complete(parts, plan_merge(spec, image.config), id))
-    others = [(parts.registry.get(ref).record, mode) for ref, mode in map(_split_from, spec.volumes_from)]
+    others = [(_other(parts, ref).record, mode) for ref, mode in map(_split_from, spec.volumes_from)]
     points = plan_mount_points(spec, others, new_id)
     name = name or new_name(parts.registry.name_taken, random.Random())
     command = [*(spec.entrypoint or []), *(spec.command or [])]
@@ -128,7 +128,7 @@ def _complete(parts: Parts, spec: ContainerSpec, id: str) -> ContainerSpec:
     if not hostname:
         hostname = parts.host.hostname if _shares_host_name(spec) else short(id)
     if spec.network.mode.startswith("container:"):
-        peer = parts.registry.get(spec.network.mode.removeprefix("container:")).record
+        peer = _other(parts, spec.network.mode.removeprefix("container:")).record
         hostname = peer.spec.hostname
     return replace(spec, hostname=hostname, log=log, shm_size=spec.shm_size or parts.config.shm_size)
 
@@ -146,7 +146,15 @@ def _resolve_namespaces(parts: Parts, spec: ContainerSpec) -> Namespaces:
 def _resolve(parts: Parts, mode: str) -> str:
     if not mode.startswith("container:"):
         return mode
-    return f"container:{parts.registry.get(mode.removeprefix('container:')).id}"
+    return f"container:{_other(parts, mode.removeprefix('container:')).id}"
+
+
+def _other(parts: Parts, ref: str) -> Live:
+    """A container that is asked for as a part of this one. Not NotFound: clients take that for a missing image."""
+    try:
+        return parts.registry.get(ref)
+    except NotFound as error:
+        raise InvalidInput(error.message) from error
 
 
 def _resolve_network(parts: Parts, network: NetworkSpec) -> NetworkSpec:

@@ -250,6 +250,7 @@ class ContainerSpec(Struct):
     devices: list[Device] = []
     device_rules: list[str] = []
     cgroup_parent: str = ""
+    isolation: str = ""  # Windows' word; here only "default", kept for inspection
     storage_options: dict[str, str] = {}
     # its files
     mounts: list[Mount] = []

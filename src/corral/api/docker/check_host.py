@@ -83,7 +83,8 @@ def _refuse_unsupported(host: HostConfig) -> None:
     for request in host.DeviceRequests:
         wanted = " ".join(f"[{' '.join(words)}]" for words in request.Capabilities)
         raise Unsupported(f'could not select device driver "{request.Driver}" with capabilities: [{wanted}]')
-    check_volume_driver(host.VolumeDriver)
+    if host.Binds or host.Mounts:  # without a volume its driver does not matter
+        check_volume_driver(host.VolumeDriver)
 
 
 def check_volume_driver(name: str) -> None:

@@ -144,6 +144,7 @@ def _translate(config: Config, host: HostConfig, networking: NetworkingConfig, f
         volumes=config.Volumes,
         volumes_from=host.VolumesFrom,
         volume_driver=host.VolumeDriver,
+        isolation=host.Isolation,
         exposed_ports=exposed_ports(config.ExposedPorts),
         network=network_of(config, host, networking),
         log=log_of(host.LogConfig),

@@ -61,7 +61,7 @@ def host_config(container: Container, cgroup_version: int, default_runtime: str,
     shown |= {"UTSMode": spaces.uts, "UsernsMode": spaces.user, "ShmSize": spec.shm_size or 64 << 20}
     if spec.sysctls:
         shown["Sysctls"] = spec.sysctls
-    shown |= {"Runtime": spec.runtime or container.runtime or default_runtime, "Isolation": ""}
+    shown |= {"Runtime": spec.runtime or container.runtime or default_runtime, "Isolation": spec.isolation}
     shown |= resources(container, cgroup_version)
     if long := [mount(m) for m in spec.mounts if not m.short]:
         shown["Mounts"] = long
