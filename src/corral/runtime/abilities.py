@@ -126,8 +126,6 @@ def plan_allowed(wanted: Resources, able: Abilities) -> tuple[Resources, list[st
         if asked and not getattr(able, ability):
             wanted = replace(wanted, **{name: getattr(_EMPTY, name) for name in asked})
             warnings.append(warning)
-    if wanted.memory and not able.swap and not warnings:
-        wanted = replace(wanted, memory_swap=-1)
     return wanted, warnings
 
 

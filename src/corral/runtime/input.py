@@ -37,8 +37,8 @@ class BundleInput:
     `args` is what is executed, without an init program: `init` is the host path of one, "" for none.
     `namespaces` maps a kind ("mount", "pid", "ipc", "uts", "cgroup", "network", "user") to "" for a new one or to
     the path of one to join; a missing kind is the host's. `cgroup_path` is relative to each hierarchy's mount.
-    `cgroup_version` is 1 or 2. `seccomp` is OCI's (see `seccomp.py`), None for no filter. The fields from
-    `devices` on are what `complete` (see `resolve.py`) looks up.
+    `cgroup_version` is 1 or 2, `swap` whether the kernel counts swap. `seccomp` is OCI's (see `seccomp.py`), None
+    for no filter.
     """
 
     container: Container
@@ -61,3 +61,4 @@ class BundleInput:
     default_sysctls: Mapping[str, str] = field(default_factory=dict)
     apparmor: str = ""
     init: str = ""
+    swap: bool = True

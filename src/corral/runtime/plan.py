@@ -188,7 +188,7 @@ def plan_all_resources(p: BundleInput, wanted: Resources) -> dict[str, Any]:
     """Pure but for the numbers of block devices: the limits, and which devices may be used."""
     spec = p.container.spec
     rules = plan_device_rules(p.devices, spec.device_rules, privileged=spec.security.privileged)
-    return {"devices": rules, **plan_resources(wanted, p.cgroup_version)}
+    return {"devices": rules, **plan_resources(wanted, p.cgroup_version, swap=p.swap)}
 
 
 _ORDER = ("user", "mount", "network", "uts", "pid", "ipc", "cgroup")

@@ -17,10 +17,13 @@ _BILLION = 10**9
 Numbers = Callable[[str], tuple[int, int]]
 
 
-def plan_resources(wanted: Resources, cgroup_version: int, numbers: Numbers = device_number) -> dict[str, Any]:
+def plan_resources(
+    wanted: Resources, cgroup_version: int, numbers: Numbers = device_number, *, swap: bool = True
+) -> dict[str, Any]:
     """Pure but for `numbers`, which finds a device's numbers: OCI's linux.resources, only what is limited.
 
-    Also the input of the runtime's update. `cgroup_version` is 1 or 2.
+    Also the input of the runtime's update. `cgroup_version` is 1 or 2; `swap` tells whether the
+    kernel counts swap at all.
 
     >>> plan_resources(Resources(nano_cpus=500_000_000, pids_limit=9), 2)
     {'cpu': {'quota': 50000, 'period': 100000}, 'pids': {'limit': 9}}
@@ -28,7 +31,7 @@ def plan_resources(wanted: Resources, cgroup_version: int, numbers: Numbers = de
     {'memory': {'limit': 1048576, 'swap': 2097152}}
     """
     parts = {
-        "memory": plan_memory(wanted, cgroup_version),
+        "memory": plan_memory(wanted, cgroup_version, swap=swap),
         "cpu": plan_cpu(wanted, cgroup_version),
         "blockIO": plan_block_io(wanted, numbers),
     }
@@ -38,7 +41,7 @@ def plan_resources(wanted: Resources, cgroup_version: int, numbers: Numbers = de
     return found
 
 
-def plan_memory(wanted: Resources, cgroup_version: int) -> dict[str, Any]:
+def plan_memory(wanted: Resources, cgroup_version: int, *, swap: bool = True) -> dict[str, Any]:
     """Pure: OCI's memory. `swap` there is memory plus swap; with a memory limit alone it is twice that limit.
 
     >>> plan_memory(Resources(memory=100, memory_swap=-1, oom_kill_disable=True), 2)
@@ -47,9 +50,8 @@ def plan_memory(wanted: Resources, cgroup_version: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if wanted.memory:
         found["limit"] = wanted.memory
+    if swap and (wanted.memory or wanted.memory_swap):
         found["swap"] = wanted.memory_swap or (2 * wanted.memory if wanted.memory > 0 else -1)
-    elif wanted.memory_swap:
-        found["swap"] = wanted.memory_swap
     if wanted.memory_reservation:
         found["reservation"] = wanted.memory_reservation
     if cgroup_version == 1:  # v2 knows none of these

@@ -164,7 +164,7 @@ def compile_profile(profile: dict[str, Any], capabilities: Collection[str], host
 
 
 def _list(parent: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    value = parent.get(key) or []
+    value = [] if parent.get(key) is None else parent[key]
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise InvalidInput(f"Decoding seccomp profile failed: {key} is not a list of objects")
     return value

@@ -141,8 +141,9 @@ def _read(root: int, path: str) -> str:
         fd = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return ""
-    with open(fd, encoding="utf-8", errors="surrogateescape") as file:
-        try:
-            return file.read(_FILE_LIMIT)
-        except OSError:  # a directory, a device
-            return ""
+    try:
+        return os.read(fd, _FILE_LIMIT).decode("utf-8", "surrogateescape")
+    except OSError:  # a directory, a device
+        return ""
+    finally:
+        os.close(fd)
