@@ -46,8 +46,9 @@ class Waiter:
 
 
 def tell_exit(live: Live, *, gone: bool = False) -> None:
-    """Wakes who waits for this exit; with `gone` also who waits for the removal."""
+    """Wakes who waits for this exit; with `gone` also who waits for the removal, which is then no error."""
     state = live.record.state
+    result = WaitResult(state.exit_code, "" if gone else state.error)
     for waiter in list(live.waiters):
         if gone or waiter.condition != "removed":
-            waiter.resolve(WaitResult(state.exit_code, state.error))
+            waiter.resolve(result)
