@@ -12,6 +12,7 @@ from typing import NamedTuple
 from corral.errors import Conflict, from_oserror
 from corral.http.connection import Connection
 from corral.http.message import Handler
+from corral.http.tls import TlsLayer
 
 BACKLOG = 1024
 
@@ -66,11 +67,15 @@ class Server:
         """The port that is listened on (another than asked for when that was 0). HostError."""
         loop = asyncio.get_running_loop()
         try:
-            listener = await loop.create_server(lambda: Connection(self), host, port, ssl=ssl, backlog=BACKLOG)
+            listener = await loop.create_server(lambda: self._accept(ssl), host, port, backlog=BACKLOG)
         except OSError as error:
             raise from_oserror(f"listen on tcp://{host}:{port}", error) from error
         self._listeners.append(listener)
         return int(listener.sockets[0].getsockname()[1])
+
+    def _accept(self, ssl: tls.SSLContext | None) -> asyncio.Protocol:
+        connection = Connection(self)
+        return TlsLayer(ssl, connection, self.limits.head_seconds) if ssl else connection
 
     async def close(self, grace: float = 5.0) -> None:
         self.closing = True

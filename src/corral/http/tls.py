@@ -1,0 +1,180 @@
+"""TLS under a connection, with half-close: a client that ends its direction (close_notify) still gets the answer.
+
+asyncio's own TLS closes both directions then, which would cut off `echo x | docker run -i … cat` over TCP. So this
+is a protocol between the socket and the connection: encrypted bytes below, plain bytes above, OpenSSL's memory
+buffers between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import Any, cast
+
+log = logging.getLogger("corral.http")
+
+PIECE = 65536
+PLAIN_HTTP = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+
+
+class TlsLayer(asyncio.Protocol):
+    """Does the handshake, then is the transport of `inner`. A handshake must be done in `seconds`."""
+
+    def __init__(self, context: ssl.SSLContext, inner: asyncio.Protocol, seconds: float) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._inner = inner
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._ready = self._ended = self._notified = False
+
+    # What asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.below = cast(asyncio.Transport, transport)
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self.below.abort)
+
+    def data_received(self, data: bytes) -> None:
+        self._incoming.write(data)
+        self._advance()
+
+    def eof_received(self) -> bool:
+        """The socket's end of file."""
+        self._incoming.write_eof()
+        if not self._ready:
+            return False
+        self._advance()
+        return not self.below.is_closing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        if self._ready:
+            self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        if self._ready:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._ready:
+            self._inner.resume_writing()
+
+    # Between the two
+
+    def _advance(self) -> None:
+        try:
+            if not self._ready:
+                self._tls.do_handshake()
+                self._ready = True
+                self._stop_timer()
+                self._flush()
+                self._inner.connection_made(TlsTransport(self))
+            self._read()
+        except ssl.SSLWantReadError:
+            self._flush()
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError) as error:
+            self._flush()
+            self._end(error)
+        except ssl.SSLError as error:
+            self._fail(error)
+
+    def _read(self) -> None:
+        """Hands on what can be decrypted. Raises SSLWantReadError, SSLZeroReturnError."""
+        while not self.below.is_closing():
+            data = self._tls.read(PIECE)
+            self._flush()
+            if not data:
+                raise ssl.SSLZeroReturnError
+            self._inner.data_received(data)
+
+    def _end(self, error: ssl.SSLError) -> None:
+        """The client will send no more. Python's own sockets just end then, without saying goodbye."""
+        if not self._ready:
+            self._fail(error)
+        elif not self._ended:
+            self._ended = True
+            if not self._inner.eof_received():
+                self.close()
+
+    def _fail(self, error: ssl.SSLError) -> None:
+        log.debug("TLS: %s", error)
+        self._flush()
+        if error.reason == "HTTP_REQUEST":
+            self.below.write(PLAIN_HTTP)
+        if self._ready:
+            self._ended = True
+            self._inner.eof_received()
+        self.below.close()
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self.below.write(self._outgoing.read())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # What the transport asks
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._tls.write(data)
+        except ssl.SSLError as error:
+            log.debug("TLS: %s", error)
+            self.below.abort()
+        self._flush()
+
+    def notify(self) -> None:
+        """Says goodbye: nothing more will be written."""
+        if not self._notified:
+            self._notified = True
+            try:
+                self._tls.unwrap()
+            except ssl.SSLError as error:  # the other side's goodbye is not waited for
+                log.debug("TLS: %s", error)
+            self._flush()
+
+    def close(self) -> None:
+        self.notify()
+        self.below.close()
+
+
+class TlsTransport(asyncio.Transport):
+    """What a connection needs of a transport; everything that is not about TLS is the socket's."""
+
+    def __init__(self, layer: TlsLayer) -> None:
+        super().__init__()
+        self._layer = layer
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._layer.below.get_extra_info(name, default)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._layer.write(bytes(data))
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self._layer.notify()
+        self._layer.below.write_eof()
+
+    def close(self) -> None:
+        self._layer.close()
+
+    def abort(self) -> None:
+        self._layer.below.abort()
+
+    def is_closing(self) -> bool:
+        return self._layer.below.is_closing()
+
+    def pause_reading(self) -> None:
+        self._layer.below.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._layer.below.resume_reading()
+
+    def get_write_buffer_size(self) -> int:
+        return self._layer.below.get_write_buffer_size()

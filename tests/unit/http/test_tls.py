@@ -1,0 +1,153 @@
+"""TLS: half-close, client certificates, and what is no TLS at all."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+
+import pytest
+
+from corral.http.message import Answer, Hijack, Request, Response
+from corral.http.server import Limits, Server
+from corral.http.stream import Stream
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """(certificate, key) of one who is the authority, the server and the client."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    new = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run([*new, *name, "-out", cert, "-keyout", key], check=True, capture_output=True)
+    return cert, key
+
+
+def server_context(certificate: tuple[str, str], *, mutual: bool = True) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    if mutual:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificate[0])
+    return context
+
+
+def client_context(certificate: tuple[str, str], *, known: bool = True) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=certificate[0])
+    if known:
+        context.load_cert_chain(*certificate)
+    return context
+
+
+async def handler(request: Request) -> Answer:
+    if request.path == "/upper":
+        return Hijack(upper, 101, {"Connection": "Upgrade", "Upgrade": "tcp"}, "UPGRADED")
+    return Response(200, {}, await request.body() or b"hello")
+
+
+async def upper(stream: Stream) -> None:
+    data = b""
+    while piece := await stream.read():
+        data += piece
+    await stream.write(data.upper() + b"!")
+
+
+@pytest.fixture
+async def port(certificate: tuple[str, str]) -> AsyncIterator[int]:
+    server = Server(handler, Limits(head_seconds=0.5))
+    yield await server.listen_tcp("127.0.0.1", 0, server_context(certificate))
+    await server.close(grace=0.1)
+
+
+def talk(port: int, context: ssl.SSLContext, sent: bytes, *, goodbye: bool) -> bytes:
+    """Sends all, ends its direction (with close_notify, or just so), reads to the end. Blocks."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+
+        def step(function: object, *args: object) -> object:
+            while True:
+                try:
+                    return function(*args)  # type: ignore[operator]
+                except ssl.SSLWantReadError:
+                    if outgoing.pending:
+                        sock.sendall(outgoing.read())
+                    data = sock.recv(65536)
+                    incoming.write(data) if data else incoming.write_eof()
+
+        step(tls.do_handshake)
+        tls.write(sent)
+        if goodbye:
+            with suppress(ssl.SSLWantReadError):
+                tls.unwrap()
+        sock.sendall(outgoing.read())
+        sock.shutdown(socket.SHUT_WR)
+        answer = b""
+        with suppress(ssl.SSLZeroReturnError):
+            while data := step(tls.read, 65536):
+                answer += data  # type: ignore[operator]
+        return answer
+
+
+@pytest.mark.parametrize("goodbye", [True, False])
+async def test_a_half_closed_stream_still_gets_its_answer(
+    port: int, certificate: tuple[str, str], goodbye: bool
+) -> None:
+    sent = b"POST /upper HTTP/1.1\r\nHost: x\r\n\r\n" + b"abc" * 50000
+    answer = await asyncio.to_thread(talk, port, client_context(certificate), sent, goodbye=goodbye)
+    assert answer.endswith(b"\r\n\r\n" + b"ABC" * 50000 + b"!")
+
+
+async def test_plain_requests(port: int, certificate: tuple[str, str]) -> None:
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=client_context(certificate), server_hostname="localhost"
+    )
+    for size in (0, 5, 300_000):
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(size or 5) == (b"x" * size or b"hello")
+    writer.close()
+
+
+async def test_who_has_no_certificate_is_refused(port: int, certificate: tuple[str, str]) -> None:
+    context = client_context(certificate, known=False)
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await writer.drain()
+        if not await reader.read():
+            raise ConnectionError
+
+
+async def test_plain_http_is_told_so(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"Client sent an HTTP request to an HTTPS server." in await reader.read()
+    writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x00\xff", b"\x00" * 50])
+async def test_a_handshake_must_come_in_time(port: int, sent: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(reader.read(), 5)
+        raise ConnectionError
+    writer.close()
