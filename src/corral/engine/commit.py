@@ -57,6 +57,7 @@ async def commit(parts: Parts, live: Live, request: CommitRequest) -> str:
                 ref=request.ref,
                 author=request.author,
                 comment=request.comment,
+                created_by=" ".join(live.record.spec.command or []),
             )
         finally:
             if frozen:
