@@ -40,11 +40,11 @@ class TlsLayer(asyncio.Protocol):
         self._advance()
 
     def eof_received(self) -> bool:
-        """The socket's end of file."""
-        self._incoming.write_eof()
+        """The socket's end of file. Python's own sockets half-close so, without saying goodbye; OpenSSL would take
+        that for an attack and refuse to go on, so it is not told."""
         if not self._ready:
             return False
-        self._advance()
+        self._end()
         return not self.below.is_closing()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -73,9 +73,9 @@ class TlsLayer(asyncio.Protocol):
             self._read()
         except ssl.SSLWantReadError:
             self._flush()
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError) as error:
+        except ssl.SSLZeroReturnError:
             self._flush()
-            self._end(error)
+            self._end()
         except ssl.SSLError as error:
             self._fail(error)
 
@@ -88,13 +88,11 @@ class TlsLayer(asyncio.Protocol):
                 raise ssl.SSLZeroReturnError
             self._inner.data_received(data)
 
-    def _end(self, error: ssl.SSLError) -> None:
-        """The client will send no more. Python's own sockets just end then, without saying goodbye."""
-        if not self._ready:
-            self._fail(error)
-        elif not self._ended:
+    def _end(self) -> None:
+        """The client will send no more."""
+        if self._ready and not self._ended:
             self._ended = True
-            if not self._inner.eof_received():
+            if not self._inner.eof_received() and not self.below.is_closing():
                 self.close()
 
     def _fail(self, error: ssl.SSLError) -> None:

@@ -31,6 +31,7 @@ PLUGINS: Final[Json] = {
     "Network": ["bridge", "host", "null"],
     "Volume": ["local"],
 }
+SECURITY: Final = ("name=seccomp,profile=builtin", "name=cgroupns")  # what every host gives, by default
 NO_SWARM: Final[Json] = {
     "ControlAvailable": False,
     "Error": "",
@@ -98,7 +99,7 @@ def identity(engine: Engine) -> Json:
         "RuncCommit": {"ID": host.runtimes.get(host.default_runtime, ["", ""])[1]},
         "ContainerdCommit": {"ID": ""},
         "InitCommit": {"ID": ""},
-        "SecurityOptions": host.security_options,
+        "SecurityOptions": host.security_options or list(SECURITY),
         "CDISpecDirs": [],
     }
 
