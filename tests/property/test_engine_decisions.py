@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from corral.engine.adoption import Found, plan_adoption
 from corral.engine.healthplan import plan_health, plan_interval
 from corral.engine.merge import plan_environment, plan_merge
-from corral.engine.mounts import plan_mount_points, plan_tmpfs_options
+from corral.engine.mounts import plan_mount_points
 from corral.engine.restart import LONGEST_DELAY, plan_boot, plan_delay, plan_restart
 from corral.kit.clock import SECOND, from_rfc3339, parse_duration, to_rfc3339
 from corral.model.container import ContainerSpec, Health, HealthCheck, HealthResult, Mount, RestartPolicy, State
 from corral.model.image import ImageConfig
+from corral.runtime.mounts import plan_tmpfs
 
 statuses = st.sampled_from(["created", "running", "paused", "restarting", "removing", "exited", "dead"])
 policies = st.builds(
@@ -83,8 +84,9 @@ def test_one_mount_for_each_target(mounts: list[Mount], volumes: list[str]) -> N
 
 @given(st.lists(st.sampled_from(["exec", "noexec", "suid", "dev", "size=1k", "ro"]), unique=True))
 def test_tmpfs_is_safe_unless_asked_otherwise(options: list[str]) -> None:
-    planned = plan_tmpfs_options(",".join(options))
-    assert ("noexec" in planned) is ("exec" not in options or "noexec" in options)
+    planned = plan_tmpfs("/t", ",".join(options)).options
+    last = [o for o in options if o in ("exec", "noexec")][-1:]
+    assert ("noexec" in planned) is (last != ["exec"])
 
 
 @given(st.lists(st.integers(-1, 2), max_size=12), st.integers(1, 4))
