@@ -5,7 +5,7 @@ Each rule names the version that changed its field. The request is changed in pl
 
 from __future__ import annotations
 
-from corral.api.docker import parts, settings
+from corral.api.docker import settings
 from corral.api.docker.netmode import endpoint_of, is_bridge, is_private, is_user_defined
 from corral.api.docker.settings import Config, HostConfig, NetworkingConfig
 from corral.errors import InvalidInput
@@ -77,9 +77,6 @@ def _adapt_mount(mount: settings.Mount, version: Version) -> None:
     if version < (1, 44) and mount.Type == "bind":
         if bind is not None and bind.ReadOnlyForceRecursive:
             raise InvalidInput("BindOptions.ReadOnlyForceRecursive needs API v1.44 or newer")
-        if mount.ReadOnly:  # read-only reached only the top mount then
-            mount.BindOptions = bind or parts.BindOptions()
-            mount.BindOptions.ReadOnlyNonRecursive = True
     if version < (1, 45) and mount.VolumeOptions is not None and mount.VolumeOptions.Subpath:
         raise InvalidInput("VolumeOptions.Subpath needs API v1.45 or newer")
     if version < (1, 48) and mount.Type == "image":

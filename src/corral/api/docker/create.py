@@ -55,6 +55,7 @@ def parse_create(
     warnings += check_config(request) + check_host(request, host, facts, exists)
     warnings += check_resources(host, facts, update=False)
     spec = _translate(request, host, networking, facts)
+    spec.mounts = mounts_of(host, shallow=version < (1, 44))
     spec.platform = platform
     return NewContainer(clean_name(name), spec, warnings + unknown_warnings(unknown))
 
@@ -139,7 +140,6 @@ def _translate(config: Config, host: HostConfig, networking: NetworkingConfig, f
         devices=devices_of(host.Devices),
         device_rules=host.DeviceCgroupRules,
         cgroup_parent=host.CgroupParent,
-        mounts=mounts_of(host),
         tmpfs=tmpfs_of(host),
         volumes=config.Volumes,
         volumes_from=host.VolumesFrom,

@@ -140,11 +140,16 @@ def _check_options(mount: settings.Mount) -> None:
     check_tmpfs_options(mount.TmpfsOptions)
 
 
-def mounts_of(host: settings.HostConfig) -> list[Mount]:
-    """Both forms, in the order given, no two for one place. InvalidInput "Duplicate mount point: …"."""
+def mounts_of(host: settings.HostConfig, *, shallow: bool = False) -> list[Mount]:
+    """Both forms, in the order given, no two for one place. InvalidInput "Duplicate mount point: …".
+
+    `shallow`: a read-only bind leaves the mounts below it as they are (so before API 1.44).
+    """
     mounts = [parse_bind(text) for text in host.Binds] + [_translate(mount) for mount in host.Mounts]
     taken = {posixpath.normpath(target) for target in host.Tmpfs}
     for mount in mounts:
+        if shallow and mount.type == "bind" and mount.read_only:
+            mount.read_only_non_recursive = True
         place = posixpath.normpath(mount.target)
         if place in taken:
             raise InvalidInput(f"Duplicate mount point: {place if mount.short else mount.target}")

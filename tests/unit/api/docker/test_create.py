@@ -436,6 +436,8 @@ class TestOlderApis:
         mounts = [{"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": True}]
         assert create({"Mounts": mounts}, version=(1, 43)).spec.mounts[0].read_only_non_recursive
         assert not create({"Mounts": mounts}).spec.mounts[0].read_only_non_recursive
+        assert create({"Binds": ["/a:/b:ro"]}, version=(1, 43)).spec.mounts[0].read_only_non_recursive
+        assert not create({"Binds": ["/a:/b"]}, version=(1, 43)).spec.mounts[0].read_only_non_recursive
 
     def test_the_mac_address_was_the_container_s(self) -> None:
         old = create(MacAddress="02:42:ac:11:00:09", version=(1, 43))
