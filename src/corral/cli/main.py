@@ -51,7 +51,7 @@ def dispatch(words: list[str]) -> int:
             print(describe(name))
             return 0
         return verb.run(Session(from_environment(parsed.text("root") or root)), parsed)
-    raise unknown(name)
+    raise unknown(name, " ".join(words), root)
 
 
 def global_options(words: list[str]) -> tuple[str, list[str]]:
@@ -87,9 +87,17 @@ def find_verb(words: list[str]) -> tuple[str, list[str]]:
     return (words[0], words[1:]) if words else ("", [])
 
 
-def unknown(name: str) -> Failure:
+def unknown(name: str, words: str, root: str) -> Failure:
+    """What is no verb here: Docker's own client may have it, or it is a slip of the pen."""
     import difflib
 
+    if name in registry.ELSEWHERE:
+        from corral.cli.instance import from_environment
+
+        docker = f"docker -H {from_environment(root).url} {words}"
+        return Failure(
+            f"corral: '{name}' is not offered by this command; Docker's own speaks to Corral too: {docker}", 1
+        )
     close = difflib.get_close_matches(name, registry.ALL, 1)
     hint = f" Did you mean `corral {close[0]}`?" if close else ""
     return Failure(f"corral: '{name}' is not a corral command.{hint}\nAll commands: corral help", 1)
@@ -111,11 +119,29 @@ def overview() -> str:
     )
 
 
+def named_verb(words: list[str]) -> str:
+    """The verb of a command line that may be wrong, "" if it has none. Pure.
+
+    >>> named_verb(["--root", "/x", "run", "--nope"]), named_verb(["--nope", "run"])
+    ('run', '')
+    """
+    try:
+        name = find_verb(global_options(words)[1])[0]
+    except Misuse:
+        return ""
+    return name if name in registry.ALL else ""
+
+
 def complain(failure: Failure, words: list[str]) -> int:
     """The message on stderr, and the exit code."""
     sys.stdout.flush()
     sys.stderr.write(failure.message.rstrip("\n") + "\n")
     if isinstance(failure, Misuse):
-        name = next((word for word in words if word in registry.ALL), "")
+        name = named_verb(words)
         sys.stderr.write(f"\nSee: corral {name + ' ' if name else ''}--help\n")
+        if failure.message.startswith("unknown") and name and name not in registry.MANAGE:
+            from corral.cli.instance import from_environment
+
+            url = from_environment(global_options(words)[0]).url
+            sys.stderr.write(f"Docker's own client speaks to Corral too: docker -H {url} {name} …\n")
     return failure.code

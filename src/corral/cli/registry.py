@@ -61,6 +61,13 @@ IMAGES: dict[str, tuple[str, str]] = {
 GROUPS = {"Corral itself": MANAGE, "Containers": CONTAINERS, "Images": IMAGES}
 ALL = {**MANAGE, **CONTAINERS, **IMAGES}
 
+# What Docker's client has beyond these; it speaks to Corral as well
+ELSEWHERE = (
+    *("build", "builder", "buildx", "compose", "config", "container", "context", "image", "login", "logout"),
+    *("manifest", "network", "node", "plugin", "pull", "push", "search", "secret", "service", "stack", "swarm"),
+    *("system", "trust", "volume"),
+)
+
 # Docker's long forms of the same verbs
 ALIASES = {
     ("container", "ls"): "ps",
