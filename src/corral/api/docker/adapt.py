@@ -74,9 +74,8 @@ def _adapt_mount(mount: settings.Mount, version: Version) -> None:
         for name, type_ in (("VolumeOptions", "volume"), ("BindOptions", "bind"), ("TmpfsOptions", "tmpfs")):
             if getattr(mount, name) is not None and mount.Type != type_:
                 raise InvalidInput(f'{name} must not be specified on mount type "{mount.Type}"')
-    if version < (1, 44) and mount.Type == "bind":
-        if bind is not None and bind.ReadOnlyForceRecursive:
-            raise InvalidInput("BindOptions.ReadOnlyForceRecursive needs API v1.44 or newer")
+    if version < (1, 44) and mount.Type == "bind" and bind is not None and bind.ReadOnlyForceRecursive:
+        raise InvalidInput("BindOptions.ReadOnlyForceRecursive needs API v1.44 or newer")
     if version < (1, 45) and mount.VolumeOptions is not None and mount.VolumeOptions.Subpath:
         raise InvalidInput("VolumeOptions.Subpath needs API v1.45 or newer")
     if version < (1, 48) and mount.Type == "image":

@@ -49,16 +49,13 @@ Reader = Callable[[Any, At, Decoded], Any]
 def decode(body: bytes, shape: type[B]) -> tuple[B, list[str]]:
     """The body as a `shape`, and the paths of unknown fields. InvalidInput in dockerd's words.
 
-    >>> from corral.api.docker.gotypes import Int64
-    >>> class Pet(Body):
-    ...     Name: str = ""
-    ...     Age: Int64 = 0
-    >>> decode(b'{"name": "Rex", "Tail": 1}', Pet)
-    (Pet(Name='Rex', Age=0), ['Tail'])
-    >>> decode(b'{"Age": "old"}', Pet)
+    >>> from corral.api.docker.parts import Ulimit
+    >>> decode(b'{"name": "nofile", "Tail": 1}', Ulimit)
+    (Ulimit(Name='nofile', Hard=0, Soft=0), ['Tail'])
+    >>> decode(b'{"Hard": "no"}', Ulimit)
     Traceback (most recent call last):
         ...
-    corral.errors.InvalidInput: invalid JSON: json: cannot unmarshal string into Go struct field Pet.Age of type int64
+    corral.errors.InvalidInput: invalid JSON: json: cannot unmarshal string into Go struct field Ulimit.Hard of type int64
     """
     found = Decoded([])
     value = parse(body)
