@@ -52,10 +52,10 @@ def decode(body: bytes, shape: type[B]) -> tuple[B, list[str]]:
     >>> from corral.api.docker.parts import Ulimit
     >>> decode(b'{"name": "nofile", "Tail": 1}', Ulimit)
     (Ulimit(Name='nofile', Hard=0, Soft=0), ['Tail'])
-    >>> decode(b'{"Name": 1}', Ulimit)
+    >>> decode(b"[]", Ulimit)
     Traceback (most recent call last):
         ...
-    corral.errors.InvalidInput: invalid JSON: json: cannot unmarshal number into Go struct field Ulimit.Name of type string
+    corral.errors.InvalidInput: invalid JSON: json: cannot unmarshal array into Go value of type units.Ulimit
     """
     found = Decoded([])
     value = parse(body)
