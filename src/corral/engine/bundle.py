@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from corral.engine.namespaces import joinable, plan_namespaces
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import HostError
+from corral.linux import mounts as linux_mounts
 from corral.model.container import BoundPort, Container, Endpoint, Mount, MountPoint, PortBinding, Struct
 from corral.model.process import ExecSpec
 from corral.runtime.capabilities import plan_capabilities
@@ -53,6 +55,7 @@ def read_seated(bundle: str) -> Seated:
 def write_config(parts: Parts, live: Live, netns: str | None) -> None:
     """Writes config.json, and the engine's files with what is known before the network is attached."""
     bundle = parts.paths.bundle(live.id)
+    make_shared_memory(parts, live)
     for name in FILES:
         _write(f"{bundle}/{name}", b"")
     _write(f"{bundle}/config.json", msgspec.json.encode(plan_bundle(look_up(parts, live, netns))))
@@ -92,6 +95,7 @@ def look_up(parts: Parts, live: Live, netns: str | None) -> BundleInput:
         default_sysctls=parts.default_sysctls,
         apparmor=plan_apparmor(security, parts.limits),
         init=find_init(parts.config.init_path) if wants_init(parts, spec) else "",
+        swap=parts.abilities.swap,
     )
 
 
@@ -105,11 +109,30 @@ def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
     mounts = [
         plan_bind(f"{files}/{name}", target, read_only=read_only) for name, target in FILES.items() if target not in own
     ]
-    if record.spec.namespaces.ipc.startswith("container:"):
-        peer = parts.registry.get(record.spec.namespaces.ipc.removeprefix("container:")).record
-        mounts.append(plan_bind(f"/proc/{peer.state.pid}/root/dev/shm", "/dev/shm"))
+    shm = shared_memory(parts, record)
+    if shm:
+        mounts.append(plan_bind(shm, "/dev/shm"))
     mounts += [plan_mount(point, live.sources.get(point.target, point.source)) for point in record.mount_points]
     return mounts + [plan_tmpfs(clean(target), options) for target, options in record.spec.tmpfs.items()]
+
+
+def shared_memory(parts: Parts, record: Container) -> str:
+    """The host directory that is its /dev/shm, "" where it has one that nobody shares (or the host's, by default)."""
+    ipc = record.spec.namespaces.ipc
+    if ipc.startswith("container:"):
+        peer = parts.registry.get(ipc.removeprefix("container:")).record
+        return "/dev/shm" if peer.spec.namespaces.ipc == "host" else shared_memory(parts, peer)
+    return f"{parts.paths.bundle(record.id)}/shm" if ipc == "shareable" else ""
+
+
+def make_shared_memory(parts: Parts, live: Live) -> None:
+    """A shareable container's /dev/shm lies on the host: a mount in its own namespace could not be joined."""
+    spec = live.record.spec
+    if spec.namespaces.ipc == "shareable":
+        target = f"{parts.paths.bundle(live.id)}/shm"
+        os.makedirs(target, exist_ok=True)
+        flags = linux_mounts.MS_NOSUID | linux_mounts.MS_NODEV | linux_mounts.MS_NOEXEC
+        linux_mounts.mount("shm", target, "tmpfs", flags, f"mode=1777,size={spec.shm_size or parts.config.shm_size}")
 
 
 def plan_mount(point: MountPoint, source: str) -> BundleMount:

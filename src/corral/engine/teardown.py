@@ -6,6 +6,7 @@ import shutil
 
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
+from corral.linux.mounts import unmount
 
 
 def schedule_teardown(parts: Parts, live: Live) -> None:
@@ -41,6 +42,7 @@ async def clear(parts: Parts, id: str, runtime: str, group: str) -> None:
     await parts.monitor.end(bundle)  # first, so that nothing is made any more
     await parts.runtimes.get(runtime).delete(id, force=True)
     parts.images.unmount(parts.paths.rootfs(id))
+    unmount(f"{bundle}/shm", lazy=True)
     parts.cgroups.remove(group)
     shutil.rmtree(bundle, ignore_errors=True)
     parts.exits.forget(id)

@@ -58,7 +58,7 @@ def plan_update(now: Resources, fields: Mapping[str, Any]) -> Resources:
 async def _apply(parts: Parts, live: Live, resources: Resources) -> None:
     try:
         await parts.runtimes.get(live.record.runtime).update(
-            live.id, plan_resources(resources, parts.host.cgroup_version)
+            live.id, plan_resources(resources, parts.host.cgroup_version, swap=parts.abilities.swap)
         )
     except CorralError as error:
         raise HostError(f"Cannot update container {live.id}: {error.message}") from error
