@@ -24,12 +24,13 @@ from corral.model.container import Container, ContainerSpec, Device, Resources, 
 from corral.model.process import ExecSpec
 from corral.runtime.capabilities import plan_capabilities
 from corral.runtime.choose import choose, find_runtimes, read_unified_controllers
+from corral.runtime.conmon import leftovers
 from corral.runtime.console import Console
 from corral.runtime.devices import resolve_devices
 from corral.runtime.exits import Exits, read_exit
 from corral.runtime.init import find_init
 from corral.runtime.input import BundleInput
-from corral.runtime.monitor import ExecRequest, Monitor, MonitorRequest, Started, exit_code, leftovers
+from corral.runtime.monitor import ExecRequest, Monitor, MonitorRequest, Started, exit_code
 from corral.runtime.mounts import plan_bind, plan_tmpfs
 from corral.runtime.oci import OciRuntime
 from corral.runtime.plan import plan_bundle, plan_exec
@@ -473,9 +474,9 @@ async def test_what_a_next_daemon_finds(box: Box) -> None:
     id, _ = box.write("sleep", "100")
     bundle = box.bundle(id)
     waiting = box.monitor.prepare(box.request(id))
-    assert box.monitor.alive(bundle) and await box.monitor.process_state(bundle, id, box.runtime) == ""
+    assert box.monitor.waits(bundle) and await box.monitor.process_state(bundle, id, box.runtime) == ""
     started = await box.monitor.create(waiting)
-    assert await Monitor().process_state(bundle, id, box.runtime) == "created"
+    assert await Monitor().process_state(bundle, id, box.runtime) == "created" and not box.monitor.waits(bundle)
     await box.runtime.start(id, started.pid)
     assert await Monitor().process_state(bundle, id, box.runtime) == "running"
     assert Monitor().pids(bundle) == (started.pid, started.monitor_pid)

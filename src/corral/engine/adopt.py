@@ -151,6 +151,8 @@ async def sweep(parts: Parts) -> None:
     for id in parts.exits.known() - known:
         parts.exits.forget(id)
     for id in _entries(f"{parts.paths.run}/e"):
+        if parts.monitor.waits(parts.paths.exec(id)):
+            await parts.monitor.end(parts.paths.exec(id))
         if not parts.monitor.alive(parts.paths.exec(id)):
             await asyncio.to_thread(shutil.rmtree, parts.paths.exec(id), ignore_errors=True)
     await parts.networks.sweep(known)

@@ -29,9 +29,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from corral.errors import InvalidInput, Unavailable, from_oserror
+from corral.errors import Unavailable, from_oserror
 from corral.linux.proc import alive, cmdline, open_pidfd, start_time, wait_exit
 from corral.linux.spawn import Child
+from corral.runtime.conmon import leftovers, plan_arguments, plan_log
 from corral.runtime.console import Console
 from corral.runtime.exits import read_exit
 from corral.runtime.failure import last_error, plan_failure
@@ -217,6 +218,10 @@ class Monitor:
         pid = _read_pid(f"{directory}/monitor")
         return pid > 0 and directory in cmdline(pid)
 
+    def waits(self, directory: str) -> bool:
+        """Whether it has made nothing: its daemon died before saying "go", and nobody else ever will. `end` it."""
+        return self.alive(directory) and not _read_pid(f"{directory}/pid")
+
     async def process_state(self, bundle: str, id: str, runtime: OciRuntime) -> ProcessState:
         """What became of a bundle's process. A zombie has ended: its monitor is about to say how."""
         pid = _read_pid(f"{bundle}/pid")
@@ -252,54 +257,11 @@ async def exit_code(started: Started, directory: str, container: str) -> int:
     return LOST if code is None else code
 
 
-def leftovers(prefix: str) -> dict[str, int]:
-    """The monitors that live, of bundle and exec directories at or below `prefix`: directory -> pid.
-
-    Looks at every process of the host (20 ms for a thousand): for a daemon's start, not for every day.
-    """
-    found = {}
-    for name in os.listdir("/proc"):
-        arguments = cmdline(int(name)) if name.isdigit() else []
-        if "--bundle" in arguments[:-1] and "--exit-dir" in arguments:
-            directory = arguments[arguments.index("--bundle") + 1]
-            if directory == prefix or directory.startswith(prefix.rstrip("/") + "/"):
-                found[directory] = int(name)
-    return found
-
-
 async def _undo(talk: Handshake, runtime: OciRuntime, created: str) -> None:
     """Ends the monitor; the runtime it waits for dies with it. Then the half-made container is removed."""
     await talk.abandon()
     if created:
         await runtime.delete(created, force=True)
-
-
-def plan_arguments(id: str, runtime: OciRuntime, directory: str, exits: str, tty: bool, stdin: bool) -> list[str]:
-    """Pure: conmon's arguments, common to containers and execs."""
-    arguments = [
-        *["--sync", "--no-sync-log", "--api-version", "1", "--cid", id, "--cuuid", id, "--name", id],
-        *["--runtime", runtime.path, "--bundle", directory, "--container-pidfile", f"{directory}/pid"],
-        *["--exit-dir", exits, "--full-attach"],
-        *(["--terminal"] if tty else []),
-        *(["--stdin"] if stdin else []),
-    ]
-    given = [*runtime.global_arguments, "--log", f"{directory}/runtime.log", "--log-format", "json"]
-    for argument in given:
-        arguments += ["--runtime-arg", argument]
-    return arguments
-
-
-def plan_log(path: str | None) -> str:
-    """Pure: conmon's log option. InvalidInput for a path that it would cut.
-
-    >>> plan_log(None), plan_log("/a/b.log")
-    ('off', 'k8s-file:/a/b.log')
-    """
-    if path is None:
-        return "off"
-    if ":" in path:
-        raise InvalidInput(f"the monitor cannot write the log {path}: choose a root directory without a colon")
-    return f"k8s-file:{path}"
 
 
 def _command(directory: str, text: str) -> None:

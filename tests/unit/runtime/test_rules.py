@@ -18,11 +18,11 @@ from corral.model.container import Device, Resources, Security, ThrottleDevice, 
 from corral.runtime.abilities import Abilities, format_list, parse_list, plan_allowed
 from corral.runtime.capabilities import plan_capabilities
 from corral.runtime.choose import FoundRuntime, choose
+from corral.runtime.conmon import plan_log
 from corral.runtime.devices import parse_rule, resolve_devices
 from corral.runtime.failure import last_error, plan_failure
 from corral.runtime.handshake import parse_answer
 from corral.runtime.init import find_init, is_static
-from corral.runtime.monitor import plan_log
 from corral.runtime.mounts import check_propagation, plan_bind, plan_tmpfs
 from corral.runtime.resources import plan_resources
 from corral.runtime.rlimits import plan_rlimits
