@@ -64,7 +64,14 @@ STEPS = [
     Step(
         "load nonsense", "load", stdin="this is no tar" * 100, code=1, compare="c", why="the tar reader's words differ"
     ),
-    Step("save a missing image", "save -o {folder}/x.tar nosuch", code=1, err="No such image: nosuch"),
+    Step(
+        "save a missing image",
+        "save -o {folder}/x.tar nosuch",
+        code=1,
+        err="No such image: nosuch",
+        compare="co",
+        why="28 completes the name",
+    ),
     Step("rmi one tag", "rmi day:two", out="Untagged: day:two"),
     Step("rmi a missing one", "rmi nosuch", code=1, err="No such image: nosuch"),
     Step("rmi force a missing one", "rmi -f nosuch", code=0, compare="co", why="20.10 and 28 clients differ in words"),

@@ -211,7 +211,8 @@ def _stats_stream(day: Day) -> Outcome:
 
 def _top(day: Day) -> Outcome:
     done = day.docker("top", "web", "-o", "pid,comm")
-    return Outcome(done.code, re.sub(r"(?m)^\d+ +", "N ", done.out), done.err)
+    lines = [re.sub(r"^\d+ +", "N ", line) for line in done.out.splitlines()]
+    return Outcome(done.code, "\n".join(lines[:2]), done.err)  # whether a third sleeps or forks is a race
 
 
 def _ports(day: Day) -> Outcome:
@@ -306,8 +307,15 @@ STEPS = [
         ]
     ),
     Step("ps bad filter", "ps --filter nosuch=1", code=1, err="nvalid filter"),
-    Step("ps bad status", "ps --filter status=nosuch", code=1, err="nvalid filter"),
-    Step("ps bad exited", "ps --filter exited=x", code=1),
+    Step(
+        "ps bad status",
+        "ps --filter status=nosuch",
+        code=1,
+        err="nvalid filter",
+        compare="co",
+        why="28 names the states",
+    ),
+    Step("ps bad exited", "ps --filter exited=x", code=1, compare="co", why="28 says which filter"),
     Step("ps bad before", "ps --filter before=nosuch", code=1, err="(?i)no such container:? nosuch"),
     Step(
         "inspect state",
@@ -460,10 +468,19 @@ STEPS = [
     Step("top of a stopped one", "top web", code=1, err="is not running"),
     Step("restart", "restart -t 1 web", out="^web\n$"),
     Step("start a running one", "start web", out="^web\n$"),
-    Step("rm a running one", "rm web", code=1, err="You cannot remove a running container|container is running"),
+    Step(
+        "rm a running one",
+        "rm web",
+        code=1,
+        err="You cannot remove a running container|container is running",
+        compare="co",
+        why="reworded in 25",
+    ),
     Step("kill", "kill web", out="^web\n$"),
     Step("killed", "wait web", out="^137\n$"),
-    Step("kill nonsense", "kill -s NOSUCH web", code=1, err="nvalid signal"),
+    Step(
+        "kill nonsense", "kill -s NOSUCH web", code=1, err="nvalid signal", compare="co", why="28 says what was tried"
+    ),
     Step("rm", "rm web", out="^web\n$"),
     Step("rm again", "rm web", code=1, err="No such container: web"),
     Step("rm -f nosuch", "rm -f nosuch", compare="", code=0, why="20.10's client says 1, newer 0"),
@@ -498,10 +515,7 @@ STEPS = [
     Step(
         "events nonsense",
         "events --filter nosuch=1 --since 1s --until 0s",
-        code=1,
-        err="nvalid filter",
-        compare="",
-        why="20.10 ignores it",
+        out="^$",
     ),
     Step("volume create", "volume create --label a=b vol", out="^vol\n$"),
     Step("volume create again", "volume create vol", out="^vol\n$"),

@@ -125,12 +125,21 @@ STEPS = [
         err="bind source path does not exist: /no/such",
     ),
     Step("duplicate mount", "run --rm -v /tmp:/x -v /var:/x busybox true", code=125, err="Duplicate mount point: /x"),
-    Step("bad network", "run --rm --network nosuch busybox true", code=125, err="network nosuch not found"),
+    Step(
+        "bad network",
+        "run --rm --network nosuch busybox true",
+        code=125,
+        err="network nosuch not found",
+        compare="co",
+        why="dockerd finds out at the start",
+    ),
     Step(
         "bad container network",
         "run --rm --network container:nosuch busybox true",
         code=125,
         err="No such container: nosuch",
+        compare="co",
+        why="dockerd finds out at the start",
     ),
     Step(
         "bad user",
@@ -141,7 +150,14 @@ STEPS = [
         why="words around it",
     ),
     Step("bad restart with rm", "run --rm --restart always busybox true", code=125, err="onflicting options"),
-    Step("bad restart policy", "run --restart sometimes busybox true", code=125, err="invalid restart policy"),
+    Step(
+        "bad restart policy",
+        "run --restart sometimes busybox true",
+        code=125,
+        err="invalid restart policy",
+        compare="co",
+        why="28 names the policies",
+    ),
     Step(
         "bad runtime",
         "run --rm --runtime nosuch busybox true",
@@ -265,7 +281,13 @@ STEPS = [
         "run --rm -m 64m busybox sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true'",
         out="67108864",
     ),
-    Step("network none", "run --rm --network none busybox ip -o addr", out="127.0.0.1"),
+    Step(
+        "network none",
+        "run --rm --network none busybox ip -o addr",
+        out="127.0.0.1",
+        compare="c",
+        why="20.10 turns IPv6 off there",
+    ),
     Step("network none has only lo", "run --rm --network none busybox ls /sys/class/net", out="^lo\n$"),
     Step("network host", "run --rm --network host busybox ls /sys/class/net", compare="c", why="veths come and go"),
     Step(

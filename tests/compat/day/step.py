@@ -114,7 +114,7 @@ SAME: list[tuple[str, str]] = [
     (r"\b(About an?|Less than an?|\d+(\.\d+)?) (second|minute|hour)s?( ago)?", "<ago>"),
     (r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", "<mac>"),
     (r"\b(10|172)\.\d+\.\d+\.\d+\b", "<ip>"),
-    (r"\b\d+(\.\d+)?( ?[kMGT]i?B|B)\b", "<size>"),
+    (r"\b\d+(\.\d+)?( ?[kKMGT]i?B|B)\b", "<size>"),
     (r"\b\d+\.\d+%", "<percent>"),
     (r":(49|3[2-9]|[4-6]\d)\d{3}\b", ":<port>"),
     (r" {2,}", "  "),

@@ -87,10 +87,10 @@ def _refuse_unsupported(host: HostConfig) -> None:
         check_volume_driver(host.VolumeDriver)
 
 
-def check_volume_driver(name: str) -> None:
+def check_volume_driver(name: str, *, doing: str = "") -> None:
     """Only volumes of this machine are offered."""
     if name not in ("", "local"):
-        raise Unsupported(f'error looking up volume plugin {name}: plugin "{name}" not found')
+        raise Unsupported(f'{doing}error looking up volume plugin {name}: plugin "{name}" not found')
 
 
 def check_restart(policy: RestartPolicy | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from corral.api.docker.answers import TAR, done, primed, reply
 from corral.api.docker.at import Version, json_body, name_of, number, version_of
-from corral.api.docker.create import clean_name, parse_create
+from corral.api.docker.create import NAME, parse_create
 from corral.api.docker.facts import facts_of
 from corral.api.docker.filters import parse_filters
 from corral.api.docker.platforms import check_platform
@@ -15,7 +15,7 @@ from corral.api.docker.render import Surroundings, inspect
 from corral.api.docker.render_list import summary
 from corral.api.docker.update import check_update, parse_update
 from corral.engine.listing import image_family, select
-from corral.errors import CorralError, InvalidInput, NotFound, Unsupported
+from corral.errors import Conflict, CorralError, InvalidInput, NotFound, Unsupported
 from corral.http.message import Answer, Request, Response
 from corral.model.container import Container
 
@@ -178,7 +178,14 @@ async def container_rename(api: DockerApi, request: Request) -> Response:
     if not old or not new:
         raise InvalidInput("Neither old nor new names may be empty")
     api.engine.containers.get(old)
-    await api.engine.containers.rename(old, clean_name(new))
+    if not NAME.match(new.removeprefix("/")):
+        allowed = "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+        name = "/" + new.removeprefix("/")
+        raise InvalidInput(f"Error when allocating new name: Invalid container name ({name}), {allowed}")
+    try:
+        await api.engine.containers.rename(old, new.removeprefix("/"))
+    except Conflict as error:
+        raise Conflict(f"Error when allocating new name: {error.message}") from error
     return done()
 
 

@@ -67,7 +67,7 @@ async def volume_create(api: DockerApi, request: Request) -> Response:
     asked, _ = decode(await json_body(request) or b"{}", VolumeCreate)
     if asked.ClusterVolumeSpec is not None:
         raise Unsupported("cluster volumes are not offered")
-    check_volume_driver(asked.Driver)
+    check_volume_driver(asked.Driver, doing=f"create {asked.Name}: " if asked.Name else "")
     engine = api.engine
     existed = bool(asked.Name) and engine.volumes.exists(asked.Name)
     volume = await engine.volumes.create(
