@@ -15,6 +15,7 @@ from corral.engine.files import (
     plan_resolv_conf,
     read_host_resolv_conf,
 )
+from corral.engine.links import link_environment, linked, plan_link_hosts, require_linked
 from corral.engine.merge import plan_environment
 from corral.engine.mounts import clean, plan_tmpfs_mount
 from corral.engine.namespaces import joinable, plan_namespaces
@@ -65,6 +66,7 @@ def look_up(parts: Parts, live: Live, netns: str | None) -> BundleInput:
     """Everything that the plan of the bundle needs to know of the host and of other containers."""
     record, spec = live.record, live.record.spec
     rootfs = parts.paths.rootfs(live.id)
+    require_linked(parts, record)
     user = resolve_user(rootfs, spec.user, spec.groups)
     security = spec.security
     capabilities = plan_capabilities(
@@ -75,7 +77,7 @@ def look_up(parts: Parts, live: Live, netns: str | None) -> BundleInput:
         rootfs=rootfs,
         user=user,
         args=[record.path, *record.args],
-        env=plan_environment(spec, spec.hostname, user.home),
+        env=plan_environment(spec, spec.hostname, user.home, link_environment(parts, record)),
         cwd=spec.workdir or "/",
         hostname=spec.hostname,
         cgroup_path=parts.group(live),
@@ -178,14 +180,19 @@ def write_files(parts: Parts, live: Live) -> None:
     _write(f"{bundle}/resolv.conf", resolv.encode())
 
 
+def tell_linked(parts: Parts, live: Live) -> None:
+    """A container that starts again has another address: those that link to it are told."""
+    for other in parts.registry:
+        record = other.record
+        if record.state.running and any(link.startswith(f"{live.id}:") for link in record.spec.network.links):
+            _write(f"{parts.paths.bundle(other.id)}/hosts", _hosts(parts, record).encode())
+
+
 def _hosts(parts: Parts, record: Container) -> str:
     spec, network = record.spec, record.spec.network
     extra = plan_extra_hosts(network.extra_hosts, parts.networks.gateway)
-    for link in network.links:
-        id, _, alias = link.partition(":")
-        peer = parts.registry.get(id).record
-        names = " ".join(dict.fromkeys([alias, peer.spec.hostname, peer.name]))
-        extra += [(end.ipv4, names) for end in peer.endpoints.values() if end.ipv4]
+    for alias, peer in linked(parts, record):
+        extra += plan_link_hosts(alias, peer)
     if network.mode == "host":
         return _read("/etc/hosts") + "".join(f"{address}\t{name}\n" for address, name in extra)
     addresses = [a for end in record.endpoints.values() for a in (end.ipv4, end.ipv6)]
@@ -218,7 +225,7 @@ def exec_process(parts: Parts, live: Live, spec: ExecSpec) -> dict[str, Any]:
     record = live.record
     root = f"/proc/{record.state.pid}/root"
     user = resolve_user(root, spec.user or record.spec.user, [] if spec.user else record.spec.groups)
-    env = plan_environment(record.spec, record.spec.hostname, user.home)
+    env = plan_environment(record.spec, record.spec.hostname, user.home, link_environment(parts, record))
     apparmor = plan_apparmor(record.spec.security, parts.limits)
     return plan_exec(record, spec, user=user, env=_merge_env(env, spec), limits=parts.limits, apparmor=apparmor)
 

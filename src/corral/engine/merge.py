@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from corral.errors import InvalidInput
@@ -77,8 +79,10 @@ def _union(first: list[str], second: list[str]) -> list[str]:
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def plan_environment(spec: ContainerSpec, hostname: str, home: str) -> list[str]:
+def plan_environment(spec: ContainerSpec, hostname: str, home: str, links: Sequence[str] = ()) -> list[str]:
     """Pure: the environment of the first process. A name without a value removes the variable.
+
+    What links tell wins over defaults, and what was given wins over links.
 
     >>> plan_environment(ContainerSpec("x", env=["A=1", "A=2"], tty=True), "h", "/root")[-2:]
     ['A=2', 'HOME=/root']
@@ -88,7 +92,7 @@ def plan_environment(spec: ContainerSpec, hostname: str, home: str) -> list[str]
     values = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
     if spec.tty:
         values["TERM"] = "xterm"
-    for entry in spec.env:
+    for entry in (*links, *spec.env):
         name, given, value = entry.partition("=")
         if given:
             values[name] = value

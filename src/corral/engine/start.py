@@ -12,18 +12,19 @@ from contextlib import AsyncExitStack
 
 from msgspec.structs import replace
 
-from corral.engine.bundle import plan_published, write_config, write_files
+from corral.engine.bundle import plan_published, tell_linked, write_config, write_files
 from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.hub import Hub
 from corral.engine.logs import watch_log
+from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remove import forget
 from corral.engine.teardown import teardown
 from corral.engine.wait import tell_exit
-from corral.errors import Conflict, CorralError, RuntimeFailed, Unchanged
+from corral.errors import Conflict, CorralError, RuntimeFailed, Unchanged, from_oserror
 from corral.linux.namespaces import new_netns
 from corral.linux.proc import start_time
 from corral.model.container import Health, State
@@ -36,6 +37,7 @@ async def start(parts: Parts, live: Live) -> None:
     Unchanged when it runs; Conflict when paused or being removed; RuntimeFailed (with the exit code that a shell
     would report) and HostError when the host refuses: then the container keeps the error and its exit code.
     """
+    await parts.afterwork.room()
     async with live.lock:
         state = live.record.state
         if live.removed or state.status in ("removing", "dead"):
@@ -60,25 +62,42 @@ async def start_again(parts: Parts, live: Live) -> None:
 
 async def start_locked(parts: Parts, live: Live) -> None:
     await live.torn_down.wait()
+    before = live.record.state
     try:
-        started = await _run(parts, live)
-    except CorralError as error:
-        await _failed(parts, live, error)
+        async with AsyncExitStack() as undo:
+            started = await _run(parts, live, undo)
+            live.record.state = _running(parts, live, started)
+            live.exited.clear()
+            await parts.registry.save(live.record)
+            undo.pop_all()
+    except (CorralError, OSError) as error:
+        live.record.state = before
+        failure = from_oserror(f"start container {live.name}", error) if isinstance(error, OSError) else error
+        await _failed(parts, live, failure)
+        raise failure from error
+    except BaseException:  # cancelled: as if it had not been asked for
+        live.record.state, live.record.endpoints, live.record.ports = before, {}, []
+        live.exited.set()
         raise
-    live.record.state = State(
+    if live.hub and live.hub.busy:
+        live.hub.connect()  # for who has attached in the last moments
+    parts.tell(live, "start")
+    watch_health(parts, live)
+    watch_monitor(parts, live)
+
+
+def _running(parts: Parts, live: Live, started: Started) -> State:
+    before = live.record.state
+    return State(
         status="running",
         pid=started.pid,
         pid_start=start_time(started.pid),
         monitor_pid=started.monitor_pid,
         started_at=parts.clock.now(),
-        finished_at=live.record.state.finished_at,
-        restart_count=live.record.state.restart_count,
+        finished_at=before.finished_at,
+        restart_count=before.restart_count,
         health=Health() if is_checked(live.record.spec.health) else None,
     )
-    live.exited.clear()
-    await parts.registry.save(live.record)
-    parts.tell(live, "start")
-    watch_health(parts, live)
 
 
 async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
@@ -87,9 +106,11 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
     live.record.state = replace(
         live.record.state, status=status, exit_code=code, error=error.message, pid=0, finished_at=parts.clock.now()
     )
-    live.record.endpoints, live.record.ports = {}, []
+    endpoints, live.record.endpoints, live.record.ports = live.record.endpoints, {}, []
     live.exited.set()
-    await parts.registry.save(live.record)
+    await parts.registry.note(live.record)
+    for endpoint in endpoints.values():
+        parts.tell_network(live, "disconnect", endpoint)
     if live.hub:
         await live.hub.ended(restarting=False)
     if live.record.spec.auto_remove:
@@ -98,10 +119,10 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
         tell_exit(live)
 
 
-async def _run(parts: Parts, live: Live) -> Started:
+async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
     id = live.id
     runtime = parts.runtimes.get(live.record.runtime)
-    async with AsyncExitStack() as undo, AsyncExitStack() as held:
+    async with AsyncExitStack() as held:
         parts.exits.forget(id)
         os.makedirs(parts.paths.rootfs(id), exist_ok=True)
         undo.push_async_callback(teardown, parts, live)
@@ -115,6 +136,7 @@ async def _run(parts: Parts, live: Live) -> Started:
         try:  # the network is attached while the runtime makes the process
             await _attach(parts, live, netns, undo)
             write_files(parts, live)
+            tell_linked(parts, live)
         finally:
             started = await creating
         live.hub = live.hub or make_hub(parts, live)
@@ -122,7 +144,6 @@ async def _run(parts: Parts, live: Live) -> Started:
             live.hub.connect()
         watch_log(parts, live)
         await runtime.start(id, started.pid)
-        undo.pop_all()
     return started
 
 

@@ -46,14 +46,18 @@ class Wanted:
     lenient: frozenset[str] = frozenset()
 
 
-def plan_binding(binding: PortBinding, ephemeral: range, last: int = 0) -> Wanted:
+def plan_binding(binding: PortBinding, ephemeral: range, last: int = 0, *, ipv6: bool = True) -> Wanted:
     """Without an address it is all of both families. Without a number it is the next of `ephemeral` after `last`.
+
+    Where the container has no `ipv6`, SCTP is published on IPv4 only: nothing relays it from the other family.
 
     >>> wanted = plan_binding(PortBinding(80), range(32768, 32771), last=32769)
     >>> wanted.host_ips, wanted.numbers
     (('0.0.0.0', '::'), (range(32770, 32771), range(32768, 32770)))
     >>> plan_binding(PortBinding(80, host_ip="::1", host_port=1, host_port_end=3), range(0)).numbers
     (range(1, 4),)
+    >>> plan_binding(PortBinding(80, "sctp"), range(1, 9), ipv6=False).host_ips
+    ('0.0.0.0',)
     """
     if binding.host_ip:
         try:
@@ -61,7 +65,7 @@ def plan_binding(binding: PortBinding, ephemeral: range, last: int = 0) -> Wante
         except ValueError:
             raise InvalidInput(f"invalid host address {binding.host_ip!r} of published port {binding.port}") from None
     else:
-        ips = (ANY4, ANY6)
+        ips = (ANY4, ANY6) if ipv6 or binding.protocol != "sctp" else (ANY4,)
     numbers = _after(ephemeral, last)
     if binding.host_port:
         numbers = (range(binding.host_port, max(binding.host_port, binding.host_port_end) + 1),)

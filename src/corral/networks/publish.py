@@ -40,7 +40,7 @@ class Publisher:
         return published
 
     def _open_one(self, binding: PortBinding, endpoint: Endpoint, published: Published) -> None:
-        wanted = plan_binding(binding, ephemeral_ports(), self._last)
+        wanted = plan_binding(binding, ephemeral_ports(), self._last, ipv6=bool(endpoint.ipv6))
         held = hold_first(wanted, self._taken, endpoint.ipv4)
         if not binding.host_port:
             self._last = next(iter(held)).host_port

@@ -1,0 +1,98 @@
+"""Links: the older way for a container to find another one on the default bridge, by names and variables of its own.
+
+A link is written "ID:ALIAS" in a container's record. It is looked up at each start; one whose container has been
+removed since is no link any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from corral.engine.parts import Parts
+from corral.errors import Conflict
+from corral.model.container import Container
+
+
+def linked(parts: Parts, record: Container) -> Iterator[tuple[str, Container]]:
+    """The alias and the record of each container that `record` links to."""
+    for link in record.spec.network.links:
+        id, _, alias = link.partition(":")
+        live = parts.registry.find(id)
+        if live is not None:
+            yield alias, live.record
+
+
+def plan_link_hosts(alias: str, peer: Container) -> list[tuple[str, str]]:
+    """Pure: (address, names) by which a linked container is found, for /etc/hosts."""
+    names = " ".join(dict.fromkeys([alias, peer.spec.hostname, peer.name]))
+    addresses = (address for end in peer.endpoints.values() for address in (end.ipv4, end.ipv6))
+    return [(address, names) for address in addresses if address]
+
+
+def require_linked(parts: Parts, record: Container) -> None:
+    """Conflict when a link leads to a container that does not run: asked before a start."""
+    for alias, peer in linked(parts, record):
+        if not peer.state.running:
+            raise Conflict(f"Cannot link to a non running container: /{peer.name} AS /{record.name}/{alias}")
+
+
+def link_environment(parts: Parts, record: Container) -> list[str]:
+    """The variables that tell of the linked containers that run."""
+    running = [(alias, peer) for alias, peer in linked(parts, record) if peer.state.running]
+    return [line for alias, peer in running for line in plan_link_environment(record.name, alias, peer)]
+
+
+def plan_link_environment(name: str, alias: str, peer: Container) -> list[str]:
+    """Pure: what the container `name` is told of `peer`: its name, its address, its exposed ports, its environment.
+
+    >>> from corral.model.container import ContainerSpec, Endpoint
+    >>> spec = ContainerSpec("x", env=["A=1", "PATH=/bin"], exposed_ports=["80/tcp"])
+    >>> peer = Container("1", "db", 0, "i", spec, endpoints={"bridge": Endpoint("bridge", "", "", ipv4="10.88.0.2")})
+    >>> for line in plan_link_environment("web", "my-db", peer):
+    ...     print(line)
+    MY_DB_PORT=tcp://10.88.0.2:80
+    MY_DB_PORT_80_TCP=tcp://10.88.0.2:80
+    MY_DB_PORT_80_TCP_ADDR=10.88.0.2
+    MY_DB_PORT_80_TCP_PORT=80
+    MY_DB_PORT_80_TCP_PROTO=tcp
+    MY_DB_NAME=/web/my-db
+    MY_DB_ENV_A=1
+    """
+    prefix = alias.upper().replace("-", "_")
+    address = next((end.ipv4 for end in peer.endpoints.values() if end.ipv4), "")
+    variables = [entry.partition("=") for entry in peer.spec.env]
+    kept = [f"{prefix}_ENV_{key}={value}" for key, eq, value in variables if eq and key not in ("HOME", "PATH")]
+    ports = sorted(map(_split, peer.spec.exposed_ports), key=lambda port: (port[1] != "tcp", port[1], port[0]))
+    return [*_ports(prefix, address, ports), f"{prefix}_NAME=/{name}/{alias}", *kept]
+
+
+def _split(text: str) -> tuple[int, str]:
+    number, _, protocol = text.partition("/")
+    return int(number), protocol or "tcp"
+
+
+def _ports(prefix: str, address: str, ports: list[tuple[int, str]]) -> list[str]:
+    """Each port; and the first and the last of those that follow each other.
+
+    >>> [line for line in _ports("DB", "a", [(1, "tcp"), (2, "tcp"), (4, "tcp")]) if "START" in line or "END" in line]
+    ['DB_PORT_1_TCP_START=tcp://a:1', 'DB_PORT_1_TCP_PORT_START=1', 'DB_PORT_1_TCP_END=tcp://a:2', \
+'DB_PORT_1_TCP_PORT_END=2']
+    """
+    lines = [f"{prefix}_PORT={protocol}://{address}:{number}" for number, protocol in ports[:1]]
+    for number, protocol in ports:
+        key = f"{prefix}_PORT_{number}_{protocol.upper()}"
+        lines += [f"{key}={protocol}://{address}:{number}", f"{key}_ADDR={address}"]
+        lines += [f"{key}_PORT={number}", f"{key}_PROTO={protocol}"]
+    for (first, protocol), (last, _) in _runs(ports):
+        key = f"{prefix}_PORT_{first}_{protocol.upper()}"
+        lines += [f"{key}_START={protocol}://{address}:{first}", f"{key}_PORT_START={first}"]
+        lines += [f"{key}_END={protocol}://{address}:{last}", f"{key}_PORT_END={last}"]
+    return lines
+
+
+def _runs(ports: list[tuple[int, str]]) -> list[tuple[tuple[int, str], tuple[int, str]]]:
+    """First and last of every two or more ports of one protocol that follow each other."""
+    breaks = [n for n, (a, b) in enumerate(pairwise(ports), 1) if a[1] != b[1] or a[0] + 1 != b[0]]
+    edges = list(pairwise([0, *breaks, len(ports)])) if ports else []
+    return [(ports[start], ports[end - 1]) for start, end in edges if end - start > 1]

@@ -1,0 +1,42 @@
+"""Links of the default bridge, and published SCTP ports, through the docker command."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.endpoint import BUSYBOX, Endpoint
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+
+
+def _sleeper(engine: Endpoint, *options: str) -> str:
+    done = engine.docker("run", "-d", *options, BUSYBOX, "sleep", "100", check=True)
+    return done.stdout.strip()
+
+
+def _address(engine: Endpoint, identity: str) -> str:
+    return str(engine.inspect(identity)["NetworkSettings"]["IPAddress"])
+
+
+def test_links_tell_addresses_and_variables_and_follow_a_restart(engine: Endpoint) -> None:
+    db = _sleeper(engine, "--name", "link-db", "-e", "A=1", "--expose", "80")
+    web = _sleeper(engine, "--name", "link-web", "--link", "link-db:my-db")
+    told = {"MY_DB_NAME=/link-web/my-db", "MY_DB_ENV_A=1", f"MY_DB_PORT=tcp://{_address(engine, db)}:80"}
+    assert told <= set(engine.docker("exec", web, "env").stdout.splitlines())
+    engine.docker("stop", "-t", "0", db, check=True)
+    _sleeper(engine)  # takes an address
+    engine.docker("start", db, check=True)
+    assert f"{_address(engine, db)}\tmy-db " in engine.docker("exec", web, "cat", "/etc/hosts").stdout
+
+
+def test_a_link_needs_a_running_container(engine: Endpoint) -> None:
+    engine.docker("create", "--name", "link-none", BUSYBOX, "true", check=True)
+    done = engine.docker("run", "--name", "link-lone", "--link", "link-none", BUSYBOX, "true")
+    assert done.returncode == 125
+    assert "Cannot link to a non running container: /link-none AS /link-lone/link-none" in done.stderr
+
+
+def test_sctp_is_published_on_ipv4(engine: Endpoint) -> None:
+    identity = _sleeper(engine, "-p", "80/sctp")
+    [bound] = engine.inspect(identity)["NetworkSettings"]["Ports"]["80/sctp"]
+    assert bound["HostIp"] == "0.0.0.0" and int(bound["HostPort"]) > 0
