@@ -8,12 +8,12 @@ where closing it would end the container's standard input.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from typing import Protocol
 
 from corral.engine.spill import SpillQueue
-from corral.errors import Conflict, HostError
+from corral.errors import HostError
 
 
 class Console(Protocol):
@@ -61,8 +61,14 @@ class Attachment:
             yield frame
 
 
+EARLY = 1 << 20  # bytes of input that may wait for the start; who writes more waits too
+
+
 class Hub:
-    """`connect` opens the console of the running process; it is called again after each restart."""
+    """`connect` opens the console of the running process; it is called again after each restart.
+
+    Input has a task of its own: a process that writes before it reads must not be waited for.
+    """
 
     def __init__(self, connect: Callable[[], Console], *, tty: bool, stdin_once: bool, keep: bool) -> None:
         self._connect = connect
@@ -70,7 +76,11 @@ class Hub:
         self._clients: set[Attachment] = set()
         self._console: Console | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._early: list[bytes] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._typed: deque[bytes] = deque()
+        self._waiting = 0  # bytes of input that the console has not taken
+        self._changed = asyncio.Event()  # there is input, or its end
+        self._taken = asyncio.Event()  # some of it was taken
         self._stdin_ended = False
         self.on_leave: Callable[[], None] = lambda: None
 
@@ -91,34 +101,51 @@ class Hub:
         if self._console is not None:
             return
         self._console = console = self._connect()
-        self._reader = asyncio.get_running_loop().create_task(self._pump(console), name="console")
+        loop = asyncio.get_running_loop()
+        self._reader = loop.create_task(self._read(console), name="console")
+        self._writer = loop.create_task(self._write(console), name="console-input")
+        self._taken.set()
 
-    async def _pump(self, console: Console) -> None:
-        with suppress(HostError):
-            for data in self._early:
-                await console.write(data)
-        self._early.clear()
-        if self._stdin_ended:
-            console.close_stdin()
+    async def _read(self, console: Console) -> None:
         while (frame := await console.read()) is not None:
             for client in list(self._clients):
                 client.deliver(*frame)
 
+    async def _write(self, console: Console) -> None:
+        """Hands on what is typed, in order, and then its end. A process that reads no more gets no more."""
+        deaf = False
+        while True:
+            while self._typed:
+                data = self._typed[0]
+                if not deaf:
+                    try:
+                        await console.write(data)
+                    except HostError:
+                        deaf = True
+                self._typed.popleft()
+                self._waiting -= len(data)
+                self._taken.set()
+            if self._stdin_ended:
+                console.close_stdin()
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
     async def write(self, data: bytes) -> None:
-        if self._console is None:
-            if sum(map(len, self._early)) > 1 << 20:
-                raise Conflict("the container has not started, and over 1 MiB of input waits for it already")
-            self._early.append(data)
-        elif not self._stdin_ended:
-            with suppress(HostError):
-                await self._console.write(data)
+        """Returns when the console has taken it; before the start, when not too much waits."""
+        if self._stdin_ended:
+            return
+        self._typed.append(data)
+        self._waiting += len(data)
+        self._changed.set()
+        while self._waiting > (EARLY if self._console is None else 0):
+            self._taken.clear()
+            await self._taken.wait()
 
     def end_stdin(self) -> None:
-        if not self._stdin_once or self._stdin_ended:
-            return
-        self._stdin_ended = True
-        if self._console is not None and not self._early:
-            self._console.close_stdin()
+        if self._stdin_once:
+            self._stdin_ended = True
+            self._changed.set()
 
     def leave(self, client: Attachment) -> None:
         if client not in self._clients:
@@ -129,11 +156,22 @@ class Hub:
             self._disconnect()
 
     def _disconnect(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
+        for task in (self._reader, self._writer):
+            if task is not None:
+                task.cancel()
         if self._console is not None:
             self._console.close()
-        self._console = self._reader = None
+        self._console = self._reader = self._writer = None
+        self._typed.clear()
+        self._waiting = 0
+        self._taken.set()
+
+    def close(self) -> None:
+        """The daemon ends; the process goes on. Clients see the end of what was read."""
+        self._disconnect()
+        for client in list(self._clients):
+            client.queue.end()
+        self._clients.clear()
 
     async def drained(self) -> None:
         """The process has ended: returns when all its output has been handed to the clients."""
@@ -145,7 +183,6 @@ class Hub:
         await self.drained()
         self._disconnect()
         self._stdin_ended = False
-        self._early.clear()
         if not restarting:
             for client in list(self._clients):
                 client.queue.end()

@@ -127,3 +127,24 @@ async def test_a_client_past_every_limit_is_told() -> None:
     with pytest.raises(HostError, match="too slowly"):
         while True:
             await queue.get()
+
+
+async def test_who_writes_too_much_before_the_start_waits_too_and_order_stays() -> None:
+    hub, consoles = make_hub()
+    client = hub.join(stdin=True, streams=BOTH, running=False)
+    written = [bytes([65 + n]) * 300_000 for n in range(8)]
+
+    async def write() -> None:
+        for data in written:
+            await client.write(data)
+        await client.close_stdin()
+
+    writing = asyncio.create_task(write())
+    done, _ = await asyncio.wait((writing,), timeout=0.05)
+    assert not done
+    hub.connect()
+    await asyncio.wait_for(writing, 5)
+    consoles[0].output.put_nowait((1, b"x"))
+    await client.read()
+    assert b"".join(consoles[0].written) == b"".join(written)
+    assert consoles[0].stdin_closed
