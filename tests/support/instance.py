@@ -62,7 +62,8 @@ class Instance(Endpoint):
 
     def up(self, *flags: str) -> None:
         """Start the daemon and return when it answers."""
-        self.corral("up", "--detach", *self.flags, *flags, check=True)
+        done = self.corral("up", "--detach", *self.flags, *flags)
+        assert done.returncode == 0, f"corral up: exit {done.returncode}\n{done.stderr}{self.log[-3000:]}"
         assert self.get("/_ping", version="").status == 200
 
     def down(self, *, everything: bool = False) -> None:
