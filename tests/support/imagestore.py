@@ -54,7 +54,9 @@ def leftovers(base: Path | str) -> list[str]:
     """Files of the store that nothing records: names below content/ingest and trash, layers, roots."""
     root = f"{base}/images"
     return sorted(
-        f"{place}/{name}" for place in ("content/ingest", "trash", "layers", "rootfs") for name in os.listdir(f"{root}/{place}")
+        f"{place}/{name}"
+        for place in ("content/ingest", "trash", "layers", "rootfs")
+        for name in os.listdir(f"{root}/{place}")
     )
 
 

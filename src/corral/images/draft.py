@@ -75,10 +75,12 @@ class Draft:
     async def record(self, data: bytes, names: list[str], parent: str = "") -> Image:
         """Makes it an image, with its names, in one transaction."""
         image = replace(config.parse(data), parent=parent)
-        layers = [self._new.get(c) or self._images.layers.stack(c)[-1] for c in chain_ids(image.diff_ids)]
-        sizes = [layer.size for layer in layers]
+        chains = chain_ids(image.diff_ids)
+        sizes = [(self._new.get(chain) or self._images.layers.stack(chain)[-1]).size for chain in chains]
         image = replace(image, layer_sizes=sizes, size=sum(sizes))
-        image, recorded = await self._images.record(data, image, list(self._new.values()), names)
+        image, recorded = await self._images.record(
+            data, image, [self._new[chain] for chain in chains if chain in self._new], names
+        )
         for chain in recorded:
             del self._new[chain]
         return image

@@ -294,9 +294,16 @@ class Images:
         """The containers that have a writable layer."""
         return self.rootfs.ids()
 
-    def mount(self, container_id: str, target: str, *, ephemeral: bool = False) -> None:
+    def mount(
+        self,
+        container_id: str,
+        target: str,
+        *,
+        ephemeral: bool = False,
+        seen: Callable[[str], str] | None = None,
+    ) -> None:
         """Mounts a container's root file system at `target` (see `RootFilesystems.mount`)."""
-        self.rootfs.mount(container_id, target, ephemeral=ephemeral)
+        self.rootfs.mount(container_id, target, ephemeral=ephemeral, seen=seen)
 
     def unmount(self, target: str) -> None:
         """Takes it off; not mounted is fine."""
@@ -319,9 +326,13 @@ class Images:
         """The bytes that a container wrote."""
         return await asyncio.to_thread(size_of_tree, self.rootfs.upper(container_id))
 
-    def export(self, container_id: str, rootfs: str) -> AsyncGenerator[bytes, None]:
-        """All files below `rootfs`, where the container's root file system is mounted, as a tar (`docker export`)."""
-        return produce(lambda write: pack(write, rootfs), name=f"export {container_id[:12]}")
+    def export(self, container_id: str, rootfs: str, ids: IdMaps | None = None) -> AsyncGenerator[bytes, None]:
+        """All files below `rootfs`, where the container's root file system is mounted, as a tar (`docker export`).
+
+        `ids`: with which it is mounted, if they are not those on disk.
+        """
+        options = PackOptions(ids=ids)
+        return produce(lambda write: pack(write, rootfs, options=options), name=f"export {container_id[:12]}")
 
     def graph(self, container_id: str) -> dict[str, str]:
         """Where a container's layers are, in the words of Docker's overlay2; {} if it has none."""

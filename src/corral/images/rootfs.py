@@ -11,7 +11,6 @@ is three mkdirs. Nothing is synced: the engine's record of the container, writte
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -95,21 +94,31 @@ class RootFilesystems:
         """What lies under the container's own layer, the top first."""
         return self._layers.lowers(self.chain(container_id))
 
-    def mount(self, container_id: str, target: str, *, ephemeral: bool = False) -> None:
+    def mount(
+        self,
+        container_id: str,
+        target: str,
+        *,
+        ephemeral: bool = False,
+        seen: Callable[[str], str] | None = None,
+    ) -> None:
         """Mounts it at the directory `target`. HostError names both.
 
         `ephemeral`: the container will be removed when it ends, so nothing of it need ever reach the disk; syncing
-        inside it, and unmounting, then cost nothing.
+        inside it, and unmounting, then cost nothing. `seen` gives the path by which to come to a directory, where
+        files are to belong to others than on disk.
         """
         place, chain = self._of(container_id)
-        lowers = self._layers.lowers(chain)
+        lowers, own = self._layers.lowers(chain), place
+        if seen is not None:
+            lowers, own = [seen(path) for path in lowers], seen(place)
 
         def attempt(options: str) -> None:
-            mounts.mount_overlay(target, lowers, f"{place}/upper", f"{place}/work", options)
+            mounts.mount_overlay(target, lowers, f"{own}/upper", f"{own}/work", options)
 
         volatile = ",volatile" if ephemeral else ""
-        with contextlib.suppress(OSError):  # the mark that an earlier ephemeral mount left: nothing was lost since
-            os.rmdir(f"{place}/work/work/incompat/volatile")
+        if os.path.exists(f"{place}/work/work/incompat"):
+            remove_tree(f"{place}/work/work/incompat")  # an earlier ephemeral mount's mark; nothing was lost since
         try:
             attempt(self._options + volatile)
         except HostError as error:

@@ -100,10 +100,8 @@ class ReadAhead:
     def _run(self) -> None:
         try:
             self._fill()
-        except Ended:
-            return
         except BaseException as error:
-            self._pipe.end(error)  # raised again where it is read
+            self._pipe.end(error)  # raised again where it is read, if anybody still reads
         else:
             self._pipe.end()
 
@@ -204,9 +202,14 @@ async def consume(chunks: AsyncIterator[bytes], work: Callable[[Inbox], T], *, n
     both: list[asyncio.Future[Any]] = [feeder, done]
     try:
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if feeder.done():
-            inbox.end(feeder.exception())
-            return await asyncio.shield(done)
+        if not feeder.done():
+            return done.result()
+        broken = feeder.exception()
+        inbox.end(broken)
+        await asyncio.wait([done])
+        if broken is not None:
+            done.exception()  # seen: whatever the work made of it, the broken stream is the cause
+            raise broken
         return done.result()
     except asyncio.CancelledError:
         inbox.end(Ended())

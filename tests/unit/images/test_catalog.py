@@ -98,20 +98,22 @@ def test_an_id_with_names_in_several_repositories() -> None:
     assert plan(images, A, force=True) == ([LIB + "app:1", LIB + "other:1"], [A])
 
 
+BY_NAME = (
+    'conflict: unable to remove repository reference "app:1" (must force) - '
+    "container {} is using its referenced image {}"
+)
+BY_ID = "conflict: unable to delete {1} ({2} be forced) - image is being used by {3} container {0}"
+
+
 @pytest.mark.parametrize(
     ("text", "running", "force", "message"),
     [
-        ("app:1", False, False,
-         'conflict: unable to remove repository reference "app:1" (must force) - container xxxxxxxxxxxx is using its '
-         "referenced image a1a1a1a1a1a1"),
-        ("a1", False, False, "conflict: unable to delete a1a1a1a1a1a1 (must be forced) - image is being used by stopped "
-         "container xxxxxxxxxxxx"),
-        ("a1", True, False, "conflict: unable to delete a1a1a1a1a1a1 (cannot be forced) - image is being used by running "
-         "container xxxxxxxxxxxx"),
-        ("a1", True, True, "conflict: unable to delete a1a1a1a1a1a1 (cannot be forced) - image is being used by running "
-         "container xxxxxxxxxxxx"),
+        ("app:1", False, False, BY_NAME.format("x" * 12, "a1" * 6)),
+        ("a1", False, False, BY_ID.format("x" * 12, "a1" * 6, "must", "stopped")),
+        ("a1", True, False, BY_ID.format("x" * 12, "a1" * 6, "cannot", "running")),
+        ("a1", True, True, BY_ID.format("x" * 12, "a1" * 6, "cannot", "running")),
     ],
-)  # fmt: skip
+)
 def test_containers_in_the_way(text: str, running: bool, force: bool, message: str) -> None:
     with pytest.raises(Conflict) as raised:
         plan(catalog(("app:1", A)), text, ("x" * 64, running), force=force)
