@@ -30,8 +30,17 @@ async def container_stats(api: DockerApi, request: Request) -> Answer:
     before = None
     if container.state.running and not one_shot:
         before = await sample(engine, container.id)
-        await asyncio.wait((asyncio.ensure_future(request.disconnected.wait()),), timeout=PERIOD)
+        await pause(request)
     return Response(200, JSON, line(engine, container.id, await sample(engine, container.id), before))
+
+
+async def pause(request: Request) -> None:
+    """The time between two samples, unless the client leaves."""
+    gone = asyncio.ensure_future(request.disconnected.wait())
+    try:
+        await asyncio.wait((gone,), timeout=PERIOD)
+    finally:
+        gone.cancel()
 
 
 async def sample(engine: Engine, id: str) -> Stats | None:
