@@ -136,9 +136,16 @@ class Instance(Endpoint):
 
 
 @contextmanager
-def instance(*flags: str, image: bool = True, root: Path | None = None) -> Iterator[Instance]:
-    """A running instance with the busybox image, torn down and checked at the end."""
+def instance(
+    *flags: str, image: bool = True, root: Path | None = None, settings: str = "stop-timeout = 1\n"
+) -> Iterator[Instance]:
+    """A running instance with the busybox image, torn down and checked at the end.
+
+    `settings` is its file of settings: a test's container is no database that needs ten seconds to end.
+    """
     made = root or Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))
+    made.mkdir(exist_ok=True)
+    (made / "config.toml").write_text(settings)
     subject = Instance(made, *flags)
     before = subject.footprint()
     host_before = Footprint.of_host() if strict() else None
