@@ -265,6 +265,9 @@ class FakeContainers:
         spec = live.record.spec
         return FakeAttachment(live.process, stdin and spec.stdin_open, streams, spec.stdin_once)
 
+    def log_details(self, ref: str) -> dict[str, str]:
+        return self.get(ref).spec.labels
+
     def logs(self, ref: str, query: LogQuery) -> AsyncIterator[LogEntry]:
         live = self.live(ref)
         if live.record.spec.log.driver == "none":

@@ -14,7 +14,7 @@ from corral.engine import stop as stopping
 from corral.engine import update as updating
 from corral.engine.access import mounted_rootfs, view
 from corral.engine.hub import Attachment
-from corral.engine.logs import read_log
+from corral.engine.logs import log_details, read_log
 from corral.engine.parts import Parts
 from corral.engine.wait import Condition, Waiter
 from corral.errors import Conflict, InvalidInput, Unchanged
@@ -139,6 +139,10 @@ class Containers:
 
     def logs(self, ref: str, query: LogQuery) -> AsyncIterator[LogEntry]:
         return read_log(self._parts, self._parts.registry.get(ref), query)
+
+    def log_details(self, ref: str) -> dict[str, str]:
+        """The labels, variables and tag that are shown with each line on request."""
+        return log_details(self._parts, self._parts.registry.get(ref))
 
     async def attach(self, ref: str, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> Attachment:
         """One more client of the console; before the start it waits for it. Conflict when paused or restarting."""

@@ -12,12 +12,13 @@ from corral.engine.access import mounted_rootfs
 from corral.engine.check import check
 from corral.engine.logs import log_policy
 from corral.engine.merge import plan_merge
-from corral.engine.mounts import ensure_bind_source, plan_mount_points
+from corral.engine.mounts import ensure_bind_source, plan_mount_points, split_from
 from corral.engine.names import new_name
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import Conflict, InvalidInput, NotFound
 from corral.kit.ids import new_id, short
+from corral.logs.details import check_details
 from corral.model.container import Container, ContainerSpec, MountPoint, Namespaces, NetworkSpec, State, Struct
 from corral.model.image import Image
 
@@ -35,7 +36,7 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     image = parts.images.get(spec.image)
     id = new_id()
     spec, warnings = check(parts, _complete(parts, plan_merge(spec, image.config), id))
-    others = [(_other(parts, ref).record, mode) for ref, mode in map(_split_from, spec.volumes_from)]
+    others = [(_other(parts, ref).record, read_only) for ref, read_only in map(split_from, spec.volumes_from)]
     points = plan_mount_points(spec, others, new_id)
     name = name or new_name(parts.registry.name_taken, random.Random())
     command = [*(spec.entrypoint or []), *(spec.command or [])]
@@ -107,16 +108,6 @@ async def _fill(parts: Parts, record: Container, volumes: list[MountPoint]) -> N
             await parts.volumes.copy_up(point.name, rootfs, point.target)
 
 
-def _split_from(text: str) -> tuple[str, str]:
-    """Pure: "name[:ro|rw]" of volumes-from.
-
-    >>> _split_from("db:ro")
-    ('db', 'ro')
-    """
-    ref, _, mode = text.partition(":")
-    return ref, mode
-
-
 def _complete(parts: Parts, spec: ContainerSpec, id: str) -> ContainerSpec:
     """Fills in what depends on this host and on other containers, and refuses what does not fit together."""
     spec = replace(spec, namespaces=_resolve_namespaces(parts, spec), network=_resolve_network(parts, spec.network))
@@ -124,6 +115,7 @@ def _complete(parts: Parts, spec: ContainerSpec, id: str) -> ContainerSpec:
     if not log.driver:
         log = replace(log, driver=parts.config.log_driver)
     log_policy(parts, log)
+    check_details(log.options)
     hostname = spec.hostname
     if not hostname:
         hostname = parts.host.hostname if _shares_host_name(spec) else short(id)

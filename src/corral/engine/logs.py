@@ -8,6 +8,7 @@ from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import Unsupported
 from corral.logs.container_log import ContainerLog
+from corral.logs.details import plan_details
 from corral.logs.policy import LogPolicy, plan_policy
 from corral.model.container import LogSpec
 from corral.model.process import LogEntry, LogQuery
@@ -25,6 +26,26 @@ def read_log(parts: Parts, live: Live, query: LogQuery) -> AsyncIterator[LogEntr
         raise Unsupported("configured logging driver does not support reading")
     reader = ContainerLog(parts.paths.log(live.id), log_policy(parts, log), parts.watches)
     return reader.read(query, live.exited)
+
+
+def log_details(parts: Parts, live: Live) -> dict[str, str]:
+    """The labels, variables and tag that the log's options name."""
+    record = live.record
+    spec, image = record.spec, record.image_id
+    fields = {
+        "ID": record.id[:12],
+        "FullID": record.id,
+        "ContainerID": record.id,
+        "Name": record.name,
+        "ContainerName": f"/{record.name}",
+        "Command": " ".join([record.path, *record.args]),
+        "ImageID": image.removeprefix("sha256:")[:12],
+        "ImageFullID": image,
+        "ImageName": spec.image,
+        "Hostname": parts.host.hostname,
+        "DaemonName": "docker",
+    }
+    return plan_details(spec.log.options, spec.labels, spec.env, fields)
 
 
 def watch_log(parts: Parts, live: Live) -> None:

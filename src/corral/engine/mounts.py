@@ -10,14 +10,15 @@ from msgspec.structs import replace
 
 from corral.errors import InvalidInput, from_oserror
 from corral.model.container import Container, ContainerSpec, Mount, MountPoint
+from corral.runtime.mounts import check_propagation
 
 
 def plan_mount_points(
-    spec: ContainerSpec, others: Sequence[tuple[Container, str]], new_name: Callable[[], str]
+    spec: ContainerSpec, others: Sequence[tuple[Container, bool]], new_name: Callable[[], str]
 ) -> list[MountPoint]:
     """Pure: the mounts of a new container, at most one for each target, sorted by target.
 
-    What the user gave wins over `volumes_from` (`others`: container and "", "ro" or "rw"); both win over the
+    What the user gave wins over `volumes_from` (`others`: container, and whether only to read); both win over the
     image's anonymous volumes. `new_name` gives names for anonymous volumes. A volume's `source` is filled in when
     the volume has been made.
 
@@ -26,9 +27,9 @@ def plan_mount_points(
     [('/data', 'db', False), ('/log', 'f00d', True)]
     """
     points: dict[str, MountPoint] = {}
-    for container, mode in others:
+    for container, read_only in others:
         for point in container.mount_points:
-            points[point.target] = replace(point, read_write=mode != "ro" and point.read_write)
+            points[point.target] = replace(point, read_write=point.read_write and not read_only)
     for mount in spec.mounts:
         points[clean(mount.target)] = _point(mount, new_name)
     covered = {*points, *map(clean, spec.tmpfs)}
@@ -36,6 +37,22 @@ def plan_mount_points(
         if target not in covered:
             points[target] = MountPoint("volume", "", target, name=new_name(), driver="local", anonymous=True)
     return [points[target] for target in sorted(points)]
+
+
+def split_from(text: str) -> tuple[str, bool]:
+    """Pure: "NAME[:MODE]" of volumes-from as the name, and whether only to read. InvalidInput for another mode.
+
+    >>> split_from("db"), split_from("db:ro,z")
+    (('db', False), ('db', True))
+    """
+    ref, _, mode = text.partition(":")
+    words = mode.split(",") if mode else []
+    kinds = ["label" if word in ("z", "Z") else "access" for word in words if word in ("ro", "rw", "z", "Z")]
+    if not ref:
+        raise InvalidInput("volumes-from specification cannot be an empty string")
+    if len(kinds) != len(words) or len(set(kinds)) != len(kinds):
+        raise InvalidInput(f"invalid mode: {mode}")
+    return ref, "ro" in words
 
 
 def clean(target: str) -> str:
@@ -61,6 +78,13 @@ def _point(mount: Mount, new_name: Callable[[], str]) -> MountPoint:
     if mount.type == "bind":
         return replace(point, source=posixpath.normpath(mount.source), propagation=mount.propagation or "rprivate")
     return replace(point, source=mount.source, read_write=mount.type != "image" and not mount.read_only)
+
+
+def require_propagation(point: MountPoint) -> None:
+    """InvalidInput when what holds a bind source cannot share mounts with the container as it was asked to."""
+    if point.type == "bind" and point.propagation not in ("", "private", "rprivate"):
+        with open("/proc/self/mountinfo") as file:
+            check_propagation(os.path.realpath(point.source), point.propagation, file.read())
 
 
 def ensure_bind_source(point: MountPoint) -> None:

@@ -17,14 +17,13 @@ from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.hub import Hub
 from corral.engine.logs import watch_log
-from corral.engine.monitoring import watch_monitor
-from corral.engine.mounts import ensure_bind_source
+from corral.engine.mounts import ensure_bind_source, require_propagation
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remove import forget
 from corral.engine.teardown import teardown
 from corral.engine.wait import tell_exit
-from corral.errors import Conflict, CorralError, RuntimeFailed, Unchanged, from_oserror
+from corral.errors import Conflict, CorralError, RuntimeFailed, Unchanged
 from corral.linux.namespaces import new_netns
 from corral.linux.proc import start_time
 from corral.model.container import Health, State
@@ -37,7 +36,6 @@ async def start(parts: Parts, live: Live) -> None:
     Unchanged when it runs; Conflict when paused or being removed; RuntimeFailed (with the exit code that a shell
     would report) and HostError when the host refuses: then the container keeps the error and its exit code.
     """
-    await parts.afterwork.room()
     async with live.lock:
         state = live.record.state
         if live.removed or state.status in ("removing", "dead"):
@@ -62,42 +60,25 @@ async def start_again(parts: Parts, live: Live) -> None:
 
 async def start_locked(parts: Parts, live: Live) -> None:
     await live.torn_down.wait()
-    before = live.record.state
     try:
-        async with AsyncExitStack() as undo:
-            started = await _run(parts, live, undo)
-            live.record.state = _running(parts, live, started)
-            live.exited.clear()
-            await parts.registry.save(live.record)
-            undo.pop_all()
-    except (CorralError, OSError) as error:
-        live.record.state = before
-        failure = from_oserror(f"start container {live.name}", error) if isinstance(error, OSError) else error
-        await _failed(parts, live, failure)
-        raise failure from error
-    except BaseException:  # cancelled: as if it had not been asked for
-        live.record.state, live.record.endpoints, live.record.ports = before, {}, []
-        live.exited.set()
+        started = await _run(parts, live)
+    except CorralError as error:
+        await _failed(parts, live, error)
         raise
-    if live.hub and live.hub.busy:
-        live.hub.connect()  # for who has attached in the last moments
-    parts.tell(live, "start")
-    watch_health(parts, live)
-    watch_monitor(parts, live)
-
-
-def _running(parts: Parts, live: Live, started: Started) -> State:
-    before = live.record.state
-    return State(
+    live.record.state = State(
         status="running",
         pid=started.pid,
         pid_start=start_time(started.pid),
         monitor_pid=started.monitor_pid,
         started_at=parts.clock.now(),
-        finished_at=before.finished_at,
-        restart_count=before.restart_count,
+        finished_at=live.record.state.finished_at,
+        restart_count=live.record.state.restart_count,
         health=Health() if is_checked(live.record.spec.health) else None,
     )
+    live.exited.clear()
+    await parts.registry.save(live.record)
+    parts.tell(live, "start")
+    watch_health(parts, live)
 
 
 async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
@@ -106,11 +87,9 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
     live.record.state = replace(
         live.record.state, status=status, exit_code=code, error=error.message, pid=0, finished_at=parts.clock.now()
     )
-    endpoints, live.record.endpoints, live.record.ports = live.record.endpoints, {}, []
+    live.record.endpoints, live.record.ports = {}, []
     live.exited.set()
-    await parts.registry.note(live.record)
-    for endpoint in endpoints.values():
-        parts.tell_network(live, "disconnect", endpoint)
+    await parts.registry.save(live.record)
     if live.hub:
         await live.hub.ended(restarting=False)
     if live.record.spec.auto_remove:
@@ -119,10 +98,10 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
         tell_exit(live)
 
 
-async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
+async def _run(parts: Parts, live: Live) -> Started:
     id = live.id
     runtime = parts.runtimes.get(live.record.runtime)
-    async with AsyncExitStack() as held:
+    async with AsyncExitStack() as undo, AsyncExitStack() as held:
         parts.exits.forget(id)
         os.makedirs(parts.paths.rootfs(id), exist_ok=True)
         undo.push_async_callback(teardown, parts, live)
@@ -144,6 +123,7 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
             live.hub.connect()
         watch_log(parts, live)
         await runtime.start(id, started.pid)
+        undo.pop_all()
     return started
 
 
@@ -156,6 +136,7 @@ async def _acquire_volumes(parts: Parts, live: Live) -> None:
             live.sources[point.target] = parts.volumes.path(point.name, point.spec.subpath if point.spec else "")
         else:
             ensure_bind_source(point)
+            require_propagation(point)
 
 
 def _netns(live: Live, held: AsyncExitStack) -> int | None:

@@ -10,13 +10,24 @@ from corral.errors import InvalidInput
 _FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 
 
+FIELDS = (
+    *("ID", "FullID", "Name", "Command", "ImageID", "ImageFullID", "ImageName"),
+    *("Hostname", "DaemonName", "ContainerID", "ContainerName"),
+)
+
+
+def check_details(options: Mapping[str, str]) -> None:
+    """Raises InvalidInput for what could not be shown later: a bad regular expression, a bad template of a tag."""
+    plan_details(options, {}, (), dict.fromkeys(FIELDS, ""))
+
+
 def plan_details(
     options: Mapping[str, str], labels: Mapping[str, str], env: Iterable[str], fields: Mapping[str, str]
 ) -> dict[str, str]:
     """Pure: the attributes that a container's log options ask for.
 
-    `fields` are what a tag's template may name: ID, FullID, Name, Command, ImageID, ImageFullID, ImageName,
-    Hostname, DaemonName. Raises InvalidInput for a bad regular expression or template.
+    `fields` are what a tag's template may name, `FIELDS`. Raises InvalidInput for a bad regular expression or
+    template.
 
     >>> plan_details({"labels": "a,b", "env-regex": "^X", "tag": "{{.Name}}/1"}, {"a": "1"}, ["XY=2"], {"Name": "web"})
     {'a': '1', 'XY': '2', 'tag': 'web/1'}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
@@ -17,7 +16,6 @@ from corral.model.process import LogEntry, LogQuery
 
 if TYPE_CHECKING:
     from corral.api.docker.app import DockerApi
-    from corral.model.container import ContainerSpec
 
 
 async def container_logs(api: DockerApi, request: Request) -> StreamResponse:
@@ -38,7 +36,7 @@ async def container_logs(api: DockerApi, request: Request) -> StreamResponse:
     )
     entries = engine.containers.logs(container.id, asked)
     frames = not container.spec.tty
-    details = details_of(container.spec) + b" " if query.flag("details") else b""
+    details = details_of(engine.containers.log_details(container.id)) + b" " if query.flag("details") else b""
     lines = render(entries, frames=frames, timestamps=query.flag("timestamps"), details=details)
     return StreamResponse(lines, 200, {"Content-Type": content_type(version_of(request), frames)})
 
@@ -98,27 +96,10 @@ def timestamp(ns: int) -> bytes:
     return b"%b.%09dZ " % (_second[1], rest)
 
 
-def details_of(spec: ContainerSpec) -> bytes:
-    """Pure: the labels and variables that the log's options name, as `key=value,…` in alphabetical order."""
-    options = spec.log.options
-    variables = dict(entry.partition("=")[::2] for entry in spec.env)
-    found = {
-        **chosen(spec.labels, options.get("labels", ""), options.get("labels-regex", "")),
-        **chosen(variables, options.get("env", ""), options.get("env-regex", "")),
-        **({"tag": options["tag"]} if options.get("tag") else {}),
-    }
-    return ",".join(f"{quote_plus(key)}={quote_plus(found[key])}" for key in sorted(found)).encode()
+def details_of(found: Mapping[str, str]) -> bytes:
+    """Pure: what the log's options name, in alphabetical order.
 
-
-def chosen(values: Mapping[str, str], names: str, pattern: str) -> dict[str, str]:
-    """Pure: those of the values whose name is in a list, or matches a pattern.
-
-    >>> chosen({"a": "1", "b": "2", "c1": "3"}, "a,x", "^c")
-    {'a': '1', 'c1': '3'}
+    >>> details_of({"tag": "web/1", "a": "b c"})
+    b'a=b+c,tag=web%2F1'
     """
-    listed: Sequence[str] = names.split(",")
-    try:
-        matches = re.compile(pattern).search if pattern else lambda key: None
-    except re.error:
-        matches = lambda key: None  # noqa: E731
-    return {key: value for key, value in values.items() if key in listed or matches(key)}
+    return ",".join(f"{quote_plus(key)}={quote_plus(found[key])}" for key in sorted(found)).encode()

@@ -1,0 +1,59 @@
+"""Options of `docker run` whose effect, or whose refusal, only shows on a real machine."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.endpoint import BUSYBOX, Endpoint
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+
+
+def _run(engine: Endpoint, *words: str) -> str:
+    done = engine.docker("run", "--rm", *words)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def private_mount(tmp_path: Path) -> Iterator[Path]:
+    """A mount whose mounts nobody else sees."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "test", tmp_path], check=True)
+    subprocess.run(["mount", "--make-private", tmp_path], check=True)
+    yield tmp_path
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_mounts_are_not_shared_out_of_a_private_one(engine: Endpoint, private_mount: Path) -> None:
+    words = _run(engine, "-v", f"{private_mount}:/d:rslave", BUSYBOX, "true")
+    assert f"path {private_mount} is mounted on {private_mount} but it is not a shared or slave mount" in words
+    words = _run(engine, "--mount", f"type=bind,src={private_mount},dst=/d,bind-propagation=rshared", BUSYBOX, "true")
+    assert f"path {private_mount} is mounted on {private_mount} but it is not a shared mount" in words
+
+
+def test_mounts_of_the_host_show_in_a_slave(engine: Endpoint, private_mount: Path) -> None:
+    subprocess.run(["mount", "--make-shared", private_mount], check=True)
+    (private_mount / "in").mkdir()
+    started = engine.docker("run", "-d", "-v", f"{private_mount}:/d:rslave", BUSYBOX, "sleep", "100", check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "test", private_mount / "in"], check=True)
+    assert "/d/in" in engine.docker("exec", started.stdout.strip(), "cat", "/proc/self/mountinfo").stdout
+    subprocess.run(["umount", private_mount / "in"], check=True)
+
+
+def test_volumes_from_takes_modes_that_make_sense(engine: Endpoint) -> None:
+    engine.docker("run", "--name", "from-me", "-v", "/vol", BUSYBOX, "true", check=True)
+    assert "Read-only file system" in _run(engine, "--volumes-from", "from-me:ro,z", BUSYBOX, "touch", "/vol/a")
+    assert "invalid mode: fast" in _run(engine, "--volumes-from", "from-me:fast", BUSYBOX, "true")
+
+
+def test_the_tag_of_a_log_is_a_template(engine: Endpoint) -> None:
+    options = ("--log-opt", "tag={{.Name}}/{{.ID}}", "--log-opt", "labels=l", "--label", "l=v")
+    identity = engine.docker("run", "-d", "--name", "tagged", *options, BUSYBOX, "echo", "hi", check=True).stdout
+    engine.wait(identity.strip())
+    details = engine.docker("logs", "--details", "tagged").stdout
+    assert details == f"l=v,tag=tagged%2F{identity[:12]} hi\n"
+    assert "unknown field Nope" in _run(engine, "--log-opt", "tag={{.Nope}}", BUSYBOX, "true")
+    assert "error parsing regexp" in _run(engine, "--log-opt", "env-regex=(", BUSYBOX, "true")
