@@ -8,21 +8,25 @@ from corral.linux.spawn import spawn
 
 
 async def test_a_process_is_told_from_its_successor() -> None:
-    child = spawn(["sleep", "60"])
+    ready, said = os.pipe()
+    silent, unused = os.pipe()
+    child = spawn(["sh", "-c", "echo; read line"], stdin=silent, stdout=said)
+    assert os.read(ready, 1) == b"\n"  # from here on it is its own program, not on the way to it
     start = proc.start_time(child.pid)
     assert start > 0
     assert proc.alive(child.pid, start)
     assert not proc.alive(child.pid, start + 1)
     assert child.pid in proc.children(os.getpid())
-    assert proc.comm(child.pid) == "sleep"
-    assert proc.cmdline(child.pid) == ["sleep", "60"]
+    assert proc.comm(child.pid) == "sh"
+    assert proc.cmdline(child.pid) == ["sh", "-c", "echo; read line"]
     assert proc.parent(child.pid) == os.getpid()
     fd = proc.open_pidfd(child.pid)
     assert fd is not None
     waiting = asyncio.create_task(proc.wait_exit(fd))
     child.kill()
     await asyncio.wait_for(waiting, 5)
-    os.close(fd)
+    for each in (fd, ready, said, silent, unused):
+        os.close(each)
     await child.wait()
     assert proc.start_time(child.pid) == 0
     assert not proc.alive(child.pid, start)
