@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
         "_task",
         "_timer",
         "_transport",
+        "_turn",
         "_watch",
         "_write_paused",
     )
@@ -78,7 +79,7 @@ class Connection(asyncio.Protocol):
         self._discarded = 0
         self._discarding = self._streaming = self._lingering = False
         self._eof = self._lost = self._broken = False
-        self._read_paused = self._write_paused = False
+        self._read_paused = self._write_paused = self._turn = False
 
     # What asyncio tells
 
@@ -386,6 +387,7 @@ class Connection(asyncio.Protocol):
         self._gathered_size += len(data)
         if self._gathered_size >= GATHER:
             self._flush()
+            self._turn = True
 
     def _flush(self) -> None:
         if self._gathered:
@@ -394,6 +396,9 @@ class Connection(asyncio.Protocol):
 
     async def drained(self) -> None:
         """Returns when the client has taken enough of what was sent. Raises ClientGone."""
+        if self._turn:  # a fast reader must not keep the event loop from everybody else
+            self._turn = False
+            await asyncio.sleep(0)
         while self._write_paused and not self._lost:
             waiter = asyncio.get_running_loop().create_future()
             self._drain_waiters.append(waiter)

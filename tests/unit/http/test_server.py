@@ -320,6 +320,29 @@ async def test_a_slow_reader_holds_the_stream_back(serve: Serve) -> None:
     sock.close()
 
 
+async def test_a_long_answer_lets_others_be_served_in_between(serve: Serve) -> None:
+    """Ten thousand small pieces that are there at once, to a client that reads as fast as they come."""
+    turns = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(10_000):
+            yield b"x" * 100
+
+    async def handler(request: Request) -> Answer:
+        return StreamResponse(chunks())
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    answer = await talk(await serve(handler), GET % b"/")
+    counting.cancel()
+    assert len(answer) > 1_000_000 and turns >= 10
+
+
 async def test_the_handler_ends_its_work_though_the_client_has_left(serve: Serve) -> None:
     started, go, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
     seen: list[bool] = []
