@@ -6,9 +6,16 @@ import pkgutil
 
 import pytest
 
+import bench
 import corral
 
-MODULES = [m.name for m in pkgutil.walk_packages(corral.__path__, "corral.") if not m.name.endswith("__main__")]
+PACKAGES = [(corral.__path__, "corral."), (bench.__path__, "bench.")]
+MODULES = [
+    module.name
+    for path, prefix in PACKAGES
+    for module in pkgutil.walk_packages(path, prefix)
+    if not module.name.endswith("__main__")
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,0 +1,117 @@
+"""`python -m bench`: what `./dev bench` runs.
+
+sudo ./dev bench                    everything; some eight minutes
+sudo ./dev bench --quick            fewer and smaller samples; about one minute
+sudo ./dev bench --only run         one measure; --only may be repeated
+sudo ./dev bench --without podman   one engine less
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.engines import ENGINES, Engine
+from bench.measures import QUICK, Measure, Size, measures
+from bench.statistics import Row, collect
+from bench.table import document, table
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def options(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", action="append", choices=[measure.name for measure in measures(Size())])
+    parser.add_argument("--without", action="append", default=[], choices=[engine.name for engine in ENGINES])
+    parser.add_argument("--folder", default="/var/tmp", help="where engines keep their data meanwhile (%(default)s)")
+    return parser.parse_args(argv)
+
+
+def present(without: Sequence[str]) -> list[type[Engine]]:
+    """The engines that can be measured here; says which can't, and why."""
+    found = []
+    for engine in ENGINES:
+        missing = engine.missing()
+        if missing:
+            print(f"Without {engine.name}: not installed: {', '.join(missing)} (./dev setup --peers would)")
+        elif engine.name not in without:
+            found.append(engine)
+    return found
+
+
+def take(measure: Measure, engines: Sequence[Engine], size: Size) -> list[tuple[str, Mapping[str, float]]]:
+    """Its samples, A B C, A B C, …; an engine that fails is left out of the rest, with its words."""
+    samples: list[tuple[str, Mapping[str, float]]] = []
+    well = list(engines)
+    for _ in range(max(1, round(measure.rounds * size.repeat))):
+        for engine in list(well):
+            try:
+                samples.append((engine.name, measure.take(engine, size)))
+                engine.room.settle()
+            except (RuntimeError, AssertionError, OSError) as error:
+                well.remove(engine)
+                print(f"\n{measure.name}: {engine.name} failed: {error}")
+    return samples
+
+
+def rows(measure: Measure, samples: Sequence[tuple[str, Mapping[str, float]]]) -> list[Row]:
+    found = collect(samples)
+    return [Row(name, unit, found.get(name, {}), targets) for name, (unit, targets) in measure.rows.items()]
+
+
+def measured(chosen: Sequence[Measure], engines: Sequence[Engine], size: Size) -> list[Row]:
+    result: list[Row] = []
+    for measure in chosen:
+        print(f"{measure.name} … ", end="", flush=True)
+        begin = time.monotonic()
+        result += rows(measure, take(measure, engines, size))
+        print(f"{time.monotonic() - begin:.0f} s")
+    return result
+
+
+def machine() -> dict[str, object]:
+    return {"kernel": platform.release(), "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def write(about: Mapping[str, object], result: Sequence[Row]) -> Path:
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
+    path.write_text(json.dumps(document(result, about), indent=1) + "\n")
+    return path
+
+
+def main(argv: Sequence[str]) -> int:
+    chosen = options(argv)
+    if os.geteuid() != 0:
+        print("containers need root; use: sudo ./dev bench", file=sys.stderr)
+        return 1
+    size = QUICK if chosen.quick else Size()
+    kinds = present(chosen.without)
+    if not kinds:
+        return 1
+    with tempfile.TemporaryDirectory(prefix="corral-bench-", dir=chosen.folder) as folder, ExitStack() as stack:
+        engines = [stack.enter_context(kind(Path(folder))) for kind in kinds]
+        versions = {engine.name: engine.version() for engine in engines}
+        about = {**machine(), "engines": versions, "quick": chosen.quick}
+        print("; ".join(f"{key} {value}" for key, value in {**machine(), **versions}.items()))
+        wanted = [measure for measure in measures(size) if measure.name in (chosen.only or [measure.name])]
+        result = measured(wanted, engines, size)
+    print("\nMedians. podman has no daemon: its starts are commands, the others' are requests to the daemon.\n")
+    print(table(result, list(versions)))
+    print(f"\nAll samples: {write(about, result)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
