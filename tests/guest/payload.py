@@ -37,19 +37,19 @@ SIZE = "512M"
 COMMAND = """\
 #!/bin/sh
 export PYTHONPATH=/opt/corral/src:/opt/packages PYTHONDONTWRITEBYTECODE=1
-exec /usr/bin/python3 -m corral.cli.main "$@"
+exec /usr/bin/python3 -m corral.cli "$@"
 """
 
 RUN = """\
 export PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb
 export PYTHONPATH=/opt/corral:/opt/corral/src:/opt/packages PYTHONDONTWRITEBYTECODE=1
 export CORRAL_GUEST=1 {environment}
+ln -sf /opt/bin/corral /usr/bin/corral
 modprobe -a overlay veth bridge nf_tables nf_nat loop 2>/dev/null
 cd /opt/corral
 echo "GUEST: $(uname -r), up for $(cut -d' ' -f1 /proc/uptime) s"
 python3 -m pytest -p no:cacheprovider --color=no {arguments}
 echo "GUEST: exit $?"
-journalctl -u corral --no-pager -q -n 60 2>/dev/null | sed 's/^/GUEST: journal: /'
 """
 
 

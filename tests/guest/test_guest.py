@@ -36,8 +36,8 @@ def test_the_engine_on_systemd_and_cgroup_v2(tmp_path: Path, capfd: pytest.Captu
     lines: list[str] = []
     with capfd.disabled():  # the guest's own words belong on the screen while it works: it takes minutes
         for line in machine.run(image.guest_image(cache), disk, seconds=780):
-            lines.append(line)
-            print(f"guest| {line}", flush=True)
+            lines.append(re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|c)", "", line))
+            print(f"guest| {lines[-1]}", flush=True)
     closing = [line for line in lines if re.fullmatch(r"(=+ )?\d+ passed.* in [\d.]+s.*", line)]
     assert closing, "the guest's pytest did not come to its closing line, or not all passed"
     assert "GUEST: exit 0" in lines

@@ -60,7 +60,7 @@ SETTINGS = (
     Setting("stop-timeout", NUMBER, 10, "SECONDS", "grace of `stop` for containers that do not say"),
     Setting("label", LIST, [], "KEY=VALUE", "labels of this engine, shown by `info`"),
     Setting("live-restore", FLAG, True, "", "containers outlive the daemon: always so, false is refused"),
-    Setting("userns-remap", TEXT, "", "USER", "not offered yet: anything but empty is refused"),
+    Setting("userns-remap", TEXT, "", "USER[:GROUP]", "whose subordinate ids containers get; `default`: free ones"),
     Setting("log-level", TEXT, "info", "LEVEL", "of the daemon: debug, info, warning, error"),
 )
 

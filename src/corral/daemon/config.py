@@ -109,8 +109,6 @@ def _words(setting: Setting, value: object) -> list[str]:
 
 def refuse_unsupported(settings: Settings) -> None:
     """Pure: what cannot be had is refused by name."""
-    if settings.text("userns-remap"):
-        raise Unsupported("userns-remap is not offered yet: containers run in the host's user namespace")
     if not settings.on("live-restore"):
         raise Unsupported("live-restore = false is not offered: containers always outlive the daemon")
     if settings.text("log-level") not in ("debug", "info", "warning", "error"):
@@ -142,6 +140,7 @@ def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
         cgroup_parent=settings.text("cgroup-parent"),
         stop_timeout=settings.number("stop-timeout"),
         labels=settings.list("label"),
+        userns_remap=settings.text("userns-remap"),
     )
 
 

@@ -17,7 +17,7 @@ from corral.daemon.assemble import assemble
 from corral.daemon.config import Settings, refuse_unsupported
 from corral.daemon.lock import InstanceLock
 from corral.errors import CorralError
-from corral.linux.systemd import sd_notify
+from corral.linux.systemd import sd_notify, shutting_down, take_notify_address
 
 log = logging.getLogger("corral.daemon")
 
@@ -32,14 +32,18 @@ class Ready:
         self._fd = fd
         if fd >= 0:
             os.set_inheritable(fd, False)  # a child that had it would keep the starter waiting
+        self._manager = take_notify_address()
 
     def ready(self) -> None:
         self._tell("ready\n")
-        sd_notify(f"READY=1\nMAINPID={os.getpid()}")
+        sd_notify(self._manager, f"READY=1\nMAINPID={os.getpid()}")
 
     def failed(self, message: str) -> None:
         self._tell(f"{message}\n")
-        sd_notify(f"STATUS={message.splitlines()[0]}")
+        sd_notify(self._manager, f"STATUS={message.splitlines()[0]}")
+
+    def stopping(self) -> None:
+        sd_notify(self._manager, "STOPPING=1")
 
     def _tell(self, text: str) -> None:
         if self._fd < 0:
@@ -88,9 +92,13 @@ async def _life(instance: Instance, settings: Settings, ready: Ready) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        await assemble(stack, instance, settings)
+        engine = await assemble(stack, instance, settings)
         log.info("Corral %s is ready at %s (pid %d)", __version__, instance.url, os.getpid())
         ready.ready()
         await stopping.wait()
-        sd_notify("STOPPING=1")
-        log.info("stopping: containers go on")
+        ready.stopping()
+        if await shutting_down():
+            log.info("the machine goes down: stopping the containers")
+            await engine.halt()
+        else:
+            log.info("stopping: containers go on")

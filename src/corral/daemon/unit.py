@@ -3,32 +3,60 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import sys
 
 from corral.cli.instance import Instance
+from corral.errors import NotFound
+from corral.linux.systemd import plan_place
+from corral.networks.names import InstanceNames
 
 TEMPLATE = os.path.join(os.path.dirname(__file__), "corral.service")
 
 
-def render(command: str, root: str = "") -> str:
-    """The unit's text; `root` for an instance that is not the default one.
+def render(command: str, instance: Instance) -> str:
+    """The unit's text.
 
-    >>> [line for line in render("/opt/bin/corral").splitlines() if line.startswith("ExecStart")]
-    ['ExecStart=/opt/bin/corral up']
+    >>> [line for line in render("/opt/bin/corral", Instance()).splitlines() if line.startswith(("ExecStart", "After"))]
+    ['After=network.target nss-lookup.target corral-containers.scope', 'ExecStart=/opt/bin/corral up']
     """
     with open(TEMPLATE, encoding="utf-8") as file:
         text = file.read()
-    return text.replace("@COMMAND@", f"{command} --root {root}" if root else command)
+    place = plan_place(InstanceNames.of_root(instance.root).tag, systemd=True)
+    words = [command] if instance.default else [command, "--root", instance.root]
+    return text.replace("@COMMAND@", " ".join(map(quote, words))).replace("@SCOPE@", place.scope)
+
+
+def quote(word: str) -> str:
+    """A word of a unit's command line. Pure: systemd expands % and $, and splits at blanks.
+
+    >>> print(quote("/srv/50% off"), quote("/usr/bin/corral"))
+    "/srv/50%% off" /usr/bin/corral
+    """
+    text = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{text}"' if any(char in text for char in " \t\"\\'") else text
+
+
+def own_command() -> str:
+    """The path of this installation's command. NotFound where it has none."""
+    beside = os.path.join(os.path.dirname(sys.executable), "corral")
+    found = beside if os.access(beside, os.X_OK) else shutil.which("corral")  # not every pip puts it beside python
+    if not found:
+        raise NotFound("the corral command is neither beside this Python nor on PATH, so a unit cannot start it")
+    return os.path.abspath(found)
 
 
 def print_unit(instance: Instance) -> int:
     """The unit on stdout; what to type on stderr, so that stdout can be redirected into the file."""
-    command = os.path.join(os.path.dirname(sys.executable), "corral")
-    print(render(command, "" if instance.default else instance.root), end="")
-    name = "/etc/systemd/system/corral.service"
+    command = own_command()
+    print(render(command, instance), end="")
+    tag = InstanceNames.of_root(instance.root).tag
+    unit = f"corral-{tag}" if tag else "corral"
+    words = [command, *([] if instance.default else ["--root", instance.root]), "up", "--print-unit"]
     print(
-        f"To install it:\n  sudo {command} up --print-unit | sudo tee {name} >/dev/null\n"
-        "  sudo systemctl daemon-reload && sudo systemctl enable --now corral",
+        f"To install it:\n  sudo {shlex.join(words)} | sudo tee /etc/systemd/system/{unit}.service >/dev/null\n"
+        f"  sudo systemctl daemon-reload && sudo systemctl enable --now {unit}",
         file=sys.stderr,
     )
     return 0

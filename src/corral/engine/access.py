@@ -6,9 +6,12 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from msgspec.structs import replace
+
 from corral.engine.inside import Inside
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
+from corral.engine.remap import maps_of
 from corral.errors import CorralError
 from corral.kit.ids import new_id
 from corral.model.container import Container
@@ -41,22 +44,27 @@ async def view(parts: Parts, live: Live) -> AsyncIterator[Inside]:
     """The container's files as its processes see them. One that does not run is not started meanwhile."""
     record = live.record
     if record.state.status in ("running", "paused"):
-        yield _inside(record, parts.paths.rootfs(live.id), record.state.pid)
+        yield _inside(parts, record, parts.paths.rootfs(live.id), record.state.pid)
         return
     async with live.lock, mounted_rootfs(parts, live.id) as rootfs:
-        yield _inside(record, rootfs, 0)
+        yield _inside(parts, record, rootfs, 0)
 
 
-def _inside(record: Container, rootfs: str, pid: int) -> Inside:
+def _inside(parts: Parts, record: Container, rootfs: str, pid: int) -> Inside:
     try:
         user = resolve_user(rootfs, record.spec.user, [])
         owner = (user.uid, user.gid)
     except CorralError:
         owner = None  # a user that the image does not know: nobody can own the copy by that name
+    ids = maps_of(parts.paths.bundle(record.id))
+    points = record.mount_points
+    if ids is not None and parts.remap is not None:  # volumes too with the ids of the root file system
+        points = [replace(p, source=parts.remap.seen(p.source)) if p.type == "volume" else p for p in points]
     return Inside(
         rootfs,
-        record.mount_points,
+        points,
         pid=pid,
+        ids=ids,
         read_only=record.spec.security.read_only_rootfs,
         owner=owner,
         container=record.name,

@@ -6,37 +6,47 @@ import asyncio
 import logging
 import os
 import shutil
+from contextlib import suppress
+from typing import Literal
 
 from msgspec.structs import replace
 
 from corral.engine.adoption import Found, plan_adoption
-from corral.engine.bundle import read_seated
-from corral.engine.exit import UNKNOWN_EXIT, finish, on_exit
+from corral.engine.bundle import read_group, read_seated
+from corral.engine.exit import finish
 from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.logs import watch_log
+from corral.engine.monitoring import UNKNOWN_EXIT, watch_monitor
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.engine.remove import discard, forget, volume_users
+from corral.engine.remove import forget, volume_users
 from corral.engine.restart import plan_boot
 from corral.engine.start import make_hub, start_locked
-from corral.engine.stop import open_checked
-from corral.engine.teardown import clear, teardown
-from corral.errors import CorralError
-from corral.linux.proc import start_time, wait_exit
-from corral.model.container import Health
+from corral.engine.teardown import clear, discard, teardown
+from corral.errors import CorralError, HostError
+from corral.linux.proc import open_pidfd, start_time, wait_exit
+from corral.model.container import Container, Health
 from corral.runtime.monitor import ProcessState
 
 log = logging.getLogger("corral.engine")
 
 
+AT_ONCE = 8  # containers that are looked at together; each may take a run of its runtime
+
+
 async def adopt_all(parts: Parts) -> None:
     """Called once, before the engine answers anybody. One broken container never keeps the others down."""
-    for live in parts.registry:
-        try:
-            await adopt(parts, live)
-        except CorralError as error:
-            log.error("container %s could not be taken over: %s", live.name, error.message)
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(live: Live) -> None:
+        async with turns:
+            try:
+                await adopt(parts, live)
+            except (CorralError, OSError) as error:
+                log.error("container %s could not be taken over: %s", live.name, error)
+
+    await asyncio.gather(*(one(live) for live in parts.registry))
     await sweep(parts)
 
 
@@ -85,7 +95,7 @@ def made_at(bundle: str) -> int:
 async def _discard_half_made(parts: Parts, live: Live) -> None:
     await teardown(parts, live)
     if live.record.ready:
-        await forget(parts, live, volumes=False)
+        await forget(parts, live, volumes=True)  # only such a removal is recorded before it is done
         return
     await parts.registry.delete(live)
     for point in live.record.mount_points:
@@ -103,7 +113,7 @@ async def _watch_again(parts: Parts, live: Live) -> None:
     state = record.state
     record.state = replace(
         state,
-        status="paused" if state.status == "paused" else "running",
+        status=_frozen_as(parts, live),
         pid=pid,
         pid_start=start_time(pid),
         monitor_pid=monitor_pid,
@@ -113,7 +123,8 @@ async def _watch_again(parts: Parts, live: Live) -> None:
     live.exited.clear()
     live.hub = make_hub(parts, live)
     if record.spec.stdin_open and record.spec.stdin_once:
-        live.hub.connect()
+        with suppress(HostError):  # its monitor was killed
+            live.hub.connect()
     parts.networks.restore(live.id, record.endpoints, record.ports)
     for point in record.mount_points:
         if point.type == "volume":
@@ -121,41 +132,61 @@ async def _watch_again(parts: Parts, live: Live) -> None:
     watch_log(parts, live)
     await parts.registry.save(record)
     watch_health(parts, live)
-    if parts.exits.read(live.id) is None and not parts.monitor.alive(bundle):
-        parts.tasks.start(f"unmonitored {live.name}", _watch_unmonitored(parts, live))
+    watch_monitor(parts, live)
 
 
-async def _watch_unmonitored(parts: Parts, live: Live) -> None:
-    """Its monitor was killed: nobody will write the exit status, but the end can still be seen."""
-    state = live.record.state
-    pidfd = open_checked(state.pid, state.pid_start)
-    if pidfd is not None:
-        try:
-            await wait_exit(pidfd)
-        finally:
-            os.close(pidfd)
-    await on_exit(parts, live.id, UNKNOWN_EXIT)
+def _frozen_as(parts: Parts, live: Live) -> Literal["paused", "running"]:
+    """The status that fits what the kernel does. One that was frozen for a moment only, as a commit does, and whose
+    daemon was killed then, is thawed."""
+    group = parts.group(live)
+    if not parts.cgroups.frozen(group):
+        return "running"
+    if live.record.state.status != "paused":
+        parts.cgroups.thaw(group)
+        return "running"
+    return "paused"
 
 
 async def sweep(parts: Parts) -> None:
     """Removes what belongs to no container: the rest of a removal or a start that was cut short."""
     known = {live.id for live in parts.registry}
-    for id in _entries(f"{parts.paths.run}/c"):
-        if id not in known:
-            await clear(parts, id, parts.runtimes.default.name, f"{parts.cgroup_root}/{id}")
+    for id in set(_entries(f"{parts.paths.run}/c")) - known:
+        await _sweep_bundle(parts, id)
     for id in {*_entries(f"{parts.paths.root}/containers"), *parts.images.prepared()} - known:
         await discard(parts, id)
     for mount in _entries(f"{parts.paths.run}/m"):
         parts.images.unmount(f"{parts.paths.run}/m/{mount}")
-        await asyncio.to_thread(os.rmdir, f"{parts.paths.run}/m/{mount}")
+        with suppress(OSError):  # what is still there is in nobody's way
+            await asyncio.to_thread(os.rmdir, f"{parts.paths.run}/m/{mount}")
     for id in parts.exits.known() - known:
         parts.exits.forget(id)
     for id in _entries(f"{parts.paths.run}/e"):
         if parts.monitor.waits(parts.paths.exec(id)):
             await parts.monitor.end(parts.paths.exec(id))
-        if not parts.monitor.alive(parts.paths.exec(id)):
-            await asyncio.to_thread(shutil.rmtree, parts.paths.exec(id), ignore_errors=True)
+        parts.tasks.start(f"exec {id[:12]}", _sweep_exec(parts, parts.paths.exec(id)))
     await parts.networks.sweep(known)
+
+
+async def _sweep_bundle(parts: Parts, id: str) -> None:
+    """Of a container without a record only its bundle knows its group, and nobody knows its runtime."""
+    group = read_group(parts.paths.bundle(id)) or f"{parts.cgroup_root}/{id}"
+    made_by = [name for name in parts.runtimes.versions() if id in parts.runtimes.get(name).known()]
+    try:
+        await clear(parts, id, made_by[0] if made_by else "", group)
+    except OSError as error:
+        log.error("%s stays: %s", parts.paths.bundle(id), error)
+
+
+async def _sweep_exec(parts: Parts, directory: str) -> None:
+    """An exec session of the last daemon: nobody can ask for it, but it may still run."""
+    _, monitor = parts.monitor.pids(directory)
+    pidfd = open_pidfd(monitor) if parts.monitor.alive(directory) else None
+    if pidfd is not None:
+        try:
+            await wait_exit(pidfd)
+        finally:
+            os.close(pidfd)
+    await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
 
 def _entries(path: str) -> list[str]:
@@ -163,25 +194,51 @@ def _entries(path: str) -> list[str]:
 
 
 async def boot(parts: Parts) -> None:
-    """Starts what its restart policy wants running, and removes what asked to be removed at its end."""
-    for live in parts.registry:
+    """Starts what its restart policy wants running, and removes what asked to be removed at its end.
+
+    A container that uses another's namespaces is started after that one.
+    """
+    turns, begun = asyncio.Semaphore(AT_ONCE), dict[str, asyncio.Task[None]]()
+    for live in sorted(parts.registry, key=lambda live: live.record.created):
         record = live.record
-        if record.state.status in ("exited", "created") and live.restart_timer is None:
-            wanted = plan_boot(
-                record.spec.restart, record.state.exit_code, record.state.stopped_by_user, record.state.started_at > 0
-            )
-            if wanted:
-                parts.tasks.start(f"boot {live.name}", _boot_one(parts, live))
-            elif record.state.status == "exited" and record.spec.auto_remove:
-                async with live.lock:
-                    await forget(parts, live, volumes=True)
+        if wants_boot(record):
+            donors = [begun[id] for id in donors_of(record) if id in begun]  # they were made before it
+            begun[live.id] = parts.tasks.start(f"boot {live.name}", _boot_one(parts, live, donors, turns))
+        elif record.state.status == "exited" and record.spec.auto_remove:
+            async with live.lock:
+                await _forget_at_boot(parts, live)
 
 
-async def _boot_one(parts: Parts, live: Live) -> None:
-    async with live.lock:
-        if live.removed or live.record.state.running:
-            return
+def wants_boot(record: Container) -> bool:
+    """Pure: whether it comes up with the daemon. One that waited for its next start does."""
+    state = record.state
+    if state.status == "restarting":
+        return True
+    return state.status in ("exited", "created") and plan_boot(
+        record.spec.restart, state.exit_code, state.stopped_by_user, state.started_at > 0
+    )
+
+
+def donors_of(record: Container) -> list[str]:
+    """Pure: the ids of the containers whose namespaces it uses."""
+    modes = (record.spec.network.mode, record.spec.namespaces.pid, record.spec.namespaces.ipc)
+    return [mode.removeprefix("container:") for mode in modes if mode.startswith("container:")]
+
+
+async def _boot_one(parts: Parts, live: Live, donors: list[asyncio.Task[None]], turns: asyncio.Semaphore) -> None:
+    state = live.record.state
+    await asyncio.gather(*donors, return_exceptions=True)
+    async with turns, live.lock:
+        if live.removed or live.record.state is not state:
+            return  # somebody was quicker
         try:
             await start_locked(parts, live)
         except CorralError as error:
             log.error("container %s could not be started again: %s", live.name, error.message)
+
+
+async def _forget_at_boot(parts: Parts, live: Live) -> None:
+    try:
+        await forget(parts, live, volumes=True)
+    except CorralError as error:
+        log.error("container %s could not be removed: %s", live.name, error.message)

@@ -103,7 +103,7 @@ def read(inside: Inside, path: str) -> AsyncIterator[bytes]:
 def _pack(inside: Inside, root: int, place: str, write: Callable[[bytes], None]) -> None:
     itself = place.endswith(("/", "/."))
     try:
-        with Packer(write, root, PackOptions(skip=inside.is_kernels)) as packer:
+        with Packer(write, root, PackOptions(skip=inside.is_kernels, ids=inside.ids)) as packer:
             packer.add(real_path(root, place) if itself else place, base(place))
             packer.finish()
     except OSError as error:
@@ -145,7 +145,11 @@ def _unpack(inside: Inside, root: int, path: str, data: Iterable[bytes], keep_ki
         raise InvalidInput("extraction point is not a directory")
     inside.check_writable(root, place)
     options = UnpackOptions(
-        keep_kinds=keep_kinds, destination=place, owner=inside.owner if copy_owner else None, root_entry=False
+        keep_kinds=keep_kinds,
+        destination=place,
+        owner=inside.owner if copy_owner else None,
+        ids=inside.ids,
+        root_entry=False,
     )
     reader = _Placed(data, place)
     try:

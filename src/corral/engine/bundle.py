@@ -21,6 +21,7 @@ from corral.engine.mounts import clean, plan_tmpfs_mount
 from corral.engine.namespaces import joinable, plan_namespaces
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
+from corral.engine.userns import check_remapped, remap_of, user_namespace
 from corral.errors import HostError
 from corral.linux import mounts as linux_mounts
 from corral.model.container import BoundPort, Container, Endpoint, Mount, MountPoint, PortBinding, Struct
@@ -53,12 +54,23 @@ def read_seated(bundle: str) -> Seated:
         return Seated()
 
 
+def read_group(bundle: str) -> str:
+    """The cgroup that a bundle's process was to be in; "" where it did not come to that."""
+    try:
+        return str(msgspec.json.decode(_read(f"{bundle}/config.json") or "{}")["linux"]["cgroupsPath"])
+    except (msgspec.DecodeError, KeyError):
+        return ""
+
+
 def write_config(parts: Parts, live: Live, netns: str | None) -> None:
     """Writes config.json, and the engine's files with what is known before the network is attached."""
     bundle = parts.paths.bundle(live.id)
     make_shared_memory(parts, live)
+    remap = remap_of(parts, live.record.spec)
     for name in FILES:
         _write(f"{bundle}/{name}", b"")
+        if remap is not None:
+            os.chown(f"{bundle}/{name}", *remap.maps.root)
     _write(f"{bundle}/config.json", msgspec.json.encode(plan_bundle(look_up(parts, live, netns))))
 
 
@@ -67,6 +79,9 @@ def look_up(parts: Parts, live: Live, netns: str | None) -> BundleInput:
     record, spec = live.record, live.record.spec
     rootfs = parts.paths.rootfs(live.id)
     require_linked(parts, record)
+    remap = remap_of(parts, spec)
+    if remap is not None:
+        check_remapped(spec)  # it may have been made when this daemon did not remap
     user = resolve_user(rootfs, spec.user, spec.groups)
     security = spec.security
     capabilities = plan_capabilities(
@@ -83,8 +98,14 @@ def look_up(parts: Parts, live: Live, netns: str | None) -> BundleInput:
         cgroup_path=parts.group(live),
         cgroup_version=parts.host.cgroup_version,
         namespaces=plan_namespaces(
-            spec, parts.host.cgroup_version, netns, lambda id, kind: joinable(parts.registry.get(id), kind)
+            spec,
+            parts.host.cgroup_version,
+            netns,
+            lambda id, kind: joinable(parts.registry.get(id), kind),
+            None if remap is None else user_namespace(parts, remap, spec),
         ),
+        uid_map=() if remap is None else remap.maps.uids,
+        gid_map=() if remap is None else remap.maps.gids,
         limits=parts.limits,
         mounts=all_mounts(parts, live),
         devices=resolve_devices(spec.devices, privileged=security.privileged),
@@ -94,7 +115,7 @@ def look_up(parts: Parts, live: Live, netns: str | None) -> BundleInput:
             capabilities=capabilities,
             host=parts.runtimes.seccomp_host(record.runtime, parts.limits),
         ),
-        default_sysctls=parts.default_sysctls,
+        default_sysctls=parts.default_sysctls if remap is None else remap.sysctls,
         apparmor=plan_apparmor(security, parts.limits),
         init=find_init(parts.config.init_path) if wants_init(parts, spec) else "",
         swap=parts.abilities.swap,
@@ -114,6 +135,8 @@ def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
     shm = shared_memory(parts, record)
     if shm:
         mounts.append(plan_bind(shm, "/dev/shm"))
+    if record.spec.namespaces.ipc == "host" and remap_of(parts, record.spec) is not None:
+        mounts.append(plan_bind("/dev/mqueue", "/dev/mqueue"))  # that of the host cannot be mounted anew from inside
     mounts += [plan_mount(point, live.sources.get(point.target, point.source)) for point in record.mount_points]
     return mounts + [plan_tmpfs(clean(target), options) for target, options in record.spec.tmpfs.items()]
 
@@ -134,7 +157,11 @@ def make_shared_memory(parts: Parts, live: Live) -> None:
         target = f"{parts.paths.bundle(live.id)}/shm"
         os.makedirs(target, exist_ok=True)
         flags = linux_mounts.MS_NOSUID | linux_mounts.MS_NODEV | linux_mounts.MS_NOEXEC
-        linux_mounts.mount("shm", target, "tmpfs", flags, f"mode=1777,size={spec.shm_size or parts.config.shm_size}")
+        options = f"mode=1777,size={spec.shm_size or parts.config.shm_size}"
+        remap = remap_of(parts, spec)
+        if remap is not None:
+            options += ",uid={},gid={}".format(*remap.maps.root)
+        linux_mounts.mount("shm", target, "tmpfs", flags, options)
 
 
 def plan_mount(point: MountPoint, source: str) -> BundleMount:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from corral.engine.mounts import plan_tmpfs_mount
 from corral.engine.parts import Parts
+from corral.engine.userns import check_remapped, remap_of, shared_with
 from corral.errors import Unsupported
 from corral.model.container import ContainerSpec
 from corral.runtime.abilities import plan_allowed
@@ -33,6 +34,9 @@ def check(parts: Parts, spec: ContainerSpec) -> tuple[ContainerSpec, list[str]]:
     for ulimit in ulimits:
         check_ulimit(ulimit)
     _check_security(parts, spec)
+    if remap_of(parts, spec) is not None:
+        check_remapped(spec)
+        shared_with(spec)
     check_sysctls(spec.sysctls, own_namespaces(spec))
     for rule in spec.device_rules:
         parse_rule(rule)

@@ -35,3 +35,4 @@ class EngineConfig(Struct):
     cgroup_parent: str = ""
     stop_timeout: int = 10  # seconds
     labels: list[str] = []
+    userns_remap: str = ""  # "default", or USER[:GROUP] whose subordinate ids containers get

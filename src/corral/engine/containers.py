@@ -16,8 +16,9 @@ from corral.engine.access import mounted_rootfs, view
 from corral.engine.hub import Attachment
 from corral.engine.logs import log_details, read_log
 from corral.engine.parts import Parts
+from corral.engine.remap import maps_of
 from corral.engine.wait import Condition, Waiter
-from corral.errors import Conflict, InvalidInput, Unchanged
+from corral.errors import Conflict, InvalidInput, NotFound, Unchanged
 from corral.model.container import Container, ContainerSpec, RestartPolicy
 from corral.model.image import Change
 from corral.model.process import LogEntry, LogQuery
@@ -60,13 +61,14 @@ class Containers:
     async def restart(self, ref: str, timeout: int | None = None, signal: str = "") -> None:
         """Stops if it runs, then starts. A container that removes itself is kept through it."""
         live = self._parts.registry.get(ref)
-        live.keep = True
+        live.kept += 1
         try:
             with suppress(Unchanged):  # it does not run: a restart is then a start
                 await stopping.stop(self._parts, live, timeout, signal)
-            await starting.start(self._parts, live)
+            with suppress(Unchanged):  # somebody else has started it since
+                await starting.start(self._parts, live)
         finally:
-            live.keep = False
+            live.kept -= 1
         self._parts.tell(live, "restart")
 
     async def pause(self, ref: str) -> None:
@@ -84,6 +86,8 @@ class Containers:
         live = self._parts.registry.get(ref)
         async with live.lock:
             old = live.name
+            if live.removed:
+                raise NotFound(f"No such container: {ref}")
             if name == old:
                 raise InvalidInput("Renaming a container with the same name as its current name")
             self._parts.registry.reserve(name, live.id)
@@ -122,7 +126,8 @@ class Containers:
         """The whole file system as one tar stream."""
         live = self._parts.registry.get(ref)
         async with mounted_rootfs(self._parts, live.id) as rootfs:
-            async for chunk in self._parts.images.export(live.id, rootfs):
+            ids = maps_of(self._parts.paths.bundle(live.id))
+            async for chunk in self._parts.images.export(live.id, rootfs, ids):
                 yield chunk
         self._parts.tell(live, "export")
 

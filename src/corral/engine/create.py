@@ -16,7 +16,9 @@ from corral.engine.mounts import ensure_bind_source, plan_mount_points, split_fr
 from corral.engine.names import new_name
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.errors import Conflict, InvalidInput, NotFound
+from corral.engine.remove import volume_users
+from corral.engine.userns import remap_of
+from corral.errors import Conflict, InvalidInput, NotFound, from_oserror
 from corral.kit.ids import new_id, short
 from corral.logs.details import check_details
 from corral.model.container import Container, ContainerSpec, MountPoint, Namespaces, NetworkSpec, State, Struct
@@ -55,21 +57,26 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     parts.registry.reserve(name, id)
     async with AsyncExitStack() as undo:
         undo.callback(parts.registry.release, name, id)
-        live = await _make(parts, record, image, undo)
+        try:
+            live = await _make(parts, record, image, undo)
+        except OSError as error:
+            raise from_oserror(f"create container {name}", error) from error
         undo.pop_all()
     parts.tell(live, "create")
     return Created(id, warnings)
 
 
 async def _make(parts: Parts, record: Container, image: Image, undo: AsyncExitStack) -> Live:
+    remap = remap_of(parts, record.spec)
     for point in record.mount_points:
-        ensure_bind_source(point)
+        ensure_bind_source(point, None if remap is None else remap.maps.root)
     os.makedirs(parts.paths.state(record.id), mode=0o710)
     undo.callback(os.rmdir, parts.paths.state(record.id))
     parts.images.prepare(record.id, image.id)
     undo.push_async_callback(parts.images.discard, record.id)
     record = replace(record, mount_points=await _make_volumes(parts, record, undo))
     record.ready = True
+    undo.push_async_callback(parts.registry.erase, record.id)  # it may be written though we are cancelled meanwhile
     return await parts.registry.insert(record)
 
 
@@ -92,11 +99,17 @@ async def _make_volumes(parts: Parts, record: Container, undo: AsyncExitStack) -
             anonymous=point.anonymous,
         )
         if not existed:
-            undo.push_async_callback(parts.volumes.remove, point.name, force=True)
+            undo.push_async_callback(_unmake_volume, parts, point.name)
             parts.events.publish("volume", "create", point.name, {"driver": "local"})
         points[n] = replace(point, source=volume.mountpoint, driver=volume.driver)
     await _fill(parts, record, [points[n] for n in wanted])
     return points
+
+
+async def _unmake_volume(parts: Parts, name: str) -> None:
+    """Unless another container has come to use it meanwhile."""
+    if not volume_users(parts, name):
+        await parts.volumes.remove(name, force=True)
 
 
 async def _fill(parts: Parts, record: Container, volumes: list[MountPoint]) -> None:

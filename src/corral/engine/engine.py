@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 
 from corral.engine.adopt import adopt_all, boot
@@ -14,10 +15,11 @@ from corral.engine.execs import Execs
 from corral.engine.exit import on_exit
 from corral.engine.host import HostInfo, read_host
 from corral.engine.parts import Parts, Paths
-from corral.engine.registry import Registry
+from corral.engine.registry import Live, Registry
+from corral.engine.remap import close_remap, open_remap
 from corral.engine.runtimes import RuntimeSet
 from corral.engine.stop import stop
-from corral.errors import NotFound, Unavailable, Unchanged, from_oserror
+from corral.errors import CorralError, NotFound, Unavailable, Unchanged, from_oserror
 from corral.images import Images
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
@@ -35,6 +37,8 @@ from corral.runtime.monitor import Monitor
 from corral.runtime.sysctls import default_sysctls
 from corral.store.sqlite import open_sqlite
 from corral.volumes import Volumes
+
+log = logging.getLogger("corral.engine")
 
 
 class Engine:
@@ -67,39 +71,48 @@ class Engine:
         engine = cls(parts, lock)
         await parts.registry.load()
         await adopt_all(parts)
+        parts.opened = start
         await parts.exits.start(engine._ended)
         if start:
             await boot(parts)
         return engine
 
     def _ended(self, id: str, code: int) -> None:
-        self.parts.tasks.start(f"end of {id[:12]}", on_exit(self.parts, id, code))
+        self.parts.tasks.start(f"end of {id[:12]}", on_exit(self.parts, id))
 
     async def close(self) -> None:
         """Ends the daemon's part. Containers go on, with their monitors."""
         parts = self.parts
         parts.closing = True
         parts.events.close()
-        await parts.afterwork.close()
+        await parts.exits.close()  # ends that are told from now on are the next daemon's
         await parts.tasks.close()
-        await parts.exits.close()
+        await parts.afterwork.close()
+        for live in parts.registry:
+            if live.hub:
+                live.hub.close()
         await parts.rotator.close()
         await parts.watches.close()
         await parts.networks.close()
         parts.registry.close()
         parts.images.close()
+        close_remap(parts.config)
         os.close(self._lock)
 
-    async def teardown(self) -> None:
-        """Ends every container and takes back all that the instance has on the host. State on disk stays.
+    async def halt(self) -> None:
+        """Stops every container with its own signal and grace, as before the machine goes down.
 
         Containers with a restart policy come back with the next start of the daemon.
         """
         parts = self.parts
         parts.closing = True
-        running = [live.id for live in parts.registry if live.record.state.running]
-        await asyncio.gather(*(self._end(id) for id in running))
+        await asyncio.gather(*(self._end(live) for live in parts.registry if live.record.state.running))
         await parts.afterwork.drain()
+
+    async def teardown(self) -> None:
+        """Ends every container and takes back all that the instance has on the host. State on disk stays."""
+        parts = self.parts
+        await self.halt()
         await parts.networks.teardown()
         for mount in mounts_under(parts.paths.run) + mounts_under(parts.paths.root):
             unmount(mount, lazy=True)
@@ -107,11 +120,14 @@ class Engine:
         await remove_parent(parts.cgroups, parts.names.tag)
         await self.close()
 
-    async def _end(self, id: str) -> None:
+    async def _end(self, live: Live) -> None:
+        """One that does not end keeps nothing else from going."""
         try:
-            await stop(self.parts, self.parts.registry.get(id), remember=False)
+            await stop(self.parts, live, remember=False)
         except (NotFound, Unchanged):
             return  # it ended by itself meanwhile
+        except CorralError as error:
+            log.error("%s", error.message)
 
 
 def _lock(path: str) -> int:
@@ -157,6 +173,8 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
         watches=watches,
         rotator=Rotator(watches, lambda id: monitor.reopen_log(paths.bundle(id))),
     )
+    parts.remap = await asyncio.to_thread(open_remap, config, limits.kernel)
+    parts.host.user_namespaces = parts.remap is not None
     await networks.setup()
     if systemd.running():  # systemd ends what it finds in the daemon's own cgroup
         group = f"{parent}/monitors"

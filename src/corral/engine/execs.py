@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections import deque
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from corral.engine.bundle import exec_process
 from corral.engine.hub import Attachment, Hub
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.errors import Conflict, CorralError, NotFound, RuntimeFailed
+from corral.errors import Conflict, NotFound, RuntimeFailed, from_oserror
 from corral.kit.ids import new_id
 from corral.model.process import Exec, ExecSpec
 from corral.runtime.monitor import ExecRequest, Started, exit_code
@@ -39,7 +40,8 @@ class Execs:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._sessions: dict[str, Session] = {}
-        self._ended: list[str] = []
+        self._ended: deque[str] = deque()
+        parts.on_end.append(self._container_ended)
 
     async def create(self, ref: str, spec: ExecSpec) -> str:
         """A session that has not started: its id. NotFound; Conflict when the container does not run."""
@@ -84,8 +86,11 @@ class Execs:
         attachment = None if detach else self._join(session, hub, stdin)
         try:
             await self._run(session, console_size or record.spec.console_size)
-        except CorralError as error:
+        except BaseException as error:
             self._finish(id, error.exit_code if isinstance(error, RuntimeFailed) else 126)
+            await hub.ended(restarting=False)
+            if isinstance(error, OSError):
+                raise from_oserror(f"start exec {id}", error) from error
             raise
         return attachment
 
@@ -144,10 +149,20 @@ class Execs:
         session.record.running, session.record.exit_code, session.record.pid = False, code, 0
         session.begun.set()
         session.live.execs.discard(id)
+        self._tell(id, "exec_die", exitCode=str(code))
+        self._retire(id)
+
+    def _retire(self, id: str) -> None:
         self._ended.append(id)
         while len(self._ended) > KEPT_ENDED:
-            self._sessions.pop(self._ended.pop(0), None)
-        self._tell(id, "exec_die", exitCode=str(code))
+            self._sessions.pop(self._ended.popleft(), None)
+
+    def _container_ended(self, live: Live) -> None:
+        """Sessions that were never started will not be."""
+        for id in sorted(live.execs):
+            if not self._sessions[id].record.started:
+                live.execs.discard(id)
+                self._retire(id)
 
     def _tell(self, id: str, action: str, **more: str) -> None:
         session = self._sessions[id]

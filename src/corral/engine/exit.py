@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from msgspec.structs import replace
 
@@ -13,33 +14,39 @@ from corral.engine.restart import plan_delay, plan_restart
 from corral.engine.start import start_again
 from corral.engine.teardown import release_volumes, schedule_teardown
 from corral.engine.wait import tell_exit
+from corral.errors import CorralError
 
-UNKNOWN_EXIT = 255  # the monitor was killed, or the machine went down: nobody saw the exit status
+log = logging.getLogger("corral.engine")
 
 
-async def on_exit(parts: Parts, id: str, code: int) -> None:
+async def on_exit(parts: Parts, id: str) -> None:
     """The monitor reported the exit status of container `id`; it may be reported again after a crash of ours."""
     live = parts.registry.find(id)
     if live is None:
         parts.exits.forget(id)
         return
     async with live.lock:
-        if live.record.state.status in ("running", "paused"):
+        code = parts.exits.read(id)  # as it is now: while we waited for the lock it may have been dealt with
+        if code is not None and live.record.state.status in ("running", "paused"):
             await finish(parts, live, code)
 
 
 async def finish(parts: Parts, live: Live, code: int) -> None:
-    """The container's lock is held. Records the end, tells it, and leaves the rest to clean-up and restart."""
+    """The container's lock is held. Records the end, tells it, and leaves the rest to clean-up and restart.
+
+    The process has ended, whatever else fails: so what fails here is logged.
+    """
     record, state = live.record, live.record.state
     now = parts.clock.now()
     ran_for = now - state.started_at
     if live.health_task:
         live.health_task.cancel()
         live.health_task = None
-    again = not parts.closing and plan_restart(record.spec.restart, code, state.stopped_by_user, state.restart_count)
+    may_start = parts.opened and not parts.closing
+    again = may_start and plan_restart(record.spec.restart, code, state.stopped_by_user, state.restart_count)
     if live.hub:
         await live.hub.ended(restarting=again)
-    await parts.networks.detach(live.id)
+    await _leave_network(parts, live)
     await release_volumes(parts, live)  # not later: whoever hears of the end may remove them at once
     record.state = replace(
         state,
@@ -54,9 +61,9 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
         restart_count=state.restart_count + (1 if again else 0),
     )
     endpoints, record.endpoints, record.ports = record.endpoints, {}, []
-    gone = record.spec.auto_remove and not again and not live.keep
+    gone = record.spec.auto_remove and not again and not live.kept
     if not gone:
-        await parts.registry.save(record)
+        await parts.registry.note(record)
     live.exited.set()
     schedule_teardown(parts, live)
     if record.state.oom_killed:
@@ -66,13 +73,35 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
         parts.tell_network(live, "disconnect", endpoint)
     if live.stopping:
         parts.tell(live, "stop")
+    for hook in parts.on_end:
+        hook(live)
     if gone:
-        await forget(parts, live, volumes=True)
+        await _remove_itself(parts, live)
     else:
         tell_exit(live)
     if again:
         live.restart_delay = plan_delay(live.restart_delay, ran_for)
         live.restart_timer = parts.tasks.start(f"restart {live.name}", _restart_later(parts, live, live.restart_delay))
+
+
+async def _leave_network(parts: Parts, live: Live) -> None:
+    """Others that share its network namespace keep that alive, with a cable whose address is free from now on."""
+    shared = any(
+        other.record.spec.network.mode == f"container:{live.id}" and other.record.state.pid for other in parts.registry
+    )
+    try:
+        await parts.networks.detach(live.id, unplug=shared)
+    except CorralError as error:
+        log.error("container %s: leave the network: %s", live.name, error.message)
+
+
+async def _remove_itself(parts: Parts, live: Live) -> None:
+    try:
+        await forget(parts, live, volumes=True)
+    except CorralError as error:
+        log.error("container %s could not remove itself: %s", live.name, error.message)
+        await parts.registry.note(live.record)
+        tell_exit(live)
 
 
 async def _restart_later(parts: Parts, live: Live, delay: int) -> None:

@@ -15,7 +15,7 @@ from corral.engine.healthplan import (
 from corral.engine.parts import Parts
 from corral.engine.probe import run_captured
 from corral.engine.registry import Live
-from corral.errors import CorralError
+from corral.errors import CorralError, from_oserror
 from corral.kit.clock import SECOND
 from corral.model.container import Health, HealthCheck, HealthResult
 
@@ -47,6 +47,8 @@ async def _probe(parts: Parts, live: Live, check: HealthCheck) -> HealthResult:
         code, text = -1, f"Health check exceeded timeout ({_seconds(timeout)})"
     except CorralError as error:
         code, text = -1, error.message
+    except OSError as error:  # no room for its files: the next one may have it
+        code, text = -1, from_oserror("check", error).message
     return HealthResult(start, parts.clock.now(), code, text)
 
 
@@ -57,7 +59,7 @@ async def _record(parts: Parts, live: Live, check: HealthCheck, result: HealthRe
             return
         before = state.health or Health()
         state.health = plan_health(check, before, result, state.started_at)
-        await parts.registry.save(live.record)
+        await parts.registry.note(live.record)
     if state.health.status != before.status:
         parts.tell(live, f"health_status: {state.health.status}")
 

@@ -29,6 +29,7 @@ class HostInfo(Struct):
     init_path: str = ""
     warnings: list[str] = []
     root: str = ""
+    user_namespaces: bool = False  # users of containers are not the host's
 
 
 def read_host() -> HostInfo:

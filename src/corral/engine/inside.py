@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from corral.errors import InvalidInput, from_oserror
 from corral.linux import mounts
+from corral.linux.idmap import IdMaps, with_ids
 from corral.linux.namespaces import in_private_mounts
 from corral.linux.rooted import open_in_root
 from corral.model.container import MountPoint
@@ -33,7 +34,9 @@ class Inside:
     """`rootfs` is where the root file system is mounted on the host, `mount_points` what lies over it.
 
     `pid`: a process of the running container, 0 if there is none; with it also its tmpfs are seen. `owner`: uid
-    and gid of the container's user. `container`: its name or id, for messages.
+    and gid of the container's user. `ids`: what is found there has the host's ids, mapped so; None: the
+    container's own.
+    `container`: its name or id, for messages.
     """
 
     rootfs: str
@@ -41,10 +44,16 @@ class Inside:
     pid: int = 0
     read_only: bool = False
     owner: tuple[int, int] | None = None
+    ids: IdMaps | None = None
     container: str = ""
 
     def run(self, work: Callable[[int], T]) -> T:
         """`work` gets a descriptor of the container's `/`, with everything mounted, good until it returns."""
+        if self.ids is None:
+            return self._run(work)
+        return with_ids(*self.ids.root, lambda: self._run(work))
+
+    def _run(self, work: Callable[[int], T]) -> T:
         try:
             root = os.open(f"/proc/{self.pid}/root", os.O_PATH | os.O_DIRECTORY) if self.pid else -1
         except OSError:

@@ -87,14 +87,19 @@ def require_propagation(point: MountPoint) -> None:
             check_propagation(os.path.realpath(point.source), point.propagation, file.read())
 
 
-def ensure_bind_source(point: MountPoint) -> None:
-    """Makes a missing bind source a directory, as the short form promises; InvalidInput in the long form."""
+def ensure_bind_source(point: MountPoint, owner: tuple[int, int] | None = None) -> None:
+    """Makes a missing bind source a directory, as the short form promises; InvalidInput in the long form.
+
+    It then belongs to `owner`, the container's root where that is not the host's.
+    """
     if point.type != "bind" or os.path.lexists(point.source):
         return
     if point.spec is not None and not point.spec.short and not point.spec.create_source:
         raise InvalidInput(f'invalid mount config for type "bind": bind source path does not exist: {point.source}')
     try:
         os.makedirs(point.source, exist_ok=True)
+        if owner:
+            os.chown(point.source, *owner)
     except OSError as error:
         raise from_oserror(
             f"error while creating mount source path '{point.source}': mkdir {point.source}", error

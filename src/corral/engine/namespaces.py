@@ -6,18 +6,24 @@ from collections.abc import Callable
 
 from corral.engine.registry import Live
 from corral.errors import Conflict, InvalidInput
+from corral.linux.proc import start_time
 from corral.model.container import ContainerSpec
 
 KINDS = {"pid": "PID", "ipc": "IPC", "network": "network"}
 
 
 def plan_namespaces(
-    spec: ContainerSpec, cgroup_version: int, netns: str | None, peer: Callable[[str, str], str]
+    spec: ContainerSpec,
+    cgroup_version: int,
+    netns: str | None,
+    peer: Callable[[str, str], str],
+    user: str | None = None,
 ) -> dict[str, str]:
     """Pure but for `peer`: namespace kind -> "" (a new one) or the path of one to join; a missing kind is the host's.
 
     `netns` is the path of the network namespace made for it, None with the host's or another container's.
-    `peer(id, kind)` gives the path of another container's namespace.
+    `peer(id, kind)` gives the path of another container's namespace. `user` is that of the user namespace, "" for
+    a new one, None for the host's; its owner's network is made by the runtime, inside of it.
 
     >>> plan_namespaces(ContainerSpec("x"), 2, "/proc/1/fd/9", lambda id, kind: f"/proc/{id}/ns/{kind}")
     {'mount': '', 'pid': '', 'ipc': '', 'uts': '', 'cgroup': '', 'network': '/proc/1/fd/9'}
@@ -35,6 +41,9 @@ def plan_namespaces(
         spaces["network"] = peer(spec.network.mode.removeprefix("container:"), "net")
     elif netns is not None:
         spaces["network"] = netns
+    if user is not None:
+        spaces["user"] = user
+        spaces.setdefault("network", "")
     if spec.network.mode == "host" and modes.uts != "private" and not modes.uts:
         spaces.pop("uts", None)
     return spaces
@@ -44,9 +53,11 @@ def joinable(live: Live, kind: str) -> str:
     """The path of a running container's namespace. Conflict when it does not run or does not share it."""
     state, spec = live.record.state, live.record.spec
     name = KINDS.get("network" if kind == "net" else kind, kind)
-    if state.status not in ("running", "paused"):
+    ended = state.status in ("running", "paused") and start_time(state.pid) != state.pid_start  # not recorded yet
+    if ended or state.status not in ("running", "paused"):
         raise Conflict(
-            f"cannot join {name} namespace of a non running container: container {live.id} is {state.status}"
+            f"cannot join {name} namespace of a non running container: container {live.id} is "
+            f"{'exited' if ended else state.status}"
         )
     if kind == "ipc" and spec.namespaces.ipc not in ("shareable", "host") and not spec.namespaces.ipc.startswith("c"):
         raise InvalidInput(

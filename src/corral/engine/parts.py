@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from corral.kit.tasks import Afterwork, Tasks
 from corral.model.container import Endpoint
 
 if TYPE_CHECKING:
+    from corral.engine.remap import Remap
     from corral.engine.runtimes import RuntimeSet
     from corral.images import Images
     from corral.linux.cgroups import Cgroups
@@ -89,6 +91,9 @@ class Parts:
     tasks: Tasks = field(default_factory=Tasks)
     afterwork: Afterwork = field(default_factory=Afterwork)
     monitor_procs: list[str] = field(default_factory=list)  # cgroup.procs files that monitors enter
+    on_end: list[Callable[[Live], None]] = field(default_factory=list)  # called when a container's process has ended
+    opened: bool = False  # what has been found is taken over; before, nothing is restarted
+    remap: Remap | None = None  # where containers' users are not the host's
     closing: bool = False
 
     def tell(self, live: Live, action: str, **more: str) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from corral.errors import Conflict, InvalidInput, NotFound
+from corral.errors import Conflict, CorralError, InvalidInput, NotFound
 from corral.model.container import Container
 from corral.store.interface import Store
 
 if TYPE_CHECKING:
     from corral.engine.hub import Hub
     from corral.engine.wait import Waiter
+
+log = logging.getLogger("corral.engine")
 
 PREFIX = "container/"
 
@@ -40,8 +43,8 @@ class Live:
     exited: asyncio.Event = field(default_factory=asyncio.Event)  # set while no process runs
     torn_down: asyncio.Event = field(default_factory=_set_event)  # set unless a clean-up is waiting
     removed: bool = False
-    keep: bool = False  # a restart is under way: do not remove it though it asked for that
-    stopping: bool = False
+    kept: int = 0  # restarts and removals under way: the end alone does not remove it, though it asked for that
+    stopping: int = 0  # stops under way
     execs: set[str] = field(default_factory=set)
     sources: dict[str, str] = field(default_factory=dict)  # target of a volume -> where its data are now
 
@@ -75,7 +78,7 @@ class Registry:
 
     def _add(self, record: Container) -> Live:
         live = Live(record)
-        if not record.state.running:
+        if record.state.status not in ("running", "paused"):
             live.exited.set()
         self._by_id[record.id] = live
         self._names[record.name] = record.id
@@ -126,6 +129,13 @@ class Registry:
     async def save(self, record: Container) -> None:
         """Durable when it returns."""
         await self._store.commit({PREFIX + record.id: msgspec.json.encode(record)})
+
+    async def note(self, record: Container) -> None:
+        """As `save`, for what has happened already, recorded or not: a full disk is logged, and stops nothing."""
+        try:
+            await self.save(record)
+        except CorralError as error:
+            log.error("container %s: its record is behind: %s", record.name, error.message)
 
     async def insert(self, record: Container) -> Live:
         await self.save(record)

@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import logging
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.engine.stop import kill_hard
+from corral.engine.stop import AFTER_KILL, kill_hard
+from corral.engine.teardown import schedule_discard
 from corral.engine.wait import tell_exit
-from corral.errors import Conflict, CorralError
+from corral.errors import Conflict, CorralError, HostError
 from corral.model.container import Container
+
+log = logging.getLogger("corral.engine")
 
 
 async def remove(parts: Parts, live: Live, *, force: bool = False, volumes: bool = False) -> None:
-    """Removes a container, and with `volumes` its anonymous ones. Conflict while it runs, unless forced."""
+    """Removes a container, and with `volumes` its anonymous ones. Conflict while it runs, unless forced.
+
+    One that is being started meanwhile counts as running.
+    """
+    if live.record.state.status == "removing":
+        raise Conflict(f"removal of container {live.id} is already in progress")
+    while True:
+        _refuse_running(live, force)
+        live.cancel_restart()
+        async with live.lock:
+            if live.removed:
+                return
+            _refuse_running(live, force)
+            if live.record.state.status not in ("running", "paused"):
+                live.cancel_restart()
+                await forget(parts, live, volumes=volumes)
+                break
+            await _end(parts, live)
+        await _ended(live)
+    await parts.afterwork.room()
+
+
+def _refuse_running(live: Live, force: bool) -> None:
     status = live.record.state.status
     if live.record.state.running and not force:
         what = "is paused and must be unpaused first" if status == "paused" else f"is {status}"
@@ -25,38 +50,59 @@ async def remove(parts: Parts, live: Live, *, force: bool = False, volumes: bool
             f'cannot remove container "{live.name}": container {what}: '
             "stop the container before removing or force remove"
         )
-    if status == "removing":
-        raise Conflict(f"removal of container {live.id} is already in progress")
-    live.cancel_restart()
-    if status in ("running", "paused"):
-        async with live.lock:
-            if live.record.state.status in ("running", "paused"):
-                live.keep = True  # the removal here tells the rest, with the volumes as asked
-                live.record.state.stopped_by_user = True
-                await kill_hard(parts, live)
-        await asyncio.wait_for(live.exited.wait(), 30)
-    async with live.lock:
-        if not live.removed:
-            await forget(parts, live, volumes=volumes)
+
+
+async def _end(parts: Parts, live: Live) -> None:
+    """The lock is held. The removal tells the rest, with the volumes as asked, and not the end by itself."""
+    live.kept += 1
+    try:
+        live.record.state.stopped_by_user = True
+        await kill_hard(parts, live)
+    except BaseException:
+        live.kept -= 1
+        raise
+
+
+async def _ended(live: Live) -> None:
+    try:
+        await asyncio.wait_for(live.exited.wait(), AFTER_KILL)
+    except TimeoutError:
+        raise HostError(
+            f"cannot remove container {live.name}: tried to kill container, but did not receive an exit event"
+        ) from None
+    finally:
+        live.kept -= 1
 
 
 async def forget(parts: Parts, live: Live, *, volumes: bool) -> None:
-    """The lock is held and nothing runs. The record goes first: from then on the container does not exist."""
-    record = live.record
-    live.record.state = replace(record.state, status="removing")
-    await parts.registry.delete(live)
+    """The lock is held and nothing runs. The record goes first: from then on the container does not exist.
+
+    Where anonymous volumes go too, the record first says so: a removal that is cut short between is then finished
+    by the next daemon.
+    """
+    record, state = live.record, live.record.state
+    doomed = [p.name for p in record.mount_points if volumes and p.type == "volume" and p.anonymous]
+    record.state = replace(state, status="removing")
+    try:
+        if doomed:
+            await parts.registry.save(record)
+        for name in doomed:
+            if volume_users(parts, name) == [live.id]:
+                await _try_remove_volume(parts, name)
+        await parts.registry.delete(live)
+    except BaseException:
+        record.state = state
+        raise
     parts.tell(live, "destroy")
     tell_exit(live, gone=True)
-    if volumes:
-        for point in record.mount_points:
-            if point.type == "volume" and point.anonymous and not volume_users(parts, point.name):
-                await remove_volume(parts, point.name)
+    schedule_discard(parts, live)
 
-    async def work() -> None:
-        await live.torn_down.wait()
-        await discard(parts, live.id)
 
-    await parts.afterwork.put(f"removal of {record.name}", work)
+async def _try_remove_volume(parts: Parts, name: str) -> None:
+    try:
+        await remove_volume(parts, name)
+    except CorralError as error:  # the container goes all the same
+        log.warning("the anonymous volume %s stays: %s", name, error.message)
 
 
 async def remove_volume(parts: Parts, name: str) -> None:
@@ -64,12 +110,6 @@ async def remove_volume(parts: Parts, name: str) -> None:
     if parts.volumes.exists(name):
         await parts.volumes.remove(name)
         parts.events.publish("volume", "destroy", name, {"driver": "local"})
-
-
-async def discard(parts: Parts, id: str) -> None:
-    """Deletes a removed container's files. May be called again on what is half gone."""
-    await parts.images.discard(id)
-    await asyncio.to_thread(shutil.rmtree, parts.paths.state(id), ignore_errors=True)
 
 
 def volume_users(parts: Parts, name: str) -> list[str]:
@@ -85,10 +125,12 @@ async def prune(parts: Parts, select: Callable[[Container], bool]) -> tuple[list
     """Removes every container that does not run and that `select` takes: their ids, and the bytes they held."""
     removed, freed = [], 0
     for live in parts.registry:
-        if live.record.state.running or not select(live.record):
+        if live.removed or live.record.state.running or not select(live.record):
             continue
-        size = await parts.images.size_rw(live.id)
         try:
+            size = await parts.images.size_rw(live.id)
+            if live.removed:
+                continue
             await remove(parts, live)
         except CorralError:  # started, or removed by another, since we looked
             continue

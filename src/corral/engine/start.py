@@ -7,8 +7,9 @@ directory behind, by which the next one finds and finishes or removes the rest (
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from msgspec.structs import replace
 
@@ -17,17 +18,22 @@ from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.hub import Hub
 from corral.engine.logs import watch_log
+from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, require_propagation
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
+from corral.engine.remap import remember_maps
 from corral.engine.remove import forget
 from corral.engine.teardown import teardown
+from corral.engine.userns import remap_of
 from corral.engine.wait import tell_exit
-from corral.errors import Conflict, CorralError, RuntimeFailed, Unchanged
-from corral.linux.namespaces import new_netns
+from corral.errors import Conflict, CorralError, HostError, RuntimeFailed, Unchanged, from_oserror
+from corral.linux.namespaces import netns_of, new_netns
 from corral.linux.proc import start_time
 from corral.model.container import Health, State
 from corral.runtime.monitor import MonitorRequest, Started
+
+log = logging.getLogger("corral.engine")
 
 
 async def start(parts: Parts, live: Live) -> None:
@@ -36,6 +42,7 @@ async def start(parts: Parts, live: Live) -> None:
     Unchanged when it runs; Conflict when paused or being removed; RuntimeFailed (with the exit code that a shell
     would report) and HostError when the host refuses: then the container keeps the error and its exit code.
     """
+    await parts.afterwork.room()
     async with live.lock:
         state = live.record.state
         if live.removed or state.status in ("removing", "dead"):
@@ -60,25 +67,52 @@ async def start_again(parts: Parts, live: Live) -> None:
 
 async def start_locked(parts: Parts, live: Live) -> None:
     await live.torn_down.wait()
+    before = live.record.state
     try:
-        started = await _run(parts, live)
-    except CorralError as error:
-        await _failed(parts, live, error)
+        async with AsyncExitStack() as undo:
+            started = await _run(parts, live, undo)
+            live.record.state = _running(parts, live, started)
+            live.exited.clear()
+            await parts.registry.save(live.record)
+            undo.pop_all()
+    except Exception as error:  # whatever it is, who waits for the container must hear of it
+        live.record.state = before
+        failure = _in_words(live, error)
+        await _failed(parts, live, failure)
+        raise failure from error
+    except asyncio.CancelledError:  # as if it had not been asked for
+        live.record.state, live.record.endpoints, live.record.ports = before, {}, []
+        live.exited.set()
         raise
-    live.record.state = State(
+    if live.hub and live.hub.busy:
+        with suppress(HostError):  # it has ended already
+            live.hub.connect()  # for who has attached in the last moments
+    parts.tell(live, "start")
+    watch_health(parts, live)
+    watch_monitor(parts, live)
+
+
+def _in_words(live: Live, error: Exception) -> CorralError:
+    if isinstance(error, CorralError):
+        return error
+    if isinstance(error, OSError):
+        return from_oserror(f"start container {live.name}", error)
+    log.error("start container %s", live.name, exc_info=error)
+    return HostError(f"start container {live.name}: {error!r}")
+
+
+def _running(parts: Parts, live: Live, started: Started) -> State:
+    before = live.record.state
+    return State(
         status="running",
         pid=started.pid,
         pid_start=start_time(started.pid),
         monitor_pid=started.monitor_pid,
         started_at=parts.clock.now(),
-        finished_at=live.record.state.finished_at,
-        restart_count=live.record.state.restart_count,
+        finished_at=before.finished_at,
+        restart_count=before.restart_count,
         health=Health() if is_checked(live.record.spec.health) else None,
     )
-    live.exited.clear()
-    await parts.registry.save(live.record)
-    parts.tell(live, "start")
-    watch_health(parts, live)
 
 
 async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
@@ -87,9 +121,11 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
     live.record.state = replace(
         live.record.state, status=status, exit_code=code, error=error.message, pid=0, finished_at=parts.clock.now()
     )
-    live.record.endpoints, live.record.ports = {}, []
+    endpoints, live.record.endpoints, live.record.ports = live.record.endpoints, {}, []
     live.exited.set()
-    await parts.registry.save(live.record)
+    await parts.registry.note(live.record)
+    for endpoint in endpoints.values():
+        parts.tell_network(live, "disconnect", endpoint)
     if live.hub:
         await live.hub.ended(restarting=False)
     if live.record.spec.auto_remove:
@@ -98,21 +134,25 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
         tell_exit(live)
 
 
-async def _run(parts: Parts, live: Live) -> Started:
+async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
     id = live.id
     runtime = parts.runtimes.get(live.record.runtime)
-    async with AsyncExitStack() as undo, AsyncExitStack() as held:
+    async with AsyncExitStack() as held:
         parts.exits.forget(id)
         os.makedirs(parts.paths.rootfs(id), exist_ok=True)
         undo.push_async_callback(teardown, parts, live)
         waiting = parts.monitor.prepare(_request(parts, live))  # it starts up while the bundle is made ready
         undo.push_async_callback(waiting.abandon)
-        parts.images.mount(id, parts.paths.rootfs(id), ephemeral=live.record.spec.auto_remove)
+        _mount(parts, live)
         await _acquire_volumes(parts, live)
-        netns = _netns(live, held)
+        mapped = remap_of(parts, live.record.spec) is not None
+        netns = None if mapped or not _own_network(live) else _netns(held)
         write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")
         creating = asyncio.create_task(parts.monitor.create(waiting))
         try:  # the network is attached while the runtime makes the process
+            if mapped and _own_network(live):  # made by the runtime, so that it is the user namespace's own
+                netns = netns_of((await asyncio.shield(creating)).pid)
+                held.callback(os.close, netns)
             await _attach(parts, live, netns, undo)
             write_files(parts, live)
             tell_linked(parts, live)
@@ -123,30 +163,41 @@ async def _run(parts: Parts, live: Live) -> Started:
             live.hub.connect()
         watch_log(parts, live)
         await runtime.start(id, started.pid)
-        undo.pop_all()
     return started
+
+
+def _mount(parts: Parts, live: Live) -> None:
+    remap, rootfs = remap_of(parts, live.record.spec), parts.paths.rootfs(live.id)
+    if remap is not None:
+        remember_maps(parts.paths.bundle(live.id), remap.maps)
+    parts.images.mount(
+        live.id, rootfs, ephemeral=live.record.spec.auto_remove, seen=None if remap is None else remap.seen
+    )
 
 
 async def _acquire_volumes(parts: Parts, live: Live) -> None:
     """Makes the volumes' data available, and notes where they are."""
     live.sources = {}
+    remap = remap_of(parts, live.record.spec)
     for point in live.record.mount_points:
         if point.type == "volume":
             await parts.volumes.acquire(point.name, live.id)
-            live.sources[point.target] = parts.volumes.path(point.name, point.spec.subpath if point.spec else "")
+            path = parts.volumes.path(point.name, point.spec.subpath if point.spec else "")
+            plain = remap is None or parts.volumes.get(point.name).options  # these are mounts of something else
+            live.sources[point.target] = path if plain or remap is None else remap.seen(path)
         else:
-            ensure_bind_source(point)
+            ensure_bind_source(point, None if remap is None else remap.maps.root)
             require_propagation(point)
 
 
-def _netns(live: Live, held: AsyncExitStack) -> int | None:
-    """A new network namespace, unless the container uses the host's or another container's.
-
-    The descriptor is held until the container has started; from then on the container itself keeps it.
-    """
+def _own_network(live: Live) -> bool:
+    """Whether it has a network namespace of its own: not the host's or another container's."""
     mode = live.record.spec.network.mode
-    if mode == "host" or mode.startswith("container:"):
-        return None
+    return mode != "host" and not mode.startswith("container:")
+
+
+def _netns(held: AsyncExitStack) -> int:
+    """A new network namespace. The descriptor is held until the container has started, which then keeps it."""
     netns = new_netns()
     held.callback(os.close, netns)
     return netns

@@ -14,7 +14,8 @@ from corral.engine.wait import tell_exit
 from corral.errors import Conflict, HostError, InvalidInput, Unchanged
 from corral.linux.proc import open_pidfd, start_time
 
-AFTER_KILL = 10.0  # seconds for the kernel to end a process that got SIGKILL
+# Seconds for the kernel to end a process that got SIGKILL, and for its last output to be read.
+AFTER_KILL = 30.0
 
 
 def parse_signal(text: str) -> int:
@@ -52,19 +53,24 @@ async def stop(
             return
         if not live.record.state.running:
             raise Unchanged(f"container {live.id} is not running")
+        run = live.record.state.started_at
         live.record.state.stopped_by_user = remember
-        live.stopping = True
-        await parts.registry.save(live.record)
-        send(live, number)
-        parts.tell(live, "kill", signal=str(number))
-        if live.record.state.status == "paused":
-            await resume(parts, live)
+        live.stopping += 1
+        try:
+            await parts.registry.note(live.record)
+            send(live, number)
+            parts.tell(live, "kill", signal=str(number))
+            if live.record.state.status == "paused":
+                await resume(parts, live)
+        except BaseException:
+            live.stopping -= 1
+            raise
     if timeout is None:
         timeout = spec.stop_timeout if spec.stop_timeout is not None else parts.config.stop_timeout
     try:
-        await _ended(parts, live, None if timeout < 0 else float(timeout))
+        await _ended(parts, live, run, None if timeout < 0 else float(timeout))
     finally:
-        live.stopping = False
+        live.stopping -= 1
 
 
 async def _stop_waiting_restart(parts: Parts, live: Live, remember: bool) -> bool:
@@ -73,24 +79,32 @@ async def _stop_waiting_restart(parts: Parts, live: Live, remember: bool) -> boo
         return False
     live.cancel_restart()
     live.record.state = replace(live.record.state, status="exited", stopped_by_user=remember)
-    await parts.registry.save(live.record)
+    await parts.registry.note(live.record)
     live.exited.set()
     tell_exit(live)
     parts.tell(live, "stop")
     return True
 
 
-async def _ended(parts: Parts, live: Live, timeout: float | None) -> None:
+async def _ended(parts: Parts, live: Live, run: int, timeout: float | None) -> None:
+    """`run`: when the process that is to end was started; a later one is none of our business."""
     try:
         await asyncio.wait_for(live.exited.wait(), timeout)
         return
     except TimeoutError:
-        await kill_hard(parts, live)
+        async with live.lock:
+            if live.record.state.started_at != run or not live.record.state.running:
+                return
+            await kill_hard(parts, live)
+    await _killed(live, "stop")
+
+
+async def _killed(live: Live, verb: str) -> None:
     try:
         await asyncio.wait_for(live.exited.wait(), AFTER_KILL)
     except TimeoutError:
         raise HostError(
-            f"cannot stop container: {live.id}: tried to kill container, but did not receive an exit event"
+            f"cannot {verb} container: {live.id}: tried to kill container, but did not receive an exit event"
         ) from None
 
 
@@ -114,14 +128,14 @@ async def kill(parts: Parts, live: Live, signal: str = "SIGKILL") -> None:
             raise Conflict(f"cannot kill container: {live.name}: container {live.id} is not running")
         if number in (signals.SIGKILL, parse_signal(live.record.spec.stop_signal or "SIGTERM")):
             live.record.state.stopped_by_user = True
-            await parts.registry.save(live.record)
+            await parts.registry.note(live.record)
         if number == signals.SIGKILL:
             await kill_hard(parts, live)
         else:
             send(live, number)
         parts.tell(live, "kill", signal=str(number))
     if number == signals.SIGKILL:
-        await asyncio.wait_for(live.exited.wait(), AFTER_KILL)
+        await _killed(live, "kill")
 
 
 def send(live: Live, number: int) -> None:
@@ -175,5 +189,5 @@ async def resume(parts: Parts, live: Live) -> None:
     """The lock is held and the container is paused."""
     parts.cgroups.thaw(parts.group(live))
     live.record.state.status = "running"
-    await parts.registry.save(live.record)
+    await parts.registry.note(live.record)
     parts.tell(live, "unpause")

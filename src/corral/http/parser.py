@@ -18,16 +18,9 @@ from __future__ import annotations
 import enum
 import re
 
-import httptools
-
-
-class BadRequest(Exception):
-    """The bytes are no acceptable request; `status` is what to answer before closing."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
+from corral.http.head import BadRequest as BadRequest
+from corral.http.head import Head as Head
+from corral.http.head import parse_head
 
 
 class End(enum.Enum):
@@ -36,105 +29,12 @@ class End(enum.Enum):
     END = "end"
 
 
-class Head:
-    """A request line and its headers. `length` is None for a chunked body. Header names are in lower case."""
-
-    __slots__ = ("headers", "keep_alive", "length", "method", "target", "version")
-
-    def __init__(
-        self, method: str, target: str, version: str, headers: dict[str, str], keep_alive: bool, length: int | None
-    ) -> None:
-        self.method = method
-        self.target = target
-        self.version = version
-        self.headers = headers
-        self.keep_alive = keep_alive
-        self.length = length
-
-
 Event = Head | bytes | End
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _CHUNK_LINE_LIMIT = 1024
 _TRAILER_LIMIT = 8192
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?")
-
-
-class _Collector:
-    """The callbacks of httptools."""
-
-    __slots__ = ("headers", "target")
-
-    def __init__(self) -> None:
-        self.target = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-
-    def on_url(self, url: bytes) -> None:
-        self.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
-
-
-def parse_head(data: bytes) -> Head:
-    """Pure: the bytes up to and including the empty line, as a Head. Raises BadRequest."""
-    collector = _Collector()
-    parser = httptools.HttpRequestParser(collector)
-    try:
-        parser.feed_data(data)
-    except httptools.HttpParserUpgrade:
-        pass
-    except httptools.HttpParserInvalidMethodError:
-        raise BadRequest(400, "invalid method") from None
-    except httptools.HttpParserError as error:
-        raise BadRequest(400, str(error)) from None
-    version = parser.get_http_version()
-    if version not in ("1.1", "1.0"):
-        raise BadRequest(505, "unsupported protocol version")
-    headers = _join(collector.headers)
-    if version == "1.1" and "host" not in headers:
-        raise BadRequest(400, "missing required Host header")
-    return Head(
-        parser.get_method().decode("ascii"),
-        collector.target.decode("latin-1"),
-        version,
-        headers,
-        parser.should_keep_alive(),
-        _body_length(headers),
-    )
-
-
-def _join(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Pure: headers by lower-case name; repeated ones are joined with a comma.
-
-    >>> _join([(b"Accept", b"a"), (b"accept", b"b")])
-    {'accept': 'a, b'}
-    """
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in pairs:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-def _body_length(headers: dict[str, str]) -> int | None:
-    """Pure: the body's length in bytes, or None for chunked. Ambiguous framing is refused, never guessed.
-
-    >>> _body_length({"content-length": "5"}), _body_length({"transfer-encoding": "Chunked"}), _body_length({})
-    (5, None, 0)
-    """
-    encoding, length = headers.get("transfer-encoding"), headers.get("content-length")
-    if encoding is not None:
-        if length is not None:
-            raise BadRequest(400, "both Content-Length and Transfer-Encoding")
-        if encoding.strip().lower() != "chunked":
-            raise BadRequest(501, "unsupported transfer encoding")
-        return None
-    if length is None:
-        return 0
-    if not (length.isascii() and length.isdigit() and len(length) <= 18):
-        raise BadRequest(400, "bad Content-Length")
-    return int(length)
 
 
 class RequestParser:

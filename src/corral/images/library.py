@@ -30,7 +30,8 @@ from corral.images.rootfs import RootFilesystems
 from corral.images.save import Chosen, choose, save
 from corral.kit.clock import Clock
 from corral.linux import libc
-from corral.linux.archive import Limits, pack, remove_tree
+from corral.linux.archive import Limits, PackOptions, pack, remove_tree
+from corral.linux.idmap import IdMaps
 from corral.linux.streams import in_thread, produce
 from corral.model.image import Change as FileChange
 from corral.model.image import Image, ImageConfig

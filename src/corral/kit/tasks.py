@@ -40,27 +40,44 @@ class Tasks:
 
 
 class Afterwork:
-    """Runs clean-up after the answer was given, in order, at most `limit` waiting; then `put` waits (back-pressure).
+    """Runs clean-up after the answer was given, begun in order. `put` waits while over `limit` wait (back-pressure).
 
-    Teardown sets the sustained rate of container starts, so the bound keeps a burst from piling up mounts.
+    Teardown sets the sustained rate of container starts, so the bound keeps a burst from piling up mounts. What was
+    handed over is run, also when who handed it over is cancelled while waiting.
     """
 
     def __init__(self, limit: int = 64, workers: int = 2) -> None:
-        self._queue: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue(limit)
+        self._queue: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue()
         self._tasks = Tasks()
-        self._workers = workers
+        self._limit, self._workers = limit, workers
+        self._room = asyncio.Event()
+        self._room.set()
         self._started = False
 
-    async def put(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    def add(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Hands over without waiting: for who holds what others need."""
         if not self._started:
             self._started = True
             for n in range(self._workers):
                 self._tasks.start(f"afterwork-{n}", self._run())
-        await self._queue.put((name, work))
+        self._queue.put_nowait((name, work))
+        if self._queue.qsize() >= self._limit:
+            self._room.clear()
+
+    async def put(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Hands over, and returns when not too much waits any more."""
+        self.add(name, work)
+        await self.room()
+
+    async def room(self) -> None:
+        """Returns when not too much waits."""
+        await self._room.wait()
 
     async def _run(self) -> None:
         while True:
             name, work = await self._queue.get()
+            if self._queue.qsize() < self._limit:
+                self._room.set()
             try:
                 await work()
             except Exception:
@@ -69,7 +86,7 @@ class Afterwork:
                 self._queue.task_done()
 
     async def drain(self) -> None:
-        """Returns when everything put so far is done."""
+        """Returns when everything handed over so far is done."""
         await self._queue.join()
 
     async def close(self) -> None:

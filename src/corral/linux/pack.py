@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from corral.errors import from_oserror
+from corral.linux.idmap import CAPABILITY, IdMaps, capability_inside
 from corral.linux.rooted import open_in_root, open_root
 from corral.linux.tar.entry import Entry
 from corral.linux.tar.writer import END, entry_bytes, padding
@@ -30,11 +31,13 @@ _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink",
 class PackOptions:
     """`overlay`: write overlayfs' whiteouts and opaque directories as `.wh.` entries.
     `skip(path)`: leave this path of the root, and all below, out. `owner`: (uid, gid) to write for everything.
+    `ids`: files are read with ids of the host's, and written with those of this namespace.
     """
 
     overlay: bool = False
     skip: Callable[[str], bool] = lambda path: False
     owner: tuple[int, int] | None = None
+    ids: IdMaps | None = None
 
 
 class Packer:
@@ -105,7 +108,7 @@ class Packer:
         fd = os.open(base or ".", flags, dir_fd=parent)
         try:
             entry = self._entry(name, "dir", there)
-            entry.xattrs = _xattrs(fd)
+            entry.xattrs = self._xattrs(fd)
             if name:
                 self._put(entry_bytes(entry))
             if self._options.overlay and is_opaque(fd):
@@ -131,7 +134,7 @@ class Packer:
                 return  # swapped meanwhile
             entry = self._entry(name, "file", there)
             entry.size = entry.stored = there.st_size
-            entry.xattrs = _xattrs(fd)
+            entry.xattrs = self._xattrs(fd)
             self._put(entry_bytes(entry))
             self._content(fd, there.st_size)
         finally:
@@ -146,10 +149,19 @@ class Packer:
         self._put(padding(size))
 
     def _entry(self, name: str, kind: str, there: os.stat_result) -> Entry:
-        uid, gid = self._options.owner or (there.st_uid, there.st_gid)
+        uid, gid = there.st_uid, there.st_gid
+        if self._options.ids is not None:
+            uid, gid = self._options.ids.inside(uid, gid)
+        uid, gid = self._options.owner or (uid, gid)
         seconds = there.st_mtime_ns // 10**9
         mode = stat.S_IMODE(there.st_mode)
         return Entry(name, kind, 0, mode, uid, gid, seconds * 10**9)  # type: ignore[arg-type]
+
+    def _xattrs(self, fd: int) -> dict[str, bytes]:
+        found = _xattrs(fd)
+        if self._options.ids is not None and CAPABILITY in found:
+            found[CAPABILITY] = capability_inside(found[CAPABILITY], self._options.ids)
+        return found
 
     def _put(self, data: bytes) -> None:
         self._pending.append(data)

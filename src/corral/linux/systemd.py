@@ -31,6 +31,8 @@ log = logging.getLogger("corral")
 
 _KEEPER = "echo $$; exec sleep infinity >/dev/null 2>&1"
 _TRIES_SECONDS = 20
+# When the machine goes down and no daemon has stopped the containers: seconds between SIGTERM and SIGKILL.
+_GRACE_SECONDS = 10
 
 
 def running() -> bool:
@@ -38,9 +40,21 @@ def running() -> bool:
     return os.path.isdir("/run/systemd/system")
 
 
-def sd_notify(text: str) -> bool:
+def take_notify_address() -> str:
+    """Where systemd wants to hear from this process, "" if it did not ask. Taken out of the environment: a program
+    that we start (crun, say) would wait for its container to tell systemd that it is ready."""
+    return os.environ.pop("NOTIFY_SOCKET", "")
+
+
+async def shutting_down() -> bool:
+    """Whether the machine is about to be halted or rebooted. False where systemd does not manage it."""
+    if not running() or shutil.which("systemctl") is None:
+        return False
+    return (await run(["systemctl", "is-system-running"])).out.strip() == b"stopping"
+
+
+def sd_notify(address: str, text: str) -> bool:
     """Tells the service manager something ("READY=1", "STATUS=…", "STOPPING=1"). False if it did not ask."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
@@ -105,7 +119,8 @@ async def ensure_scope(cgroups: Cgroups, name: str, slice: str) -> str:
 async def _start_scope(name: str, slice: str) -> str:
     """Starts the keeper in a new scope (or finds the one that is there) and returns the scope's group."""
     argv = ["systemd-run", "--scope", "--quiet", f"--unit={name}", f"--slice={slice}", "--collect",
-            "--property=Delegate=yes", "--description=Corral's containers", "sh", "-c", _KEEPER]  # fmt: skip
+            "--property=Delegate=yes", f"--property=TimeoutStopSec={_GRACE_SECONDS}",
+            "--description=Corral's containers", "sh", "-c", _KEEPER]  # fmt: skip
     read, write = os.pipe2(os.O_CLOEXEC)
     try:
         try:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from corral.errors import CorralError, InvalidInput, from_oserror
+from corral.linux.idmap import CAPABILITY, IdMaps, capability_outside
 from corral.linux.tar.entry import BadTar, Entry, Limits
 from corral.linux.tar.reader import TarReader
 from corral.linux.tree import Tree, remove_at
@@ -42,7 +43,8 @@ class UnpackOptions:
     """`overlay`: `.wh.` entries become overlayfs' whiteouts and opaque directories.
     `keep_kinds`: refuse to replace a directory by something else, or something else by a directory; the message
     names `destination`.
-    `owner`: (uid, gid) for everything, instead of the archive's. `root_entry`: let "./" change the root directory.
+    `owner`: (uid, gid) for everything, instead of the archive's. `ids`: both are this namespace's, and files get the
+    host's. `root_entry`: let "./" change the root directory.
     `implied(path)`: attributes for a directory that the archive uses without listing it; None: 0755, root's.
     `displace(parent_fd, name, path)`: what to do with something that an entry replaces.
     `written(path, entry)`: told after each regular file, with its real path in the root.
@@ -52,6 +54,7 @@ class UnpackOptions:
     keep_kinds: bool = False
     destination: str = ""
     owner: tuple[int, int] | None = None
+    ids: IdMaps | None = None
     root_entry: bool = True
     limits: Limits = field(default_factory=Limits)
     implied: Callable[[str], Entry | None] = lambda path: None
@@ -242,7 +245,7 @@ class Unpacker:
 
         self._create(make, parent, base, parent_path, entry)
         place = f"/proc/self/fd/{parent}/{base}"
-        uid, gid = self._options.owner or (entry.uid, entry.gid)
+        uid, gid = self._owner(entry)
         os.chown(base, uid, gid, dir_fd=parent, follow_symlinks=False)
         if entry.kind != "symlink":
             self._chmod_special(parent, base, entry.mode)
@@ -293,9 +296,13 @@ class Unpacker:
         if is_directory:
             self._tree.forget()
 
+    def _owner(self, entry: Entry) -> tuple[int, int]:
+        uid, gid = self._options.owner or (entry.uid, entry.gid)
+        return (uid, gid) if self._options.ids is None else self._options.ids.outside(uid, gid)
+
     def _own(self, fd: int, entry: Entry) -> None:
         """Owner first: changing it clears capabilities and set-id bits."""
-        uid, gid = self._options.owner or (entry.uid, entry.gid)
+        uid, gid = self._owner(entry)
         os.fchown(fd, uid, gid)
         if entry.xattrs:
             self._xattrs(fd, entry)
@@ -304,6 +311,8 @@ class Unpacker:
         for key, value in entry.xattrs.items():
             if key.startswith(_FOREIGN_XATTRS):
                 continue
+            if key == CAPABILITY and self._options.ids is not None:
+                value = capability_outside(value, self._options.ids)
             try:
                 if isinstance(place, int):
                     os.setxattr(place, key, value)

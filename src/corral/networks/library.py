@@ -193,8 +193,11 @@ class Networks:
         await self.reconcile()
         return await self._in_thread(work)
 
-    async def detach(self, container_id: str) -> None:
-        """Frees address and ports. The cable goes with its namespace. A container that is not in it is fine."""
+    async def detach(self, container_id: str, *, unplug: bool = False) -> None:
+        """Frees address and ports. A container that is not in it is fine.
+
+        The cable goes with its namespace; `unplug` takes it away at once, for a namespace that others keep alive.
+        """
         seat = self._seats.pop(container_id, None)
         if seat is None:
             return
@@ -202,6 +205,9 @@ class Networks:
         self._need_pool().give(IPv4Address(seat.endpoint.ipv4))
         if seat.published.elements:
             await self._in_thread(lambda: self._withdraw(seat.published))
+        if unplug and seat.endpoint.host_interface:
+            wires = self._need_wires()
+            await self._in_thread(lambda: wires.delete_links([seat.endpoint.host_interface]))
 
     def _withdraw(self, published: Published) -> None:
         wires = self._need_wires()

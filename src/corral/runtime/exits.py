@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 
+from corral.errors import from_oserror
 from corral.kit.tasks import Tasks
 from corral.linux.inotify import CLOSE_WRITE, MOVED_TO, Inotify
+
+log = logging.getLogger("corral.runtime")
+
+AGAIN = 1.0  # seconds after which what the host refused is tried again
 
 
 class Exits:
@@ -34,15 +40,23 @@ class Exits:
 
     async def _watch(self, inotify: Inotify) -> None:
         async for event in inotify:
-            if event.overflow:
-                for id in sorted(self.known()):
+            try:
+                for id in sorted(self.known()) if event.overflow else filter(_is_id, [event.name]):
                     self._tell(id)
-            elif _is_id(event.name):
-                self._tell(event.name)
+            except OSError as error:  # out of descriptors or memory: nothing is lost, all files are looked at again
+                log.error("read exit statuses in %s: %s; trying again", self.directory, error.strerror)
+                asyncio.get_running_loop().call_later(AGAIN, self._tell_all)
+
+    def _tell_all(self) -> None:
+        try:
+            for id in sorted(self.known()):
+                self._tell(id)
+        except OSError:
+            asyncio.get_running_loop().call_later(AGAIN, self._tell_all)
 
     def _tell(self, id: str) -> None:
         code = self.read(id)
-        if code is not None:
+        if code is not None and self._inotify is not None:
             self._told(id, code)
 
     def known(self) -> set[str]:
@@ -53,6 +67,16 @@ class Exits:
         """The exit status, None if the monitor has not written it (yet)."""
         return read_exit(f"{self.directory}/{id}")
 
+    def write(self, id: str, code: int) -> None:
+        """In the place of a monitor that was killed. HostError."""
+        path = f"{self.directory}/{id}"
+        try:
+            with open(f"{path}.new", "w") as file:
+                file.write(str(code))
+            os.rename(f"{path}.new", path)
+        except OSError as error:
+            raise from_oserror(f"write {path}", error) from error
+
     def forget(self, id: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{self.directory}/{id}")
@@ -60,6 +84,7 @@ class Exits:
     async def close(self) -> None:
         if self._inotify is not None:
             self._inotify.close()
+            self._inotify = None
         await self._tasks.close()
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from corral.linux.idmap import IdMap
 from corral.linux.limits import Limits
 from corral.model.container import Container
 from corral.runtime.devices import ResolvedDevice
@@ -20,14 +21,6 @@ class BundleMount:
     target: str
     type: str
     options: Sequence[str] = ()
-
-
-class IdMap(NamedTuple):
-    """`size` ids from `inside` on are those from `outside` on."""
-
-    inside: int
-    outside: int
-    size: int
 
 
 @dataclass(frozen=True)

@@ -161,8 +161,13 @@ class Monitor:
     ) -> tuple[Handshake, asyncio.Future[list[OSError]]]:
         runtime.require()
         talk = Handshake.begin([self._require(), *arguments], directory, attach=attach)
-        with open(f"{directory}/monitor", "w") as file:
-            file.write(str(talk.child.pid))
+        try:
+            with open(f"{directory}/monitor", "w") as file:
+                file.write(str(talk.child.pid))
+        except OSError as error:
+            talk.child.kill()
+            talk.close()
+            raise from_oserror(f"write {directory}/monitor", error) from error
         files = list(cgroup_procs) or [self._warm] if self._warm or cgroup_procs else []
         moved = asyncio.get_running_loop().run_in_executor(None, move, talk.child.pid, files)
         return talk, moved

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from corral.linux.idmap import IdMap
 from corral.linux.limits import Limits
 from corral.model.container import Container, Resources, Security
 from corral.model.process import ExecSpec
 from corral.runtime import init
 from corral.runtime.capabilities import plan_capabilities, plan_sets
 from corral.runtime.devices import plan_device, plan_device_rules
-from corral.runtime.input import BundleInput, BundleMount, IdMap
+from corral.runtime.input import BundleInput, BundleMount
 from corral.runtime.mounts import default_mounts, plan_mounts, plan_root_propagation
 from corral.runtime.resources import plan_resources
 from corral.runtime.rlimits import plan_rlimits

@@ -27,7 +27,9 @@ def killed_after(root: Path, seed: int, seconds: float) -> list[list[str]]:
     """Runs the worker and kills it some time after it opened the store; what it said."""
     where = str(Path(__file__).parents[3])
     environment = os.environ | {"PYTHONPATH": f"{where}/src:{where}"}
-    child = subprocess.Popen([sys.executable, CODE, str(root), str(seed)], stdout=subprocess.PIPE, env=environment)
+    child = subprocess.Popen(
+        [sys.executable, CODE, str(root), str(seed)], stdout=subprocess.PIPE, env=environment, bufsize=0
+    )
     assert child.stdout is not None
     said = child.stdout.readline()  # it is open
     end = time.monotonic() + seconds

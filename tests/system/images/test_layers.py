@@ -189,7 +189,8 @@ def test_a_directory_that_became_a_file_and_the_other_way_round(stack: Stack) ->
 
 def test_a_committed_layer_is_the_same_tree(stack: Stack) -> None:
     stack.add(
-        member("etc/a", data=b"1"), member("etc/b", data=b"1"), member("lib/x/y", data=b"1"), member("lib/z", data=b"1"),
+        member("etc/a", data=b"1"), member("etc/b", data=b"1"),
+        member("lib/x/y", data=b"1"), member("lib/z", data=b"1"),
         member("link", "symlink", linkname="etc"), member("dir/old", data=b"1"), member("gone/deep/f", data=b"1"),
     )  # fmt: skip
     root = stack.mount()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from corral.cli.instance import Instance
 from corral.daemon.doctor import Finding, install_line, judge
 from corral.daemon.facts import Facts, filesystem_of, module_state
 from corral.daemon.unit import render
@@ -67,6 +68,6 @@ def test_the_deepest_and_last_mount_holds_a_path() -> None:
 
 
 def test_the_unit_does_not_end_containers() -> None:
-    unit = render("/opt/corral", "/srv/x").splitlines()
+    unit = render("/opt/corral", Instance("/srv/x")).splitlines()
     assert "ExecStart=/opt/corral --root /srv/x up" in unit
     assert "KillMode=process" in unit and "Type=notify" in unit

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from corral.errors import InvalidInput
+from corral.linux.idmap import IdMap
 from corral.linux.limits import CAPABILITIES, Limits
 from corral.model.container import Container, ContainerSpec, Namespaces, Resources, Security, Ulimit
 from corral.model.process import ExecSpec
 from corral.runtime.capabilities import DEFAULT
 from corral.runtime.devices import ResolvedDevice
-from corral.runtime.input import BundleInput, BundleMount, IdMap
+from corral.runtime.input import BundleInput, BundleMount
 from corral.runtime.mounts import plan_bind
 from corral.runtime.plan import plan_bundle, plan_exec, plan_warnings
 from corral.runtime.users import ResolvedUser

@@ -99,7 +99,10 @@ def identity(engine: Engine) -> Json:
         "RuncCommit": {"ID": host.runtimes.get(host.default_runtime, ["", ""])[1]},
         "ContainerdCommit": {"ID": ""},
         "InitCommit": {"ID": ""},
-        "SecurityOptions": host.security_options or list(SECURITY),
+        "SecurityOptions": [
+            *(host.security_options or SECURITY),
+            *(["name=userns"] if host.user_namespaces else []),
+        ],
         "CDISpecDirs": [],
     }
 
