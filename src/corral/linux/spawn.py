@@ -145,7 +145,7 @@ async def run(
     input: bytes = b"",
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
-    timeout: float | None = None,  # noqa: ASYNC109 - part of what the caller asks of the program
+    timeout: float | None = None,
     pass_fds: PassFds = (),
 ) -> Completed:
     """Runs a program to its end. HostError if it cannot start or takes longer than `timeout` seconds.
