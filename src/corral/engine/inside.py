@@ -44,8 +44,8 @@ class Inside:
     pid: int = 0
     read_only: bool = False
     owner: tuple[int, int] | None = None
-    ids: IdMaps | None = None
     container: str = ""
+    ids: IdMaps | None = None
 
     def run(self, work: Callable[[int], T]) -> T:
         """`work` gets a descriptor of the container's `/`, with everything mounted, good until it returns."""
