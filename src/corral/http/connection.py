@@ -1,7 +1,7 @@
 """One client's connection: an asyncio protocol that reads requests one after the other and runs a task for each.
 
 An idle connection has no task and no timer. What a client sends ahead and what it does not read are both bounded:
-reading pauses when too much waits, writing (`drained`) waits until the client keeps up.
+reading pauses when too much waits, writing (`Outgoing.drained`) waits until the client keeps up.
 
 What happens when the client goes away while its request is being answered:
 - the handler goes on to its end (what was asked for is done, not half done), unless it waits for the request's body;
@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import time
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from corral.http.hangup import HangupWatch, hung_up, unread
-from corral.http.message import Answer, Body, ClientGone, Hijack, Request, Response, StreamResponse
-from corral.http.parser import BadRequest, End, Head, RequestParser
-from corral.http.render import CONTINUE, LAST_CHUNK, bodyless, chunk, http_date, keep_alive_headers, response_head
+from corral.http.answering import close_chunks, send_stream, send_whole
+from corral.http.body import Body, ClientGone
+from corral.http.hangup import HangupWatch, hung_up
+from corral.http.head import BadRequest, Head
+from corral.http.message import Answer, Hijack, Request, Response
+from corral.http.outgoing import Outgoing
+from corral.http.parser import End, RequestParser
+from corral.http.render import CONTINUE, response_head
 from corral.http.stream import Stream
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("corral.http")
 
-GATHER: Final = 65536  # bytes of small pieces that are sent together
 AHEAD: Final = 65536  # bytes of later requests that may wait
 DISCARD: Final = 262144  # bytes of an unread body that are read and dropped rather than closing the connection
 LINGER: Final = 5.0  # seconds that a finished connection waits for its client to close first
@@ -42,12 +43,8 @@ class Connection(asyncio.Protocol):
         "_broken",
         "_discarded",
         "_discarding",
-        "_drain_waiters",
         "_eof",
-        "_family",
         "_fd",
-        "_gathered",
-        "_gathered_size",
         "_lingering",
         "_lost",
         "_parser",
@@ -59,9 +56,8 @@ class Connection(asyncio.Protocol):
         "_task",
         "_timer",
         "_transport",
-        "_turn",
         "_watch",
-        "_write_paused",
+        "out",
     )
 
     def __init__(self, server: Server) -> None:
@@ -73,20 +69,17 @@ class Connection(asyncio.Protocol):
         self._stream: Stream | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._watch: HangupWatch | None = None
-        self._drain_waiters: list[asyncio.Future[None]] = []
-        self._gathered: list[bytes] = []
-        self._gathered_size = 0
         self._discarded = 0
         self._discarding = self._streaming = self._lingering = False
         self._eof = self._lost = self._broken = False
-        self._read_paused = self._write_paused = self._turn = False
+        self._read_paused = False
 
     # What asyncio tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        sock = transport.get_extra_info("socket")
-        self._fd, self._family = sock.fileno(), sock.family
+        self._fd = transport.get_extra_info("socket").fileno()
+        self.out = Outgoing(self._transport)
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -112,14 +105,14 @@ class Connection(asyncio.Protocol):
         if self._has_left():
             self._gone()
             return False
-        if self._family == socket.AF_UNIX:
+        if self.out.local:
             self._watch = HangupWatch(self._fd, self._hung_up)
         return True
 
     def _has_left(self) -> bool:
         """After an end of file: whether nobody reads the answer either. TCP cannot tell while nothing is written;
         there an end of file ends endless answers, as it does with Go's servers."""
-        return hung_up(self._fd) or (self._family != socket.AF_UNIX and self._streaming)
+        return hung_up(self._fd) or (not self.out.local and self._streaming)
 
     def _hung_up(self) -> None:
         self._gone()
@@ -133,17 +126,10 @@ class Connection(asyncio.Protocol):
         self._server.forget(self)
 
     def pause_writing(self) -> None:
-        self._write_paused = True
+        self.out.pause()
 
     def resume_writing(self) -> None:
-        self._write_paused = False
-        self._release()
-
-    def _release(self) -> None:
-        waiters, self._drain_waiters = self._drain_waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self.out.resume()
 
     def _gone(self) -> None:
         """The client is no longer there: everybody who waits for it learns that."""
@@ -156,7 +142,7 @@ class Connection(asyncio.Protocol):
             self._body.fail(ClientGone("the client has gone"))
         if self._stream is not None:
             self._stream.mark_gone()
-        self._release()
+        self.out.lose()
         if self._streaming and self._task is not None:
             self._task.cancel()
 
@@ -171,7 +157,7 @@ class Connection(asyncio.Protocol):
             self._refuse(error)
             return
         if self._eof and self._task is None:
-            self._finish()
+            self.finish()
             return
         self._watch_head()
         if (self._body is not None and self._body.full) or self._parser.buffered > AHEAD:
@@ -198,7 +184,7 @@ class Connection(asyncio.Protocol):
 
     def _send_continue(self) -> None:
         if not self._streaming:
-            self.send(CONTINUE)
+            self.out.send(CONTINUE)
 
     def _discard(self, event: bytes | End) -> None:
         """The rest of a body that the handler did not want."""
@@ -208,7 +194,7 @@ class Connection(asyncio.Protocol):
             return
         self._discarded += len(event)
         if self._discarded > DISCARD:
-            self._finish()
+            self.finish()
 
     def _refuse(self, error: BadRequest) -> None:
         """The bytes make no sense (any more): say so when no answer is under way, and close."""
@@ -218,8 +204,8 @@ class Connection(asyncio.Protocol):
             return
         text = f"{error.status} {error.reason}".encode("latin-1", "replace")
         headers = {"Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
-        self.send(response_head(error.status, headers) + text)
-        self._finish()
+        self.out.send(response_head(error.status, headers) + text)
+        self.finish()
 
     def _watch_head(self) -> None:
         """A head must arrive whole in time; an idle connection may wait for ever."""
@@ -259,7 +245,7 @@ class Connection(asyncio.Protocol):
         try:
             answer = await self._ask(request)
             keep = answer is not None and await self._answer(request, body, answer, keep)
-        except ClientGone:
+        except (ClientGone, BadRequest):
             keep = False
         except asyncio.CancelledError:
             keep = False
@@ -288,51 +274,14 @@ class Connection(asyncio.Protocol):
         unread = body.awaited or self._parser.remaining > DISCARD
         keep = keep and not (self._broken or ended or unread or self._server.closing)
         if isinstance(answer, Response):
-            await self._send_whole(request, answer, keep)
+            await send_whole(self.out, request, answer, keep)
             return keep
-        return await self._send_stream(request, answer, keep)
-
-    async def _send_whole(self, request: Request, answer: Response, keep: bool) -> None:
-        headers = answer.headers | {"Date": _now()} | keep_alive_headers(request.version, keep)
-        body = answer.body
-        if bodyless(answer.status):
-            body = b""
-        else:
-            headers.setdefault("Content-Length", str(len(body)))
-        head = response_head(answer.status, headers)
-        self.send(head if request.method == "HEAD" else head + body)
-        await self.drained()
-
-    async def _send_stream(self, request: Request, answer: StreamResponse, keep: bool) -> bool:
-        chunked = request.version == "1.1"
-        keep = keep and chunked
-        headers = answer.headers | {"Date": _now()} | keep_alive_headers(request.version, keep)
-        if chunked:
-            headers["Transfer-Encoding"] = "chunked"
         self._streaming = True
         try:
-            self.send(response_head(answer.status, headers))
-            if request.method != "HEAD":
-                await self._send_chunks(answer, chunked)
-        except Exception as error:
-            if not isinstance(error, ClientGone):
-                log.exception("the answer to %s %s broke off", request.method, request.raw_path)
-            self._transport.abort()  # an answer without its end: the client must not take it for complete
-            return False
+            return await send_stream(self.out, request, answer, keep)
         finally:
             self._streaming = False
-            await _close(answer.chunks)
-        return keep
-
-    async def _send_chunks(self, answer: StreamResponse, chunked: bool) -> None:
-        await self.drained()
-        async for data in answer.chunks:
-            if data:
-                self.send_soon(chunk(data) if chunked else data)
-                await self.drained()
-        if chunked:
-            self.send(LAST_CHUNK)
-            await self.drained()
+            await close_chunks(answer.chunks)
 
     async def _hijack(self, body: Body, answer: Hijack) -> None:
         while await body.read():
@@ -342,7 +291,7 @@ class Connection(asyncio.Protocol):
             stream.mark_gone()
         elif self._eof:
             stream.feed_eof()
-        self.send(response_head(answer.status, answer.headers, answer.reason))
+        self.out.send(response_head(answer.status, answer.headers, answer.reason))
         self.room()
         try:
             await answer.handler(stream)
@@ -357,12 +306,12 @@ class Connection(asyncio.Protocol):
         if self._lost:
             self._transport.abort()
         elif not keep:
-            self._finish()
+            self.finish()
         elif body.complete:
             self._next()
             self._advance()
         elif body.awaited:
-            self._finish()  # the client still waits for our "100 Continue", which will not come
+            self.finish()  # the client still waits for our "100 Continue", which will not come
         else:
             self._discarding, self._discarded = True, body.discard()
             self.room()
@@ -372,72 +321,19 @@ class Connection(asyncio.Protocol):
         self._parser.start_next()
         self.room()
 
-    # Writing
+    # Ending
 
-    def send(self, data: bytes) -> None:
-        self._flush()
-        if not self._lost and not self._transport.is_closing():
-            self._transport.write(data)
-
-    def send_soon(self, data: bytes) -> None:
-        """Sends with whatever else comes before the event loop turns: many small pieces cost one system call."""
-        if not self._gathered:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._gathered.append(data)
-        self._gathered_size += len(data)
-        if self._gathered_size >= GATHER:
-            self._flush()
-            self._turn = True
-
-    def _flush(self) -> None:
-        if self._gathered:
-            gathered, self._gathered, self._gathered_size = self._gathered, [], 0
-            self.send(b"".join(gathered))
-
-    async def drained(self) -> None:
-        """Returns when the client has taken enough of what was sent. Raises ClientGone."""
-        if self._turn:  # a fast reader must not keep the event loop from everybody else
-            self._turn = False
-            await asyncio.sleep(0)
-        while self._write_paused and not self._lost:
-            waiter = asyncio.get_running_loop().create_future()
-            self._drain_waiters.append(waiter)
-            await waiter
-        if self._lost:
-            raise ClientGone("the client has gone")
-
-    async def head_read(self) -> None:
-        """Returns when the client has read the head of a stream, or a moment has passed.
-
-        docker-py reads the head through a buffer that it then throws away, with whatever arrived together with the
-        head. No event tells that the other end has read, so this looks, every millisecond and at most ten times.
-        """
-        if self._family != socket.AF_UNIX:
-            return
-        for _ in range(10):
-            if self._lost or self._transport.is_closing() or not unread(self._fd):
-                return
-            await asyncio.sleep(0.001)
-
-    def send_eof(self) -> None:
-        self._flush()
-        if not self._lost and not self._transport.is_closing() and self._transport.can_write_eof():
-            self._transport.write_eof()
-
-    def finish_stream(self) -> None:
-        self._finish()
-
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """Ends the connection so that the client gets all that was sent: first only our direction, then, when the
         client has closed too (or does not in time), all. Closing with unread input would reset the connection."""
         if self._lost or self._lingering:
             return
-        self._flush()
+        self.out.flush()
         self._lingering = True
         if self._eof or not self._transport.can_write_eof():
             self._transport.close()
             return
-        self.send_eof()
+        self.out.send_eof()
         if self._read_paused:
             self._read_paused = False
             self._transport.resume_reading()
@@ -463,13 +359,3 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self._transport.abort()
-
-
-async def _close(chunks: Any) -> None:
-    """Closes an async generator, so that its `finally` has run; other iterators need nothing."""
-    if hasattr(chunks, "aclose"):
-        await chunks.aclose()
-
-
-def _now() -> str:
-    return http_date(time.time())

@@ -69,17 +69,17 @@ class Stream:
     async def write(self, data: bytes) -> None:
         """Sends; returns when the client keeps up. Raises ClientGone."""
         if not self._begun:
-            await self._connection.head_read()
+            await self._connection.out.head_read()
             self._begun = True
         if self.gone.is_set():
             raise ClientGone("the client has gone")
-        self._connection.send_soon(data)
-        await self._connection.drained()
+        self._connection.out.send_soon(data)
+        await self._connection.out.drained()
 
     def write_eof(self) -> None:
         """Nothing more will be written: the client sees the end while it may still send."""
-        self._connection.send_eof()
+        self._connection.out.send_eof()
 
     def close(self) -> None:
         """Ends both directions; what was written is still delivered."""
-        self._connection.finish_stream()
+        self._connection.finish()

@@ -1,0 +1,67 @@
+"""Sending an answer: whole, or piece by piece."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from corral.http.body import ClientGone
+from corral.http.message import Request, Response, StreamResponse
+from corral.http.outgoing import Outgoing
+from corral.http.render import LAST_CHUNK, bodyless, chunk, http_date, keep_alive_headers, response_head
+
+log = logging.getLogger("corral.http")
+
+
+async def send_whole(out: Outgoing, request: Request, answer: Response, keep: bool) -> None:
+    headers = _common(request, answer, keep)
+    body = answer.body
+    if bodyless(answer.status):
+        body = b""
+    else:
+        headers.setdefault("Content-Length", str(len(body)))
+    head = response_head(answer.status, headers)
+    out.send(head if request.method == "HEAD" else head + body)
+    await out.drained()
+
+
+async def send_stream(out: Outgoing, request: Request, answer: StreamResponse, keep: bool) -> bool:
+    """Sends the pieces as they come; whether the connection may be used again. HTTP/1.0 has no chunks: there the end
+    of the connection is the end of the answer."""
+    chunked = request.version == "1.1"
+    keep = keep and chunked
+    headers = _common(request, answer, keep)
+    if chunked:
+        headers["Transfer-Encoding"] = "chunked"
+    try:
+        out.send(response_head(answer.status, headers))
+        if request.method != "HEAD":
+            await _send_chunks(out, answer, chunked)
+    except Exception as error:
+        if not isinstance(error, ClientGone):
+            log.exception("the answer to %s %s broke off", request.method, request.raw_path)
+        out.abort()  # an answer without its end: the client must not take it for complete
+        return False
+    return keep
+
+
+async def _send_chunks(out: Outgoing, answer: StreamResponse, chunked: bool) -> None:
+    await out.drained()
+    async for data in answer.chunks:
+        if data:
+            out.send_soon(chunk(data) if chunked else data)
+            await out.drained()
+    if chunked:
+        out.send(LAST_CHUNK)
+        await out.drained()
+
+
+async def close_chunks(chunks: Any) -> None:
+    """Closes an async generator, so that its `finally` has run; other iterators need nothing."""
+    if hasattr(chunks, "aclose"):
+        await chunks.aclose()
+
+
+def _common(request: Request, answer: Response | StreamResponse, keep: bool) -> dict[str, str]:
+    return answer.headers | {"Date": http_date(time.time())} | keep_alive_headers(request.version, keep)
