@@ -30,6 +30,7 @@ async def store(base: Path | str) -> AsyncIterator[Images]:
     """The store of an instance in `base`; mounts under it are taken off at the end."""
     images = await Images.open(str(base), clock=ManualClock(1_700_000_000_000_000_000))
     try:
+        await images.swept
         yield images
     finally:
         mounts.unmount_under(str(base))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins  # `list` is one of the verbs below
+import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
@@ -37,6 +38,7 @@ from corral.model.image import Change as FileChange
 from corral.model.image import Image, ImageConfig
 
 T = TypeVar("T")
+log = logging.getLogger("corral")
 
 
 def top(image: Image) -> str:
@@ -66,10 +68,11 @@ class Images:
         self.layers = Layers(f"{root}/layers", self._read())
         self.rootfs = RootFilesystems(f"{root}/rootfs", f"{root}/trash", self.layers)
         self._lock = asyncio.Lock()
+        self.swept: asyncio.Future[None]  # done when the leftovers of a crash are deleted; nothing waits for it
 
     @classmethod
     async def open(cls, root: str, *, clock: Clock, limits: Limits | None = None) -> Images:
-        """Those of the instance in `root`; what a crash left half-made is removed. Unavailable if a daemon has them."""
+        """Those of the instance in `root`; what a crash left half-made goes. Unavailable if a daemon has them."""
         images = cls(f"{root}/images", clock, limits or Limits())
         try:
             await images._sweep()
@@ -99,10 +102,12 @@ class Images:
     async def _sweep(self) -> None:
         for image in self._catalog.images.values():
             self.layers.hold(top(image))
-        await self._forget(self.layers.drop_unneeded())
+        unneeded = self.layers.drop_unneeded()
+        if unneeded:
+            await self._write([Change("layer", layer.chain, None) for layer in unneeded])
         self._content.keep_only(set(self._catalog.images))
         strays = self.layers.strays() + [f"{self._root}/trash/{n}" for n in os.listdir(f"{self._root}/trash")]
-        await in_thread("sweep", lambda: _remove_all(strays))
+        self.swept = in_thread("sweep", lambda: _remove_all(strays))
 
     # Asking.
 
@@ -371,7 +376,10 @@ class Images:
 
 def _remove_all(paths: Iterable[str]) -> None:
     for path in paths:
-        remove_tree(path)
+        try:
+            remove_tree(path)
+        except OSError as error:  # the next start tries again
+            log.warning("could not remove the leftover %s: %s", path, error)
 
 
 def _bare(image: Image) -> Image:
