@@ -25,7 +25,14 @@ def render(command: str, instance: Instance) -> str:
         text = file.read()
     place = plan_place(InstanceNames.of_root(instance.root).tag, systemd=True)
     words = [command] if instance.default else [command, "--root", instance.root]
-    return text.replace("@COMMAND@", " ".join(map(quote, words))).replace("@SCOPE@", place.scope)
+    values = {
+        "@COMMAND@": " ".join(map(quote, words)),
+        "@SCOPE@": place.scope,
+        "@VOLATILE@": os.path.basename(instance.volatile),
+    }
+    for mark, value in values.items():
+        text = text.replace(mark, value)
+    return text
 
 
 def quote(word: str) -> str:

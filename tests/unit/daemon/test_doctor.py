@@ -68,6 +68,7 @@ def test_the_deepest_and_last_mount_holds_a_path() -> None:
 
 
 def test_the_unit_does_not_end_containers() -> None:
-    unit = render("/opt/corral", Instance("/srv/x")).splitlines()
-    assert "ExecStart=/opt/corral --root /srv/x up" in unit
+    unit = render("/opt/corral", Instance("/srv/x y")).splitlines()
+    assert 'ExecStart=/opt/corral --root "/srv/x y" up' in unit
+    assert "RuntimeDirectory=corral" not in unit, "that is the default instance's"
     assert "KillMode=process" in unit and "Type=notify" in unit
