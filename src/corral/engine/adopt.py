@@ -78,7 +78,7 @@ async def look(parts: Parts, live: Live) -> Found:
         state=record.state,
         process=process,
         exit_code=parts.exits.read(live.id),
-        monitor=exists and parts.monitor.alive(bundle),
+        monitor=exists and parts.monitor.alive(bundle) and not parts.monitor.waits(bundle),
         bundle=exists,
         fresh=exists and made_at(bundle) > record.state.finished_at,
     )

@@ -21,7 +21,7 @@ class Found(Struct):
     state: State
     process: Literal["running", "created", ""] = ""
     exit_code: int | None = None
-    monitor: bool = False  # its monitor lives: without a process, it is about to write the exit status
+    monitor: bool = False  # its monitor lives and made a process: if that is gone, it is about to write how
     bundle: bool = False  # a bundle directory is there
     fresh: bool = False  # ... made after the last recorded end: by a start that was not recorded
 
