@@ -167,12 +167,13 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
 
 
 def _mount(parts: Parts, live: Live) -> None:
-    remap, rootfs = remap_of(parts, live.record.spec), parts.paths.rootfs(live.id)
-    if remap is not None:
-        remember_maps(parts.paths.bundle(live.id), remap.maps)
-    parts.images.mount(
-        live.id, rootfs, ephemeral=live.record.spec.auto_remove, seen=None if remap is None else remap.seen
-    )
+    rootfs, ephemeral = parts.paths.rootfs(live.id), live.record.spec.auto_remove
+    remap = remap_of(parts, live.record.spec)
+    if remap is None:
+        parts.images.mount(live.id, rootfs, ephemeral=ephemeral)
+        return
+    remember_maps(parts.paths.bundle(live.id), remap.maps)
+    parts.images.mount(live.id, rootfs, ephemeral=ephemeral, seen=remap.seen, owner=remap.maps.root)
 
 
 async def _acquire_volumes(parts: Parts, live: Live) -> None:

@@ -307,9 +307,10 @@ class Images:
         *,
         ephemeral: bool = False,
         seen: Callable[[str], str] | None = None,
+        owner: tuple[int, int] = (0, 0),
     ) -> None:
         """Mounts a container's root file system at `target` (see `RootFilesystems.mount`)."""
-        self.rootfs.mount(container_id, target, ephemeral=ephemeral, seen=seen)
+        self.rootfs.mount(container_id, target, ephemeral=ephemeral, seen=seen, owner=owner)
 
     def unmount(self, target: str) -> None:
         """Takes it off; not mounted is fine."""

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from corral.errors import Conflict, HostError, InvalidInput, NotFound, from_oserror
 from corral.images.layers import NO_LAYERS, Layers
 from corral.linux import mounts
+from corral.linux.idmap import with_ids
 from corral.linux.tree import remove_tree
 
 # Copies of whole files and nothing hidden in attributes: the upper directory must be readable as a layer.
@@ -101,12 +102,13 @@ class RootFilesystems:
         *,
         ephemeral: bool = False,
         seen: Callable[[str], str] | None = None,
+        owner: tuple[int, int] = (0, 0),
     ) -> None:
         """Mounts it at the directory `target`. HostError names both.
 
         `ephemeral`: the container will be removed when it ends, so nothing of it need ever reach the disk; syncing
         inside it, and unmounting, then cost nothing. `seen` gives the path by which to come to a directory, where
-        files are to belong to others than on disk.
+        files are to belong to others than on disk: root's then to `owner`, on whose behalf the kernel works there.
         """
         place, chain = self._of(container_id)
         lowers, own = self._layers.lowers(chain), place
@@ -114,7 +116,10 @@ class RootFilesystems:
             lowers, own = [seen(path) for path in lowers], seen(place)
 
         def attempt(options: str) -> None:
-            mounts.mount_overlay(target, lowers, f"{own}/upper", f"{own}/work", options)
+            def mount() -> None:
+                mounts.mount_overlay(target, lowers, f"{own}/upper", f"{own}/work", options)
+
+            mount() if seen is None else with_ids(*owner, mount)
 
         volatile = ",volatile" if ephemeral else ""
         if os.path.exists(f"{place}/work/work/incompat"):
