@@ -163,22 +163,24 @@ class Endpoint:
 
     # -- what nearly every test needs --------------------------------------------------------------------------
 
-    def import_image(self, tags: Sequence[str] = (BUSYBOX,), changes: Sequence[str] = ('CMD ["sh"]',)) -> str:
-        """The busybox image under `tags`; its id."""
+    def import_image(
+        self, tags: Sequence[str] = (BUSYBOX,), changes: Sequence[str] = ('CMD ["sh"]',), *, rootfs: bytes = b""
+    ) -> str:
+        """The image of `rootfs` (busybox) under `tags`; its id."""
         repository, _, tag = tags[0].rpartition(":")
         query = [("fromSrc", "-"), ("repo", repository), ("tag", tag), *(("changes", change) for change in changes)]
-        identity = str(self._import(query)["status"])
+        identity = str(self._import(query, rootfs or busybox_rootfs())["status"])
         for other in tags[1:]:
             repository, _, tag = other.rpartition(":")
             tagged = self.post(f"/images/{identity}/tag", query={"repo": repository, "tag": tag})
             assert tagged.status == 201, tagged
         return identity
 
-    def _import(self, query: list[tuple[str, str]]) -> Json:
+    def _import(self, query: list[tuple[str, str]], rootfs: bytes) -> Json:
         connection = self.connection()
         try:
             headers = {"Content-Type": "application/x-tar"}
-            connection.request("POST", "/v1.41/images/create?" + urlencode(query), busybox_rootfs(), headers)
+            connection.request("POST", "/v1.41/images/create?" + urlencode(query), rootfs, headers)
             response = connection.getresponse()
             body = response.read()
         finally:

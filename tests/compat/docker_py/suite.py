@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from tests.support.endpoint import Endpoint
+from tests.support.venvs import environment, pip
 
 SDIST = "docker==6.1.3"
 # docker-py 6.1.3 is older than requests 2.32 and urllib3 2, whose insides it reaches into.
@@ -36,29 +35,16 @@ FILES = (
 TAGS = ("alpine:3.10", "alpine:latest", "busybox:latest")  # the images that the tests name
 
 
-def _pip(*words: str, python: Path | None = None) -> None:
-    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    target = ["--python", str(python)] if python else []
-    command = [sys.executable, "-m", "pip", *target, *words[:1], *quiet, *words[1:]]
-    subprocess.run(command, check=True, timeout=300, stdin=subprocess.DEVNULL)
-
-
-def prepare(cache: Path) -> Path:
-    """The folder with `source/` (the unpacked sdist) and `venv/`; made at the first call."""
-    done = cache / f"docker-py-{SDIST.partition('==')[2]}-{sys.version_info.major}{sys.version_info.minor}"
-    if (done / "complete").exists():
-        return done
-    shutil.rmtree(done, ignore_errors=True)
-    done.mkdir(parents=True)
-    with tempfile.TemporaryDirectory() as folder:
-        _pip("download", "--no-deps", "--no-binary", "docker", "-d", folder, SDIST)
-        with tarfile.open(next(Path(folder).glob("docker-*.tar.gz"))) as sdist:
-            sdist.extractall(folder, filter="data")
-        shutil.copytree(next(path for path in Path(folder).iterdir() if path.is_dir()), done / "source")
-    # Not made elsewhere and moved: a virtual environment knows its own path.
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(done / "venv")], check=True)
-    _pip("install", *PACKAGES, python=done / "venv/bin/python")
-    (done / "complete").touch()
+def source(cache: Path) -> Path:
+    """The unpacked source distribution; fetched at the first call."""
+    done = cache / f"docker-py-{SDIST.partition('==')[2]}"
+    if not done.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            pip("download", "--no-deps", "--no-binary", "docker", "-d", folder, SDIST)
+            with tarfile.open(next(Path(folder).glob("docker-*.tar.gz"))) as sdist:
+                sdist.extractall(folder, filter="data")
+            os.rename(next(path for path in Path(folder).iterdir() if path.is_dir()), done)
     return done
 
 
@@ -67,12 +53,12 @@ def run(cache: Path, endpoint: Endpoint, *, only: str = "", seconds: float = 600
 
     It runs in an empty network namespace: one of its tests calls an address that belongs to somebody else.
     """
-    place = prepare(cache)
+    python, place = environment(cache, "docker-py", PACKAGES), source(cache)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         files = [f"tests/integration/{name}.py" for name in FILES]
         command = [
-            *("unshare", "--net", str(place / "venv/bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("unshare", "--net", str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"),
             *("--timeout", "60", f"--junitxml={report}", "-o", "junit_family=xunit1", *files),
             *(("-k", only) if only else ()),
         ]
@@ -82,7 +68,7 @@ def run(cache: Path, endpoint: Endpoint, *, only: str = "", seconds: float = 600
         env = {name: value for name, value in env.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))}
         done = subprocess.run(
             command,
-            cwd=place / "source",
+            cwd=place,
             env=env,
             capture_output=True,
             text=True,
@@ -107,8 +93,3 @@ def outcomes(report: str) -> dict[str, str]:
         ]
         found["::".join(filter(None, (file, group, case.get("name"))))] = "; ".join(reasons)
     return found
-
-
-def environment_is_there() -> bool:
-    """True where another network namespace can be entered."""
-    return os.geteuid() == 0 and shutil.which("unshare") is not None
