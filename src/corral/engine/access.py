@@ -12,6 +12,7 @@ from corral.engine.inside import Inside
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import maps_of
+from corral.engine.stop import has_ended
 from corral.errors import CorralError
 from corral.kit.ids import new_id
 from corral.model.container import Container
@@ -43,11 +44,13 @@ async def mounted_rootfs(parts: Parts, id: str) -> AsyncIterator[str]:
 async def view(parts: Parts, live: Live) -> AsyncIterator[Inside]:
     """The container's files as its processes see them. One that does not run is not started meanwhile."""
     record = live.record
-    if record.state.status in ("running", "paused"):
+    if record.state.status in ("running", "paused") and not has_ended(live):
         yield _inside(parts, record, parts.paths.rootfs(live.id), record.state.pid)
         return
-    async with live.lock, mounted_rootfs(parts, live.id) as rootfs:
-        yield _inside(parts, record, rootfs, 0)
+    async with live.lock:
+        await live.torn_down.wait()  # what is mounted still is about to be taken away
+        async with mounted_rootfs(parts, live.id) as rootfs:
+            yield _inside(parts, record, rootfs, 0)
 
 
 def _inside(parts: Parts, record: Container, rootfs: str, pid: int) -> Inside:

@@ -74,10 +74,17 @@ async def _make(parts: Parts, record: Container, image: Image, undo: AsyncExitSt
     undo.callback(os.rmdir, parts.paths.state(record.id))
     parts.images.prepare(record.id, image.id)
     undo.push_async_callback(parts.images.discard, record.id)
-    record = replace(record, mount_points=await _make_volumes(parts, record, undo))
-    record.ready = True
-    undo.push_async_callback(parts.registry.erase, record.id)  # it may be written though we are cancelled meanwhile
-    return await parts.registry.insert(record)
+    names = [point.name for point in record.mount_points if point.type == "volume"]
+    for name in names:
+        parts.volumes.claim(name, record.id)
+    try:
+        record = replace(record, mount_points=await _make_volumes(parts, record, undo))
+        record.ready = True
+        undo.push_async_callback(parts.registry.erase, record.id)  # it may be written though we are cancelled by then
+        return await parts.registry.insert(record)
+    finally:
+        for name in set(names):
+            parts.volumes.unclaim(name, record.id)
 
 
 async def _make_volumes(parts: Parts, record: Container, undo: AsyncExitStack) -> list[MountPoint]:

@@ -16,6 +16,7 @@ from corral.engine.bundle import exec_process
 from corral.engine.hub import Attachment, Hub
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
+from corral.engine.stop import has_ended
 from corral.errors import Conflict, NotFound, RuntimeFailed, from_oserror
 from corral.kit.ids import new_id
 from corral.model.process import Exec, ExecSpec
@@ -85,10 +86,16 @@ class Execs:
         )
         attachment = None if detach else self._join(session, hub, stdin)
         try:
+            async with live.lock:  # a commit freezes the container for a while, a start makes it
+                pass
             await self._run(session, console_size or record.spec.console_size)
         except BaseException as error:
             self._finish(id, error.exit_code if isinstance(error, RuntimeFailed) else 126)
             await hub.ended(restarting=False)
+            if isinstance(error, RuntimeFailed):
+                _check_running(live)  # what has changed since says it better
+                if has_ended(live):
+                    raise Conflict(f"container {live.id} is not running") from error
             if isinstance(error, OSError):
                 raise from_oserror(f"start exec {id}", error) from error
             raise

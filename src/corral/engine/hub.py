@@ -93,7 +93,11 @@ class Hub:
         client = Attachment(self, self._tty, stdin, streams)
         self._clients.add(client)
         if running:
-            self.connect()
+            try:
+                self.connect()
+            except HostError:  # its process has just ended: there is nothing to come
+                self._clients.discard(client)
+                client.queue.end()
         return client
 
     def connect(self) -> None:

@@ -6,6 +6,7 @@ import os
 
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
+from corral.engine.stop import has_ended
 from corral.errors import Conflict, HostError, InvalidInput, Unavailable
 from corral.linux.spawn import run
 from corral.model.stats import CgroupStats, InterfaceStats, Stats
@@ -15,7 +16,7 @@ def read_stats(parts: Parts, live: Live) -> Stats:
     """One sample; all zero for a container that does not run."""
     now = parts.clock.now()
     state = live.record.state
-    if not state.pid:
+    if not state.pid or has_ended(live):
         return Stats(now, CgroupStats())
     own_network = not live.record.spec.network.mode.startswith(("host", "container:"))
     return Stats(
@@ -23,8 +24,17 @@ def read_stats(parts: Parts, live: Live) -> Stats:
         parts.cgroups.stats(parts.group(live)),
         system_cpu=system_cpu(_read("/proc/stat")),
         online_cpus=os.cpu_count() or 1,
-        interfaces=parse_net_dev(_read(f"/proc/{state.pid}/net/dev")) if own_network else {},
+        interfaces=_interfaces(live) if own_network else {},
     )
+
+
+def _interfaces(live: Live) -> dict[str, InterfaceStats]:
+    try:
+        return parse_net_dev(_read(f"/proc/{live.record.state.pid}/net/dev"))
+    except HostError:
+        if has_ended(live):
+            return {}
+        raise
 
 
 def system_cpu(stat: str) -> int:

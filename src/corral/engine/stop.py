@@ -12,7 +12,7 @@ from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.wait import tell_exit
 from corral.errors import Conflict, HostError, InvalidInput, Unchanged
-from corral.linux.proc import open_pidfd, start_time
+from corral.linux.proc import alive, open_pidfd, start_time
 
 # Seconds for the kernel to end a process that got SIGKILL, and for its last output to be read.
 AFTER_KILL = 30.0
@@ -150,6 +150,15 @@ def send(live: Live, number: int) -> None:
         return
     finally:
         os.close(pidfd)
+
+
+def has_ended(live: Live) -> bool:
+    """Whether the first process is gone, recorded or not yet."""
+    pidfd = open_checked(live.record.state.pid, live.record.state.pid_start)
+    if pidfd is None:
+        return True
+    os.close(pidfd)
+    return not alive(live.record.state.pid, live.record.state.pid_start)
 
 
 def open_checked(pid: int, start: int) -> int | None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
+from corral.engine.stop import has_ended
 from corral.errors import Conflict, CorralError, HostError
 from corral.model.container import Resources, RestartPolicy
 from corral.runtime.resources import plan_resources
@@ -30,7 +31,11 @@ async def update(
         resources = plan_update(record.spec.resources, fields)
         spec = replace(record.spec, resources=resources, restart=restart or record.spec.restart)
         if fields and record.state.status in ("running", "paused"):
-            await _apply(parts, live, resources)
+            try:
+                await _apply(parts, live, resources)
+            except HostError:
+                if not has_ended(live):  # else the limits are for the next start
+                    raise
         record.spec = spec
         await parts.registry.save(record)
         parts.tell(live, "update")

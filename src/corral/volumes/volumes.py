@@ -31,6 +31,7 @@ class Volumes:
         self._clock = clock or SystemClock()
         self._volumes = disk.load(self.root)
         self._users: dict[str, set[str]] = defaultdict(set)
+        self._claims: dict[str, set[str]] = defaultdict(set)
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._going: set[asyncio.Task[Any]] = set()
 
@@ -100,8 +101,8 @@ class Volumes:
 
     async def _remove(self, name: str, users: Sequence[str]) -> None:
         async with self._locks[name]:
-            if users or self._users.get(name):
-                raise Conflict(f"remove {name}: volume is in use - [{', '.join(users or sorted(self._users[name]))}]")
+            if users := list(users) or sorted(self._users.get(name) or self._claims.get(name) or ()):
+                raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
             if name not in self._volumes:
                 return  # removed by another while we waited
             # What is mounted there is another's, and never removed with it.
@@ -117,7 +118,8 @@ class Volumes:
         """
         removed, freed = [], 0
         for volume in self.list():
-            if volume.name in used or self._users.get(volume.name) or volume.options or not select(volume):
+            taken = volume.name in used or self._users.get(volume.name) or self._claims.get(volume.name)
+            if taken or volume.options or not select(volume):
                 continue
             held = await self.size(volume.name)
             try:
@@ -127,6 +129,15 @@ class Volumes:
             removed.append(volume.name)
             freed += held
         return removed, freed
+
+    def claim(self, name: str, user: str) -> None:
+        """It is not removed from now on until `unclaim`, whether it exists yet or not: `user` is being made of it."""
+        self._claims[name].add(user)
+
+    def unclaim(self, name: str, user: str) -> None:
+        self._claims[name].discard(user)
+        if not self._claims[name]:
+            del self._claims[name]
 
     async def size(self, name: str) -> int:
         """Bytes of its files; -1 for a volume that is a mount of something else."""
