@@ -37,6 +37,7 @@ from corral.runtime.security import plan_apparmor
 from corral.runtime.users import resolve_user
 
 FILES = {"hosts": "/etc/hosts", "hostname": "/etc/hostname", "resolv.conf": "/etc/resolv.conf"}
+QUEUES = "/dev/mqueue"
 
 
 class Seated(Struct):
@@ -135,8 +136,8 @@ def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
     shm = shared_memory(parts, record)
     if shm:
         mounts.append(plan_bind(shm, "/dev/shm"))
-    if record.spec.namespaces.ipc == "host" and remap_of(parts, record.spec) is not None:
-        mounts.append(plan_bind("/dev/mqueue", "/dev/mqueue"))  # that of the host cannot be mounted anew from inside
+    if record.spec.namespaces.ipc == "host" and os.path.isdir(QUEUES) and remap_of(parts, record.spec) is not None:
+        mounts.append(plan_bind(QUEUES, QUEUES))  # those of the host cannot be mounted anew from inside
     mounts += [plan_mount(point, live.sources.get(point.target, point.source)) for point in record.mount_points]
     return mounts + [plan_tmpfs(clean(target), options) for target, options in record.spec.tmpfs.items()]
 

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from corral.errors import InvalidInput
@@ -15,7 +15,10 @@ from corral.model.container import Device
 
 @dataclass(frozen=True)
 class ResolvedDevice:
-    """`path` is inside the container; `type` is "c" or "b"; `mode` has the permission bits."""
+    """`path` is inside the container; `type` is "c" or "b"; `mode` has the permission bits.
+
+    `source` is the file on the host, "" where that has the same path.
+    """
 
     path: str
     type: str
@@ -25,6 +28,7 @@ class ResolvedDevice:
     uid: int = 0
     gid: int = 0
     permissions: str = "rwm"
+    source: str = ""
 
 
 # Those that every container may use; the runtime makes their files. 10:229 is fuse.
@@ -113,7 +117,7 @@ def _resolve(device: Device) -> list[ResolvedDevice]:
         raise InvalidInput(f"{complaint}: {(error.strerror or '').lower()}") from error
     one = _described(status, inside, device.permissions)
     if one is not None:
-        return [one]
+        return [replace(one, source=real if real != inside else "")]
     many = list(_walk(real, inside, device.permissions)) if stat.S_ISDIR(status.st_mode) else []
     if not many:
         raise InvalidInput(f"{complaint}: not a device node")
@@ -126,7 +130,7 @@ def _walk(directory: str, inside: str, permissions: str) -> Iterable[ResolvedDev
             path = f"{parent}/{name}"
             found = _described(os.lstat(path), inside.rstrip("/") + path.removeprefix(directory), permissions)
             if found is not None:
-                yield found
+                yield replace(found, source=path if path != found.path else "")
 
 
 def _described(status: os.stat_result, path: str, permissions: str) -> ResolvedDevice | None:

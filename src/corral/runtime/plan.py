@@ -13,7 +13,7 @@ from corral.runtime import init
 from corral.runtime.capabilities import plan_capabilities, plan_sets
 from corral.runtime.devices import plan_device, plan_device_rules
 from corral.runtime.input import BundleInput, BundleMount
-from corral.runtime.mounts import default_mounts, plan_mounts, plan_root_propagation
+from corral.runtime.mounts import default_mounts, plan_bind, plan_mounts, plan_root_propagation
 from corral.runtime.resources import plan_resources
 from corral.runtime.rlimits import plan_rlimits
 from corral.runtime.security import plan_paths
@@ -135,6 +135,11 @@ def plan_all_mounts(p: BundleInput) -> list[BundleMount]:
     if p.uid_map and not spec.security.privileged:
         defaults = [_sys_read_only(mount) for mount in defaults]
     mine = list(p.mounts)
+    if p.uid_map:
+        # Nobody may make devices there, so the runtime binds the host's, which must then have the same path; these not.
+        mine += [plan_bind(device.source, device.path) for device in p.devices if device.source]
+        if "ipc" not in p.namespaces:
+            defaults = [mount for mount in defaults if mount.target != "/dev/mqueue"]  # the host's: root's alone
     if p.init:
         mine.append(BundleMount(p.init, init.TARGET, "bind", ("bind", "ro", "rprivate")))
     return plan_mounts(defaults, mine)
@@ -170,7 +175,7 @@ def plan_linux(p: BundleInput, mounts: Sequence[BundleMount]) -> dict[str, Any]:
         "readonlyPaths": read_only,
     }
     optional: dict[str, Any] = {
-        "devices": [plan_device(device) for device in p.devices],
+        "devices": [plan_device(device) for device in p.devices if not (p.uid_map and device.source)],
         "sysctl": plan_sysctls(
             spec.sysctls,
             own_network=_own(p, "network"),
