@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -48,6 +49,17 @@ def present(without: Sequence[str]) -> list[type[Engine]]:
         elif engine.name not in without:
             found.append(engine)
     return found
+
+
+def started(kinds: Sequence[type[Engine]], folder: Path, stack: ExitStack) -> list[Engine]:
+    """The engines, until the stack unwinds; one that can't be started is told and left out."""
+    engines = []
+    for kind in kinds:
+        try:
+            engines.append(stack.enter_context(kind(folder)))
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            print(f"Without {kind.name}: {error}")
+    return engines
 
 
 def take(measure: Measure, engines: Sequence[Engine], size: Size) -> list[tuple[str, Mapping[str, float]]]:
@@ -101,7 +113,7 @@ def main(argv: Sequence[str]) -> int:
     if not kinds:
         return 1
     with tempfile.TemporaryDirectory(prefix="corral-bench-", dir=chosen.folder) as folder, ExitStack() as stack:
-        engines = [stack.enter_context(kind(Path(folder))) for kind in kinds]
+        engines = started(kinds, Path(folder), stack)
         versions = {engine.name: engine.version() for engine in engines}
         about = {**machine(), "engines": versions, "quick": chosen.quick}
         print("; ".join(f"{key} {value}" for key, value in {**machine(), **versions}.items()))

@@ -40,6 +40,8 @@ class Engine:
     def __enter__(self) -> Engine:
         self.room.__enter__()
         try:
+            (self.folder / "config").mkdir()
+            (self.folder / "config/config.json").write_text("{}")  # podman wants it to be there
             self.start()
             self.cli("import", "-", IMAGE, input=busybox_rootfs())
             self.cli("run", "--rm", *self.options, IMAGE, "true")  # the first run is never a typical one
@@ -74,9 +76,12 @@ class Engine:
     def cli(self, *words: str, input: bytes = b"") -> bytes:
         """Run the engine's command to its end; its output.
 
-        :raises RuntimeError: it failed; with its words.
+        :raises RuntimeError: it failed, with its words; or it takes more than a minute.
         """
-        done = subprocess.run(self.argv(*words), input=input, capture_output=True, timeout=60, env=self.env())
+        try:
+            done = subprocess.run(self.argv(*words), input=input, capture_output=True, timeout=60, env=self.env())
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"{self.name}: {' '.join(words)}: not done after a minute") from None
         if done.returncode:
             raise RuntimeError(f"{self.name}: {' '.join(words)}: exit {done.returncode}\n{done.stderr.decode()}")
         return done.stdout
@@ -181,7 +186,7 @@ class Podman(Engine):
         }
         flags = [f"--{flag}={self.folder / place}" for flag, place in places.items()]
         runtime = ["--runtime=runc"] if shutil.which("runc") else []  # crun refuses hosts with both cgroup versions
-        own = ["--cgroup-manager=cgroupfs", "--events-backend=none", "--storage-driver=overlay", "--log-level=error"]
+        own = ["--cgroup-manager=cgroupfs", "--events-backend=file", "--storage-driver=overlay", "--log-level=error"]
         return self.room.inside(["podman", *flags, *runtime, *own, *words])
 
     def version(self) -> str:
