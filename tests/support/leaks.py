@@ -88,14 +88,3 @@ def _named_netns() -> list[str]:
         return os.listdir("/run/netns")
     except FileNotFoundError:
         return []
-
-
-def network_namespaces() -> set[str]:
-    """Every network namespace that some process lives in or some mount keeps (`net:[4026531840]`)."""
-    found = set()
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            found.add(os.readlink(f"/proc/{name}/ns/net"))
-        except OSError:
-            continue
-    return found
