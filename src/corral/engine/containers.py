@@ -125,6 +125,7 @@ class Containers:
     async def export(self, ref: str) -> AsyncIterator[bytes]:
         """The whole file system as one tar stream."""
         live = self._parts.registry.get(ref)
+        await live.torn_down.wait()  # what is mounted still is about to be taken away
         async with mounted_rootfs(self._parts, live.id) as rootfs:
             ids = maps_of(self._parts.paths.bundle(live.id))
             async for chunk in self._parts.images.export(live.id, rootfs, ids):
