@@ -13,17 +13,20 @@ _WRONG_KIND = (
     ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and "
     "is the expected type"
 )
-_CRUN_MISSING = re.compile(r"executable file [`'\"]?([^`'\"]+)[`'\"]? not found in \$PATH")
+_CRUN_MISSING = re.compile(r"executable file [`'\"]?([^`'\"]+)[`'\"]? not found\b")
+_CRUN_REFUSED = re.compile(r"open executable: (permission denied|operation not permitted)", re.IGNORECASE)
+_NOT_STARTED = "unable to start container process: exec"
 
 
-def plan_failure(prefix: str, text: str) -> HostError:
-    """Pure: a runtime's last words as an error. `prefix` says what was being done, as Docker does.
+def plan_failure(prefix: str, text: str, program: str = "") -> HostError:
+    """Pure: a runtime's last words as an error. `prefix` says what was being done, as Docker does; `program` is what
+    was to be run, for runtimes that do not name it.
 
     >>> error = plan_failure("OCI runtime create failed", 'exec: "x": executable file not found in $PATH')
     >>> error.message, error.exit_code
     ('OCI runtime create failed: exec: "x": executable file not found in $PATH: unknown', 127)
     """
-    message = f"{prefix}: {plan_words(text)}: unknown"
+    message = f"{prefix}: {plan_words(text, program)}: unknown"
     if "not a directory" in message.lower():
         message += _WRONG_KIND
     if "no space left on device" in message.lower():
@@ -31,14 +34,22 @@ def plan_failure(prefix: str, text: str) -> HostError:
     return RuntimeFailed(message, plan_exit_code(message))
 
 
-def plan_words(text: str) -> str:
+def plan_words(text: str, program: str = "") -> str:
     """Pure: crun's way to say some things, as runc and Docker do.
 
     >>> plan_words("executable file `x` not found in $PATH: No such file or directory")
     'unable to start container process: exec: "x": executable file not found in $PATH'
+    >>> plan_words("executable file `/x` not found in $PATH: No such file or directory")
+    'unable to start container process: exec: "/x": stat /x: no such file or directory'
+    >>> plan_words("open executable: Permission denied", "/etc/passwd")
+    'unable to start container process: exec: "/etc/passwd": permission denied'
     """
     if found := _CRUN_MISSING.search(text):
-        return f'unable to start container process: exec: "{found[1]}": executable file not found in $PATH'
+        if "/" in found[1]:
+            return f'{_NOT_STARTED}: "{found[1]}": stat {found[1]}: no such file or directory'
+        return f'{_NOT_STARTED}: "{found[1]}": executable file not found in $PATH'
+    if _CRUN_REFUSED.search(text):
+        return f'{_NOT_STARTED}: "{program}": permission denied'
     return text.strip() or "it said nothing"
 
 

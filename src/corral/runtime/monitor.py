@@ -22,12 +22,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from corral.errors import Unavailable, from_oserror
 from corral.linux.proc import alive, cmdline, open_pidfd, start_time, wait_exit
@@ -198,7 +199,7 @@ class Monitor:
             if answer.pid <= 0:
                 words = last_error(_read(f"{directory}/runtime.log")) or plain_words(answer.message)
                 await _undo(talk, runtime, created)
-                raise plan_failure(prefix, words)
+                raise plan_failure(prefix, words, _program(directory))
         return Started(answer.pid, talk.child)
 
     def attach(self, directory: str) -> Console:
@@ -286,6 +287,20 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def _program(directory: str) -> str:
+    """What a bundle or an exec directory was to run; "" if that cannot be read."""
+    process = _parsed(f"{directory}/process.json") or _parsed(f"{directory}/config.json").get("process", {})
+    return next(iter(process.get("args", ())), "")
+
+
+def _parsed(path: str) -> dict[str, Any]:
+    try:
+        found = json.loads(_read(path) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _read_pid(path: str) -> int:

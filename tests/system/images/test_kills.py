@@ -26,7 +26,8 @@ CODE = str(Path(__file__).with_name("killed.py"))
 def killed_after(root: Path, seed: int, seconds: float) -> list[list[str]]:
     """Runs the worker and kills it some time after it opened the store; what it said."""
     where = str(Path(__file__).parents[3])
-    environment = os.environ | {"PYTHONPATH": f"{where}/src:{where}"}
+    path = [f"{where}/src", where, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": ":".join(path)}
     child = subprocess.Popen(
         [sys.executable, CODE, str(root), str(seed)], stdout=subprocess.PIPE, env=environment, bufsize=0
     )
