@@ -73,11 +73,13 @@ async def look(parts: Parts, live: Live) -> Found:
     exists = os.path.isdir(bundle)
     runtime = parts.runtimes.get(record.runtime)
     process: ProcessState = await parts.monitor.process_state(bundle, live.id, runtime) if exists else ""
+    code = parts.exits.read(live.id)
     return Found(
         ready=record.ready,
         state=record.state,
         process=process,
-        exit_code=parts.exits.read(live.id),
+        exit_code=code,
+        ran=code is None or not runtime.never_ran(live.id, code),
         monitor=exists and parts.monitor.alive(bundle) and not parts.monitor.waits(bundle),
         bundle=exists,
         fresh=exists and made_at(bundle) > record.state.finished_at,

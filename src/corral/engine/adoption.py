@@ -21,6 +21,7 @@ class Found(Struct):
     state: State
     process: Literal["running", "created", ""] = ""
     exit_code: int | None = None
+    ran: bool = True  # its program was executed before that
     monitor: bool = False  # its monitor lives and made a process: if that is gone, it is about to write how
     bundle: bool = False  # a bundle directory is there
     fresh: bool = False  # ... made after the last recorded end: by a start that was not recorded
@@ -51,7 +52,7 @@ def plan_adoption(found: Found) -> Action:
         return "discard"
     recorded = found.state.status in ("running", "paused")
     if found.exit_code is not None:
-        return "ended" if recorded or found.fresh else "sweep"
+        return "ended" if recorded or (found.fresh and found.ran) else "sweep"
     if found.process == "running" or (found.monitor and not found.process and (recorded or found.fresh)):
         return "adopt"
     if recorded:

@@ -44,6 +44,11 @@ class OciRuntime:
         if done.code != 0:
             raise plan_failure(START, _words(done))
 
+    def never_ran(self, id: str, exit_code: int) -> bool:
+        """Whether a process that has ended was only made: its start was cut short, so it still stood at its fifo, and
+        gave up with exit status 1 when nobody was at the other end."""
+        return exit_code == 1 and os.path.exists(f"{self.root}/{id}/exec.fifo")
+
     async def kill(self, id: str, signal: int) -> None:
         """Sends a signal to the container's first process. HostError when it has none."""
         done = await self._run("kill", id, str(signal))
