@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +49,22 @@ def test_volumes_from_takes_modes_that_make_sense(engine: Endpoint) -> None:
     engine.docker("run", "--name", "from-me", "-v", "/vol", BUSYBOX, "true", check=True)
     assert "Read-only file system" in _run(engine, "--volumes-from", "from-me:ro,z", BUSYBOX, "touch", "/vol/a")
     assert "invalid mode: fast" in _run(engine, "--volumes-from", "from-me:fast", BUSYBOX, "true")
+
+
+def test_a_commit_pauses_and_says_so(engine: Endpoint) -> None:
+    engine.docker("run", "-d", "--name", "committed", BUSYBOX, "sleep", "100", check=True)
+    began = time.time()
+    engine.docker("commit", "committed", "made-of-it", check=True)
+    engine.docker("rmi", "made-of-it", check=True)
+    span = {"since": f"{began:.9f}", "until": f"{time.time():.9f}", "filters": {"container": ["committed"]}}
+    lines = engine.get("/events", query=span).body.splitlines()
+    assert [json.loads(line)["Action"] for line in lines] == ["pause", "unpause", "commit"]
+
+
+def test_top_says_what_ps_says_first(engine: Endpoint) -> None:
+    engine.docker("run", "-d", "--name", "topped", BUSYBOX, "sleep", "100", check=True)
+    [line] = engine.docker("top", "topped", "-foo").stderr.strip().splitlines()
+    assert line.startswith("Error response from daemon: ps: error: ")
 
 
 def test_the_tag_of_a_log_is_a_template(engine: Endpoint) -> None:

@@ -49,6 +49,7 @@ async def commit(parts: Parts, live: Live, request: CommitRequest) -> str:
         frozen = request.pause and live.record.state.status == "running"
         if frozen:
             parts.cgroups.freeze(parts.group(live))
+            parts.tell(live, "pause")
         try:
             image = await parts.images.commit(
                 live.id,
@@ -62,5 +63,6 @@ async def commit(parts: Parts, live: Live, request: CommitRequest) -> str:
         finally:
             if frozen:
                 parts.cgroups.thaw(parts.group(live))
+                parts.tell(live, "unpause")
     parts.tell(live, "commit", imageID=image.id, imageRef=request.ref, comment=request.comment)
     return image.id

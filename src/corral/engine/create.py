@@ -12,7 +12,13 @@ from corral.engine.access import mounted_rootfs
 from corral.engine.check import check
 from corral.engine.logs import log_policy
 from corral.engine.merge import plan_merge
-from corral.engine.mounts import ensure_bind_source, plan_mount_points, split_from
+from corral.engine.mounts import (
+    ensure_bind_source,
+    plan_mount_points,
+    plan_propagation,
+    read_mountinfo,
+    split_from,
+)
 from corral.engine.names import new_name
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -40,6 +46,9 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     spec, warnings = check(parts, _complete(parts, plan_merge(spec, image.config), id))
     others = [(_other(parts, ref).record, read_only) for ref, read_only in map(split_from, spec.volumes_from)]
     points = plan_mount_points(spec, others, new_id)
+    if any(point.type == "bind" for point in points):
+        ours, mountinfo = (parts.paths.root, parts.paths.run), read_mountinfo()
+        points = [plan_propagation(point, ours, mountinfo) for point in points]
     name = name or new_name(parts.registry.name_taken, random.Random())
     command = [*(spec.entrypoint or []), *(spec.command or [])]
     record = Container(

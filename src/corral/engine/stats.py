@@ -74,7 +74,7 @@ async def top(parts: Parts, live: Live, ps_args: str) -> tuple[list[str], list[l
     except FileNotFoundError:
         raise Unavailable("ps is not installed on this host; install the package procps") from None
     if done.code != 0:
-        raise HostError(f"ps: {done.err.decode('utf-8', 'replace').strip()}")
+        raise HostError(f"ps: {done.err.decode('utf-8', 'replace').strip().partition(chr(10))[0]}")  # usage follows
     pids = set(parts.cgroups.pids(parts.group(live)))
     return plan_top(done.out.decode("utf-8", "replace"), pids)
 

@@ -30,8 +30,6 @@ def adapt(config: Config, host: HostConfig, networking: NetworkingConfig, versio
         host.IpcMode = host.IpcMode or "shareable"
     if version < (1, 42):
         host.ConsoleSize = []
-    else:
-        host.KernelMemory = 0
     if version < (1, 43):
         host.Annotations = {}
     if version < (1, 44) and config.Healthcheck is not None:

@@ -59,8 +59,6 @@ def parse_update(body: bytes, version: tuple[int, int], facts: Facts) -> Update:
             raise Unsupported(f"{field} cannot be updated")
     if version < (1, 40):
         asked.PidsLimit = None
-    if version >= (1, 42):
-        asked.KernelMemory = 0
     policy = asked.RestartPolicy
     check_restart(policy)
     warnings = check_resources(asked, facts, update=True)
