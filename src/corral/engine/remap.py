@@ -88,6 +88,7 @@ def open_remap(config: EngineConfig, kernel: tuple[int, int]) -> Remap | None:
     try:
         for name in VIEWS:
             os.makedirs(f"{views}/{name}", mode=0o711, exist_ok=True)
+            os.chmod(f"{config.root}/{name}", 0o700)  # a set-uid file of the container's root is, on disk, the host's
             bind_mapped(f"{config.root}/{name}", f"{views}/{name}", namespace)
     except BaseException:
         close_remap(config)
