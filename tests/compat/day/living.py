@@ -212,7 +212,8 @@ def _stats_stream(day: Day) -> Outcome:
 def _top(day: Day) -> Outcome:
     done = day.docker("top", "web", "-o", "pid,comm")
     lines = [re.sub(r"^\d+ +", "N ", line) for line in done.out.splitlines()]
-    return Outcome(done.code, "\n".join(lines[:2]), done.err)  # whether a third sleeps or forks is a race
+    # Whether another sleeps or forks is a race, and its number may be the lower one.
+    return Outcome(done.code, "\n".join([*lines[:1], *(line for line in lines if line.endswith(" sh"))][:2]), done.err)
 
 
 def _ports(day: Day) -> Outcome:
@@ -241,7 +242,8 @@ def _ports(day: Day) -> Outcome:
         "-c",
         "wget -q -O- http://127.0.0.1:18080/etc/group | head -1",
     )
-    return Outcome(made.code, fetched.out + day.docker("port", "ported").out, made.err)
+    ports = sorted(day.docker("port", "ported").out.splitlines())  # older clients list them in any order
+    return Outcome(made.code, "\n".join([fetched.out.strip(), *ports]), made.err)
 
 
 def _port_taken(day: Day) -> Outcome:

@@ -24,7 +24,4 @@ LEFT_OUT: dict[str, str] = {
         "asks for exit code 126 of a program that does not exist: Docker said so until 23, now it is 127"
     ),
     f"{_CONTAINERS}::LinkTest::test_remove_link": "removing a legacy link from a container is refused by name",
-    f"{_CONTAINERS}::CreateContainerTest::test_create_with_links": (
-        "asks for the environment variables of legacy links, which Docker has deprecated"
-    ),
 }

@@ -19,9 +19,13 @@ pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(900)]
 def results(shared_engine: Endpoint) -> dict[str, str]:
     shared_engine.remove_everything()
     shared_engine.import_image(TAGS)
-    found = run(CHECKOUT / ".cache", shared_engine)
-    shared_engine.remove_everything()
-    return found
+    try:
+        return run(CHECKOUT / ".cache", shared_engine)
+    finally:
+        shared_engine.remove_everything()
+        for tag in TAGS:
+            if not tag.startswith("busybox:"):
+                shared_engine.delete(f"/images/{tag}")
 
 
 def test_every_test_that_is_not_left_out_passes(results: dict[str, str]) -> None:
