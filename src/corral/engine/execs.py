@@ -96,6 +96,8 @@ class Execs:
                 _check_running(live)  # what has changed since says it better
                 if has_ended(live):
                     raise Conflict(f"container {live.id} is not running") from error
+                if "paused container" in error.message:  # by a commit, for a moment
+                    raise Conflict(f"container {live.name} is paused, unpause the container before exec") from error
             if isinstance(error, OSError):
                 raise from_oserror(f"start exec {id}", error) from error
             raise
