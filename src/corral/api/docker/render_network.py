@@ -12,6 +12,10 @@ from corral.model.container import Container, Endpoint, EndpointSpec
 
 Json = dict[str, Any]
 
+# Made once: a list of many stopped containers would spend half its time on making them.
+_NOTHING_ASKED = EndpointSpec()
+_NOWHERE = Endpoint("", "", "")
+
 
 def network_settings(container: Container, network_ids: Mapping[str, str], version: tuple[int, int]) -> Json:
     """Pure. The addresses on the default bridge appear twice, once at the top: Docker's oldest clients read those."""
@@ -61,7 +65,7 @@ def networks(container: Container, network_ids: Mapping[str, str]) -> Json:
     live = container.state.running
     return {
         name: endpoint(
-            spec.endpoints.get(name, EndpointSpec()),
+            spec.endpoints.get(name, _NOTHING_ASKED),
             container.endpoints.get(name) if live else None,
             network_ids.get(name, ""),
             named=is_user_defined(name),
@@ -72,7 +76,7 @@ def networks(container: Container, network_ids: Mapping[str, str]) -> Json:
 
 def endpoint(asked: EndpointSpec, has: Endpoint | None, network_id: str, *, named: bool) -> Json:
     """`named`: the network resolves names, which the default bridge does not."""
-    now = has or Endpoint("", network_id, "")
+    now = has or _NOWHERE
     addresses = {"IPv4Address": asked.ipv4, "IPv6Address": asked.ipv6}
     return {
         "IPAMConfig": {name: value for name, value in addresses.items() if value} or None,
