@@ -22,7 +22,6 @@ ORDER = ("unit", "contract", "property", "system", "compat", "guest")  # cheap o
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("corral")
     group.addoption("--peers", action="store_true", help="also compare with peers (dockerd); always on where CI=true")
-    group.addoption("--guest-subset", action="store_true", help="only what runs inside the guest")
     group.addoption("--target", default="corral", help="corral, or dockerd to check the system tests themselves")
 
 
@@ -39,10 +38,7 @@ def _rank(item: pytest.Item) -> int:
 def _unwanted(item: pytest.Item, config: pytest.Config) -> bool:
     if item.get_closest_marker("peers") and not (IN_CI or config.getoption("--peers")):
         return True
-    if config.getoption("--guest-subset"):
-        inside = "inside" in item.path.parts or item.path.name.startswith("test_engine_")
-        return not inside or item.get_closest_marker("not_in_guest") is not None
-    return item.get_closest_marker("in_guest") is not None and not IN_GUEST
+    return item.get_closest_marker("not_in_guest" if IN_GUEST else "in_guest") is not None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

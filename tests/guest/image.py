@@ -1,7 +1,7 @@
 """The guest's disk: a small Debian with systemd and pure cgroup v2, made once and kept in `.cache/`.
 
-The disk knows nothing of Corral. At the end of its boot it mounts the second disk (the *payload*, see payload.py),
-runs the `run` script found there with the serial console as its output, and powers itself off.
+The disk knows nothing of Corral. It mounts the second disk (the *payload*, see payload.py); at the end of its boot it
+runs the `run` script found there with the serial console as its output, and then powers itself off.
 """
 
 from __future__ import annotations
@@ -38,14 +38,13 @@ PAYLOAD_UNIT = """\
 [Unit]
 Description=Run the payload of the second disk, then power off
 After=multi-user.target
+RequiresMountsFor=/opt
 
 [Service]
 Type=oneshot
 StandardOutput=tty
 StandardError=tty
 TTYPath=/dev/ttyS0
-Delegate=yes
-ExecStartPre=/bin/mount /dev/vdb /opt
 ExecStart=/bin/sh /opt/run
 ExecStopPost=/bin/systemctl --no-block poweroff
 TimeoutStartSec=infinity
@@ -82,7 +81,7 @@ set -eu
 root="$1"
 echo corral-guest > "$root/etc/hostname"
 printf '127.0.0.1 localhost corral-guest\n::1 localhost\n' > "$root/etc/hosts"
-: > "$root/etc/fstab"
+echo '/dev/vdb /opt ext4 ro 0 0' > "$root/etc/fstab"
 mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/opt"
 ln -sf ../payload.service "$root/etc/systemd/system/multi-user.target.wants/payload.service"
 cd "$root"
@@ -126,6 +125,8 @@ def guest_image(cache: Path) -> Path:
         shutil.copyfile(_boot_file(root, "vmlinuz-"), made / "vmlinuz")
         shutil.copyfile(_boot_file(root, "initrd.img-"), made / "initrd")
         make_disk(root, made / "disk.img", SIZE)
+        for old in cache.glob("guest-" + "[0-9a-f]" * 16):  # of another recipe, and half a gigabyte
+            shutil.rmtree(old, ignore_errors=True)
         os.rename(made, done)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -15,27 +15,28 @@ from pathlib import Path
 CONSOLE = "console=ttyS0 root=/dev/vda rw quiet loglevel=3 mitigations=off systemd.show_status=0 audit=0 nowatchdog"
 
 
-def command(image: Path, payload: Path, *, accel: str, memory_mb: int) -> list[str]:
-    """QEMU's argument vector. Pure. The disks stay as they are: writes go to a file that vanishes."""
+def command(kernel: Path, disk: Path, payload: Path, *, boot: int, accel: str, memory_mb: int) -> list[str]:
+    """QEMU's argument vector. Pure. `kernel` is the folder of vmlinuz and initrd; what is written to `disk` stays."""
     accel_options = "tcg,thread=multi,tb-size=512" if accel == "tcg" else accel
     return [
         "qemu-system-x86_64",
         *("-M", "q35", "-accel", accel_options, "-cpu", "max" if accel == "tcg" else "host"),
         *("-smp", "2", "-m", str(memory_mb), "-nographic", "-nodefaults", "-serial", "stdio", "-no-reboot"),
-        *("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"), "-append", CONSOLE),
-        *("-drive", f"file={image / 'disk.img'},if=virtio,format=raw,cache=unsafe,snapshot=on"),
-        *("-drive", f"file={payload},if=virtio,format=raw,cache=unsafe,snapshot=on"),
+        *("-kernel", str(kernel / "vmlinuz"), "-initrd", str(kernel / "initrd")),
+        *("-append", f"{CONSOLE} corral.boot={boot}"),
+        *("-drive", f"file={disk},if=virtio,format=raw,cache=unsafe"),
+        *("-drive", f"file={payload},if=virtio,format=raw,cache=unsafe,read-only=on"),
         *("-device", "virtio-rng-pci"),
     ]
 
 
-def run(image: Path, payload: Path, *, seconds: float, memory_mb: int = 3072) -> Iterator[str]:
-    """Boot, yield the console's lines as they come, and end with the machine.
+def run(kernel: Path, disk: Path, payload: Path, *, boot: int, seconds: float, memory_mb: int = 3072) -> Iterator[str]:
+    """Boot for the `boot`th time, yield the console's lines as they come, and end with the machine.
 
     :raises TimeoutError: it was still running after `seconds`; it is ended then.
     """
     accel = os.environ.get("CORRAL_GUEST_ACCEL", "tcg")
-    argv = command(image, payload, accel=accel, memory_mb=memory_mb)
+    argv = command(kernel, disk, payload, boot=boot, accel=accel, memory_mb=memory_mb)
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
         assert qemu.stdout is not None
         try:

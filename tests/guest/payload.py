@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.guest.image import make_disk
@@ -34,33 +36,39 @@ WHEELS = (
 )
 SIZE = "512M"
 
+# Without PYTHONPYCACHEPREFIX every start of the daemon compiled all of its modules: seconds, in an emulated machine.
 COMMAND = """\
 #!/bin/sh
-export PYTHONPATH=/opt/corral/src:/opt/packages PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH=/opt/corral/src:/opt/packages PYTHONPYCACHEPREFIX=/var/cache/corral-tests
 exec /usr/bin/python3 -m corral.cli "$@"
 """
 
 RUN = """\
 export PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb
-export PYTHONPATH=/opt/corral:/opt/corral/src:/opt/packages PYTHONDONTWRITEBYTECODE=1
-export CORRAL_GUEST=1 {environment}
+export PYTHONPATH=/opt/corral:/opt/corral/src:/opt/packages PYTHONPYCACHEPREFIX=/var/cache/corral-tests
+export CORRAL_GUEST=1 HYPOTHESIS_STORAGE_DIRECTORY=/var/tmp/hypothesis {environment}
 ln -sf /opt/bin/corral /usr/bin/corral
+for word in $(cat /proc/cmdline); do case $word in corral.boot=*) boot=${{word#*=}} ;; esac; done
+case $boot in
+{cases}
+esac
 modprobe -a overlay veth bridge nf_tables nf_nat loop 2>/dev/null
 cd /opt/corral
-echo "GUEST: $(uname -r), up for $(cut -d' ' -f1 /proc/uptime) s"
-python3 -m pytest -p no:cacheprovider --color=no {arguments}
-echo "GUEST: exit $?"
+echo "GUEST: boot $boot, $(uname -r), up for $(cut -d' ' -f1 /proc/uptime) s"
+python3 -m pytest -p no:cacheprovider --color=no "$@"
+echo "GUEST: boot $boot, exit $?"
 """
 
 
-def script(arguments: list[str], environment: dict[str, str]) -> str:
-    """What the guest runs. Pure.
+def script(boots: Sequence[Sequence[str]], environment: dict[str, str]) -> str:
+    """What the guest runs: pytest, with other arguments at each boot. Pure.
 
-    >>> "pytest -p no:cacheprovider --color=no tests/system" in script(["tests/system"], {})
-    True
+    >>> [line for line in script([["tests/system", "-q"], ["a b"]], {}).splitlines() if " set -- " in line]
+    ['1) set -- tests/system -q ;;', "2) set -- 'a b' ;;"]
     """
     words = " ".join(f"{name}={value}" for name, value in sorted(environment.items()))
-    return RUN.format(arguments=" ".join(arguments), environment=words)
+    cases = "\n".join(f"{number}) set -- {shlex.join(words)} ;;" for number, words in enumerate(boots, 1))
+    return RUN.format(cases=cases, environment=words)
 
 
 def packages(cache: Path) -> Path:

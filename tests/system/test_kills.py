@@ -190,14 +190,15 @@ def _check_one(engine: Endpoint, entry: Entry) -> None:
     assert state["Status"] in ("created", "running", "paused", "exited"), (state, entry)
     if state["Status"] == "paused":
         assert engine.post(f"/containers/{entry.id}/unpause").status == 204
+    story = f"{entry} is {state}"
     if entry.started is None:
         entry.started = state["Status"] != "created"
-    assert entry.started == (state["Status"] != "created"), (state, entry)
+    assert entry.started == (state["Status"] != "created"), story
     if entry.exit_code is not None:
-        assert (state["Status"], state["ExitCode"]) == ("exited", entry.exit_code), (state, entry)
+        assert (state["Status"], state["ExitCode"]) == ("exited", entry.exit_code), story
     if state["Status"] == "exited":
         # 137 by us; anything else is its own code. The monitor wrote it, whoever was dead at the time.
-        assert state["ExitCode"] == entry.code or (entry.stopped and state["ExitCode"] == 137), (state, entry)
+        assert state["ExitCode"] == entry.code or (entry.stopped and state["ExitCode"] == 137), story
         if state["ExitCode"] == entry.code:
             assert engine.output(entry.id) == "".join(f"line {n}\n" for n in range(entry.lines)), entry
         entry.stopped, entry.exit_code = True, int(state["ExitCode"])

@@ -10,97 +10,141 @@ from pathlib import Path
 
 import pytest
 
+from tests.guest.inside.service import SCOPE, UNIT, endpoint, install, run, show, systemctl
 from tests.support.cgroups import PURE_V2
 from tests.support.endpoint import Endpoint
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.in_guest, pytest.mark.timeout(240)]
 
-UNIT = Path("/etc/systemd/system/corral.service")
-
-
-def _systemctl(*words: str) -> str:
-    done = subprocess.run(["systemctl", *words], capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        journal = subprocess.run(
-            ["journalctl", "-u", "corral", "-n", "40", "--no-pager"], capture_output=True, text=True
-        )
-        raise AssertionError(f"systemctl {' '.join(words)}: {done.stderr}\n{journal.stdout}")
-    return done.stdout.strip()
+CGROUPS = Path("/sys/fs/cgroup")
+COUNT = ("sh", "-c", "i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done")
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """The default instance, started by systemd as the shipped unit says."""
-    unit = subprocess.run(["corral", "up", "--print-unit"], check=True, capture_output=True, text=True).stdout
-    UNIT.write_text(unit)
-    _systemctl("daemon-reload")
-    _systemctl("start", "corral")
-    engine = Endpoint("service", Path("/run/corral/docker.sock"), tmp_path_factory.mktemp("client"))
-    assert engine.get("/_ping").status == 200, "started means that it answers (Type=notify)"
+    install()
+    systemctl("start", "corral")
+    engine = endpoint(tmp_path_factory.mktemp("client"))
+    assert engine.get("/_ping").status == 200, "active means that it answers: it tells systemd when it does"
     engine.import_image()
     yield engine
     engine.remove_everything()
-    _systemctl("stop", "corral")
-    subprocess.run(["corral", "down", "--all"], check=True, timeout=120)
+    systemctl("stop", "corral")
+    run("corral", "down", "--all")
     UNIT.unlink()
-    _systemctl("daemon-reload")
+    systemctl("daemon-reload")
     shutil.rmtree("/var/lib/corral", ignore_errors=True)
 
 
-def test_this_is_the_host_that_most_users_have() -> None:
+def _pid(service: Endpoint, identity: str) -> int:
+    return int(service.inspect(identity)["State"]["Pid"])
+
+
+def _group(pid: int) -> str:
+    return Path(f"/proc/{pid}/cgroup").read_text().strip().removeprefix("0::")
+
+
+def _another_daemon(service: Endpoint, main: str) -> None:
+    eventually(lambda: show("MainPID") not in ("0", main), "another daemon", seconds=60)
+    eventually(lambda: show("ActiveState") == "active", "it is active", seconds=60)
+    assert service.get("/_ping").status == 200, "active means that it answers"
+
+
+def test_this_is_the_host_that_most_users_have(service: Endpoint) -> None:
     assert PURE_V2 and Path("/run/systemd/system").is_dir()
+    info = service.get("/info").json
+    assert (info["DefaultRuntime"], info["CgroupVersion"]) == ("crun", "2")
+    report = subprocess.run(["corral", "doctor"], capture_output=True, text=True)
+    assert "MISSING" not in report.stdout and report.returncode == 0, report.stdout
 
 
 @pytest.mark.parametrize("how", ["restart", "stop and start", "kill"])
 def test_no_container_ends_with_the_service(service: Endpoint, how: str) -> None:
-    identity = service.run("sh", "-c", "i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done")
-    pid = service.inspect(identity)["State"]["Pid"]
-    main = _systemctl("show", "-P", "MainPID", "corral")
+    identity = service.run(*COUNT)
+    pid, main = _pid(service, identity), show("MainPID")
+    monitor = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
     if how == "restart":
-        _systemctl("restart", "corral")
+        systemctl("restart", "corral")
     elif how == "kill":
-        os.kill(int(main), 9)  # Restart=on-failure brings it back
+        systemctl("kill", "-s", "KILL", "corral")  # every process in its group; Restart=on-failure brings it back
     else:
-        _systemctl("stop", "corral")
-        assert os.path.exists(f"/proc/{pid}")
-        _systemctl("start", "corral")
-    eventually(lambda: _systemctl("show", "-P", "MainPID", "corral") not in ("0", main), "another daemon", seconds=60)
-    eventually(lambda: service.get("/_ping").status == 200, "it answers", seconds=60)
+        systemctl("stop", "corral")
+        assert show("ActiveState") == "inactive"
+        assert os.path.exists(f"/proc/{pid}") and os.path.exists(f"/proc/{monitor}")
+        systemctl("start", "corral")
+    _another_daemon(service, main)
     state = service.inspect(identity)["State"]
     assert (state["Status"], state["Pid"]) == ("running", pid)
+    assert Path(f"/proc/{monitor}/comm").read_text() == "conmon\n"
     assert service.execute(identity, "echo", "alive") == (0, "alive\n")
+    seen = len(service.output(identity))
+    eventually(lambda: len(service.output(identity)) > seen, "its log goes on")
     assert service.post(f"/containers/{identity}/stop", query={"t": 0}).status == 204
     lines = service.output(identity).splitlines()
-    assert lines == [str(number) for number in range(len(lines))]
+    assert lines == [str(number) for number in range(len(lines))], "no line is lost"
 
 
 def test_containers_live_in_a_slice_of_their_own(service: Endpoint) -> None:
-    identity = service.run("sleep", "1000", HostConfig={"Memory": 64 << 20})
-    pid = service.inspect(identity)["State"]["Pid"]
-    group = Path(f"/proc/{pid}/cgroup").read_text().strip().removeprefix("0::")
-    assert group.startswith("/corral.slice/corral-containers.scope/"), group
-    daemon = _systemctl("show", "-P", "ControlGroup", "corral")
-    assert not group.startswith(daemon + "/"), "systemd ends a service's own group with the service"
-    assert Path(f"/sys/fs/cgroup{group}/memory.max").read_text().strip() == str(64 << 20)
-    delegated = _systemctl("show", "-P", "Delegate", "corral-containers.scope")
-    assert delegated == "yes", "systemd knows that these groups are not its own"
+    identity = service.run("sleep", "1000")
+    pid = _pid(service, identity)
+    monitor = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    assert _group(pid) == f"/corral.slice/{SCOPE}/{identity}"
+    assert _group(monitor).startswith(f"/corral.slice/{SCOPE}/")
+    assert show("ControlGroup") == "/corral.slice/corral.service"
+    inside = (CGROUPS / "corral.slice/corral.service/cgroup.procs").read_text().split()
+    assert inside == [show("MainPID")], "systemd ends a service's own group with the service: nothing else is there"
+    assert show("Delegate", SCOPE) == "yes", "systemd knows that these groups are not its own"
+    tree = run("systemd-cgls", "--no-pager", "--full", "--unit", SCOPE)
+    assert identity in tree and f"{pid} sleep 1000" in tree and "conmon" in tree, tree
 
 
-def test_daemon_reload_disturbs_nobody(service: Endpoint) -> None:
-    identity = service.run("sleep", "1000", HostConfig={"Memory": 64 << 20})
-    pid = service.inspect(identity)["State"]["Pid"]
-    group = Path(f"/proc/{pid}/cgroup").read_text()
-    _systemctl("daemon-reload")
-    assert Path(f"/proc/{pid}/cgroup").read_text() == group
-    assert service.result("echo", "fine") == (0, "fine\n")
+def test_limits_are_in_the_files(service: Endpoint) -> None:
+    limits = {"Memory": 64 << 20, "MemorySwap": 64 << 20, "NanoCpus": 500_000_000, "CpuShares": 512, "PidsLimit": 77}
+    identity = service.run("sleep", "1000", HostConfig=limits)
+    folder = CGROUPS / _group(_pid(service, identity)).lstrip("/")
+
+    def found(name: str) -> str:
+        return (folder / name).read_text().strip()
+
+    assert found("memory.max") == str(64 << 20)
+    assert found("memory.swap.max") == "0"
+    assert found("cpu.max") == "50000 100000"
+    assert found("pids.max") == "77"
+    update = {"Memory": 128 << 20, "MemorySwap": 128 << 20, "NanoCpus": 250_000_000}
+    assert service.post(f"/containers/{identity}/update", update).status == 200
+    assert (found("memory.max"), found("cpu.max")) == (str(128 << 20), "25000 100000")
+    systemctl("daemon-reload")
+    systemctl("restart", "corral")
+    assert (found("memory.max"), found("cpu.max")) == (str(128 << 20), "25000 100000"), "nobody else sets them"
+
+
+def test_one_out_of_memory_is_alone_with_it(service: Endpoint) -> None:
+    """systemd watches for processes killed for want of memory, and may stop a whole unit for one."""
+    other = service.run("sleep", "1000")
+    limits = {"Memory": 16 << 20, "MemorySwap": 16 << 20}
+    eater = service.run("sh", "-c", "tail /dev/zero", HostConfig=limits)
+    service.wait(eater)
+    assert service.inspect(eater)["State"]["OOMKilled"]
+    assert service.inspect(other)["State"]["Running"] and show("ActiveState", SCOPE) == "active"
+
+
+def test_containers_hear_nothing_of_the_service_manager(service: Endpoint) -> None:
+    """A runtime that finds NOTIFY_SOCKET in its environment hands the socket on, and waits for an answer."""
+    code, said = service.result("sh", "-c", "env; cat /proc/self/mountinfo")
+    assert code == 0 and "notify" not in said.lower()
 
 
 def test_stopped_and_down_leaves_nothing(service: Endpoint) -> None:
-    service.run("sleep", "1000")
-    _systemctl("stop", "corral")
-    subprocess.run(["corral", "down", "--all"], check=True, timeout=120)
-    assert not any("/corral" in folder for folder, _, _ in os.walk("/sys/fs/cgroup/corral.slice"))
-    assert "corral" not in subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
+    pid = _pid(service, service.run("sleep", "1000"))
+    systemctl("stop", "corral")
+    assert os.path.exists(f"/proc/{pid}"), "a stop of the service is no stop of the containers"
+    run("corral", "down", "--all")
+    assert not os.path.exists(f"/proc/{pid}")
+    assert show("ActiveState", SCOPE) == "inactive"
+    assert not (CGROUPS / "corral.slice" / SCOPE).exists()
+    assert "corral" not in run("nft", "list", "tables")
     assert not [name for name in os.listdir("/sys/class/net") if name.startswith("c")]
-    _systemctl("start", "corral")
+    systemctl("start", "corral")
+    assert show("ActiveState", SCOPE) == "active"
