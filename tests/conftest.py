@@ -81,7 +81,7 @@ def engine(shared_engine: Endpoint) -> Iterator[Endpoint]:
     from tests.support.wait import eventually
 
     if isinstance(shared_engine, Instance):
-        eventually(lambda: shared_engine.settled() == (0, 0), "no mount and no monitor stays after the containers went")
+        eventually(lambda: shared_engine.settled() == (0, 0), shared_engine.unsettled)
 
 
 @pytest.fixture

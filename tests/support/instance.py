@@ -126,8 +126,15 @@ class Instance(Endpoint):
 
     def assert_clean(self, before: Footprint) -> None:
         """Nothing of the instance is left on the host. Call after `down(everything=True)`."""
-        eventually(lambda: not self.footprint().beyond(before), f"nothing leaks: {self.footprint().beyond(before)}")
+        eventually(
+            lambda: not self.footprint().beyond(before), lambda: f"nothing leaks: {self.footprint().beyond(before)}"
+        )
         assert self.leftovers() == []
+
+    def unsettled(self) -> str:
+        """What containers have on the host now, and the end of the daemon's log: for messages."""
+        now = self.footprint()
+        return f"mounts {sorted(now.mounts)}, processes {sorted(now.processes)}\n{self.log[-3000:]}"
 
     def settled(self) -> tuple[int, int]:
         """(mounts, processes) of the containers, for a comparison before and after one test."""
@@ -159,7 +166,7 @@ def instance(
         if host_before is not None:
             eventually(
                 lambda: not _beyond_noise(host_before),
-                f"the host is as before: {_beyond_noise(host_before)}",
+                lambda: f"the host is as before: {_beyond_noise(host_before)}",
             )
     finally:
         subject.forget_client()

@@ -9,10 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], what: str, *, seconds: float = 10.0, step: float = 0.02) -> T:
+def eventually(look: Callable[[], T], what: str | Callable[[], str], *, seconds: float = 10.0, step: float = 0.02) -> T:
     """The first true answer of `look`.
 
-    :raises AssertionError: there was none within `seconds`; the message holds `what` and the last answer or error.
+    :raises AssertionError: there was none within `seconds`; the message holds `what` (asked for only then, if it is a
+        function) and the last answer or error.
     """
     deadline = time.monotonic() + seconds
     last: object = None
@@ -26,5 +27,6 @@ def eventually(look: Callable[[], T], what: str, *, seconds: float = 10.0, step:
                 return answer
             last = answer
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what}; last seen: {last!r}")
+            text = what() if callable(what) else what
+            raise AssertionError(f"not within {seconds} s: {text}; last seen: {last!r}")
         time.sleep(step)

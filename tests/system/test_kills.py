@@ -245,7 +245,7 @@ def test_kills(capsys: pytest.CaptureFixture[str]) -> None:
                         print(engine.log[-4000:])
                     raise
             engine.remove_everything()
-            eventually(lambda: engine.settled() == (0, 0), "nothing stays of removed containers", seconds=30)
+            eventually(lambda: engine.settled() == (0, 0), engine.unsettled, seconds=30)
             assert not engine.get("/volumes").json["Volumes"], "no anonymous volume stays"
     finally:
         threading.excepthook = threading_hook
