@@ -34,7 +34,11 @@ def _clients() -> list[str]:
 
 
 def _live(endpoint: Endpoint, client: str) -> Answers:
-    """The whole script, once; a step that breaks its own script is an answer with exit code -2."""
+    """The whole script, once; a step that breaks its own script is an answer with exit code -2.
+
+    It begins with nothing but busybox, and leaves nothing else.
+    """
+    endpoint.remove_everything()
     if endpoint.get(f"/images/{BUSYBOX}/json").status == 404:
         endpoint.import_image((BUSYBOX,))
     answers: Answers = {}
@@ -60,7 +64,6 @@ def client(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def answers(shared_engine: Endpoint, client: str) -> Answers:
-    shared_engine.remove_everything()
     return _live(shared_engine, client)
 
 

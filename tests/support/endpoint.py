@@ -254,11 +254,29 @@ class Endpoint:
         assert answer.status in (204, 404, 409), answer
 
     def remove_everything(self) -> None:
-        """All containers and volumes."""
+        """All containers and volumes, and all images but busybox's."""
         for container in self.get("/containers/json", query={"all": 1}).json:
             self.remove(container["Id"])
         for volume in self.get("/volumes").json["Volumes"] or ():
             self.delete(f"/volumes/{volume['Name']}", query={"force": 1})
+        while extra := beyond_busybox(self.get("/images/json").json):
+            answers = [self.delete(f"/images/{reference}", query={"force": 1}) for reference in extra]
+            assert any(answer.status == 200 for answer in answers), answers  # an image goes after what is made from it
+
+
+def beyond_busybox(images: Sequence[Json]) -> list[str]:
+    """What is to be removed of these images so that only busybox stays, under one name. Pure.
+
+    >>> beyond_busybox([{"Id": "1", "RepoTags": ["busybox:latest", "day:one"]}, {"Id": "2", "RepoTags": []}])
+    ['day:one', '2']
+    >>> beyond_busybox([{"Id": "1", "RepoTags": ["busybox:latest"]}])
+    []
+    """
+    found: list[str] = []
+    for image in images:
+        tags = image["RepoTags"] or []
+        found += [tag for tag in tags if tag != BUSYBOX] if BUSYBOX in tags else [image["Id"]]
+    return found
 
 
 def frames(data: bytes) -> list[tuple[int, bytes]]:
