@@ -1,56 +1,80 @@
-"""Content: a directory of blobs, each named by its digest.
+"""Content: a directory of blobs, each named by its digest. Images, the registry and running transfers share it.
 
-A blob is written beside its place, synced and renamed: it is there completely or not at all, also after a crash.
-What a crash left half-written in `ingest` is removed when the store is opened.
+A blob is written beside its place, checked, synced and renamed: it is there completely or not at all, also after a
+crash. Who needs a blob says so: as a *holder*, asked for all digests it needs now, or with a *pin*, for as long as a
+piece of work lasts. `collect` deletes what nobody needs::
+
+    work pins D ──> commits D ──> records what names D ──> unpins D
+                                  └── from here on a holder names D
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from corral.errors import HostError, InvalidInput, NotFound, from_oserror
 from corral.images import digests
+from corral.images.ingest import Ingest
 from corral.images.references import check_digest
 from corral.linux.tree import remove_tree
 
+ALGORITHMS: Final = ("sha256", "sha384", "sha512")
+KEPT: Final = 7 * 86400.0  # seconds that a named ingest waits for its next part
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+=-]{0,199}")
+
 
 class Content:
-    """The blobs under `root`/blobs/ALGORITHM/HEX. Every call is short and synchronous."""
+    """The blobs under `root`/blobs/ALGORITHM/HEX. Blocking; calls with large blobs are meant for threads.
+
+    Opening it removes what a crash left half-written in `root`/ingest, but in `root`/resume only what is older than a
+    week. It deletes no blob before `collect` is called, which is when all holders are registered.
+    """
 
     def __init__(self, root: str) -> None:
-        self._blobs = f"{root}/blobs/sha256"
-        self._ingest = f"{root}/ingest"
+        self._blobs, self._ingest, self._resume = f"{root}/blobs", f"{root}/ingest", f"{root}/resume"
+        self.holders: list[Callable[[], Iterable[str]]] = []  # called in the thread that collects; each a snapshot
+        self._lock = threading.Lock()
+        self._pins: Counter[str] = Counter()
+        self._collecting = 0
+        self._spared: set[str] = set()  # pinned or stored since the running collections began
         remove_tree(self._ingest)
-        os.makedirs(self._blobs, exist_ok=True)
+        for algorithm in ALGORITHMS:
+            os.makedirs(f"{self._blobs}/{algorithm}", exist_ok=True)
         os.makedirs(self._ingest)
+        os.makedirs(self._resume, exist_ok=True)
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        now = time.time()
+        with os.scandir(self._resume) as entries:
+            for entry in entries:
+                if now - entry.stat(follow_symlinks=False).st_mtime > KEPT:
+                    os.unlink(entry.path)
+
+    # Asking.
 
     def path(self, digest: str) -> str:
         """Where the blob is, or would be. InvalidInput if `digest` is none."""
-        return f"{self._blobs}/{check_digest(digest).partition(':')[2]}"
+        algorithm, _, value = check_digest(digest).partition(":")
+        return f"{self._blobs}/{algorithm}/{value}"
 
     def has(self, digest: str) -> bool:
         return os.path.exists(self.path(digest))
 
-    def put(self, data: bytes) -> str:
-        """Stores a small blob durably; its digest. NoSpace or HostError if that fails, and nothing is left."""
-        digest = digests.of(data)
-        place = self.path(digest)
-        if os.path.exists(place):
-            return digest
-        scratch = f"{self._ingest}/{os.urandom(8).hex()}"
+    def size(self, digest: str) -> int:
+        """In bytes. NotFound."""
         try:
-            with open(scratch, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(scratch, place)
-            self._sync_directory()
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(scratch)
-            raise from_oserror(f"store the blob {digest}", error) from error
-        return digest
+            return os.stat(self.path(digest)).st_size
+        except FileNotFoundError:
+            raise NotFound(f"blob {digest} is not in the store") from None
 
     def read(self, digest: str) -> bytes:
         """A small blob, checked. NotFound; HostError if the disk gave something else back."""
@@ -59,29 +83,106 @@ class Content:
                 data = file.read()
         except FileNotFoundError:
             raise NotFound(f"blob {digest} is not in the store") from None
-        if digests.of(data) != digest:
-            raise HostError(f"blob {digest} is damaged on disk: its content has the digest {digests.of(data)}")
+        algorithm = digest.partition(":")[0]
+        found = f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
+        if found != digest:
+            raise HostError(f"blob {digest} is damaged on disk: its content has the digest {found}")
         return data
-
-    def delete(self, digest: str) -> None:
-        """Missing is fine."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path(digest))
 
     def digests(self) -> list[str]:
         """All that is stored."""
-        return [f"sha256:{name}" for name in os.listdir(self._blobs)]
+        return [f"{algorithm}:{name}" for algorithm in ALGORITHMS for name in os.listdir(f"{self._blobs}/{algorithm}")]
 
-    def keep_only(self, wanted: set[str]) -> None:
-        """Deletes every other blob: what a crash left between a blob and the record that names it."""
-        for digest in self.digests():
-            with contextlib.suppress(InvalidInput):
-                if digest not in wanted:
-                    self.delete(digest)
+    # Storing.
 
-    def _sync_directory(self) -> None:
-        fd = os.open(self._blobs, os.O_RDONLY | os.O_DIRECTORY)
+    def put(self, data: bytes) -> str:
+        """Stores a small blob durably; its digest. NoSpace or HostError if that fails, and nothing is left."""
+        digest = digests.of(data)
+        if self.has(digest):
+            self._placed(digest)
+            return digest
+        with self.ingest() as scratch:
+            scratch.write(data)
+            return scratch.commit(digest)
+
+    def ingest(self, name: str = "", algorithm: str = "sha256") -> Ingest:
+        """A scratch file for a blob. One with a name goes on where the last one of that name stopped, which reads and
+        hashes what is there; it is in the way of a second one (Conflict) until it is closed.
+
+        `algorithm` is what is hashed with while writing; a commit to another's digest reads the bytes again.
+        NoSpace, HostError; InvalidInput for a name that is none.
+        """
+        if name and not _NAME.fullmatch(name):
+            raise InvalidInput(f"not a name for a transfer: {name!r}")
+        path = f"{self._resume}/{name}" if name else f"{self._ingest}/{os.urandom(8).hex()}"
+        return Ingest(path, self.path, self._placed, named=bool(name), algorithm=algorithm)
+
+    def unfinished(self) -> list[str]:
+        """The names of the transfers that can be gone on with, or are under way."""
+        return os.listdir(self._resume)
+
+    # Keeping and deleting.
+
+    @contextlib.contextmanager
+    def pinned(self, *wanted: str) -> Iterator[None]:
+        """Keeps blobs, also ones that are yet to come, from collection while it is open."""
+        with self._lock:
+            self._pins.update(wanted)
+            self._spare(wanted)
         try:
-            os.fsync(fd)
+            yield
         finally:
-            os.close(fd)
+            with self._lock:
+                self._pins.subtract(wanted)
+                for digest in wanted:
+                    if self._pins[digest] <= 0:
+                        del self._pins[digest]
+
+    def delete(self, digest: str) -> None:
+        """Whoever needs it. Missing is fine."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path(digest))
+
+    def collect(self, among: Iterable[str] | None = None) -> tuple[int, int]:
+        """Deletes the blobs that no holder names and nothing pins; how many, and their bytes.
+
+        `among`: only these are looked at. What is pinned or stored while it works stays.
+        """
+        with self._lock:
+            self._collecting += 1
+        try:
+            # In this order: a blob that is in the list and gets its first holder later was pinned in between.
+            stored = [digest for digest in among if self.has(digest)] if among is not None else self.digests()
+            needed = {digest for holder in self.holders for digest in holder()}
+            sizes = [self._collect(digest) for digest in stored if digest not in needed]
+        finally:
+            with self._lock:
+                self._collecting -= 1
+                if not self._collecting:
+                    self._spared.clear()
+        freed = [size for size in sizes if size is not None]
+        return len(freed), sum(freed)
+
+    def _collect(self, digest: str) -> int | None:
+        """Deletes one, unless somebody took it up meanwhile: its size."""
+        with self._lock:
+            if digest in self._pins or digest in self._spared:
+                return None
+            try:
+                path = self.path(digest)
+                size = os.stat(path).st_size
+                os.unlink(path)
+            except (FileNotFoundError, InvalidInput):  # gone already, or a file that somebody else put there
+                return None
+            except OSError as error:
+                raise from_oserror(f"delete the blob {digest}", error) from error
+            return size
+
+    def _placed(self, digest: str) -> None:
+        """A blob was stored, or found to be stored already."""
+        with self._lock:
+            self._spare((digest,))
+
+    def _spare(self, wanted: Iterable[str]) -> None:
+        if self._collecting:
+            self._spared.update(wanted)

@@ -62,9 +62,10 @@ class Images:
         self._root = root
         os.makedirs(root, mode=0o711, exist_ok=True)
         self._records = Records(f"{root}/images.db")
-        self._content = Content(f"{root}/content")
+        self.content = Content(f"{root}/content")
         self.scratch = f"{root}/content/ingest"
         self._catalog = Catalog()
+        self.content.holders.append(lambda: list(self._catalog.images))
         self.layers = Layers(f"{root}/layers", self._read())
         self.rootfs = RootFilesystems(f"{root}/rootfs", f"{root}/trash", self.layers)
         self._lock = asyncio.Lock()
@@ -105,7 +106,6 @@ class Images:
         unneeded = self.layers.drop_unneeded()
         if unneeded:
             await self._write([Change("layer", layer.chain, None) for layer in unneeded])
-        self._content.keep_only(set(self._catalog.images))
         strays = self.layers.strays() + [f"{self._root}/trash/{n}" for n in os.listdir(f"{self._root}/trash")]
         self.swept = in_thread("sweep", lambda: _remove_all(strays))
 
@@ -131,7 +131,7 @@ class Images:
 
     def config_bytes(self, ref: str) -> bytes:
         """An image's configuration as it was made: the JSON whose digest is its id."""
-        return self._content.read(self.get(ref).id)
+        return self.content.read(self.get(ref).id)
 
     def image_graph(self, image_id: str) -> dict[str, str]:
         """Where an image's layers are, in the words of Docker's overlay2."""
@@ -179,7 +179,7 @@ class Images:
             return []
         dropped = self.layers.release(top(self._catalog.images[image_id]))
         self._catalog.drop(image_id)
-        self._content.delete(image_id)
+        await asyncio.to_thread(self.content.collect, [image_id])
         await self._forget(dropped)
         return [Removed(deleted=layer.chain) for layer in dropped]
 
@@ -237,6 +237,10 @@ class Images:
         """
 
         async def work() -> tuple[Image, builtins.list[str]]:
+            with self.content.pinned(image.id):
+                return await pinned()
+
+        async def pinned() -> tuple[Image, builtins.list[str]]:
             fresh = [layer for layer in layers if self.layers.get(layer.chain) is None]
             await in_thread("sync", lambda: self._make_durable(data, bool(fresh)))
             now = self.clock.now()
@@ -262,7 +266,7 @@ class Images:
 
     def _make_durable(self, data: bytes, whole: bool) -> None:
         """The configuration; and with `whole` all files that were unpacked. Blocking."""
-        self._content.put(data)
+        self.content.put(data)
         if whole:
             fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -276,7 +280,7 @@ class Images:
     def save(self, refs: Iterable[str]) -> AsyncGenerator[bytes, None]:
         """An archive of images (`docker save`). A repository without a tag means all its tags. NotFound at once."""
         chosen = choose(self._catalog, refs)
-        return self._save([Chosen(self._catalog.images[i], self._content.read(i), n) for i, n in chosen.items()])
+        return self._save([Chosen(self._catalog.images[i], self.content.read(i), n) for i, n in chosen.items()])
 
     async def _save(self, chosen: builtins.list[Chosen]) -> AsyncGenerator[bytes, None]:
         held = [top(one.image) for one in chosen]

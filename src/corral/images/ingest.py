@@ -1,0 +1,162 @@
+"""Ingest: a blob on its way into the content store, appended to a scratch file and hashed as it comes.
+
+A named one is kept when it is closed, or when the process is killed, and goes on where it stopped::
+
+    with content.ingest("pull-sha256:0a1b…") as scratch:
+        ask_for_bytes_from(scratch.offset)
+        scratch.write(chunk)
+        scratch.commit("sha256:0a1b…")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Final
+
+from corral.errors import Conflict, InvalidInput, from_oserror
+from corral.images.references import check_digest
+
+PIECE: Final = 1 << 20  # bytes read at once when a file is hashed again
+
+
+class Ingest:
+    """One scratch file. Blocking, for one thread at a time. Made by `Content.ingest`.
+
+    `place` tells where the blob of a digest belongs; `placed` is called with the digest once it is there.
+    """
+
+    def __init__(
+        self, path: str, place: Callable[[str], str], placed: Callable[[str], None], *, named: bool, algorithm: str
+    ) -> None:
+        self._path, self._place, self._placed, self._named = path, place, placed, named
+        self._algorithm = algorithm
+        self._hash = hashlib.new(algorithm)
+        self.offset = 0
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise from_oserror(f"open {path}", error) from error
+        try:
+            self._take()
+        except BaseException:
+            os.close(self._fd)
+            self._fd = -1
+            raise
+
+    def _take(self) -> None:
+        """Makes the file ours alone, and learns what is in it."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(self._fd).st_nlink == 0:
+                raise BlockingIOError
+            self.offset = _hash_into(self._hash, self._fd)
+        except BlockingIOError:
+            raise Conflict(f"{os.path.basename(self._path)} is being written by another transfer") from None
+        except OSError as error:
+            raise from_oserror(f"read {self._path}", error) from error
+
+    def __enter__(self) -> Ingest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Appends. NoSpace or HostError; then nothing of `data` was taken."""
+        rest = memoryview(data)
+        at = self.offset
+        try:
+            while rest:
+                written = os.pwrite(self._fd, rest, at)
+                at, rest = at + written, rest[written:]
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self.offset)
+            raise from_oserror("store a blob", error) from error
+        self._hash.update(data)
+        self.offset = at
+
+    def truncate(self, size: int = 0) -> None:
+        """Forgets what lies behind the first `size` bytes: the other side cannot go on where we are."""
+        try:
+            os.ftruncate(self._fd, size)
+            self._hash = hashlib.new(self._algorithm)
+            self.offset = _hash_into(self._hash, self._fd)
+        except OSError as error:
+            raise from_oserror(f"truncate {self._path}", error) from error
+
+    def commit(self, digest: str = "") -> str:
+        """Makes the bytes a durable blob; its digest. The ingest is over then.
+
+        With a `digest` they must have it: InvalidInput if not, and they are gone. NoSpace or HostError if the disk
+        fails; then they are still there.
+        """
+        found = self._digest(digest)
+        if digest and found != digest:
+            self.cancel()
+            raise InvalidInput(f"the content has the digest {found}, not {digest} as promised")
+        place = self._place(found)
+        try:
+            if os.path.exists(place):
+                os.unlink(self._path)
+            else:
+                os.fsync(self._fd)
+                os.rename(self._path, place)
+                sync_directory(os.path.dirname(place))
+        except OSError as error:
+            raise from_oserror(f"store the blob {found}", error) from error
+        self._close_file()
+        self._placed(found)
+        return found
+
+    def _digest(self, wanted: str) -> str:
+        """Of what was written, by the algorithm of `wanted` (read once more if that is not the one we hash with)."""
+        algorithm = check_digest(wanted).partition(":")[0] if wanted else self._algorithm
+        if algorithm == self._algorithm:
+            return f"{algorithm}:{self._hash.hexdigest()}"
+        other = hashlib.new(algorithm)
+        try:
+            _hash_into(other, self._fd)
+        except OSError as error:
+            raise from_oserror(f"read {self._path}", error) from error
+        return f"{algorithm}:{other.hexdigest()}"
+
+    def close(self) -> None:
+        """Ends it without a blob: a named one may be opened again, another is gone. Done already is fine."""
+        if self._fd >= 0 and not self._named:
+            self.cancel()
+        self._close_file()
+
+    def cancel(self) -> None:
+        """Ends it and removes what was written. Done already is fine."""
+        if self._fd >= 0:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+            self._close_file()
+
+    def _close_file(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def _hash_into(hasher: hashlib._Hash, fd: int) -> int:
+    """All of a file into a hash; its size. Large files in pieces."""
+    at = 0
+    while data := os.pread(fd, PIECE, at):
+        hasher.update(data)
+        at += len(data)
+    return at
+
+
+def sync_directory(path: str) -> None:
+    """Makes the names in a directory durable. OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
