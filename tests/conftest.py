@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.wait import PATIENCE
+
 if TYPE_CHECKING:
     from tests.support.endpoint import Endpoint
     from tests.support.instance import Instance
@@ -41,6 +43,15 @@ def _unwanted(item: pytest.Item, config: pytest.Config) -> bool:
     return item.get_closest_marker("not_in_guest" if IN_GUEST else "in_guest") is not None
 
 
+def _be_patient(items: list[pytest.Item]) -> None:
+    """Where everything takes longer, so may the tests. (The default of pyproject.toml is for tests without a limit.)"""
+    if PATIENCE != 1:
+        for item in items:
+            limit = item.get_closest_marker("timeout")
+            seconds = limit.args[0] if limit else float(item.config.getini("timeout"))
+            item.add_marker(pytest.mark.timeout(seconds * PATIENCE), append=False)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order by cost; deselect peers where they were not asked for; without root, skip what needs it (never in CI)."""
     unwanted = [item for item in items if _unwanted(item, config)]
@@ -49,6 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = [item for item in items if item not in set(unwanted)]
     chosen.sort(key=_rank)
     items[:] = chosen
+    _be_patient(chosen)
     if not IN_CI and (platform.system() != "Linux" or os.geteuid() != 0):
         reason = pytest.mark.skip(reason="needs root on Linux: sudo ./dev test")
         for item in items:

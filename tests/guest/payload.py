@@ -6,6 +6,7 @@ Layout inside the guest (mounted at /opt)::
     /opt/corral/       the checkout: every file that git knows or would add
     /opt/packages/     site-packages, made outside from wheels
     /opt/bin/corral    the command, as an installation would have it
+    /opt/bin/docker    the docker client that the tests use outside, too
 
 Every line of the script's own starts with `GUEST: `, so that the host's test finds them between the others.
 """
@@ -23,6 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.guest.image import make_disk
+from tests.support.endpoint import docker_cli
 
 PYTHON = "3.11"  # of the guest's Debian
 WHEELS = (
@@ -46,7 +48,7 @@ exec /usr/bin/python3 -m corral.cli "$@"
 RUN = """\
 export PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb
 export PYTHONPATH=/opt/corral:/opt/corral/src:/opt/packages PYTHONPYCACHEPREFIX=/var/cache/corral-tests
-export CORRAL_GUEST=1 HYPOTHESIS_STORAGE_DIRECTORY=/var/tmp/hypothesis {environment}
+export CORRAL_GUEST=1 CORRAL_TEST_PATIENCE=4 HYPOTHESIS_STORAGE_DIRECTORY=/var/tmp/hypothesis {environment}
 ln -sf /opt/bin/corral /usr/bin/corral
 for word in $(cat /proc/cmdline); do case $word in corral.boot=*) boot=${{word#*=}} ;; esac; done
 case $boot in
@@ -108,5 +110,6 @@ def make_payload(checkout: Path, cache: Path, disk: Path, run: str) -> None:
         (tree / "bin").mkdir()
         (tree / "bin/corral").write_text(COMMAND)
         (tree / "bin/corral").chmod(0o755)
+        shutil.copy(docker_cli(), tree / "bin/docker")
         (tree / "run").write_text(run)
         make_disk(tree, disk, SIZE)

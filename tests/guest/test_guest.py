@@ -24,12 +24,13 @@ TOOLS = ("mmdebstrap", "mkfs.ext4", "qemu-system-x86_64")
 FIRST_BOOT = (
     *("tests/system/test_runtime.py", "tests/system/linux", "tests/system/networks", "tests/system/volumes"),
     *("tests/system/logs", *(f"tests/system/test_engine_{name}.py" for name in ("lifecycle", "streams", "limits"))),
-    *(f"tests/system/test_engine_{name}.py" for name in ("security", "network", "health", "adoption", "options")),
-    *("tests/guest/inside/test_runtimes.py", "tests/guest/inside/test_systemd.py"),
+    *(f"tests/system/test_engine_{name}.py" for name in ("security", "network", "health", "adoption", "options", "userns")),
+    *("tests/guest/inside/test_runtimes.py", "tests/guest/inside/test_cgroup_v2.py"),
+    "tests/guest/inside/test_systemd.py",
     "tests/guest/inside/test_switched_off.py",
 )
 SECOND_BOOT = ("tests/guest/inside/test_switched_on.py",)
-SECONDS = 780
+SECONDS = 1700
 
 
 def _without_colours(line: str) -> str:
@@ -39,7 +40,7 @@ def _without_colours(line: str) -> str:
 @pytest.mark.guest
 @pytest.mark.root
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_engine_on_systemd_and_cgroup_v2(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     assert not missing, f"the guest needs {', '.join(missing)}: install them, or deselect with -m 'not guest'"

@@ -19,9 +19,11 @@ from urllib.parse import quote, urlencode
 import docker
 
 from tests.support.images import busybox_rootfs
+from tests.support.wait import PATIENCE
 
 BUSYBOX = "busybox:latest"
 Json = Any  # decoded JSON
+LONG = 60 * PATIENCE  # seconds in which anything has its answer
 
 
 class Answer(NamedTuple):
@@ -84,7 +86,7 @@ class Endpoint:
         self,
         *args: str,
         input: bytes | str = b"",
-        timeout: float = 60,
+        timeout: float = LONG,
         check: bool = False,
         cli: str = "",
         env: Mapping[str, str] | None = None,
@@ -107,7 +109,7 @@ class Endpoint:
 
     # -- plain HTTP --------------------------------------------------------------------------------------------
 
-    def connection(self, timeout: float = 60) -> http.client.HTTPConnection:
+    def connection(self, timeout: float = LONG) -> http.client.HTTPConnection:
         return _UnixConnection(str(self.socket), timeout)
 
     def request(
@@ -118,7 +120,7 @@ class Endpoint:
         *,
         query: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 60,
+        timeout: float = LONG,
         version: str = "v1.41",
     ) -> Answer:
         """One request. `body` is bytes, or JSON to be; `version` "" leaves the prefix away."""
@@ -152,7 +154,7 @@ class Endpoint:
     def client(self) -> docker.DockerClient:
         """docker-py at its own newest API version; one for the endpoint's life."""
         if self._client is None:
-            self._client = docker.DockerClient(base_url=self.url, version="auto", timeout=60)
+            self._client = docker.DockerClient(base_url=self.url, version="auto", timeout=LONG)
         return self._client
 
     def forget_client(self) -> None:

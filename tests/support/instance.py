@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.support.endpoint import Endpoint
 from tests.support.leaks import Footprint
-from tests.support.wait import eventually
+from tests.support.wait import PATIENCE, eventually
 
 # What may stay in DIR/run once everything is down: the file whose lock says whether a daemon runs.
 QUIET_FILES = frozenset({"corral.pid"})
@@ -47,7 +47,7 @@ class Instance(Endpoint):
     # -- life --------------------------------------------------------------------------------------------------
 
     def corral(
-        self, *args: str, timeout: float = 90, check: bool = False, input: str = ""
+        self, *args: str, timeout: float = 90 * PATIENCE, check: bool = False, input: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run `corral --root ROOT ARGS`."""
         argv = [*corral_command(), "--root", str(self.root), *args]
@@ -69,7 +69,7 @@ class Instance(Endpoint):
     def down(self, *, everything: bool = False) -> None:
         """End the daemon; with `everything` all of the instance that runs."""
         self.forget_client()
-        self.corral("down", *(["--all"] if everything else []), check=True, timeout=180)
+        self.corral("down", *(["--all"] if everything else []), check=True, timeout=180 * PATIENCE)
 
     @property
     def pid(self) -> int:
@@ -187,7 +187,7 @@ def _beyond_noise(before: Footprint) -> dict[str, list[str]]:
 def _remove(subject: Instance) -> None:
     """Whatever happened, leave the machine usable: end what runs, unmount, delete."""
     if subject.socket.exists():
-        subject.corral("down", "--all", timeout=180)
+        subject.corral("down", "--all", timeout=180 * PATIENCE)
     for line in subject.footprint().processes:
         try:
             os.kill(int(line.split()[0]), signal.SIGKILL)

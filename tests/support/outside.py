@@ -10,6 +10,8 @@ from ctypes import CDLL, get_errno
 from threading import Event, Thread
 from typing import TypeVar
 
+from tests.support.wait import PATIENCE
+
 T = TypeVar("T")
 
 NAME = "corral-outside"
@@ -96,7 +98,7 @@ def udp_echo(namespace: str, port: int) -> Iterator[None]:
 
 def ask_tcp(address: str, port: int, data: bytes = b"", *, seconds: float = 5) -> bytes:
     """Connect, send, half-close, read to the end."""
-    with socket.create_connection((address, port), timeout=seconds) as connection:
+    with socket.create_connection((address, port), timeout=seconds * PATIENCE) as connection:
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -104,6 +106,6 @@ def ask_tcp(address: str, port: int, data: bytes = b"", *, seconds: float = 5) -
 
 def ask_udp(address: str, port: int, data: bytes, *, seconds: float = 5) -> bytes:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        asker.settimeout(seconds)
+        asker.settimeout(seconds * PATIENCE)
         asker.sendto(data, (address, port))
         return asker.recv(65536)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+# How many times longer than usual everything may take: an emulated processor is ten times slower than a real one.
+PATIENCE = float(os.environ.get("CORRAL_TEST_PATIENCE", "1"))
 
 
 def eventually(look: Callable[[], T], what: str | Callable[[], str], *, seconds: float = 10.0, step: float = 0.02) -> T:
     """The first true answer of `look`.
 
-    :raises AssertionError: there was none within `seconds`; the message holds `what` (asked for only then, if it is a
-        function) and the last answer or error.
+    :raises AssertionError: there was none within `seconds` (times PATIENCE); the message holds `what` (asked for only
+        then, if it is a function) and the last answer or error.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     last: object = None
     while True:
         try:
@@ -28,5 +31,5 @@ def eventually(look: Callable[[], T], what: str | Callable[[], str], *, seconds:
             last = answer
         if time.monotonic() > deadline:
             text = what() if callable(what) else what
-            raise AssertionError(f"not within {seconds} s: {text}; last seen: {last!r}")
+            raise AssertionError(f"not within {seconds * PATIENCE:g} s: {text}; last seen: {last!r}")
         time.sleep(step)

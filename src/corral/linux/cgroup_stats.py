@@ -74,7 +74,7 @@ def parse_blkio(text: str) -> list[BlockIo]:
 
 
 def stats_v2(read: Read) -> CgroupStats:
-    """One sample of a v2 cgroup."""
+    """One sample of a v2 cgroup. The failure count is, as dockerd has it, how often the kernel looked for a victim."""
     cpu = parse_flat(read("cpu", "cpu.stat"))
     sizes, counts = parse_io_stat(read("io", "io.stat"))
     return CgroupStats(
@@ -86,9 +86,8 @@ def stats_v2(read: Read) -> CgroupStats:
         throttled_periods=cpu.get("nr_throttled", 0),
         throttled_time=cpu.get("throttled_usec", 0) * 1000,
         memory_usage=parse_number(read("memory", "memory.current")),
-        memory_max_usage=parse_number(read("memory", "memory.peak")),
         memory_limit=parse_number(read("memory", "memory.max")),
-        memory_fail_count=parse_flat(read("memory", "memory.events")).get("max", 0),
+        memory_fail_count=parse_flat(read("memory", "memory.events")).get("oom", 0),
         memory_detail=parse_flat(read("memory", "memory.stat")),
         pids=parse_number(read("pids", "pids.current")),
         pids_limit=parse_number(read("pids", "pids.max")),

@@ -119,7 +119,8 @@ async def ensure_scope(cgroups: Cgroups, name: str, slice: str) -> str:
 async def _start_scope(name: str, slice: str) -> str:
     """Starts the keeper in a new scope (or finds the one that is there) and returns the scope's group."""
     argv = ["systemd-run", "--scope", "--quiet", f"--unit={name}", f"--slice={slice}", "--collect",
-            "--property=Delegate=yes", f"--property=TimeoutStopSec={_GRACE_SECONDS}",
+            "--property=Delegate=yes", "--property=TasksMax=infinity",  # else all containers share a few thousand
+            f"--property=TimeoutStopSec={_GRACE_SECONDS}",
             "--description=Corral's containers", "sh", "-c", _KEEPER]  # fmt: skip
     read, write = os.pipe2(os.O_CLOEXEC)
     try:

@@ -35,7 +35,7 @@ class CgroupStats(Struct):
     throttled_periods: int = 0
     throttled_time: int = 0
     memory_usage: int = 0
-    memory_max_usage: int = 0
+    memory_max_usage: int = 0  # v1 only, as in the API
     memory_limit: int = 0
     memory_fail_count: int = 0
     memory_detail: dict[str, int] = {}

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.support.endpoint import Endpoint
+from tests.support.wait import PATIENCE
 
 UNIT = Path("/etc/systemd/system/corral.service")
 SCOPE = "corral-containers.scope"
@@ -13,7 +14,7 @@ SCOPE = "corral-containers.scope"
 
 def run(*command: str) -> str:
     """What a command that has to succeed prints."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150 * PATIENCE)
     assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout.strip()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from tests.guest.inside.service import SCOPE, UNIT, endpoint, install, run, show, systemctl
 from tests.support.cgroups import PURE_V2
 from tests.support.endpoint import Endpoint
+from tests.support.leaks import Footprint
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.in_guest, pytest.mark.timeout(240)]
@@ -22,7 +21,13 @@ COUNT = ("sh", "-c", "i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done")
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+def before() -> Footprint:
+    """The host without the service; another instance may be up."""
+    return Footprint.of_host()
+
+
+@pytest.fixture(scope="module")
+def service(before: Footprint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """The default instance, started by systemd as the shipped unit says."""
     install()
     systemctl("start", "corral")
@@ -30,12 +35,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     assert engine.get("/_ping").status == 200, "active means that it answers: it tells systemd when it does"
     engine.import_image()
     yield engine
-    engine.remove_everything()
     systemctl("stop", "corral")
-    run("corral", "down", "--all")
+    run("corral", "reset", "--yes")
     UNIT.unlink()
     systemctl("daemon-reload")
-    shutil.rmtree("/var/lib/corral", ignore_errors=True)
 
 
 def _pid(service: Endpoint, identity: str) -> int:
@@ -56,8 +59,20 @@ def test_this_is_the_host_that_most_users_have(service: Endpoint) -> None:
     assert PURE_V2 and Path("/run/systemd/system").is_dir()
     info = service.get("/info").json
     assert (info["DefaultRuntime"], info["CgroupVersion"]) == ("crun", "2")
-    report = subprocess.run(["corral", "doctor"], capture_output=True, text=True)
-    assert "MISSING" not in report.stdout and report.returncode == 0, report.stdout
+    warnings = [line for line in service.docker("info", check=True).stdout.splitlines() if "WARNING" in line]
+    assert not warnings
+
+
+def test_the_doctor_finds_nothing_wrong(service: Endpoint) -> None:
+    report = run("corral", "doctor").splitlines()
+    assert report[0].startswith("Corral ") and f"up (pid {show('MainPID')})" in report[0]
+    found = {line[10:].partition(":")[0]: line for line in report[1:]}
+    assert [line for line in report[1:] if not line.startswith("  ok ")] == []
+    assert "v2, controllers: cpu cpuset" in found["cgroups"] and "delegates a scope in corral.slice" in found["cgroups"]
+    assert "crun " in found["runtimes"] and "runc " in found["runtimes"]
+    assert found["runtime"].endswith("crun: it starts containers faster than runc")
+    assert "conmon 2" in found["monitor"] and "tini" in found["init"] and "overlay on ext4" in found["storage"]
+    assert "seccomp" in found["security"]
 
 
 @pytest.mark.parametrize("how", ["restart", "stop and start", "kill"])
@@ -96,6 +111,8 @@ def test_containers_live_in_a_slice_of_their_own(service: Endpoint) -> None:
     inside = (CGROUPS / "corral.slice/corral.service/cgroup.procs").read_text().split()
     assert inside == [show("MainPID")], "systemd ends a service's own group with the service: nothing else is there"
     assert show("Delegate", SCOPE) == "yes", "systemd knows that these groups are not its own"
+    limits = [(CGROUPS / f"corral.slice{below}/pids.max").read_text() for below in ("", f"/{SCOPE}")]
+    assert limits == ["max\n", "max\n"], "systemd's default is a few thousand for all containers together"
     tree = run("systemd-cgls", "--no-pager", "--full", "--unit", SCOPE)
     assert identity in tree and f"{pid} sleep 1000" in tree and "conmon" in tree, tree
 
@@ -136,7 +153,7 @@ def test_containers_hear_nothing_of_the_service_manager(service: Endpoint) -> No
     assert code == 0 and "notify" not in said.lower()
 
 
-def test_stopped_and_down_leaves_nothing(service: Endpoint) -> None:
+def test_stopped_and_down_leaves_nothing(service: Endpoint, before: Footprint) -> None:
     pid = _pid(service, service.run("sleep", "1000"))
     systemctl("stop", "corral")
     assert os.path.exists(f"/proc/{pid}"), "a stop of the service is no stop of the containers"
@@ -144,7 +161,7 @@ def test_stopped_and_down_leaves_nothing(service: Endpoint) -> None:
     assert not os.path.exists(f"/proc/{pid}")
     assert show("ActiveState", SCOPE) == "inactive"
     assert not (CGROUPS / "corral.slice" / SCOPE).exists()
-    assert "corral" not in run("nft", "list", "tables")
-    assert not [name for name in os.listdir("/sys/class/net") if name.startswith("c")]
+    left = Footprint.of_host().beyond(before)
+    assert [left.get(kind) for kind in ("tables", "links", "mounts", "netns")] == [None] * 4
     systemctl("start", "corral")
     assert show("ActiveState", SCOPE) == "active"
