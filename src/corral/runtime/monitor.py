@@ -221,8 +221,15 @@ class Monitor:
 
     def alive(self, directory: str) -> bool:
         """Whether the monitor of a bundle or exec directory lives."""
+        return self._find(directory) > 0
+
+    def _find(self, directory: str) -> int:
+        """The pid of the directory's monitor, 0 if none lives. Where a daemon was killed before it wrote the pid, all
+        processes are looked at."""
         pid = _read_pid(f"{directory}/monitor")
-        return pid > 0 and directory in cmdline(pid)
+        if pid:
+            return pid if directory in cmdline(pid) else 0
+        return leftovers(directory).get(directory, 0)
 
     def waits(self, directory: str) -> bool:
         """Whether it has made nothing: its daemon died before saying "go", and nobody else ever will. `end` it."""
@@ -241,9 +248,7 @@ class Monitor:
     async def end(self, directory: str) -> None:
         """Ends the monitor of a directory, with a runtime that it may be waiting for, and returns when it is gone.
         None there is fine. Call it before the runtime's `delete`, so that nothing is made any more."""
-        pid = _read_pid(f"{directory}/monitor")
-        if not pid or directory not in cmdline(pid):
-            pid = 0 if pid else leftovers(directory).get(directory, 0)
+        pid = self._find(directory)
         pidfd = open_pidfd(pid) if pid else None
         if pidfd is None:
             return
