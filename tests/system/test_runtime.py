@@ -490,6 +490,7 @@ async def test_a_monitor_that_was_never_told_to_go_is_found_without_its_file(box
     id, _ = box.write("true")
     waiting = box.monitor.prepare(box.request(id))
     os.unlink(f"{box.bundle(id)}/monitor")
+    assert Monitor().waits(box.bundle(id))
     await Monitor().end(box.bundle(id))
     assert not leftovers(str(box.path)) and not box.runtime.known()
     await waiting.abandon()

@@ -25,6 +25,7 @@ from corral.engine.restart import plan_boot
 from corral.engine.start import make_hub, start_locked
 from corral.engine.teardown import clear, discard, teardown
 from corral.errors import CorralError, HostError
+from corral.linux.mounts import mounts_under, unmount
 from corral.linux.proc import open_pidfd, start_time, wait_exit
 from corral.model.container import Container, Health
 from corral.runtime.monitor import ProcessState
@@ -166,6 +167,9 @@ async def sweep(parts: Parts) -> None:
         if parts.monitor.waits(parts.paths.exec(id)):
             await parts.monitor.end(parts.paths.exec(id))
         parts.tasks.start(f"exec {id[:12]}", _sweep_exec(parts, parts.paths.exec(id)))
+    for mount in mounts_under(f"{parts.paths.run}/runtime"):
+        if os.path.basename(mount).startswith("runc."):  # killed while it had its own program mounted there
+            unmount(mount, lazy=True)
     await parts.networks.sweep(known)
 
 

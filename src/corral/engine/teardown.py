@@ -6,13 +6,13 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable
 
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.errors import CorralError
+from corral.errors import CorralError, HostError
+from corral.linux.cgroup_end import remove_group
 from corral.linux.mounts import unmount
-from corral.linux.proc import open_pidfd, wait_exit
 
 log = logging.getLogger("corral.engine")
 
@@ -70,50 +70,36 @@ async def release_volumes(parts: Parts, live: Live) -> None:
 async def clear(parts: Parts, id: str, runtime: str, group: str) -> None:
     """The part of `teardown` that needs no record: process, monitor, mounts, cgroup, bundle.
 
-    What one step cannot do is logged and keeps the others from nothing: the next start, of the container or of the
-    daemon, tries again.
+    What one step cannot do is logged and keeps the others from nothing; but the bundle stays then, so that the next
+    start, of the container or of the daemon, tries again.
     """
-    bundle = parts.paths.bundle(id)
-    maker = parts.runtimes.get(runtime)
-    try:
-        await parts.monitor.end(bundle)  # first, so that nothing is made any more
-        if parts.cgroups.pids(group):
-            await maker.delete(id, force=True)
-            await end_processes(parts, group)
-    except CorralError as error:
-        log.error("container %s: %s", id[:12], error.message)
-    # Unmounting waits for the disk, and v1 has a dozen groups to remove: not on the event loop.
-    await asyncio.to_thread(_take_away, parts, id, group, maker.forget)
+    bundle, maker = parts.paths.bundle(id), parts.runtimes.get(runtime)
+    done = [await _tried(id, parts.monitor.end(bundle))]  # first, so that nothing is made any more
+    if parts.cgroups.pids(group):
+        done.append(await _tried(id, maker.delete(id, force=True)))
+    done.append(await _tried(id, remove_group(parts.cgroups, group, AFTER_KILL)))
+    maker.forget(id)  # all have ended: what the runtime's delete command would do otherwise, at a fiftieth of the cost
+    done.append(await _tried(id, asyncio.to_thread(_unmount, parts, id)))  # it may wait for the disk
+    if all(done):
+        await asyncio.to_thread(shutil.rmtree, bundle, ignore_errors=True)
     parts.exits.forget(id)
 
 
-async def end_processes(parts: Parts, group: str) -> None:
-    """Kills what is left in a group, as processes of a shared pid namespace are, and waits until it is gone."""
-    for pid in parts.cgroups.pids(group):
-        pidfd = open_pidfd(pid)
-        if pidfd is None:
-            continue
-        try:
-            parts.cgroups.kill(group)
-            async with asyncio.timeout(AFTER_KILL):
-                await wait_exit(pidfd)
-        except TimeoutError:
-            log.error("process %d in %s does not end", pid, group)
-        finally:
-            os.close(pidfd)
-
-
-def _take_away(parts: Parts, id: str, group: str, forget: Callable[[str], None]) -> None:
-    bundle, rootfs = parts.paths.bundle(id), parts.paths.rootfs(id)
-    forget(id)  # all have ended: what the runtime's delete command would do otherwise, at a fiftieth of the cost
+async def _tried(id: str, step: Awaitable[None]) -> bool:
     try:
-        unmount(f"{bundle}/shm", lazy=True)
-        for _ in range(STACKED):
-            if not os.path.ismount(rootfs):
-                break
-            parts.images.unmount(rootfs)
-        parts.cgroups.remove(group)
+        await step
     except CorralError as error:
         log.error("container %s: %s", id[:12], error.message)
-    if not os.path.ismount(rootfs):  # else its files would be deleted with the bundle
-        shutil.rmtree(bundle, ignore_errors=True)
+        return False
+    return True
+
+
+def _unmount(parts: Parts, id: str) -> None:
+    """HostError where something stays mounted: with the bundle, the container's files would be deleted."""
+    bundle, rootfs = parts.paths.bundle(id), parts.paths.rootfs(id)
+    unmount(f"{bundle}/shm", lazy=True)
+    for _ in range(STACKED):
+        if not os.path.ismount(rootfs):
+            return
+        parts.images.unmount(rootfs)
+    raise HostError(f"unmount {rootfs}: still mounted")

@@ -5,10 +5,10 @@ A group is a path like "/corral/ID", the same below every hierarchy of the host'
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from corral.errors import HostError, from_oserror
 from corral.linux.cgroup_layout import Layout, Version, detect, parse_membership, plan_layout
@@ -89,7 +89,7 @@ class Cgroups:
 
     def remove(self, group: str) -> None:
         """Removes a group and its children from all hierarchies; missing ones are fine. HostError if one is busy."""
-        busy = ""
+        failed: HostError | None = None
         for path in self._anywhere(group):
             for child in [c for c, _ in reversed(list(_tree(path)))]:
                 try:
@@ -97,9 +97,9 @@ class Cgroups:
                 except FileNotFoundError:
                     continue
                 except OSError as error:
-                    busy = busy or f"remove cgroup {child}: {(error.strerror or '').lower()}"
-        if busy:
-            raise HostError(busy, errno.EBUSY)
+                    failed = failed or from_oserror(f"remove cgroup {child}", error)
+        if failed is not None:
+            raise failed
 
     def children(self, group: str) -> list[str]:
         """The names of the groups directly below, in any hierarchy."""
@@ -111,7 +111,7 @@ class Cgroups:
     def pids(self, group: str, *, recursive: bool = True) -> list[int]:
         """The processes in the group, in any hierarchy, and below it."""
         found: set[int] = set()
-        for path in self.paths(group):
+        for path in self._anywhere(group):
             directories = [c for c, _ in _tree(path)] if recursive else [path]
             for directory in directories:
                 found.update(int(word) for word in _read(f"{directory}/cgroup.procs").split())
@@ -181,14 +181,13 @@ class Cgroups:
             return
         if not self.exists(group):
             return
-        freezer = self.layout.v2 or "freezer" in self.layout.mounts
-        if freezer:
+        with suppress(HostError):  # this host has no freezer, or the group was made in some trees only
             self.freeze(group)
         try:
             for pid in self.pids(group):
                 _kill(pid)
         finally:
-            if freezer:
+            with suppress(HostError):
                 self.thaw(group)
 
 

@@ -15,7 +15,6 @@ Without systemd the parent is a plain cgroup, /corral.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
@@ -23,8 +22,8 @@ import socket
 from dataclasses import dataclass
 
 from corral.errors import CorralError, HostError
+from corral.linux.cgroup_end import remove_group
 from corral.linux.cgroups import Cgroups, membership
-from corral.linux.proc import open_pidfd, wait_exit
 from corral.linux.spawn import run, spawn
 
 log = logging.getLogger("corral")
@@ -186,19 +185,4 @@ async def remove_parent(cgroups: Cgroups, tag: str) -> None:
             cgroups.kill(place.group)
             if place.scope and running():
                 await run(["systemctl", "stop", place.scope])  # answers when the scope's processes are gone
-            if cgroups.exists(place.group):
-                await _emptied(cgroups, place.group)
-                cgroups.remove(place.group)
-
-
-async def _emptied(cgroups: Cgroups, group: str) -> None:
-    """Waits for killed processes to be gone: a group cannot be removed before."""
-    for pid in cgroups.pids(group):
-        fd = open_pidfd(pid)
-        if fd is not None:
-            try:
-                with contextlib.suppress(TimeoutError):  # removing it then says what is busy
-                    async with asyncio.timeout(5):
-                        await wait_exit(fd)
-            finally:
-                os.close(fd)
+            await remove_group(cgroups, place.group)

@@ -85,11 +85,6 @@ class Handshake:
         await self.child.wait()
         return Answer(answer.pid, answer.message or os.pread(self._errors, 8192, 0).decode("utf-8", "replace"))
 
-    async def abandon(self) -> None:
-        """Ends a conmon that has not answered, and returns when it is gone."""
-        self.child.kill()
-        await self.child.wait()
-
     def close(self) -> None:
         for fd in (self._sync, self._start, self._attach, self._errors):
             os.close(fd)

@@ -21,20 +21,19 @@ What a daemon finds of one that was killed, by the line at which it died:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from corral.errors import Unavailable, from_oserror
-from corral.linux.proc import alive, cmdline, open_pidfd, start_time, wait_exit
+from corral.linux.proc import alive, cmdline, start_time
 from corral.linux.spawn import Child
 from corral.runtime.conmon import leftovers, plan_arguments, plan_log
 from corral.runtime.console import Console
+from corral.runtime.ending import end_family
 from corral.runtime.exits import read_exit
 from corral.runtime.failure import last_error, plan_failure
 from corral.runtime.handshake import Handshake
@@ -106,7 +105,7 @@ class Waiting:
             return
         self.taken = True
         with self._talk:
-            await self._talk.abandon()
+            await _end(self._talk.child, self.request.bundle)
             await self._moved
 
 
@@ -194,11 +193,11 @@ class Monitor:
                 for error in await moved:
                     log.warning("monitor %d stays in the daemon's cgroup: %s", talk.child.pid, error)
             except BaseException:
-                await asyncio.shield(_undo(talk, runtime, created))
+                await asyncio.shield(_undo(talk, directory, runtime, created))
                 raise
             if answer.pid <= 0:
                 words = last_error(_read(f"{directory}/runtime.log")) or plain_words(answer.message)
-                await _undo(talk, runtime, created)
+                await _undo(talk, directory, runtime, created)
                 raise plan_failure(prefix, words, _program(directory))
         return Started(answer.pid, talk.child)
 
@@ -221,8 +220,15 @@ class Monitor:
 
     def alive(self, directory: str) -> bool:
         """Whether the monitor of a bundle or exec directory lives."""
+        return self._find(directory) > 0
+
+    def _find(self, directory: str) -> int:
+        """The pid of the directory's monitor, 0 if none lives. Where a daemon was killed before it wrote the pid, all
+        processes are looked at."""
         pid = _read_pid(f"{directory}/monitor")
-        return pid > 0 and directory in cmdline(pid)
+        if pid:
+            return pid if directory in cmdline(pid) else 0
+        return leftovers(directory).get(directory, 0)
 
     def waits(self, directory: str) -> bool:
         """Whether it has made nothing: its daemon died before saying "go", and nobody else ever will. `end` it."""
@@ -239,21 +245,11 @@ class Monitor:
         return "created" if state.get("status") in ("created", "creating") else "running"
 
     async def end(self, directory: str) -> None:
-        """Ends the monitor of a directory, with a runtime that it may be waiting for, and returns when it is gone.
-        None there is fine. Call it before the runtime's `delete`, so that nothing is made any more."""
-        pid = _read_pid(f"{directory}/monitor")
-        if not pid or directory not in cmdline(pid):
-            pid = 0 if pid else leftovers(directory).get(directory, 0)
-        pidfd = open_pidfd(pid) if pid else None
-        if pidfd is None:
-            return
-        try:
-            if directory in cmdline(pid):
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                await wait_exit(pidfd)
-        finally:
-            os.close(pidfd)
+        """Ends the monitor of a directory, with a runtime that it may be waiting for, and returns when they are gone.
+        None there is fine. Call it before the runtime's `delete`, so that nothing is made any more. HostError."""
+        pid = self._find(directory)
+        if pid:
+            await end_family(directory, pid)
 
 
 async def exit_code(started: Started, directory: str, container: str) -> int:
@@ -263,11 +259,17 @@ async def exit_code(started: Started, directory: str, container: str) -> int:
     return LOST if code is None else code
 
 
-async def _undo(talk: Handshake, runtime: OciRuntime, created: str) -> None:
-    """Ends the monitor; the runtime it waits for dies with it. Then the half-made container is removed."""
-    await talk.abandon()
+async def _undo(talk: Handshake, directory: str, runtime: OciRuntime, created: str) -> None:
+    """Ends the monitor with the runtime that it waits for. Then the half-made container is removed."""
+    await _end(talk.child, directory)
     if created:
         await runtime.delete(created, force=True)
+
+
+async def _end(monitor: Child, directory: str) -> None:
+    if monitor.code is None:
+        await end_family(directory, monitor.pid)
+        await monitor.wait()
 
 
 def _command(directory: str, text: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from corral.errors import HostError, Unavailable
+from corral.linux.mounts import unmount_under
 from corral.linux.spawn import Completed, run
 from corral.runtime import start_fifo
 from corral.runtime.failure import last_error, plan_failure
@@ -77,7 +78,11 @@ class OciRuntime:
     def forget(self, id: str) -> None:
         """`delete` for a container whose processes have all ended and whose cgroups the caller removes: 0.1 ms
         instead of a command's 5."""
-        shutil.rmtree(f"{self.root}/{id}", ignore_errors=True)
+        state = f"{self.root}/{id}"
+        shutil.rmtree(state, ignore_errors=True)
+        if os.path.isdir(state):  # runc mounts its own program there for a moment, and was killed in that
+            unmount_under(state)
+            shutil.rmtree(state, ignore_errors=True)
 
     async def delete(self, id: str, force: bool = False) -> None:
         """Removes a container's state and cgroups; forced, its processes too. One that does not exist is fine."""
@@ -86,8 +91,7 @@ class OciRuntime:
         done = await self._run("delete", *(["--force"] if force else []), id)
         if done.code != 0 and "does not exist" not in _words(done):
             raise HostError(f"{self.name} delete {id}: {_words(done)}")
-        if os.path.isdir(f"{self.root}/{id}"):  # a state that was cut short, which the runtime does not know
-            shutil.rmtree(f"{self.root}/{id}", ignore_errors=True)
+        self.forget(id)  # a state that was cut short, which the runtime does not know
 
     async def update(self, id: str, resources: Mapping[str, Any]) -> None:
         """Changes the limits of a running container; `resources` is OCI's linux.resources. HostError if refused."""

@@ -11,6 +11,7 @@ import pytest
 
 from corral.errors import HostError
 from corral.linux import cgroups as cg
+from corral.linux.cgroup_end import remove_group
 from corral.linux.oom import OomWatch
 from corral.linux.spawn import Child, spawn
 from corral.linux.systemd import ensure_parent, plan_place, remove_parent, running
@@ -56,6 +57,26 @@ async def test_life(groups: cg.Cgroups) -> None:
     groups.remove(group)
     groups.remove(group)
     groups.kill(group)
+
+
+async def test_removal_ends_what_is_inside(groups: cg.Cgroups) -> None:
+    """Many at once, as often as it takes for the kernel to be slow with one of them; and one that is busy for good."""
+    for _ in range(10):
+        groups.create(f"{GROUP}/one/two")
+        inside = [await asleep_in(groups, f"{GROUP}/one/two") for _ in range(8)]
+        await remove_group(groups, f"{GROUP}/one")
+        assert not groups.exists(f"{GROUP}/one")
+        assert [await child.wait() for child in inside] == [-9] * 8
+    await remove_group(groups, f"{GROUP}/one")
+
+
+async def test_what_does_not_end_is_named(groups: cg.Cgroups) -> None:
+    groups.create(GROUP)
+    child = await asleep_in(groups, GROUP)
+    with pytest.raises(HostError, match=f"process {child.pid} in cgroup {GROUP} does not end"):
+        await remove_group(groups, GROUP, patience=0)
+    await remove_group(groups, GROUP)
+    await child.wait()
 
 
 async def test_freeze(groups: cg.Cgroups) -> None:
