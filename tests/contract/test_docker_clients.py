@@ -151,7 +151,9 @@ def test_a_terminal(cli: Cli, server: FakeServer) -> None:
 
 @needs_cli
 def test_events(cli: Cli) -> None:
-    listening = cli.start("events", "--filter", "event=die", "--format", "{{.Action}} {{.Actor.Attributes.exitCode}}")
+    listening = cli.start(
+        "events", "--since", "1", "--filter", "event=die", "--format", "{{.Action}} {{.Actor.Attributes.exitCode}}"
+    )
     listening_since = cli.start("events", "--since", "1", "--until", str(time.time() + 2), "--format", "{{.Action}}")
     cli("run", "--rm", "busybox", "false", "5")
     assert listening.stdout is not None and listening.stdout.readline() == "die 5\n"

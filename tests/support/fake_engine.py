@@ -187,6 +187,12 @@ class FakeContainers:
     def exec_ids(self, ref: str) -> list[str]:
         return []
 
+    def apparmor(self, container: Container) -> str:
+        return ""
+
+    def link_names(self) -> dict[str, list[str]]:
+        return {}
+
     async def create(self, spec: ContainerSpec, name: str = "") -> SimpleNamespace:
         self.engine.images.get(spec.image)
         id = new_id()

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from corral.engine.check import wants_init
 from corral.engine.files import (
@@ -138,7 +139,9 @@ def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
         mounts.append(plan_bind(shm, "/dev/shm"))
     if record.spec.namespaces.ipc == "host" and os.path.isdir(QUEUES) and remap_of(parts, record.spec) is not None:
         mounts.append(plan_bind(QUEUES, QUEUES))  # those of the host cannot be mounted anew from inside
-    mounts += [plan_mount(point, live.sources.get(point.target, point.source)) for point in record.mount_points]
+    cannot = parts.runtimes.get(record.runtime).recursive_read_only(parts.limits.kernel)
+    for point in record.mount_points:
+        mounts.append(plan_mount(point, live.sources.get(point.target, point.source), cannot))
     return mounts + [plan_tmpfs(clean(target), options) for target, options in record.spec.tmpfs.items()]
 
 
@@ -165,22 +168,27 @@ def make_shared_memory(parts: Parts, live: Live) -> None:
         linux_mounts.mount("shm", target, "tmpfs", flags, options)
 
 
-def plan_mount(point: MountPoint, source: str) -> BundleMount:
-    """Pure: one mount point in the runtime's words.
+def plan_mount(point: MountPoint, source: str, cannot: str = "") -> BundleMount:
+    """Pure: one mount point in the runtime's words. A read-only one is so with all that is mounted below it.
 
-    >>> plan_mount(MountPoint("volume", "", "/data", read_write=False), "/v/db").options
-    ('rbind', 'ro', 'rprivate')
+    `cannot` says why this host cannot do that, "" where it can; HostError where it was insisted on.
+
+    >>> point = MountPoint("volume", "", "/data", read_write=False)
+    >>> plan_mount(point, "/v/db").options, plan_mount(point, "/v/db", "too old").options
+    (('rbind', 'rro', 'rprivate'), ('rbind', 'ro', 'rprivate'))
     """
     mount = point.spec or Mount(point.type, point.target)
     if point.type == "tmpfs":
         return plan_tmpfs(point.target, plan_tmpfs_mount(mount))
+    if mount.read_only_force_recursive and cannot:
+        raise HostError(cannot)
     return plan_bind(
         source,
         point.target,
         read_only=not point.read_write,
         recursive=not mount.non_recursive,
         propagation=point.propagation,
-        recursive_read_only=mount.read_only_force_recursive,
+        recursive_read_only=not (cannot or mount.read_only_non_recursive),
     )
 
 
@@ -213,7 +221,13 @@ def tell_linked(parts: Parts, live: Live) -> None:
     for other in parts.registry:
         record = other.record
         if record.state.running and any(link.startswith(f"{live.id}:") for link in record.spec.network.links):
-            _write(f"{parts.paths.bundle(other.id)}/hosts", _hosts(parts, record).encode())
+            refresh_hosts(parts, other)
+
+
+def refresh_hosts(parts: Parts, live: Live) -> None:
+    """What a container's hosts file says of those that it links to has changed."""
+    if live.record.state.running:
+        _write(f"{parts.paths.bundle(live.id)}/hosts", _hosts(parts, live.record).encode())
 
 
 def _hosts(parts: Parts, record: Container) -> str:
@@ -253,22 +267,10 @@ def exec_process(parts: Parts, live: Live, spec: ExecSpec) -> dict[str, Any]:
     record = live.record
     root = f"/proc/{record.state.pid}/root"
     user = resolve_user(root, spec.user or record.spec.user, [] if spec.user else record.spec.groups)
-    env = plan_environment(record.spec, record.spec.hostname, user.home, link_environment(parts, record))
+    told = replace(record.spec, tty=spec.tty, env=[*record.spec.env, *spec.env])
+    env = plan_environment(told, record.spec.hostname, user.home, link_environment(parts, record))
     apparmor = plan_apparmor(record.spec.security, parts.limits)
-    return plan_exec(record, spec, user=user, env=_merge_env(env, spec), limits=parts.limits, apparmor=apparmor)
-
-
-def _merge_env(env: list[str], spec: ExecSpec) -> list[str]:
-    """Pure: an exec session's own variables win.
-
-    >>> _merge_env(["A=1", "B=2"], ExecSpec(["x"], env=["A=3"], tty=True))
-    ['A=3', 'B=2', 'TERM=xterm']
-    """
-    values = dict(entry.partition("=")[::2] for entry in env)
-    if spec.tty:
-        values.setdefault("TERM", "xterm")
-    values |= dict(entry.partition("=")[::2] for entry in spec.env)
-    return [f"{name}={value}" for name, value in values.items()]
+    return plan_exec(record, spec, user=user, env=env, limits=parts.limits, apparmor=apparmor)
 
 
 def _write(path: str, data: bytes) -> None:

@@ -18,7 +18,7 @@ from corral.runtime.init import find_init
 from corral.runtime.mounts import plan_tmpfs
 from corral.runtime.rlimits import check_ulimit, plan_rlimits
 from corral.runtime.seccomp import BUILTIN, UNCONFINED, check_profile
-from corral.runtime.security import check_labels, plan_apparmor
+from corral.runtime.security import check_labels, plan_unconfined
 from corral.runtime.sysctls import check_sysctls
 
 
@@ -33,7 +33,7 @@ def check(parts: Parts, spec: ContainerSpec) -> tuple[ContainerSpec, list[str]]:
     spec = replace(spec, resources=resources, ulimits=ulimits)
     for ulimit in ulimits:
         check_ulimit(ulimit)
-    _check_security(parts, spec)
+    warnings += _check_security(parts, spec)
     if remap_of(parts, spec) is not None:
         check_remapped(spec)
         shared_with(spec)
@@ -58,7 +58,7 @@ def check(parts: Parts, spec: ContainerSpec) -> tuple[ContainerSpec, list[str]]:
     return spec, warnings
 
 
-def _check_security(parts: Parts, spec: ContainerSpec) -> None:
+def _check_security(parts: Parts, spec: ContainerSpec) -> list[str]:
     security = spec.security
     plan_capabilities(
         security.cap_add, security.cap_drop, privileged=security.privileged, available=parts.limits.capabilities
@@ -66,7 +66,7 @@ def _check_security(parts: Parts, spec: ContainerSpec) -> None:
     if security.seccomp not in ("", BUILTIN, UNCONFINED):
         check_profile(security.seccomp)
     check_labels(security.labels, parts.limits)
-    plan_apparmor(security, parts.limits)
+    return plan_unconfined(security, parts.limits)
 
 
 def own_namespaces(spec: ContainerSpec) -> Collection[str]:

@@ -7,6 +7,7 @@ from msgspec import field
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import Conflict
+from corral.images.references import parse_tag
 from corral.model.container import Container, Struct
 from corral.model.image import ImageConfig
 
@@ -64,5 +65,8 @@ async def commit(parts: Parts, live: Live, request: CommitRequest) -> str:
             if frozen:
                 parts.cgroups.thaw(parts.group(live))
                 parts.tell(live, "unpause")
-    parts.tell(live, "commit", imageID=image.id, imageRef=request.ref, comment=request.comment)
+    name = parse_tag(request.ref).familiar if request.ref else ""
+    if name:
+        parts.tell_image("tag", image.id, name)
+    parts.tell(live, "commit", imageID=image.id, imageRef=name, comment=request.comment)
     return image.id

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 
-from corral.engine import archive, commit, stats
+from corral.engine import archive, commit, links, stats
 from corral.engine import create as creation
 from corral.engine import remove as removal
 from corral.engine import start as starting
 from corral.engine import stop as stopping
 from corral.engine import update as updating
 from corral.engine.access import mounted_rootfs, view
+from corral.engine.bundle import refresh_hosts
 from corral.engine.hub import Attachment
 from corral.engine.logs import log_details, read_log
 from corral.engine.parts import Parts
@@ -23,6 +24,7 @@ from corral.model.container import Container, ContainerSpec, RestartPolicy
 from corral.model.image import Change
 from corral.model.process import LogEntry, LogQuery
 from corral.model.stats import Stats
+from corral.runtime.security import plan_apparmor
 
 Table = tuple[list[str], list[list[str]]]
 Texts = list[str]
@@ -41,6 +43,11 @@ class Containers:
 
     def list(self) -> list[Container]:
         return [live.record for live in self._parts.registry if live.record.ready]
+
+    def apparmor(self, container: Container) -> str:
+        """The AppArmor profile that is in force; before the first start the one that was asked for."""
+        security = container.spec.security
+        return plan_apparmor(security, self._parts.limits) if container.state.started_at else security.apparmor
 
     def exec_ids(self, ref: str) -> Texts:
         """The exec sessions of a container that have not ended."""
@@ -108,12 +115,23 @@ class Containers:
     async def remove(self, ref: str, *, force: bool = False, volumes: bool = False) -> None:
         await removal.remove(self._parts, self._parts.registry.get(ref), force=force, volumes=volumes)
 
+    async def unlink(self, name: str) -> None:
+        """Takes a link away by its name: "/web/db"."""
+        refresh_hosts(self._parts, await links.unlink(self._parts, name))
+
+    def link_names(self) -> dict[str, Texts]:
+        """By id, what other containers call one through links: "/web/db"."""
+        return links.link_names(self._parts)
+
     async def prune(self, select: Callable[[Container], bool]) -> tuple[Texts, int]:
         """Removes what does not run and is selected: ids, and bytes freed."""
         return await removal.prune(self._parts, select)
 
     async def top(self, ref: str, ps_args: str = "") -> Table:
-        return await stats.top(self._parts, self._parts.registry.get(ref), ps_args)
+        live = self._parts.registry.get(ref)
+        table = await stats.top(self._parts, live, ps_args)
+        self._parts.tell(live, "top")
+        return table
 
     async def stats(self, ref: str) -> Stats:
         return stats.read_stats(self._parts, self._parts.registry.get(ref))

@@ -26,6 +26,7 @@ from corral.engine.remove import volume_users
 from corral.engine.userns import remap_of
 from corral.errors import Conflict, InvalidInput, NotFound, from_oserror
 from corral.kit.ids import new_id, short
+from corral.linux.rooted import make_directories, open_root
 from corral.logs.details import check_details
 from corral.model.container import Container, ContainerSpec, MountPoint, Namespaces, NetworkSpec, State, Struct
 from corral.model.image import Image
@@ -88,6 +89,7 @@ async def _make(parts: Parts, record: Container, image: Image, undo: AsyncExitSt
         parts.volumes.claim(name, record.id)
     try:
         record = replace(record, mount_points=await _make_volumes(parts, record, undo))
+        await _furnish(parts, record, image)
         record.ready = True
         undo.push_async_callback(parts.registry.erase, record.id)  # it may be written though we are cancelled by then
         return await parts.registry.insert(record)
@@ -118,7 +120,6 @@ async def _make_volumes(parts: Parts, record: Container, undo: AsyncExitStack) -
             undo.push_async_callback(_unmake_volume, parts, point.name)
             parts.events.publish("volume", "create", point.name, {"driver": "local"})
         points[n] = replace(point, source=volume.mountpoint, driver=volume.driver)
-    await _fill(parts, record, [points[n] for n in wanted])
     return points
 
 
@@ -128,13 +129,27 @@ async def _unmake_volume(parts: Parts, name: str) -> None:
         await parts.volumes.remove(name, force=True)
 
 
-async def _fill(parts: Parts, record: Container, volumes: list[MountPoint]) -> None:
-    empty = [p for p in volumes if not (p.spec and p.spec.no_copy) and parts.volumes.is_empty(p.name)]
-    if not empty:
+async def _furnish(parts: Parts, record: Container, image: Image) -> None:
+    """Makes the working directory, and fills empty volumes with what the image has in their place."""
+    volumes = (p for p in record.mount_points if p.type == "volume" and not (p.spec and p.spec.no_copy))
+    empty = [point for point in volumes if parts.volumes.is_empty(point.name)]
+    workdir = record.spec.workdir if record.spec.workdir != image.config.workdir else ""
+    if not empty and not workdir.strip("/"):
         return
     async with mounted_rootfs(parts, record.id) as rootfs:
+        _make_workdir(rootfs, workdir)
         for point in empty:
             await parts.volumes.copy_up(point.name, rootfs, point.target)
+
+
+def _make_workdir(rootfs: str, path: str) -> None:
+    root = open_root(rootfs)
+    try:
+        make_directories(root, path)
+    except (FileExistsError, NotADirectoryError):
+        raise InvalidInput(f"Cannot mkdir: {path} is not a directory") from None
+    finally:
+        os.close(root)
 
 
 def _complete(parts: Parts, spec: ContainerSpec, id: str) -> ContainerSpec:
@@ -196,5 +211,5 @@ def _resolve_link(parts: Parts, link: str) -> str:
     name, _, alias = link.partition(":")
     try:
         return f"{parts.registry.get(name).id}:{alias or name}"
-    except NotFound as error:
+    except (NotFound, InvalidInput) as error:
         raise InvalidInput(f"could not get container for {name}: {error.message}") from error

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from corral.kit.clock import Clock
 from corral.model.event import Event
 
 KEPT = 1024
 BACKLOG = 4096  # a listener that is this far behind is let go rather than held in memory
+
+
+def plan_title(action: str, command: Sequence[str]) -> str:
+    """Pure: how an exec's event is called: with its program, a space, and the program's arguments.
+
+    >>> plan_title("exec_start", ["ls", "-l"]), plan_title("exec_start", ["ls"])
+    ('exec_start: ls -l', 'exec_start: ls ')
+    """
+    return f"{action}: {command[0]} {' '.join(command[1:])}"
 
 
 class Events:

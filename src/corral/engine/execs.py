@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from corral.engine.bundle import exec_process
+from corral.engine.events import plan_title
 from corral.engine.hub import Attachment, Hub
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -21,6 +22,7 @@ from corral.errors import Conflict, NotFound, RuntimeFailed, from_oserror
 from corral.kit.ids import new_id
 from corral.model.process import Exec, ExecSpec
 from corral.runtime.monitor import ExecRequest, Started, exit_code
+from corral.runtime.users import resolve_user
 
 KEPT_ENDED = 256  # sessions whose exit code can still be asked for
 
@@ -45,13 +47,16 @@ class Execs:
         parts.on_end.append(self._container_ended)
 
     async def create(self, ref: str, spec: ExecSpec) -> str:
-        """A session that has not started: its id. NotFound; Conflict when the container does not run."""
+        """A session that has not started: its id. NotFound; Conflict when the container does not run; InvalidInput
+        for a user that it does not know."""
         live = self._parts.registry.get(ref)
         _check_running(live)
+        if spec.user:
+            resolve_user(f"/proc/{live.record.state.pid}/root", spec.user)
         id = new_id()
         self._sessions[id] = Session(Exec(id, live.id, spec), live)
         live.execs.add(id)
-        self._tell(id, "exec_create: " + " ".join(spec.command))
+        self._tell(id, plan_title("exec_create", spec.command))
         return id
 
     def get(self, id: str) -> Exec:
@@ -78,6 +83,7 @@ class Execs:
             raise Conflict(f"exec command {id} is already running" if record.running else f"exec {id} has already run")
         _check_running(live)
         record.started = True
+        self._tell(id, plan_title("exec_start", record.spec.command))
         session.hub = hub = Hub(
             lambda: self._parts.monitor.attach(self._parts.paths.exec(id)),
             tty=record.spec.tty,
@@ -132,7 +138,6 @@ class Execs:
             undo.pop_all()
         record.running, record.pid = True, started.pid
         session.begun.set()
-        self._tell(record.id, "exec_start: " + " ".join(record.spec.command))
         parts.tasks.start(f"exec {record.id[:12]}", self._wait(session, started, directory))
 
     async def _wait(self, session: Session, started: Started, directory: str) -> None:
@@ -155,10 +160,12 @@ class Execs:
         session = self._sessions.get(id)
         if session is None or session.record.exit_code is not None:
             return
+        ran = session.record.running
         session.record.running, session.record.exit_code, session.record.pid = False, code, 0
         session.begun.set()
         session.live.execs.discard(id)
-        self._tell(id, "exec_die", exitCode=str(code))
+        if ran:
+            self._tell(id, "exec_die", exitCode=str(code))
         self._retire(id)
 
     def _retire(self, id: str) -> None:

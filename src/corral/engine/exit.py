@@ -71,6 +71,7 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
     parts.tell(live, "die", exitCode=str(code), execDuration=str(ran_for // 10**9))
     for endpoint in endpoints.values():
         parts.tell_network(live, "disconnect", endpoint)
+    parts.tell_volumes(live, "unmount")
     if live.stopping:
         parts.tell(live, "stop")
     for hook in parts.on_end:

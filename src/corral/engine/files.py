@@ -72,7 +72,7 @@ def plan_resolv_conf(
         found["nameserver"] = [s for s in found["nameserver"] if not _is_loopback(s)] or list(FALLBACK_SERVERS)
     names = list(servers) or found["nameserver"]
     domains = [d for d in (list(search) or found["search"]) if d != "."]
-    wanted = list(options) or found["options"]
+    wanted = [option for option in options if option] or found["options"]
     lines = [f"nameserver {server}" for server in names]
     lines += [f"search {' '.join(domains)}"] if domains else []
     lines += [f"options {' '.join(wanted)}"] if wanted else []

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from corral.engine.parts import Parts
+from corral.engine.registry import Live
 from corral.errors import Conflict
 from corral.model.container import Container
 
@@ -21,6 +24,31 @@ def linked(parts: Parts, record: Container) -> Iterator[tuple[str, Container]]:
         live = parts.registry.find(id)
         if live is not None:
             yield alias, live.record
+
+
+def link_names(parts: Parts) -> dict[str, list[str]]:
+    """By id, what other containers call a container: "/web/db" for each link to it."""
+    names: dict[str, list[str]] = {}
+    for other in parts.registry:
+        for link in other.record.spec.network.links:
+            id, _, alias = link.partition(":")
+            names.setdefault(id, []).append(f"/{other.name}/{alias}")
+    return names
+
+
+async def unlink(parts: Parts, name: str) -> Live:
+    """Takes a link away by its name, "/web/db": the container that had it. NotFound; Conflict for a plain name."""
+    live = parts.registry.get(name)
+    parent, _, alias = name.removeprefix("/").partition("/")
+    if not alias:
+        raise Conflict("Conflict, cannot remove the default link name of the container")
+    holder = parts.registry.get(parent)
+    async with holder.lock:
+        network = holder.record.spec.network
+        kept = [link for link in network.links if link != f"{live.id}:{alias}"]
+        holder.record.spec = replace(holder.record.spec, network=replace(network, links=kept))
+        await parts.registry.save(holder.record)
+    return holder
 
 
 def plan_link_hosts(alias: str, peer: Container) -> list[tuple[str, str]]:

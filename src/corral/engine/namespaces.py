@@ -44,8 +44,6 @@ def plan_namespaces(
     if user is not None:
         spaces["user"] = user
         spaces.setdefault("network", "")
-    if spec.network.mode == "host" and modes.uts != "private" and not modes.uts:
-        spaces.pop("uts", None)
     return spaces
 
 
@@ -55,12 +53,13 @@ def joinable(live: Live, kind: str) -> str:
     name = KINDS.get("network" if kind == "net" else kind, kind)
     ended = state.status in ("running", "paused") and start_time(state.pid) != state.pid_start  # not recorded yet
     if ended or state.status not in ("running", "paused"):
-        raise Conflict(
-            f"cannot join {name} namespace of a non running container: container {live.id} is "
-            f"{'exited' if ended else state.status}"
-        )
+        if kind == "net":
+            how = "exited" if ended else state.status
+            raise Conflict(f"cannot join network namespace of a non running container: container {live.name} is {how}")
+        raise Conflict(f"failed to join {name} namespace: container {live.id} is not running")
     if kind == "ipc" and spec.namespaces.ipc not in ("shareable", "host") and not spec.namespaces.ipc.startswith("c"):
         raise InvalidInput(
-            f"non-shareable IPC (hint: use IpcMode:shareable for the donor container): container {live.id}"
+            f"failed to join IPC namespace: container {live.id}: "
+            "non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
         )
     return f"/proc/{state.pid}/ns/{kind}"

@@ -11,6 +11,7 @@ from corral.engine.config import EngineConfig
 from corral.engine.events import Events
 from corral.engine.host import HostInfo
 from corral.engine.registry import Live, Registry
+from corral.errors import NotFound
 from corral.kit.clock import Clock
 from corral.kit.tasks import Afterwork, Tasks
 from corral.model.container import Endpoint
@@ -106,6 +107,26 @@ class Parts:
         """Publishes that a container joined or left a network."""
         attributes = {"container": live.id, "name": endpoint.network, "type": "bridge"}
         self.events.publish("network", action, endpoint.network_id, attributes)
+
+    def tell_volumes(self, live: Live, action: str) -> None:
+        """Publishes that a container has its volumes ("mount"), or has them no more ("unmount")."""
+        for point in live.record.mount_points:
+            if point.type == "volume":
+                how = {
+                    "destination": point.target,
+                    "read/write": "true" if point.read_write else "false",
+                    "propagation": point.propagation,
+                }
+                attributes = {"container": live.id, "driver": point.driver or "local"}
+                self.events.publish("volume", action, point.name, attributes | (how if action == "mount" else {}))
+
+    def tell_image(self, action: str, id: str, name: str = "") -> None:
+        """Publishes an image's event with its labels, where it is still there. Without a `name` it has its id."""
+        try:
+            labels = self.images.get(id).config.labels
+        except NotFound:
+            labels = {}
+        self.events.publish("image", action, id, {**labels, "name": name or id})
 
     def group(self, live: Live) -> str:
         """The container's own cgroup."""

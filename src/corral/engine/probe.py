@@ -11,6 +11,7 @@ from contextlib import suppress
 import msgspec
 
 from corral.engine.bundle import exec_process
+from corral.engine.events import plan_title
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.kit.ids import new_id
@@ -29,13 +30,13 @@ async def run_captured(
     id = new_id()
     directory = parts.paths.exec(id)
     os.makedirs(directory)
-    parts.tell(live, "exec_create: " + " ".join(command), execID=id)
+    parts.tell(live, plan_title("exec_create", command), execID=id)
     try:
         process = exec_process(parts, live, ExecSpec(command))
         with open(f"{directory}/process.json", "wb") as file:
             file.write(msgspec.json.encode(process))
         runtime = parts.runtimes.get(live.record.runtime)
-        parts.tell(live, "exec_start: " + " ".join(command), execID=id)
+        parts.tell(live, plan_title("exec_start", command), execID=id)
         try:
             async with asyncio.timeout(timeout):
                 done = await run(runtime.exec_command(live.id, f"{directory}/process.json", f"{directory}/pid"))

@@ -97,13 +97,16 @@ class Registry:
         return self._by_id.get(id)
 
     def get(self, ref: str) -> Live:
-        """By full id, name (with or without a leading slash), or unambiguous id prefix.
+        """By full id, name (with or without a leading slash), the name that a link gives it ("web/db"), or
+        unambiguous id prefix.
 
         NotFound; InvalidInput when a prefix fits more than one.
         """
+        if not ref:
+            raise InvalidInput('invalid name or ID supplied: ""')
         name = ref.removeprefix("/")
-        found = self._by_id.get(ref) or self._by_id.get(self._names.get(name, ""))
-        if found is None and ref:
+        found = self._by_id.get(ref) or self._by_id.get(self._names.get(name, "")) or self._linked(name)
+        if found is None:
             fits = [live for id, live in self._by_id.items() if id.startswith(ref)]
             if len(fits) > 1:
                 raise InvalidInput(f"multiple IDs found with provided prefix: {ref}")
@@ -111,6 +114,13 @@ class Registry:
         if found is None:
             raise NotFound(f"No such container: {ref}")
         return found
+
+    def _linked(self, name: str) -> Live | None:
+        """What the container before the slash links to under the alias behind it."""
+        parent, _, alias = name.partition("/")
+        holder = self._by_id.get(self._names.get(parent, ""))
+        links = holder.record.spec.network.links if holder and alias else []
+        return next((self._by_id.get(link.partition(":")[0]) for link in links if link.endswith(f":{alias}")), None)
 
     def reserve(self, name: str, id: str) -> None:
         """Conflict when the name is another container's."""

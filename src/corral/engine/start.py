@@ -126,6 +126,8 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
     await parts.registry.note(live.record)
     for endpoint in endpoints.values():
         parts.tell_network(live, "disconnect", endpoint)
+    if live.sources:
+        parts.tell_volumes(live, "unmount")
     if live.hub:
         await live.hub.ended(restarting=False)
     if live.record.spec.auto_remove:
@@ -154,6 +156,7 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
                 netns = netns_of((await asyncio.shield(creating)).pid)
                 held.callback(os.close, netns)
             await _attach(parts, live, netns, undo)
+            parts.tell_volumes(live, "mount")
             write_files(parts, live)
             tell_linked(parts, live)
         finally:

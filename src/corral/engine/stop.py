@@ -111,6 +111,7 @@ async def _killed(live: Live, verb: str) -> None:
 async def kill_hard(parts: Parts, live: Live) -> None:
     """SIGKILL to every process of the container: one that shares its pid namespace leaves others behind."""
     send(live, signals.SIGKILL)
+    parts.tell(live, "kill", signal=str(int(signals.SIGKILL)))
     if live.record.spec.namespaces.pid:
         parts.cgroups.kill(parts.group(live))
     if live.record.state.status == "paused":
@@ -133,7 +134,7 @@ async def kill(parts: Parts, live: Live, signal: str = "SIGKILL") -> None:
             await kill_hard(parts, live)
         else:
             send(live, number)
-        parts.tell(live, "kill", signal=str(number))
+            parts.tell(live, "kill", signal=str(number))
     if number == signals.SIGKILL:
         await _killed(live, "kill")
 

@@ -12,6 +12,7 @@ from corral.engine.registry import Live
 from corral.engine.stop import has_ended
 from corral.errors import Conflict, CorralError, HostError
 from corral.model.container import Resources, RestartPolicy
+from corral.runtime.abilities import Abilities, plan_allowed
 from corral.runtime.resources import plan_resources
 
 
@@ -25,9 +26,13 @@ async def update(
     async with live.lock:
         record = live.record
         if live.removed or record.state.status in ("removing", "dead"):
-            raise Conflict('Container is marked for removal and cannot be "update".')
+            raise Conflict(f'Cannot update container {live.id}: container is marked for removal and cannot be "update"')
         if restart is not None and restart.name != "no" and record.spec.auto_remove:
-            raise Conflict("Restart policy cannot be updated because AutoRemove is enabled for the container")
+            raise Conflict(
+                f"Cannot update container {live.id}: "
+                "Restart policy cannot be updated because AutoRemove is enabled for the container"
+            )
+        fields, warnings = plan_fields(fields, parts.abilities)
         resources = plan_update(record.spec.resources, fields)
         spec = replace(record.spec, resources=resources, restart=restart or record.spec.restart)
         if fields and record.state.status in ("running", "paused"):
@@ -39,7 +44,18 @@ async def update(
         record.spec = spec
         await parts.registry.save(record)
         parts.tell(live, "update")
-    return []
+    return warnings
+
+
+def plan_fields(fields: Mapping[str, Any], able: Abilities) -> tuple[dict[str, Any], list[str]]:
+    """Pure: the fields that this host can set, and a warning for each other one. InvalidInput.
+
+    >>> plan_fields({"memory": 9, "pids_limit": 5}, Abilities(pids=False))[0]
+    {'memory': 9}
+    """
+    asked = Resources(**fields)
+    allowed, warnings = plan_allowed(asked, able)
+    return {name: value for name, value in fields.items() if getattr(allowed, name) == value}, warnings
 
 
 def plan_update(now: Resources, fields: Mapping[str, Any]) -> Resources:

@@ -24,6 +24,8 @@ def check_remapped(spec: ContainerSpec) -> None:
             "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace "
             "when running privileged mode"
         )
+    if spec.security.writable_cgroups is not None:
+        raise InvalidInput("option WritableCgroups conflicts with user namespaces and rootless mode")
     if spec.network.mode == "host":
         raise InvalidInput("cannot share the host's network namespace when user namespaces are enabled")
     if spec.namespaces.pid == "host":

@@ -39,6 +39,23 @@ def open_in_root(root: int, path: str, flags: int, mode: int = 0) -> int:
         return walk_in_root(root, path, flags, mode)
 
 
+def make_directories(root: int, path: str, mode: int = 0o755) -> None:
+    """As `mkdir -p` inside `root`. Raises OSError: ENOTDIR or EEXIST where something else is in the way."""
+    here = os.dup(root)
+    try:
+        names = [name for name in path.split("/") if name]
+        for n, name in enumerate(names, 1):
+            try:
+                fd = open_in_root(root, "/".join(names[:n]), os.O_PATH | os.O_DIRECTORY)
+            except FileNotFoundError:
+                os.mkdir(name, mode, dir_fd=here)
+                fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+            os.close(here)
+            here = fd
+    finally:
+        os.close(here)
+
+
 def open_root(root: int | str) -> int:
     """A descriptor of one's own for a root given as a path or as a descriptor."""
     if isinstance(root, int):

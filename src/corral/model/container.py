@@ -105,7 +105,7 @@ class Security(Struct):
     labels: list[str] = []  # SELinux: "disable", "user:U", "role:R", "type:T", "level:L"
     no_new_privileges: bool = False
     unconfined_system_paths: bool = False
-    writable_cgroups: bool = False
+    writable_cgroups: bool | None = None  # None: as it is privileged or not
     masked_paths: list[str] | None = None
     readonly_paths: list[str] | None = None
     read_only_rootfs: bool = False

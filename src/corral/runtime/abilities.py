@@ -109,6 +109,7 @@ _DROPPED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ),
 )
 _EMPTY = Resources()
+_WITHOUT = {"swap": Resources(memory_swap=-1)}  # what else than nothing is shown where the ability is missing
 
 
 def plan_allowed(wanted: Resources, able: Abilities) -> tuple[Resources, list[str]]:
@@ -124,8 +125,10 @@ def plan_allowed(wanted: Resources, able: Abilities) -> tuple[Resources, list[st
         if ability == "swappiness" and wanted.memory_swappiness is not None and wanted.memory_swappiness != -1:
             asked.add("memory_swappiness")
         if asked and not getattr(able, ability):
-            wanted = replace(wanted, **{name: getattr(_EMPTY, name) for name in asked})
+            wanted = replace(wanted, **{name: getattr(_WITHOUT.get(ability, _EMPTY), name) for name in asked})
             warnings.append(warning)
+    if wanted.blkio_weight and not 10 <= wanted.blkio_weight <= 1000:
+        raise InvalidInput("Range of blkio weight is from 10 to 1000")
     return wanted, warnings
 
 

@@ -15,19 +15,23 @@ _PTS = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"
 _ALWAYS_WRITABLE = {"/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"}
 
 
-def default_mounts(*, privileged: bool, read_only: bool, shm: str | None, shm_size: int) -> list[BundleMount]:
-    """Pure: what every Linux process expects. See `BundleInput.shm`; `shm_size` 0 is 64 MiB.
+def default_mounts(
+    *, privileged: bool, read_only: bool, shm: str | None, shm_size: int, writable_cgroups: bool | None = None
+) -> list[BundleMount]:
+    """Pure: what every Linux process expects. See `BundleInput.shm`; `shm_size` 0 is 64 MiB. Cgroups can be written
+    where the container is privileged, unless said otherwise.
 
     >>> [m.target for m in default_mounts(privileged=False, read_only=False, shm=None, shm_size=0)]
     ['/proc', '/dev', '/dev/pts', '/sys', '/sys/fs/cgroup', '/dev/mqueue']
     """
     system = () if privileged else ("ro",)
+    cgroups = () if (privileged if writable_cgroups is None else writable_cgroups) else ("ro",)
     found = [
         BundleMount("proc", "/proc", "proc", _SAFE),
         BundleMount("tmpfs", "/dev", "tmpfs", ("nosuid", "strictatime", "mode=755", "size=65536k")),
         BundleMount("devpts", "/dev/pts", "devpts", _PTS),
         BundleMount("sysfs", "/sys", "sysfs", (*_SAFE, *system)),
-        BundleMount("cgroup", "/sys/fs/cgroup", "cgroup", (*system, *_SAFE)),
+        BundleMount("cgroup", "/sys/fs/cgroup", "cgroup", (*cgroups, *_SAFE)),
         BundleMount("mqueue", "/dev/mqueue", "mqueue", _SAFE),
     ]
     if shm == "":

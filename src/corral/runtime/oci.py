@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +28,14 @@ class OciRuntime:
     @property
     def global_arguments(self) -> list[str]:
         return ["--root", self.root]
+
+    def recursive_read_only(self, kernel: tuple[int, int]) -> str:
+        """Why what is mounted below a read-only mount cannot be made read-only too; "" where it can."""
+        if kernel < (5, 12):  # mount_setattr(2)
+            return "rro is not supported: function not implemented (kernel is older than 5.12?)"
+        if not knows_recursive(self.name, self.version):
+            return f'rro is not supported by runtime "{self.name}"'
+        return ""
 
     def require(self) -> None:
         """Raises Unavailable when the program is gone."""
@@ -139,3 +148,17 @@ def resolve_program(name: str) -> str | None:
     """The path of a program in PATH or in the directories where distributions keep such programs."""
     search: Sequence[str] = [*os.environ.get("PATH", "").split(":"), "/usr/sbin", "/usr/libexec", "/usr/lib/podman"]
     return shutil.which(name, path=":".join(search))
+
+
+RECURSIVE_SINCE = {"crun": (1, 4), "runc": (1, 1)}
+
+
+def knows_recursive(name: str, version: str) -> bool:
+    """Pure: whether that release of a runtime knows the mount option "rro".
+
+    >>> knows_recursive("runc", "1.1.5+ds1"), knows_recursive("runc", "1.0.3"), knows_recursive("other", "9.9")
+    (True, False, False)
+    """
+    found = re.match(r"(\d+)\.(\d+)", version)
+    since = RECURSIVE_SINCE.get(name)
+    return bool(found and since and (int(found[1]), int(found[2])) >= since)

@@ -131,6 +131,7 @@ def plan_all_mounts(p: BundleInput) -> list[BundleMount]:
         read_only=spec.security.read_only_rootfs,
         shm=_shm(p),
         shm_size=spec.shm_size,
+        writable_cgroups=spec.security.writable_cgroups,
     )
     if p.uid_map and not spec.security.privileged:
         defaults = [_sys_read_only(mount) for mount in defaults]

@@ -52,38 +52,51 @@ def plan_paths(security: Security) -> tuple[list[str], list[str]]:
 def plan_apparmor(security: Security, limits: Limits, default: str = "") -> str:
     """Pure: the profile's name, "" for none. `default` is that of the host's own, "" where none is loaded.
 
-    Unsupported where a profile is wanted and the host has no AppArmor.
+    On a host without AppArmor there is none, as with Docker; `plan_unconfined` says so.
 
-    >>> plan_apparmor(Security(apparmor="unconfined"), Limits())
-    ''
-    >>> plan_apparmor(Security(apparmor="mine"), Limits())
-    Traceback (most recent call last):
-    corral.errors.Unsupported: AppArmor is not enabled on this host: cannot use the profile "mine"
+    >>> [plan_apparmor(Security(apparmor="mine"), host) for host in (Limits(apparmor=True), Limits())]
+    ['mine', '']
     """
     wanted = security.apparmor
-    if wanted == "unconfined" or (security.privileged and not wanted):
-        return "unconfined" if limits.apparmor else ""
-    if wanted and not limits.apparmor:
-        raise Unsupported(f'AppArmor is not enabled on this host: cannot use the profile "{wanted}"')
-    return (wanted or default) if limits.apparmor else ""
+    if not limits.apparmor:
+        return ""
+    return "unconfined" if security.privileged else wanted or default
+
+
+def plan_unconfined(security: Security, limits: Limits) -> list[str]:
+    """Pure: a warning for each wall that was asked for and that this host has no security module for.
+
+    >>> plan_unconfined(Security(apparmor="mine", labels=["disable", "type:spc_t"]), Limits())
+    ['AppArmor is not enabled on this host: the profile "mine" is not applied.', \
+'SELinux is not enabled on this host: the label "type:spc_t" is not applied.']
+    """
+    found = []
+    if security.apparmor not in ("", "unconfined") and not limits.apparmor:
+        found.append(f'AppArmor is not enabled on this host: the profile "{security.apparmor}" is not applied.')
+    if not limits.selinux:
+        labels = (label for label in security.labels if label not in _NO_LABELS)
+        found += [f'SELinux is not enabled on this host: the label "{label}" is not applied.' for label in labels]
+    return found
+
+
+_NO_LABELS = ("disable", "nested")
 
 
 def check_labels(labels: list[str], limits: Limits) -> None:
-    """Pure: raises for an SELinux label that is malformed (InvalidInput) or cannot be used here (Unsupported).
+    """Pure: raises for an SELinux label that is malformed (InvalidInput), or that would have to be set (Unsupported).
 
-    >>> check_labels(["disable"], Limits())
-    >>> check_labels(["type:spc_t"], Limits())
+    >>> check_labels(["disable", "type:spc_t"], Limits())
+    >>> check_labels(["type:spc_t"], Limits(selinux=True))
     Traceback (most recent call last):
-    corral.errors.Unsupported: SELinux is not enabled on this host: cannot use the label "type:spc_t"
+    corral.errors.Unsupported: SELinux labels are not offered: cannot use the label "type:spc_t"; use label=disable
     """
     for label in labels:
         kind, separator, value = label.partition(":")
-        if label in ("disable", "nested"):
+        if label in _NO_LABELS:
             continue
         if kind not in ("user", "role", "type", "level", "filetype") or not separator or not value:
             raise InvalidInput(
                 f'invalid label "{label}": bad label option, valid options are user, role, level, type, disable'
             )
-        if not limits.selinux:
-            raise Unsupported(f'SELinux is not enabled on this host: cannot use the label "{label}"')
-        raise Unsupported(f'SELinux labels are not offered: cannot use the label "{label}"; use label=disable')
+        if limits.selinux:
+            raise Unsupported(f'SELinux labels are not offered: cannot use the label "{label}"; use label=disable')

@@ -45,14 +45,15 @@ class GroupEntry(NamedTuple):
 def plan_user(user: str, groups: Sequence[str], passwd: str, group: str) -> ResolvedUser:
     """Pure: "user[:group]" and additional groups, by the texts of /etc/passwd and /etc/group.
 
-    Names win over numbers; a number need not be in the files; "" is root. InvalidInput for unknown names.
+    Names win over numbers; a number need not be in the files; "" is root. More than two parts are of no meaning, as
+    in passwd(5) itself. InvalidInput for unknown names.
 
     >>> plan_user("bin", [], "bin:x:2:3::/bin:/sh\\n", "b:x:3:\\ndisk:x:6:bin\\n")
     ResolvedUser(uid=2, gid=3, groups=(3, 6), home='/bin', name='bin')
     >>> plan_user("1000:7", ["disk"], "", "disk:x:6:\\n")
     ResolvedUser(uid=1000, gid=7, groups=(7, 6), home='/', name='')
     """
-    wanted, _, wanted_group = user.partition(":")
+    wanted, wanted_group = [*user.split(":"), ""][:2]
     everybody, every_group = parse_passwd(passwd), parse_group(group)
     found = _find_user(wanted or "0", everybody)
     if wanted_group:

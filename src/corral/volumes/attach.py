@@ -25,7 +25,9 @@ def attach(volume: Volume) -> None:
             mounts.mount("", volume.mountpoint, "", plan.propagation)
     except CorralError as error:
         mounts.unmount(volume.mountpoint)
-        text = hide_password(f"mount {plan.source}:{volume.mountpoint}, data: {plan.data}: {error.message}")
+        reason = os.strerror(error.errno).lower() if isinstance(error, HostError) and error.errno else error.message
+        flags = (f", flags: {plan.flags:#x}" if plan.flags else "") + (f", data: {plan.data}" if plan.data else "")
+        text = hide_password(f"mount {plan.source}:{volume.mountpoint}{flags}: {reason}")
         raise HostError(
             f"error while mounting volume '{volume.mountpoint}': failed to mount local volume: {text}",
             error.errno if isinstance(error, HostError) else None,

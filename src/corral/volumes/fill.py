@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import os
 
-from corral.errors import from_oserror
+from corral.errors import InvalidInput, from_oserror
 from corral.linux.rooted import open_in_root
 from corral.volumes import disk
 from corral.volumes.copy import copy_tree
 
 
 def fill_from(rootfs: str, target: str, mountpoint: str, *, aside: bool) -> None:
-    """Copies the directory `target` of `rootfs`, if there is one, into an empty volume. NoSpace or HostError.
+    """Copies the directory `target` of `rootfs`, if there is one, into an empty volume.
+
+    NoSpace or HostError; InvalidInput where a file is in its place.
 
     `aside`: copy beside it and put that in place with one rename; for volumes that nobody has in use.
     """
@@ -23,8 +25,10 @@ def fill_from(rootfs: str, target: str, mountpoint: str, *, aside: bool) -> None
         try:
             source = open_in_root(root, target, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            if error.errno == errno.ENOENT:
                 return  # the image has nothing there
+            if error.errno == errno.ENOTDIR:
+                raise InvalidInput(f"cannot mount volume over existing file, file exists {target}") from None
             raise
         finally:
             os.close(root)

@@ -19,9 +19,22 @@ async def test_found_by_id_prefix_and_name() -> None:
     assert registry.get("one").id == registry.get("/one").id == registry.get("abc1").id == registry.get("abc").id
     with pytest.raises(InvalidInput, match="multiple IDs found with provided prefix: ab"):
         registry.get("ab")
-    for missing in ("x", "", "/"):
+    for missing in ("x", "/", "one/db"):
         with pytest.raises(NotFound, match="No such container"):
             registry.get(missing)
+    with pytest.raises(InvalidInput, match='invalid name or ID supplied: ""'):
+        registry.get("")
+
+
+async def test_found_by_the_name_that_a_link_gives() -> None:
+    registry = Registry(MemoryStore())
+    await registry.insert(record("abc1", "db"))
+    web = record("abc2", "web")
+    web.spec.network.links = ["abc1:my-db"]
+    await registry.insert(web)
+    assert registry.get("web/my-db").id == registry.get("/web/my-db").id == "abc1"
+    with pytest.raises(NotFound, match="No such container: web/db"):
+        registry.get("web/db")
 
 
 async def test_a_name_beats_another_ones_id_prefix() -> None:

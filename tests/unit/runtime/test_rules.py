@@ -27,7 +27,7 @@ from corral.runtime.mounts import check_propagation, plan_bind, plan_tmpfs
 from corral.runtime.resources import plan_resources
 from corral.runtime.rlimits import plan_rlimits
 from corral.runtime.seccomp import SeccompHost, compile_profile, plan_seccomp
-from corral.runtime.security import check_labels, plan_apparmor, plan_paths
+from corral.runtime.security import check_labels, plan_apparmor, plan_paths, plan_unconfined
 from corral.runtime.sysctls import check_sysctls
 from corral.runtime.users import plan_user, resolve_user
 
@@ -259,7 +259,7 @@ class TestLimits:
         able = Abilities(swap=False, oom_kill_disable=False, swappiness=False, blkio_weight=False)
         wanted = Resources(memory=100, memory_swap=200, memory_swappiness=0, oom_kill_disable=True, blkio_weight=9)
         left, warnings = plan_allowed(wanted, able)
-        assert left == Resources(memory=100) and len(warnings) == 4
+        assert left == Resources(memory=100, memory_swap=-1) and len(warnings) == 4
         assert "Your kernel does not support OomKillDisable. OomKillDisable discarded." in warnings
 
     def test_without_swap_accounting_memory_is_limited_alone(self) -> None:
@@ -274,6 +274,7 @@ class TestLimits:
             (Resources(cpuset_cpus="9"), "Requested CPUs are not available - requested 9, available: 0-1"),
             (Resources(cpuset_cpus="x"), "Invalid value x for cpuset cpus"),
             (Resources(cpuset_mems="3"), "Requested memory nodes are not available - requested 3, available: 0"),
+            (Resources(blkio_weight=5), "Range of blkio weight is from 10 to 1000"),
         ],
     )
     def test_refused(self, wanted: Resources, words: str) -> None:
@@ -350,8 +351,9 @@ class TestSecurity:
         assert plan_apparmor(Security(), Limits(apparmor=True), "corral") == "corral"
         assert plan_apparmor(Security(privileged=True), Limits(apparmor=True), "corral") == "unconfined"
         assert plan_apparmor(Security(), Limits(), "corral") == ""
-        with pytest.raises(Unsupported, match="AppArmor is not enabled"):
-            plan_apparmor(Security(apparmor="x"), Limits())
+        assert plan_apparmor(Security(apparmor="x", privileged=True), Limits(apparmor=True)) == "unconfined"
+        assert plan_unconfined(Security(apparmor="unconfined"), Limits()) == []
+        assert plan_unconfined(Security(apparmor="x", labels=["level:s0"]), Limits(apparmor=True, selinux=True)) == []
 
     def test_labels(self) -> None:
         check_labels(["disable"], Limits())

@@ -60,6 +60,8 @@ def _check_network_mode(config: Config, host: HostConfig) -> None:
                 raise InvalidInput(CONFLICTS + what)
     if host.UTSMode == "host" and config.Hostname:
         raise InvalidInput(CONFLICTS + "hostname and the UTS mode")
+    if host.UTSMode == "host" and config.Domainname:  # dockerd leaves that to the runtime, whose words say less
+        raise InvalidInput(CONFLICTS + "domainname and the UTS mode")
     if mode == "host" and host.Links:
         what = "host type networking can't be used with links. This would result in undefined behavior"
         raise InvalidInput(CONFLICTS + what)

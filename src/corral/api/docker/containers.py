@@ -65,10 +65,11 @@ async def summaries(engine: Engine, chosen: list[Container], version: Version, *
     now, networks = engine.parts.clock.now(), network_ids(engine)
     names = {ref: _resolves_to(engine, ref) for ref in {c.spec.image for c in chosen}}
     lines: list[object] = []
+    links = engine.containers.link_names()
     for container in chosen:
         sizes = await engine.containers.sizes(container.id) if size else None
         image = container.spec.image if names[container.spec.image] == container.image_id else container.image_id
-        lines.append(summary(container, now, image, version, networks, sizes))
+        lines.append(summary(container, now, image, version, networks, sizes, links.get(container.id, ())))
     return lines
 
 
@@ -101,7 +102,7 @@ def surroundings(engine: Engine, container: Container) -> Surroundings:
         default_runtime=host.default_runtime,
         log_path=engine.parts.paths.log(id),
         files=engine.parts.paths.bundle(id),
-        apparmor=container.spec.security.apparmor,
+        apparmor=engine.containers.apparmor(container),
         exec_ids=engine.containers.exec_ids(id),
         graph=_graph(engine, id),
         network_ids=network_ids(engine),
@@ -201,7 +202,8 @@ async def container_update(api: DockerApi, request: Request) -> Response:
 async def container_remove(api: DockerApi, request: Request) -> Response:
     query = request.query
     if query.flag("link"):
-        raise Unsupported("removing a link is not offered")
+        await api.engine.containers.unlink(name_of(request))
+        return done()
     await api.engine.containers.remove(name_of(request), force=query.flag("force"), volumes=query.flag("v"))
     return done()
 

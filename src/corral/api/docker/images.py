@@ -62,8 +62,8 @@ async def image_tag(api: DockerApi, request: Request) -> Response:
     if name.partition(":")[0] == "sha256":
         raise InvalidInput("refusing to create an ambiguous tag using digest algorithm as name")
     image = engine.images.get(name_of(request))
-    await engine.images.tag(image.id, name)
-    tell(engine, "tag", image.id, name)
+    full = await engine.images.tag(image.id, name)
+    engine.parts.tell_image("tag", image.id, familiar(full))
     return done(201)
 
 
@@ -80,9 +80,9 @@ async def remove(engine: Engine, name: str, *, force: bool, prune: bool) -> list
     steps = await engine.images.remove(name, force=force, prune=prune, used_by=lambda id: users_of(engine, id))
     for step in steps:
         if step.untagged:
-            tell(engine, "untag", id, id)
+            engine.parts.tell_image("untag", id)
         elif step.deleted in known:  # a layer is no image, and no event
-            tell(engine, "delete", step.deleted, step.deleted)
+            engine.parts.tell_image("delete", step.deleted)
     return [{"Untagged": familiar(step.untagged)} if step.untagged else {"Deleted": step.deleted} for step in steps]
 
 
@@ -104,17 +104,13 @@ def users_of(engine: Engine, image_id: str) -> list[User]:
     return sorted(found, key=lambda user: not user.running)
 
 
-def tell(engine: Engine, action: str, id: str, name: str) -> None:
-    engine.events.publish("image", action, id, {"name": familiar(name)})
-
-
 async def image_save(api: DockerApi, request: Request) -> Answer:
     """One image named in the path, or several as `names`."""
     names = request.query.all("names") if request.path.endswith("/images/get") else [name_of(request)]
     if not names:
         raise InvalidInput("no image was named")
-    for name in names:
-        tell(api.engine, "save", api.engine.images.get(name).id, name)
+    for id in dict.fromkeys(api.engine.images.get(name).id for name in names):
+        api.engine.parts.tell_image("save", id)
     return await primed(api.engine.images.save(names), TAR)
 
 
@@ -131,7 +127,7 @@ async def _load(engine: Engine, request: Request, platform: str) -> AsyncIterato
     """The head of the answer is out before the body is read: a failure becomes a message of the stream."""
     try:
         async for loaded in engine.images.load(request.stream(), platform=platform):
-            tell(engine, "load", loaded.id, loaded.name or loaded.id)
+            engine.parts.tell_image("load", loaded.id)
             if loaded.replaced:
                 yield message(stream=_renamed(familiar(loaded.name), loaded.replaced))
             what = f"Loaded image: {familiar(loaded.name)}" if loaded.name else f"Loaded image ID: {loaded.id}"
@@ -157,7 +153,9 @@ async def image_create(api: DockerApi, request: Request) -> Answer:
         config=config,
         platform=query.get("platform") if version_of(request) >= (1, 32) else "",
     )
-    tell(api.engine, "import", image.id, name or image.id)
+    for tag in image.tags:
+        api.engine.parts.tell_image("tag", image.id, familiar(tag))
+    api.engine.parts.tell_image("import", image.id)
     return Response(200, JSON, message(status=image.id))
 
 

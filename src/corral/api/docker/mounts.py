@@ -22,6 +22,15 @@ MODES = (
 )
 
 
+# Which options belong to which type; a foreign one is an error.
+FOREIGN = {
+    "bind": ("VolumeOptions", "ImageOptions"),
+    "volume": ("BindOptions", "ImageOptions"),
+    "tmpfs": ("BindOptions", "ImageOptions"),
+    "image": ("BindOptions", "VolumeOptions"),
+}
+
+
 def is_mode(text: str) -> bool:
     """Pure: options of the short form, at most one of each kind.
 
@@ -61,8 +70,12 @@ def parse_bind(text: str) -> Mount:
         raise InvalidInput(f"invalid mode: {mode}")
     kind = "bind" if source.startswith("/") else "volume"
     options = mode.split(",")
+    propagation = next((word for word in options if word in PROPAGATIONS), "")
     try:
         _check_fields(kind, source, target, "ro" in options)
+        foreign = "VolumeOptions" if kind == "bind" and "nocopy" in options else "BindOptions" if propagation else ""
+        if foreign in FOREIGN[kind]:
+            raise InvalidInput(f'invalid mount config for type "{kind}": field {foreign} must not be specified')
     except InvalidInput as error:
         raise InvalidInput(f"{invalid}: {error.message}") from None
     return Mount(
@@ -72,7 +85,7 @@ def parse_bind(text: str) -> Mount:
         read_only="ro" in options,
         short=True,
         mode=mode,
-        propagation=next((word for word in options if word in PROPAGATIONS), ""),
+        propagation=propagation,
         no_copy="nocopy" in options,
     )
 
@@ -99,15 +112,6 @@ def _check_fields(kind: str, source: str, target: str, read_only: bool) -> None:
         raise type(error)(f'invalid mount config for type "{kind}": {error.message}') from None
 
 
-# Which options belong to which type; a foreign one is an error.
-FOREIGN = {
-    "bind": ("VolumeOptions", "ImageOptions"),
-    "volume": ("BindOptions", "ImageOptions"),
-    "tmpfs": ("BindOptions", "ImageOptions"),
-    "image": ("BindOptions", "VolumeOptions"),
-}
-
-
 def check_mount(mount: settings.Mount, exists: Callable[[str], bool]) -> None:
     """The long form's own checks. InvalidInput names the type and the field."""
     _check_fields(mount.Type, mount.Source, mount.Target, mount.ReadOnly)
@@ -127,6 +131,9 @@ def _check_options(mount: settings.Mount) -> None:
     bind, volume, image = mount.BindOptions, mount.VolumeOptions, mount.ImageOptions
     if bind and bind.Propagation and bind.Propagation not in PROPAGATIONS:
         raise InvalidInput(f"invalid propagation mode: {bind.Propagation}")
+    for field in ("ReadOnlyNonRecursive", "ReadOnlyForceRecursive"):
+        if bind and getattr(bind, field) and not mount.ReadOnly:
+            raise InvalidInput(f"mount options conflict: !ReadOnly && BindOptions.{field}")
     if bind and bind.ReadOnlyForceRecursive and bind.ReadOnlyNonRecursive:
         raise InvalidInput("ReadOnlyForceRecursive and ReadOnlyNonRecursive cannot both be set")
     subpath = (volume and volume.Subpath) or (image and image.Subpath) or ""

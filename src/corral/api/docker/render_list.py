@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from corral.api.docker.render import mount_point
@@ -22,15 +22,17 @@ def summary(
     version: tuple[int, int],
     network_ids: Mapping[str, str],
     sizes: tuple[int, int] | None = None,
+    links: Sequence[str] = (),
 ) -> Json:
-    """Pure. `image` is what to call the image now; `sizes` (written, whole) only where asked for."""
+    """Pure. `image` is what to call the image now; `sizes` (written, whole) only where asked for; `links` are what
+    others call it."""
     spec = container.spec
     host: Json = {"NetworkMode": "bridge" if spec.network.mode == "default" else spec.network.mode}
     if spec.annotations and version >= (1, 46):
         host["Annotations"] = spec.annotations
     shown: Json = {
         "Id": container.id,
-        "Names": [f"/{container.name}"],
+        "Names": [f"/{container.name}", *links],
         "Image": image,
         "ImageID": container.image_id,
         "Command": command(container.path, container.args),

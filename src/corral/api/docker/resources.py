@@ -26,7 +26,7 @@ def check_resources(asked: settings.Resources, facts: Facts, update: bool) -> li
         + _check_kernel_and_oom(asked, facts)
         + _check_cpu(asked, facts)
         + _check_cpuset(asked, facts)
-        + _check_block_io(asked, facts)
+        + _check_block_io(asked)
     )
 
 
@@ -138,16 +138,11 @@ def show_numbers(numbers: Sequence[int]) -> str:
     return ",".join("-".join(map(str, run)) for run in runs)
 
 
-def _check_block_io(asked: settings.Resources, facts: Facts) -> list[str]:
-    if asked.BlkioWeight > 0 and not 10 <= asked.BlkioWeight <= 1000:
-        raise InvalidInput("Range of blkio weight is from 10 to 1000")
+def _check_block_io(asked: settings.Resources) -> list[str]:
     for device in asked.BlkioWeightDevice:
         if not 10 <= device.Weight <= 1000:
             raise InvalidInput(f"invalid weight for device: {device.Path}:{device.Weight}")
-    if facts.has("io", "blkio") or not asked.BlkioWeight:
-        return []
-    asked.BlkioWeight = 0
-    return ["Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded."]
+    return []
 
 
 def resources_of(asked: settings.Resources) -> Resources:

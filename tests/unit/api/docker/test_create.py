@@ -242,7 +242,19 @@ CONFLICT = "conflicting options: "
         ({"CpusetCpus": "0-7"}, {}, "Requested CPUs are not available - requested 0-7, available: 0-1"),
         ({"CpusetCpus": "x"}, {}, "Invalid value x for cpuset cpus: invalid format: x"),
         ({"CpusetMems": "4"}, {}, "Requested memory nodes are not available - requested 4, available: 0"),
-        ({"BlkioWeight": 5}, {}, "Range of blkio weight is from 10 to 1000"),
+        ({"UTSMode": "host"}, {"Domainname": "d"}, "conflicting options: domainname and the UTS mode"),
+        (
+            {"Binds": ["/a:/b:nocopy"]},
+            {},
+            "invalid volume specification: '/a:/b:nocopy': "
+            'invalid mount config for type "bind": field VolumeOptions must not be specified',
+        ),
+        (
+            {"Binds": ["a:/b:rslave"]},
+            {},
+            "invalid volume specification: 'a:/b:rslave': "
+            'invalid mount config for type "volume": field BindOptions must not be specified',
+        ),
         ({"ShmSize": -1}, {}, "SHM size can not be less than 0"),
         ({"OomScoreAdj": 1001}, {}, "Invalid value 1001, range for oom score adj is [-1000, 1000]"),
         ({"IpcMode": "x"}, {}, "invalid IPC mode: x"),

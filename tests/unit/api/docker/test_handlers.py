@@ -68,6 +68,12 @@ class FakeContainers(Calls):
     def exec_ids(self, ref: str) -> list[str]:
         return []
 
+    def apparmor(self, container: Container) -> str:
+        return "mine"
+
+    def link_names(self) -> dict[str, list[str]]:
+        return {WEB.id: ["/proxy/backend"]}
+
     def export(self, ref: str) -> AsyncIterator[bytes]:
         return pieces(b"tar", b"ball")
 
@@ -119,7 +125,11 @@ def make_api(**answers: dict[str, Any]) -> Any:
         networks=SimpleNamespace(info=lambda: [BRIDGE, NetworkInfo("host", "c" * 64, "host")]),
         events=SimpleNamespace(publish=lambda *event: events.append(event), seen=events),
         host=HostInfo(cpus=2, architecture="x86_64", cgroup_version=2, runtimes={"runc": []}, default_runtime="runc"),
-        parts=SimpleNamespace(clock=SimpleNamespace(now=lambda: 61 * SECOND), paths=paths),
+        parts=SimpleNamespace(
+            clock=SimpleNamespace(now=lambda: 61 * SECOND),
+            paths=paths,
+            tell_image=lambda action, id, name="": events.append(("image", action, id, {"name": name or id})),
+        ),
     )
     return SimpleNamespace(engine=engine)
 
@@ -167,6 +177,7 @@ async def test_create_wants_json() -> None:
 async def test_list() -> None:
     api = make_api(containers={"sizes": (5, 9)})
     [line] = read(await containers.container_list(api, ask("GET", "/containers/json", size=1)))
+    assert line["Names"] == ["/web", "/proxy/backend"]
     assert (line["Image"], line["Status"], line["SizeRw"], line["SizeRootFs"]) == ("busybox", "Up About a minute", 5, 9)
     none = await containers.container_list(api, ask("GET", "/containers/json", filters='{"status":["exited"]}'))
     assert read(none) == []
@@ -186,6 +197,7 @@ async def test_an_image_that_lost_its_name_is_shown_by_its_id() -> None:
 async def test_inspect() -> None:
     fields = read(await containers.container_inspect(make_api(), ask("GET", "/containers/web/json")))
     assert (fields["Name"], fields["HostsPath"]) == ("/web", f"/run/{WEB.id}/hosts")
+    assert fields["AppArmorProfile"] == "mine"
     graph = {"ID": WEB.id, "UpperDir": f"/{WEB.id}", "MergedDir": f"/run/{WEB.id}/rootfs"}
     assert fields["GraphDriver"]["Data"] == graph
     assert "SizeRw" not in fields
@@ -307,7 +319,7 @@ class TestImages:
             await images.image_inspect(make_api(), ask("GET", "/images/quay.io/a/b/json"))
 
     async def test_tag(self) -> None:
-        api = make_api()
+        api = make_api(images={"tag": "docker.io/me/app:2"})
         response = await images.image_tag(api, ask("POST", "/images/busybox/tag", repo="me/app", tag="2"))
         assert (response.status, api.engine.images.made) == (201, [("tag", IMAGE.id, "me/app:2")])
         assert api.engine.events.seen == [("image", "tag", IMAGE.id, {"name": "me/app:2"})]
@@ -320,7 +332,10 @@ class TestImages:
         api = make_api(images={"remove": steps})
         response = await images.image_remove(api, ask("DELETE", "/images/busybox", force=1))
         assert read(response) == [{"Untagged": "busybox:latest"}, {"Deleted": IMAGE.id}]
-        assert [event[1] for event in api.engine.events.seen] == ["untag", "delete"]
+        assert [event[1:] for event in api.engine.events.seen] == [
+            ("untag", IMAGE.id, {"name": IMAGE.id}),
+            ("delete", IMAGE.id, {"name": IMAGE.id}),
+        ]
         assert [(user.id, user.running) for user in images.users_of(api.engine, IMAGE.id)] == [(WEB.id, True)]
 
     async def test_pull_says_what_works_instead(self) -> None:
@@ -334,6 +349,7 @@ class TestImages:
         assert read(response) == {"status": IMAGE.id}
         [(_, _, options)] = api.engine.images.made
         assert (options["ref"], options["message"], options["config"]) == ("x:1", "m", ImageConfig(command=["a"]))
+        assert [event[1] for event in api.engine.events.seen] == ["tag", "import"]
 
     async def test_load(self) -> None:
         api = make_api()
