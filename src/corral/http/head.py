@@ -79,8 +79,8 @@ def _keeps_alive(version: str, connection: str) -> bool:
 
     The parser's own answer is of no use: once a message is complete it has forgotten the headers.
 
-    >>> _keeps_alive("1.1", ""), _keeps_alive("1.1", "Close"), _keeps_alive("1.0", ""), _keeps_alive("1.0", "keep-alive")
-    (True, False, False, True)
+    >>> _keeps_alive("1.1", ""), _keeps_alive("1.1", "Close"), _keeps_alive("1.0", "")
+    (True, False, False)
     """
     tokens = {token.strip().lower() for token in connection.split(",")} if connection else set()
     return "close" not in tokens and (version == "1.1" or "keep-alive" in tokens)

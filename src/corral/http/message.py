@@ -108,7 +108,8 @@ class Response:
 class StreamResponse:
     """An answer in pieces: the head goes out at once, then each piece as soon as the iterator gives it.
 
-    With a Content-Length among its headers it is sent as it is, otherwise in chunks. A slow client slows the iterator down; when the client goes away the iterator is closed (its `finally` runs).
+    With a Content-Length among its headers it is sent as it is, otherwise in chunks. A slow client slows the
+    iterator down; when the client goes away the iterator is closed (its `finally` runs).
     """
 
     __slots__ = ("chunks", "headers", "status")
