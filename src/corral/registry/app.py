@@ -12,6 +12,7 @@ from corral.http.message import Answer, Request, Response
 from corral.images.content import Content
 from corral.kit.clock import Clock, SystemClock
 from corral.registry import blobs, lists, metrics, tagging, uploading
+from corral.registry.access import Access
 from corral.registry.call import Call
 from corral.registry.config import RegistryConfig
 from corral.registry.faults import Fault, of_error
@@ -37,6 +38,10 @@ class Endpoint(NamedTuple):
 async def base(call: Call) -> Answer:
     """end-1: this is a registry, and you may use it."""
     return Response(200, {"Content-Type": "application/json; charset=utf-8"}, b"{}")
+
+
+async def token(call: Call) -> Answer:
+    return await call.registry.access.give_token(call)
 
 
 async def ping(call: Call) -> Answer:
@@ -67,7 +72,9 @@ ENDPOINTS: Final = {
     ("referrers", "GET"): Endpoint(lists.list_referrers, "pull"),
     ("catalog", "GET"): Endpoint(lists.list_catalog, "login"),
     ("search", "GET"): Endpoint(lists.search, ""),
-    ("metrics", "GET"): Endpoint(metrics.get_metrics, ""),
+    ("metrics", "GET"): Endpoint(metrics.get_metrics, "login"),
+    ("token", "GET"): Endpoint(token, ""),
+    ("token", "POST"): Endpoint(token, ""),
 }
 
 
@@ -80,6 +87,7 @@ class Registry:
         self.repositories = Repositories(store)
         self.uploads = Uploads(content)
         self.metrics = metrics.Metrics()
+        self.access = Access(config)
 
     @classmethod
     async def open(cls, config: RegistryConfig, content: Content | None = None, clock: Clock | None = None) -> Registry:
@@ -122,7 +130,11 @@ class Registry:
             offered = ", ".join(method for name, method in ENDPOINTS if name == route.endpoint)
             message = f"{request.method} is not offered here; offered: {offered}"
             raise Fault("UNSUPPORTED", message, headers={"Allow": offered})
-        return await endpoint.answer(Call(self, request, route.name, route.item))
+        identity = await self.access.identify(request)
+        self.access.check(request, identity, endpoint.needs, route.name)
+        if self.config.read_only and endpoint.needs in ("push", "delete"):
+            raise Fault("UNSUPPORTED", "this registry is read-only")
+        return await endpoint.answer(Call(self, request, route.name, route.item, identity))
 
     async def notify(self, call: Call, action: str, digest: str, *, tag: str = "", source: str = "") -> None:
         """Tells who wants to know of a change."""

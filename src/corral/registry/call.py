@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,16 +12,31 @@ if TYPE_CHECKING:
     from corral.registry.app import Registry
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks. `user` "" is nobody. `granted`: what their token grants, {repository: actions}; None without one."""
+
+    user: str = ""
+    granted: dict[str, frozenset[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """`name` and `item` are the route's. `may(action, repository)` tells what else the caller has a right to."""
+    """`name` and `item` are the route's."""
 
     registry: Registry
     request: Request
     name: str
     item: str
-    user: str = ""
-    may: Callable[[str, str], bool] = lambda action, repository: True
+    identity: Identity
+
+    def may(self, action: str, repository: str) -> bool:
+        """What else the caller may do, by right and by token."""
+        return self.registry.access.may(self.identity, action, repository)
+
+    def sees(self, repository: str) -> bool:
+        """Whether a repository is shown to the caller in lists, for which no token is made."""
+        return "pull" in self.registry.access.rights(self.identity.user, repository)
 
     def length(self) -> int | None:
         """The Content-Length; None if the body comes in chunks, or there is none."""

@@ -12,8 +12,8 @@ from corral.registry.rights import Right
 class RegistryConfig:
     """`root` holds the database, the key of the tokens and, unless it is shared, the content store.
 
-    users: {name: hash} out of an htpasswd file; None: everybody may do everything
-    anonymous_pull: who does not log in may pull (with `users`)
+    htpasswd: the file with users and passwords; "", with no right given either: everybody may do everything
+    anonymous_pull: who does not log in may pull
     public_url: how clients reach it, behind a proxy; "": as they say in the Host header
     immutable: patterns "REPOSITORY:TAG" of tags that never change once they are pushed
     keep_untagged: seconds that a manifest without a tag is kept; None: for ever
@@ -22,7 +22,7 @@ class RegistryConfig:
 
     root: str
     tls: bool = False
-    users: dict[str, str] | None = None
+    htpasswd: str = ""
     rights: tuple[Right, ...] = ()
     anonymous_pull: bool = False
     public_url: str = ""

@@ -33,7 +33,7 @@ async def list_catalog(call: Call) -> Answer:
     query = call.request.query
     count = parse_count(query.get("n") if "n" in query else None)
     count = CATALOG_PAGE if count is None else min(count, CATALOG_PAGE)
-    names = [name for name in call.registry.repositories.names() if call.may("pull", name)]
+    names = [name for name in call.registry.repositories.names() if call.sees(name)]
     page, more = plan_page(names, count, query.get("last"))
     headers = next_link("/v2/_catalog", last=page[-1], n=count) if more else {}
     return json_response({"repositories": list(page)}, headers=headers)
@@ -97,7 +97,7 @@ async def search(call: Call) -> Answer:
     words = query.get("q").lower()
     count = parse_count(query.get("n", "25")) or 25
     page = max(parse_count(query.get("page", "1")) or 1, 1)
-    names = [n for n in call.registry.repositories.names() if words in n and call.may("pull", n)]
+    names = [n for n in call.registry.repositories.names() if words in n and call.sees(n)]
     names.sort(key=lambda name: (not name.startswith(words), name))
     chosen = names[(page - 1) * count : page * count]
     return json_response(

@@ -33,9 +33,7 @@ def parse_right(text: str) -> Right:
     found = _FORM.fullmatch(text.strip())
     actions = frozenset(ACTIONS if found["actions"] == "*" else found["actions"].split(",")) if found else frozenset()
     if not found or not actions <= set(ACTIONS):
-        raise InvalidInput(
-            f"registry right {text!r}: must be USER:PATTERN:ACTIONS, as in alice:team/*:pull,push"
-        )
+        raise InvalidInput(f"registry right {text!r}: must be USER:PATTERN:ACTIONS, as in alice:team/*:pull,push")
     return Right(found["user"], found["pattern"], actions)
 
 
