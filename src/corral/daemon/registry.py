@@ -63,7 +63,7 @@ def parse_time(text: str) -> float | None:
     if not text:
         return None
     if not (text[:-1].isascii() and text[:-1].isdigit() and text[-1] in _UNITS):
-        raise InvalidInput(f"registry-keep-untagged {text!r}: must be a number and one of s, m, h, d, w")
+        raise InvalidInput(f"registry: {text!r} is no time: must be a number and one of s, m, h, d, w")
     return float(int(text[:-1]) * _UNITS[text[-1]])
 
 
@@ -87,6 +87,7 @@ def registry_config(settings: Settings, root: str) -> RegistryConfig:
         immutable=tuple(settings.list("registry-immutable")),
         retention=tuple(parse_rule(word) for word in settings.list("registry-retain")),
         keep_untagged=parse_time(settings.text("registry-keep-untagged")),
+        keep_unreferenced=parse_time(settings.text("registry-keep-unused")) or 0.0,
         webhooks=tuple(settings.list("registry-webhook")),
         read_only=settings.on("registry-read-only"),
         upstreams={prefix: url for prefix, _, url in proxies},

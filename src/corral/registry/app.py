@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
@@ -11,13 +12,16 @@ from corral.errors import CorralError
 from corral.http.message import Answer, Request, Response
 from corral.images.content import Content
 from corral.kit.clock import Clock, SystemClock
-from corral.registry import blobs, lists, metrics, tagging, uploading
+from corral.kit.tasks import Tasks
+from corral.registry import blobs, lists, metrics, tagging, uploading, webhooks
 from corral.registry.access import Access
 from corral.registry.call import Call
 from corral.registry.config import RegistryConfig
 from corral.registry.faults import Fault, of_error
+from corral.registry.records import Blob, Manifest
 from corral.registry.repositories import Repositories
 from corral.registry.routes import Route, find_route
+from corral.registry.sweep import keep_sweeping
 from corral.registry.uploads import Uploads
 from corral.store.interface import Store
 from corral.store.sqlite import open_sqlite
@@ -88,6 +92,9 @@ class Registry:
         self.uploads = Uploads(content)
         self.metrics = metrics.Metrics()
         self.access = Access(config)
+        self._tasks = Tasks()
+        self._webhooks = webhooks.make_webhooks(config.webhooks, self.metrics)
+        self._instance = str(uuid.uuid4())
 
     @classmethod
     async def open(cls, config: RegistryConfig, content: Content | None = None, clock: Clock | None = None) -> Registry:
@@ -101,10 +108,14 @@ class Registry:
         except BaseException:
             store.close()
             raise
+        made._tasks.start("sweep", keep_sweeping(made))
+        for hook in made._webhooks:
+            made._tasks.start(f"webhook {hook.url}", hook.run())
         return made
 
     async def close(self) -> None:
         """What is under way is cut; nothing that was acknowledged is lost."""
+        await self._tasks.close()
         self.uploads.close()
         self._store.close()
 
@@ -136,5 +147,13 @@ class Registry:
             raise Fault("UNSUPPORTED", "this registry is read-only")
         return await endpoint.answer(Call(self, request, route.name, route.item, identity))
 
-    async def notify(self, call: Call, action: str, digest: str, *, tag: str = "", source: str = "") -> None:
+    def notify(
+        self, call: Call, action: str, digest: str, record: Blob | Manifest, *, tag: str = "", source: str = ""
+    ) -> None:
         """Tells who wants to know of a change."""
+        media_type = record.media_type if isinstance(record, Manifest) else "application/octet-stream"
+        for hook in self._webhooks:
+            event = webhooks.make_event(
+                call, action, digest, record.size, media_type, self.clock.now(), self._instance, tag=tag, source=source
+            )
+            hook.add(event)

@@ -32,6 +32,8 @@ def size_of(call: Call) -> int:
     record = repository.blobs.get(call.item) or repository.manifests.get(call.item)
     if record is None:
         raise unknown(call.item)
+    if call.request.method == "HEAD":
+        repository.seen[call.item] = call.registry.clock.now()
     return record.size
 
 
@@ -88,7 +90,8 @@ async def delete_blob(call: Call) -> Answer:
     if users := repository.users_of(call.item):
         message = f"blob {call.item} is needed by manifest {users[0]}: delete that first"
         raise Fault("UNSUPPORTED", message, {"digest": call.item, "manifests": users})
+    record = repository.blobs[call.item]
     await registry.repositories.change({}, [records.blob_key(call.name, call.item)])
     await asyncio.to_thread(registry.content.collect, [call.item])
-    await registry.notify(call, "delete", call.item)
+    registry.notify(call, "delete", call.item, record)
     return Response(202)

@@ -33,9 +33,7 @@ def _library() -> ctypes.CDLL:
             return found
         except (OSError, AttributeError):
             continue
-    raise HostError(
-        "passwords cannot be checked: there is no libcrypt; install libcrypt1 or libxcrypt"
-    )
+    raise HostError("passwords cannot be checked: there is no libcrypt; install libcrypt1 or libxcrypt")
 
 
 def matches(password: str, hashed: str) -> bool:

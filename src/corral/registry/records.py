@@ -25,7 +25,8 @@ class Blob(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Manifest(msgspec.Struct, frozen=True, array_like=True):
-    """`blobs`, `children`, `foreign`, `subject`: digests (see `manifests.Manifest`)."""
+    """`blobs`, `children`, `foreign`, `subject`: digests (see `manifests.Manifest`). `untagged`: when its last tag was
+    taken away or went over to another, 0 if that has never happened."""
 
     media_type: str
     size: int
@@ -36,6 +37,7 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True):
     subject: str = ""
     artifact_type: str = ""
     annotations: dict[str, str] = {}
+    untagged: int = 0
 
 
 class Tag(msgspec.Struct, frozen=True, array_like=True, gc=False):

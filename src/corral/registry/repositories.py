@@ -17,9 +17,12 @@ from corral.store.interface import Store
 
 
 class Repository:
-    """One of them. `referrers`: subject -> the manifests that refer to it, each with anything."""
+    """One of them. `referrers`: subject -> the manifests that refer to it, as the keys of a dictionary.
 
-    __slots__ = ("blobs", "manifests", "name", "referrers", "tags")
+    `seen`: when a client was told last that a blob is here, so that it need not be pushed.
+    """
+
+    __slots__ = ("blobs", "manifests", "name", "referrers", "seen", "tags")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -27,6 +30,7 @@ class Repository:
         self.manifests: dict[str, Manifest] = {}
         self.tags: dict[str, Tag] = {}
         self.referrers: dict[str, dict[str, None]] = {}
+        self.seen: dict[str, int] = {}
 
     @property
     def empty(self) -> bool:
@@ -38,6 +42,10 @@ class Repository:
             return reference if reference in self.manifests else ""
         tag = self.tags.get(reference)
         return tag.digest if tag and tag.digest in self.manifests else ""
+
+    def forget_seen(self, before: int) -> None:
+        """Of what was long ago."""
+        self.seen = {digest: at for digest, at in self.seen.items() if at >= before and digest in self.blobs}
 
     def tags_of(self, digest: str) -> list[str]:
         return [name for name, tag in self.tags.items() if tag.digest == digest]

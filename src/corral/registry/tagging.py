@@ -15,6 +15,7 @@ from corral.registry.manifests import LIMIT, Manifest, invalid, parse_manifest
 from corral.registry.names import check_name, is_digest, is_tag, need_digest
 from corral.registry.repositories import Repository
 from corral.registry.retention import is_immutable
+from corral.registry.sweep import left_behind
 
 SMALL: Final = 65536  # bytes that are read and hashed without a thread
 
@@ -55,9 +56,9 @@ async def put_manifest(call: Call) -> Answer:
     data = await _body(call)
     digest = _digest(data, need_digest(call.item) if by_digest else "sha256:")
     manifest = parse_manifest(data, call.request.header("content-type"))
-    await _store(call, digest, data, manifest, tags)
+    record = await _store(call, digest, data, manifest, tags)
     for tag in tags or [""]:
-        await call.registry.notify(call, "push", digest, tag=tag)
+        call.registry.notify(call, "push", digest, record, tag=tag)
     headers = {"Location": f"/v2/{call.name}/manifests/{digest}", "Docker-Content-Digest": digest}
     if manifest.subject:
         headers["OCI-Subject"] = manifest.subject
@@ -82,7 +83,7 @@ def _digest(data: bytes, wanted: str) -> str:
     return f"{algorithm}:{found}"
 
 
-async def _store(call: Call, digest: str, data: bytes, manifest: Manifest, tags: list[str]) -> None:
+async def _store(call: Call, digest: str, data: bytes, manifest: Manifest, tags: list[str]) -> records.Manifest:
     registry = call.registry
     check_references(registry.repositories.get(call.name), manifest)
     with registry.content.pinned(digest):
@@ -92,8 +93,9 @@ async def _store(call: Call, digest: str, data: bytes, manifest: Manifest, tags:
         check_references(repository, manifest)
         check_immutable(call, repository, tags, digest)
         now = registry.clock.now()
-        puts: dict[str, records.Record] = {records.tag_key(call.name, tag): records.Tag(digest, now) for tag in tags}
-        puts[records.manifest_key(call.name, digest)] = records.Manifest(
+        puts = left_behind(repository, tags, now, digest) if repository else {}
+        puts |= {records.tag_key(call.name, tag): records.Tag(digest, now) for tag in tags}
+        record = records.Manifest(
             manifest.media_type,
             len(data),
             now,
@@ -104,7 +106,8 @@ async def _store(call: Call, digest: str, data: bytes, manifest: Manifest, tags:
             manifest.artifact_type,
             manifest.annotations,
         )
-        await registry.repositories.change(puts)
+        await registry.repositories.change(puts | {records.manifest_key(call.name, digest): record})
+        return record
 
 
 def check_references(repository: Repository | None, manifest: Manifest) -> None:
@@ -141,8 +144,11 @@ async def delete_manifest(call: Call) -> Answer:
         raise unknown(call.item)
     check_immutable(call, repository, tags, "")
     digest = repository.find(call.item)
-    await registry.repositories.change({}, [*gone, *(records.tag_key(call.name, tag) for tag in tags)])
+    record = repository.manifests.get(digest)
+    puts = left_behind(repository, tags, registry.clock.now(), digest) if not gone else {}
+    await registry.repositories.change(puts, [*gone, *(records.tag_key(call.name, tag) for tag in tags)])
     if gone:
         await asyncio.to_thread(registry.content.collect, [call.item])
-    await registry.notify(call, "delete", digest, tag="" if gone else call.item)
+    if record is not None:
+        registry.notify(call, "delete", digest, record, tag="" if gone else call.item)
     return Response(202)

@@ -38,6 +38,7 @@ async def _mount(call: Call, digest: str, source: str) -> Answer | None:
     repositories = call.registry.repositories
     target = repositories.get(call.name)
     if target is not None and digest in target.blobs:
+        target.seen[digest] = call.registry.clock.now()
         return _created(call, digest)
     candidates = [source] if source else list(repositories.having(digest))
     for name in candidates:
@@ -46,7 +47,7 @@ async def _mount(call: Call, digest: str, source: str) -> Answer | None:
         if blob is not None and call.may("pull", name):
             record = records.Blob(blob.size, call.registry.clock.now())
             await repositories.change({records.blob_key(call.name, digest): record})
-            await call.registry.notify(call, "mount", digest, source=name)
+            call.registry.notify(call, "mount", digest, record, source=name)
             return _created(call, digest)
     return None
 
@@ -78,7 +79,7 @@ async def _receive_and_finish(call: Call, upload: Upload, digest: str, part: tup
         size = await registry.uploads.finish(upload, digest)
         record = records.Blob(size, registry.clock.now())
         await registry.repositories.change({records.blob_key(call.name, digest): record})
-    await registry.notify(call, "push", digest)
+    registry.notify(call, "push", digest, record)
     return _created(call, digest)
 
 
