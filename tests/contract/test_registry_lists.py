@@ -31,7 +31,7 @@ def next_page(answer: Answer) -> str:
 
 
 def test_tags_in_order_and_in_pages(registry: LiveRegistry) -> None:
-    """"the tags MUST be in lexical … or ASCIIbetical order"; `n`, `last` and Link."""
+    """ "the tags MUST be in lexical … or ASCIIbetical order"; `n`, `last` and Link."""
     for tag in ("b", "a", "B", "1", "_", "a.b"):
         registry.push("app", tag, oci.artifact(None))
     tags = sorted(("b", "a", "B", "1", "_", "a.b"))
@@ -47,7 +47,7 @@ def test_tags_in_order_and_in_pages(registry: LiveRegistry) -> None:
 
 
 def test_no_tags_asked_for(registry: LiveRegistry) -> None:
-    """"When n is zero, this endpoint MUST return an empty list, and MUST NOT include a Link header"."""
+    """ "When n is zero, this endpoint MUST return an empty list, and MUST NOT include a Link header"."""
     registry.push("app", "x", oci.artifact(None))
     answer = registry.ask("GET", "/v2/app/tags/list?n=0")
     assert (answer.status, answer.json["tags"]) == (200, []) and "link" not in answer.headers
@@ -61,7 +61,7 @@ def test_numbers_that_are_none(registry: LiveRegistry, count: str) -> None:
 
 
 def test_a_repository_without_tags(registry: LiveRegistry) -> None:
-    """"The list of tags MAY be empty"; one that does not exist is 404."""
+    """ "The list of tags MAY be empty"; one that does not exist is 404."""
     registry.push_blob("app", b"x")
     assert registry.ask("GET", "/v2/app/tags/list").json == {"name": "app", "tags": []}
     answer = registry.ask("GET", "/v2/nowhere/tags/list")
@@ -108,7 +108,7 @@ def test_referrers(registry: LiveRegistry) -> None:
 
 
 def test_referrers_of_one_kind(registry: LiveRegistry) -> None:
-    """"If filtering is requested and applied, the response MUST include a header OCI-Filters-Applied"."""
+    """ "If filtering is requested and applied, the response MUST include a header OCI-Filters-Applied"."""
     subject = oci.descriptor(b"anything", oci.MANIFEST)
     for kind in ("application/a", "application/b+json"):
         registry.push("app", "", oci.artifact(subject, kind))
@@ -122,20 +122,20 @@ def test_referrers_of_one_kind(registry: LiveRegistry) -> None:
 
 @pytest.mark.parametrize("repository", ["app", "nowhere"])
 def test_no_referrers_is_an_empty_list(registry: LiveRegistry, repository: str) -> None:
-    """"the registry MUST NOT return a 404"; "an empty manifest list MUST be returned"."""
+    """ "the registry MUST NOT return a 404"; "an empty manifest list MUST be returned"."""
     registry.push_blob("app", b"x")
     answer = registry.ask("GET", f"/v2/{repository}/referrers/{MISSING}")
     assert (answer.status, answer.json["manifests"]) == (200, [])
 
 
 def test_referrers_of_nonsense_is_400(registry: LiveRegistry) -> None:
-    """"If the request is invalid, such as a <digest> with an invalid syntax, a 400 Bad Request MUST be returned"."""
+    """ "If the request is invalid, such as a <digest> with an invalid syntax, a 400 Bad Request MUST be returned"."""
     answer = registry.ask("GET", "/v2/app/referrers/sha256:xyz")
     assert (answer.status, answer.codes) == (400, ["DIGEST_INVALID"])
 
 
 def test_many_referrers_come_in_pages(registry: LiveRegistry) -> None:
-    """"A Link header MUST be included in the response when the descriptor list cannot be returned in a single
+    """ "A Link header MUST be included in the response when the descriptor list cannot be returned in a single
     manifest"."""
     subject = oci.descriptor(b"anything", oci.MANIFEST)
     made = [oci.artifact(subject, annotations={"n": str(n), "long": "x" * 3_000_000}) for n in range(3)]
@@ -162,7 +162,7 @@ def test_a_deleted_referrer_is_listed_no_more(registry: LiveRegistry) -> None:
 
 
 def test_a_deleted_tag_leaves_the_manifest(registry: LiveRegistry) -> None:
-    """"Upon success, the registry MUST respond with a 202"; then "a GET … will return a 404"."""
+    """ "Upon success, the registry MUST respond with a 202"; then "a GET … will return a 404"."""
     image = oci.image([b"x"])
     for tag in ("one", "two"):
         registry.push("app", tag, image)
@@ -174,7 +174,7 @@ def test_a_deleted_tag_leaves_the_manifest(registry: LiveRegistry) -> None:
 
 
 def test_a_deleted_manifest_takes_its_tags_along(registry: LiveRegistry) -> None:
-    """"Once deleted, a GET to the digest and any tag pointing to that digest will return a 404"."""
+    """ "Once deleted, a GET to the digest and any tag pointing to that digest will return a 404"."""
     image = oci.image([b"x"])
     for tag in ("one", "two"):
         registry.push("app", tag, image)
@@ -187,13 +187,13 @@ def test_a_deleted_manifest_takes_its_tags_along(registry: LiveRegistry) -> None
 
 
 def test_deleting_in_a_repository_that_is_not_there(registry: LiveRegistry) -> None:
-    """"If the repository does not exist, the response MUST return 404"."""
+    """ "If the repository does not exist, the response MUST return 404"."""
     assert registry.ask("DELETE", "/v2/nowhere/manifests/x").status == 404
     assert registry.ask("DELETE", f"/v2/nowhere/blobs/{MISSING}").status == 404
 
 
 def test_a_deleted_blob(registry: LiveRegistry) -> None:
-    """"Upon success, … 202"; "If the blob is not found, a 404 Not Found code MUST be returned"; and the disk is freed."""
+    """ "Upon success, … 202"; "If the blob is not found, a 404 Not Found code MUST be returned"; and the disk is freed."""
     data = os.urandom(100)
     digest = registry.push_blob("app", data)
     assert registry.ask("DELETE", f"/v2/app/blobs/{digest}").status == 202

@@ -37,7 +37,7 @@ def test_support_is_told_by_200(registry: LiveRegistry) -> None:
 
 @pytest.mark.parametrize("by_tag", [True, False])
 def test_a_manifest_is_given_as_it_was_pushed(registry: LiveRegistry, image: oci.OciImage, by_tag: bool) -> None:
-    """"MUST provide the expected manifest, with a response code that MUST be 200", with Docker-Content-Digest."""
+    """ "MUST provide the expected manifest, with a response code that MUST be 200", with Docker-Content-Digest."""
     answer = registry.ask("GET", f"/v2/team/app/manifests/{'v1' if by_tag else image.digest}")
     assert (answer.status, answer.body) == (200, image.manifest)
     assert answer.headers["docker-content-digest"] == image.digest
@@ -53,7 +53,9 @@ def test_accept_never_refuses(registry: LiveRegistry) -> None:
 
 @pytest.mark.parametrize("reference", ["none", MISSING, ".INVALID", "sha256:baddigeststring", "sha512:" + "0" * 64])
 @pytest.mark.parametrize("repository", ["team/app", "nowhere"])
-def test_a_missing_manifest_is_404(registry: LiveRegistry, image: oci.OciImage, repository: str, reference: str) -> None:
+def test_a_missing_manifest_is_404(
+    registry: LiveRegistry, image: oci.OciImage, repository: str, reference: str
+) -> None:
     answer = registry.ask("GET", f"/v2/{repository}/manifests/{reference}")
     assert (answer.status, answer.codes) == (404, ["MANIFEST_UNKNOWN"])
     assert registry.ask("HEAD", f"/v2/{repository}/manifests/{reference}").status == 404
@@ -80,7 +82,7 @@ def test_a_blob_of_another_repository_is_404(registry: LiveRegistry, image: oci.
 
 
 def test_head_tells_digest_and_size(registry: LiveRegistry, image: oci.OciImage) -> None:
-    """"MUST contain the digest" and "MUST contain the size in bytes"."""
+    """ "MUST contain the digest" and "MUST contain the size in bytes"."""
     for path, data in [
         ("manifests/v1", image.manifest),
         (f"manifests/{image.digest}", image.manifest),
@@ -104,7 +106,7 @@ def test_head_tells_digest_and_size(registry: LiveRegistry, image: oci.OciImage)
     ],
 )
 def test_ranges(registry: LiveRegistry, size: int, asked: str, first: int, last: int | None) -> None:
-    """"A registry SHOULD support the Range request header in accordance with RFC 9110 (section 14)"."""
+    """ "A registry SHOULD support the Range request header in accordance with RFC 9110 (section 14)"."""
     data = bytes(n * n % 251 for n in range(size))
     digest = registry.push_blob("ranges", data)
     first = first + size if first < 0 else first

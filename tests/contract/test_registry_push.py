@@ -37,14 +37,14 @@ def has(registry: LiveRegistry, repository: str, data: bytes) -> bool:
 
 
 def test_post_opens_a_session(registry: LiveRegistry) -> None:
-    """"MUST have a code of 202", "MUST include" a Location that "MUST contain a UUID"."""
+    """ "MUST have a code of 202", "MUST include" a Location that "MUST contain a UUID"."""
     answer = registry.ask("POST", "/v2/a/blobs/uploads/", b"")
     assert answer.status == 202
     assert uuid.UUID(answer.headers["location"].rpartition("/")[2])
 
 
 def test_post_then_put(registry: LiveRegistry, blob: bytes) -> None:
-    """"MUST have code 201 Created", Location "being a pullable blob URL"."""
+    """ "MUST have code 201 Created", Location "being a pullable blob URL"."""
     answer = registry.ask("PUT", f"{registry.start('a')}?digest={oci.digest(blob)}", blob)
     assert answer.status == 201
     assert answer.headers["docker-content-digest"] == oci.digest(blob)
@@ -65,7 +65,7 @@ def test_a_body_in_chunks_of_http(registry: LiveRegistry, blob: bytes) -> None:
 
 @pytest.mark.parametrize("digest", [MISSING, "sha256:0", "md5:" + "0" * 32, "nonsense", "", "sha384:" + "0" * 96])
 def test_a_wrong_digest_is_400(registry: LiveRegistry, blob: bytes, digest: str) -> None:
-    """"if the client provided digest is invalid or uses an unsupported algorithm, … 400"."""
+    """ "if the client provided digest is invalid or uses an unsupported algorithm, … 400"."""
     answer = registry.ask("PUT", f"{registry.start('a')}?digest={digest}", blob)
     assert (answer.status, answer.codes) == (400, ["DIGEST_INVALID"])
     assert not has(registry, "a", blob)
@@ -87,7 +87,7 @@ def test_the_same_blob_twice(registry: LiveRegistry, blob: bytes) -> None:
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 @pytest.mark.parametrize("last_by_put", [True, False])
 def test_pieces(registry: LiveRegistry, blob: bytes, last_by_put: bool, algorithm: str) -> None:
-    """"MUST be 202 Accepted", with Location and Range: 0-END; the closing PUT "MUST be 201 Created"."""
+    """ "MUST be 202 Accepted", with Location and Range: 0-END; the closing PUT "MUST be 201 Created"."""
     where = registry.start("a", f"?digest-algorithm={algorithm}")
     spans = [(0, 399), (400, 799), (800, 999)]
     for first, last in spans[:2] if last_by_put else spans:
@@ -103,7 +103,7 @@ def test_pieces(registry: LiveRegistry, blob: bytes, last_by_put: bool, algorith
 
 @pytest.mark.parametrize("first", [0, 100, 399, 401, 10_000])
 def test_a_piece_out_of_order_is_416(registry: LiveRegistry, blob: bytes, first: int) -> None:
-    """"If a chunk is uploaded out of order, the registry MUST respond with 416"; GET tells how to go on."""
+    """ "If a chunk is uploaded out of order, the registry MUST respond with 416"; GET tells how to go on."""
     where = registry.start("a")
     registry.ask("PATCH", where, blob[:400], {"Content-Range": "0-399"})
     answer = registry.ask("PATCH", where, blob[:100], {"Content-Range": f"{first}-{first + 99}"})
@@ -159,7 +159,7 @@ def test_a_wrong_digest_ends_the_session(registry: LiveRegistry, blob: bytes) ->
 
 
 def test_cancel(registry: LiveRegistry, blob: bytes) -> None:
-    """"If successful, the response SHOULD be a 204"."""
+    """ "If successful, the response SHOULD be a 204"."""
     where = registry.start("a")
     registry.ask("PATCH", where, blob)
     assert registry.ask("DELETE", where).status == 204
@@ -185,7 +185,7 @@ def test_a_session_belongs_to_its_repository(registry: LiveRegistry) -> None:
 
 @pytest.mark.parametrize("source", ["&from=there", ""])
 def test_mount(registry: LiveRegistry, blob: bytes, source: str) -> None:
-    """"MUST be 201 Created, and MUST contain" a Location; "MAY treat the from parameter as optional"."""
+    """ "MUST be 201 Created, and MUST contain" a Location; "MAY treat the from parameter as optional"."""
     digest = registry.push_blob("there", blob)
     answer = registry.ask("POST", f"/v2/here/blobs/uploads/?mount={digest}{source}", b"")
     assert answer.status == 201
@@ -194,7 +194,7 @@ def test_mount(registry: LiveRegistry, blob: bytes, source: str) -> None:
 
 @pytest.mark.parametrize("query", [f"mount={MISSING}&from=there", "mount=nonsense", f"mount={MISSING}&from=no/where"])
 def test_a_mount_that_cannot_be_is_a_session(registry: LiveRegistry, query: str, blob: bytes) -> None:
-    """"it SHOULD return a 202 … the client MAY proceed with the upload"."""
+    """ "it SHOULD return a 202 … the client MAY proceed with the upload"."""
     answer = registry.ask("POST", f"/v2/here/blobs/uploads/?{query}", b"")
     assert answer.status == 202
     assert registry.ask("PUT", f"{answer.headers['location']}?digest={oci.digest(blob)}", blob).status == 201
@@ -205,7 +205,7 @@ def test_a_mount_that_cannot_be_is_a_session(registry: LiveRegistry, query: str,
 
 @pytest.mark.parametrize("by_digest", [True, False])
 def test_a_manifest(registry: LiveRegistry, by_digest: bool) -> None:
-    """"MUST return 201 Created, and MUST have" a Location; "MUST store the manifest in the exact byte representation"."""
+    """ "MUST return 201 Created, and MUST have" a Location; "MUST store the manifest in the exact byte representation"."""
     made = oci.image([os.urandom(10)])
     spaced = made.manifest.replace(b", ", b",\n   ")
     for one in made.blobs:
@@ -216,7 +216,7 @@ def test_a_manifest(registry: LiveRegistry, by_digest: bool) -> None:
 
 
 def test_missing_content_is_named(registry: LiveRegistry) -> None:
-    """"it MUST result in one or more MANIFEST_BLOB_UNKNOWN errors"."""
+    """ "it MUST result in one or more MANIFEST_BLOB_UNKNOWN errors"."""
     made = oci.image([b"1", b"2"])
     registry.push_blob("missing", made.blobs[1])
     answer = registry.push_manifest("missing", "x", made.manifest)
@@ -237,7 +237,7 @@ def test_missing_manifests_of_an_index_are_named(registry: LiveRegistry) -> None
 
 
 def test_a_subject_may_be_missing(registry: LiveRegistry) -> None:
-    """"MUST initially accept an otherwise valid manifest with a subject field that references a manifest that does not
+    """ "MUST initially accept an otherwise valid manifest with a subject field that references a manifest that does not
     exist", and "MUST respond with the response header OCI-Subject"."""
     subject = oci.descriptor(b"not there", oci.MANIFEST)
     made = oci.artifact(subject)
@@ -247,7 +247,7 @@ def test_a_subject_may_be_missing(registry: LiveRegistry) -> None:
 
 
 def test_tags_by_parameter(registry: LiveRegistry) -> None:
-    """"SHOULD support pushing at least 10 tags per request", "MUST include an OCI-Tag response header"."""
+    """ "SHOULD support pushing at least 10 tags per request", "MUST include an OCI-Tag response header"."""
     made = oci.artifact(None)
     registry.push_blob("tags", b"{}")
     tags = [f"t{n}" for n in range(12)]
@@ -266,7 +266,7 @@ def test_the_digest_must_fit(registry: LiveRegistry) -> None:
 
 
 def test_four_megabytes_are_the_limit(registry: LiveRegistry) -> None:
-    """"SHOULD respond … with 413"; "at least 4 megabytes"."""
+    """ "SHOULD respond … with 413"; "at least 4 megabytes"."""
     registry.push_blob("big", b"{}")
 
     def sized(size: int) -> bytes:
@@ -347,7 +347,7 @@ def test_layers_that_may_not_be_distributed_need_not_be_here(registry: LiveRegis
 
 @pytest.mark.parametrize("name", ["Upper", "a//b", "-a", "a-", "a/_b", "a___b", "a..b", "a" * 256, "ä", "a b", "a/"])
 def test_invalid_names_are_refused(registry: LiveRegistry, name: str) -> None:
-    """"<name> MUST match the following regular expression"."""
+    """ "<name> MUST match the following regular expression"."""
     path = name.replace("ä", "%C3%A4").replace(" ", "%20")
     answer = registry.ask("POST", f"/v2/{path}/blobs/uploads/", b"")
     assert (answer.status, answer.codes) == (400, ["NAME_INVALID"])
@@ -364,7 +364,7 @@ def test_valid_names(registry: LiveRegistry, name: str) -> None:
 
 @pytest.mark.parametrize("tag", ["-x", ".x", "a" * 129, "a+b", "a%20b", "%C3%A4"])
 def test_invalid_tags_are_refused(registry: LiveRegistry, tag: str) -> None:
-    """"MUST be at most 128 characters in length and MUST match"."""
+    """ "MUST be at most 128 characters in length and MUST match"."""
     registry.push_blob("bad", b"{}")
     answer = registry.push_manifest("bad", tag, oci.artifact(None).manifest)
     assert (answer.status, answer.codes) == (400, ["MANIFEST_INVALID"])
@@ -372,7 +372,7 @@ def test_invalid_tags_are_refused(registry: LiveRegistry, tag: str) -> None:
 
 
 def test_error_codes_have_the_form_of_the_specification(registry: LiveRegistry) -> None:
-    """"containing only uppercase alphabetic characters and underscores"."""
+    """ "containing only uppercase alphabetic characters and underscores"."""
     for answer in (
         registry.ask("GET", f"/v2/a/blobs/{MISSING}"),
         registry.ask("GET", "/v2/none/tags/list"),

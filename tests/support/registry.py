@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -93,9 +94,12 @@ class RegistryClient:
 class LiveRegistry(RegistryClient):
     """`with LiveRegistry(folder) as registry:` serves it on the loopback. `settings` as in `RegistryConfig`."""
 
-    def __init__(self, folder: Path, *, content: Content | None = None, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, *, content: Content | None = None, tls: ssl.SSLContext | None = None, **settings: Any
+    ) -> None:
         super().__init__("127.0.0.1", 0)
-        self.config = RegistryConfig(str(folder), **settings)
+        self.config = RegistryConfig(str(folder), tls=tls is not None, **settings)
+        self._tls = tls
         self._content = content
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="live-registry")
@@ -117,7 +121,7 @@ class LiveRegistry(RegistryClient):
         try:
             self.registry = await Registry.open(self.config, self._content)
             server = Server(self.registry.handle)
-            self.port = await server.listen_tcp("127.0.0.1", 0)
+            self.port = await server.listen_tcp("127.0.0.1", 0, self._tls)
         except BaseException as error:
             self._failure = error
             raise

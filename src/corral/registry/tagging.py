@@ -145,7 +145,7 @@ async def delete_manifest(call: Call) -> Answer:
     check_immutable(call, repository, tags, "")
     digest = repository.find(call.item)
     record = repository.manifests.get(digest)
-    puts = left_behind(repository, tags, registry.clock.now(), digest) if not gone else {}
+    puts = {} if gone else left_behind(repository, tags, registry.clock.now())
     await registry.repositories.change(puts, [*gone, *(records.tag_key(call.name, tag) for tag in tags)])
     if gone:
         await asyncio.to_thread(registry.content.collect, [call.item])

@@ -4,7 +4,7 @@
 
     POST URL    Content-Type: application/vnd.docker.distribution.events.v1+json
     {"events": [{"id": "…", "timestamp": "…", "action": "push",
-                 "target": {"repository": "team/app", "tag": "v1", "digest": "sha256:…", …}, "actor": {"name": "alice"}, …}]}
+                 "target": {"repository": "team/app", "tag": "v1", "digest": "sha256:…", …}, …}]}
 
 Each address has a queue of its own, in order. One that does not answer is tried again, later and later; when too much
 waits for it, the oldest is dropped.
