@@ -1,4 +1,4 @@
-"""OCI distribution-spec 1.1.1, "Content Discovery" and "Content Management", sentence by sentence; and the catalogue."""
+"""OCI distribution-spec 1.1.1, "Content Discovery" and "Content Management", sentence by sentence."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_deleting_in_a_repository_that_is_not_there(registry: LiveRegistry) -> N
 
 
 def test_a_deleted_blob(registry: LiveRegistry) -> None:
-    """ "Upon success, … 202"; "If the blob is not found, a 404 Not Found code MUST be returned"; and the disk is freed."""
+    """ "Upon success, … 202"; "If the blob is not found, a 404 Not Found code MUST be returned"."""
     data = os.urandom(100)
     digest = registry.push_blob("app", data)
     assert registry.ask("DELETE", f"/v2/app/blobs/{digest}").status == 202

@@ -205,7 +205,7 @@ def test_a_mount_that_cannot_be_is_a_session(registry: LiveRegistry, query: str,
 
 @pytest.mark.parametrize("by_digest", [True, False])
 def test_a_manifest(registry: LiveRegistry, by_digest: bool) -> None:
-    """ "MUST return 201 Created, and MUST have" a Location; "MUST store the manifest in the exact byte representation"."""
+    """ "MUST return 201 Created, and MUST have" a Location; "in the exact byte representation"."""
     made = oci.image([os.urandom(10)])
     spaced = made.manifest.replace(b", ", b",\n   ")
     for one in made.blobs:

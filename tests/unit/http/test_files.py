@@ -82,11 +82,8 @@ async def test_a_client_that_leaves_in_the_middle(file: Path) -> None:
     writer.write(get())
     await reader.readexactly(1000)
     writer.transport.abort()
-    async with asyncio.timeout(10):
-        while server.connections:
-            await asyncio.sleep(0)
-    assert opened[0].closed
-    await server.close()
+    await server.close(grace=10)
+    assert opened[0].closed and not server.connections
 
 
 async def test_a_file_that_is_shorter_than_promised_breaks_off(file: Path) -> None:

@@ -36,7 +36,12 @@ RECORDS: dict[str, Record] = {
 
 def state(found: Repositories) -> dict[str, object]:
     return {
-        name: (one.blobs, one.manifests, one.tags, {key: list(value) for key, value in one.referrers.items()})
+        name: (
+            dict(one.blobs),
+            dict(one.manifests),
+            dict(one.tags),
+            {key: list(value) for key, value in one.referrers.items()},
+        )
         for name, one in found.by_name.items()
     } | {"held": sorted(found.held())}
 

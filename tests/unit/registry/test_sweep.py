@@ -96,7 +96,7 @@ async def test_left_behind() -> None:
     [
         (["*:*:last=2"], {"v1", "pr-1", "pr-2"}),
         (["*:pr-*:last=1"], {"pr-1"}),
-        (["*:pr-*:last=1,younger=97d"], set()),
+        (["*:pr-*:last=1,younger=99d"], set()),
         (["*:v*:keep", "*:*:last=1"], {"pr-1", "pr-2"}),
         (["*:v*:keep", "*:*:younger=97d"], {"pr-1"}),
         (["other:*:last=0"], set()),
