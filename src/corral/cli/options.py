@@ -201,5 +201,5 @@ def help_text(verb: Verb, summary: str) -> str:
         names = names if option.names[0][:2] != "--" else f"    {names}"
         rows.append((f"  {names} {option.value}".rstrip(), option.help))
     width = min(34, max(len(left) for left, _ in rows)) + 2
-    lines = [f"{left:<{width}}{right}" for left, right in rows]
+    lines = [f"{left:<{width}}{right}" if len(left) < width else f"{left}  {right}" for left, right in rows]
     return f"Usage: corral {verb.usage}\n\n{summary}\n\nOptions:\n" + "\n".join(lines)

@@ -14,6 +14,7 @@ MANAGE: dict[str, tuple[str, str]] = {
     "reset": ("daemon", "Stop everything and delete this instance's state, after a question"),
     "status": ("daemon", "Is it up, where, and what runs"),
     "doctor": ("daemon", "What this host can do, what is missing and what to type"),
+    "registry": ("registry", "Run a registry alone, without containers; `up` runs one too"),
     "version": ("system", "The version of this command and of the daemon"),
     "info": ("system", "What the daemon says of itself and the host"),
     "completion": ("completion", "Print the completion script of a shell"),

@@ -31,6 +31,23 @@ class Setting:
         return Option(f"--{self.key}", self.value, self.help + more, many=self.kind == LIST)
 
 
+REGISTRY = (
+    Setting("registry", TEXT, "", "ADDRESS:PORT", "where the registry is; empty: 127.0.0.1:5000, with --root `off`"),
+    Setting("registry-tlscert", TEXT, "", "FILE", "its certificate: with one it speaks HTTPS only"),
+    Setting("registry-tlskey", TEXT, "", "FILE", "the key of that certificate"),
+    Setting("registry-htpasswd", TEXT, "", "FILE", "who may log in (bcrypt); without it everybody may do everything"),
+    Setting("registry-right", LIST, [], "USER:REPO:ACTIONS", "who may do what: alice:team/*:pull,push,delete"),
+    Setting("registry-anonymous-pull", FLAG, False, "", "who is not logged in may pull"),
+    Setting("registry-public-url", TEXT, "", "URL", "how clients reach it, if a proxy stands before it"),
+    Setting("registry-immutable", LIST, [], "REPO:TAG", "tags that never change once pushed, as in *:v*"),
+    Setting("registry-retain", LIST, [], "REPO:TAG:KEEP", "tags that are kept, as in ci/*:*:last=5,younger=7d"),
+    Setting("registry-keep-untagged", TEXT, "", "TIME", "manifests without a tag go after it, as in 7d; empty: never"),
+    Setting("registry-keep-unused", TEXT, "1d", "TIME", "blobs that no manifest needs go after it"),
+    Setting("registry-webhook", LIST, [], "URL", "is told of every push and deletion"),
+    Setting("registry-proxy", LIST, [], "PREFIX=URL", "repositories that are fetched from there, and kept"),
+    Setting("registry-read-only", FLAG, False, "", "nothing is pushed or deleted"),
+)
+
 SETTINGS = (
     Setting("socket-group", TEXT, "", "GROUP", "who, besides root, may use the socket: root's equal"),
     Setting("docker-socket", FLAG, False, "", "offer /var/run/docker.sock too, if nobody owns it"),
@@ -62,6 +79,7 @@ SETTINGS = (
     Setting("live-restore", FLAG, True, "", "containers outlive the daemon: always so, false is refused"),
     Setting("userns-remap", TEXT, "", "USER[:GROUP]", "whose subordinate ids containers get; `default`: free ones"),
     Setting("log-level", TEXT, "info", "LEVEL", "of the daemon: debug, info, warning, error"),
+    *REGISTRY,
 )
 
 BY_KEY = {setting.key: setting for setting in SETTINGS}

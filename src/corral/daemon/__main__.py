@@ -1,4 +1,4 @@
-"""`python -m corral.daemon ROLE --root DIR …`: serve, teardown, doctor or unit. The `corral` command starts these."""
+"""`python -m corral.daemon ROLE --root DIR …`: serve, registry, teardown, doctor, unit. `corral` starts these."""
 
 from __future__ import annotations
 
@@ -58,6 +58,10 @@ def run(role: str, instance: Instance, options: Parsed) -> int:
         from corral.daemon.teardown import teardown
 
         return teardown(instance, settings, reset=options.on("reset"))
+    if role == "registry":
+        from corral.daemon.registry_alone import serve_alone
+
+        return serve_alone(instance, settings)
     if role == "serve":
         from corral.daemon.serve import serve
 

@@ -3,25 +3,49 @@
 ::
 
     settings ──> Engine ──> DockerApi ──> Server ──> docker.sock, tcp://…
+                   └─ content ──> LazyRegistry ──> Server ──> 127.0.0.1:5000
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from corral.api.docker.app import DockerApi
 from corral.cli.instance import Instance
+from corral.daemon import registry
 from corral.daemon.config import Settings, engine_config
 from corral.daemon.listeners import listen
 from corral.engine.engine import Engine
 from corral.http.server import Server
+from corral.kit.tasks import Tasks
 
 
 async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Engine:
     """Opens everything, in order; `stack` closes it in the other order. Raises CorralError, with nothing left open."""
     engine = await Engine.open(engine_config(settings, instance))
     stack.push_async_callback(engine.close)
+    await add_registry(stack, engine, instance, settings)
     server = Server(DockerApi(engine))
     stack.push_async_callback(server.close)
     await listen(server, instance, settings)
+    tasks = Tasks()
+    stack.push_async_callback(tasks.close)
+    # Now that all who need blobs are known: what a crash left between a blob and the record that names it.
+    tasks.start("collect", asyncio.to_thread(engine.images.content.collect))
     return engine
+
+
+async def add_registry(stack: AsyncExitStack, engine: Engine, instance: Instance, settings: Settings) -> None:
+    """The registry on the engine's blobs, if there is to be one; what an earlier one needs is kept in any case."""
+    lazy = registry.make_lazy(settings, f"{instance.root}/registry", engine.images.content)
+    engine.images.content.holders.append(lazy.held)
+    address = registry.plan_address(settings.text("registry"), instance.default)
+    if not address:
+        return
+    stack.push_async_callback(lazy.close)
+    server = Server(lazy.handle)
+    stack.push_async_callback(server.close)
+    await registry.start_registry(server, settings, address, asked=bool(settings.text("registry")))
+    if settings.list("registry-retain") or settings.text("registry-keep-untagged"):
+        await lazy.open()  # its clean-up must not wait for a first request

@@ -15,11 +15,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, cast
 
-from corral.http.answering import close_chunks, send_stream, send_whole
+from corral.http.answering import close_chunks, send_file, send_stream, send_whole
 from corral.http.body import Body, ClientGone
 from corral.http.hangup import HangupWatch, hung_up
 from corral.http.head import BadRequest, Head
-from corral.http.message import Answer, Hijack, Request, Response
+from corral.http.message import Answer, FileResponse, Hijack, Request, Response
 from corral.http.outgoing import Outgoing
 from corral.http.parser import End, RequestParser
 from corral.http.render import CONTINUE, response_head
@@ -278,10 +278,15 @@ class Connection(asyncio.Protocol):
             return keep
         self._streaming = True
         try:
+            if isinstance(answer, FileResponse):
+                return await send_file(self.out, request, answer, keep)
             return await send_stream(self.out, request, answer, keep)
         finally:
             self._streaming = False
-            await close_chunks(answer.chunks)
+            if isinstance(answer, FileResponse):
+                answer.file.close()
+            else:
+                await close_chunks(answer.chunks)
 
     async def _hijack(self, body: Body, answer: Hijack) -> None:
         while await body.read():

@@ -69,9 +69,21 @@ def parse_head(data: bytes) -> Head:
         collector.target.decode("latin-1"),
         version,
         headers,
-        parser.should_keep_alive(),
+        _keeps_alive(version, headers.get("connection", "")),
         _body_length(headers),
     )
+
+
+def _keeps_alive(version: str, connection: str) -> bool:
+    """Pure: whether the client wants to use the connection again.
+
+    The parser's own answer is of no use: once a message is complete it has forgotten the headers.
+
+    >>> _keeps_alive("1.1", ""), _keeps_alive("1.1", "Close"), _keeps_alive("1.0", "")
+    (True, False, False)
+    """
+    tokens = {token.strip().lower() for token in connection.split(",")} if connection else set()
+    return "close" not in tokens and (version == "1.1" or "keep-alive" in tokens)
 
 
 def _join(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:

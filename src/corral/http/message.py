@@ -1,14 +1,14 @@
-"""The words between a server and its handlers: a Request comes in, one of three answers goes out.
+"""The words between a server and its handlers: a Request comes in, one of four answers goes out.
 
 Response: complete bytes. StreamResponse: pieces, each sent as it comes. Hijack: the connection stops being HTTP
-and becomes a Stream of bytes both ways.
+and becomes a Stream of bytes both ways. FileResponse: a part of a file, sent by the kernel.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
 
 from corral.http.body import Body as Body
@@ -108,7 +108,8 @@ class Response:
 class StreamResponse:
     """An answer in pieces: the head goes out at once, then each piece as soon as the iterator gives it.
 
-    A slow client slows the iterator down; when the client goes away the iterator is closed (its `finally` runs).
+    With a Content-Length among its headers it is sent as it is, otherwise in chunks. A slow client slows the
+    iterator down; when the client goes away the iterator is closed (its `finally` runs).
     """
 
     __slots__ = ("chunks", "headers", "status")
@@ -117,6 +118,22 @@ class StreamResponse:
         self.status = status
         self.headers: dict[str, str] = dict(headers) if headers else {}
         self.chunks = chunks
+
+
+class FileResponse:
+    """`count` bytes of an open file from `offset` on, without a copy where the connection is a plain socket.
+
+    The file is closed afterwards, whatever happens.
+    """
+
+    __slots__ = ("count", "file", "headers", "offset", "status")
+
+    def __init__(
+        self, file: IO[bytes], offset: int, count: int, status: int = 200, headers: Headers | None = None
+    ) -> None:
+        self.status = status
+        self.headers: dict[str, str] = dict(headers) if headers else {}
+        self.file, self.offset, self.count = file, offset, count
 
 
 class Hijack:
@@ -137,5 +154,5 @@ class Hijack:
         self.handler = handler
 
 
-Answer = Response | StreamResponse | Hijack
+Answer = Response | StreamResponse | FileResponse | Hijack
 Handler = Callable[[Request], Awaitable[Answer]]

@@ -100,6 +100,9 @@ class RequestParser:
     def _head(self) -> Event | None:
         if not self._scanned:  # empty lines before a request are allowed (RFC 9112, 2.2)
             del self._buffer[: len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))]
+        if not self._scanned and self._buffer and not self._buffer[:1].isalpha():
+            # A TLS greeting, mostly: who tries HTTPS first and then HTTP must not wait for our patience to end.
+            raise BadRequest(400, "invalid method")
         found = _HEAD_END.search(self._buffer, max(0, self._scanned - 3))
         if found is None or found.end() > self._head_limit:
             self._scanned = len(self._buffer)

@@ -517,3 +517,10 @@ async def test_tcp(serve: Serve) -> None:
     assert (await reader.read()).endswith(b"ABCEND")
     writer.close()
     await server.close()
+
+
+async def test_a_tls_greeting_is_refused_at_once(serve: Serve) -> None:
+    """Clients that try HTTPS first and then HTTP wait for this answer."""
+    path = await serve(echo)
+    answer = await asyncio.wait_for(talk(path, bytes.fromhex("1603010200010001fc0303"), eof=False), 4)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request")

@@ -63,7 +63,7 @@ def candidates(words: list[str], root: str = "") -> list[str]:
     """The words that fit.
 
     >>> candidates(["re"])
-    ['reset', 'restart', 'rename']
+    ['reset', 'registry', 'restart', 'rename']
     >>> candidates(["ps", "--no"])
     ['--no-trunc']
     """

@@ -1,0 +1,160 @@
+"""Access: who asks, what they may do, and how they are told to log in.
+
+A client shows a password (Basic) or a token (Bearer) that `/token` gave it for its password; either will do everywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+import uuid
+from typing import Any
+from urllib.parse import parse_qs
+
+from corral.errors import from_oserror
+from corral.http.message import Answer, Request
+from corral.kit.clock import to_rfc3339
+from corral.registry.call import Call, Identity
+from corral.registry.config import RegistryConfig
+from corral.registry.faults import Fault, json_response
+from corral.registry.passwords import Passwords
+from corral.registry.rights import ACTIONS, plan_actions
+from corral.registry.tokens import LIFETIME, SERVICE, claims_of, parse_scopes, sign, verify
+
+FORM_LIMIT = 65536  # bytes
+
+
+class Access:
+    """Checks every request. `open` to everybody unless something about users is configured."""
+
+    def __init__(self, config: RegistryConfig) -> None:
+        self._config = config
+        self.open = not (config.htpasswd or config.rights or config.anonymous_pull)
+        self._passwords = Passwords(config.htpasswd) if config.htpasswd else None
+        if self._passwords:
+            self._passwords.users()  # a file that is wrong is told at once
+        self._key = b"" if self.open else _read_key(f"{config.root}/token.key")
+
+    # Who asks.
+
+    async def identify(self, request: Request) -> Identity:
+        """UNAUTHORIZED for a wrong password, or a token that does not hold."""
+        kind, _, value = request.header("authorization").partition(" ")
+        if self.open or not kind:
+            return Identity()
+        if kind.lower() == "basic":
+            return Identity(await self._by_password(request, *_decode_basic(value)))
+        claims = verify(value.strip(), self._key, time.time()) if kind.lower() == "bearer" else None
+        if claims is None:
+            raise self._challenge(request, "", error="invalid_token")
+        granted = {one["name"]: frozenset(one["actions"]) for one in claims["access"] if one["type"] == "repository"}
+        return Identity(claims["sub"], granted)
+
+    async def _by_password(self, request: Request, user: str, password: str) -> str:
+        if not user or self._passwords is None or not await self._passwords.check(user, password):
+            headers = {"WWW-Authenticate": 'Basic realm="Corral registry"'}
+            raise Fault("UNAUTHORIZED", "incorrect username or password", headers=headers)
+        return user
+
+    # What they may do.
+
+    def rights(self, user: str, repository: str) -> frozenset[str]:
+        """The actions that `user` may do there."""
+        if self.open:
+            return frozenset(ACTIONS)
+        return plan_actions(self._config.rights, user, repository, anonymous_pull=self._config.anonymous_pull)
+
+    def may(self, identity: Identity, action: str, repository: str) -> bool:
+        """By right, and by the token if one was shown."""
+        granted = identity.granted is None or action in identity.granted.get(repository, ())
+        return granted and action in self.rights(identity.user, repository)
+
+    def check(self, request: Request, identity: Identity, needs: str, repository: str) -> None:
+        """UNAUTHORIZED for who should log in or get another token, DENIED for who has done that."""
+        if self.open or not needs:
+            return
+        if needs == "login":
+            if not identity.user and identity.granted is None:
+                raise self._challenge(request, "")
+        elif not self.may(identity, needs, repository):
+            if identity.user and needs not in self.rights(identity.user, repository):
+                detail = {"type": "repository", "name": repository, "action": needs}
+                raise Fault("DENIED", f"{identity.user} may not {needs} {repository}", detail)
+            actions = {"pull": "pull", "push": "pull,push", "delete": "delete"}[needs]
+            error = "insufficient_scope" if identity.granted is not None else ""
+            raise self._challenge(request, f"repository:{repository}:{actions}", error=error)
+
+    def _challenge(self, request: Request, scope: str, error: str = "") -> Fault:
+        words = [f'Bearer realm="{self.address(request)}/token"', f'service="{SERVICE}"']
+        words += [f'scope="{scope}"'] if scope else []
+        words += [f'error="{error}"'] if error else []
+        return Fault("UNAUTHORIZED", headers={"WWW-Authenticate": ",".join(words)})
+
+    def address(self, request: Request) -> str:
+        """How this client reaches us: as configured, or as it says itself."""
+        if self._config.public_url:
+            return self._config.public_url
+        scheme = request.header("x-forwarded-proto") or ("https" if self._config.tls else "http")
+        host = "".join(c for c in request.header("host") if c not in '"\\, ')
+        return f"{scheme if scheme in ('http', 'https') else 'http'}://{host}"
+
+    # Giving out tokens.
+
+    async def give_token(self, call: Call) -> Answer:
+        """GET as Docker's token specification has it, POST as its OAuth 2 form."""
+        request = call.request
+        if request.method == "POST":
+            form = parse_qs((await request.body(FORM_LIMIT)).decode(errors="replace"))
+            if form.get("grant_type") != ["password"]:
+                return json_response({"error": "unsupported_grant_type"}, 400)
+            user, password = form.get("username", [""])[0], form.get("password", [""])[0]
+            user, scopes = await self._by_password(request, user, password), form.get("scope", [])
+        else:
+            user, scopes = call.identity.user, request.query.all("scope")
+        access = self._grant(user, scopes)
+        now = time.time()
+        token = sign(claims_of(user, access, now, str(uuid.uuid4())), self._key)
+        issued = to_rfc3339(int(now) * 1_000_000_000)
+        said = {"token": token, "access_token": token, "expires_in": LIFETIME, "issued_at": issued}
+        return json_response(said, headers={"Cache-Control": "no-store"})
+
+    def _grant(self, user: str, scopes: list[str]) -> list[dict[str, Any]]:
+        """What is asked for, as far as there is a right to it."""
+        granted = []
+        for scope in parse_scopes(scopes):
+            asked = set(ACTIONS) if "*" in scope.actions else set(scope.actions)
+            actions = sorted(asked & self.rights(user, scope.name)) if scope.kind == "repository" else []
+            if actions:
+                granted.append({"type": scope.kind, "name": scope.name, "actions": actions})
+        return granted
+
+
+def _decode_basic(value: str) -> tuple[str, str]:
+    try:
+        user, _, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return user, password
+
+
+def _read_key(path: str) -> bytes:
+    """The key of the tokens, made when it is not there yet: tokens outlive a restart. HostError."""
+    try:
+        try:
+            with open(path, "rb") as file:
+                found = file.read()
+        except FileNotFoundError:
+            found = b""
+        if len(found) == 32:
+            return found
+        key, scratch = os.urandom(32), f"{path}.new"
+        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(scratch, path)
+        return key
+    except OSError as error:
+        raise from_oserror(f"read {path}", error) from error
