@@ -1,0 +1,62 @@
+"""The door to registries: pull, push, login, search. Made at the first use, see `Images.remote`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from corral.images.references import Reference
+from corral.images.remote.config import RemoteConfig
+from corral.images.remote.hub import Hub
+from corral.images.remote.progress import Report
+from corral.images.remote.pull import pull_tag
+from corral.images.remote.refusal import explain_pull
+from corral.images.remote.repository import Repository
+from corral.images.remote.shared import Shared
+from corral.images.remote.threads import blocking
+from corral.model.transfer import ANYBODY, Credentials, Note
+
+if TYPE_CHECKING:
+    from corral.images.library import Images
+
+
+class Remote:
+    """One for each image store. All errors are `CorralError`s."""
+
+    def __init__(self, images: Images, config: RemoteConfig) -> None:
+        self._images = images
+        self._hub = Hub(images.content, config)
+        self._transfers = Shared()
+
+    async def close(self) -> None:
+        """Ends what is under way; a pull goes on where it was when it is asked for again."""
+        await self._transfers.close()
+        self._hub.close()
+
+    def pull(
+        self, ref: Reference, *, platform: str = "", credentials: Credentials = ANYBODY
+    ) -> AsyncGenerator[Note, None]:
+        """A tag, a digest, or without either all tags. The notes of its progress; closing them cancels it, unless
+        somebody else has asked for the same."""
+
+        async def work(report: Report) -> None:
+            await self._pull(ref, platform, credentials, report)
+
+        return self._transfers.follow(("pull", ref, platform, credentials), work)
+
+    async def _pull(self, ref: Reference, platform: str, credentials: Credentials, report: Report) -> None:
+        refs = [ref] if ref.tag or ref.digest else await self._all_tags(ref, credentials)
+        changed = [
+            await pull_tag(self._images, self._hub, one, platform, credentials, report) for one in refs
+        ]  # fmt: skip
+        what = "Downloaded newer image for" if any(changed) else "Image is up to date for"
+        report(Note(f"Status: {what} {ref.familiar}"))
+
+    async def _all_tags(self, ref: Reference, credentials: Credentials) -> list[Reference]:
+        endpoint, who = self._hub.places(ref, credentials)[-1]
+        tags = await blocking(
+            "tags",
+            lambda cancel: Repository(self._hub.session(endpoint, who, cancel), ref.path, cancel).tags(),
+            lambda refusal: explain_pull(refusal, ref),
+        )
+        return [Reference(ref.domain, ref.path, tag) for tag in tags]
