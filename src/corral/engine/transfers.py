@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from corral.engine.parts import Parts
 from corral.images.references import Reference
-from corral.images.remote.names import pull_reference
+from corral.images.remote.names import pull_reference, push_reference
 from corral.model.transfer import ANYBODY, Credentials, Note
 
 
@@ -23,6 +23,13 @@ class Transfers:
         """`tag` may be a digest; without either, all tags. InvalidInput, Forbidden at once."""
         ref = pull_reference(name, tag)
         return self._told("pull", ref, self._parts.images.remote.pull(ref, platform=platform, credentials=credentials))
+
+    def push(
+        self, name: str, tag: str = "", *, platform: str = "", credentials: Credentials = ANYBODY
+    ) -> AsyncGenerator[Note, None]:
+        """Without a tag, all tags of the repository. InvalidInput at once."""
+        ref = push_reference(name, tag)
+        return self._told("push", ref, self._parts.images.remote.push(ref, platform=platform, credentials=credentials))
 
     async def _told(self, action: str, ref: Reference, notes: AsyncGenerator[Note, None]) -> AsyncGenerator[Note, None]:
         async with aclosing(notes):

@@ -89,6 +89,10 @@ class Ingest:
         except OSError as error:
             raise from_oserror(f"truncate {self.path}", error) from error
 
+    def digest(self) -> str:
+        """Of what was written so far."""
+        return self._digest("")
+
     def verify(self, digest: str) -> None:
         """Compares what was written, for who reads it from `path` and wants no blob. InvalidInput, and it is gone."""
         found = self._digest(digest)

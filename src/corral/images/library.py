@@ -154,6 +154,10 @@ class Images:
         name = self._catalog.tags.get(tag) or self._catalog.digests.get(tag)
         return name.image if name else ""
 
+    def repository(self, name: str) -> builtins.list[str]:
+        """The full names with a tag of one repository ("docker.io/library/busybox"), sorted."""
+        return self._catalog.repository(name)
+
     def size_of(self, image_id: str) -> int:
         """The unpacked bytes of all layers of an image; 0 if it is gone."""
         image = self._catalog.images.get(image_id)

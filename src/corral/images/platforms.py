@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import NamedTuple, TypeVar
 
-from corral.errors import InvalidInput
+from corral.errors import InvalidInput, NotFound
+from corral.model.image import Image
 
 T = TypeVar("T")
 _MACHINES = {
@@ -149,3 +150,23 @@ def best(offered: Iterable[T], platform_of: Callable[[T], Platform | None], want
         if place >= 0:
             ranked.append((place, number, one))
     return min(ranked, key=lambda r: r[:2])[2] if ranked else None
+
+
+def platform_of(image: Image) -> Platform:
+    return Platform(image.os, image.architecture, image.variant)
+
+
+def check_platform(image: Image, wanted: str, name: str) -> None:
+    """Is an image of this store for the platform that was asked for? "" is any. NotFound in Docker's words.
+
+    >>> check_platform(Image("sha256:0", architecture="amd64"), "linux/arm64", "app:1")
+    Traceback (most recent call last):
+    corral.errors.NotFound: image with reference app:1 was found but does not provide the specified platform \
+(linux/arm64)
+    """
+    if not wanted:
+        return
+    asked, has = split_platform(wanted), platform_of(image)
+    same = (asked.os, asked.architecture) == (has.os, has.architecture)
+    if not same or rank(has, asked) != 0:
+        raise NotFound(f"image with reference {name} was found but does not provide the specified platform ({asked})")

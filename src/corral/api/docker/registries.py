@@ -8,7 +8,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from corral.api.docker.answers import JSON, primed
-from corral.api.docker.at import version_of
+from corral.api.docker.at import name_of, platform_of, version_of
+from corral.api.docker.jsontext import parse as parse_json
 from corral.api.docker.progress import messages
 from corral.errors import InvalidInput
 from corral.http.message import Answer, Request
@@ -78,5 +79,17 @@ async def pull(api: DockerApi, request: Request) -> Answer:
         query.get("tag"),
         platform=query.get("platform") if version_of(request) >= (1, 32) else "",
         credentials=lenient_auth(request.header(AUTH)),
+    )
+    return await primed(messages(notes), JSON)
+
+
+async def image_push(api: DockerApi, request: Request) -> Answer:
+    """`POST /images/NAME/push`. Very old clients send the credentials as the body."""
+    header = request.header(AUTH)
+    body = b"" if header else await request.body()
+    credentials = credentials_of(parse_json(body) or {}) if body.strip() else decode_auth(header)
+    platform = platform_of(request) if version_of(request) >= (1, 46) else ""
+    notes = api.engine.transfers.push(
+        name_of(request), request.query.get("tag"), platform=platform, credentials=credentials
     )
     return await primed(messages(notes), JSON)

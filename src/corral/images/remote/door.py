@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
+from corral.images.platforms import check_platform
 from corral.images.references import Reference
+from corral.images.remote.cancel import Cancel
 from corral.images.remote.config import RemoteConfig
+from corral.images.remote.endpoints import plan_endpoints
 from corral.images.remote.hub import Hub
 from corral.images.remote.progress import Report
 from corral.images.remote.pull import pull_tag
+from corral.images.remote.push import Push, chosen
 from corral.images.remote.refusal import explain_pull
 from corral.images.remote.repository import Repository
 from corral.images.remote.shared import Shared
@@ -51,6 +55,34 @@ class Remote:
         ]  # fmt: skip
         what = "Downloaded newer image for" if any(changed) else "Image is up to date for"
         report(Note(f"Status: {what} {ref.familiar}"))
+
+    def push(
+        self, ref: Reference, *, platform: str = "", credentials: Credentials = ANYBODY
+    ) -> AsyncGenerator[Note, None]:
+        """A tag, or without one all tags of the repository that there are here."""
+
+        async def work(report: Report) -> None:
+            report(Note(f"The push refers to repository [{ref.name}]"))
+            await self._push(ref, platform, credentials, report)
+
+        return self._transfers.follow(("push", ref, platform, credentials), work)
+
+    async def _push(self, ref: Reference, platform: str, credentials: Credentials, report: Report) -> None:
+        images = chosen(self._images, ref)
+        for _, image in images:
+            check_platform(image, platform, ref.familiar)
+        (endpoint,) = plan_endpoints(ref.domain, self._hub.config, push=True)
+
+        def connect(cancel: Cancel) -> Repository:
+            self._hub.forget(endpoint, credentials)
+            return Repository(self._hub.session(endpoint, credentials, cancel), ref.path, cancel, push=True)
+
+        push = Push(self._images, self._hub, await blocking("connect", connect), ref.name, report)
+        try:
+            for one, image in images:
+                await push.tag(one, image)
+        finally:
+            await push.close()
 
     async def _all_tags(self, ref: Reference, credentials: Credentials) -> list[Reference]:
         endpoint, who = self._hub.places(ref, credentials)[-1]

@@ -48,6 +48,7 @@ class Hub:
         self.unpacking: dict[str, asyncio.Future[None]] = {}  # the layers being unpacked, by chain id
         self._fetches: dict[str, tuple[Fetch, asyncio.Future[None]]] = {}
         self._slots = asyncio.Semaphore(max(1, config.downloads))
+        self.uploads = asyncio.Semaphore(max(1, config.uploads))
 
     # Who to speak to.
 

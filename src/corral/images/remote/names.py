@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corral.errors import Forbidden
+from corral.errors import Forbidden, InvalidInput
 from corral.images.references import Reference, check_digest, parse
 
 
@@ -20,4 +20,16 @@ def pull_reference(name: str, tag: str) -> Reference:
         return Reference(ref.domain, ref.path, "", check_digest(tag))
     if ref.digest:
         return Reference(ref.domain, ref.path, "", ref.digest)
+    return parse(f"{ref.name}:{tag}") if tag else ref
+
+
+def push_reference(name: str, tag: str) -> Reference:
+    """A name and a tag; without a tag all are meant. InvalidInput.
+
+    >>> str(push_reference("localhost:5000/a", "1")), push_reference("a", "").tag
+    ('localhost:5000/a:1', '')
+    """
+    ref = parse(name)
+    if ref.digest:
+        raise InvalidInput("cannot push a digest reference")
     return parse(f"{ref.name}:{tag}") if tag else ref
