@@ -43,3 +43,23 @@ class Note(Struct):
 
 def layer(id: str, status: str, current: int = -1, total: int = 0) -> Note:
     return Note(status, id, current, total, "layer")
+
+
+class Hit(Struct):
+    """A repository that a search found."""
+
+    name: str
+    description: str = ""
+    stars: int = 0
+    official: bool = False
+    automated: bool = False
+
+
+class Description(Struct):
+    """What a registry has under a name: a manifest or an index, and the platforms it has images for, each as system,
+    architecture and variant."""
+
+    media_type: str
+    digest: str
+    size: int
+    platforms: list[tuple[str, str, str]]

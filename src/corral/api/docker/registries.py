@@ -7,13 +7,15 @@ import binascii
 import json
 from typing import TYPE_CHECKING, Any
 
-from corral.api.docker.answers import JSON, primed
-from corral.api.docker.at import name_of, platform_of, version_of
+from corral.api.docker.answers import JSON, primed, reply
+from corral.api.docker.at import json_body, name_of, number, platform_of, version_of
+from corral.api.docker.filters import parse_filters
 from corral.api.docker.jsontext import parse as parse_json
 from corral.api.docker.progress import messages
+from corral.engine.filters import Filters, flag, refuse_unknown
 from corral.errors import InvalidInput
-from corral.http.message import Answer, Request
-from corral.model.transfer import ANYBODY, Credentials
+from corral.http.message import Answer, Request, Response
+from corral.model.transfer import ANYBODY, Credentials, Hit
 
 if TYPE_CHECKING:
     from corral.api.docker.app import DockerApi
@@ -93,3 +95,60 @@ async def image_push(api: DockerApi, request: Request) -> Answer:
         name_of(request), request.query.get("tag"), platform=platform, credentials=credentials
     )
     return await primed(messages(notes), JSON)
+
+
+async def auth(api: DockerApi, request: Request) -> Response:
+    """`docker login`: are the credentials good?"""
+    credentials = credentials_of(parse_json(await json_body(request)) or {})
+    token = await api.engine.transfers.login(credentials)
+    return reply({"IdentityToken": token, "Status": "Login Succeeded"})
+
+
+async def distribution_inspect(api: DockerApi, request: Request) -> Response:
+    """What a registry has under a name."""
+    found = await api.engine.transfers.describe(name_of(request), lenient_auth(request.header(AUTH)))
+    platforms = [
+        {"architecture": architecture, "os": system, **({"variant": variant} if variant else {})}
+        for system, architecture, variant in found.platforms
+    ]
+    descriptor = {"mediaType": found.media_type, "digest": found.digest, "size": found.size}
+    return reply({"Descriptor": descriptor, "Platforms": platforms})
+
+
+async def image_search(api: DockerApi, request: Request) -> Response:
+    """Repositories by a part of their names."""
+    query = request.query
+    term, limit = query.get("term"), number(request, "limit") or 25
+    filters = parse_filters(query.get("filters"))
+    refuse_unknown(filters, ("is-automated", "is-official", "stars"))
+    if not term:
+        raise InvalidInput("search term is not specified")
+    if not 1 <= limit <= 100:
+        raise InvalidInput(f"limit {limit} is outside the range of [1, 100]")
+    hits = await api.engine.transfers.search(term, limit, lenient_auth(request.header(AUTH)))
+    return reply([_hit(hit) for hit in hits if _wanted(hit, filters)])
+
+
+def _wanted(hit: Hit, filters: Filters) -> bool:
+    stars = max((_stars(text) for text in filters.get("stars", ())), default=0)
+    if "is-official" in filters and hit.official != flag(filters, "is-official", True):
+        return False
+    if "is-automated" in filters and hit.automated != flag(filters, "is-automated", True):
+        return False
+    return hit.stars >= stars
+
+
+def _stars(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise InvalidInput(f"invalid filter 'stars={text}'")
+    return int(text)
+
+
+def _hit(hit: Hit) -> dict[str, object]:
+    return {
+        "star_count": hit.stars,
+        "is_official": hit.official,
+        "name": hit.name,
+        "is_automated": hit.automated,
+        "description": hit.description,
+    }

@@ -70,12 +70,12 @@ ROUTES: Final[list[Route]] = [
     ("POST", "/images/{name}/push", registries.image_push),
     ("POST", "/images/{name}/tag", images.image_tag),
     ("DELETE", "/images/{name}", images.image_remove),
-    ("GET", "/images/search", later.not_yet),
+    ("GET", "/images/search", registries.image_search),
     ("POST", "/images/prune", prune.image_prune),
     ("GET", "/images/{name}/get", images.image_save),
     ("GET", "/images/get", images.image_save),
     ("POST", "/images/load", images.image_load),
-    ("GET", "/distribution/{name}/json", later.not_yet),
+    ("GET", "/distribution/{name}/json", registries.distribution_inspect),
     # builds
     ("POST", "/build", later.not_yet),
     ("POST", "/build/prune", prune.build_prune),
@@ -105,7 +105,7 @@ ROUTES: Final[list[Route]] = [
     ("GET", "/info", info.info),
     ("GET", "/events", events.events),
     ("GET", "/system/df", df.system_df),
-    ("POST", "/auth", system.auth),
+    ("POST", "/auth", registries.auth),
     # plugins
     ("GET", "/plugins", later.plugin_list),
     ("GET", "/plugins/privileges", later.not_yet),

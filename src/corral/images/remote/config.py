@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
+from corral import __version__
 from corral.model.container import Struct
 
 
@@ -14,8 +17,8 @@ class RemoteConfig(Struct):
 
     mirrors: dict[str, list[str]] = {}
     insecure: list[str] = []
-    certificates: list[str] = []
+    certificates: list[str] = field(default_factory=lambda: ["/etc/docker/certs.d", "/etc/corral/certs.d"])
     downloads: int = 3
     uploads: int = 5
     attempts: int = 5
-    user_agent: str = "corral"
+    user_agent: str = f"corral/{__version__}"

@@ -11,14 +11,17 @@ from corral.images.remote.cancel import Cancel
 from corral.images.remote.config import RemoteConfig
 from corral.images.remote.endpoints import plan_endpoints
 from corral.images.remote.hub import Hub
+from corral.images.remote.inspecting import describe
+from corral.images.remote.login import login
 from corral.images.remote.progress import Report
 from corral.images.remote.pull import pull_tag
 from corral.images.remote.push import Push, chosen
 from corral.images.remote.refusal import explain_pull
 from corral.images.remote.repository import Repository
+from corral.images.remote.search import search
 from corral.images.remote.shared import Shared
 from corral.images.remote.threads import blocking
-from corral.model.transfer import ANYBODY, Credentials, Note
+from corral.model.transfer import ANYBODY, Credentials, Description, Hit, Note
 
 if TYPE_CHECKING:
     from corral.images.library import Images
@@ -83,6 +86,22 @@ class Remote:
                 await push.tag(one, image)
         finally:
             await push.close()
+
+    async def login(self, credentials: Credentials) -> str:
+        """Checks them; the identity token to use from now on, "" if there is none. Unauthorized, RemoteFailed."""
+        return await blocking("login", lambda cancel: login(self._hub, credentials, cancel))
+
+    async def search(self, term: str, limit: int, credentials: Credentials = ANYBODY) -> list[Hit]:
+        """Repositories whose names have a word in them."""
+        return await blocking("search", lambda cancel: search(self._hub, term, limit, credentials, cancel))
+
+    async def describe(self, ref: Reference, credentials: Credentials = ANYBODY) -> Description:
+        """What the registry has under a name."""
+        return await blocking(
+            "describe",
+            lambda cancel: describe(self._hub, ref, credentials, cancel),
+            lambda refusal: explain_pull(refusal, ref),
+        )
 
     async def _all_tags(self, ref: Reference, credentials: Credentials) -> list[Reference]:
         endpoint, who = self._hub.places(ref, credentials)[-1]

@@ -95,7 +95,9 @@ class Push:
     async def _layers(self, stack: Sequence[Layer], kept: Manifest | None) -> list[Blob]:
         """Each layer's blob in the repository, from the bottom."""
         for number, one in enumerate(stack):
-            if one.diff not in self._sent:
+            if one.diff in self._sent:
+                self._report(layer(short(one.diff), "Layer already exists"))
+            else:
                 wanted = kept.layers[number].digest if kept is not None and len(kept.layers) == len(stack) else ""
                 self._sent[one.diff] = asyncio.create_task(self._layer(one, wanted))
         tasks = [self._sent[one.diff] for one in stack]
