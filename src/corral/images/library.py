@@ -310,7 +310,7 @@ class Images:
 
         return await self._alone(work)
 
-    async def note(self, changes: Callable[[], builtins.list[Change]]) -> None:
+    async def remember(self, changes: Callable[[], builtins.list[Change]]) -> None:
         """Writes records that belong to images there are: names with a digest, origins. `changes` is asked when it is
         its turn."""
 

@@ -54,7 +54,7 @@ class Push:
             await asyncio.shield(self._images.release(chains[-1] if chains else ""))
         name = f"{ref.name}@{digest}"
         named = msgspec.json.encode(Name(image.id, self._images.clock.now()))
-        await self._images.note(lambda: [Change("digest", name, named)] if image.id in self._images else [])
+        await self._images.remember(lambda: [Change("digest", name, named)] if image.id in self._images else [])
         self._report(Note(f"{ref.tag}: digest: {digest} size: {size}"))
         self._report(Note(aux={"Tag": ref.tag, "Digest": digest, "Size": size}))
 
@@ -126,9 +126,9 @@ class Push:
             finally:
                 await asyncio.shield(asyncio.ensure_future(_drop(packs)))
         for digest in gone:
-            await self._images.note(lambda digest=digest: self._images.origins.unlearn(one.diff, digest, self._name))  # type: ignore[misc]
+            await self._images.remember(lambda digest=digest: self._images.origins.unlearn(one.diff, digest, self._name))  # type: ignore[misc]
         now = Known(blob.digest, blob.size, blob.mediaType, [self._name])
-        await self._images.note(lambda: self._images.origins.learn(one.diff, now))
+        await self._images.remember(lambda: self._images.origins.learn(one.diff, now))
         return blob
 
     def _upload(
