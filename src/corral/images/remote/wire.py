@@ -125,8 +125,8 @@ class Wire:
                 if link is not None:
                     link.close()
                 cancel.check()
-                if not fresh and isinstance(error, ConnectionError | http.client.RemoteDisconnected):
-                    continue  # it was closed while it was idle: that is no failure
+                if not fresh and not callable(body) and isinstance(error, ConnectionError):
+                    continue  # it was closed while it was idle: that is no failure (what streams may be half there)
                 raise _broken(method, url, error) from error
             except BaseException:
                 if link is not None:
