@@ -6,7 +6,7 @@ is mounted from there, and an image that was pulled can be pushed as it came. Sm
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 from msgspec.structs import replace
@@ -83,11 +83,11 @@ class Origins:
         now = now[:_DIGESTS]
         return [] if now == before else [Change(BLOBS, diff_id, msgspec.json.encode(now))]
 
-    def unlearn(self, diff_id: str, digest: str, repository: str) -> list[Change]:
-        """It is not there any more."""
+    def unlearn(self, diff_id: str, gone: Collection[str], repository: str) -> list[Change]:
+        """A repository has these blobs of a layer no more."""
         before = self.blobs(diff_id)
         now = [
-            replace(k, repositories=[r for r in k.repositories if r != repository]) if k.digest == digest else k
+            replace(k, repositories=[r for r in k.repositories if r != repository]) if k.digest in gone else k
             for k in before
         ]
         return [] if now == before else [Change(BLOBS, diff_id, msgspec.json.encode(now))]

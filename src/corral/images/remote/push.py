@@ -125,8 +125,7 @@ class Push:
                 blob, gone = await blocking("push layer", lambda cancel: self._upload(one, known, packs, cancel))
             finally:
                 await asyncio.shield(asyncio.ensure_future(_drop(packs)))
-        for digest in gone:
-            await self._images.remember(lambda digest=digest: self._images.origins.unlearn(one.diff, digest, self._name))  # type: ignore[misc]
+        await self._images.remember(lambda: self._images.origins.unlearn(one.diff, gone, self._name))
         now = Known(blob.digest, blob.size, blob.mediaType, [self._name])
         await self._images.remember(lambda: self._images.origins.learn(one.diff, now))
         return blob

@@ -11,11 +11,12 @@ import http
 import json
 from typing import Any
 
-from corral.errors import CorralError, NotFound, RemoteFailed, Unauthorized
+from corral.errors import CorralError, NotFound, RemoteFailed
 from corral.images.references import Reference
 from corral.images.remote.retry import LONGEST, duration
 
 _GONE = ("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "DENIED")
+NOBODY = "nobody"  # our own code: a password was asked for, and we have none
 _WORDS = {"UNAUTHORIZED": "authentication required", "DENIED": "requested access to the resource is denied"}
 _CODES = {401: "UNAUTHORIZED", 403: "DENIED", 429: "TOOMANYREQUESTS"}
 
@@ -34,6 +35,8 @@ class Refusal(Exception):
         >>> Refusal(404, "MANIFEST_UNKNOWN", "manifest unknown", "").text, Refusal(502, "", "oops", "http://a/").text
         ('manifest unknown: manifest unknown', 'received unexpected HTTP status: 502 Bad Gateway: oops')
         """
+        if self.code == NOBODY:
+            return self.message
         if self.code:
             return f"{self.code.lower().replace('_', ' ')}: {self.message}"
         reason = http.HTTPStatus(self.status).phrase if self.status in http.HTTPStatus._value2member_map_ else ""
@@ -98,9 +101,9 @@ def explain(refusal: Refusal) -> CorralError:
     """Any other operation."""
     if refusal.status == 429:
         return RemoteFailed(f"{refusal.text}{_advice(refusal)}")
-    if refusal.status == 401:
-        return Unauthorized(refusal.text)
-    return RemoteFailed(refusal.text)
+    return RemoteFailed(
+        refusal.text
+    )  # not Unauthorized, at which docker's client asks for a password of its own accord
 
 
 def _advice(refusal: Refusal) -> str:

@@ -7,6 +7,7 @@ address on another server, is followed without them.
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +18,7 @@ from corral.errors import RemoteFailed
 from corral.images.remote.cancel import Cancel
 from corral.images.remote.challenge import Challenge, choose, parse_challenges
 from corral.images.remote.endpoints import Endpoint
-from corral.images.remote.refusal import Refusal, parse_refusal
+from corral.images.remote.refusal import NOBODY, Refusal, parse_refusal
 from corral.images.remote.retry import parse_retry_after, plan_retry
 from corral.images.remote.tokens import Token, ask_for_token
 from corral.images.remote.wire import Body, Reply, Wire, WireError
@@ -65,7 +66,7 @@ class Session:
             )  # fmt: skip
             if reply.status == 401 and not asked and self._ours(url):
                 asked = True
-                if self._challenged(reply, wanted):
+                if self._challenged(method, reply, wanted):
                     continue
             if reply.status in _REDIRECTS and method in ("GET", "HEAD") and reply.header("Location"):
                 url = self._redirected(reply, url)
@@ -99,14 +100,17 @@ class Session:
             return basic(self._credentials)
         return {"Authorization": f"Bearer {self._token(challenge, scopes, cancel).text}"}
 
-    def _challenged(self, reply: Reply, scopes: tuple[str, ...]) -> bool:
-        """Is there something better to answer this 401 with than what was sent? Closes the reply if so."""
+    def _challenged(self, method: str, reply: Reply, scopes: tuple[str, ...]) -> bool:
+        """Is there something better to answer this 401 with than what was sent? Closes the reply if so. Refusal if a
+        password is needed, and there is none."""
         challenge = choose(parse_challenges(reply.headers.get_all("WWW-Authenticate") or []))
         if challenge is None or self._credentials.registry_token:
             return False
         if challenge.scheme == "basic":
             if self._credentials.anonymous:
-                return False
+                reply.close()
+                message = f'{method.capitalize()} "{reply.url}": no basic auth credentials'
+                raise Refusal(401, NOBODY, message, reply.url)
             if self.challenge is not None and self.challenge.scheme == "basic":
                 return False  # our password was sent, and refused
         reply.close()
@@ -165,7 +169,8 @@ class Session:
             "GET", f"{self.origin}/v2/", {"User-Agent": self._agent}, insecure=self.endpoint.insecure, cancel=cancel
         ) as reply:  # fmt: skip
             if reply.status == 401:
-                self._challenged(reply, ())
+                with contextlib.suppress(Refusal):  # an answer all the same; the next request will say it again
+                    self._challenged("GET", reply, ())
 
 
 def retry_delay(error: WireError | Refusal, attempt: int, attempts: int) -> float:
