@@ -101,9 +101,7 @@ def explain(refusal: Refusal) -> CorralError:
     """Any other operation."""
     if refusal.status == 429:
         return RemoteFailed(f"{refusal.text}{_advice(refusal)}")
-    return RemoteFailed(
-        refusal.text
-    )  # not Unauthorized, at which docker's client asks for a password of its own accord
+    return RemoteFailed(refusal.text)  # not Unauthorized, at which docker's client would ask for a password
 
 
 def _advice(refusal: Refusal) -> str:

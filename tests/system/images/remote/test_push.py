@@ -153,7 +153,7 @@ async def test_who_may_push(images: Images, auth: str) -> None:
     with FakeRegistry(users={"me": "pw"}, auth=auth) as registry:
         registry.anonymous_pull = True
         await an_image(images, f"{registry.host}/app:1", BIG)
-        said = {"bearer": "unauthorized: authentication required", "basic": 'Head ".*": no basic auth credentials'}
+        said = {"bearer": "unauthorized: authentication required", "basic": 'Post ".*": no basic auth credentials'}
         with pytest.raises(RemoteFailed, match=said[auth]):
             await pushed(images, f"{registry.host}/app")
         await pushed(images, f"{registry.host}/app", credentials=Credentials("me", "pw"))

@@ -53,7 +53,7 @@ def test_a_password_opens(hub: Hub, locked: FakeRegistry) -> None:
 
 @pytest.mark.parametrize("who", [ANYBODY, Credentials("me", "wrong")])
 def test_no_password_or_a_wrong_one(hub: Hub, locked: FakeRegistry, who: Credentials) -> None:
-    with pytest.raises(Refusal, match="UNAUTHORIZED|no basic auth credentials") as refused:
+    with pytest.raises(Refusal, match=r"UNAUTHORIZED|no basic auth credentials") as refused:
         repository(hub, locked, who).manifest("1")
     assert refused.value.status == 401
     assert len(locked.seen) <= 5  # no loop
