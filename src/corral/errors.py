@@ -9,6 +9,8 @@
     ├── Conflict            the object exists already, or is in a state that forbids the operation
     ├── Unchanged           nothing to do: the object is already in the wanted state
     ├── Forbidden           the caller may not do this
+    ├── Unauthorized        … or has not said, or not proved, who they are
+    ├── RemoteFailed        another machine refused, failed or cannot be reached
     ├── Unavailable         a needed part is not there right now (shutting down, not yet started)
     └── HostError           the kernel, a file system or a helper program refused
         ├── NoSpace         … because a disk or quota is full
@@ -53,6 +55,14 @@ class Unchanged(CorralError):
 
 class Forbidden(CorralError):
     """The caller may not do this."""
+
+
+class Unauthorized(CorralError):
+    """The caller has not said, or not proved, who they are."""
+
+
+class RemoteFailed(CorralError):
+    """Another machine (a registry, a proxy) refused, failed or cannot be reached."""
 
 
 class Unavailable(CorralError):

@@ -203,7 +203,7 @@ def test_every_layer_gives_its_tar_back(items: list[tuple[Entry, bytes]], traile
     with tempfile.TemporaryDirectory() as base:
         layers = Layers(f"{base}/layers")
         try:
-            layer = layers.unpack(chunked(data, 999), [], Limits())
+            layer = layers.unpack(chunked(data, 999), list, Limits())
         except CorralError:
             assert os.listdir(f"{base}/layers") == []
             return

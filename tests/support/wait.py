@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -33,3 +34,13 @@ def eventually(look: Callable[[], T], what: str | Callable[[], str], *, seconds:
             text = what() if callable(what) else what
             raise AssertionError(f"not within {seconds * PATIENCE:g} s: {text}; last seen: {last!r}")
         time.sleep(step)
+
+
+async def eventually_async(look: Callable[[], T], what: str, *, seconds: float = 10.0) -> T:
+    """The same beside other tasks of the event loop."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    while True:
+        if answer := look():
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        await asyncio.sleep(0.01)

@@ -186,8 +186,8 @@ SPECIAL = (
     flag("--no-healthcheck", "no health check, whatever the image says"),
     many("-a --attach", "STREAM", "stdin, stdout or stderr"),
     text("--platform", "OS/ARCH", "the platform the image must have"),
-    text("--pull", "WHEN", "missing or never: images are never pulled here"),
-    flag("-q --quiet", "accepted for Docker's sake: nothing is pulled here"),
+    text("--pull", "WHEN", "missing, always or never: whether the image is pulled first"),
+    flag("-q --quiet", "no progress of a pull"),
 )
 
 ALL = (

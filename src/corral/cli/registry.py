@@ -56,6 +56,11 @@ IMAGES: dict[str, tuple[str, str]] = {
     "tag": ("images", "Give an image one more name"),
     "rmi": ("images", "Remove images"),
     "history": ("images", "The steps that made an image"),
+    "pull": ("registries", "Bring images here from a registry"),
+    "push": ("registries", "Send images to a registry"),
+    "search": ("registries", "Look for repositories in a registry"),
+    "login": ("registries", "Say who you are at a registry"),
+    "logout": ("registries", "Forget that again"),
     "prune": ("prune", "Remove stopped containers and unused images"),
 }
 
@@ -64,8 +69,8 @@ ALL = {**MANAGE, **CONTAINERS, **IMAGES}
 
 # What Docker's client has beyond these; it speaks to Corral as well
 ELSEWHERE = (
-    *("build", "builder", "buildx", "compose", "config", "container", "context", "image", "login", "logout"),
-    *("manifest", "network", "node", "plugin", "pull", "push", "search", "secret", "service", "stack", "swarm"),
+    *("build", "builder", "buildx", "compose", "config", "container", "context", "image"),
+    *("manifest", "network", "node", "plugin", "secret", "service", "stack", "swarm"),
     *("system", "trust", "volume"),
 )
 
@@ -81,7 +86,7 @@ ALIASES = {
     ("system", "info"): "info",
     ("system", "events"): "events",
     **{("container", name): name for name in CONTAINERS},
-    **{("image", name): name for name in ("import", "load", "save", "tag", "history", "inspect")},
+    **{("image", name): name for name in ("import", "load", "save", "tag", "history", "inspect", "pull", "push")},
 }
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from corral.cli.options import Option
 
-TEXT, FLAG, NUMBER, SIZE, LIST = "text", "flag", "number", "size", "list"
+TEXT, FLAG, NUMBER, SIZE, LIST, TABLE = "text", "flag", "number", "size", "list", "table"
 
 
 class Setting:
-    """`default` is as it would stand in the file: `"10m"`, `true`, `[]`."""
+    """`default` is as it would stand in the file: `"10m"`, `true`, `[]`. A table may also be a list of KEY=VALUE."""
 
     __slots__ = ("default", "help", "key", "kind", "value")
 
@@ -28,7 +28,7 @@ class Setting:
             more = ""
         else:
             more = f" (default {str(self.default).lower() if self.kind == FLAG else self.default})"
-        return Option(f"--{self.key}", self.value, self.help + more, many=self.kind == LIST)
+        return Option(f"--{self.key}", self.value, self.help + more, many=self.kind in (LIST, TABLE))
 
 
 REGISTRY = (
@@ -77,6 +77,12 @@ SETTINGS = (
     Setting("stop-timeout", NUMBER, 10, "SECONDS", "grace of `stop` for containers that do not say"),
     Setting("label", LIST, [], "KEY=VALUE", "labels of this engine, shown by `info`"),
     Setting("live-restore", FLAG, True, "", "containers outlive the daemon: always so, false is refused"),
+    Setting("registry-mirror", TABLE, [], "[REGISTRY=]URL", "asked before a registry (docker.io); *= for every one"),
+    Setting("insecure-registry", LIST, [], "HOST[:PORT]|CIDR", "registries without TLS, or with any certificate"),
+    Setting("registry-certs", LIST, [], "DIR", "directories with HOST[:PORT]/ca.crt, client.cert, client.key"),
+    Setting("max-concurrent-downloads", NUMBER, 3, "N", "layers that are pulled at a time"),
+    Setting("max-concurrent-uploads", NUMBER, 5, "N", "layers that are pushed at a time"),
+    Setting("max-download-attempts", NUMBER, 5, "N", "tries of a request to a registry"),
     Setting("userns-remap", TEXT, "", "USER[:GROUP]", "whose subordinate ids containers get; `default`: free ones"),
     Setting("log-level", TEXT, "info", "LEVEL", "of the daemon: debug, info, warning, error"),
     *REGISTRY,

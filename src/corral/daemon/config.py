@@ -6,14 +6,17 @@ A file is flags written down: `log-max-size = "10m"` is `--log-max-size=10m`. Th
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 
 from corral.cli.instance import Instance
 from corral.cli.options import Parsed
 from corral.cli.render import parse_size
-from corral.cli.settings import BY_KEY, FLAG, LIST, NUMBER, SETTINGS, SIZE, Setting
+from corral.cli.settings import BY_KEY, FLAG, LIST, NUMBER, SETTINGS, SIZE, TABLE, Setting
 from corral.engine.config import EngineConfig
 from corral.errors import InvalidInput, NotFound, Unsupported, from_oserror
+from corral.images.remote.config import RemoteConfig
+from corral.images.remote.endpoints import check_mirror
 from corral.model.container import Ulimit
 
 
@@ -82,11 +85,12 @@ def nearest(key: str) -> str:
     return f": did you mean {close[0]!r}?" if close else "; all keys: corral up --help"
 
 
-KINDS = {FLAG: (bool,), NUMBER: (int,), LIST: (list,), SIZE: (int, str), "text": (str,)}
+KINDS = {FLAG: (bool,), NUMBER: (int,), LIST: (list,), TABLE: (dict, list), SIZE: (int, str), "text": (str,)}
 NAMES = {
     FLAG: "true or false",
     NUMBER: "a number",
     LIST: "a list of texts",
+    TABLE: "a table, or a list of KEY=VALUE",
     SIZE: 'a size such as "10m"',
     "text": "a text",
 }
@@ -94,11 +98,26 @@ NAMES = {
 
 def _checked(path: str, setting: Setting, value: object) -> list[str]:
     wrong = not isinstance(value, KINDS[setting.kind]) or (isinstance(value, bool) and setting.kind != FLAG)
+    if isinstance(value, dict):
+        value = pairs(value)
     if isinstance(value, list):
         wrong = wrong or not all(isinstance(one, str) for one in value)
     if wrong:
         raise InvalidInput(f"{path}: {setting.key} must be {NAMES[setting.kind]}, not {value!r}")
     return _words(setting, value)
+
+
+def pairs(table: dict[str, object]) -> list[object]:
+    """Pure: a table as words.
+
+    >>> pairs({"docker.io": ["https://a", "https://b"], "*": "https://c"})
+    ['docker.io=https://a', 'docker.io=https://b', '*=https://c']
+    """
+    found: list[object] = []
+    for key, value in table.items():
+        for one in value if isinstance(value, list) else [value]:
+            found.append(f"{key}={one}" if isinstance(one, str) else one)
+    return found
 
 
 def _words(setting: Setting, value: object) -> list[str]:
@@ -141,7 +160,37 @@ def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
         stop_timeout=settings.number("stop-timeout"),
         labels=settings.list("label"),
         userns_remap=settings.text("userns-remap"),
+        remote=remote_config(settings, instance),
     )
+
+
+def remote_config(settings: Settings, instance: Instance) -> RemoteConfig:
+    """Pure: the settings that are about registries. Certificates are found where Docker keeps them, too."""
+    own = f"{os.path.dirname(instance.config)}/certs.d"
+    return RemoteConfig(
+        mirrors=mirrors(settings.list("registry-mirror")),
+        insecure=settings.list("insecure-registry"),
+        certificates=["/etc/docker/certs.d", own, *settings.list("registry-certs")],
+        downloads=settings.number("max-concurrent-downloads"),
+        uploads=settings.number("max-concurrent-uploads"),
+        attempts=settings.number("max-download-attempts"),
+    )
+
+
+def mirrors(words: list[str]) -> dict[str, list[str]]:
+    """Pure: registry -> the mirrors that are asked first. InvalidInput.
+
+    >>> mirrors(["https://a", "ghcr.io=https://b/ghcr"])
+    {'docker.io': ['https://a'], 'ghcr.io': ['https://b/ghcr']}
+    """
+    found: dict[str, list[str]] = {}
+    for word in words:
+        name, equals, url = word.partition("=")
+        if not equals or "/" in name:
+            name, url = "docker.io", word
+        check_mirror(url)
+        found.setdefault(name, []).append(url)
+    return found
 
 
 def runtime_paths(words: list[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
+from corral.images.remote.config import RemoteConfig
 from corral.model.container import Struct, Ulimit
 
 
@@ -35,4 +36,5 @@ class EngineConfig(Struct):
     cgroup_parent: str = ""
     stop_timeout: int = 10  # seconds
     labels: list[str] = []
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
     userns_remap: str = ""  # "default", or USER[:GROUP] whose subordinate ids containers get

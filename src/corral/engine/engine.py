@@ -19,6 +19,7 @@ from corral.engine.registry import Live, Registry
 from corral.engine.remap import close_remap, open_remap
 from corral.engine.runtimes import RuntimeSet
 from corral.engine.stop import stop
+from corral.engine.transfers import Transfers
 from corral.errors import CorralError, NotFound, Unavailable, Unchanged, from_oserror
 from corral.images import Images
 from corral.kit.clock import Clock, SystemClock
@@ -51,7 +52,7 @@ class Engine:
         self.parts = parts
         self.config, self.host, self.events = parts.config, parts.host, parts.events
         self.images, self.volumes, self.networks = parts.images, parts.volumes, parts.networks
-        self.containers, self.execs = Containers(parts), Execs(parts)
+        self.containers, self.execs, self.transfers = Containers(parts), Execs(parts), Transfers(parts)
         self._lock = lock
 
     @classmethod
@@ -85,6 +86,7 @@ class Engine:
         parts = self.parts
         parts.closing = True
         parts.events.close()
+        await parts.images.disconnect()
         await parts.exits.close()  # ends that are told from now on are the next daemon's
         await parts.tasks.close()
         await parts.afterwork.close()
@@ -162,7 +164,7 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
         default_sysctls=default_sysctls(),
         registry=Registry(open_sqlite(f"{config.root}/engine.db")),
         events=Events(clock),
-        images=await Images.open(config.root, clock=clock),
+        images=await Images.open(config.root, clock=clock, remote=config.remote),
         volumes=Volumes(f"{config.root}/volumes"),
         networks=networks,
         runtimes=runtimes,

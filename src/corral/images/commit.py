@@ -55,7 +55,7 @@ async def commit(
 def _unpack(images: Images, upper: str, below: list[str]) -> Layer:
     """A container's writable layer, through a tar, into a new layer. Blocking."""
     with ReadAhead.of(lambda put: pack_layer(put, upper, below)) as tar:
-        return images.layers.unpack(tar, below, Limits())
+        return images.layers.unpack(tar, lambda: below, Limits())
 
 
 def pack_layer(put: Callable[[bytes], None], upper: str, below: list[str]) -> None:

@@ -1,11 +1,13 @@
-"""Draft: an image in the making. Its new layers are on disk but not recorded; leaving it unrecorded removes them.
+"""Draft: an image in the making. It holds each of its layers; leaving it without an image removes those that are new.
 
-Layers that the store has already are held meanwhile, so that removing another image cannot take them away.
+A new layer is known to the store at once, though not recorded before an image is: so two drafts that need the same
+layer share it.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -13,6 +15,7 @@ from msgspec.structs import replace
 from corral.images import config
 from corral.images.digests import chain_ids
 from corral.images.layers import Layer
+from corral.images.records import Change
 from corral.linux.streams import in_thread
 from corral.model.image import Image
 
@@ -25,9 +28,8 @@ class Draft:
 
     def __init__(self, images: Images) -> None:
         self._images = images
-        self._held: list[str] = []
-        self._new: dict[str, Layer] = {}
         self._stack: list[str] = []
+        self._surplus: list[Layer] = []
 
     async def __aenter__(self) -> Draft:
         return self
@@ -36,25 +38,28 @@ class Draft:
         await asyncio.shield(asyncio.ensure_future(self._leave()))
 
     async def _leave(self) -> None:
-        leftover, self._new = list(self._new.values()), {}
-        if leftover:
-            await in_thread("draft-cleanup", lambda: self._images.layers.remove(leftover))
-        for chain in self._held:
-            await self._images.release(chain)
+        surplus, self._surplus = self._surplus, []
+        if surplus:
+            await in_thread("draft-cleanup", lambda: self._images.layers.remove(surplus))
+        while self._stack:
+            await self._images.release(self._stack.pop())
 
     def hold(self, chain: str) -> bool:
         """Takes the next layer from the store, if it is there."""
         if self._images.layers.get(chain) is None:
             return False
         self._images.layers.hold(chain)
-        self._held.append(chain)
         self._stack.append(chain)
         return True
 
     def add(self, layer: Layer, chain: str) -> None:
-        """The next layer is new."""
-        self._new[chain] = replace(layer, chain=chain, parent=self._stack[-1] if self._stack else "")
-        self._stack.append(chain)
+        """The next layer is new; if another draft has brought it meanwhile, that one counts."""
+        if self.hold(chain):
+            self._surplus.append(layer)
+            return
+        parent = self._stack[-1] if self._stack else ""
+        self._images.add_layer(replace(layer, chain=chain, parent=parent))
+        self.hold(chain)
 
     def add_first(self, layer: Layer) -> str:
         """The only layer, or the lowest, is new; its diff id."""
@@ -63,24 +68,22 @@ class Draft:
 
     def dirs(self) -> list[str]:
         """The directories so far, the top first."""
-        found: list[str] = []
-        for chain in reversed(self._stack):
-            if chain not in self._new:
-                return found + self._images.layers.dirs(chain)
-            found.append(self._images.layers.dir_of(self._new[chain]))
-            if self._new[chain].opaque:
-                break
-        return found
+        return self._images.layers.dirs(self._stack[-1]) if self._stack else []
 
-    async def record(self, data: bytes, names: list[str], parent: str = "") -> Image:
-        """Makes it an image, with its names, in one transaction."""
+    async def record(
+        self,
+        data: bytes,
+        names: list[str],
+        parent: str = "",
+        *,
+        documents: Iterable[bytes] = (),
+        changes: Iterable[Change] = (),
+    ) -> Image:
+        """Makes it an image, with its names, in one transaction. Names with a digest are where it was pulled from.
+
+        `documents` are stored as blobs, and `changes` are records that belong to it.
+        """
         image = replace(config.parse(data), parent=parent)
-        chains = chain_ids(image.diff_ids)
-        sizes = [(self._new.get(chain) or self._images.layers.stack(chain)[-1]).size for chain in chains]
+        sizes = [self._images.layers.stack(chain)[-1].size for chain in chain_ids(image.diff_ids)]
         image = replace(image, layer_sizes=sizes, size=sum(sizes))
-        image, recorded = await self._images.record(
-            data, image, [self._new[chain] for chain in chains if chain in self._new], names
-        )
-        for chain in recorded:
-            del self._new[chain]
-        return image
+        return await self._images.record(data, image, names, documents=documents, changes=changes)

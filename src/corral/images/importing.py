@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from corral.errors import InvalidInput
 from corral.images import config as configs
 from corral.images.layers import Layer
-from corral.images.manifests import host_platform, split_platform
+from corral.images.platforms import host_platform, split_platform
 from corral.images.references import parse_tag
 from corral.linux.streams import Inbox, consume
 from corral.model.image import HistoryEntry, Image, ImageConfig
@@ -37,7 +37,7 @@ async def _unpack(images: Images, chunks: AsyncIterator[bytes]) -> Layer:
     made: list[Layer] = []
 
     def work(inbox: Inbox) -> None:
-        made.append(images.layers.unpack(inbox, [], images.limits, inbox.leave))
+        made.append(images.layers.unpack(inbox, list, images.limits, inbox.leave))
 
     try:
         await consume(chunks, work, name="import")

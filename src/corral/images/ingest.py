@@ -24,7 +24,7 @@ PIECE: Final = 1 << 20  # bytes read at once when a file is hashed again
 
 
 class Ingest:
-    """One scratch file. Blocking, for one thread at a time. Made by `Content.ingest`.
+    """One scratch file, at `path`. Blocking, for one thread at a time. Made by `Content.ingest`.
 
     `place` tells where the blob of a digest belongs; `placed` is called with the digest once it is there.
     """
@@ -32,7 +32,7 @@ class Ingest:
     def __init__(
         self, path: str, place: Callable[[str], str], placed: Callable[[str], None], *, named: bool, algorithm: str
     ) -> None:
-        self._path, self._place, self._placed, self._named = path, place, placed, named
+        self.path, self._place, self._placed, self._named = path, place, placed, named
         self._algorithm = algorithm
         self._hash = hashlib.new(algorithm)
         self.offset = 0
@@ -55,9 +55,9 @@ class Ingest:
                 raise BlockingIOError
             self.offset = _hash_into(self._hash, self._fd)
         except BlockingIOError:
-            raise Conflict(f"{os.path.basename(self._path)} is being written by another transfer") from None
+            raise Conflict(f"{os.path.basename(self.path)} is being written by another transfer") from None
         except OSError as error:
-            raise from_oserror(f"read {self._path}", error) from error
+            raise from_oserror(f"read {self.path}", error) from error
 
     def __enter__(self) -> Ingest:
         return self
@@ -87,7 +87,18 @@ class Ingest:
             self._hash = hashlib.new(self._algorithm)
             self.offset = _hash_into(self._hash, self._fd)
         except OSError as error:
-            raise from_oserror(f"truncate {self._path}", error) from error
+            raise from_oserror(f"truncate {self.path}", error) from error
+
+    def digest(self) -> str:
+        """Of what was written so far."""
+        return self._digest("")
+
+    def verify(self, digest: str) -> None:
+        """Compares what was written, for who reads it from `path` and wants no blob. InvalidInput, and it is gone."""
+        found = self._digest(digest)
+        if found != digest:
+            self.cancel()
+            raise InvalidInput(f"the content has the digest {found}, not {digest} as promised")
 
     def commit(self, digest: str = "") -> str:
         """Makes the bytes a durable blob; its digest. The ingest is over then.
@@ -95,17 +106,16 @@ class Ingest:
         With a `digest` they must have it: InvalidInput if not, and they are gone. NoSpace or HostError if the disk
         fails; then they are still there.
         """
-        found = self._digest(digest)
-        if digest and found != digest:
-            self.cancel()
-            raise InvalidInput(f"the content has the digest {found}, not {digest} as promised")
+        if digest:
+            self.verify(digest)
+        found = digest or self._digest("")
         place = self._place(found)
         try:
             if os.path.exists(place):
-                os.unlink(self._path)
+                os.unlink(self.path)
             else:
                 os.fsync(self._fd)
-                os.rename(self._path, place)
+                os.rename(self.path, place)
                 sync_directory(os.path.dirname(place))
         except OSError as error:
             raise from_oserror(f"store the blob {found}", error) from error
@@ -122,7 +132,7 @@ class Ingest:
         try:
             _hash_into(other, self._fd)
         except OSError as error:
-            raise from_oserror(f"read {self._path}", error) from error
+            raise from_oserror(f"read {self.path}", error) from error
         return f"{algorithm}:{other.hexdigest()}"
 
     def close(self) -> None:
@@ -135,7 +145,7 @@ class Ingest:
         """Ends it and removes what was written. Done already is fine."""
         if self._fd >= 0:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)
+                os.unlink(self.path)
             self._close_file()
 
     def _close_file(self) -> None:

@@ -133,20 +133,29 @@ class Layers:
                 dropped += self.release(dropped[-1].parent)
         return dropped
 
+    def diffs(self) -> set[str]:
+        """The diff ids of all layers."""
+        return {layer.diff for layer in self._layers.values()}
+
     def add(self, layer: Layer) -> None:
-        """A new layer, whose record is durable. Nobody holds it yet."""
+        """A new layer, whose parent is here. Nobody holds it yet."""
         self._layers[layer.chain] = self._places[layer.place] = layer
         self.hold(layer.parent)
 
     # Files.
 
     def unpack(
-        self, chunks: Iterable[bytes], below: Sequence[str], limits: Limits, stop: Callable[[], None] | None = None
+        self,
+        chunks: Iterable[bytes],
+        below: Callable[[], Sequence[str]],
+        limits: Limits,
+        stop: Callable[[], None] | None = None,
     ) -> Layer:
         """Unpacks a tar, compressed or not, into a new place; `chain` and `parent` are still empty. Blocking.
 
-        `below` are the directories under it, the top first: directories that the tar uses without listing them look
-        as there. `stop` wakes `chunks` when unpacking fails. On any error nothing is left behind.
+        `below` gives the directories under it, the top first: directories that the tar uses without listing them look
+        as there. It may wait for layers that are being unpacked; it is asked only when needed. `stop` wakes `chunks`
+        when unpacking fails. On any error nothing is left behind.
         """
         name = os.urandom(5).hex()
         place = f"{self._root}/{name}"
@@ -156,16 +165,17 @@ class Layers:
         options = UnpackOptions(
             overlay=True,
             limits=limits,
-            implied=lambda path: _like(below, path),
+            implied=lambda path: _like(below(), path),
             displace=recipe.displace,
             written=recipe.written,
         )
         try:
-            os.mkdir(f"{place}/diff")
-            scaffold.dress_like_root(f"{place}/diff", below)
+            os.mkdir(f"{place}/diff", 0o755)
             with ReadAhead(hasher.through(decompressed(chunks)), stop) as plain:
                 unpacked = extract(plain, f"{place}/diff", options, recipe.raw)
             recipe.finish()
+            if not unpacked.root_listed:
+                scaffold.dress_like_root(f"{place}/diff", below())
         except BaseException:
             recipe.close()
             remove_tree(place)

@@ -8,14 +8,14 @@ import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from corral.errors import InvalidInput
 from corral.images import commit as committing
-from corral.images import importing, removal
+from corral.images import digests, importing, removal
 from corral.images import load as loading
 from corral.images.catalog import Catalog, Name
 from corral.images.changes import changes, size_of_tree
@@ -24,8 +24,10 @@ from corral.images.digests import chain_ids
 from corral.images.draft import Draft
 from corral.images.layers import Layer, Layers
 from corral.images.load import Loaded, LoadEvent
+from corral.images.origins import BLOBS, MANIFEST, Origins
 from corral.images.records import Change, Records
 from corral.images.references import parse_tag
+from corral.images.remote.config import RemoteConfig
 from corral.images.removal import Removed, Users
 from corral.images.rootfs import RootFilesystems
 from corral.images.save import Chosen, choose, save
@@ -36,6 +38,9 @@ from corral.linux.idmap import IdMaps
 from corral.linux.streams import in_thread, produce
 from corral.model.image import Change as FileChange
 from corral.model.image import Image, ImageConfig
+
+if TYPE_CHECKING:
+    from corral.images.remote.door import Remote
 
 T = TypeVar("T")
 log = logging.getLogger("corral")
@@ -57,24 +62,30 @@ class Images:
     Changes are made one after the other, each recorded in one transaction; memory follows the record.
     """
 
-    def __init__(self, root: str, clock: Clock, limits: Limits) -> None:
+    def __init__(self, root: str, clock: Clock, limits: Limits, remote: RemoteConfig) -> None:
         self.clock, self.limits = clock, limits
+        self._remote_config = remote
+        self._remote: Remote | None = None
         self._root = root
         os.makedirs(root, mode=0o711, exist_ok=True)
         self._records = Records(f"{root}/images.db")
         self.content = Content(f"{root}/content")
         self.scratch = f"{root}/content/ingest"
         self._catalog = Catalog()
-        self.content.holders.append(lambda: list(self._catalog.images))
+        self.origins = Origins()
+        self._fresh: set[str] = set()  # chain ids of layers without a record yet
+        self.content.holders.append(lambda: [*builtins.list(self._catalog.images), *self.origins.needed()])
         self.layers = Layers(f"{root}/layers", self._read())
         self.rootfs = RootFilesystems(f"{root}/rootfs", f"{root}/trash", self.layers)
         self._lock = asyncio.Lock()
         self.swept: asyncio.Future[None]  # done when the leftovers of a crash are deleted; nothing waits for it
 
     @classmethod
-    async def open(cls, root: str, *, clock: Clock, limits: Limits | None = None) -> Images:
+    async def open(
+        cls, root: str, *, clock: Clock, limits: Limits | None = None, remote: RemoteConfig | None = None
+    ) -> Images:
         """Those of the instance in `root`; what a crash left half-made goes. Unavailable if a daemon has them."""
-        images = cls(f"{root}/images", clock, limits or Limits())
+        images = cls(f"{root}/images", clock, limits or Limits(), remote or RemoteConfig())
         try:
             await images._sweep()
         except BaseException:
@@ -86,6 +97,20 @@ class Images:
         """Lets go of the directory. Mounted root file systems stay."""
         self._records.close()
 
+    @property
+    def remote(self) -> Remote:
+        """The door to registries, whose code is loaded at its first use."""
+        if self._remote is None:
+            from corral.images.remote.door import Remote
+
+            self._remote = Remote(self, self._remote_config)
+        return self._remote
+
+    async def disconnect(self) -> None:
+        """Ends what is under way to and from registries."""
+        if self._remote is not None:
+            await self._remote.close()
+
     def _read(self) -> builtins.list[Layer]:
         """Fills the catalog; gives the layers."""
         layers, names = [], []
@@ -94,6 +119,8 @@ class Images:
                 layers.append(msgspec.json.decode(value, type=Layer))
             elif kind == "image":
                 self._catalog.images[key] = msgspec.json.decode(value, type=Image)
+            elif kind in (BLOBS, MANIFEST):
+                self.origins.read(kind, key, value)
             else:
                 names.append((key, msgspec.json.decode(value, type=Name)))
         for ref, name in names:
@@ -111,6 +138,9 @@ class Images:
 
     # Asking.
 
+    def __contains__(self, image_id: str) -> bool:
+        return image_id in self._catalog.images
+
     def get(self, ref: str) -> Image:
         """By name, name@digest, id or the start of an id. NotFound "No such image: busybox:latest"; InvalidInput."""
         return self._catalog.find(ref)
@@ -120,9 +150,13 @@ class Images:
         return self._catalog.newest_first()
 
     def named(self, tag: str) -> str:
-        """The id of the image that has this full name now, "" if none."""
-        name = self._catalog.tags.get(tag)
+        """The id of the image that has this full name (a tag, or with a digest) now, "" if none."""
+        name = self._catalog.tags.get(tag) or self._catalog.digests.get(tag)
         return name.image if name else ""
+
+    def repository(self, name: str) -> builtins.list[str]:
+        """The full names with a tag of one repository ("docker.io/library/busybox"), sorted."""
+        return self._catalog.repository(name)
 
     def size_of(self, image_id: str) -> int:
         """The unpacked bytes of all layers of an image; 0 if it is gone."""
@@ -165,11 +199,15 @@ class Images:
 
         async def work() -> builtins.list[Removed]:
             plan = removal.plan_removal(self._catalog, ref, force=force, prune=prune, users=used_by)
-            names = [Change("digest" if "@" in name else "tag", name, None) for name in plan.untag]
-            await self._write([*names, *(Change("image", image_id, None) for image_id in plan.delete)])
+            names = [Change(_kind(name), name, None) for name in plan.untag]
+            images = [Change("image", image_id, None) for image_id in plan.delete]
+            kept = [found.digest for image_id in plan.delete if (found := self.origins.manifest(image_id))]
+            await self._write([*names, *images, *self.origins.forget(image_ids=plan.delete)])
             for name in plan.untag:
                 self._catalog.set_name(name, None)
-            return [gone for step in plan.steps for gone in (step, *await self._deleted(step.deleted))]
+            gone = [gone for step in plan.steps for gone in (step, *await self._deleted(step.deleted))]
+            await asyncio.to_thread(self.content.collect, [*plan.delete, *kept])
+            return gone
 
         return await self._alone(work)
 
@@ -179,7 +217,6 @@ class Images:
             return []
         dropped = self.layers.release(top(self._catalog.images[image_id]))
         self._catalog.drop(image_id)
-        await asyncio.to_thread(self.content.collect, [image_id])
         await self._forget(dropped)
         return [Removed(deleted=layer.chain) for layer in dropped]
 
@@ -228,45 +265,69 @@ class Images:
         """An image in the making."""
         return Draft(self)
 
+    def add_layer(self, layer: Layer) -> None:
+        """A new layer, for drafts to share. Its record comes with the first image that has it."""
+        self.layers.add(layer)
+        self._fresh.add(layer.chain)
+
     async def record(
-        self, data: bytes, image: Image, layers: Iterable[Layer], names: Iterable[str]
-    ) -> tuple[Image, builtins.list[str]]:
-        """Makes a drafted image, its new layers and its names durable in one transaction.
+        self,
+        data: bytes,
+        image: Image,
+        names: Iterable[str],
+        *,
+        documents: Iterable[bytes] = (),
+        changes: Iterable[Change] = (),
+    ) -> Image:
+        """Makes a drafted image, its layers and its names durable in one transaction; the image as it is now."""
+        more, kept = builtins.list(changes), [data, *documents]
 
-        The image as it is now, and the chain ids of those layers that were not there already.
-        """
-
-        async def work() -> tuple[Image, builtins.list[str]]:
-            with self.content.pinned(image.id):
+        async def work() -> Image:
+            with self.content.pinned(*(digests.of(one) for one in kept)):
                 return await pinned()
 
-        async def pinned() -> tuple[Image, builtins.list[str]]:
-            fresh = [layer for layer in layers if self.layers.get(layer.chain) is None]
-            await in_thread("sync", lambda: self._make_durable(data, bool(fresh)))
+        async def pinned() -> Image:
+            fresh = [chain for chain in chain_ids(image.diff_ids) if chain in self._fresh]
+            await in_thread("sync", lambda: self._make_durable(kept, bool(fresh)))
             now = self.clock.now()
             stored = self._catalog.images.get(image.id, image)
             named = {name: Name(image.id, now) for name in names}
             await self._write(
                 [
-                    *(Change("layer", layer.chain, msgspec.json.encode(layer)) for layer in fresh),
+                    *(Change("layer", chain, msgspec.json.encode(self.layers.stack(chain)[-1])) for chain in fresh),
                     Change("image", image.id, msgspec.json.encode(_bare(stored))),
-                    *(Change("tag", ref, msgspec.json.encode(name)) for ref, name in named.items()),
+                    *(Change(_kind(ref), ref, msgspec.json.encode(name)) for ref, name in named.items()),
+                    *more,
                 ]
             )
-            for layer in fresh:
-                self.layers.add(layer)
+            self._fresh.difference_update(fresh)
             if image.id not in self._catalog.images:
                 self.layers.hold(top(image))
                 self._catalog.add(image)
             for ref, name in named.items():
                 self._catalog.set_name(ref, name)
-            return self._catalog.images[image.id], [layer.chain for layer in fresh]
+            return self._catalog.images[image.id]
 
         return await self._alone(work)
 
-    def _make_durable(self, data: bytes, whole: bool) -> None:
-        """The configuration; and with `whole` all files that were unpacked. Blocking."""
-        self.content.put(data)
+    async def remember(self, changes: Callable[[], builtins.list[Change]]) -> None:
+        """Writes records that belong to images there are: names with a digest, origins. `changes` is asked when it is
+        its turn."""
+
+        async def work() -> None:
+            found = changes()
+            if found:
+                await self._write(found)
+            for change in found:
+                if change.kind in ("tag", "digest") and change.value is not None:
+                    self._catalog.set_name(change.key, msgspec.json.decode(change.value, type=Name))
+
+        await self._alone(work)
+
+    def _make_durable(self, documents: Iterable[bytes], whole: bool) -> None:
+        """The configuration and its like; and with `whole` all files that were unpacked. Blocking."""
+        for data in documents:
+            self.content.put(data)
         if whole:
             fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -362,6 +423,7 @@ class Images:
 
     async def _write(self, changes: builtins.list[Change]) -> None:
         await asyncio.to_thread(self._records.write, changes)
+        self.origins.apply(changes)
 
     async def release(self, chain: str) -> None:
         """One less needs a layer; what nobody needs any more is deleted."""
@@ -374,9 +436,16 @@ class Images:
 
     async def _forget(self, layers: builtins.list[Layer]) -> None:
         """Deletes layers that left the index: first the records, so that a crash in between leaves only strays."""
-        if layers:
-            await self._write([Change("layer", layer.chain, None) for layer in layers])
-            await in_thread("remove-layers", lambda: self.layers.remove(layers))
+        if not layers:
+            return
+        recorded = [layer for layer in layers if layer.chain not in self._fresh]
+        self._fresh.difference_update(layer.chain for layer in layers)
+        left = self.layers.diffs()
+        changes = [Change("layer", layer.chain, None) for layer in recorded]
+        changes += self.origins.forget(diff_ids={layer.diff for layer in layers} - left)
+        if changes:
+            await self._write(changes)
+        await in_thread("remove-layers", lambda: self.layers.remove(layers))
 
 
 def _remove_all(paths: Iterable[str]) -> None:
@@ -385,6 +454,10 @@ def _remove_all(paths: Iterable[str]) -> None:
             remove_tree(path)
         except OSError as error:  # the next start tries again
             log.warning("could not remove the leftover %s: %s", path, error)
+
+
+def _kind(ref: str) -> str:
+    return "digest" if "@" in ref else "tag"
 
 
 def _bare(image: Image) -> Image:

@@ -12,7 +12,8 @@ from corral.errors import InvalidInput
 from corral.images import config, digests
 from corral.images.digests import Hasher, chain_ids
 from corral.images.layers import Layer
-from corral.images.manifests import Item, host_platform, parse_docker, parse_layout, promised_digest, split_platform
+from corral.images.manifests import Item, parse_docker, parse_layout, promised_digest
+from corral.images.platforms import host_platform, split_platform
 from corral.images.spool import Spool
 from corral.kit.ids import short
 from corral.linux.archive import remove_tree
@@ -149,7 +150,7 @@ async def _load_layer(images: Images, spool: Spool, name: str, below: list[str],
 
     def unpack() -> Layer:
         source = hasher.through(chunks()) if hasher else chunks()
-        layer = images.layers.unpack(source, below, images.limits)
+        layer = images.layers.unpack(source, lambda: below, images.limits)
         for _ in source:  # what stands behind the compressed data counts for the digest
             pass
         if hasher and hasher.digest() != promised:

@@ -10,7 +10,6 @@ Since Docker 25 an archive has both, over the same blobs.
 
 from __future__ import annotations
 
-import platform as host
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ import msgspec
 
 from corral.errors import InvalidInput, NotFound
 from corral.images import digests
+from corral.images.platforms import Platform, best, host_level, split_platform
 from corral.images.references import check_digest, parse
 from corral.model.container import Struct
 
@@ -136,26 +136,15 @@ def _choose(read: Callable[[str], bytes], descriptor: Descriptor, wanted: str, d
     if depth == 0:
         raise InvalidInput("invalid archive: too many indexes inside each other")
     inner = _decode(_blob(read, descriptor), _Index, f"index {descriptor.digest}").manifests
-    inner = [d for d in inner if _is_image(d)]
-    for candidate in sorted(inner, key=lambda d: _distance(d, wanted)):
-        if _distance(candidate, wanted) < 3:
-            return _choose(read, candidate, wanted, depth - 1)
-    raise NotFound(f"image index {descriptor.digest} was found but it has no image for the platform {wanted}")
+    found = best([d for d in inner if _is_image(d)], _platform, split_platform(wanted), host_level())
+    if found is None:
+        raise NotFound(f"image index {descriptor.digest} was found but it has no image for the platform {wanted}")
+    return _choose(read, found, wanted, depth - 1)
 
 
-def _distance(descriptor: Descriptor, wanted: str) -> int:
-    """0 is exactly the platform, 1 is it with another variant, 2 says nothing, 3 is another one.
-
-    >>> one = Descriptor("", 0, platform=_Platform("arm64", "linux", "v8"))
-    >>> _distance(one, "linux/arm64/v8"), _distance(one, "linux/arm64"), _distance(one, "linux/amd64")
-    (0, 1, 3)
-    """
-    if descriptor.platform is None or not descriptor.platform.os:
-        return 2
-    system, architecture, variant = split_platform(wanted)
-    if (descriptor.platform.os, descriptor.platform.architecture) != (system, architecture):
-        return 3
-    return 0 if descriptor.platform.variant == variant else 1
+def _platform(descriptor: Descriptor) -> Platform | None:
+    found = descriptor.platform
+    return Platform(found.os, found.architecture, found.variant) if found else None
 
 
 def _names(descriptor: Descriptor) -> list[str]:
@@ -188,32 +177,6 @@ def promised_digest(name: str) -> str:
         return check_digest(f"{parts[1]}:{parts[2]}")
     except InvalidInput:
         return ""
-
-
-# Platforms.
-
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "loongarch64": "loong64"}
-
-
-def host_platform() -> str:
-    """This machine's, as "linux/amd64"."""
-    machine = host.machine()
-    return f"linux/{_MACHINES.get(machine, machine)}" + ("/v7" if machine == "armv7l" else "")
-
-
-def split_platform(text: str) -> tuple[str, str, str]:
-    """System, architecture and variant. InvalidInput if it is none.
-
-    >>> split_platform("linux/arm/v7"), split_platform("linux/amd64"), split_platform("amd64")
-    (('linux', 'arm', 'v7'), ('linux', 'amd64', ''), ('linux', 'amd64', ''))
-    """
-    parts = text.lower().split("/")
-    if len(parts) > 3 or not all(part.replace("_", "").replace("-", "").replace(".", "").isalnum() for part in parts):
-        raise InvalidInput(f'"{text}": unknown operating system or architecture: invalid argument')
-    if len(parts) == 1:
-        parts = ["linux", *parts] if parts[0] != "linux" else host_platform().split("/")
-    parts[1] = _MACHINES.get(parts[1], parts[1])
-    return parts[0], parts[1], parts[2] if len(parts) > 2 else ""
 
 
 # Writing.

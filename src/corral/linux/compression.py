@@ -1,6 +1,6 @@
 """Compression: recognise it by its first bytes and undo it, chunk by chunk.
 
-gzip, bzip2 and xz; zstd where the module `zstandard` is installed. A stream that ends early or is damaged raises
+gzip, bzip2, xz and zstd. A stream that ends early or is damaged raises
 InvalidInput. Several gzip members or xz streams behind each other count as one, as the programs do it.
 """
 
@@ -11,6 +11,7 @@ import importlib
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any, Protocol
 
 from corral.errors import InvalidInput, Unsupported
@@ -23,6 +24,7 @@ _MAGIC = {
 }
 _SLICE = 1 << 16  # compressed bytes at a time: a bomb cannot blow up a whole chunk at once
 _OUT = 1 << 20
+_WINDOW_LOG = 27  # 128 MB, what the zstd program takes without being asked
 
 
 def detect(head: bytes) -> str:
@@ -49,29 +51,37 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
+@cache
+def _gzip() -> Any:
+    """Intel's implementation where it is installed, four times as fast at decompressing and ten times at compressing;
+    else Python's own. Both have the same interface."""
+    try:
+        return importlib.import_module("isal.isal_zlib")
+    except ImportError:
+        return zlib
+
+
+_LEVELS = {"isal.isal_zlib": 3, "zlib": 4}
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+def gzip_compressor() -> Callable[[bytes], bytes]:
+    """Give it the data piece by piece, then b"" for the end; the same data in the same pieces gives the same bytes.
+
+    >>> compress = gzip_compressor()
+    >>> b"".join(decompressed([compress(b"abc") + compress(b"")]))
+    b'abc'
+    """
+    module = _gzip()
+    inner = module.compressobj(_LEVELS[module.__name__], zlib.DEFLATED, _GZIP)
+    return lambda data: bytes(inner.compress(data) if data else inner.flush())
+
+
 class _Zlib:
     """zlib's decompressor with the manners of the others: it keeps what it has not looked at."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(16 + zlib.MAX_WBITS)
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
-
-
-class _Zstd:
-    """zstandard's decompressor, which has no bound on its output but small frames."""
-
-    def __init__(self, module: Any) -> None:
-        self._inner = module.ZstdDecompressor().decompressobj()
+        self._inner = _gzip().decompressobj(_GZIP)
 
     @property
     def eof(self) -> bool:
@@ -82,23 +92,53 @@ class _Zstd:
         return bytes(self._inner.unused_data)
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        return bytes(self._inner.decompress(data)) if data else b""
+        return bytes(self._inner.decompress(self._inner.unconsumed_tail + data, max_length))
 
 
-def _zstd() -> Callable[[], _Decoder]:
+def _zstd(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Several frames behind each other count as one stream, in bounded parts and with a bounded window."""
+    try:
+        module = importlib.import_module("compression.zstd")
+    except ImportError:
+        yield from _zstandard(pieces)
+        return
+    options = {module.DecompressionParameter.window_log_max: _WINDOW_LOG}
+    yield from _decompress("zstd", pieces, lambda: module.ZstdDecompressor(options=options), module.ZstdError)
+
+
+def _zstandard(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """With the package that Pythons before 3.14 need. Its reader asks for input, and bounds its output."""
     try:
         module = importlib.import_module("zstandard")
     except ImportError:
         raise Unsupported("zstd compression needs the Python package zstandard: pip install zstandard") from None
-    return lambda: _Zstd(module)
+    decompressor = module.ZstdDecompressor(max_window_size=1 << _WINDOW_LOG)
+    reader = decompressor.stream_reader(_Pieces(pieces), read_size=_SLICE, read_across_frames=True)
+    while True:
+        try:
+            out = reader.read(_OUT)
+        except module.ZstdError as error:
+            raise InvalidInput(f"damaged zstd stream: {str(error).lower()}") from error
+        if not out:
+            return
+        yield out
 
 
-def _decoders(name: str) -> Callable[[], _Decoder]:
-    """A maker of decoders for one member each."""
-    if name == "zstd":
-        return _zstd()
-    table: dict[str, Callable[[], Any]] = {"gzip": _Zlib, "bzip2": bz2.BZ2Decompressor, "xz": lzma.LZMADecompressor}
-    return table[name]
+class _Pieces:
+    """An iterator as a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, size: int) -> bytes:
+        return next(self._pieces, b"")
+
+
+_DECODERS: dict[str, Callable[[], _Decoder]] = {
+    "gzip": _Zlib,
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lzma.LZMADecompressor,
+}
 
 
 def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -120,7 +160,11 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield head
         yield from source
         return
-    yield from _decompress(name, _sliced(head, source))
+    pieces = _sliced(head, source)
+    if name == "zstd":
+        yield from _zstd(pieces)
+    else:
+        yield from _decompress(name, pieces, _DECODERS[name], zlib.error if name != "gzip" else _gzip().error)
 
 
 def _sliced(head: bytes, source: Iterator[bytes]) -> Iterator[bytes]:
@@ -129,8 +173,10 @@ def _sliced(head: bytes, source: Iterator[bytes]) -> Iterator[bytes]:
         yield from (chunk[at : at + _SLICE] for at in range(0, len(chunk), _SLICE))
 
 
-def _decompress(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    make = _decoders(name)
+def _decompress(
+    name: str, pieces: Iterator[bytes], make: Callable[[], _Decoder], damage: type[Exception]
+) -> Iterator[bytes]:
+    """`make` gives a decoder for each member; `damage` is what it raises besides the usual."""
     decoder: _Decoder | None = make()
     for piece in pieces:
         while piece:
@@ -142,19 +188,19 @@ def _decompress(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
                     if not piece:
                         break
                 decoder = make()
-            yield from _all_of(name, decoder, piece)
+            yield from _all_of(name, decoder, piece, damage)
             piece = decoder.unused_data if decoder.eof else b""
             decoder = None if decoder.eof else decoder
     if decoder is not None:
         raise InvalidInput(f"damaged {name} stream: unexpected EOF")
 
 
-def _all_of(name: str, decoder: _Decoder, piece: bytes) -> Iterator[bytes]:
+def _all_of(name: str, decoder: _Decoder, piece: bytes, damage: type[Exception]) -> Iterator[bytes]:
     """What one piece gives, in bounded parts."""
     while True:
         try:
             out = decoder.decompress(piece, _OUT)
-        except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
+        except (damage, lzma.LZMAError, OSError, EOFError, ValueError) as error:
             raise InvalidInput(f"damaged {name} stream: {str(error).lower()}") from error
         if out:
             yield out

@@ -64,10 +64,12 @@ class UnpackOptions:
 
 @dataclass
 class Unpacked:
-    """How much it was: bytes of regular files, and entries. `skipped` names attributes the file system refused."""
+    """How much it was: bytes of regular files, and entries. `skipped` names attributes the file system refused;
+    `root_listed`: the archive says how the root directory itself looks."""
 
     size: int = 0
     entries: int = 0
+    root_listed: bool = False
     skipped: list[str] = field(default_factory=list)
 
 
@@ -144,6 +146,7 @@ class Unpacker:
         if entry.kind != "dir":
             raise InvalidInput(f"archive breaks out of its directory: invalid entry name {entry.name!r}")
         if self._options.root_entry:
+            self._result.root_listed = True
             self._dress_directory("", entry, entry.mtime)
 
     def _directory(self, parent: int, base: str, path: str, entry: Entry) -> None:

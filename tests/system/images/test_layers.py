@@ -35,7 +35,7 @@ class Stack:
 
     def add(self, *members: object) -> None:
         data = tar(*members)  # type: ignore[arg-type]
-        layer = self.layers.unpack(chunked(data), self.dirs, Limits())
+        layer = self.layers.unpack(chunked(data), lambda: self.dirs, Limits())
         assert b"".join(self.layers.tar(layer)) == data
         self.dirs.insert(0, self.layers.dir_of(layer))
         self.tars.append(data)
@@ -109,7 +109,7 @@ def test_whiteout_and_new_thing_of_the_same_name(stack: Stack, order: int) -> No
 def test_an_opaque_root_hides_all_below(stack: Stack) -> None:
     stack.add(member("old", data=b"1"))
     data = tar(member(".wh..wh..opq"), member("new", data=b"1"))
-    assert stack.layers.unpack([data], stack.dirs, Limits()).opaque
+    assert stack.layers.unpack([data], lambda: stack.dirs, Limits()).opaque
 
 
 def test_bookkeeping_of_other_drivers_is_left_out(stack: Stack) -> None:
@@ -220,7 +220,7 @@ def test_a_committed_layer_is_the_same_tree(stack: Stack) -> None:
     out: list[bytes] = []
     pack_layer(out.append, stack.upper, stack.dirs)
     assert len({b"".join(out)} | {_packed(stack)}) == 1  # always the same bytes
-    layer = stack.layers.unpack(out, stack.dirs, Limits())
+    layer = stack.layers.unpack(out, lambda: stack.dirs, Limits())
     stack.dirs.insert(0, stack.layers.dir_of(layer))
     again = stack.mount()
     os.chmod(stack.upper, os.stat(stack.dirs[0]).st_mode & 0o7777)

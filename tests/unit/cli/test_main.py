@@ -12,7 +12,7 @@ from corral.cli.main import main
     [
         (["pss"], 1, "Did you mean `corral ps`?"),
         (["zzzzzz"], 1, "All commands: corral help"),
-        (["--root", "/r", "pull", "x"], 1, "docker -H unix:///r/run/docker.sock pull x"),
+        (["--root", "/r", "compose", "x"], 1, "docker -H unix:///r/run/docker.sock compose x"),
         (["--root", "/r", "run", "--gpus", "all", "x"], 125, "docker -H unix:///r/run/docker.sock run …"),
         (["run"], 1, '"corral run" requires at least 1 argument.'),
         (["--verbose", "ps"], 125, "unknown flag: --verbose"),

@@ -34,13 +34,12 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.key)
 def test_every_key_is_a_flag_and_its_default_can_be_written_down(setting: object) -> None:
-    from corral.cli.settings import FLAG, LIST, NUMBER, Setting
+    from corral.cli.settings import FLAG, LIST, NUMBER, TABLE, Setting
 
     assert isinstance(setting, Setting)
     assert f"--{setting.key}" in {name for option in VERBS["up"].options for name in option.names}
-    written = {FLAG: str(setting.default).lower(), NUMBER: setting.default, LIST: setting.default}.get(
-        setting.kind, f'"{setting.default}"'
-    )
+    plain = dict.fromkeys((NUMBER, LIST, TABLE), setting.default)
+    written = {FLAG: str(setting.default).lower(), **plain}.get(setting.kind, f'"{setting.default}"')
     words = parse_file("c", f"{setting.key} = {written}")[setting.key]
     given = parse(VERBS["up"], [f"--{setting.key}={word}" for word in words])
     assert given.list(setting.key) == words

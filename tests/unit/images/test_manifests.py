@@ -16,11 +16,10 @@ from corral.images.manifests import (
     build_docker,
     build_index,
     build_manifest,
-    host_platform,
     parse_docker,
     parse_layout,
-    split_platform,
 )
+from corral.images.platforms import host_platform, split_platform
 
 LAYER = "sha256:" + "1" * 64
 CONFIG = b'{"config":1}'

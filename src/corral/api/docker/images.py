@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from corral.api.docker import registries
 from corral.api.docker.answers import JSON, TAR, done, failure, message, primed, reply
 from corral.api.docker.at import name_of, platform_of, version_of
 from corral.api.docker.changes import apply_changes
@@ -139,8 +140,8 @@ async def _load(engine: Engine, request: Request, platform: str) -> AsyncIterato
 async def image_create(api: DockerApi, request: Request) -> Answer:
     """A pull (`fromImage`), or an import (`fromSrc`)."""
     query = request.query
-    if name := query.get("fromImage"):
-        raise Unsupported(_no_pull(name, query.get("tag")))
+    if query.get("fromImage"):
+        return await registries.pull(api, request)
     source = query.get("fromSrc")
     if source != "-":
         raise Unsupported(f'importing from "{source}" is not offered yet: fetch it, and send it with `docker import -`')
@@ -157,18 +158,3 @@ async def image_create(api: DockerApi, request: Request) -> Answer:
         api.engine.parts.tell_image("tag", image.id, familiar(tag))
     api.engine.parts.tell_image("import", image.id)
     return Response(200, JSON, message(status=image.id))
-
-
-def _no_pull(name: str, tag: str) -> str:
-    """Why there is no pull, and what works.
-
-    >>> _no_pull("docker.io/library/busybox", "latest")
-    'pull access denied for busybox:latest: pulling from registries is not available yet; bring the image in with \
-`docker load` or `docker import`'
-    """
-    name = familiar(name)
-    joined = f"{name}@{tag}" if ":" in tag else with_tag(name, tag) if "@" not in name else name
-    return (
-        f"pull access denied for {joined}: pulling from registries is not available yet; "
-        "bring the image in with `docker load` or `docker import`"
-    )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from corral import __version__
 from corral.api.docker.answers import reply
 from corral.api.docker.versions import NEWEST, OLDEST, show
-from corral.errors import Unsupported
 from corral.http.message import Request, Response
 
 if TYPE_CHECKING:
@@ -88,7 +87,3 @@ def version_json(host: HostInfo) -> Json:
         "KernelVersion": host.kernel,
         "BuildTime": "",
     }
-
-
-async def auth(api: DockerApi, request: Request) -> Response:
-    raise Unsupported("logging in to a registry is not available yet: Corral does not pull or push")

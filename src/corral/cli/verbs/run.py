@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 def make(session: Session, options: Parsed, body: dict[str, Any]) -> str:
     """Creates the container: its id. The id file is claimed first, so that two runs cannot share it."""
     path = options.text("cidfile")
-    query = {"name": options.text("name"), "platform": options.text("platform")}
     file = -1
     if path:
         try:
@@ -29,20 +28,47 @@ def make(session: Session, options: Parsed, body: dict[str, Any]) -> str:
         except OSError as error:
             raise Failure(f"corral: container ID file {path}: {error.strerror}", 125) from None
     try:
-        made = session.client.call("POST", "/containers/create", query, body)
+        made = _created(session, options, body)
         if path:
             os.write(file, made["Id"].encode())
-    except ApiError as error:
+    except Failure:
         if path:
             os.unlink(path)
-        hint = " (images are not pulled yet: corral load, corral import)" if error.status == 404 else ""
-        raise Failure(f"corral: {error.message}{hint}", 125) from None
+        raise
     finally:
         if path:
             os.close(file)
     for warning in made.get("Warnings") or []:
         session.warn(f"WARNING: {warning}")
     return str(made["Id"])
+
+
+def _created(session: Session, options: Parsed, body: dict[str, Any]) -> dict[str, Any]:
+    """The daemon's answer; an image that is missing is pulled, unless --pull says otherwise."""
+    query = {"name": options.text("name"), "platform": options.text("platform")}
+    when, image = options.text("pull", "missing"), body["Image"]
+    if when not in ("always", "missing", "never"):
+        raise Failure(f'corral: invalid pull option: \'{when}\': must be one of "always", "missing" or "never"', 125)
+    try:
+        if when == "always":
+            _pull(session, options, image)
+        try:
+            return dict(session.client.call("POST", "/containers/create", query, body))
+        except ApiError as error:
+            if error.status != 404 or when != "missing" or not error.reason.startswith("No such image"):
+                raise
+        session.warn(f"Unable to find image '{image}' locally")
+        _pull(session, options, image)
+        return dict(session.client.call("POST", "/containers/create", query, body))
+    except Failure as error:
+        raise Failure(f"corral: {error.message}", 125) from None
+
+
+def _pull(session: Session, options: Parsed, image: str) -> None:
+    """The progress goes where errors go: stdout is the program's."""
+    from corral.cli.verbs.registries import pull_image
+
+    pull_image(session, image, platform=options.text("platform"), quiet=options.on("quiet"), fd=2)
 
 
 def create(session: Session, options: Parsed) -> int:

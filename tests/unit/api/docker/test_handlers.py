@@ -338,10 +338,6 @@ class TestImages:
         ]
         assert [(user.id, user.running) for user in images.users_of(api.engine, IMAGE.id)] == [(WEB.id, True)]
 
-    async def test_pull_says_what_works_instead(self) -> None:
-        with pytest.raises(Unsupported, match=r"pulling from registries is not available yet.*docker load"):
-            await images.image_create(make_api(), ask("POST", "/images/create", fromImage="nginx", tag="latest"))
-
     async def test_import(self) -> None:
         api = make_api(images={"import_rootfs": IMAGE})
         request = ask("POST", "/images/create", fromSrc="-", repo="x", tag="1", changes='CMD ["a"]', message="m")

@@ -1,0 +1,113 @@
+"""The door to registries: pull, push, login, search. Made at the first use, see `Images.remote`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from corral.images.platforms import check_platform
+from corral.images.references import Reference
+from corral.images.remote.cancel import Cancel
+from corral.images.remote.config import RemoteConfig
+from corral.images.remote.endpoints import plan_endpoints
+from corral.images.remote.hub import Hub
+from corral.images.remote.inspecting import describe
+from corral.images.remote.login import login
+from corral.images.remote.progress import Report
+from corral.images.remote.pull import pull_tag
+from corral.images.remote.push import Push, chosen
+from corral.images.remote.refusal import explain_pull
+from corral.images.remote.repository import Repository
+from corral.images.remote.search import search
+from corral.images.remote.shared import Shared
+from corral.images.remote.threads import blocking
+from corral.model.transfer import ANYBODY, Credentials, Description, Hit, Note
+
+if TYPE_CHECKING:
+    from corral.images.library import Images
+
+
+class Remote:
+    """One for each image store. All errors are `CorralError`s."""
+
+    def __init__(self, images: Images, config: RemoteConfig) -> None:
+        self._images = images
+        self._hub = Hub(images.content, config)
+        self._transfers = Shared()
+
+    async def close(self) -> None:
+        """Ends what is under way; a pull goes on where it was when it is asked for again."""
+        await self._transfers.close()
+        self._hub.close()
+
+    def pull(
+        self, ref: Reference, *, platform: str = "", credentials: Credentials = ANYBODY
+    ) -> AsyncGenerator[Note, None]:
+        """A tag, a digest, or without either all tags. The notes of its progress; closing them cancels it, unless
+        somebody else has asked for the same."""
+
+        async def work(report: Report) -> None:
+            await self._pull(ref, platform, credentials, report)
+
+        return self._transfers.follow(("pull", ref, platform, credentials), work)
+
+    async def _pull(self, ref: Reference, platform: str, credentials: Credentials, report: Report) -> None:
+        refs = [ref] if ref.tag or ref.digest else await self._all_tags(ref, credentials)
+        changed = [
+            await pull_tag(self._images, self._hub, one, platform, credentials, report) for one in refs
+        ]  # fmt: skip
+        what = "Downloaded newer image for" if any(changed) else "Image is up to date for"
+        report(Note(f"Status: {what} {ref.familiar}"))
+
+    def push(
+        self, ref: Reference, *, platform: str = "", credentials: Credentials = ANYBODY
+    ) -> AsyncGenerator[Note, None]:
+        """A tag, or without one all tags of the repository that there are here."""
+
+        async def work(report: Report) -> None:
+            report(Note(f"The push refers to repository [{ref.name}]"))
+            await self._push(ref, platform, credentials, report)
+
+        return self._transfers.follow(("push", ref, platform, credentials), work)
+
+    async def _push(self, ref: Reference, platform: str, credentials: Credentials, report: Report) -> None:
+        images = chosen(self._images, ref)
+        for _, image in images:
+            check_platform(image, platform, ref.familiar)
+        (endpoint,) = plan_endpoints(ref.domain, self._hub.config, push=True)
+
+        def connect(cancel: Cancel) -> Repository:
+            self._hub.forget(endpoint, credentials)
+            return Repository(self._hub.session(endpoint, credentials, cancel), ref.path, cancel, push=True)
+
+        push = Push(self._images, self._hub, await blocking("connect", connect), ref.name, report)
+        try:
+            for one, image in images:
+                await push.tag(one, image)
+        finally:
+            await push.close()
+
+    async def login(self, credentials: Credentials) -> str:
+        """Checks them; the identity token to use from now on, "" if there is none. Unauthorized, RemoteFailed."""
+        return await blocking("login", lambda cancel: login(self._hub, credentials, cancel))
+
+    async def search(self, term: str, limit: int, credentials: Credentials = ANYBODY) -> list[Hit]:
+        """Repositories whose names have a word in them."""
+        return await blocking("search", lambda cancel: search(self._hub, term, limit, credentials, cancel))
+
+    async def describe(self, ref: Reference, credentials: Credentials = ANYBODY) -> Description:
+        """What the registry has under a name."""
+        return await blocking(
+            "describe",
+            lambda cancel: describe(self._hub, ref, credentials, cancel),
+            lambda refusal: explain_pull(refusal, ref),
+        )
+
+    async def _all_tags(self, ref: Reference, credentials: Credentials) -> list[Reference]:
+        endpoint, who = self._hub.places(ref, credentials)[-1]
+        tags = await blocking(
+            "tags",
+            lambda cancel: Repository(self._hub.session(endpoint, who, cancel), ref.path, cancel).tags(),
+            lambda refusal: explain_pull(refusal, ref),
+        )
+        return [Reference(ref.domain, ref.path, tag) for tag in tags]

@@ -1,0 +1,210 @@
+"""Pushes: what is sent, what is not, and what happens when the connection breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from corral.errors import CorralError, NotFound, RemoteFailed
+from corral.images import Images
+from corral.images.remote.names import push_reference
+from corral.model.transfer import ANYBODY, Credentials, Note
+from tests.support.fake_registry import FakeRegistry, sha256
+from tests.support.imagestore import an_image, leftovers, store
+from tests.support.tars import member, tar
+from tests.support.wait import eventually_async
+from tests.system.images.remote.test_pull import BASE, TOP, lines, pulled
+
+pytestmark = pytest.mark.root
+BIG = member("big", data=os.urandom(3_000_000))
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    with FakeRegistry() as made:
+        yield made
+
+
+@pytest.fixture
+async def images(tmp_path: Path) -> AsyncIterator[Images]:
+    async with store(tmp_path) as made:
+        yield made
+        await made.disconnect()
+
+
+async def pushed(images: Images, name: str, tag: str = "1", credentials: Credentials = ANYBODY) -> list[Note]:
+    return [note async for note in images.remote.push(push_reference(name, tag), credentials=credentials)]
+
+
+def manifest_of(registry: FakeRegistry, repository: str, tag: str = "1") -> dict[str, object]:
+    return dict(json.loads(registry.manifests[repository][tag][1]))
+
+
+async def test_what_a_push_tells_and_leaves(images: Images, registry: FakeRegistry, tmp_path: Path) -> None:
+    name = f"{registry.host}/team/app"
+    image = await an_image(images, f"{name}:1", BIG)
+    notes = await pushed(images, name)
+    layer = image.diff_ids[0][7:19]
+    digest = sha256(registry.manifests["team/app"]["1"][1])
+    size = len(registry.manifests["team/app"]["1"][1])
+    assert lines(notes)[:-1] == [
+        f"The push refers to repository [{name}]",
+        f"{layer}: Preparing",
+        f"{layer}: Pushed",
+        f"1: digest: {digest} size: {size}",
+    ]
+    assert notes[-1].aux == {"Tag": "1", "Digest": digest, "Size": size}
+    assert any(note.status == "Pushing" and note.current for note in notes)
+    assert images.get(f"{name}:1").digests == [f"{name}@{digest}"]
+    assert os.listdir(tmp_path / "images/content/ingest") == []
+    (patch,) = registry.asked("PATCH", "uploads")
+    assert patch[2]["Transfer-Encoding"] == "chunked"
+
+
+async def test_again_it_has_the_same_digests(images: Images, registry: FakeRegistry) -> None:
+    name = f"{registry.host}/app"
+    await an_image(images, f"{name}:1", BIG)
+    await pushed(images, name)
+    first = registry.manifests["app"]["1"]
+    assert "Layer already exists" in " ".join(lines(await pushed(images, name)))
+    registry.blobs.clear()
+    registry.manifests.clear()
+    registry.seen.clear()
+    await pushed(images, name)  # the registry has lost all: sent again, and the same
+    assert registry.manifests["app"]["1"] == first
+
+
+async def test_a_small_layer_goes_whole(images: Images, registry: FakeRegistry) -> None:
+    await an_image(images, f"{registry.host}/app:1")
+    await pushed(images, f"{registry.host}/app")
+    assert registry.asked("PATCH", "") == [] and len(registry.asked("PUT", "/uploads/")) == 2
+
+
+async def test_layers_of_another_repository_are_mounted(images: Images, registry: FakeRegistry) -> None:
+    registry.add_image("base", "1", [BASE, TOP])
+    await pulled(images, f"{registry.host}/base")
+    await images.tag(f"{registry.host}/base:1", f"{registry.host}/team/app:1")
+    told = lines(await pushed(images, f"{registry.host}/team/app"))
+    assert sum("Mounted from base" in line for line in told) == 2
+    assert not any("Pushed" in line for line in told)
+    assert registry.manifests["team/app"]["1"] == registry.manifests["base"]["1"]  # it is the one it came with
+
+
+async def test_what_was_thought_to_be_there_and_is_not(images: Images, registry: FakeRegistry) -> None:
+    registry.add_image("base", "1", [BASE])
+    await pulled(images, f"{registry.host}/base")
+    registry.blobs.clear()
+    await images.tag(f"{registry.host}/base:1", f"{registry.host}/app:1")
+    told = lines(await pushed(images, f"{registry.host}/app"))
+    assert any("Pushed" in line for line in told)
+    assert "uploads/u0" in registry.asked("DELETE", "uploads")[0][1]  # what a mount that failed had begun
+    assert len(registry.uploads) == 0
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+async def test_a_broken_upload_goes_on_where_it_was(images: Images, registry: FakeRegistry, forgets: bool) -> None:
+    from tests.support.fake_registry import Ask
+
+    await an_image(images, f"{registry.host}/app:1", BIG)
+    got = []
+
+    def breaks(ask: Ask) -> bool:
+        if ask.command != "PATCH":
+            return False
+        name = ask.url.path.rpartition("/")[2]
+        size = int(ask.rfile.readline(), 16)
+        registry.uploads[name] += ask.rfile.read(size)
+        got.append(len(registry.uploads[name]))
+        if forgets:
+            registry.uploads.clear()
+        return ask.hang_up()
+
+    registry.fault(breaks, times=1)
+    await pushed(images, f"{registry.host}/app")
+    assert got[0] > 0
+    begun = len(registry.asked("POST", "uploads"))
+    assert begun == (3 if forgets else 2)  # the layer's, the configuration's, and one more if it had to start anew
+
+
+async def test_all_tags(images: Images, registry: FakeRegistry) -> None:
+    name = f"{registry.host}/app"
+    image = await an_image(images, f"{name}:1")
+    await images.tag(image.id, f"{name}:2")
+    told = lines(await pushed(images, name, ""))
+    assert [line.partition(":")[0] for line in told if " digest: " in line] == ["1", "2"]
+    assert registry.manifests["app"]["1"] == registry.manifests["app"]["2"]
+
+
+async def test_what_is_not_here(images: Images, registry: FakeRegistry) -> None:
+    with pytest.raises(NotFound, match=f"An image does not exist locally with the tag: {registry.host}/app"):
+        await pushed(images, f"{registry.host}/app")
+    await an_image(images, f"{registry.host}/app:1")
+    with pytest.raises(NotFound, match=f"tag does not exist: {registry.host}/app:9"):
+        await pushed(images, f"{registry.host}/app", "9")
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+async def test_who_may_push(images: Images, auth: str) -> None:
+    with FakeRegistry(users={"me": "pw"}, auth=auth) as registry:
+        registry.anonymous_pull = True
+        await an_image(images, f"{registry.host}/app:1", BIG)
+        said = {"bearer": "unauthorized: authentication required", "basic": 'Post ".*": no basic auth credentials'}
+        with pytest.raises(RemoteFailed, match=said[auth]):
+            await pushed(images, f"{registry.host}/app")
+        await pushed(images, f"{registry.host}/app", credentials=Credentials("me", "pw"))
+        registry.add_image("other", "1", [BASE])
+        if auth == "bearer":  # a mount needs the right to read there, which is asked for with it
+            await pulled(images, f"{registry.host}/other", credentials=Credentials("me", "pw"))
+            await images.tag(f"{registry.host}/other:1", f"{registry.host}/app:2")
+            told = lines(await pushed(images, f"{registry.host}/app", "2", Credentials("me", "pw")))
+            assert any("Mounted from other" in line for line in told)
+
+
+async def test_a_registry_that_refuses(images: Images, registry: FakeRegistry, tmp_path: Path) -> None:
+    await an_image(images, f"{registry.host}/app:1", BIG)
+    registry.fault(lambda ask: ask.command == "PATCH" and ask.refuse(413, "SIZE_INVALID", "too large"))
+    with pytest.raises(RemoteFailed, match="size invalid: too large"):
+        await pushed(images, f"{registry.host}/app")
+    assert os.listdir(tmp_path / "images/content/ingest") == []
+
+
+async def test_a_registry_that_stores_something_else(images: Images, registry: FakeRegistry) -> None:
+    await an_image(images, f"{registry.host}/app:1")
+    other = sha256(b"other")
+    registry.fault(
+        lambda ask: ask.command == "PUT" and "/manifests/" in ask.path and ask.answer(201, Docker_Content_Digest=other)
+    )
+    with pytest.raises(CorralError, match="content verification failed"):
+        await pushed(images, f"{registry.host}/app")
+
+
+async def test_a_cancelled_push_leaves_nothing(images: Images, registry: FakeRegistry, tmp_path: Path) -> None:
+    import threading
+
+    await an_image(images, f"{registry.host}/app:1", BIG)
+    go = threading.Event()
+    registry.fault(lambda ask: ask.command == "PATCH" and not go.wait(20))
+    task = asyncio.create_task(pushed(images, f"{registry.host}/app"))
+    await eventually_async(lambda: registry.asked("PATCH", ""), "the layer is being sent")
+    task.cancel()
+    await asyncio.wait([task], timeout=10)
+    assert task.cancelled()
+    go.set()
+    assert os.listdir(tmp_path / "images/content/ingest") == []
+    assert "app" not in registry.manifests
+    assert len(leftovers(tmp_path)) == 1  # the image's own layer
+
+
+async def test_pushed_and_pulled_elsewhere(images: Images, registry: FakeRegistry, tmp_path: Path) -> None:
+    image = await an_image(images, f"{registry.host}/app:1", BIG, member("etc/more", data=b"x"), command=["a"])
+    await pushed(images, f"{registry.host}/app")
+    async with store(tmp_path / "other") as other:
+        await pulled(other, f"{registry.host}/app")
+        assert other.get(f"{registry.host}/app:1").id == image.id
+        await other.disconnect()
+    assert tar(BIG)  # what was sent is what came: the diff ids were compared
