@@ -181,8 +181,8 @@ async def test_unknown_routes_and_methods(api: Api, method: str, path: str) -> N
 
 
 async def test_what_is_not_there_yet_says_so_by_name(api: Api) -> None:
-    answer = await api.ask("POST", "/v1.43/images/a/b/push")
-    assert answer.status == 501 and answer.message.startswith("POST /images/a/b/push is not available yet")
+    answer = await api.ask("POST", "/v1.43/swarm/init")
+    assert answer.status == 501 and answer.message.startswith("POST /swarm/init is not available yet")
     assert (await api.ask("GET", "/services")).status == 503
     assert "not a swarm manager" in (await api.ask("GET", "/nodes")).message
     assert (await api.ask("GET", "/plugins")).json == []
