@@ -218,12 +218,14 @@ def test_a_storm_leaks_no_descriptor(fresh: Instance) -> None:
             {"User": "nobody-knows-them"},
             {"HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "203.0.113.1", "HostPort": "80"}]}}},
             {"HostConfig": {"NetworkMode": f"container:{running}", "IpcMode": f"container:{running}"}},
-            {"WorkingDir": "/etc/passwd"},
+            {"HostConfig": {"Sysctls": {"net.nosuch": "1"}}},
         ):
             body = {"Image": "busybox:latest", "Cmd": ["true"], **wrong}
             identity = fresh.post("/containers/create", body).json["Id"]
             assert fresh.post(f"/containers/{identity}/start").status >= 400, wrong
             fresh.delete(f"/containers/{identity}")
+        refused = {"Image": "busybox:latest", "Cmd": ["true"], "WorkingDir": "/etc/passwd"}
+        assert fresh.post("/containers/create", refused).status == 400, "it is half made when that is seen"
         session = fresh.post(f"/containers/{running}/exec", {"Cmd": ["nope"], "AttachStdout": True}).json["Id"]
         fresh.post(f"/exec/{session}/start", {"Detach": False, "Tty": bool(round % 2)})
         connection = fresh.connection(timeout=1)

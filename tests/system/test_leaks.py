@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.endpoint import BUSYBOX
 from tests.support.images import tree_tar
 from tests.support.instance import Instance, instance
 from tests.support.leaks import Footprint
@@ -49,8 +50,10 @@ def _all_sorts(engine: Instance) -> None:
     engine.remove(engine.run("sleep", "1000", **PORT))
     engine.remove(engine.run("sleep", "1000", Volumes={"/data": {}}, HostConfig={"Tmpfs": {"/t": ""}, "Init": True}))
     engine.remove(engine.create("nosuch"))
-    for broken in ({"Cmd": ["nosuch"]}, {"Cmd": ["/etc"]}, {"User": "nosuch"}, {"WorkingDir": "/etc/passwd"}):
+    for broken in ({"Cmd": ["nosuch"]}, {"Cmd": ["/etc"]}, {"User": "nosuch"}):
         _fails_to_start(engine, **broken)
+    half_made = {"Image": BUSYBOX, "Cmd": ["true"], "WorkingDir": "/etc/passwd"}
+    assert engine.post("/containers/create", half_made).status == 400
     _fails_to_start(engine, HostConfig={"Sysctls": {"net.nosuch": "1"}})
     _fails_to_start(engine, HostConfig={"Devices": [{"PathOnHost": "/dev/nosuch", "PathInContainer": "/dev/x"}]})
     busy = engine.run("sh", "-c", "trap '' TERM; while :; do sleep 0.05; done", Tty=True, OpenStdin=True)

@@ -59,7 +59,8 @@ def test_run_passes_input_on_to_its_end(here: Instance) -> None:
 def test_run_that_cannot_start(here: Instance) -> None:
     assert "executable file not found" in err(here, "run", "--rm", "busybox", "nope", code=127)
     assert "permission denied" in err(here, "run", "--rm", "busybox", "/etc/passwd", code=126)
-    assert "No such image" in err(here, "run", "--rm", "no-such-image", code=125)
+    missing = err(here, "run", "--rm", "--pull", "never", "no-such-image", code=125)
+    assert "No such image: no-such-image:latest" in missing
     assert "unknown flag: --nmae (did you mean --name?)" in err(here, "run", "--nmae", "x", "busybox", code=125)
     assert out(here, "ps", "-aq") == ""
 

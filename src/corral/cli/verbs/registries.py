@@ -29,6 +29,15 @@ def split_name(name: str) -> tuple[str, str]:
     return repository, digest if at else tag
 
 
+def tagged(name: str) -> str:
+    """The name with the tag that it means when it names none. Pure.
+
+    >>> tagged("a"), tagged("localhost:5000/a"), tagged("a:1"), tagged("a@sha256:0")
+    ('a:latest', 'localhost:5000/a:latest', 'a:1', 'a@sha256:0')
+    """
+    return name if split_name(name)[1] else f"{name}:latest"
+
+
 def pull_image(session: Session, name: str, *, platform: str = "", quiet: bool = False, fd: int = 1) -> None:
     """Pulls one image, drawing on a descriptor."""
     repository, tag = split_name(name)

@@ -57,11 +57,17 @@ def _created(session: Session, options: Parsed, body: dict[str, Any]) -> dict[st
         except ApiError as error:
             if error.status != 404 or when != "missing" or not error.reason.startswith("No such image"):
                 raise
-        session.warn(f"Unable to find image '{image}' locally")
+        session.warn(f"Unable to find image '{_tagged(image)}' locally")
         _pull(session, options, image)
         return dict(session.client.call("POST", "/containers/create", query, body))
     except Failure as error:
         raise Failure(f"corral: {error.message}", 125) from None
+
+
+def _tagged(image: str) -> str:
+    from corral.cli.verbs.registries import tagged
+
+    return tagged(image)
 
 
 def _pull(session: Session, options: Parsed, image: str) -> None:
