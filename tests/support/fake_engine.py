@@ -395,7 +395,7 @@ class FakeEngine:
             cgroup_controllers=["cpu", "cpuset", "io", "memory", "pids"],
             runtimes={"runc": ["/usr/bin/runc", "1.1.5"]},
             default_runtime="runc",
-            security_options=["name=seccomp,profile=builtin", "name=cgroupns"],
+            security=["seccomp", "cgroupns"],
             root="/var/lib/corral",
         )
         self.parts = SimpleNamespace(clock=clock, paths=Paths("/var/lib/corral", "/run/corral"))

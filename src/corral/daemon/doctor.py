@@ -10,11 +10,12 @@ from typing import Literal, NamedTuple
 from corral import __version__
 from corral.cli.instance import Instance, daemon_pid
 from corral.daemon.config import Settings, runtime_paths
-from corral.daemon.facts import MODULES, Facts, family, filesystem_of, has_nftables, output, read, read_modules
+from corral.daemon.facts import MODULES, Facts, family, has_nftables, output, read, read_modules
 from corral.engine.host import parse_os_release
 from corral.errors import CorralError
 from corral.linux import limits
 from corral.linux.cgroup_layout import Layout, detect
+from corral.linux.mounts import filesystem
 from corral.linux.systemd import running as has_systemd
 from corral.runtime.choose import choose, find_runtimes, read_unified_controllers
 
@@ -161,7 +162,7 @@ def gather(instance: Instance, settings: Settings) -> Facts:
         reason=reason,
         init=settings.text("init-path") or next((path for path in inits if path), ""),
         nftables=has_nftables(),
-        state_fs=filesystem_of(nearest_existing(instance.root), read("/proc/self/mountinfo")),
+        state_fs=filesystem(nearest_existing(instance.root)),
         foreign=_foreign(instance),
         systemd=has_systemd(),
     )

@@ -76,23 +76,6 @@ def read_modules(release: str) -> dict[str, str]:
     return {name: module_state(name, loaded, listed) for name in MODULES}
 
 
-def filesystem_of(path: str, mountinfo: str) -> str:
-    """Pure: the type of the file system that holds `path`.
-
-    >>> lines = "1 0 8:1 / / rw - ext4 /dev/vda rw\\n2 1 0:5 / /var rw - btrfs /dev/vdb rw"
-    >>> filesystem_of("/var/lib/corral", lines), filesystem_of("/varnish", lines)
-    ('btrfs', 'ext4')
-    """
-    best, kind = "", ""
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        point = before.split(" ")[4]
-        inside = point == "/" or path == point or path.startswith(point + "/")
-        if inside and len(point) >= len(best):
-            best, kind = point, after.split(" ")[0]
-    return kind
-
-
 def has_nftables() -> bool:
     try:
         ctypes.CDLL("libnftables.so.1")

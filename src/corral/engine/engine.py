@@ -26,14 +26,15 @@ from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
 from corral.linux import systemd
 from corral.linux.cgroups import Cgroups, detect
-from corral.linux.limits import probe
-from corral.linux.mounts import mounts_under, unmount
+from corral.linux.limits import Limits, probe
+from corral.linux.mounts import filesystem, mounts_under, unmount
 from corral.linux.systemd import ensure_parent, remove_parent
 from corral.logs.rotate import Rotator
 from corral.logs.watches import Watches
 from corral.networks import InstanceNames, NetworkConfig, Networks
 from corral.runtime import abilities
 from corral.runtime.exits import Exits
+from corral.runtime.init import find_init
 from corral.runtime.monitor import Monitor
 from corral.runtime.sysctls import default_sysctls
 from corral.store.sqlite import open_sqlite
@@ -158,7 +159,7 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
         paths=paths,
         names=names,
         clock=clock,
-        host=_host(config, runtimes, cgroups),
+        host=_host(config, runtimes, cgroups, limits),
         limits=limits,
         abilities=abilities.probe(cgroups.layout),
         default_sysctls=default_sysctls(),
@@ -185,7 +186,7 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
     return parts
 
 
-def _host(config: EngineConfig, runtimes: RuntimeSet, cgroups: Cgroups) -> HostInfo:
+def _host(config: EngineConfig, runtimes: RuntimeSet, cgroups: Cgroups, limits: Limits) -> HostInfo:
     host = read_host()
     host.id = _instance_id(f"{config.root}/id")
     host.root = config.root
@@ -193,6 +194,13 @@ def _host(config: EngineConfig, runtimes: RuntimeSet, cgroups: Cgroups) -> HostI
     host.cgroup_controllers = sorted(cgroups.layout.controllers)
     host.runtimes = runtimes.versions()
     host.default_runtime = runtimes.default.name
+    host.root_fs = filesystem(config.root)
+    has = {"apparmor": limits.apparmor, "seccomp": limits.seccomp, "cgroupns": cgroups.layout.v2}
+    host.security = [name for name, there in has.items() if there]
+    try:
+        host.init = os.path.basename(find_init(config.init_path))
+    except Unavailable:  # it is told to whoever asks for --init
+        host.init = ""
     return host
 
 

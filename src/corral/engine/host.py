@@ -25,10 +25,11 @@ class HostInfo(Struct):
     cgroup_controllers: list[str] = []
     runtimes: dict[str, list[str]] = {}
     default_runtime: str = ""
-    security_options: list[str] = []
-    init_path: str = ""
+    security: list[str] = []  # what walls containers off beside namespaces: apparmor, seccomp, cgroupns
+    init: str = ""  # the name of the program that --init puts in front
     warnings: list[str] = []
     root: str = ""
+    root_fs: str = ""  # the type of the file system that holds it
     user_namespaces: bool = False  # users of containers are not the host's
 
 

@@ -84,6 +84,11 @@ def unmount_under(path: str) -> None:
         unmount(point, lazy=True)
 
 
+def filesystem(path: str) -> str:
+    """The type of the file system that holds `path`."""
+    return filesystem_of(os.path.realpath(path), _mountinfo())
+
+
 def _mountinfo() -> str:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         return file.read()
@@ -100,6 +105,23 @@ def mount_points(mountinfo: str) -> list[str]:
     """
     fields = (line.split(" ", 5) for line in mountinfo.splitlines())
     return [_OCTAL.sub(lambda m: chr(int(m.group(1), 8)), f[4]) for f in fields if len(f) > 4]
+
+
+def filesystem_of(path: str, mountinfo: str) -> str:
+    """Pure: the type of the file system that holds `path`.
+
+    >>> lines = "1 0 8:1 / / rw - ext4 /dev/vda rw\\n2 1 0:5 / /var rw - btrfs /dev/vdb rw"
+    >>> filesystem_of("/var/lib/corral", lines), filesystem_of("/varnish", lines)
+    ('btrfs', 'ext4')
+    """
+    best, kind = "", ""
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        point = before.split(" ")[4]
+        inside = point == "/" or path == point or path.startswith(point + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, after.split(" ")[0]
+    return kind
 
 
 def plan_unmounts(points: Iterable[str], path: str) -> list[str]:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from corral.cli.instance import Instance
 from corral.daemon.doctor import Finding, install_line, judge
-from corral.daemon.facts import Facts, filesystem_of, module_state
+from corral.daemon.facts import Facts, module_state
 from corral.daemon.unit import render
 from corral.linux.cgroup_layout import Layout
 from corral.linux.limits import Limits
+from corral.linux.mounts import filesystem_of
 
 GOOD = Facts(
     kernel="6.1.0",

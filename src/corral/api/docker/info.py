@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from corral.api.docker.answers import reply
@@ -31,7 +31,13 @@ PLUGINS: Final[Json] = {
     "Network": ["bridge", "host", "null"],
     "Volume": ["local"],
 }
-SECURITY: Final = ("name=seccomp,profile=builtin", "name=cgroupns")  # what every host gives, by default
+SECURITY: Final = {
+    "apparmor": "name=apparmor",
+    "seccomp": "name=seccomp,profile=builtin",
+    "userns": "name=userns",
+    "cgroupns": "name=cgroupns",
+}
+BACKING: Final = {"ext4": "extfs"}  # how Docker calls what the kernel calls otherwise
 NO_SWARM: Final[Json] = {
     "ControlAvailable": False,
     "Error": "",
@@ -63,7 +69,12 @@ def identity(engine: Engine) -> Json:
         "ID": host.id,
         "Images": len(engine.images.list()),
         "Driver": "overlay2",
-        "DriverStatus": [["Supports d_type", "true"], ["Using metacopy", "false"], ["Native Overlay Diff", "true"]],
+        "DriverStatus": [
+            ["Backing Filesystem", BACKING.get(host.root_fs, host.root_fs)],
+            ["Supports d_type", "true"],
+            ["Using metacopy", "false"],
+            ["Native Overlay Diff", "true"],
+        ],
         "Plugins": PLUGINS,
         "Debug": False,
         "NFd": len(os.listdir("/proc/self/fd")),
@@ -95,16 +106,22 @@ def identity(engine: Engine) -> Json:
         "Swarm": NO_SWARM,
         "LiveRestoreEnabled": True,
         "Isolation": "",
-        "InitBinary": host.init_path,
+        "InitBinary": host.init,
         "RuncCommit": {"ID": host.runtimes.get(host.default_runtime, ["", ""])[1]},
         "ContainerdCommit": {"ID": ""},
         "InitCommit": {"ID": ""},
-        "SecurityOptions": [
-            *(host.security_options or SECURITY),
-            *(["name=userns"] if host.user_namespaces else []),
-        ],
+        "SecurityOptions": security_options([*host.security, *(["userns"] if host.user_namespaces else [])]),
         "CDISpecDirs": [],
     }
+
+
+def security_options(has: Collection[str]) -> list[str]:
+    """Pure: in Docker's order and words.
+
+    >>> security_options(["cgroupns", "seccomp"])
+    ['name=seccomp,profile=builtin', 'name=cgroupns']
+    """
+    return [words for name, words in SECURITY.items() if name in has]
 
 
 def count_states(containers: Iterable[Container]) -> Json:
