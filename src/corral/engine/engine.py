@@ -152,6 +152,8 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
     parent = config.cgroup_parent or await ensure_parent(cgroups, names.tag)
     watches = Watches()
     monitor = Monitor(config.conmon)
+    if config.conmon:  # without one images still work, and a start says what to install; but a wrong path is a mistake
+        monitor.require()
     network = NetworkConfig(subnet=config.bridge_subnet, ipv6=config.ipv6, mtu=config.bridge_mtu, icc=config.icc)
     networks = Networks(names=names, config=network, state_dir=f"{config.root}/networks")
     parts = Parts(
@@ -197,11 +199,18 @@ def _host(config: EngineConfig, runtimes: RuntimeSet, cgroups: Cgroups, limits: 
     host.root_fs = filesystem(config.root)
     has = {"apparmor": limits.apparmor, "seccomp": limits.seccomp, "cgroupns": cgroups.layout.v2}
     host.security = [name for name, there in has.items() if there]
-    try:
-        host.init = os.path.basename(find_init(config.init_path))
-    except Unavailable:  # it is told to whoever asks for --init
-        host.init = ""
+    host.init = _init_name(config.init_path)
     return host
+
+
+def _init_name(configured: str) -> str:
+    """What --init puts in front; "" where the host has none, which whoever asks for it is told."""
+    try:
+        return os.path.basename(find_init(configured))
+    except Unavailable:
+        if configured:
+            raise
+        return ""
 
 
 def _instance_id(path: str) -> str:

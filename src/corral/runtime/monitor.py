@@ -116,7 +116,8 @@ class Monitor:
         self.path = path or resolve_program("conmon") or ""
         self._warm = own_group_file()
 
-    def _require(self) -> str:
+    def require(self) -> str:
+        """Its path. Unavailable where it is not installed."""
         if not self.path or not os.access(self.path, os.X_OK):
             raise Unavailable(f"conmon {self.path or 'is not installed'}: install the package conmon, or set its path")
         return self.path
@@ -160,7 +161,7 @@ class Monitor:
         self, arguments: list[str], runtime: OciRuntime, directory: str, cgroup_procs: Sequence[str], *, attach: bool
     ) -> tuple[Handshake, asyncio.Future[list[OSError]]]:
         runtime.require()
-        talk = Handshake.begin([self._require(), *arguments], directory, attach=attach)
+        talk = Handshake.begin([self.require(), *arguments], directory, attach=attach)
         try:
             with open(f"{directory}/monitor", "w") as file:
                 file.write(str(talk.child.pid))

@@ -89,6 +89,13 @@ def test_what_stops_it_from_starting_is_said(bare: Instance) -> None:
     assert "did you mean --log-max-size" in bare.corral("up", "--log-max-sise", "1").stderr
 
 
+@pytest.mark.parametrize("flag", ["--conmon", "--init-path"])
+def test_a_program_that_is_set_and_not_there_is_told_at_once(bare: Instance, flag: str) -> None:
+    done = bare.corral("up", "--detach", flag, "/nope/program")
+    assert done.returncode == 1 and "/nope/program" in done.stderr
+    assert bare.corral("status").returncode == 3
+
+
 def test_two_cannot_have_one_root(bare: Instance) -> None:
     bare.up()
     done = bare.corral("up")
