@@ -110,7 +110,7 @@ def test_one_that_waited_for_its_restart_comes_back_after_a_crash(fresh: Instanc
 
 def test_one_that_was_frozen_for_a_commit_is_thawed_by_the_next_daemon(fresh: Instance) -> None:
     identity = fresh.run("sh", "-c", "head -c 300000000 /dev/zero > /big; while :; do echo x; sleep 0.02; done")
-    eventually(lambda: "x" in fresh.output(identity), "it has something to commit")
+    eventually(lambda: "x" in fresh.output(identity), "it has something to commit", seconds=60)
     commit = threading.Thread(target=lambda: _quietly(fresh, identity))
     commit.start()
     pid = fresh.inspect(identity)["State"]["Pid"]

@@ -381,9 +381,10 @@ STEPS = [
     Step(
         "exec bad user",
         "exec -u nosuch web true",
-        code=126,
+        code=1,
+        err="unable to find user nosuch: no matching entries in passwd file",
         compare="",
-        why="20.10 says 126, 28 says 126 too, with other streams",
+        why="known before anything is started since 28.2; 20.10 starts it, and says 126",
     ),
     Step("exec bad dir", "exec -w /no/such web true", code=(126, 127), compare="", why="releases differ in the code"),
     Step("exec in nosuch", "exec nosuch true", code=1, err="No such container: nosuch"),

@@ -189,7 +189,7 @@ STEPS = [
     Step("env file", _env_file, out="TWO=two words", compare="c", why="HOSTNAME"),
     Step("hostname", "run --rm -h myhost busybox cat /etc/hostname", out="^myhost\n$"),
     Step("domainname", "run --rm -h my --domainname host.example busybox hostname -f", compare="c", why="resolution"),
-    Step("add-host", "run --rm --add-host db:1.2.3.4 busybox grep db /etc/hosts", out="1.2.3.4\tdb"),
+    Step("add-host", "run --rm --add-host store:1.2.3.4 busybox grep store /etc/hosts", out="1.2.3.4\tstore"),
     Step("hosts", "run --rm -h web busybox cat /etc/hosts", out=r"127.0.0.1\tlocalhost"),
     Step(
         "dns",
