@@ -2,7 +2,7 @@
 
 One round: threads send requests to the daemon; at a random moment it is killed; it is started again; the *ledger*
 of everything that was acknowledged is compared with what the daemon now knows. The seed is printed; CORRAL_SEED
-repeats a run, CORRAL_KILLS sets the number of kills.
+repeats a run, CORRAL_KILLS sets the number of kills: 300 in CI (some five minutes), 20 elsewhere.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.conftest import IN_CI
 from tests.support.endpoint import BUSYBOX, Endpoint
 from tests.support.instance import Instance, instance
 from tests.support.wait import eventually
 
-KILLS = int(os.environ.get("CORRAL_KILLS", "20"))
+KILLS = int(os.environ.get("CORRAL_KILLS") or (300 if IN_CI else 20))
 ROUND = (0.02, 0.45)  # seconds of work before a kill
 WORKERS = 3
 KEPT = 12  # containers to carry from round to round
