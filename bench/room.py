@@ -16,9 +16,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-# Ignored SIGCHLD: as the first process of its namespace, it is also the parent of all orphans.
+# Ignored SIGCHLD: as the first process of its namespace, it is also the parent of all orphans. (A trap would not do:
+# dash does not pass it on.)
 # A fresh /run: engines keep their locks, sockets and network namespaces there.
-HOLD = "trap '' CHLD; ip link set lo up; mount -t tmpfs tmpfs /run; mkdir /run/lock; echo ready; exec sleep infinity"
+HOLD = (
+    "ip link set lo up; mount -t tmpfs tmpfs /run; mkdir /run/lock; echo ready; "
+    "exec env --ignore-signal=CHLD sleep infinity"
+)
 NAMESPACES = ("--fork", "--kill-child", "--pid", "--mount-proc", "--net", "--mount", "--propagation", "private")
 
 
