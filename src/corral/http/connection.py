@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
         if self._lingering or self._task is None:
             return False
         if self._stream is not None:
-            self._stream.feed_eof()
+            self._stream.feed_end()
         elif self._body is not None:
             self._body.fail(ClientGone("the client has gone"))
         if self._has_left():
@@ -295,7 +295,7 @@ class Connection(asyncio.Protocol):
         if self._lost:
             stream.mark_gone()
         elif self._eof:
-            stream.feed_eof()
+            stream.feed_end()
         self.out.send(response_head(answer.status, answer.headers, answer.reason))
         self.room()
         try:

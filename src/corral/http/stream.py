@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from corral.http.incoming import Incoming
 from corral.http.message import ClientGone
 
 if TYPE_CHECKING:
     from corral.http.connection import Connection
 
 
-class Stream:
+class Stream(Incoming):
     """Read until b"" (the client's half-close or its end); write waits while the client is slow.
 
     Of what the client sends not more than `HIGH` bytes wait here. `gone` is set when the client has left altogether;
@@ -20,50 +20,27 @@ class Stream:
     """
 
     HIGH: Final = 65536
-    __slots__ = ("_begun", "_connection", "_ended", "_pieces", "_size", "_waiter", "gone")
+    __slots__ = ("_begun", "_connection", "gone")
 
     def __init__(self, connection: Connection, rest: bytes) -> None:
+        super().__init__(rest)
         self._connection = connection
-        self._pieces: deque[bytes] = deque((rest,) if rest else ())
-        self._size = len(rest)
-        self._ended = self._begun = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._begun = False
         self.gone = asyncio.Event()
 
     @property
     def full(self) -> bool:
-        return self._size > self.HIGH
-
-    def feed(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self._size += len(data)
-        self._wake()
-
-    def feed_eof(self) -> None:
-        self._ended = True
-        self._wake()
+        return self.size > self.HIGH
 
     def mark_gone(self) -> None:
-        self.feed_eof()
+        self.feed_end()
         self.gone.set()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     async def read(self) -> bytes:
         """What has come, at least one byte; b"" when the client will send nothing more."""
-        while not self._pieces:
-            if self._ended:
-                return b""
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        piece = self._pieces.popleft()
-        self._size -= len(piece)
-        self._connection.room()
+        piece = await self.take()
+        if piece:
+            self._connection.room()
         return piece
 
     async def write(self, data: bytes) -> None:
