@@ -82,6 +82,11 @@ class Events:
             return None
         return event if event and event.time <= until else None
 
+    @property
+    def listening(self) -> int:
+        """How many subscribers there are."""
+        return len(self._listeners)
+
     def close(self) -> None:
         """Ends every subscription."""
         for queue in self._listeners:
