@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from corral.cli.instance import Instance
+from corral.daemon import listeners
 from corral.daemon.config import Settings
-from corral.daemon.listeners import check, group_id, is_loopback, parse_host, reachable, tls_context
+from corral.daemon.listeners import check, group_id, is_loopback, listen, parse_host, reachable, tls_context
 from corral.errors import HostError, InvalidInput
+from corral.http.message import Answer, Request, Response
+from corral.http.server import Server
 
 
 def settings(**values: str) -> Settings:
@@ -53,3 +57,36 @@ def test_long_paths_become_reachable(tmp_path: Path) -> None:
         assert os.path.exists(path)
     finally:
         os.close(int(short.split("/")[4]))
+
+
+async def nothing(request: Request) -> Answer:
+    return Response(200)
+
+
+async def open_at(root: Path, caplog: pytest.LogCaptureFixture) -> tuple[Server, str]:
+    """A server with `docker-socket`, and what it warned of."""
+    server, instance = Server(nothing), Instance(str(root))
+    os.makedirs(os.path.dirname(instance.socket), exist_ok=True)
+    caplog.clear()
+    await listen(server, instance, settings(**{"docker-socket": "true"}))
+    return server, caplog.text
+
+
+async def test_dockers_own_socket_is_taken_when_nobody_owns_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    docker = tmp_path / "docker.sock"
+    monkeypatch.setattr(listeners, "DOCKER_SOCKET", str(docker))
+    first, warned = await open_at(tmp_path / "a", caplog)
+    assert docker.is_socket() and not warned
+    second, warned = await open_at(tmp_path / "b", caplog)
+    assert "answers at unix://" in warned and str(docker) in warned
+    await second.close()
+    assert docker.is_socket(), "it is another's"
+    await first.close()
+    assert not docker.exists()
+    with socket.socket(socket.AF_UNIX) as dead:  # one whose daemon was killed
+        dead.bind(str(docker))
+    third, warned = await open_at(tmp_path / "c", caplog)
+    assert docker.is_socket() and not warned
+    await third.close()
