@@ -205,6 +205,8 @@ def test_ports_are_shown(here: Instance) -> None:
     out(here, "run", "-d", "--name", "port", "-p", "127.0.0.1::80", "busybox", "sleep", "1000")
     where = out(here, "port", "port", "80").strip()
     assert where.startswith("127.0.0.1:") and f"{where}->80/tcp" in out(here, "ps")
+    assert out(here, "port", "port") == f"80/tcp -> {where}\n"
+    assert "No public port" in err(here, "port", "port", "81", code=1)
 
 
 def test_completion_knows_names(here: Instance) -> None:

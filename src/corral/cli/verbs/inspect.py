@@ -66,15 +66,27 @@ def top(session: Session, options: Parsed) -> int:
 def port(session: Session, options: Parsed) -> int:
     name, *wanted = options.args
     ports = session.client.call("GET", f"/containers/{quote(name)}/json")["NetworkSettings"]["Ports"] or {}
-    asked = wanted[0] if not wanted or "/" in wanted[0] else f"{wanted[0]}/tcp"
-    if wanted and not ports.get(asked):
+    if not wanted:
+        for key in sorted(ports):
+            for place in _places(ports[key]):
+                session.say(f"{key} -> {place}")
+        return 0
+    asked = wanted[0] if "/" in wanted[0] else f"{wanted[0]}/tcp"
+    if not ports.get(asked):
         raise Failure(f"Error: No public port '{asked}' published for {name}", 1)
-    for key, bindings in ports.items():
-        for binding in bindings or [] if not wanted or key == asked else []:
-            address = binding["HostIp"]
-            where = f"[{address}]" if ":" in address else address
-            session.say(f"{where}:{binding['HostPort']}" if wanted else f"{key} -> {where}:{binding['HostPort']}")
+    for place in _places(ports[asked]):
+        session.say(place)
     return 0
+
+
+def _places(bindings: list[dict[str, str]] | None) -> list[str]:
+    """Where a port is published. Pure.
+
+    >>> _places([{"HostIp": "::1", "HostPort": "80"}]), _places(None)
+    (['[::1]:80'], [])
+    """
+    found = [(binding["HostIp"], binding["HostPort"]) for binding in bindings or []]
+    return [f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address, port in found]
 
 
 def diff(session: Session, options: Parsed) -> int:
