@@ -49,7 +49,7 @@ def test_the_engine_on_systemd_and_cgroup_v2(tmp_path: Path, capfd: pytest.Captu
     assert not missing, f"the guest needs {', '.join(missing)}: install them, or deselect with -m 'not guest'"
     cache, disk, second = CHECKOUT / ".cache", tmp_path / "disk.img", tmp_path / "payload.img"
     asked = os.environ.get("CORRAL_GUEST_ARGS", "").split()  # other tests, to work on the guest itself
-    boots = [asked] if asked else [[*FIRST_BOOT, "-q", "--maxfail=25"], [*SECOND_BOOT, "-q"]]
+    boots = [asked] if asked else [[*FIRST_BOOT, "-q", "--maxfail=25", "--durations=12"], [*SECOND_BOOT, "-q"]]
     payload.make_payload(CHECKOUT, cache, second, payload.script(boots, {"CI": "true"}))
     kernel = image.guest_image(cache)
     subprocess.run(["cp", "--sparse=always", str(kernel / "disk.img"), str(disk)], check=True)
