@@ -37,10 +37,17 @@ class Resolved(NamedTuple):
 
 
 class Hub:
-    """Blocking methods are for threads; `fetching` is for the event loop."""
+    """Blocking methods are for threads; `fetching` is for the event loop. `store`: what is fetched becomes a blob."""
 
-    def __init__(self, content: Content, config: RemoteConfig, environment: Mapping[str, str] = os.environ) -> None:
-        self.config, self._content = config, content
+    def __init__(
+        self,
+        content: Content,
+        config: RemoteConfig,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        store: bool = False,
+    ) -> None:
+        self.config, self._content, self._store = config, content, store
         self.wire = Wire(Trust(config.certificates), environment)
         self._schemes: dict[str, str] = {}
         self._sessions: dict[tuple[Endpoint, Credentials], Session] = {}
@@ -145,7 +152,7 @@ class Hub:
     def _join(self, blob: Blob, sources: Iterable[Source]) -> tuple[Fetch, asyncio.Future[None]]:
         known = self._fetches.get(blob.digest)
         if known is None or known[0].broken or known[0].blob.size != blob.size:
-            fetch = Fetch(self._content, blob, sources, self.config.attempts)
+            fetch = Fetch(self._content, blob, sources, self.config.attempts, store=self._store)
             known = self._fetches[blob.digest] = (fetch, asyncio.ensure_future(self._run(fetch)))
         known[0].users += 1
         return known

@@ -80,8 +80,36 @@ class Repository:
 
         return self.session.persist(once, self._cancel, waits)
 
-    def head_manifest(self, reference: str) -> bool:
-        return self._exists(self._url(f"manifests/{reference}"), {"Accept": ACCEPT})
+    def head_manifest(self, reference: str) -> str:
+        """What a tag means now; "" if the registry does not say. Refusal if there is none."""
+
+        def once() -> str:
+            url = self._url(f"manifests/{reference}")
+            with self._send("HEAD", url, headers={"Accept": ACCEPT}) as reply:
+                return reply.header("Docker-Content-Digest")
+
+        return self.session.persist(once, self._cancel)
+
+    def blob_size(self, digest: str) -> int:
+        """In bytes. Refusal if there is none; RemoteFailed if the registry does not say."""
+
+        def once() -> int:
+            with self._send("HEAD", self._url(f"blobs/{digest}")) as reply:
+                told = reply.header("Content-Length")
+            if not (told.isascii() and told.isdigit()):
+                raise RemoteFailed(f"the registry does not say how large the blob {digest} of {self.path} is")
+            return int(told)
+
+        return self.session.persist(once, self._cancel)
+
+    def referrers(self, digest: str) -> bytes:
+        """The index of the manifests that have `digest` as their subject, as it came: its first page."""
+
+        def once() -> bytes:
+            with self._send("GET", self._url(f"referrers/{digest}")) as reply:
+                return reply.read(LARGEST)
+
+        return self.session.persist(once, self._cancel)
 
     def has_blob(self, digest: str) -> bool:
         return self._exists(self._url(f"blobs/{digest}"), {})
