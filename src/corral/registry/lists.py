@@ -100,7 +100,12 @@ def describe(digest: str, manifest: Manifest) -> dict[str, Any]:
 
 
 async def search(call: Call) -> Answer:
-    """What `docker search` asks (the hub's form), among the repositories that the caller may pull from."""
+    """What `docker search` asks (the hub's form), among the repositories that the caller may pull from.
+
+    Where nobody may see anything without a password it is asked for: podman then goes to the catalogue with one.
+    """
+    if not call.registry.access.anybody:
+        call.registry.access.check(call.request, call.identity, "login", "")
     query = call.request.query
     words = query.get("q").lower()
     count = parse_count(query.get("n", "25")) or 25
