@@ -34,6 +34,13 @@ class Found(NamedTuple):
     digest: str
 
 
+class Put(NamedTuple):
+    """A manifest that was pushed: its digest, and the subject that the registry lists it under, "" for none."""
+
+    digest: str
+    subject: str
+
+
 class Part(NamedTuple):
     """A blob from `start` on; `total` is its whole size, -1 if it is not said."""
 
@@ -225,16 +232,17 @@ class Repository:
         """A small blob in one piece."""
         self.session.persist(lambda: self.finish_upload(self.start_upload(), digest, data), self._cancel)
 
-    def put_manifest(self, reference: str, media_type: str, data: bytes) -> str:
-        """By tag or digest; its digest as the registry knows it. InvalidInput if that is another."""
+    def put_manifest(self, reference: str, media_type: str, data: bytes) -> Put:
+        """By tag or digest. InvalidInput if the registry made another digest of it."""
 
-        def once() -> str:
+        def once() -> tuple[str, str]:
             headers = {"Content-Type": media_type, "Content-Length": str(len(data))}
             url = self._url(f"manifests/{reference}")
             with self._send("PUT", url, (200, 201, 202), headers=headers, body=data) as reply:
-                return reply.header("Docker-Content-Digest")
+                return reply.header("Docker-Content-Digest"), reply.header("OCI-Subject")
 
-        return checked_digest(data, self.session.persist(once, self._cancel))
+        told, subject = self.session.persist(once, self._cancel)
+        return Put(checked_digest(data, told), subject)
 
 
 def checked_digest(data: bytes, told: str) -> str:
