@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,9 +23,12 @@ from pathlib import Path
 
 from bench.engines import ENGINES, Engine
 from bench.measures import QUICK, Measure, Size, measures
+from bench.registries import KINDS
+from bench.registries import measured as registries
 from bench.statistics import Row, collect
 from bench.table import document, table
 
+REGISTRY = "registry"  # the measure that is taken of registries, not of engines
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -33,7 +37,7 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
         prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", action="append", choices=[measure.name for measure in measures(Size())])
+    parser.add_argument("--only", action="append", choices=[*(measure.name for measure in measures(Size())), REGISTRY])
     parser.add_argument("--without", action="append", default=[], choices=[engine.name for engine in ENGINES])
     parser.add_argument("--folder", default="/var/tmp", help="where engines keep their data meanwhile (%(default)s)")
     return parser.parse_args(argv)
@@ -92,6 +96,18 @@ def measured(chosen: Sequence[Measure], engines: Sequence[Engine], size: Size) -
     return result
 
 
+def compared(folder: Path, size: Size) -> list[Row]:
+    """The registries, where there is one to compare with."""
+    if shutil.which("docker-registry") is None:
+        print("Without docker-registry: it is not installed (./dev setup --peers would)")
+        return []
+    print("registry … ", end="", flush=True)
+    begin = time.monotonic()
+    result = registries(folder, size.image_mb, size.requests, max(1, round(3 * size.repeat)))
+    print(f"{time.monotonic() - begin:.0f} s")
+    return result
+
+
 def machine() -> dict[str, object]:
     return {"kernel": platform.release(), "cores": os.cpu_count(), "python": platform.python_version()}
 
@@ -119,9 +135,12 @@ def main(argv: Sequence[str]) -> int:
         print("; ".join(f"{key} {value}" for key, value in {**machine(), **versions}.items()))
         wanted = [measure for measure in measures(size) if measure.name in (chosen.only or [measure.name])]
         result = measured(wanted, engines, size)
+        beside = compared(Path(folder), size) if REGISTRY in (chosen.only or [REGISTRY]) else []
     print("\nMedians. podman has no daemon: its starts are commands, the others' are requests to the daemon.\n")
     print(table(result, list(versions)))
-    print(f"\nAll samples: {write(about, result)}")
+    if beside:
+        print(f"\n{table(beside, list(KINDS))}")
+    print(f"\nAll samples: {write(about, [*result, *beside])}")
     return 0
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from bench import images
 from bench.engines import IMAGE, Engine
 from bench.statistics import Target
 
@@ -28,9 +29,11 @@ class Size:
     seconds: float = 20.0  # of doing nothing
     listed: int = 500  # containers in `ps`
     log_mb: int = 64
+    image_mb: int = 300
+    requests: int = 4000  # small ones to a registry
 
 
-QUICK = Size(repeat=0.25, starts=10, idle=10, seconds=5.0, listed=100, log_mb=16)
+QUICK = Size(repeat=0.25, starts=10, idle=10, seconds=5.0, listed=100, log_mb=16, image_mb=60, requests=1000)
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,7 @@ def measures(size: Size) -> list[Measure]:
     many, mb = f"ps --all of {size.listed}", (Target("most", 1.5),)
     fifth = (Target("most", 0.2, "dockerd"),)
     step = ("ms", ())
+    half = tuple(Target("most", 0.6, peer) for peer in ("dockerd", "podman"))
     return [
         Measure("idle", 1, {
             "daemon, idle": ("MB", (Target("most", 60),)),
@@ -201,6 +205,9 @@ def measures(size: Size) -> list[Measure]:
         Measure("starts-parallel", 4, {f"starts, {PARALLEL} at a time": ("/s", ())},
                 lambda engine, size: burst(engine, size, PARALLEL, f"starts, {PARALLEL} at a time")),
         Measure("logs", 3, {"a log-heavy container": ("MB/s", ())}, logs),
+        Measure("pull", 5, {"pull": ("s", half)}, lambda engine, size: images.pull(engine, size.image_mb)),
+        Measure("load", 5, {"load": ("s", ()), "save": ("s", ())},
+                lambda engine, size: images.load_and_save(engine, size.image_mb)),
         Measure("ps", 5, {many: step, "the same, as a request": step}, listing),
     ]  # fmt: skip
 

@@ -209,3 +209,12 @@ def test_over_tls_the_address_is_https(tmp_path: Path) -> None:
         with pytest.raises(urllib.error.HTTPError, match="401") as caught:
             urllib.request.urlopen(request, context=context)
         assert f'realm="https://{registry.name}/token"' in caught.value.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(("rights", "status"), [(("alice:*:*",), 401), (("alice:*:*", "anonymous:free/*:pull"), 200)])
+def test_who_may_search(tmp_path: Path, rights: tuple[str, ...], status: int) -> None:
+    settings = {"htpasswd": write_users(tmp_path), "rights": tuple(parse_right(word) for word in rights)}
+    with LiveRegistry(tmp_path / "data", **settings) as registry:
+        assert registry.ask("GET", "/v1/search?q=a").status == status
+        assert registry.ask("GET", "/v1/search?q=a", headers=basic("alice")).status == 200
+        assert registry.ask("GET", "/v1/search?q=a", headers=token(registry, "alice")).status == 200

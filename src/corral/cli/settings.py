@@ -45,6 +45,9 @@ REGISTRY = (
     Setting("registry-keep-unused", TEXT, "1d", "TIME", "blobs that no manifest needs go after it"),
     Setting("registry-webhook", LIST, [], "URL", "is told of every push and deletion"),
     Setting("registry-proxy", LIST, [], "PREFIX=URL", "repositories that are fetched from there, and kept"),
+    Setting("registry-proxy-auth", TEXT, "", "FILE", "a docker config.json: who the registry is at those"),
+    Setting("registry-proxy-fresh", TEXT, "0s", "TIME", "a tag from there is not looked at again before"),
+    Setting("registry-proxy-keep", TEXT, "7d", "TIME", "what nobody asked for so long goes"),
     Setting("registry-read-only", FLAG, False, "", "nothing is pushed or deleted"),
 )
 

@@ -38,7 +38,7 @@ async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings
 
 async def add_registry(stack: AsyncExitStack, engine: Engine, instance: Instance, settings: Settings) -> None:
     """The registry on the engine's blobs, if there is to be one; what an earlier one needs is kept in any case."""
-    lazy = registry.make_lazy(settings, f"{instance.root}/registry", engine.images.content)
+    lazy = registry.make_lazy(settings, instance, f"{instance.root}/registry", engine.images.content)
     engine.images.content.holders.append(lazy.held)
     address = registry.plan_address(settings.text("registry"), instance.default)
     if not address:

@@ -10,8 +10,10 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from corral.cli.instance import Instance
-from corral.daemon.config import Settings
+from corral.daemon.config import Settings, remote_config
 from corral.daemon.listeners import is_loopback
 from corral.errors import CorralError, HostError, InvalidInput
 from corral.http.message import Answer, Request, Response
@@ -27,6 +29,7 @@ log = logging.getLogger("corral.daemon")
 
 DEFAULT = "127.0.0.1:5000"
 DATABASE = "registry.db"
+PATIENCE = 3  # tries at an upstream: somebody waits for the answer, and may be helped by what is kept
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -67,16 +70,15 @@ def parse_time(text: str) -> float | None:
     return float(int(text[:-1]) * _UNITS[text[-1]])
 
 
-def registry_config(settings: Settings, root: str) -> RegistryConfig:
+def registry_config(settings: Settings, instance: Instance, root: str) -> RegistryConfig:
     """The settings in the registry's words. InvalidInput."""
     from corral.registry.config import RegistryConfig
     from corral.registry.retention import parse_rule
     from corral.registry.rights import parse_right
+    from corral.registry.upstreams import parse_upstream, read_accounts
 
-    proxies = [word.partition("=") for word in settings.list("registry-proxy")]
-    for prefix, equals, url in proxies:
-        if not equals or not url.startswith(("http://", "https://")):
-            raise InvalidInput(f"registry-proxy {prefix}{equals}{url}: must be PREFIX=https://REGISTRY")
+    remote = remote_config(settings, instance)
+    read_accounts(settings.text("registry-proxy-auth"))  # a file that is wrong is told at once
     return RegistryConfig(
         root=root,
         tls=bool(settings.text("registry-tlscert")),
@@ -90,7 +92,11 @@ def registry_config(settings: Settings, root: str) -> RegistryConfig:
         keep_unreferenced=parse_time(settings.text("registry-keep-unused")) or 0.0,
         webhooks=tuple(settings.list("registry-webhook")),
         read_only=settings.on("registry-read-only"),
-        upstreams={prefix: url for prefix, _, url in proxies},
+        upstreams=tuple(parse_upstream(word) for word in settings.list("registry-proxy")),
+        remote=replace(remote, attempts=min(remote.attempts, PATIENCE)),
+        proxy_auth=settings.text("registry-proxy-auth"),
+        proxy_fresh=parse_time(settings.text("registry-proxy-fresh")) or 0.0,
+        proxy_keep=parse_time(settings.text("registry-proxy-keep")) or 0.0,
     )
 
 
@@ -163,13 +169,13 @@ async def start_registry(server: Server, settings: Settings, address: str, *, as
     return port
 
 
-def make_lazy(settings: Settings, root: str, content: Content | None) -> LazyRegistry:
+def make_lazy(settings: Settings, instance: Instance, root: str, content: Content | None) -> LazyRegistry:
     """The registry in `root`, with its blobs in `content` or, without one, in a store of its own."""
 
     async def make() -> Registry:
         from corral.registry.app import Registry
 
-        return await Registry.open(registry_config(settings, root), content)
+        return await Registry.open(registry_config(settings, instance, root), content)
 
     return LazyRegistry(root, make)
 
@@ -179,5 +185,5 @@ def check(settings: Settings, instance: Instance) -> None:
     address = plan_address(settings.text("registry"), instance.default)
     if address:
         parse_address(address)
-        registry_config(settings, instance.root)
+        registry_config(settings, instance, instance.root)
         tls_context(settings)

@@ -38,7 +38,7 @@ async def _life(instance: Instance, settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     address = registry.plan_address(settings.text("registry"), True) or registry.DEFAULT
     async with AsyncExitStack() as stack:
-        made = await Registry.open(registry.registry_config(settings, instance.root))
+        made = await Registry.open(registry.registry_config(settings, instance, instance.root))
         stack.push_async_callback(made.close)
         server = Server(made.handle)
         stack.push_async_callback(server.close)

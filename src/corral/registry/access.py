@@ -70,6 +70,13 @@ class Access:
         granted = identity.granted is None or action in identity.granted.get(repository, ())
         return granted and action in self.rights(identity.user, repository)
 
+    @property
+    def anybody(self) -> bool:
+        """Whether there is something for those who are not logged in."""
+        return (
+            self.open or self._config.anonymous_pull or any(right.user == "anonymous" for right in self._config.rights)
+        )
+
     def check(self, request: Request, identity: Identity, needs: str, repository: str) -> None:
         """UNAUTHORIZED for who should log in or get another token, DENIED for who has done that."""
         if self.open or not needs:

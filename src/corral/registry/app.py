@@ -6,7 +6,7 @@ import logging
 import os
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.errors import CorralError
 from corral.http.message import Answer, Request, Response
@@ -25,6 +25,9 @@ from corral.registry.sweep import keep_sweeping
 from corral.registry.uploads import Uploads
 from corral.store.interface import Store
 from corral.store.sqlite import open_sqlite
+
+if TYPE_CHECKING:
+    from corral.registry.proxy import Proxy
 
 log = logging.getLogger("corral.registry")
 
@@ -95,6 +98,7 @@ class Registry:
         self._tasks = Tasks()
         self._webhooks = webhooks.make_webhooks(config.webhooks, self.metrics)
         self._instance = str(uuid.uuid4())
+        self.proxy = self._make_proxy()
 
     @classmethod
     async def open(cls, config: RegistryConfig, content: Content | None = None, clock: Clock | None = None) -> Registry:
@@ -115,9 +119,19 @@ class Registry:
 
     async def close(self) -> None:
         """What is under way is cut; nothing that was acknowledged is lost."""
+        if self.proxy is not None:
+            await self.proxy.close()
         await self._tasks.close()
         self.uploads.close()
         self._store.close()
+
+    def _make_proxy(self) -> Proxy | None:
+        """Who fetches from nowhere does without the client for other registries."""
+        if not self.config.upstreams:
+            return None
+        from corral.registry.proxy import Proxy
+
+        return Proxy(self)
 
     async def handle(self, request: Request) -> Answer:
         """Answers one request."""
@@ -145,7 +159,10 @@ class Registry:
         self.access.check(request, identity, endpoint.needs, route.name)
         if self.config.read_only and endpoint.needs in ("push", "delete"):
             raise Fault("UNSUPPORTED", "this registry is read-only")
-        return await endpoint.answer(Call(self, request, route.name, route.item, identity))
+        place = self.proxy.place(route.name) if self.proxy else None
+        if place is not None and endpoint.needs == "push":
+            raise Fault("UNSUPPORTED", f"{route.name} comes from {place.upstream.url}: push it there")
+        return await endpoint.answer(Call(self, request, route.name, route.item, identity, place))
 
     def notify(
         self, call: Call, action: str, digest: str, record: Blob | Manifest, *, tag: str = "", source: str = ""

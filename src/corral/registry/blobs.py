@@ -54,6 +54,10 @@ def not_modified(call: Call, digest: str) -> bool:
 
 async def get_blob(call: Call) -> Answer:
     """GET and HEAD."""
+    if call.place is not None and call.registry.proxy is not None:
+        answer = await call.registry.proxy.get_blob(call, call.place)
+        if answer is not None:
+            return answer
     size = size_of(call)
     headers = headers_of(call.item, "application/octet-stream") | {"Accept-Ranges": "bytes"}
     if not_modified(call, call.item):

@@ -10,6 +10,7 @@ from corral.registry.faults import Fault
 
 if TYPE_CHECKING:
     from corral.registry.app import Registry
+    from corral.registry.upstreams import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`name` and `item` are the route's."""
+    """`name` and `item` are the route's; `place` is where the repository comes from, if it is not our own."""
 
     registry: Registry
     request: Request
     name: str
     item: str
     identity: Identity
+    place: Place | None = None
 
     def may(self, action: str, repository: str) -> bool:
         """What else the caller may do, by right and by token."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from corral.images.remote.config import RemoteConfig
 from corral.registry.retention import Rule
 from corral.registry.rights import Right
+from corral.registry.upstreams import Upstream, find_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,12 @@ class RegistryConfig:
     public_url: how clients reach it, behind a proxy; "": as they say in the Host header
     immutable: patterns "REPOSITORY:TAG" of tags that never change once they are pushed
     keep_untagged: seconds that a manifest without a tag is kept; None: for ever
+    linger: that is counted from when its last tag went, not from when it was pushed
     keep_unreferenced: seconds that a blob which no manifest needs is kept
+    upstreams: registries whose repositories are fetched from there; `remote` says how they are spoken to
+    proxy_auth: a file like docker's config.json that says who we are there
+    proxy_fresh: seconds that a tag is taken to mean what it meant when the upstream was asked last
+    proxy_keep: seconds that what was fetched is kept after it was asked for last
     """
 
     root: str
@@ -29,7 +36,19 @@ class RegistryConfig:
     immutable: tuple[str, ...] = ()
     retention: tuple[Rule, ...] = ()
     keep_untagged: float | None = None
+    linger: bool = True
     keep_unreferenced: float = 86400.0
     webhooks: tuple[str, ...] = ()
     read_only: bool = False
-    upstreams: dict[str, str] = field(default_factory=dict)
+    upstreams: tuple[Upstream, ...] = ()
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
+    proxy_auth: str = ""
+    proxy_fresh: float = 0.0
+    proxy_keep: float = 7 * 86400.0
+
+    def of(self, repository: str) -> RegistryConfig:
+        """Pure: as it is for one repository. What was fetched from an upstream has a life of its own."""
+        if find_place(self.upstreams, repository) is None:
+            return self
+        rules, keep = (Rule("*", "*", younger=self.proxy_keep),), self.proxy_keep
+        return replace(self, retention=rules, keep_untagged=keep, keep_unreferenced=keep, linger=False)

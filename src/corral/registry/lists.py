@@ -19,13 +19,19 @@ CATALOG_PAGE: Final = 1000
 
 
 async def list_tags(call: Call) -> Answer:
-    repository = call.registry.repositories.get(call.need_name())
     query = call.request.query
     count = parse_count(query.get("n") if "n" in query else None)
-    tags = sorted(repository.tags) if repository else []
+    tags = await _tags(call)
     page, more = plan_page(tags, count, query.get("last"))
     headers = next_link(f"/v2/{call.name}/tags/list", last=page[-1], n=count) if more and count else {}
     return json_response({"name": call.name, "tags": list(page)}, headers=headers)
+
+
+async def _tags(call: Call) -> list[str]:
+    """In order."""
+    if call.place is not None and call.registry.proxy is not None:
+        return await call.registry.proxy.tags(call, call.place)
+    return sorted(call.registry.repositories.by_name[call.need_name()].tags)
 
 
 async def list_catalog(call: Call) -> Answer:
@@ -44,10 +50,9 @@ async def list_referrers(call: Call) -> Answer:
     check_name(call.name)
     if not is_digest(call.item):
         raise Fault("DIGEST_INVALID", f"invalid digest {call.item!r}", {"digest": call.item})
-    repository = call.registry.repositories.get(call.name)
     query = call.request.query
     wanted = query.get("artifactType")
-    found = [(digest, one) for digest, one in referrers_of(repository, call.item) if wanted in ("", one.artifact_type)]
+    found = [one for one in await _referrers(call) if wanted in ("", one.get("artifactType", ""))]
     page, last = plan_referrers(found, query.get("last"))
     headers = {"Content-Type": OCI_INDEX}
     if wanted:
@@ -59,21 +64,24 @@ async def list_referrers(call: Call) -> Answer:
     return Response(200, headers, json.dumps(index, separators=(",", ":"), ensure_ascii=False).encode())
 
 
-def referrers_of(repository: Repository | None, subject: str) -> list[tuple[str, Manifest]]:
-    """In the order of their digests."""
-    if repository is None:
-        return []
-    return [(digest, repository.manifests[digest]) for digest in sorted(repository.referrers.get(subject, ()))]
+async def _referrers(call: Call) -> list[dict[str, Any]]:
+    """Descriptors in the order of their digests; an upstream's, where it can say."""
+    if call.place is not None and call.registry.proxy is not None:
+        found = await call.registry.proxy.referrers(call, call.place)
+        if found is not None:
+            return sorted(found, key=lambda one: str(one["digest"]))
+    repository = call.registry.repositories.get(call.name)
+    referrers = sorted(repository.referrers.get(call.item, ())) if repository else ()
+    return [describe(digest, repository.manifests[digest]) for digest in referrers] if repository else []
 
 
-def plan_referrers(found: Iterable[tuple[str, Manifest]], last: str) -> tuple[list[dict[str, Any]], str]:
+def plan_referrers(found: Iterable[dict[str, Any]], last: str) -> tuple[list[dict[str, Any]], str]:
     """Pure: (the descriptors behind `last` that fit into one manifest, the last of them if more follow)."""
     page: list[dict[str, Any]] = []
     room = LIMIT - 1024
-    for digest, manifest in found:
-        if digest <= last:
+    for descriptor in found:
+        if descriptor["digest"] <= last:
             continue
-        descriptor = describe(digest, manifest)
         room -= len(json.dumps(descriptor, ensure_ascii=False).encode())
         if room < 0 and page:
             return page, str(page[-1]["digest"])
@@ -92,7 +100,12 @@ def describe(digest: str, manifest: Manifest) -> dict[str, Any]:
 
 
 async def search(call: Call) -> Answer:
-    """What `docker search` asks (the hub's form), among the repositories that the caller may pull from."""
+    """What `docker search` asks (the hub's form), among the repositories that the caller may pull from.
+
+    Where nobody may see anything without a password it is asked for: podman then goes to the catalogue with one.
+    """
+    if not call.registry.access.anybody:
+        call.registry.access.check(call.request, call.identity, "login", "")
     query = call.request.query
     words = query.get("q").lower()
     count = parse_count(query.get("n", "25")) or 25

@@ -16,6 +16,15 @@ _NAME = re.compile(rf"{_PART}(?:/{_PART})*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 
 
+def is_name(name: str) -> bool:
+    """Pure: whether a repository may be called that.
+
+    >>> is_name("a/b"), is_name("a//b")
+    (True, False)
+    """
+    return len(name) <= LONGEST and _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str) -> str:
     """The name of a repository itself. NAME_INVALID.
 

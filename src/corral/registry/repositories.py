@@ -19,10 +19,11 @@ from corral.store.interface import Store
 class Repository:
     """One of them. `referrers`: subject -> the manifests that refer to it, as the keys of a dictionary.
 
-    `seen`: when a client was told last that a blob is here, so that it need not be pushed.
+    `seen`: when a client was told last that a blob is here, so that it need not be pushed. `checked`: when the upstream
+    said last what a tag means.
     """
 
-    __slots__ = ("blobs", "manifests", "name", "referrers", "seen", "tags")
+    __slots__ = ("blobs", "checked", "manifests", "name", "referrers", "seen", "tags")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -31,6 +32,7 @@ class Repository:
         self.tags: dict[str, Tag] = {}
         self.referrers: dict[str, dict[str, None]] = {}
         self.seen: dict[str, int] = {}
+        self.checked: dict[str, int] = {}
 
     @property
     def empty(self) -> bool:

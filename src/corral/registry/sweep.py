@@ -50,7 +50,7 @@ class Sweep(NamedTuple):
 def plan_sweep(repository: Repository, config: RegistryConfig, now: int) -> Sweep:
     """Pure. `now` in nanoseconds."""
     tags = plan_retention(config.retention, repository.name, repository.tags, now)
-    puts = left_behind(repository, tags, now)
+    puts = left_behind(repository, tags, now) if config.linger else {}
     tagged = {tag.digest for name, tag in repository.tags.items() if name not in set(tags)}
     kept = set(repository.manifests)
     if config.keep_untagged is not None:
@@ -101,7 +101,7 @@ def left_behind(repository: Repository, tags: Iterable[str], now: int, digest: s
 async def sweep(registry: Registry) -> tuple[int, int]:
     """Does it to all repositories, then frees the disk: (blobs, bytes)."""
     for repository in list(registry.repositories.by_name.values()):
-        plan = plan_sweep(repository, registry.config, registry.clock.now())
+        plan = plan_sweep(repository, registry.config.of(repository.name), registry.clock.now())
         keys = plan.keys(repository.name)
         repository.forget_seen(registry.clock.now() - int(registry.config.keep_unreferenced * SECOND))
         if keys:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from typing import Final
 
 from corral.http.message import Answer, BodyTooLarge, Response
@@ -26,6 +27,8 @@ def unknown(reference: str) -> Fault:
 
 async def get_manifest(call: Call) -> Answer:
     """GET and HEAD. What the Accept header says is not looked at: who asks gets what was pushed."""
+    if call.place is not None and call.registry.proxy is not None:
+        await call.registry.proxy.refresh(call, call.place)
     repository = call.registry.repositories.get(call.name)
     digest = repository.find(call.item) if repository else ""
     if repository is None or not digest:
@@ -86,12 +89,29 @@ def _digest(data: bytes, wanted: str) -> str:
 async def _store(call: Call, digest: str, data: bytes, manifest: Manifest, tags: list[str]) -> records.Manifest:
     registry = call.registry
     check_references(registry.repositories.get(call.name), manifest)
+
+    def check(repository: Repository | None) -> None:
+        check_references(repository, manifest)
+        check_immutable(call, repository, tags, digest)
+
+    return await keep_manifest(call, digest, data, manifest, tags, check)
+
+
+async def keep_manifest(
+    call: Call,
+    digest: str,
+    data: bytes,
+    manifest: Manifest,
+    tags: list[str],
+    check: Callable[[Repository | None], None] = lambda repository: None,
+) -> records.Manifest:
+    """Stores a manifest that is right, and what it is called, if `check` agrees."""
+    registry = call.registry
     with registry.content.pinned(digest):
         await registry.uploads.store(data, digest)
         # From here to `change` nothing waits: what was checked is still so.
         repository = registry.repositories.get(call.name)
-        check_references(repository, manifest)
-        check_immutable(call, repository, tags, digest)
+        check(repository)
         now = registry.clock.now()
         puts = left_behind(repository, tags, now, digest) if repository else {}
         puts |= {records.tag_key(call.name, tag): records.Tag(digest, now) for tag in tags}

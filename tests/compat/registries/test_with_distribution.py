@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,9 +16,9 @@ import pytest
 from tests.support import certificates
 from tests.support.distribution import PASSWORD, USER, Distribution, installed
 from tests.support.instance import Instance, instance
+from tests.support.tools import run, storage, tool
 
 pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.timeout(300)]
-CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 
 @pytest.fixture(scope="module")
@@ -57,20 +56,6 @@ def engine(subject: Instance) -> Iterator[Instance]:
     names = subject.docker("images", "--format", "{{.Repository}}:{{.Tag}}", check=True).stdout.split()
     if extra := [name for name in names if name != "busybox:latest"]:
         subject.docker("rmi", *extra, check=True)
-
-
-def tool(name: str) -> str:
-    path = shutil.which(name)
-    assert path or not CI, f"{name} is not installed"
-    if not path:
-        pytest.skip(f"{name} is not installed: ./dev setup --peers")
-    return path
-
-
-def run(*argv: str, check: bool = True) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 or not check, f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def a_container_s_image(engine: Instance, name: str) -> None:
@@ -238,15 +223,12 @@ def test_skopeo_both_ways(engine: Instance, registry: Distribution, tmp_path: Pa
 
 
 def test_podman_both_ways(engine: Instance, registry: Distribution, tmp_path: Path) -> None:
-    podman, name = tool("podman"), f"{registry.host}/podman"
-    short = tempfile.mkdtemp(prefix="cr-p")  # its runroot has at most 50 characters
-    places = ["--root", str(tmp_path / "root"), "--runroot", short, "--storage-driver", "vfs"]
+    name = f"{registry.host}/podman"
     engine.docker("tag", "busybox", f"{name}:ours", check=True)
     engine.docker("push", f"{name}:ours", check=True)
-    run(podman, *places, "pull", "--tls-verify=false", f"{name}:ours")
-    run(podman, *places, "tag", f"{name}:ours", f"{name}:theirs")
-    run(podman, *places, "push", "--tls-verify=false", "--format", "oci", f"{name}:theirs")
+    with storage(tmp_path / "root") as peer:
+        peer("podman", "pull", "--tls-verify=false", f"{name}:ours")
+        peer("podman", "tag", f"{name}:ours", f"{name}:theirs")
+        peer("podman", "push", "--tls-verify=false", "--format", "oci", f"{name}:theirs")
     engine.docker("pull", f"{name}:theirs", check=True)
     assert engine.docker("run", "--rm", f"{name}:theirs", "echo", "hi", check=True).stdout == "hi\n"
-    run(podman, *places, "rmi", "-af")
-    shutil.rmtree(short)

@@ -49,7 +49,8 @@ def registry(session: Session, options: Parsed) -> int:
     ]
     words += [f"--config={os.path.abspath(value)}" for value in options.list("config")]
     words += [f"--log-level={value}" for value in options.list("log-level")]
-    return become(role_command(Instance(options.text("root") or default_root()), "registry", words))
+    alone = Instance(default_root()) if session.instance.default else session.instance
+    return become(role_command(alone, "registry", words))
 
 
 VERBS = {

@@ -56,7 +56,7 @@ def plan_endpoints(domain: str, config: RemoteConfig, *, push: bool = False) -> 
     ['https', 'http']
     """
     own = HUB if domain == DEFAULT_DOMAIN else domain
-    found = [] if push else [_mirror(url, config) for url in mirrors_of(domain, config)]
+    found = [] if push else [mirror_endpoint(url, config) for url in mirrors_of(domain, config)]
     return [*found, Endpoint(own, insecure=is_insecure(own, config.insecure))]
 
 
@@ -68,7 +68,12 @@ def mirrors_of(domain: str, config: RemoteConfig) -> list[str]:
     return list(config.mirrors.get(domain, config.mirrors.get("*", [])))
 
 
-def _mirror(url: str, config: RemoteConfig) -> Endpoint:
+def mirror_endpoint(url: str, config: RemoteConfig) -> Endpoint:
+    """The place that a URL names. InvalidInput.
+
+    >>> mirror_endpoint("http://m.example:5000/hub", RemoteConfig()).prefix
+    'hub'
+    """
     parts = check_mirror(url)
     plain = parts.scheme == "http"
     insecure = plain or is_insecure(parts.netloc, config.insecure)

@@ -32,18 +32,26 @@ Source = Callable[[int, Cancel], Part]  # the blob's bytes from an offset on
 class Fetch(Growing):
     """One download. `run` in a thread of its own; `chunks` in others; listeners hear (status, bytes so far or -1).
 
-    `users` counts who wants it. When nobody does, `cancel` ends it; `close` removes what came.
+    `users` counts who wants it. When nobody does, `cancel` ends it; `close` removes what came. With `store` the bytes
+    become a blob of the content store; whoever wants that pins it.
     """
 
-    def __init__(self, content: Content, blob: Blob, sources: Iterable[Source], attempts: int) -> None:
+    def __init__(
+        self, content: Content, blob: Blob, sources: Iterable[Source], attempts: int, *, store: bool = False
+    ) -> None:
         super().__init__()
-        self.blob, self._content, self._attempts = blob, content, attempts
+        self.blob, self._content, self._attempts, self._store = blob, content, attempts, store
         self._sources = list(sources)
         self.users = 0
         self.started = False
         self.cancel = Cancel()
         self.listeners: list[Callable[[str, int], None]] = []
         self._ingest: Ingest | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the bytes are just now; "" before there are any."""
+        return self._path
 
     def _tell(self, status: str, current: int = -1) -> None:
         for listener in list(self.listeners):
@@ -63,7 +71,7 @@ class Fetch(Growing):
         if self._content.has(digest):  # the registry of this daemon, or a build, has it
             self.begin(self._content.path(digest), self._content.size(digest))
             return
-        ingest = self._content.ingest(f"pull-{digest}", digest.partition(":")[0])
+        ingest = self._content.ingest(f"{'keep' if self._store else 'pull'}-{digest}", digest.partition(":")[0])
         self._ingest = ingest
         if ingest.offset > self.blob.size:
             ingest.truncate()
@@ -71,7 +79,7 @@ class Fetch(Growing):
         self._from_any(ingest)
         self._tell("Verifying Checksum")
         try:
-            ingest.verify(digest)
+            ingest.commit(digest) if self._store else ingest.verify(digest)
         except InvalidInput:
             raise InvalidInput(f"filesystem layer verification failed for digest {digest}") from None
 

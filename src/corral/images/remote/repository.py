@@ -34,6 +34,13 @@ class Found(NamedTuple):
     digest: str
 
 
+class Put(NamedTuple):
+    """A manifest that was pushed: its digest, and the subject that the registry lists it under, "" for none."""
+
+    digest: str
+    subject: str
+
+
 class Part(NamedTuple):
     """A blob from `start` on; `total` is its whole size, -1 if it is not said."""
 
@@ -80,8 +87,36 @@ class Repository:
 
         return self.session.persist(once, self._cancel, waits)
 
-    def head_manifest(self, reference: str) -> bool:
-        return self._exists(self._url(f"manifests/{reference}"), {"Accept": ACCEPT})
+    def head_manifest(self, reference: str) -> str:
+        """What a tag means now; "" if the registry does not say. Refusal if there is none."""
+
+        def once() -> str:
+            url = self._url(f"manifests/{reference}")
+            with self._send("HEAD", url, headers={"Accept": ACCEPT}) as reply:
+                return reply.header("Docker-Content-Digest")
+
+        return self.session.persist(once, self._cancel)
+
+    def blob_size(self, digest: str) -> int:
+        """In bytes. Refusal if there is none; RemoteFailed if the registry does not say."""
+
+        def once() -> int:
+            with self._send("HEAD", self._url(f"blobs/{digest}")) as reply:
+                told = reply.header("Content-Length")
+            if not (told.isascii() and told.isdigit()):
+                raise RemoteFailed(f"the registry does not say how large the blob {digest} of {self.path} is")
+            return int(told)
+
+        return self.session.persist(once, self._cancel)
+
+    def referrers(self, digest: str) -> bytes:
+        """The index of the manifests that have `digest` as their subject, as it came: its first page."""
+
+        def once() -> bytes:
+            with self._send("GET", self._url(f"referrers/{digest}")) as reply:
+                return reply.read(LARGEST)
+
+        return self.session.persist(once, self._cancel)
 
     def has_blob(self, digest: str) -> bool:
         return self._exists(self._url(f"blobs/{digest}"), {})
@@ -197,16 +232,17 @@ class Repository:
         """A small blob in one piece."""
         self.session.persist(lambda: self.finish_upload(self.start_upload(), digest, data), self._cancel)
 
-    def put_manifest(self, reference: str, media_type: str, data: bytes) -> str:
-        """By tag or digest; its digest as the registry knows it. InvalidInput if that is another."""
+    def put_manifest(self, reference: str, media_type: str, data: bytes) -> Put:
+        """By tag or digest. InvalidInput if the registry made another digest of it."""
 
-        def once() -> str:
+        def once() -> tuple[str, str]:
             headers = {"Content-Type": media_type, "Content-Length": str(len(data))}
             url = self._url(f"manifests/{reference}")
             with self._send("PUT", url, (200, 201, 202), headers=headers, body=data) as reply:
-                return reply.header("Docker-Content-Digest")
+                return reply.header("Docker-Content-Digest"), reply.header("OCI-Subject")
 
-        return checked_digest(data, self.session.persist(once, self._cancel))
+        told, subject = self.session.persist(once, self._cancel)
+        return Put(checked_digest(data, told), subject)
 
 
 def checked_digest(data: bytes, told: str) -> str:

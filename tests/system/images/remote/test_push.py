@@ -208,3 +208,33 @@ async def test_pushed_and_pulled_elsewhere(images: Images, registry: FakeRegistr
         assert other.get(f"{registry.host}/app:1").id == image.id
         await other.disconnect()
     assert tar(BIG)  # what was sent is what came: the diff ids were compared
+
+
+@pytest.mark.parametrize("lists", [False, True])
+async def test_the_referrers_of_a_registry_that_keeps_no_list(
+    images: Images, registry: FakeRegistry, lists: bool
+) -> None:
+    """ "the client MUST … pull the current referrers list using the referrers tag schema", add to it, and push it."""
+    about = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": sha256(b"it"), "size": 2}
+    tag = about["digest"].replace(":", "-")
+    for number in ("1", "2"):
+        manifest = registry.add_image("base", number, [BASE], author=number)
+        registry.add_manifest("base", number, manifest | {"subject": about, "annotations": {"n": number}})
+        await pulled(images, f"{registry.host}/base", number)
+        await images.tag(f"{registry.host}/base:{number}", f"{registry.host}/app:{number}")
+    if lists:
+        registry.fault(
+            lambda ask: ask.answer(201, OCI_Subject=about["digest"]) if ask.command == "PUT" and "manifests" in ask.path
+            else False
+        )  # fmt: skip
+    for number in ("1", "2", "2"):
+        await pushed(images, f"{registry.host}/app", number)
+    if lists:
+        assert not registry.asked("PUT", tag)
+    else:
+        kind, data = registry.manifests["app"][tag]
+        found = json.loads(data)["manifests"]
+        assert kind == "application/vnd.oci.image.index.v1+json"
+        assert [one["annotations"]["n"] for one in found] == ["1", "2"]
+        assert found[0]["digest"] == sha256(registry.manifests["app"]["1"][1])
+        assert found[0]["artifactType"] == "application/vnd.oci.image.config.v1+json"
