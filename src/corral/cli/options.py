@@ -98,7 +98,7 @@ class Verb:
         self.least = least
         self.most = most
         self.program = program
-        self.completes = completes  # what its arguments are: "containers", "running", "images", ""
+        self.completes = completes  # what its arguments are: "containers", "running", "images", "volumes", ""
 
 
 ROOT = text("--root", "DIR", "the instance whose state is in DIR (also: CORRAL_ROOT)")
@@ -182,7 +182,7 @@ def _nearest(name: str, known: dict[str, Option]) -> str:
 
 
 def check_count(verb: Verb, args: Sequence[str]) -> None:
-    name = f'"corral {verb.usage.split()[0]}"'
+    name = f'"corral {" ".join(word for word in verb.usage.split()[:2] if word.islower())}"'
     if verb.least == verb.most and len(args) != verb.least:
         raise Misuse(f"{name} requires exactly {verb.least} argument{'s' * (verb.least != 1)}.", 1)
     if len(args) < verb.least:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from corral.errors import Conflict, HostError, NoSpace
+from corral.errors import Conflict, HostError, InvalidInput, NoSpace
 from corral.linux import mounts
 from corral.volumes import Volumes
 
@@ -103,7 +103,8 @@ async def test_only_an_empty_volume_is_filled_and_only_from_a_directory(tmp_path
     make_image(image)
     made = await volumes.create("data")
     await volumes.copy_up("data", str(image), "/missing")
-    await volumes.copy_up("data", str(image), "/srv/data/file")
+    with pytest.raises(InvalidInput, match="cannot mount volume over existing file, file exists /srv/data/file"):
+        await volumes.copy_up("data", str(image), "/srv/data/file")
     os.symlink("/nowhere/../../../etc", image / "escape")
     await volumes.copy_up("data", str(image), "/escape")
     assert volumes.is_empty("data")

@@ -26,3 +26,12 @@ class VolumeCreate(Body):
     DriverOpts: dict[str, str] = {}
     Labels: dict[str, str] = {}
     Name: str = ""
+
+
+class VolumeClone(Body):
+    """Corral's own."""
+
+    GO = "volume.CloneOptions"
+    Name: str = ""
+    Labels: dict[str, str] = {}
+    Pause: bool = False

@@ -24,6 +24,7 @@ from corral.api.docker import (
     stats,
     system,
     top,
+    volume_copies,
     volumes,
     wait,
 )
@@ -94,9 +95,13 @@ ROUTES: Final[list[Route]] = [
     ("GET", "/volumes", volumes.volume_list),
     ("POST", "/volumes/create", volumes.volume_create),
     ("GET", "/volumes/{name}", volumes.volume_inspect),
-    ("PUT", "/volumes/{name}", later.not_yet),
+    ("PUT", "/volumes/{name}", later.no_swarm),
     ("DELETE", "/volumes/{name}", volumes.volume_remove),
     ("POST", "/volumes/prune", prune.volume_prune),
+    # volumes, beyond Docker's
+    ("GET", "/corral/volumes/{name}/export", volume_copies.volume_export),
+    ("POST", "/corral/volumes/{name}/import", volume_copies.volume_import),
+    ("POST", "/corral/volumes/{name}/clone", volume_copies.volume_clone),
     # the system
     ("OPTIONS", "*", system.options),
     ("HEAD", "/_ping", system.ping),
