@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
+from contextlib import suppress
 
-from corral.errors import CorralError, HostError
+from corral.errors import CorralError, HostError, InvalidInput, NotFound
 from corral.linux import mounts
 from corral.linux.rooted import open_in_root
 from corral.model.volume import Volume
@@ -41,14 +43,38 @@ def _address(host: str) -> str:
         raise HostError(f"error resolving passed in network volume address: {host}: {error}") from error
 
 
-def resolve(base: str, subpath: str) -> str:
-    """The real path of `subpath` inside `base`; links cannot lead out. OSError if it is not there."""
-    root = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+def pin(base: str, subpath: str, place: str) -> None:
+    """Shows `subpath` of the volume at `base` at `place`, which is made; links do not lead out.
+
+    A path would not do: whoever has the volume could put a link into it between our look and the runtime's mount.
+    InvalidInput, NotFound, HostError.
+    """
+    if subpath.startswith("/") or ".." in subpath.split("/"):
+        raise InvalidInput(f'subpath "{subpath}" must be a relative path within the volume {base}')
     try:
-        fd = open_in_root(root, subpath, os.O_PATH)
-    finally:
-        os.close(root)
+        fd = _open(base, subpath)
+    except OSError as error:
+        raise NotFound(f"cannot access path {base}/{subpath}: {(error.strerror or '').lower()}") from error
     try:
-        return os.readlink(f"/proc/self/fd/{fd}")
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.mkdir(place, 0o700)
+        else:
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        mounts.bind(f"/proc/self/fd/{fd}", place, recursive=True)
     finally:
         os.close(fd)
+
+
+def _open(base: str, subpath: str) -> int:
+    root = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return open_in_root(root, subpath, os.O_PATH)
+    finally:
+        os.close(root)
+
+
+def unpin(place: str) -> None:
+    """The place goes; what was shown there stays. May be called again."""
+    mounts.unmount(place, lazy=True)
+    with suppress(FileNotFoundError):
+        (os.rmdir if os.path.isdir(place) else os.unlink)(place)

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from corral.errors import Conflict, InvalidInput, NotFound, from_oserror
+from corral.errors import Conflict, NotFound, from_oserror
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
 from corral.linux import mounts
 from corral.model.volume import Volume
 from corral.volumes import disk
-from corral.volumes.attach import attach, resolve
+from corral.volumes.attach import attach
 from corral.volumes.copies import Copies
 from corral.volumes.fill import fill_from
 from corral.volumes.plan import ANONYMOUS_LABEL, check_name, check_options, plan_mount
@@ -215,18 +215,6 @@ class Volumes:
     def restore(self, name: str, user: str) -> None:
         """After the daemon's restart: this user was found running, and the volume is mounted if it needs to be."""
         self._users[name].add(user)
-
-    def path(self, name: str, subpath: str = "") -> str:
-        """Where the data are, or a part of them; links in `subpath` do not lead out. NotFound, InvalidInput."""
-        base = self.get(name).mountpoint
-        if not subpath:
-            return base
-        if subpath.startswith("/") or ".." in subpath.split("/"):
-            raise InvalidInput(f'subpath "{subpath}" must be a relative path within the volume {name}')
-        try:
-            return resolve(base, subpath)
-        except OSError as error:
-            raise NotFound(f"cannot access path {base}/{subpath}: {(error.strerror or '').lower()}") from error
 
     async def copy_up(self, name: str, rootfs: str, target: str) -> None:
         """Fills an empty volume with what the directory `target` of `rootfs` has, if there is such a directory.
