@@ -30,7 +30,8 @@ from corral.engine.wait import tell_exit
 from corral.errors import Conflict, CorralError, HostError, RuntimeFailed, Unchanged, from_oserror
 from corral.linux.namespaces import netns_of, new_netns
 from corral.linux.proc import start_time
-from corral.model.container import Health, State
+from corral.linux.selinux import plan_label, relabel
+from corral.model.container import Health, MountPoint, State
 from corral.runtime.monitor import MonitorRequest, Started
 from corral.volumes.attach import pin, unpin
 
@@ -197,6 +198,17 @@ async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> No
         else:
             ensure_bind_source(point, None if remap is None else remap.maps.root)
             require_propagation(point)
+            path = point.source
+        if label := _file_label(parts, live, point):
+            await asyncio.to_thread(relabel, path, label)
+
+
+def _file_label(parts: Parts, live: Live, point: MountPoint) -> str:
+    """The SELinux label that the files of a mount are to have, "" for the one they have."""
+    security = live.record.spec.security
+    if not parts.limits.selinux or security.privileged or "disable" in security.labels:
+        return ""
+    return plan_label(point.mode, live.id) if point.type in ("bind", "volume") else ""
 
 
 def _own_network(live: Live) -> bool:

@@ -16,7 +16,10 @@ from corral.volumes.plan import hide_password, plan_mount
 
 def attach(volume: Volume) -> None:
     """Mounts a volume that has mount options; one that is mounted already is fine. HostError in Docker's words."""
-    plan = plan_mount(volume.options, _address)
+    try:
+        plan = plan_mount(volume.options, _address)
+    except HostError as error:
+        raise HostError(f"error while mounting volume '{volume.mountpoint}': {error.message}") from error
     if plan is None or mounts.is_mount(volume.mountpoint):
         return
     try:
@@ -39,8 +42,9 @@ def attach(volume: Volume) -> None:
 def _address(host: str) -> str:
     try:
         return str(socket.getaddrinfo(host, None)[0][4][0])
-    except OSError as error:
-        raise HostError(f"error resolving passed in network volume address: {host}: {error}") from error
+    except socket.gaierror as error:
+        reason = "no such host" if error.errno == socket.EAI_NONAME else (error.strerror or "").lower()
+        raise HostError(f"error resolving passed in network volume address: lookup {host}: {reason}") from error
 
 
 def pin(base: str, subpath: str, place: str) -> None:

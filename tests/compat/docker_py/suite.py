@@ -30,6 +30,8 @@ FILES = (
     "api_exec_test",
     "api_healthcheck_test",
     "models_containers_test",
+    "api_volume_test",
+    "models_volumes_test",
     "api_client_test",
     "client_test",
 )
