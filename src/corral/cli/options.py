@@ -90,6 +90,7 @@ class Verb:
         least: int = 0,
         most: int = -1,
         program: bool = False,
+        whole: bool = False,
         completes: str = "",
     ) -> None:
         self.run = run
@@ -98,6 +99,7 @@ class Verb:
         self.least = least
         self.most = most
         self.program = program
+        self.whole = whole  # all its words, options too, are another command's
         self.completes = completes  # what its arguments are: "containers", "running", "images", "volumes", ""
 
 
@@ -115,6 +117,9 @@ def parse(verb: Verb, words: Sequence[str]) -> Parsed:
     """
     known = {name: option for option in (*verb.options, ROOT, HELP) for name in option.names}
     parsed = Parsed()
+    if verb.whole:
+        parsed.args = list(words)
+        return parsed
     queue = list(words)
     while queue:
         word = queue.pop(0)

@@ -64,6 +64,10 @@ IMAGES: dict[str, tuple[str, str]] = {
     "prune": ("prune", "Remove stopped containers and unused images"),
 }
 
+APPLICATIONS: dict[str, tuple[str, str]] = {
+    "compose": ("compose", "Docker Compose, as it is installed here, against this instance"),
+}
+
 # Verbs of two words
 VOLUMES: dict[str, tuple[str, str]] = {
     "volume create": ("volumes", "Make a volume"),
@@ -76,12 +80,18 @@ VOLUMES: dict[str, tuple[str, str]] = {
     "volume clone": ("volume_copies", "Make a volume with what another has"),
 }
 
-GROUPS = {"Corral itself": MANAGE, "Containers": CONTAINERS, "Images": IMAGES, "Volumes": VOLUMES}
-ALL = {**MANAGE, **CONTAINERS, **IMAGES, **VOLUMES}
+GROUPS = {
+    "Corral itself": MANAGE,
+    "Containers": CONTAINERS,
+    "Images": IMAGES,
+    "Volumes": VOLUMES,
+    "Applications": APPLICATIONS,
+}
+ALL = {**MANAGE, **CONTAINERS, **IMAGES, **VOLUMES, **APPLICATIONS}
 
 # What Docker's client has beyond these; it speaks to Corral as well
 ELSEWHERE = (
-    *("build", "builder", "buildx", "compose", "config", "container", "context", "image"),
+    *("build", "builder", "buildx", "config", "container", "context", "image"),
     *("manifest", "network", "node", "plugin", "secret", "service", "stack", "swarm"),
     *("system", "trust"),
 )

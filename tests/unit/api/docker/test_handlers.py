@@ -412,8 +412,10 @@ class TestVolumes:
             },
         )
         assert api.engine.events.seen == [("volume", "create", "v", {"driver": "local"})]
-        with pytest.raises(Unsupported, match='plugin "nfs" not found'):
-            await volumes.volume_create(api, ask("POST", "/volumes/create", {"Driver": "nfs"}))
+        await volumes.volume_create(api, ask("POST", "/volumes/create", {"Driver": "nfs"}))
+        assert api.engine.volumes.made[-1][-1]["driver"] == "nfs"  # which refuses it by name
+        with pytest.raises(Unsupported, match="cluster volumes are not offered"):
+            await volumes.volume_create(api, ask("POST", "/volumes/create", {"ClusterVolumeSpec": {}}))
 
     async def test_remove(self) -> None:
         api = make_api()
