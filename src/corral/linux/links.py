@@ -27,15 +27,13 @@ def _info(kind: str, data: bytes = b"") -> bytes:
     return wire.nested(wire.IFLA_LINKINFO, inner, wire.nested(wire.IFLA_INFO_DATA, data) if data else b"")
 
 
-def add_bridge(name: str, mac: str, mtu: int = 0, alias: str = "") -> Request:
+def add_bridge(name: str, mac: str, mtu: int = 0) -> Request:
     """A bridge, down, without the forward delay (a new port would drop packets for 15 s). It may exist.
 
     The MAC is given, else the bridge would take its lowest port's, and change it as containers come and go.
-    `alias` is a note that the kernel keeps with it.
     """
     payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name)
     payload += wire.attribute(wire.IFLA_ADDRESS, _mac(mac)) + _mtu(mtu)
-    payload += wire.text(wire.IFLA_IFALIAS, alias) if alias else b""
     payload += _info("bridge", wire.u32(wire.IFLA_BR_FORWARD_DELAY, 0))
     return Request(f"create bridge {name}", wire.RTM_NEWLINK, _MADE, payload, _EXISTS)
 
@@ -86,18 +84,18 @@ def _over(name: str, parent: int, netns: int, info: bytes, mac: str, mtu: int) -
     return Request(f"create interface {name} on interface {parent}", wire.RTM_NEWLINK, _MADE, payload)
 
 
-def add_vlan(name: str, parent: int, vlan: int, alias: str = "") -> Request:
+def add_vlan(name: str, parent: int, vlan: int) -> Request:
     """The part of an interface's traffic that bears a VLAN's number."""
     payload = wire.link_body(flags=wire.IFF_UP, change=wire.IFF_UP) + wire.text(wire.IFLA_IFNAME, name)
-    payload += wire.u32(wire.IFLA_LINK, parent) + (wire.text(wire.IFLA_IFALIAS, alias) if alias else b"")
+    payload += wire.u32(wire.IFLA_LINK, parent)
     payload += _info("vlan", wire.u16(wire.IFLA_VLAN_ID, vlan))
     return Request(f"create interface {name} on interface {parent}", wire.RTM_NEWLINK, _MADE, payload, _EXISTS)
 
 
-def add_dummy(name: str, alias: str = "") -> Request:
+def add_dummy(name: str) -> Request:
     """An interface that leads nowhere, up. It may exist."""
     payload = wire.link_body(flags=wire.IFF_UP, change=wire.IFF_UP) + wire.text(wire.IFLA_IFNAME, name)
-    payload += (wire.text(wire.IFLA_IFALIAS, alias) if alias else b"") + _info("dummy")
+    payload += _info("dummy")
     return Request(f"create interface {name}", wire.RTM_NEWLINK, _MADE, payload, _EXISTS)
 
 
@@ -135,6 +133,12 @@ def set_link(name: str, *, up: bool | None = None, mac: str = "", mtu: int = 0) 
     payload = wire.link_body(flags=flags, change=0 if up is None else wire.IFF_UP) + wire.text(wire.IFLA_IFNAME, name)
     payload += _mtu(mtu) + (wire.attribute(wire.IFLA_ADDRESS, _mac(mac)) if mac else b"")
     return Request(f"change interface {name}", wire.RTM_NEWLINK, 0, payload)
+
+
+def set_alias(name: str, alias: str) -> Request:
+    """A note that the kernel keeps with an interface; it takes none of one that it is just making."""
+    payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name) + wire.text(wire.IFLA_IFALIAS, alias)
+    return Request(f"mark interface {name}", wire.RTM_NEWLINK, 0, payload)
 
 
 def delete_link(name: str) -> Request:

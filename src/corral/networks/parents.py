@@ -60,11 +60,11 @@ def prepare_parent(wires: Wires, network: Network) -> None:
         base = wires.find(parent.base)
         if base is None:
             raise NotFound(f"interface {parent.base} does not exist: {parent.name} cannot be made on it")
-        wires.batch([links.add_vlan(parent.name, base.index, parent.vlan, alias)])
+        wires.batch([links.add_vlan(parent.name, base.index, parent.vlan), links.set_alias(parent.name, alias)])
     elif network.spec.options.parent:
         raise NotFound(f"interface {parent.name} does not exist; name one of this host's as the parent")
     else:
-        wires.batch([links.add_dummy(parent.name, alias)])
+        wires.batch([links.add_dummy(parent.name), links.set_alias(parent.name, alias)])
 
 
 def plug_over(wires: Wires, netns: int, endpoint: Endpoint, network: Network) -> None:

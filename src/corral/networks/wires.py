@@ -69,8 +69,10 @@ class Wires:
         addresses = self._netlink.addresses()
         return routes + [ip_network((a, prefix), strict=False) for oif, a, prefix in addresses if oif not in own]
 
-    def _is_ours(self, link: Link) -> bool:
-        return link.name == self._names.bridge or self._names.network_of(link.alias) is not None
+    def _is_ours(self, link: Link, network_id: str = "") -> bool:
+        """By its mark, or, where it did not come to that, by a name that nobody else gives."""
+        named = (self._names.bridge, self._names.user_bridge(network_id))
+        return link.name in named or self._names.network_of(link.alias) is not None
 
     def exists(self, interface: str) -> bool:
         return self._netlink.link(interface) is not None
@@ -86,10 +88,11 @@ class Wires:
         """Makes what is missing and leaves what is right: bridges, addresses, forwarding, bridge ports."""
         alias = self._names.alias(lines.network_id)
         before = self._netlink.link(lines.bridge)
-        if before is not None and not (before.kind == "bridge" and self._is_ours(before)):
+        if before is not None and not (before.kind == "bridge" and self._is_ours(before, lines.network_id)):
             raise Conflict(f"interface {lines.bridge} is no bridge of ours; remove it, or use another name or --root")
         # The carrier comes with the first port, so quietening before "up" is early enough.
-        made = [links.add_bridge(lines.bridge, lines.mac, lines.mtu, alias), links.quiet_ipv6(lines.bridge)]
+        made = [links.add_bridge(lines.bridge, lines.mac, lines.mtu), links.quiet_ipv6(lines.bridge)]
+        made.append(links.set_alias(lines.bridge, alias))
         self._netlink.batch([*made, links.set_link(lines.bridge, up=True, mtu=lines.mtu)])
         found = {link.name: link for link in self._netlink.links()}
         bridges = Bridges([found[lines.bridge].index], [lines.bridge])
@@ -128,7 +131,8 @@ class Wires:
         number = len(bridges.indexes)
         name, alias = self._names.extension(lines.network_id, number), self._names.alias(lines.network_id)
         mac = "02:43:" + bytes.fromhex(f"{lines.network_id[:6]}{number:02x}").hex(":")
-        self._netlink.batch([links.add_bridge(name, mac, lines.mtu, alias), links.quiet_ipv6(name)])
+        made_now = [links.add_bridge(name, mac, lines.mtu), links.quiet_ipv6(name), links.set_alias(name, alias)]
+        self._netlink.batch(made_now)
         made = self._netlink.link(name)
         if made is None:
             raise HostError(f"bridge {name} vanished")
