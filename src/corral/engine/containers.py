@@ -110,6 +110,7 @@ class Containers:
                 self._parts.registry.release(name, live.id)
                 raise
             self._parts.registry.release(old, live.id)
+            self._parts.networks.rename(live.id, name)
             self._parts.tell(live, "rename", oldName=f"/{old}")
 
     async def update(self, ref: str, resources: Mapping[str, object], restart: RestartPolicy | None = None) -> Texts:

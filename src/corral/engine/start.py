@@ -20,10 +20,12 @@ from corral.engine.hub import Hub
 from corral.engine.logs import watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, require_propagation
+from corral.engine.named import is_named, plan_joined, with_links
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import remember_maps
 from corral.engine.remove import forget
+from corral.engine.resolving import plan_resolving
 from corral.engine.teardown import PIN, teardown
 from corral.engine.userns import remap_of
 from corral.engine.wait import tell_exit
@@ -226,11 +228,20 @@ def _netns(held: AsyncExitStack) -> int:
 
 async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitStack) -> None:
     record, network = live.record, live.record.spec.network
-    if netns is None or network.mode == "none" or network.disabled:
+    if netns is None or network.disabled:
+        return
+    wanted = plan_joined(parts.networks.info() if is_named(network) else (), network)
+    if wanted.mode == "none":
         return
     undo.push_async_callback(parts.networks.detach, live.id)
     record.endpoints, record.ports = await parts.networks.attach(
-        live.id, netns, network, ports=plan_published(record), hostname=record.spec.hostname, name=record.name
+        live.id,
+        netns,
+        with_links(wanted, network.links),
+        ports=plan_published(record),
+        hostname=record.spec.hostname,
+        name=record.name,
+        resolving=plan_resolving(network, parts.config),
     )
     for endpoint in record.endpoints.values():
         parts.tell_network(live, "connect", endpoint)

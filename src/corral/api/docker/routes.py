@@ -86,11 +86,11 @@ ROUTES: Final[list[Route]] = [
     # networks
     ("GET", "/networks", networks.network_list),
     ("GET", "/networks/{id}", networks.network_inspect),
-    ("DELETE", "/networks/{id}", later.network_remove),
-    ("POST", "/networks/create", later.not_yet),
-    ("POST", "/networks/{id}/connect", later.not_yet),
-    ("POST", "/networks/{id}/disconnect", later.not_yet),
-    ("POST", "/networks/prune", prune.network_prune),
+    ("DELETE", "/networks/{id}", networks.network_remove),
+    ("POST", "/networks/create", networks.network_create),
+    ("POST", "/networks/{id}/connect", networks.network_connect),
+    ("POST", "/networks/{id}/disconnect", networks.network_disconnect),
+    ("POST", "/networks/prune", networks.network_prune),
     # volumes
     ("GET", "/volumes", volumes.volume_list),
     ("POST", "/volumes/create", volumes.volume_create),
