@@ -72,8 +72,8 @@ def plan_joined(networks: Sequence[NetworkInfo], spec: NetworkSpec) -> NetworkSp
 
     >>> from corral.model.network import Network, NetworkSpec as Made
     >>> known = [NetworkInfo(Network("4f2a", Made("shop"))), NetworkInfo(Network("11", Made("back")))]
-    >>> plan_joined(known, NetworkSpec("4f2a", {"11": EndpointSpec()})).endpoints
-    {'back': EndpointSpec()}
+    >>> [*plan_joined(known, NetworkSpec("4f2a", {"11": EndpointSpec()})).endpoints]
+    ['back']
     >>> plan_joined(known, NetworkSpec("shop", left=["shop"])).mode
     'none'
     """

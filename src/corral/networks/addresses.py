@@ -123,7 +123,7 @@ class AddressPool:
         self._last = min(self._highest, int(part.broadcast_address))
         held = [network.network_address + 1] if reserved is None else reserved
         self._reserved = frozenset(map(int, held))
-        if reserved is None and self._highest - self._lowest < 1:
+        if reserved is None and (small or self._highest - self._lowest < 1):
             raise InvalidInput(f"subnet {network} has no room for containers")
         self._used: set[int] = set()
         self._chosen = sum(self._first <= value <= self._last for value in self._reserved)

@@ -19,6 +19,7 @@ from corral.networks.dns.door import open_door
 from corral.networks.dns.server import Asking, NameServer
 from corral.networks.dns.upstream import HostServers
 from corral.networks.firewall import Firewall
+from corral.networks.forwarding import allow_forwarding6
 from corral.networks.lines import plan_lines
 from corral.networks.members import Addresses, Member, plan_links, plan_target
 from corral.networks.parents import plug_over
@@ -105,6 +106,8 @@ class Seating:
         ways = plan_ways(member.endpoints)
         for endpoint in new:
             network = self.networks[endpoint.network]
+            if endpoint.gateway6 and network.driver == "bridge":
+                allow_forwarding6()
             if network.driver != "bridge":
                 plug_over(self.wires, netns, endpoint, network)
             elif not endpoint.host_interface:

@@ -24,8 +24,6 @@ from corral.networks.wires import Wires, one_at_a_time
 
 log = logging.getLogger("corral")
 
-CONF6 = "/proc/sys/net/ipv6/conf"
-
 
 def make_default(
     wires: Wires, config: NetworkConfig, names: InstanceNames, state: str, clock: Clock, others: Iterable[Network]
@@ -83,22 +81,8 @@ def raise_up(wires: Wires, network: Network) -> None:
     """Its interfaces on the host."""
     if network.driver == "bridge":
         wires.set_up(plan_lines(network))
-        if network.spec.ipv6 and not network.spec.internal:
-            allow_forwarding6()
     else:
         prepare_parent(wires, network)
-
-
-def allow_forwarding6(conf: str = CONF6) -> None:
-    """The host forwards IPv6. An interface that is configured by router advertisements goes on listening to them,
-    which one that forwards does not by itself."""
-    if _read(f"{conf}/all/forwarding").strip() == "1":
-        return
-    for name in os.listdir(conf):
-        if name not in ("all", "default", "lo") and _read(f"{conf}/{name}/accept_ra").strip() == "1":
-            _write(f"{conf}/{name}/accept_ra", "2")
-    log.warning("the host forwards IPv6 from now on (net.ipv6.conf.all.forwarding), for an IPv6 network")
-    _write(f"{conf}/all/forwarding", "1")
 
 
 def _read(path: str) -> str:
@@ -107,14 +91,6 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:  # the host does without it
         return ""
-
-
-def _write(path: str, text: str) -> None:
-    try:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(text)
-    except OSError as error:
-        raise from_oserror(f"set {path} to {text}", error) from error
 
 
 def load(path: str) -> Chosen | None:

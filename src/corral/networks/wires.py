@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
-from corral.errors import Conflict, HostError, from_oserror
+from corral.errors import Conflict, HostError
 from corral.linux import links
 from corral.linux.netlink import Link, Netlink, Network, Request
 from corral.model.container import Endpoint
 from corral.model.stats import InterfaceStats
+from corral.networks.forwarding import allow_forwarding
 from corral.networks.lines import FIRST, FURTHER, Lines, plan_bridge
 from corral.networks.names import TURNS, InstanceNames
 from corral.networks.rules import Element
@@ -288,23 +289,6 @@ def mirrored(seen: InterfaceStats) -> InterfaceStats:
         rx_bytes=seen.tx_bytes, rx_packets=seen.tx_packets, rx_errors=seen.tx_errors, rx_dropped=seen.tx_dropped,
         tx_bytes=seen.rx_bytes, tx_packets=seen.rx_packets, tx_errors=seen.rx_errors, tx_dropped=seen.rx_dropped,
     )  # fmt: skip
-
-
-def allow_forwarding(bridge: str) -> None:
-    """The host forwards packets, and may lead 127.0.0.1's published ports to this bridge (see `rules`)."""
-    _sysctl("net/ipv4/ip_forward", "1")
-    _sysctl(f"net/ipv4/conf/{bridge}/route_localnet", "1")
-
-
-def _sysctl(name: str, value: str) -> None:
-    path = f"/proc/sys/{name}"
-    try:
-        with open(path, "r+", encoding="ascii") as file:
-            if file.read().strip() != value:
-                file.seek(0)
-                file.write(value)
-    except OSError as error:
-        raise from_oserror(f"set {path} to {value}", error) from error
 
 
 @contextmanager
