@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from corral.cli import registry
+from corral.cli.main import find_verb
 from corral.cli.options import parse
 from corral.cli.settings import SETTINGS
 from corral.daemon.config import parse_file
@@ -69,7 +70,7 @@ def command_lines(text: str) -> list[list[str]]:
     """The words after `corral` in every code block and code span."""
     code = re.findall(r"```sh\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text)
     found = re.findall(
-        r"(?:^|[ /\"(])corral ((?:--root DIR )?[a-z]+(?: --?[a-z-]+| bash)*)", "\n".join(code), re.MULTILINE
+        r"(?:^|[ /\"(])corral ((?:--root DIR )?(?:volume )?[a-z]+(?: --?[a-z-]+| bash)*)", "\n".join(code), re.MULTILINE
     )
     return [line.split() for line in found]
 
@@ -80,10 +81,11 @@ def test_commands_of_the_readme_exist(words: list[str]) -> None:
         words = words[2:]
     if words[0] == "help":
         return
-    assert words[0] in registry.ALL
-    verb = registry.load(words[0])
+    name, words = find_verb(words)
+    assert name in registry.ALL
+    verb = registry.load(name)
     options = {name for option in verb.options for name in option.names}
-    assert {word for word in words[1:] if word.startswith("-")} <= options
+    assert {word for word in words if word.startswith("-")} <= options
 
 
 def test_the_readme_names_commands() -> None:
@@ -134,7 +136,7 @@ def test_decisions_are_numbered_and_short() -> None:
 def test_completion_words_are_verbs() -> None:
     from corral.cli.verbs.completion import SCRIPTS, candidates
 
-    assert set(candidates([""])) == {*registry.ALL, "help"}
+    assert set(candidates([""])) == {*(name.split()[0] for name in registry.ALL), "help"}
     assert candidates(["completion", ""]) == list(SCRIPTS)
     assert "--detach" in candidates(["run", "--det"]) and candidates(["run", "busybox", "x"]) == []
     assert parse(registry.load("ps"), ["-a"]).on("all")

@@ -38,7 +38,8 @@ def dispatch(words: list[str]) -> int:
 
         return complete(rest, root)
     if name in ("", "help"):
-        print(overview() if not rest or rest[0] not in registry.ALL else describe(rest[0]))
+        about = find_verb(rest)[0]
+        print(describe(about) if about in registry.ALL else overview_of(about) or overview())
         return 0
     if name in registry.ALL:
         from corral.cli.instance import from_environment
@@ -51,6 +52,11 @@ def dispatch(words: list[str]) -> int:
             print(describe(name))
             return 0
         return verb.run(Session(from_environment(parsed.text("root") or root)), parsed)
+    if verbs := overview_of(name):
+        if not rest or rest[0] in ("-h", "--help"):
+            print(verbs)
+            return 0
+        raise Misuse(f"unknown command: corral {name} {rest[0]}\n\n{verbs}", 1)
     raise unknown(name, " ".join(words), root)
 
 
@@ -79,11 +85,13 @@ def global_options(words: list[str]) -> tuple[str, list[str]]:
 def find_verb(words: list[str]) -> tuple[str, list[str]]:
     """(the verb, its words): `container ls` is `ps`. Pure.
 
-    >>> find_verb(["container", "ls", "-q"]), find_verb([])
-    (('ps', ['-q']), ('', []))
+    >>> find_verb(["container", "ls", "-q"]), find_verb(["volume", "ls"]), find_verb([])
+    (('ps', ['-q']), ('volume ls', []), ('', []))
     """
     if len(words) > 1 and (words[0], words[1]) in registry.ALIASES:
         return registry.ALIASES[words[0], words[1]], words[2:]
+    if len(words) > 1 and f"{words[0]} {words[1]}" in registry.ALL:
+        return f"{words[0]} {words[1]}", words[2:]
     return (words[0], words[1:]) if words else ("", [])
 
 
@@ -113,10 +121,17 @@ def overview() -> str:
     """Pure: all verbs in groups."""
     lines = ["Usage: corral [--root DIR] VERB …", "", "Containers on one machine, spoken to as Docker is."]
     for title, verbs in registry.GROUPS.items():
-        lines += ["", f"{title}:", *(f"  {name:<12}{summary}" for name, (_, summary) in verbs.items())]
+        lines += ["", f"{title}:", *(f"  {name:<15}{summary}" for name, (_, summary) in verbs.items())]
     return "\n".join(
         [*lines, "", "corral VERB --help says more. `docker -H unix://…/docker.sock` speaks to Corral too."]
     )
+
+
+def overview_of(noun: str) -> str:
+    """Pure: the verbs of two words that begin so, "" if there are none."""
+    verbs = registry.of_noun(noun)
+    lines = [f"Usage: corral {noun} VERB …", "", *(f"  {name:<17}{summary}" for name, summary in verbs.items())]
+    return "\n".join([*lines, "", f"corral {noun} VERB --help says more."]) if verbs else ""
 
 
 def named_verb(words: list[str]) -> str:

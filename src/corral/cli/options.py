@@ -90,6 +90,7 @@ class Verb:
         least: int = 0,
         most: int = -1,
         program: bool = False,
+        whole: bool = False,
         completes: str = "",
     ) -> None:
         self.run = run
@@ -98,7 +99,8 @@ class Verb:
         self.least = least
         self.most = most
         self.program = program
-        self.completes = completes  # what its arguments are: "containers", "running", "images", ""
+        self.whole = whole  # all its words, options too, are another command's
+        self.completes = completes  # what its arguments are: "containers", "running", "images", "volumes", ""
 
 
 ROOT = text("--root", "DIR", "the instance whose state is in DIR (also: CORRAL_ROOT)")
@@ -115,6 +117,9 @@ def parse(verb: Verb, words: Sequence[str]) -> Parsed:
     """
     known = {name: option for option in (*verb.options, ROOT, HELP) for name in option.names}
     parsed = Parsed()
+    if verb.whole:
+        parsed.args = list(words)
+        return parsed
     queue = list(words)
     while queue:
         word = queue.pop(0)
@@ -182,7 +187,7 @@ def _nearest(name: str, known: dict[str, Option]) -> str:
 
 
 def check_count(verb: Verb, args: Sequence[str]) -> None:
-    name = f'"corral {verb.usage.split()[0]}"'
+    name = f'"corral {" ".join(word for word in verb.usage.split()[:2] if word.islower())}"'
     if verb.least == verb.most and len(args) != verb.least:
         raise Misuse(f"{name} requires exactly {verb.least} argument{'s' * (verb.least != 1)}.", 1)
     if len(args) < verb.least:

@@ -64,14 +64,36 @@ IMAGES: dict[str, tuple[str, str]] = {
     "prune": ("prune", "Remove stopped containers and unused images"),
 }
 
-GROUPS = {"Corral itself": MANAGE, "Containers": CONTAINERS, "Images": IMAGES}
-ALL = {**MANAGE, **CONTAINERS, **IMAGES}
+APPLICATIONS: dict[str, tuple[str, str]] = {
+    "compose": ("compose", "Docker Compose, as it is installed here, against this instance"),
+}
+
+# Verbs of two words
+VOLUMES: dict[str, tuple[str, str]] = {
+    "volume create": ("volumes", "Make a volume"),
+    "volume ls": ("volumes", "List volumes"),
+    "volume inspect": ("volumes", "Everything about volumes, as JSON"),
+    "volume rm": ("volumes", "Remove volumes that no container has"),
+    "volume prune": ("volumes", "Remove volumes that no container needs"),
+    "volume export": ("volume_copies", "A volume's files as tar"),
+    "volume import": ("volume_copies", "Make a volume of a tar that `export` wrote, or any other"),
+    "volume clone": ("volume_copies", "Make a volume with what another has"),
+}
+
+GROUPS = {
+    "Corral itself": MANAGE,
+    "Containers": CONTAINERS,
+    "Images": IMAGES,
+    "Volumes": VOLUMES,
+    "Applications": APPLICATIONS,
+}
+ALL = {**MANAGE, **CONTAINERS, **IMAGES, **VOLUMES, **APPLICATIONS}
 
 # What Docker's client has beyond these; it speaks to Corral as well
 ELSEWHERE = (
-    *("build", "builder", "buildx", "compose", "config", "container", "context", "image"),
+    *("build", "builder", "buildx", "config", "container", "context", "image"),
     *("manifest", "network", "node", "plugin", "secret", "service", "stack", "swarm"),
-    *("system", "trust", "volume"),
+    *("system", "trust"),
 )
 
 # Docker's long forms of the same verbs
@@ -82,6 +104,8 @@ ALIASES = {
     ("image", "ls"): "images",
     ("image", "list"): "images",
     ("image", "rm"): "rmi",
+    ("volume", "list"): "volume ls",
+    ("volume", "remove"): "volume rm",
     ("system", "prune"): "prune",
     ("system", "info"): "info",
     ("system", "events"): "events",
@@ -96,3 +120,12 @@ def load(name: str) -> Verb:
     __import__(path)
     verbs: dict[str, Verb] = sys.modules[path].VERBS
     return verbs[name]
+
+
+def of_noun(noun: str) -> dict[str, str]:
+    """The verbs of two words that begin so, and what each does.
+
+    >>> of_noun("volume")["volume ls"], of_noun("ps")
+    ('List volumes', {})
+    """
+    return {name: about for name, (_, about) in ALL.items() if name.startswith(f"{noun} ")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from msgspec.structs import replace
 
@@ -49,8 +49,19 @@ async def view(parts: Parts, live: Live) -> AsyncIterator[Inside]:
         return
     async with live.lock:
         await live.torn_down.wait()  # what is mounted still is about to be taken away
-        async with mounted_rootfs(parts, live.id) as rootfs:
+        async with _volumes(parts, record), mounted_rootfs(parts, live.id) as rootfs:
             yield _inside(parts, record, rootfs, 0)
+
+
+@asynccontextmanager
+async def _volumes(parts: Parts, record: Container) -> AsyncIterator[None]:
+    """Those of a container that does not run, mounted for the while where their options say so."""
+    user = f"view {new_id()[:12]}"
+    async with AsyncExitStack() as held:
+        for name in {point.name for point in record.mount_points if point.type == "volume"}:
+            held.push_async_callback(parts.volumes.release, name, user)
+            await parts.volumes.acquire(name, user)
+        yield
 
 
 def _inside(parts: Parts, record: Container, rootfs: str, pid: int) -> Inside:

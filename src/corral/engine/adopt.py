@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from corral.engine.adoption import Found, plan_adoption
-from corral.engine.bundle import read_group, read_seated
+from corral.engine.bundle import plan_published, read_group, read_seated
 from corral.engine.exit import finish
 from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
@@ -21,11 +21,13 @@ from corral.engine.monitoring import UNKNOWN_EXIT, watch_monitor
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remove import forget, volume_users
+from corral.engine.resolving import plan_resolving
 from corral.engine.restart import plan_boot
 from corral.engine.start import make_hub, start_locked
 from corral.engine.teardown import clear, discard, teardown
 from corral.errors import CorralError, HostError
 from corral.linux.mounts import mounts_under, unmount
+from corral.linux.namespaces import netns_of
 from corral.linux.proc import open_pidfd, start_time, wait_exit
 from corral.model.container import Container, Health
 from corral.runtime.monitor import ProcessState
@@ -128,7 +130,7 @@ async def _watch_again(parts: Parts, live: Live) -> None:
     if record.spec.stdin_open and record.spec.stdin_once:
         with suppress(HostError):  # its monitor was killed
             live.hub.connect()
-    parts.networks.restore(live.id, record.endpoints, record.ports)
+    await _take_network_back(parts, live)
     for point in record.mount_points:
         if point.type == "volume":
             parts.volumes.restore(point.name, live.id)
@@ -136,6 +138,26 @@ async def _watch_again(parts: Parts, live: Live) -> None:
     await parts.registry.save(record)
     watch_health(parts, live)
     watch_monitor(parts, live)
+
+
+async def _take_network_back(parts: Parts, live: Live) -> None:
+    record = live.record
+    if not record.endpoints:
+        return
+    netns = netns_of(record.state.pid)
+    try:
+        await parts.networks.restore(
+            live.id,
+            record.endpoints,
+            record.ports,
+            name=record.name,
+            hostname=record.spec.hostname,
+            asked=plan_published(record),
+            netns=netns,
+            resolving=plan_resolving(record.spec.network, parts.config),
+        )
+    finally:
+        os.close(netns)
 
 
 def _frozen_as(parts: Parts, live: Live) -> Literal["paused", "running"]:

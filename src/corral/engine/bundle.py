@@ -22,6 +22,7 @@ from corral.engine.mounts import clean, plan_tmpfs_mount
 from corral.engine.namespaces import joinable, plan_namespaces
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
+from corral.engine.resolving import SERVER
 from corral.engine.userns import check_remapped, remap_of, user_namespace
 from corral.errors import HostError
 from corral.linux import mounts as linux_mounts
@@ -212,6 +213,7 @@ def write_files(parts: Parts, live: Live) -> None:
         search=network.dns_search or config.dns_search,
         options=network.dns_options or config.dns_options,
         keep_loopback=network.mode == "host",
+        resolver=SERVER if any(parts.networks.need(name).named for name in record.endpoints) else "",
     )
     _write(f"{bundle}/resolv.conf", resolv.encode())
 

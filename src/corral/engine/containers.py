@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 
-from corral.engine import archive, commit, links, stats
+from corral.engine import archive, commit, freeze, links, stats
 from corral.engine import create as creation
 from corral.engine import remove as removal
 from corral.engine import start as starting
@@ -78,6 +78,10 @@ class Containers:
             live.kept -= 1
         self._parts.tell(live, "restart")
 
+    def frozen(self, volume: str) -> AbstractAsyncContextManager[None]:
+        """Those that have the volume are paused for as long as it lasts; none for the volume ""."""
+        return freeze.frozen(self._parts, volume)
+
     async def pause(self, ref: str) -> None:
         await stopping.pause(self._parts, self._parts.registry.get(ref))
 
@@ -106,6 +110,7 @@ class Containers:
                 self._parts.registry.release(name, live.id)
                 raise
             self._parts.registry.release(old, live.id)
+            self._parts.networks.rename(live.id, name)
             self._parts.tell(live, "rename", oldName=f"/{old}")
 
     async def update(self, ref: str, resources: Mapping[str, object], restart: RestartPolicy | None = None) -> Texts:

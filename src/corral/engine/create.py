@@ -19,6 +19,7 @@ from corral.engine.mounts import (
     read_mountinfo,
     split_from,
 )
+from corral.engine.named import find_network, is_named, main_network
 from corral.engine.names import new_name
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -28,8 +29,18 @@ from corral.errors import Conflict, InvalidInput, NotFound, from_oserror
 from corral.kit.ids import new_id, short
 from corral.linux.rooted import make_directories, open_root
 from corral.logs.details import check_details
-from corral.model.container import Container, ContainerSpec, MountPoint, Namespaces, NetworkSpec, State, Struct
+from corral.model.container import (
+    Container,
+    ContainerSpec,
+    EndpointSpec,
+    MountPoint,
+    Namespaces,
+    NetworkSpec,
+    State,
+    Struct,
+)
 from corral.model.image import Image
+from corral.networks.choose import check_endpoint
 
 
 class Created(Struct):
@@ -195,15 +206,17 @@ def _other(parts: Parts, ref: str) -> Live:
 
 def _resolve_network(parts: Parts, network: NetworkSpec) -> NetworkSpec:
     mode = _resolve(parts, network.mode)
-    if mode not in ("default", "bridge", "host", "none") and not mode.startswith("container:"):
-        raise NotFound(f"network {mode} not found")
-    for name in network.endpoints:
-        if name not in ("default", "bridge", "host", "none", network.mode):
-            raise NotFound(f"network {name} not found")
+    endpoints = network.endpoints
+    if is_named(network):  # NotFound for one that is not there
+        known = parts.networks.info()
+        main = main_network(known, mode)
+        endpoints = {main_network(known, name): how for name, how in endpoints.items()}
+        for name in {main, *endpoints} - {"host", "none"} if not main.startswith("container:") else ():
+            check_endpoint(find_network(known, name).network, endpoints.get(name, EndpointSpec()))
     if mode.startswith("container:") and network.ports:
         raise Conflict("conflicting options: port publishing and the container type network mode")
     links = [_resolve_link(parts, link) for link in network.links]
-    return replace(network, mode=mode, links=links)
+    return replace(network, mode=mode, links=links, endpoints=endpoints)
 
 
 def _resolve_link(parts: Parts, link: str) -> str:

@@ -14,6 +14,8 @@ from corral.engine.events import Events
 from corral.engine.execs import Execs
 from corral.engine.exit import on_exit
 from corral.engine.host import HostInfo, read_host
+from corral.engine.network_records import NetworkRecords
+from corral.engine.networking import NetworkVerbs
 from corral.engine.parts import Parts, Paths
 from corral.engine.registry import Live, Registry
 from corral.engine.remap import close_remap, open_remap
@@ -52,7 +54,7 @@ class Engine:
     def __init__(self, parts: Parts, lock: int) -> None:
         self.parts = parts
         self.config, self.host, self.events = parts.config, parts.host, parts.events
-        self.images, self.volumes, self.networks = parts.images, parts.volumes, parts.networks
+        self.images, self.volumes, self.networks = parts.images, parts.volumes, NetworkVerbs(parts)
         self.containers, self.execs, self.transfers = Containers(parts), Execs(parts), Transfers(parts)
         self._lock = lock
 
@@ -156,6 +158,7 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
         monitor.require()
     network = NetworkConfig(subnet=config.bridge_subnet, ipv6=config.ipv6, mtu=config.bridge_mtu, icc=config.icc)
     networks = Networks(names=names, config=network, state_dir=f"{config.root}/networks")
+    store = open_sqlite(f"{config.root}/engine.db")
     parts = Parts(
         config=config,
         paths=paths,
@@ -165,7 +168,8 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
         limits=limits,
         abilities=abilities.probe(cgroups.layout),
         default_sysctls=default_sysctls(),
-        registry=Registry(open_sqlite(f"{config.root}/engine.db")),
+        registry=Registry(store),
+        network_records=NetworkRecords(store),
         events=Events(clock),
         images=await Images.open(config.root, clock=clock, remote=config.remote),
         volumes=Volumes(f"{config.root}/volumes"),
@@ -180,7 +184,7 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
     )
     parts.remap = await asyncio.to_thread(open_remap, config, limits.kernel)
     parts.host.user_namespaces = parts.remap is not None
-    await networks.setup()
+    await networks.setup(await parts.network_records.load())
     if systemd.running():  # systemd ends what it finds in the daemon's own cgroup
         group = f"{parent}/monitors"
         cgroups.create(group)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
+from corral.engine.resolving import plan_options
+
 BASE_HOSTS = (
     "127.0.0.1\tlocalhost\n"
     "::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -49,12 +51,19 @@ def plan_own_hosts(addresses: Sequence[str], hostname: str, domainname: str) -> 
 
 
 def plan_resolv_conf(
-    host: str, *, servers: Sequence[str], search: Sequence[str], options: Sequence[str], keep_loopback: bool
+    host: str,
+    *,
+    servers: Sequence[str],
+    search: Sequence[str],
+    options: Sequence[str],
+    keep_loopback: bool,
+    resolver: str = "",
 ) -> str:
     """Pure: resolv.conf from the host's, with what the user chose in its place.
 
     A loopback server of the host's cannot be reached from a network namespace of the container's own, so it is
-    left out (unless `keep_loopback`); where none remains, well-known public ones stand in.
+    left out (unless `keep_loopback`); where none remains, well-known public ones stand in. In a network with names
+    the only server is `resolver`, which passes on to the others.
 
     >>> plan_resolv_conf("nameserver 127.0.0.53\\nnameserver 10.0.0.2\\nsearch a.b\\n", servers=[], search=["."],
     ...                  options=["ndots:1"], keep_loopback=False)
@@ -70,9 +79,10 @@ def plan_resolv_conf(
             found[key] = rest.split()
     if not keep_loopback:
         found["nameserver"] = [s for s in found["nameserver"] if not _is_loopback(s)] or list(FALLBACK_SERVERS)
-    names = list(servers) or found["nameserver"]
+    names = [resolver] if resolver else list(servers) or found["nameserver"]
     domains = [d for d in (list(search) or found["search"]) if d != "."]
     wanted = [option for option in options if option] or found["options"]
+    wanted = plan_options(wanted) if resolver else wanted
     lines = [f"nameserver {server}" for server in names]
     lines += [f"search {' '.join(domains)}"] if domains else []
     lines += [f"options {' '.join(wanted)}"] if wanted else []

@@ -10,6 +10,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -149,21 +150,37 @@ def _readlink(root: int, path: str) -> str | None:
 
 
 def _bind(root: int, point: MountPoint) -> None:
-    try:
-        fd = _mount_place(root, point.target, os.path.isdir(point.source))
-    except OSError as error:
-        raise from_oserror(f"make the mount point {point.target}", error) from error
-    try:
-        recursive = not (point.spec and point.spec.non_recursive)
-        mounts.bind(point.source, f"/proc/self/fd/{fd}", recursive=recursive)
-    finally:
-        os.close(fd)
+    spec = point.spec
+    with ExitStack() as held:
+        source = _open(point.source, spec.subpath if spec else "")
+        held.callback(os.close, source)
+        try:
+            place = _mount_place(root, point.target, stat.S_ISDIR(os.fstat(source).st_mode))
+        except OSError as error:
+            raise from_oserror(f"make the mount point {point.target}", error) from error
+        held.callback(os.close, place)
+        recursive = not (spec and spec.non_recursive)
+        mounts.bind(f"/proc/self/fd/{source}", f"/proc/self/fd/{place}", recursive=recursive)
     if not point.read_write:
         fd = open_in_root(root, point.target, os.O_PATH)  # what was mounted, no longer what is under it
         try:
             _make_read_only(fd)
         finally:
             os.close(fd)
+
+
+def _open(source: str, subpath: str) -> int:
+    """What is mounted, or the part of it that is; links do not lead out."""
+    try:
+        whole = os.open(source, os.O_PATH | os.O_CLOEXEC)
+        if not subpath:
+            return whole
+        try:
+            return open_in_root(whole, subpath, os.O_PATH)
+        finally:
+            os.close(whole)
+    except OSError as error:
+        raise from_oserror(f"mount {posixpath.join(source, subpath)}", error) from error
 
 
 def _make_read_only(fd: int) -> None:

@@ -17,6 +17,7 @@ from corral.kit.tasks import Afterwork, Tasks
 from corral.model.container import Endpoint
 
 if TYPE_CHECKING:
+    from corral.engine.network_records import NetworkRecords
     from corral.engine.remap import Remap
     from corral.engine.runtimes import RuntimeSet
     from corral.images import Images
@@ -79,6 +80,7 @@ class Parts:
     default_sysctls: dict[str, str]
     registry: Registry
     events: Events
+    network_records: NetworkRecords
     images: Images
     volumes: Volumes
     networks: Networks
@@ -105,7 +107,11 @@ class Parts:
 
     def tell_network(self, live: Live, action: str, endpoint: Endpoint) -> None:
         """Publishes that a container joined or left a network."""
-        attributes = {"container": live.id, "name": endpoint.network, "type": "bridge"}
+        try:
+            driver = self.networks.need(endpoint.network).driver
+        except NotFound:  # it has just been removed
+            driver = "bridge"
+        attributes = {"container": live.id, "name": endpoint.network, "type": driver}
         self.events.publish("network", action, endpoint.network_id, attributes)
 
     def tell_volumes(self, live: Live, action: str) -> None:

@@ -20,18 +20,22 @@ from corral.engine.hub import Hub
 from corral.engine.logs import watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, require_propagation
+from corral.engine.named import is_named, plan_joined, with_links
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import remember_maps
 from corral.engine.remove import forget
-from corral.engine.teardown import teardown
+from corral.engine.resolving import plan_resolving
+from corral.engine.teardown import PIN, teardown
 from corral.engine.userns import remap_of
 from corral.engine.wait import tell_exit
 from corral.errors import Conflict, CorralError, HostError, RuntimeFailed, Unchanged, from_oserror
 from corral.linux.namespaces import netns_of, new_netns
 from corral.linux.proc import start_time
-from corral.model.container import Health, State
+from corral.linux.selinux import plan_label, relabel
+from corral.model.container import Health, MountPoint, State
 from corral.runtime.monitor import MonitorRequest, Started
+from corral.volumes.attach import pin, unpin
 
 log = logging.getLogger("corral.engine")
 
@@ -146,7 +150,7 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
         waiting = parts.monitor.prepare(_request(parts, live))  # it starts up while the bundle is made ready
         undo.push_async_callback(waiting.abandon)
         _mount(parts, live)
-        await _acquire_volumes(parts, live)
+        await _acquire_volumes(parts, live, held)
         mapped = remap_of(parts, live.record.spec) is not None
         netns = None if mapped or not _own_network(live) else _netns(held)
         write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")
@@ -179,19 +183,34 @@ def _mount(parts: Parts, live: Live) -> None:
     parts.images.mount(live.id, rootfs, ephemeral=ephemeral, seen=remap.seen, owner=remap.maps.root)
 
 
-async def _acquire_volumes(parts: Parts, live: Live) -> None:
-    """Makes the volumes' data available, and notes where they are."""
+async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> None:
+    """Makes the volumes' data available, and notes where they are. Parts of volumes are pinned until it runs."""
     live.sources = {}
     remap = remap_of(parts, live.record.spec)
-    for point in live.record.mount_points:
+    for n, point in enumerate(live.record.mount_points):
         if point.type == "volume":
-            await parts.volumes.acquire(point.name, live.id)
-            path = parts.volumes.path(point.name, point.spec.subpath if point.spec else "")
+            path = await parts.volumes.acquire(point.name, live.id)
             plain = remap is None or parts.volumes.get(point.name).options  # these are mounts of something else
-            live.sources[point.target] = path if plain or remap is None else remap.seen(path)
+            path = path if plain or remap is None else remap.seen(path)
+            if point.spec is not None and point.spec.subpath:
+                whole, path = path, f"{parts.paths.bundle(live.id)}/{PIN}{n}"
+                held.callback(unpin, path)
+                pin(whole, point.spec.subpath, path)
+            live.sources[point.target] = path
         else:
             ensure_bind_source(point, None if remap is None else remap.maps.root)
             require_propagation(point)
+            path = point.source
+        if label := _file_label(parts, live, point):
+            await asyncio.to_thread(relabel, path, label)
+
+
+def _file_label(parts: Parts, live: Live, point: MountPoint) -> str:
+    """The SELinux label that the files of a mount are to have, "" for the one they have."""
+    security = live.record.spec.security
+    if not parts.limits.selinux or security.privileged or "disable" in security.labels:
+        return ""
+    return plan_label(point.mode, live.id) if point.type in ("bind", "volume") else ""
 
 
 def _own_network(live: Live) -> bool:
@@ -209,11 +228,20 @@ def _netns(held: AsyncExitStack) -> int:
 
 async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitStack) -> None:
     record, network = live.record, live.record.spec.network
-    if netns is None or network.mode == "none" or network.disabled:
+    if netns is None or network.disabled:
+        return
+    wanted = plan_joined(parts.networks.info() if is_named(network) else (), network)
+    if wanted.mode == "none":
         return
     undo.push_async_callback(parts.networks.detach, live.id)
     record.endpoints, record.ports = await parts.networks.attach(
-        live.id, netns, network, ports=plan_published(record), hostname=record.spec.hostname, name=record.name
+        live.id,
+        netns,
+        with_links(wanted, network.links),
+        ports=plan_published(record),
+        hostname=record.spec.hostname,
+        name=record.name,
+        resolving=plan_resolving(network, parts.config),
     )
     for endpoint in record.endpoints.values():
         parts.tell_network(live, "connect", endpoint)

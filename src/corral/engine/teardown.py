@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Awaitable
+from contextlib import suppress
 
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -18,6 +19,7 @@ log = logging.getLogger("corral.engine")
 
 AFTER_KILL = 10.0  # seconds for the kernel to end processes that got SIGKILL
 STACKED = 16  # mounts on one directory, at most
+PIN = "part-"  # of the names of directories and files in a bundle that show parts of volumes while it starts
 
 
 def schedule_teardown(parts: Parts, live: Live) -> None:
@@ -97,7 +99,10 @@ async def _tried(id: str, step: Awaitable[None]) -> bool:
 def _unmount(parts: Parts, id: str) -> None:
     """HostError where something stays mounted: with the bundle, the container's files would be deleted."""
     bundle, rootfs = parts.paths.bundle(id), parts.paths.rootfs(id)
-    unmount(f"{bundle}/shm", lazy=True)
+    with suppress(FileNotFoundError):
+        for name in os.listdir(bundle):
+            if name == "shm" or name.startswith(PIN):
+                unmount(f"{bundle}/{name}", lazy=True)
     for _ in range(STACKED):
         if not os.path.ismount(rootfs):
             return

@@ -10,6 +10,7 @@ from corral.linux.netlink import Address, Network, Request
 _MADE = wire.CREATE | wire.EXCL
 _EXISTS = frozenset({errno.EEXIST})
 _GONE = frozenset({errno.ENODEV})
+_NO_ROUTE = frozenset({errno.ESRCH, errno.EAFNOSUPPORT})
 _NO_IPV6 = frozenset({errno.EAFNOSUPPORT})
 
 
@@ -51,6 +52,53 @@ def add_veth(name: str, peer: str, netns: int, *, master: int, peer_mac: str = "
     return Request(f"create interface {name} for {peer}", wire.RTM_NEWLINK, _MADE, payload)
 
 
+def add_cable(name: str, peer: str, master: int, peer_master: int, mtu: int = 0) -> Request:
+    """A pair of interfaces between two bridges, to be brought up. It may exist."""
+    other = wire.link_body() + wire.text(wire.IFLA_IFNAME, peer) + wire.u32(wire.IFLA_MASTER, peer_master) + _mtu(mtu)
+    payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name) + wire.u32(wire.IFLA_MASTER, master) + _mtu(mtu)
+    payload += _info("veth", wire.nested(wire.VETH_INFO_PEER, other))
+    return Request(f"create interface {name} for {peer}", wire.RTM_NEWLINK, _MADE, payload, _EXISTS)
+
+
+MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
+IPVLAN_FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
+
+
+def add_macvlan(name: str, parent: int, netns: int, *, mode: str, mac: str = "", mtu: int = 0) -> Request:
+    """An interface, down, in another namespace that shares the wire of the interface `parent` with its own MAC."""
+    data = wire.u32(wire.IFLA_MACVLAN_MODE, MACVLAN_MODES[mode])
+    return _over(name, parent, netns, _info("macvlan", data), mac, mtu)
+
+
+def add_ipvlan(name: str, parent: int, netns: int, *, mode: str, flag: str = "bridge", mtu: int = 0) -> Request:
+    """As a macvlan, but with the MAC of the parent."""
+    data = wire.u16(wire.IFLA_IPVLAN_MODE, IPVLAN_MODES[mode]) + wire.u16(wire.IFLA_IPVLAN_FLAGS, IPVLAN_FLAGS[flag])
+    return _over(name, parent, netns, _info("ipvlan", data), "", mtu)
+
+
+def _over(name: str, parent: int, netns: int, info: bytes, mac: str, mtu: int) -> Request:
+    payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name) + wire.u32(wire.IFLA_LINK, parent)
+    payload += wire.u32(wire.IFLA_NET_NS_FD, netns) + _mtu(mtu)
+    payload += (wire.attribute(wire.IFLA_ADDRESS, _mac(mac)) if mac else b"") + info
+    return Request(f"create interface {name} on interface {parent}", wire.RTM_NEWLINK, _MADE, payload)
+
+
+def add_vlan(name: str, parent: int, vlan: int) -> Request:
+    """The part of an interface's traffic that bears a VLAN's number."""
+    payload = wire.link_body(flags=wire.IFF_UP, change=wire.IFF_UP) + wire.text(wire.IFLA_IFNAME, name)
+    payload += wire.u32(wire.IFLA_LINK, parent)
+    payload += _info("vlan", wire.u16(wire.IFLA_VLAN_ID, vlan))
+    return Request(f"create interface {name} on interface {parent}", wire.RTM_NEWLINK, _MADE, payload, _EXISTS)
+
+
+def add_dummy(name: str) -> Request:
+    """An interface that leads nowhere, up. It may exist."""
+    payload = wire.link_body(flags=wire.IFF_UP, change=wire.IFF_UP) + wire.text(wire.IFLA_IFNAME, name)
+    payload += _info("dummy")
+    return Request(f"create interface {name}", wire.RTM_NEWLINK, _MADE, payload, _EXISTS)
+
+
 def quiet_ipv6(name: str) -> Request:
     """No link-local IPv6 address by itself. To be asked for before the interface has a carrier.
 
@@ -87,6 +135,12 @@ def set_link(name: str, *, up: bool | None = None, mac: str = "", mtu: int = 0) 
     return Request(f"change interface {name}", wire.RTM_NEWLINK, 0, payload)
 
 
+def set_alias(name: str, alias: str) -> Request:
+    """A note that the kernel keeps with an interface; it takes none of one that it is just making."""
+    payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name) + wire.text(wire.IFLA_IFALIAS, alias)
+    return Request(f"mark interface {name}", wire.RTM_NEWLINK, 0, payload)
+
+
 def delete_link(name: str) -> Request:
     """Removes an interface; one that is gone is fine. Takes some 40 ms: never where somebody waits."""
     payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name)
@@ -109,8 +163,11 @@ def delete_address(index: int, address: Address, prefix: int) -> Request:
     return Request(f"take address {address} from interface {index}", wire.RTM_DELADDR, 0, payload, gone)
 
 
-def add_route(gateway: Address | None, *, to: Network | None = None, index: int = 0) -> Request:
-    """A route, the default one without `to`; through a gateway, or straight out of an interface."""
+def add_route(gateway: Address | None, *, to: Network | None = None, index: int = 0, replace: bool = False) -> Request:
+    """A route, the default one without `to`; through a gateway, or straight out of an interface.
+
+    `replace`: in the place of the one that is there.
+    """
     version = gateway.version if gateway else to.version if to else 4
     family = wire.AF_INET if version == 4 else wire.AF_INET6
     payload = wire.route_body(family, to.prefixlen if to else 0, 0 if gateway else wire.SCOPE_LINK)
@@ -118,4 +175,11 @@ def add_route(gateway: Address | None, *, to: Network | None = None, index: int 
     payload += wire.attribute(wire.RTA_GATEWAY, gateway.packed) if gateway else b""
     payload += wire.u32(wire.RTA_OIF, index) if index else b""
     where = to or "everywhere"
-    return Request(f"add a route to {where} through {gateway or index}", wire.RTM_NEWROUTE, _MADE, payload, _EXISTS)
+    flags = wire.CREATE | wire.REPLACE if replace else _MADE
+    return Request(f"add a route to {where} through {gateway or index}", wire.RTM_NEWROUTE, flags, payload, _EXISTS)
+
+
+def delete_default_route(version: int) -> Request:
+    """Takes a default route away; none is fine."""
+    payload = wire.route_body(wire.AF_INET if version == 4 else wire.AF_INET6)
+    return Request(f"delete the default route of IPv{version}", wire.RTM_DELROUTE, 0, payload, _NO_ROUTE)

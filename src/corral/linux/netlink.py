@@ -31,6 +31,7 @@ class Link:
     mac: str = ""
     mtu: int = 0
     master: int = 0
+    alias: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,7 @@ def parse_link(payload: bytes) -> Link:
         mac=found.get(wire.IFLA_ADDRESS, b"").hex(":"),
         mtu=_u32(found.get(wire.IFLA_MTU)),
         master=_u32(found.get(wire.IFLA_MASTER)),
+        alias=wire.end_of_name(found.get(wire.IFLA_IFALIAS, b"")),
     )
 
 

@@ -17,7 +17,7 @@ from corral.errors import from_oserror
 from corral.linux.idmap import CAPABILITY, IdMaps, capability_inside
 from corral.linux.rooted import open_in_root, open_root
 from corral.linux.tar.entry import Entry
-from corral.linux.tar.writer import END, entry_bytes, padding
+from corral.linux.tar.writer import END, entry_bytes, padding, sparse_bytes
 from corral.linux.unpack import OPAQUE, OPAQUE_MARK, WHITEOUT, is_whiteout
 
 _BUFFER = 1 << 18
@@ -32,12 +32,14 @@ class PackOptions:
     """`overlay`: write overlayfs' whiteouts and opaque directories as `.wh.` entries.
     `skip(path)`: leave this path of the root, and all below, out. `owner`: (uid, gid) to write for everything.
     `ids`: files are read with ids of the host's, and written with those of this namespace.
+    `sparse`: holes stay holes (GNU tar's PAX format 1.0, which its and libarchive's tar, and this one, unpack).
     """
 
     overlay: bool = False
     skip: Callable[[str], bool] = lambda path: False
     owner: tuple[int, int] | None = None
     ids: IdMaps | None = None
+    sparse: bool = False
 
 
 class Packer:
@@ -135,8 +137,15 @@ class Packer:
             entry = self._entry(name, "file", there)
             entry.size = entry.stored = there.st_size
             entry.xattrs = self._xattrs(fd)
-            self._put(entry_bytes(entry))
-            self._content(fd, there.st_size)
+            if self._options.sparse and there.st_blocks * 512 < there.st_size:
+                entry.sparse = data_of(fd, there.st_size)
+                self._put(sparse_bytes(entry))
+            else:
+                self._put(entry_bytes(entry))
+            for offset, length in entry.sparse or [(0, there.st_size)]:
+                os.lseek(fd, offset, os.SEEK_SET)
+                self._content(fd, length)
+            self._put(padding(sum(length for _, length in entry.sparse or [(0, there.st_size)])))
         finally:
             os.close(fd)
 
@@ -146,7 +155,6 @@ class Packer:
             piece = os.read(fd, min(left, _PIECE)) or bytes(min(left, _PIECE))
             self._put(piece)
             left -= len(piece)
-        self._put(padding(size))
 
     def _entry(self, name: str, kind: str, there: os.stat_result) -> Entry:
         uid, gid = there.st_uid, there.st_gid
@@ -173,6 +181,22 @@ class Packer:
         if self._pending:
             self._write(b"".join(self._pending) if len(self._pending) > 1 else self._pending[0])
         self._pending, self._size = [], 0
+
+
+def data_of(fd: int, size: int) -> list[tuple[int, int]]:
+    """Where a file has data: (offset, length), in order; a hole at its end is an empty piece at its size."""
+    pieces, at = [], 0
+    while at < size:
+        try:
+            start = os.lseek(fd, at, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            break  # a hole until the end
+        at = min(os.lseek(fd, start, os.SEEK_HOLE), size)
+        if start < at:
+            pieces.append((start, at - start))
+    return pieces if pieces and sum(pieces[-1]) == size else [*pieces, (size, 0)]
 
 
 def join(directory: str, name: str) -> str:

@@ -177,6 +177,8 @@ class EndpointSpec(Struct):
     links: list[str] = []
     driver_options: dict[str, str] = {}
     gateway_priority: int = 0
+    interface: str = ""  # its name inside; "" counts up
+    sysctls: list[str] = []  # "net.ipv4.conf.IFNAME.x=1", for its interface
 
 
 class NetworkSpec(Struct):
@@ -195,6 +197,7 @@ class NetworkSpec(Struct):
     extra_hosts: list[str] = []  # "name:address"; the address "host-gateway" is the bridge's
     links: list[str] = []
     disabled: bool = False
+    left: list[str] = []  # the mode's network, once the container has been taken out of it
 
 
 class LogSpec(Struct):
@@ -332,6 +335,10 @@ class Endpoint(Struct):
     host_interface: str = ""
     aliases: list[str] = []
     dns_names: list[str] = []
+    links: dict[str, str] = {}  # a name that only this container knows -> a name of the container that it means
+    sysctls: list[str] = []
+    priority: int = 0  # of the gateways of several networks the one with the highest is taken
+    internal: bool = False  # no way out
 
 
 class MountPoint(Struct):

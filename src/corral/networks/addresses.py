@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
-from corral.errors import Conflict, HostError, InvalidInput
+from corral.errors import Forbidden, HostError, InvalidInput
 
 AnyNetwork = IPv4Network | IPv6Network
+AnyAddress = IPv4Address | IPv6Address
 
 
 def candidates(pools: Iterable[str]) -> list[IPv4Network]:
@@ -90,34 +91,54 @@ def ipv6_beside(network: IPv6Network, address: IPv4Address) -> IPv6Address:
 class AddressPool:
     """The addresses of one subnet. They are handed out in turn, so that one given back rests the longest.
 
-    The interface of a container that just ended may answer for its address a little longer.
+    The interface of a container that just ended may answer for its address a little longer. `within` is the part
+    that addresses are chosen from; others of the subnet can be claimed all the same. Without `reserved` the first
+    address is the gateway's.
 
     >>> pool = AddressPool(IPv4Network("10.64.0.0/29"))
     >>> [str(pool.take()) for _ in range(2)]
     ['10.64.0.2', '10.64.0.3']
     >>> pool.give(IPv4Address("10.64.0.2")); str(pool.take())
     '10.64.0.4'
+    >>> str(AddressPool(IPv6Network("fd00::/64"), reserved=[IPv6Address("fd00::1")]).take())
+    'fd00::2'
     """
 
-    def __init__(self, network: IPv4Network, name: str = "bridge") -> None:
+    def __init__(
+        self,
+        network: AnyNetwork,
+        name: str = "bridge",
+        *,
+        within: AnyNetwork | None = None,
+        reserved: Iterable[AnyAddress] | None = None,
+    ) -> None:
         self.network = network
         self._name = name
-        self._first = int(network.network_address) + 2  # behind the network's own and the gateway
-        self._last = int(network.broadcast_address) - 1
-        if self._last < self._first:
+        self._make = type(network.network_address)
+        small = network.prefixlen >= network.max_prefixlen - 1  # too small to have addresses of its own
+        self._lowest = int(network.network_address) + (not small)
+        self._highest = int(network.broadcast_address) - (network.version == 4 and not small)
+        part = within or network
+        self._first = max(self._lowest, int(part.network_address))
+        self._last = min(self._highest, int(part.broadcast_address))
+        held = [network.network_address + 1] if reserved is None else reserved
+        self._reserved = frozenset(map(int, held))
+        if reserved is None and (small or self._highest - self._lowest < 1):
             raise InvalidInput(f"subnet {network} has no room for containers")
         self._used: set[int] = set()
+        self._chosen = sum(self._first <= value <= self._last for value in self._reserved)
         self._next = self._first
 
     def __len__(self) -> int:
         return len(self._used)
 
-    def take(self) -> IPv4Address:
+    def take(self) -> AnyAddress:
         """A free address. HostError when there is none."""
-        if len(self._used) > self._last - self._first:
-            raise HostError(f"no available IPv4 addresses on this network's address pools: {self._name}")
+        if self._chosen > self._last - self._first:
+            version = self.network.version
+            raise HostError(f"no available IPv{version} addresses on this network's address pools: {self._name}")
         for value in self._from(self._next):
-            if value not in self._used:
+            if value not in self._used and value not in self._reserved:
                 return self._mark(value)
         raise AssertionError("unreachable: a free address was counted")
 
@@ -125,23 +146,28 @@ class AddressPool:
         yield from range(start, self._last + 1)
         yield from range(self._first, start)
 
-    def claim(self, address: IPv4Address) -> None:
-        """Takes this very address. InvalidInput if it is not of the subnet, Conflict if it is taken."""
+    def claim(self, address: AnyAddress) -> None:
+        """Takes this very address. InvalidInput if it is not one for containers, Forbidden if it is taken."""
         value = int(address)
-        if not self._first <= value <= self._last:
+        if address.version != self.network.version or not self._lowest <= value <= self._highest:
             raise InvalidInput(f"address {address} is not one for containers of {self.network}")
-        if value in self._used:
-            raise Conflict(f"Address already in use: {address}")
+        if value in self._used or value in self._reserved:
+            raise Forbidden(f"Address already in use: {address}")
         self._mark(value)
 
-    def _mark(self, value: int) -> IPv4Address:
+    def _mark(self, value: int) -> AnyAddress:
         self._used.add(value)
-        self._next = value + 1 if value < self._last else self._first
-        return IPv4Address(value)
+        if self._first <= value <= self._last:
+            self._chosen += 1
+            self._next = value + 1 if value < self._last else self._first
+        return self._make(value)
 
-    def give(self, address: IPv4Address) -> None:
+    def give(self, address: AnyAddress) -> None:
         """Gives one back; one that is free is fine."""
-        self._used.discard(int(address))
+        value = int(address)
+        if value in self._used:
+            self._used.discard(value)
+            self._chosen -= self._first <= value <= self._last
 
 
 def parse_nameservers(resolv_conf: str) -> list[AnyNetwork]:

@@ -1,12 +1,13 @@
-"""Deciding how the default network is: subnet, gateway, MTU; and a container's place in it. Pure."""
+"""Deciding how the default network is, and a container's place in a network. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from corral.errors import Conflict, InvalidInput, NotFound
-from corral.model.container import Endpoint, EndpointSpec, NetworkSpec
+from corral.errors import Conflict, InvalidInput
+from corral.model.container import Endpoint, EndpointSpec
+from corral.model.network import Network, NetworkOptions, NetworkSpec, Pool
 from corral.networks.addresses import (
     AnyNetwork,
     choose_subnet,
@@ -18,11 +19,7 @@ from corral.networks.addresses import (
 )
 from corral.networks.config import Chosen, NetworkConfig
 from corral.networks.names import InstanceNames
-from corral.networks.rules import Table
-from corral.networks.wires import Lines
-
-NETWORK = "bridge"
-_MODES = ("default", NETWORK)
+from corral.networks.places import DEFAULT
 
 
 def plan_network(
@@ -65,51 +62,91 @@ def _overlapped(network: IPv4Network, taken: Iterable[AnyNetwork]) -> AnyNetwork
     return next((n for n in taken if isinstance(n, IPv4Network) and n.prefixlen and n.overlaps(network)), None)
 
 
-def plan_lines(config: NetworkConfig, chosen: Chosen, names: InstanceNames, uplink_mtu: int) -> Lines:
-    """The bridge of a network."""
-    gateway = gateway_of(IPv4Network(chosen.subnet))
-    return Lines(
-        table=Table(names.table, names.bridge, chosen.subnet, chosen.subnet6, config.icc),
-        gateway=gateway,
-        mac=mac_of(gateway),
+def plan_default(config: NetworkConfig, chosen: Chosen, names: InstanceNames, uplink_mtu: int) -> Network:
+    """The default network as an object like any other.
+
+    >>> made = plan_default(NetworkConfig(), Chosen("10.64.0.0/16", 5), InstanceNames(), 1500)
+    >>> made.name, made.bridge, made.pools[0].gateway
+    ('bridge', 'corral0', '10.64.0.1')
+    """
+    pools = [Pool(chosen.subnet, str(gateway_of(IPv4Network(chosen.subnet))))]
+    if chosen.subnet6:
+        pools.append(Pool(chosen.subnet6, str(IPv6Network(chosen.subnet6).network_address + 1)))
+    spec = NetworkSpec(DEFAULT, ipv6=bool(chosen.subnet6), options=NetworkOptions(icc=config.icc, mtu=config.mtu))
+    return Network(
+        names.network_id(DEFAULT),
+        spec,
+        created=chosen.created,
+        pools=pools,
+        bridge=names.bridge,
         mtu=config.mtu or uplink_mtu,
-        gateway6=IPv6Network(chosen.subnet6).network_address + 1 if chosen.subnet6 else None,
+        builtin=True,
     )
 
 
-def check_network(spec: NetworkSpec) -> EndpointSpec:
-    """How to join the default bridge; NotFound for any other network, InvalidInput for what it does not offer."""
-    for name in [spec.mode, *spec.endpoints]:
-        if name not in _MODES:
-            raise NotFound(f"network {name} not found")
-    wanted = spec.endpoints.get(NETWORK) or spec.endpoints.get("default") or EndpointSpec()
-    refused = ""
-    if wanted.ipv4 or wanted.ipv6:
-        refused = "user specified IP address is supported on user defined networks only"
-    elif wanted.link_local_ips:
-        refused = "link-local addresses are supported on user defined networks only"
-    elif wanted.aliases:
-        refused = "network-scoped aliases are only supported for user-defined networks"
-    if refused:
-        raise InvalidInput(f"invalid config for network {NETWORK}: {refused}")
-    return wanted
+def check_endpoint(network: Network, wanted: EndpointSpec) -> None:
+    """InvalidInput for what the network does not offer."""
+    problems = []
+    if network.builtin:
+        if wanted.ipv4 or wanted.ipv6:
+            problems.append("user specified IP address is supported on user defined networks only")
+        if wanted.aliases:
+            problems.append("network-scoped aliases are only supported for user-defined networks")
+    else:
+        for text in filter(None, (wanted.ipv4, wanted.ipv6)):
+            if pool_of(network, ip_address(text)) is None:
+                problems.append(f"no configured subnet contains IP address {text}")
+    if wanted.link_local_ips:
+        problems.append("link-local addresses are not offered")
+    if problems:
+        raise InvalidInput(
+            f"invalid config for network {network.name}: invalid endpoint settings:\n" + "\n".join(problems)
+        )
+
+
+def pool_of(network: Network, address: IPv4Address | IPv6Address) -> Pool | None:
+    return next((pool for pool in network.pools if address in ip_network(pool.subnet)), None)
 
 
 def plan_endpoint(
-    address: IPv4Address, lines: Lines, spec: EndpointSpec, *, network_id: str, endpoint_id: str
+    network: Network,
+    spec: EndpointSpec,
+    *,
+    ipv4: str,
+    ipv6: str,
+    endpoint_id: str,
+    interface: str,
+    dns_names: list[str],
 ) -> Endpoint:
-    """A container's place in the default network, but for the name of the host's interface."""
-    subnet = ip_network(lines.table.subnet)
+    """A container's place in a network, but for the name of the host's interface."""
+    if network.builtin and network.spec.ipv6 and ipv4:
+        subnet6 = next(pool.subnet for pool in network.pools if ":" in pool.subnet)
+        ipv6 = str(ipv6_beside(IPv6Network(subnet6), IPv4Address(ipv4)))
     endpoint = Endpoint(
-        network=NETWORK,
-        network_id=network_id,
+        network=network.name,
+        network_id=network.id,
         endpoint_id=endpoint_id,
-        mac=spec.mac.lower().replace("-", ":") or mac_of(address),
-        ipv4=str(address),
-        ipv4_prefix=subnet.prefixlen,
-        gateway=str(lines.gateway),
+        interface=interface,
+        mac=spec.mac.lower().replace("-", ":") or _mac(ipv4, endpoint_id),
+        aliases=spec.aliases,
+        dns_names=dns_names,
+        priority=spec.gateway_priority,
+        internal=network.spec.internal,
     )
-    if lines.gateway6 is not None:
-        endpoint.ipv6 = str(ipv6_beside(IPv6Network(lines.table.subnet6), address))
-        endpoint.ipv6_prefix, endpoint.gateway6 = 64, str(lines.gateway6)
+    if ipv4 and (pool := pool_of(network, ip_address(ipv4))):
+        endpoint.ipv4, endpoint.ipv4_prefix = ipv4, ip_network(pool.subnet).prefixlen
+        endpoint.gateway = "" if leads_nowhere(network, 4) else pool.gateway
+    if ipv6 and (pool := pool_of(network, ip_address(ipv6))):
+        endpoint.ipv6, endpoint.ipv6_prefix = ipv6, ip_network(pool.subnet).prefixlen
+        endpoint.gateway6 = "" if leads_nowhere(network, 6) else pool.gateway
     return endpoint
+
+
+def leads_nowhere(network: Network, version: int) -> bool:
+    options = network.spec.options
+    mode = options.gateway4 if version == 4 else options.gateway6
+    return network.spec.internal or mode == "isolated"
+
+
+def _mac(ipv4: str, endpoint_id: str) -> str:
+    return mac_of(IPv4Address(ipv4)) if ipv4 else "02:42:" + bytes.fromhex(endpoint_id[:8]).hex(":")

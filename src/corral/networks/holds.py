@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from corral.errors import HostError
-from corral.networks.ports import Key, Wanted, free_numbers
+from corral.linux.listeners import find_holder as find_listener
+from corral.networks.ports import Key, Wanted, clash, free_numbers
 
 _KINDS = {
     "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
@@ -50,11 +51,10 @@ def hold(key: Key) -> socket.socket | None:
     return handle
 
 
-def hold_first(wanted: Wanted, taken: Collection[Key], container: str) -> Held:
-    """Binds the first number that is free on all the addresses. HostError in Docker's words if none is."""
-    first = wanted.numbers[0][0]
-    refusal = f"Bind for {Key(wanted.protocol, wanted.host_ips[0], first).text} failed: "
-    refusal += "port is already allocated" if sum(map(len, wanted.numbers)) == 1 else "all ports are allocated"
+def hold_first(wanted: Wanted, taken: Mapping[Key, str], container: str) -> Held:
+    """Binds the first number that is free on all the addresses. HostError in Docker's words if none is; of one number
+    it says who has it."""
+    refusal = plan_refusal(wanted, taken)
     for number in free_numbers(wanted, taken):
         held: Held = {}
         try:
@@ -63,12 +63,30 @@ def hold_first(wanted: Wanted, taken: Collection[Key], container: str) -> Held:
             return held
         except OSError as error:
             release(held)
-            where = f"{Key(wanted.protocol, wanted.host_ips[0], number).text}:{container}:{wanted.port}"
+            key = Key(wanted.protocol, wanted.host_ips[0], number)
             reason = (error.strerror or "").lower()
-            refusal = f"failed to bind host port for {where}/{wanted.protocol}: {reason}"
+            refusal = f"failed to bind host port for {key.text}:{container}:{wanted.port}/{wanted.protocol}: {reason}"
             if error.errno != errno.EADDRINUSE:
                 break
+            refusal += f" ({holder})" if (holder := find_holder(key)) else ""
     raise HostError(refusal)
+
+
+def plan_refusal(wanted: Wanted, taken: Mapping[Key, str]) -> str:
+    """Pure: what is said where containers have all the numbers.
+
+    >>> wanted = Wanted(80, "tcp", ("0.0.0.0",), (range(80, 81),))
+    >>> plan_refusal(wanted, {Key("tcp", "0.0.0.0", 80): "web"})
+    'Bind for 0.0.0.0:80 failed: port is already allocated (container web has it)'
+    """
+    first = Key(wanted.protocol, wanted.host_ips[0], wanted.numbers[0][0])
+    if sum(map(len, wanted.numbers)) > 1:
+        return f"Bind for {first.text} failed: all ports are allocated"
+    keys = (Key(wanted.protocol, ip, first.host_port) for ip in wanted.host_ips)
+    holder = next((taken[found] for key in keys if (found := clash(key, taken))), "")
+    return f"Bind for {first.text} failed: port is already allocated" + (
+        f" (container {holder} has it)" if holder else ""
+    )
 
 
 def _hold_one(held: Held, key: Key, lenient: bool) -> None:
@@ -91,3 +109,9 @@ def release(held: Held) -> None:
         if handle is not None:
             handle.close()
     held.clear()
+
+
+def find_holder(key: Key) -> str:
+    """The program that has a port of the host, "" where it cannot be told."""
+    found = find_listener(key.protocol, key.host_port)
+    return f"{found.name}, process {found.pid}, has it" if found else ""

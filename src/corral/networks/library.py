@@ -1,46 +1,43 @@
-"""The networks of an instance: today one, the default bridge, beside Docker's "host" and "none"."""
+"""The networks of an instance: the default bridge and those that somebody made, beside Docker's "host" and "none"."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 from typing import TypeVar
 
-from corral.errors import CorralError, HostError, Unavailable
+from corral.errors import Conflict, CorralError, Forbidden, InvalidInput, NotFound, Unavailable, Unsupported
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
 from corral.kit.tasks import Tasks
 from corral.linux.netlink_watch import Deleted, NetlinkWatch
-from corral.model.container import BoundPort, Endpoint, NetworkSpec, PortBinding
-from corral.model.network import NetworkInfo
+from corral.model.container import BoundPort, Endpoint, EndpointSpec, NetworkSpec, PortBinding
+from corral.model.network import Network, NetworkInfo
+from corral.model.network import NetworkSpec as Wanted
 from corral.model.stats import InterfaceStats
-from corral.networks.addresses import AddressPool
-from corral.networks.choose import NETWORK, check_network, plan_endpoint
-from corral.networks.config import Chosen, NetworkConfig
+from corral.networks.config import NetworkConfig
+from corral.networks.dns.directory import Directory
+from corral.networks.dns.upstream import HostServers
+from corral.networks.firewall import Firewall
+from corral.networks.ipam import check_pools
+from corral.networks.lines import plan_lines
+from corral.networks.members import Addresses, Member, Resolving
 from corral.networks.names import InstanceNames
-from corral.networks.publish import Published, Publisher
+from corral.networks.parents import DRIVERS, check_parent
+from corral.networks.places import DEFAULT, plain, plan_order
+from corral.networks.publish import Publisher
 from corral.networks.rules import Element
-from corral.networks.setup import forget, make_network
-from corral.networks.wires import Lines, Port, Wires
+from corral.networks.seating import Seating
+from corral.networks.setup import forget, make_default, make_network, raise_up
+from corral.networks.wires import Port, Wires
 
 log = logging.getLogger("corral")
 T = TypeVar("T")
 
-
-@dataclass
-class Seat:
-    """A container that is in the network now."""
-
-    endpoint: Endpoint
-    published: Published
-
-    def bridge_port(self) -> Port:
-        return Port(self.endpoint.host_interface, bool(self.published.ports))
+OTHERS = (("host", "host"), ("none", "null"))  # the networks that are none
 
 
 class Networks:
@@ -58,43 +55,82 @@ class Networks:
         self._clock = clock or SystemClock()
         self._thread = ThreadPoolExecutor(1, "networks")
         self._wires: Wires | None = None
-        self._lines: Lines | None = None
-        self._pool: AddressPool | None = None
-        self._chosen = Chosen("", 0)
-        self._seats: dict[str, Seat] = {}
+        self._firewall: Firewall | None = None
+        self._networks: dict[str, Network] = {}
+        self._addresses: dict[str, Addresses] = {}
+        self._members: dict[str, Member] = {}
+        self._making = asyncio.Lock()
         self._publisher = Publisher()
+        self._directory = Directory()
+        self._host_servers = HostServers()
         self._watch: NetlinkWatch | None = None
         self._tasks = Tasks()
         self._repairing = False
 
-    # The network itself
+    # The networks themselves
 
-    async def setup(self) -> None:
-        """Makes bridge and rules, or takes them as a former daemon left them. Idempotent, and repairs."""
-        if self._wires is None:
-            self._wires = await self._in_thread(lambda: Wires(self.names))
-        if self._lines is None:
-            wires = self._wires
-            made = await self._in_thread(
-                lambda: make_network(wires, self._config, self.names, self._state, self._clock)
-            )
-            self._chosen, self._lines = made
-            self._pool = AddressPool(IPv4Network(made[0].subnet), f"{NETWORK} ({self.names.network_id(NETWORK)})")
+    async def setup(self, networks: Iterable[Network] = ()) -> None:
+        """Makes bridges and rules, or takes them as a former daemon left them. Idempotent, and repairs.
+
+        `networks` are those that were made before. One that cannot be is logged; the others are there.
+        """
+        await self._open()
+        if not self._networks:
+            others = list(networks)
+            await self._in_thread(lambda: self._make_all(others))
         else:
             await self.reconcile()
         if self._watch is None:
             self._watch = NetlinkWatch(self._deleted)
 
+    async def _open(self) -> None:
+        if self._wires is None:
+            self._wires, self._firewall = await self._in_thread(lambda: (Wires(self.names), Firewall(self.names.table)))
+
+    def _make_all(self, others: list[Network]) -> None:
+        wires = self._need_wires()
+        default = make_default(wires, self._config, self.names, self._state, self._clock, others)
+        for network in (default, *others):
+            try:
+                if network is not default:
+                    raise_up(wires, network)
+            except CorralError as error:
+                log.error("network %s cannot be made: %s", network.name, error.message)
+            self._know(network)
+        self._need_firewall().apply(self._network_elements(), [])
+
+    def _know(self, network: Network) -> None:
+        self._networks[network.name], self._addresses[network.name] = network, Addresses(network)
+
+    def _network_elements(self) -> list[Element]:
+        wires = self._need_wires()
+        bridges = [network for network in self._networks.values() if network.driver == "bridge"]
+        return [element for network in bridges for element in wires.elements(plan_lines(network))]
+
     async def reconcile(self) -> None:
-        """Puts right what others took away: the bridge and its ports, the rules and what they lead to."""
-        wires, lines = self._need_wires(), self._need_lines()
-        ports = [seat.bridge_port() for seat in self._seats.values() if seat.endpoint.host_interface]
+        """Puts right what others took away: bridges and their ports, the rules and what they lead to."""
+        wires, firewall = self._need_wires(), self._need_firewall()
         elements = self._elements()
-        await self._in_thread(lambda: wires.set_up(lines, elements, ports))
+        ports: dict[str, list[Port]] = {name: [] for name in self._networks}
+        for member in self._members.values():
+            for name, interface in member.cables().items():
+                ports[name].append(Port(interface, bool(member.published.ports)))
+
+        def work() -> None:
+            for network in list(self._networks.values()):
+                if network.driver == "bridge":
+                    wires.set_up(plan_lines(network), ports[network.name])
+                else:
+                    raise_up(wires, network)
+            firewall.apply(self._network_elements(), elements)
+
+        await self._in_thread(work)
 
     def _deleted(self, event: Deleted) -> None:
-        ours = {("link", self.names.bridge), ("table", self.names.table), ("", "")}
-        if (event.kind, event.name) in ours and not self._repairing:
+        bridges = {("link", name) for network in self._networks.values() for name in [network.bridge] if name}
+        ours = {*bridges, ("table", self.names.table), ("", "")}
+        further = event.kind == "link" and self.names.is_further(event.name)
+        if ((event.kind, event.name) in ours or further) and not self._repairing:
             self._repairing = True
             self._tasks.start("repair networks", self._repair(event))
 
@@ -103,29 +139,80 @@ class Networks:
         log.warning("%s %s was deleted by another program; making it again", event.kind, event.name)
         await self.reconcile()
 
+    async def create(self, spec: Wanted) -> Network:
+        """Makes a network. Conflict, Forbidden, InvalidInput, Unsupported or HostError; then nothing of it stays."""
+        check_spec(spec)
+        async with self._making:
+            if spec.name in self._networks:
+                raise Conflict(f"network with name {spec.name} already exists")
+            wires, firewall, id, now = self._need_wires(), self._need_firewall(), new_id(), self._clock.now()
+            others = list(self._networks.values())
+
+            def work() -> Network:
+                try:
+                    network = make_network(wires, self._config, self.names, spec, id, now, others)
+                    if network.driver == "bridge":
+                        firewall.add(wires.elements(plan_lines(network)))
+                    return network
+                except BaseException:
+                    wires.remove(id)
+                    raise
+
+            network = await self._in_thread(work)
+            self._know(network)
+            return network
+
+    async def remove(self, name: str) -> None:
+        """Takes a network away that nobody is in. Forbidden for one that is always there, or in use."""
+        async with self._making:
+            network = self._networks.get(name)
+            if network is None:
+                raise NotFound(f"network {name} not found")
+            users = [f'name:"{m.name}" id:"{m.endpoints[name].endpoint_id[:12]}"' for m in self._members_of(name)]
+            if users:
+                raise Forbidden(f"network {name} has active endpoints ({', '.join(users)})")
+            del self._networks[name], self._addresses[name]  # first, so that nobody makes it again
+            wires, firewall = self._need_wires(), self._need_firewall()
+
+            def work() -> None:
+                elements = wires.elements(plan_lines(network)) if network.driver == "bridge" else []
+                wires.remove(network.id)
+                firewall.withdraw(elements)
+
+            await self._in_thread(work)
+
+    def _members_of(self, name: str) -> list[Member]:
+        return [member for member in self._members.values() if name in member.endpoints]
+
     async def close(self) -> None:
-        """The daemon ends, the containers and their network go on."""
+        """The daemon ends, the containers and their networks go on."""
         self._stop_watching()
         await self._tasks.close()
         await self._publisher.shut()
-        for seat in self._seats.values():
-            self._publisher.close(seat.published)
-        self._seats.clear()
+        for member in self._members.values():
+            self._publisher.close(member.published)
+            if member.server:
+                await member.server.close()
+        self._members.clear()
         if self._wires is not None:
             await self._in_thread(self._wires.close)
             self._wires = None
+        if self._firewall is not None:
+            await self._in_thread(self._firewall.close)
+            self._firewall = None
         self._thread.shutdown(wait=False)
 
     async def teardown(self) -> None:
-        """Takes away everything on the host that is this instance's, and forgets the subnet."""
+        """Takes away everything on the host that is this instance's, and forgets the default subnet."""
         self._stop_watching()
         await self._tasks.close()
-        for container_id in list(self._seats):
+        for container_id in list(self._members):
             await self.detach(container_id)
-        if self._wires is None:
-            self._wires = await self._in_thread(lambda: Wires(self.names))
-        await self._in_thread(self._wires.tear_down)
-        self._lines = self._pool = None
+        await self._open()
+        await self._in_thread(self._need_wires().tear_down)
+        await self._in_thread(self._need_firewall().tear_down)
+        self._networks.clear()
+        self._addresses.clear()
         forget(self._state)
 
     def _stop_watching(self) -> None:
@@ -144,91 +231,94 @@ class Networks:
         ports: Sequence[PortBinding],
         hostname: str,
         name: str = "",
+        resolving: Resolving | None = None,
     ) -> tuple[dict[str, Endpoint], list[BoundPort]]:
-        """Connects a network namespace to the default bridge and publishes ports. All of it, or HostError.
+        """Connects a network namespace to the networks asked for and publishes ports. All of it, or an error.
 
-        `name` is the container's, for messages.
+        `name` is the container's.
         """
-        wanted = check_network(spec)
-        lines, pool = self._need_lines(), self._need_pool()
-        if container_id in self._seats:
+        wanted = [(self.need(network), how) for network, how in plan_order(spec)]
+        if container_id in self._members:
             await self.detach(container_id)
-        address = pool.take()
-        network_id = self.names.network_id(NETWORK)
-        endpoint = plan_endpoint(address, lines, wanted, network_id=network_id, endpoint_id=new_id())
-        endpoint.dns_names = [n for n in dict.fromkeys([name, container_id[:12], hostname]) if n]
+        member = Member(container_id, name or hostname or container_id[:12], hostname, ports)
+        member.resolving = resolving or member.resolving
+        seating = self._seating()
+        self._members[container_id] = member
         try:
-            published = self._publisher.open(ports, endpoint)
-        except BaseException as error:
-            pool.give(address)
-            if isinstance(error, HostError):
-                raise _on_endpoint(error, name or hostname or container_id[:12], endpoint.endpoint_id) from error
-            raise
-        self._seats[container_id] = Seat(endpoint, published)
-        try:
-            endpoint.host_interface = await self._connect(container_id, netns, endpoint, published)
+            for network, how in wanted:
+                seating.reserve(member, network, how)
+            await seating.publish(member)
+            await seating.connect(member, netns, list(member.endpoints.values()))
         except BaseException:
             await self.detach(container_id)
             raise
-        return {NETWORK: endpoint}, published.ports
+        return member.endpoints, member.published.ports
 
-    async def _connect(self, container_id: str, netns: int, endpoint: Endpoint, published: Published) -> str:
-        wires, lines = self._need_wires(), self._need_lines()
-        interface = ""
-
-        def work() -> str:
-            nonlocal interface  # a second try needs no second cable
-            interface = interface or wires.plug(container_id, netns, endpoint, lines, serves=bool(published.ports))
-            wires.publish(lines.table, published.elements)
-            wires.forget_flows(published.ports)
-            return interface
-
+    async def connect(
+        self, container_id: str, netns: int, network: str, how: EndpointSpec
+    ) -> tuple[dict[str, Endpoint], list[BoundPort]]:
+        """One network more for a container that runs."""
+        found, member = self.need(network), self._members.get(container_id)
+        if member is None:
+            raise Conflict(f"container {container_id} is in no network that others can be added to")
+        if network in member.endpoints:
+            raise Forbidden(f"endpoint with name {member.name} already exists in network {network}")
+        seating = self._seating()
+        endpoint = seating.reserve(member, found, how)
         try:
-            return await self._in_thread(work)
-        except HostError as error:
-            if not await self._in_thread(lambda: _incomplete(wires, lines)):
-                raise
-            log.warning("the network was damaged, repairing it: %s", error.message)
-            endpoint.host_interface = interface
-        await self.reconcile()
-        return await self._in_thread(work)
+            await seating.connect(member, netns, [endpoint])
+            await seating.lead_ports(member)
+        except BaseException:
+            await seating.leave(member, network, netns)
+            raise
+        return member.endpoints, member.published.ports
+
+    async def disconnect(
+        self, container_id: str, netns: int, network: str
+    ) -> tuple[dict[str, Endpoint], list[BoundPort]]:
+        """One network less for a container that runs."""
+        member = self._members.get(container_id)
+        if member is None or network not in member.endpoints:
+            raise Forbidden(f"container {container_id} is not connected to network {network}")
+        seating = self._seating()
+        await seating.leave(member, network, netns)
+        await seating.lead_ports(member)
+        return member.endpoints, member.published.ports
 
     async def detach(self, container_id: str, *, unplug: bool = False) -> None:
-        """Frees address and ports. A container that is not in it is fine.
+        """Frees addresses and ports. A container that is in no network is fine.
 
-        The cable goes with its namespace; `unplug` takes it away at once, for a namespace that others keep alive.
+        The cables go with their namespace; `unplug` takes them away at once, for a namespace that others keep alive.
         """
-        seat = self._seats.pop(container_id, None)
-        if seat is None:
-            return
-        self._publisher.close(seat.published)
-        self._need_pool().give(IPv4Address(seat.endpoint.ipv4))
-        if seat.published.elements:
-            await self._in_thread(lambda: self._withdraw(seat.published))
-        if unplug and seat.endpoint.host_interface:
-            wires = self._need_wires()
-            await self._in_thread(lambda: wires.delete_links([seat.endpoint.host_interface]))
+        member = self._members.pop(container_id, None)
+        if member is not None:
+            await self._seating().leave_all(member, unplug=unplug)
 
-    def _withdraw(self, published: Published) -> None:
-        wires = self._need_wires()
-        wires.withdraw(self._need_lines().table, published.elements)
-        wires.forget_flows(published.ports)
+    def rename(self, container_id: str, name: str) -> None:
+        """Others find a container by its new name from now on."""
+        member = self._members.get(container_id)
+        if member is not None:
+            self._seating().rename(member, name)
 
-    def restore(self, container_id: str, endpoints: dict[str, Endpoint], ports: list[BoundPort]) -> None:
-        """Takes a running container's place and ports back, after the daemon was restarted."""
-        endpoint = endpoints.get(NETWORK)
-        if endpoint is None or not endpoint.ipv4:
-            return
-        try:
-            self._need_pool().claim(IPv4Address(endpoint.ipv4))
-        except CorralError as error:
-            log.warning("container %s keeps an address that is not ours: %s", container_id[:12], error.message)
-        published = self._publisher.reopen(ports, endpoint)
-        self._seats[container_id] = Seat(endpoint, published)
-        wires, lines = self._need_wires(), self._need_lines()
-        if published.elements:
-            add = self._in_thread(lambda: wires.publish(lines.table, published.elements))
-            self._tasks.start(f"publish ports of {container_id[:12]}", add)
+    async def restore(
+        self,
+        container_id: str,
+        endpoints: dict[str, Endpoint],
+        ports: list[BoundPort],
+        *,
+        name: str = "",
+        hostname: str = "",
+        asked: Sequence[PortBinding] = (),
+        netns: int | None = None,
+        resolving: Resolving | None = None,
+    ) -> None:
+        """Takes a running container's places and ports back, after the daemon was restarted."""
+        member = Member(container_id, name or container_id[:12], hostname, asked)
+        member.resolving = resolving or member.resolving
+        known = {plain(n): end for n, end in endpoints.items() if n in self._networks}
+        if known:
+            self._members[container_id] = member
+            await self._seating().restore(member, known, ports, netns)
 
     async def sweep(self, known_ids: Collection[str]) -> list[str]:
         """Removes the interfaces and rule entries of this instance that no container has; returns their names.
@@ -236,65 +326,81 @@ class Networks:
         To be called after `restore`: an interface is somebody's if its container is attached. Containers not in
         `known_ids` are detached first.
         """
-        for container_id in self._seats.keys() - set(known_ids):
+        for container_id in self._members.keys() - set(known_ids):
             await self.detach(container_id)
-        wires, lines = self._need_wires(), self._need_lines()
-        used = {seat.endpoint.host_interface for seat in self._seats.values()}
+        wires, firewall = self._need_wires(), self._need_firewall()
+        used = {name for member in self._members.values() for name in member.cables().values()}
         # Being attached right now: the interface may be there before its name is.
-        spared = {i[:8] for i, seat in self._seats.items() if not seat.endpoint.host_interface}
+        spared = {i[:8] for i, m in self._members.items() if len(m.cables()) < len(m.endpoints)}
         wanted = set(self._elements())
+        networks = [network.id for network in self._networks.values()]
 
         def work() -> list[str]:
             stray = [n for n in wires.own_links() if n not in used and self.names.veth_owner(n) not in spared]
+            stray += wires.stray_bridges(networks)
             wires.delete_links(stray)
-            dead = [element for element in wires.listed_elements(lines.table) if element not in wanted]
-            wires.withdraw(lines.table, dead)
+            dead = [element for element in firewall.listed() if element not in wanted]
+            firewall.withdraw(dead)
             return stray + [f"{element.map} {element.key}" for element in dead]
 
         return await self._in_thread(work)
 
     def _elements(self) -> list[Element]:
-        return [element for seat in self._seats.values() for element in seat.published.elements]
+        return [element for member in self._members.values() for element in member.published.elements]
 
     # Asking
 
     @property
     def gateway(self) -> str:
         """The host's address as containers of the default network see it ("host-gateway")."""
-        return str(self._need_lines().gateway)
+        return self.need(DEFAULT).pools[0].gateway
+
+    def need(self, name: str) -> Network:
+        """The network of that name, NotFound otherwise."""
+        network = self._networks.get(name)
+        if network is None:
+            raise NotFound(f"network {name} not found")
+        return network
 
     def info(self) -> list[NetworkInfo]:
-        """The three networks that every host has."""
-        lines = self._need_lines()
-        bridge = NetworkInfo(
-            name=NETWORK,
-            id=self.names.network_id(NETWORK),
-            driver="bridge",
-            created=self._chosen.created,
-            subnet=lines.table.subnet,
-            gateway=str(lines.gateway),
-            subnet6=lines.table.subnet6,
-            gateway6=str(lines.gateway6 or ""),
-            bridge=self.names.bridge,
-            mtu=lines.mtu,
-            icc=self._config.icc,
-            endpoints={container_id: seat.endpoint for container_id, seat in self._seats.items()},
-        )
-        others = [("host", "host"), ("none", "null")]
-        return [bridge] + [
-            NetworkInfo(name, self.names.network_id(name), driver, self._chosen.created) for name, driver in others
+        """All networks with who is in them: first those that every host has."""
+        default = self._networks.get(DEFAULT)
+        if default is None:
+            raise Unavailable("the networks are not set up")
+        others = [
+            Network(self.names.network_id(name), Wanted(name, driver), default.created, builtin=True)
+            for name, driver in OTHERS
+        ]
+        made = [network for network in self._networks.values() if not network.builtin]
+        return [
+            NetworkInfo(network, {m.id: m.endpoints[network.name] for m in self._members_of(network.name)})
+            for network in (default, *others, *made)
         ]
 
     async def stats(self, container_id: str) -> dict[str, InterfaceStats]:
         """The counters of its interfaces, as it sees them; empty if it is not attached."""
-        seat = self._seats.get(container_id)
-        if seat is None:
+        member = self._members.get(container_id)
+        if member is None:
             return {}
-        wires, name = self._need_wires(), seat.endpoint.host_interface
-        seen = await self._in_thread(lambda: wires.counters(name))
-        return {seat.endpoint.interface: seen} if seen else {}
+        wires = self._need_wires()
+        ends = [(end.interface, end.host_interface) for end in member.endpoints.values() if end.host_interface]
+        seen = await self._in_thread(lambda: [(inside, wires.counters(outside)) for inside, outside in ends])
+        return {inside: counters for inside, counters in seen if counters}
 
     # Small things
+
+    def _seating(self) -> Seating:
+        return Seating(
+            networks=self._networks,
+            addresses=self._addresses,
+            wires=self._need_wires(),
+            firewall=self._need_firewall(),
+            publisher=self._publisher,
+            directory=self._directory,
+            host_servers=self._host_servers,
+            in_thread=self._in_thread,
+            reconcile=self.reconcile,
+        )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -304,26 +410,27 @@ class Networks:
             raise Unavailable("the networks are not set up")
         return self._wires
 
-    def _need_lines(self) -> Lines:
-        if self._lines is None:
+    def _need_firewall(self) -> Firewall:
+        if self._firewall is None:
             raise Unavailable("the networks are not set up")
-        return self._lines
-
-    def _need_pool(self) -> AddressPool:
-        if self._pool is None:
-            raise Unavailable("the networks are not set up")
-        return self._pool
+        return self._firewall
 
 
-def _incomplete(wires: Wires, lines: Lines) -> bool:
-    """Whether the bridge or the rules are gone."""
-    try:
-        wires.listed_elements(lines.table)
-    except HostError:
-        return True
-    return not wires.bridge_exists()
-
-
-def _on_endpoint(error: HostError, name: str, endpoint_id: str) -> HostError:
-    words = f"driver failed programming external connectivity on endpoint {name} ({endpoint_id}): {error.message}"
-    return HostError(f"failed to set up container networking: {words}", error.errno)
+def check_spec(spec: Wanted) -> None:
+    """InvalidInput, Forbidden and Unsupported for a network that cannot be."""
+    options = spec.options
+    if spec.driver not in ("bridge", *DRIVERS):
+        raise Unsupported(f"network driver {spec.driver} is not offered: bridge, macvlan and ipvlan are")
+    if not (spec.ipv4 or spec.ipv6):
+        raise InvalidInput("IPv4 or IPv6 must be enabled")
+    check_pools(spec)
+    if spec.driver in DRIVERS:
+        check_parent(spec)
+        return
+    versions = [6 if ":" in pool.subnet else 4 for pool in spec.pools if pool.subnet]
+    if len(versions) != len(set(versions)):
+        raise Forbidden("bridge driver doesn't support multiple subnets")
+    if "isolated" in (options.gateway4, options.gateway6) and not spec.internal:
+        raise InvalidInput("gateway mode 'isolated' can only be used for an internal network")
+    if len(options.bridge) > 15 or "/" in options.bridge or " " in options.bridge:
+        raise InvalidInput(f"{options.bridge!r} is no name for an interface: at most 15 characters, no slash or space")

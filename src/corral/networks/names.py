@@ -6,7 +6,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-_VETH = re.compile(r"c([0-9a-f]{5})([0-9a-f]{8})([0-9a-f])$")
+_VETH = re.compile(r"c([0-9a-f]{5})([0-9a-f]{8})([0-9a-z])$")
+_SPAN = re.compile(r"[st]([0-9a-f]{5})[0-9a-f]{6}[0-9]{2}$")
+TURNS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class InstanceNames:
     def veth(self, container_id: str, turn: int = 0) -> str:
         """The host's end of a container's cable: found from the id alone. 15 characters, the kernel's limit.
 
-        `turn` is one hexadecimal digit: the interface of a container's last run may still be going away.
+        `turn` is one digit or letter: a container may have several, and those of its last run may still be going away.
         """
-        return f"c{self._mark}{container_id[:8]}{turn:x}"
+        return f"c{self._mark}{container_id[:8]}{TURNS[turn]}"
 
     def veth_owner(self, interface: str) -> str | None:
         """The first eight digits of the id of the container it belongs to; None if it is not this instance's.
@@ -59,6 +61,46 @@ class InstanceNames:
         """
         found = _VETH.match(interface)
         return found.group(2) if found and found.group(1) == self._mark else None
+
+    def user_bridge(self, network_id: str) -> str:
+        """The bridge of a network that somebody made.
+
+        >>> len(InstanceNames("ab12").user_bridge("0123456789abcdef"))
+        15
+        """
+        return f"cn{self._mark}{network_id[:8]}"
+
+    def extension(self, network_id: str, number: int) -> str:
+        """A further bridge of a network that one bridge is too small for."""
+        return f"cx{self._mark}{network_id[:6]}{number:02d}"
+
+    def span(self, network_id: str, number: int) -> tuple[str, str]:
+        """The ends of the cable between a network's bridge and a further one."""
+        rest = f"{self._mark}{network_id[:6]}{number:02d}"
+        return f"s{rest}", f"t{rest}"
+
+    def is_span(self, interface: str) -> bool:
+        found = _SPAN.match(interface)
+        return found is not None and found.group(1) == self._mark
+
+    def is_further(self, interface: str) -> bool:
+        """Whether it is a further bridge, or a cable to one."""
+        return interface.startswith(f"cx{self._mark}") or self.is_span(interface)
+
+    def alias(self, network_id: str) -> str:
+        """The note on an interface that says whose it is, and which network's."""
+        return f"corral {self._mark} {network_id}"
+
+    def network_of(self, alias: str) -> str | None:
+        """The id of the network that a note names; None if it is not this instance's.
+
+        >>> names = InstanceNames("ab12")
+        >>> names.network_of(names.alias("4f2a")), names.network_of("corral 00000 4f2a"), names.network_of("")
+        ('4f2a', None, None)
+        """
+        word, _, rest = alias.partition(" ")
+        mark, _, network = rest.partition(" ")
+        return network if word == "corral" and mark == self._mark else None
 
     def network_id(self, network: str) -> str:
         """64 hexadecimal digits that stay the same for this instance's network."""

@@ -46,30 +46,49 @@ class Wanted:
     lenient: frozenset[str] = frozenset()
 
 
-def plan_binding(binding: PortBinding, ephemeral: range, last: int = 0, *, ipv6: bool = True) -> Wanted:
-    """Without an address it is all of both families. Without a number it is the next of `ephemeral` after `last`.
+BOTH = frozenset({4, 6})
 
-    Where the container has no `ipv6`, SCTP is published on IPv4 only: nothing relays it from the other family.
+
+def families_of(*, ipv4: bool, ipv6: bool, nat4: bool = True, nat6: bool = True) -> frozenset[int]:
+    """The families of the host's addresses on which a container's ports can be published. One that has no IPv6 is
+    reached from there by a relay.
+
+    >>> sorted(families_of(ipv4=True, ipv6=False)), sorted(families_of(ipv4=True, ipv6=True, nat6=False))
+    ([4, 6], [4])
+    """
+    found = {4} if ipv4 and nat4 else set()
+    if nat6 if ipv6 else found:
+        found.add(6)
+    return frozenset(found)
+
+
+def plan_binding(
+    binding: PortBinding, ephemeral: range, last: int = 0, *, families: frozenset[int] = BOTH, host_ip: str = ""
+) -> Wanted:
+    """Without an address it is `host_ip`, else all of the families; those that are not of the families are left out.
+    Without a number it is the next of `ephemeral` after `last`.
 
     >>> wanted = plan_binding(PortBinding(80), range(32768, 32771), last=32769)
     >>> wanted.host_ips, wanted.numbers
     (('0.0.0.0', '::'), (range(32770, 32771), range(32768, 32770)))
     >>> plan_binding(PortBinding(80, host_ip="::1", host_port=1, host_port_end=3), range(0)).numbers
     (range(1, 4),)
-    >>> plan_binding(PortBinding(80, "sctp"), range(1, 9), ipv6=False).host_ips
+    >>> plan_binding(PortBinding(80, "sctp"), range(1, 9), families=frozenset({4})).host_ips
     ('0.0.0.0',)
     """
-    if binding.host_ip:
+    asked = binding.host_ip or host_ip
+    if asked:
         try:
-            ips: tuple[str, ...] = (str(ip_address(binding.host_ip)),)
+            address = ip_address(asked)
         except ValueError:
-            raise InvalidInput(f"invalid host address {binding.host_ip!r} of published port {binding.port}") from None
+            raise InvalidInput(f"invalid host address {asked!r} of published port {binding.port}") from None
+        ips: tuple[str, ...] = (str(address),) if address.version in families else ()
     else:
-        ips = (ANY4, ANY6) if ipv6 or binding.protocol != "sctp" else (ANY4,)
+        ips = tuple(ip for ip, version in ((ANY4, 4), (ANY6, 6)) if version in families)
     numbers = _after(ephemeral, last)
     if binding.host_port:
         numbers = (range(binding.host_port, max(binding.host_port, binding.host_port_end) + 1),)
-    lenient = frozenset() if binding.host_ip else frozenset({ANY6})
+    lenient = frozenset() if asked else frozenset({ANY6})
     return Wanted(binding.port, binding.protocol, ips, numbers, lenient)
 
 
@@ -78,18 +97,17 @@ def _after(ephemeral: range, last: int) -> tuple[range, ...]:
     return tuple(part for part in (ephemeral[cut:], ephemeral[:cut]) if part)
 
 
-def clash(key: Key, taken: Collection[Key]) -> bool:
-    """Whether a port is taken: by the same address, by all of its family, or by any when all are wanted.
+def clash(key: Key, taken: Collection[Key]) -> Key | None:
+    """What takes a port already: the same address, all of its family, or any one when all are wanted; None if free.
 
-    >>> clash(Key("tcp", "0.0.0.0", 80), {Key("tcp", "127.0.0.1", 80)}), clash(Key("udp", "::", 80), set())
-    (True, False)
+    >>> clash(Key("tcp", "0.0.0.0", 80), {Key("tcp", "127.0.0.1", 80)}).text, clash(Key("udp", "::", 80), set())
+    ('127.0.0.1:80', None)
     """
     every = family(key.host_ip)
     if key.host_ip != every:
-        return key in taken or Key(key.protocol, every, key.host_port) in taken
-    return any(
-        t.host_port == key.host_port and t.protocol == key.protocol and family(t.host_ip) == every for t in taken
-    )
+        return next((k for k in (key, Key(key.protocol, every, key.host_port)) if k in taken), None)
+    same = (t for t in taken if t.host_port == key.host_port and t.protocol == key.protocol)
+    return next((t for t in same if family(t.host_ip) == every), None)
 
 
 def family(host_ip: str) -> str:
@@ -100,7 +118,7 @@ def family(host_ip: str) -> str:
 def free_numbers(wanted: Wanted, taken: Collection[Key]) -> Iterator[int]:
     """Those that no container of this instance has on any of the addresses."""
     for number in chain.from_iterable(wanted.numbers):
-        if not any(clash(Key(wanted.protocol, ip, number), taken) for ip in wanted.host_ips):
+        if all(clash(Key(wanted.protocol, ip, number), taken) is None for ip in wanted.host_ips):
             yield number
 
 

@@ -6,17 +6,39 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from corral.errors import Unsupported
-from corral.model.container import BoundPort, Endpoint, PortBinding
+from corral.model.container import BoundPort, PortBinding
+from corral.model.network import GatewayMode
 from corral.networks.holds import Held, hold_again, hold_first, release
-from corral.networks.ports import Key, key_of, parse_range, plan_binding
+from corral.networks.ports import Key, families_of, key_of, parse_range, plan_binding
 from corral.networks.relay import Relays
-from corral.networks.rules import Element, plan_element
+from corral.networks.rules import Element, plan_element, plan_routed
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a container's ports lead: its addresses on the networks that lead out, and how those are reached.
+
+    `host_ip` is the address of the host where ports are published that name none; "" is all of them.
+    """
+
+    ipv4: str = ""
+    ipv6: str = ""
+    mode4: GatewayMode = "nat"
+    mode6: GatewayMode = "nat"
+    host_ip: str = ""
+
+    @property
+    def families(self) -> frozenset[int]:
+        return families_of(
+            ipv4=bool(self.ipv4), ipv6=bool(self.ipv6), nat4=self.mode4 == "nat", nat6=self.mode6 == "nat"
+        )
 
 
 @dataclass
 class Published:
     """What one container has of the host's ports."""
 
+    target: Target = Target()
     ports: list[BoundPort] = field(default_factory=list)
     held: Held = field(default_factory=dict)
     elements: list[Element] = field(default_factory=list)
@@ -24,62 +46,91 @@ class Published:
 
 class Publisher:
     def __init__(self) -> None:
-        self._taken: set[Key] = set()
+        self._taken: dict[Key, str] = {}  # and the name of the container that has it
         self._relays = Relays()
         self._last = 0  # the last port chosen freely
 
-    def open(self, bindings: Sequence[PortBinding], endpoint: Endpoint) -> Published:
-        """Takes all the ports, or none and raises HostError in Docker's words."""
-        published = Published()
+    def open(self, bindings: Sequence[PortBinding], target: Target, name: str = "") -> Published:
+        """Takes all the ports, or none and raises HostError in Docker's words. `name` is the container's."""
+        published = Published(target)
         try:
             for binding in bindings:
-                self._open_one(binding, endpoint, published)
+                self._open_one(binding, target, published, name)
+            published.elements += routed_elements(bindings, target)
         except BaseException:
             self.close(published)
             raise
         return published
 
-    def _open_one(self, binding: PortBinding, endpoint: Endpoint, published: Published) -> None:
-        wanted = plan_binding(binding, ephemeral_ports(), self._last, ipv6=bool(endpoint.ipv6))
-        held = hold_first(wanted, self._taken, endpoint.ipv4)
+    def _open_one(self, binding: PortBinding, target: Target, published: Published, name: str) -> None:
+        wanted = plan_binding(binding, ephemeral_ports(), self._last, families=target.families, host_ip=target.host_ip)
+        if not wanted.host_ips:
+            return
+        held = hold_first(wanted, self._taken, target.ipv4 or target.ipv6)
         if not binding.host_port:
             self._last = next(iter(held)).host_port
         for key, handle in held.items():
-            self._taken.add(key)
+            self._taken[key] = name
             published.held[key] = handle
-            self._lead(BoundPort(binding.port, binding.protocol, key.host_ip, key.host_port), endpoint, published)
+            port = BoundPort(binding.port, binding.protocol, key.host_ip, key.host_port)
+            self._lead(port, target, published)
+            published.ports.append(port)
 
-    def _lead(self, port: BoundPort, endpoint: Endpoint, published: Published) -> None:
-        element = plan_element(port, endpoint.ipv4, endpoint.ipv6)
+    def _lead(self, port: BoundPort, target: Target, published: Published) -> None:
+        element = plan_element(port, target.ipv4, target.ipv6)
         handle = published.held.get(key_of(port))
         if element is not None:
             published.elements.append(element)
         elif port.protocol == "sctp":
             raise Unsupported(f"sctp port {port.port} cannot be published on {port.host_ip} for an IPv4 container")
-        if ":" in port.host_ip and port.protocol != "sctp" and handle is not None:
-            self._relays.start(handle, (endpoint.ipv4, port.port))
-        published.ports.append(port)
+        if ":" in port.host_ip and port.protocol != "sctp" and handle is not None and target.ipv4:
+            self._relays.start(handle, (target.ipv4, port.port))
 
-    def reopen(self, ports: Iterable[BoundPort], endpoint: Endpoint) -> Published:
+    def move(self, published: Published, bindings: Sequence[PortBinding], target: Target) -> None:
+        """Leads the ports elsewhere; they stay the container's all the while. The rules are the caller's."""
+        for handle in published.held.values():
+            if handle is not None:
+                self._relays.stop(handle)
+        published.target, published.elements = target, []
+        for port in published.ports:
+            self._lead(port, target, published)
+        published.elements += routed_elements(bindings, target)
+
+    def reopen(
+        self, ports: Iterable[BoundPort], bindings: Sequence[PortBinding], target: Target, name: str = ""
+    ) -> Published:
         """Takes back what a container had before the daemon was restarted; nothing here fails."""
-        published = Published()
+        published = Published(target)
         for port in ports:
             key = key_of(port)
-            self._taken.add(key)
+            self._taken[key] = name
             published.held[key] = hold_again(key)
-            self._lead(port, endpoint, published)
+            self._lead(port, target, published)
+            published.ports.append(port)
+        published.elements += routed_elements(bindings, target)
         return published
 
     def close(self, published: Published) -> None:
         """Gives the ports back. The rules' entries are the caller's to take out."""
         for key, handle in published.held.items():
-            self._taken.discard(key)
+            self._taken.pop(key, None)
             if handle is not None:
                 self._relays.stop(handle)
         release(published.held)
 
     async def shut(self) -> None:
         await self._relays.close()
+
+
+def routed_elements(bindings: Iterable[PortBinding], target: Target) -> list[Element]:
+    """Pure: the ports that are reached without translation, where the network's gateway mode says so.
+
+    >>> [e.key for e in routed_elements([PortBinding(80)], Target("10.0.0.2", "fd00::2", mode6="routed"))]
+    ['fd00::2 . tcp . 80']
+    """
+    families = ((target.ipv4, target.mode4), (target.ipv6, target.mode6))
+    routed = [address for address, mode in families if address and mode == "routed"]
+    return [plan_routed(address, b.protocol, b.port) for address in routed for b in bindings]
 
 
 def ephemeral_ports() -> range:

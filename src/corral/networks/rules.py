@@ -3,46 +3,65 @@
 ::
 
     from outside            ┌─ guard ──┐   ┌─ arrive ─┐             ┌─ forward ─┐   ┌─ leave ─────────┐
-    and from containers ───►│ no packet│──►│ to one of│─► route ───►│ replies,  │──►│ masquerade what │──► to the
-                            │ to 127.* │   │ our own  │      │      │ published │   │ leaves, and what│    container
-                            │ from the │   │ addresses│      │      │ ports, to │   │ came back to the│    or away
-                            │ bridge   │   │ ? publish│      │      │ outside   │   │ bridge it is on │
+    and from containers ───►│ no packet│──►│ to one of│─► route ───►│ see below │──►│ masquerade what │──► to the
+                            │ to 127.* │   │ our own  │      │      │           │   │ leaves, and what│    container
+                            │ from a   │   │ addresses│      │      │           │   │ came back to the│    or away
+                            │ bridge   │   │ ? publish│      │      │           │   │ bridge it is on │
                             └──────────┘   └──────────┘      ▼      └───────────┘   └─────────────────┘
                                                            the host                          ▲
     from the host itself ──────────► depart: to one of our own addresses ? publish ──────────┘
 
-`publish` looks the packet's protocol and port up in maps: `host4` for ports published on one address, `any4` for
-those on all. A port published or withdrawn is one element of one map; the rules themselves never change.
+`forward` lets through, of what is to go to a bridge of ours: what stays in its network (`meeting`), answers, published
+ports, and the ports of routed networks; and of what comes from one, all but an internal network's.
+
+The rules never change. What differs from network to network is in sets, what differs from port to port in maps:
+`host4` has the ports published on one address, `any4` those on all. A network is a handful of elements, a port one;
+networks are isolated from each other because none is in another's element, not by a rule for each pair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from corral.model.container import BoundPort
+from corral.model.network import NetworkOptions
 from corral.networks.ports import ANY4, ANY6
 
+PORT_MAPS = ("host4", "any4", "host6", "any6", "routed4", "routed6")
 
-@dataclass(frozen=True)
-class Table:
-    """What the rules depend on. `subnet6` is "" without IPv6."""
-
-    name: str
-    bridge: str
-    subnet: str
-    subnet6: str = ""
-    icc: bool = True
+# name -> type; "interval" ones hold subnets.
+_NETWORK_SETS = {
+    "bridges": "type ifname",
+    "meeting": "type ifname . ifname",  # (bridge, bridge): its containers talk to each other
+    "internal": "type ifname",
+    "reachable": "type ifname",  # routed networks: they answer to ping
+    "open4": "type ifname",
+    "open6": "type ifname",
+    "homes4": "type ipv4_addr; flags interval",  # all our subnets
+    "homes6": "type ipv6_addr; flags interval",
+    "masked4": "type ipv4_addr; flags interval",  # those whose addresses the outside does not see
+    "masked6": "type ipv6_addr; flags interval",
+}
+_NETWORK_MAPS = {"sources4": "type ipv4_addr : ipv4_addr; flags interval"}
+_PORT_SETS = {
+    "routed4": "type ipv4_addr . inet_proto . inet_service",
+    "routed6": "type ipv6_addr . inet_proto . inet_service",
+}
 
 
 @dataclass(frozen=True)
 class Element:
-    """One entry of one map."""
+    """One entry of one map; of a set where there is no value."""
 
     map: str
     key: str
-    value: str
+    value: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.key} : {self.value}" if self.value else self.key
 
 
 def plan_element(port: BoundPort, ipv4: str, ipv6: str = "") -> Element | None:
@@ -66,45 +85,86 @@ def plan_element(port: BoundPort, ipv4: str, ipv6: str = "") -> Element | None:
     return Element(f"host{version}", f"{port.host_ip} . {short}", f"{target} . {port.port}")
 
 
+def plan_routed(address: str, protocol: str, port: int) -> Element:
+    """The entry that opens a container's own port to whoever has a route to it.
+
+    >>> plan_routed("fd00::2", "tcp", 80)
+    Element(map='routed6', key='fd00::2 . tcp . 80', value='')
+    """
+    return Element(f"routed{ip_address(address).version}", f"{address} . {protocol} . {port}")
+
+
+def plan_network_elements(
+    bridges: Iterable[str], subnets: Iterable[str], options: NetworkOptions, *, internal: bool
+) -> list[Element]:
+    """What the sets say of one network. It has several bridges when one is too small for its containers.
+
+    >>> for element in plan_network_elements(["cr0"], ["10.64.0.0/16"], NetworkOptions(icc=False), internal=False):
+    ...     print(element.map, element.text)
+    bridges cr0
+    homes4 10.64.0.0/16
+    masked4 10.64.0.0/16
+    """
+    found = []
+    for name in bridges:
+        found.append(Element("bridges", name))
+        found += [Element("meeting", f"{name} . {name}")] if options.icc else []
+        found += [Element("internal", name)] if internal else []
+        for version, mode in ((4, options.gateway4), (6, options.gateway6)):
+            found += [Element(f"open{version}", name)] if mode == "open" and not internal else []
+        if "routed" in (options.gateway4, options.gateway6) and not internal:
+            found.append(Element("reachable", name))
+    for subnet in subnets:
+        version = ip_network(subnet).version
+        found.append(Element(f"homes{version}", subnet))
+        mode = options.gateway4 if version == 4 else options.gateway6
+        if not options.masquerade or internal or mode != "nat":
+            continue
+        if version == 4 and options.source4:
+            found.append(Element("sources4", subnet, options.source4))
+        else:
+            found.append(Element(f"masked{version}", subnet))
+    return found
+
+
 def plan_add(table: str, elements: Iterable[Element]) -> str:
     """
     >>> plan_add("corral", [Element("any4", "tcp . 80", "10.64.0.2 . 80")])
     'add element inet corral any4 { tcp . 80 : 10.64.0.2 . 80 }\\n'
     """
-    return "".join(f"add element inet {table} {e.map} {{ {e.key} : {e.value} }}\n" for e in elements)
+    return "".join(f"add element inet {table} {e.map} {{ {e.text} }}\n" for e in elements)
 
 
 def plan_delete(table: str, elements: Iterable[Element]) -> str:
     return "".join(f"delete element inet {table} {e.map} {{ {e.key} }}\n" for e in elements)
 
 
-def plan_reset(table: Table, elements: Iterable[Element]) -> str:
+def plan_reset(table: str, elements: Iterable[Element]) -> str:
     """The whole table anew, whatever was there before, in one transaction."""
-    return f"add table inet {table.name}\ndelete table inet {table.name}\n{_table(table)}" + plan_add(
-        table.name, elements
-    )
+    return f"add table inet {table}\ndelete table inet {table}\n{_table(table)}" + plan_add(table, elements)
 
 
-def plan_table(table: Table) -> str:
-    """The table with its maps' contents kept: for a restarted daemon, whose containers go on serving."""
-    return f"add table inet {table.name}\nflush table inet {table.name}\n{_table(table)}"
+def plan_table(table: str) -> str:
+    """The table with its ports kept and its networks forgotten, to be added anew: for a restarted daemon, whose
+    containers go on serving."""
+    sets = "".join(f"flush set inet {table} {name}\n" for name in _NETWORK_SETS)
+    maps = "".join(f"flush map inet {table} {name}\n" for name in _NETWORK_MAPS)
+    return f"add table inet {table}\nflush table inet {table}\n{_table(table)}{sets}{maps}"
 
 
-def _table(table: Table) -> str:
-    families = [(4, "ip", "ipv4_addr", table.subnet)]
-    if table.subnet6:
-        families.append((6, "ip6", "ipv6_addr", table.subnet6))
-    maps = "".join(_maps(version, kind) for version, _, kind, _ in families)
-    publish = "".join(_publish(version, word) for version, word, _, _ in families)
-    leave = "".join(_leave(word, subnet, table.bridge) for _, word, _, subnet in families)
-    return f"""table inet {table.name} {{
-{maps}
+def _table(table: str) -> str:
+    sets = {**_NETWORK_SETS, **_PORT_SETS}
+    declared = "".join(f"\tset {name} {{ {kind}; }}\n" for name, kind in sets.items())
+    declared += "".join(f"\tmap {name} {{ {kind}; }}\n" for name, kind in _NETWORK_MAPS.items())
+    declared += _maps(4, "ipv4_addr") + _maps(6, "ipv6_addr")
+    return f"""table inet {table} {{
+{declared}
 	chain publish {{
-{publish}	}}
+{_publish(4, "ip")}{_publish(6, "ip6")}	}}
 	chain guard {{
 		type filter hook prerouting priority raw; policy accept;
-		iifname "{table.bridge}" ip daddr 127.0.0.0/8 drop
-		iifname "{table.bridge}" ip saddr 127.0.0.0/8 drop
+		iifname @bridges ip daddr 127.0.0.0/8 drop
+		iifname @bridges ip saddr 127.0.0.0/8 drop
 	}}
 	chain arrive {{
 		type nat hook prerouting priority dstnat; policy accept;
@@ -117,15 +177,32 @@ def _table(table: Table) -> str:
 	}}
 	chain forward {{
 		type filter hook forward priority filter; policy accept;
-		oifname != "{table.bridge}" accept
+		iifname . oifname @meeting accept
+		iifname @internal drop
+		oifname @bridges goto inward
+	}}
+	chain inward {{
+		oifname @internal drop
 		ct state established,related accept
 		ct status dnat accept
-		iifname "{table.bridge}" {"accept" if table.icc else "drop"}
+		ip daddr . meta l4proto . th dport @routed4 accept
+		ip6 daddr . meta l4proto . th dport @routed6 accept
+		oifname @reachable meta l4proto {{ icmp, ipv6-icmp }} accept
+		meta nfproto ipv4 oifname @open4 iifname != @bridges accept
+		meta nfproto ipv6 oifname @open6 iifname != @bridges accept
 		drop
 	}}
 	chain leave {{
 		type nat hook postrouting priority srcnat; policy accept;
-{leave}		oifname "{table.bridge}" ip saddr 127.0.0.0/8 masquerade
+		oifname @bridges goto inside
+		snat ip to ip saddr map @sources4
+		ip saddr @masked4 masquerade
+		ip6 saddr @masked6 masquerade
+	}}
+	chain inside {{
+		ct status dnat ip saddr @homes4 masquerade
+		ct status dnat ip6 saddr @homes6 masquerade
+		ip saddr 127.0.0.0/8 masquerade
 	}}
 }}
 """
@@ -148,27 +225,23 @@ def _publish(version: int, word: str) -> str:
     )
 
 
-def _leave(word: str, subnet: str, bridge: str) -> str:
-    # The second: a container that calls a published port is answered by way of the host, not straight.
-    return (
-        f'\t\t{word} saddr {subnet} oifname != "{bridge}" masquerade\n'
-        f'\t\t{word} saddr {subnet} oifname "{bridge}" ct status dnat masquerade\n'
-    )
-
-
 def parse_elements(name: str, objects: list[dict[str, object]]) -> list[Element]:
-    """The entries of a map as `nft -j list map` gives them.
+    """The entries of a map or set of concatenations as `nft -j list` gives them.
 
     >>> listed = [{"map": {"elem": [[{"concat": ["tcp", 80]}, {"concat": ["10.64.0.2", 80]}]]}}]
     >>> parse_elements("any4", listed)
     [Element(map='any4', key='tcp . 80', value='10.64.0.2 . 80')]
+    >>> parse_elements("routed4", [{"set": {"elem": [{"concat": ["10.64.0.2", "tcp", 80]}]}}])
+    [Element(map='routed4', key='10.64.0.2 . tcp . 80', value='')]
     """
     found = []
     for entry in objects:
-        body = entry.get("map")
-        pairs = body.get("elem", []) if isinstance(body, dict) else []
-        for key, value in pairs:
-            found.append(Element(name, _joined(key), _joined(value)))
+        body = entry.get("map") or entry.get("set")
+        for element in body.get("elem", []) if isinstance(body, dict) else []:
+            if isinstance(element, list):
+                found.append(Element(name, _joined(element[0]), _joined(element[1])))
+            else:
+                found.append(Element(name, _joined(element)))
     return found
 
 

@@ -1,48 +1,88 @@
-"""Making the default network at the daemon's start: what was chosen before is read, what is missing is chosen."""
+"""Making networks: what was chosen before is read, what is missing is chosen. Blocks, but for the plans."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from ipaddress import ip_network
 
 import msgspec
 
-from corral.errors import Unsupported, from_oserror
+from corral.errors import Forbidden, from_oserror
 from corral.kit.clock import Clock
+from corral.model.network import Network, NetworkSpec
 from corral.networks.addresses import parse_nameservers
-from corral.networks.choose import plan_lines, plan_network
+from corral.networks.choose import plan_default, plan_network
 from corral.networks.config import Chosen, NetworkConfig
+from corral.networks.ipam import plan_pools
+from corral.networks.lines import plan_lines
 from corral.networks.names import InstanceNames
-from corral.networks.wires import Lines, Wires, one_at_a_time
+from corral.networks.parents import prepare_parent
+from corral.networks.wires import Wires, one_at_a_time
 
 log = logging.getLogger("corral")
 
 
-def make_network(
-    wires: Wires, config: NetworkConfig, names: InstanceNames, state: str, clock: Clock
-) -> tuple[Chosen, Lines]:
-    """Bridge and rules, as a former daemon left them or new. Blocks. `state` is the file that remembers."""
+def make_default(
+    wires: Wires, config: NetworkConfig, names: InstanceNames, state: str, clock: Clock, others: Iterable[Network]
+) -> Network:
+    """The default bridge, as a former daemon left it or new. `state` is the file that remembers."""
     os.makedirs(os.path.dirname(state), exist_ok=True)
+    ours = [ip_network(pool.subnet) for network in others for pool in network.pools]
     with one_at_a_time():
-        taken = [*wires.taken(), *parse_nameservers(_read("/etc/resolv.conf"))]
+        taken = [*wires.taken(), *ours, *parse_nameservers(_read("/etc/resolv.conf"))]
         before = load(state)
-        chosen = plan_network(config, before, taken, names, clock.now(), up=wires.bridge_exists())
-        if chosen.subnet6:
-            check_ipv6_forwarding()
+        chosen = plan_network(config, before, taken, names, clock.now(), up=wires.exists(names.bridge))
         if chosen != before:
             save(state, chosen)
-        lines = plan_lines(config, chosen, names, wires.uplink_mtu())
-        wires.set_up(lines, [])
-    return chosen, lines
+        network = plan_default(config, chosen, names, wires.uplink_mtu())
+        raise_up(wires, network)
+    return network
 
 
-def check_ipv6_forwarding() -> None:
-    if _read("/proc/sys/net/ipv6/conf/all/forwarding").strip() != "1":
-        raise Unsupported(
-            "IPv6 networks need net.ipv6.conf.all.forwarding=1 (and accept_ra=2 on an uplink that is configured by "
-            "router advertisements): set it with sysctl, or turn ipv6 off"
+def make_network(
+    wires: Wires, config: NetworkConfig, names: InstanceNames, spec: NetworkSpec, id: str, now: int,
+    others: Sequence[Network],
+) -> Network:  # fmt: skip
+    """A network that somebody asks for."""
+    ours = [ip_network(pool.subnet) for network in others for pool in network.pools]
+    with one_at_a_time():
+        taken = [*wires.taken(), *parse_nameservers(_read("/etc/resolv.conf"))]
+        bridge = spec.options.bridge or names.user_bridge(id) if spec.driver == "bridge" else ""
+        network = Network(
+            id,
+            spec,
+            created=now,
+            pools=plan_pools(spec, config.pools, ours, taken, id),
+            bridge=bridge,
+            mtu=spec.options.mtu or wires.uplink_mtu(),
         )
+        check_beside(network, others)
+        raise_up(wires, network)
+    return network
+
+
+def check_beside(network: Network, others: Iterable[Network]) -> None:
+    """Forbidden where two networks would share one interface."""
+    for other in others:
+        if network.bridge and other.bridge == network.bridge:
+            raise Forbidden(
+                f"cannot create network {network.id} ({network.bridge}): conflicts with network {other.id} "
+                f"({other.bridge}): networks have same bridge name"
+            )
+        parent = network.spec.options.parent
+        if parent and other.spec.options.parent == parent and other.driver != network.driver:
+            raise Forbidden(f"interface {parent} is in use by the {other.driver} network {other.name}")
+
+
+def raise_up(wires: Wires, network: Network) -> None:
+    """Its interfaces on the host."""
+    if network.driver == "bridge":
+        wires.set_up(plan_lines(network))
+    else:
+        prepare_parent(wires, network)
 
 
 def _read(path: str) -> str:

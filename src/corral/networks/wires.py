@@ -1,5 +1,5 @@
-"""Doing it: bridge, cables and rules on the real host. Everything here blocks, and runs in one thread of its own,
-so that a kernel busy with taking old interfaces away never holds up the event loop.
+"""Bridges and cables on the real host. Everything here blocks, and runs in one thread of its own, so that a kernel
+busy with taking old interfaces away never holds up the event loop.
 """
 
 from __future__ import annotations
@@ -8,36 +8,24 @@ import errno
 import fcntl
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_network
 
-from corral.errors import HostError, from_oserror
+from corral.errors import Conflict, HostError
 from corral.linux import links
-from corral.linux.conntrack import forget_udp
-from corral.linux.netlink import Netlink, Network, Request
-from corral.linux.nftables import Nft
-from corral.model.container import BoundPort, Endpoint
+from corral.linux.netlink import Link, Netlink, Network, Request
+from corral.model.container import Endpoint
 from corral.model.stats import InterfaceStats
-from corral.networks.names import InstanceNames
-from corral.networks.rules import Element, Table, parse_elements, plan_add, plan_delete, plan_reset, plan_table
+from corral.networks.forwarding import allow_forwarding
+from corral.networks.lines import FIRST, FURTHER, Lines, plan_bridge
+from corral.networks.names import TURNS, InstanceNames
+from corral.networks.rules import Element
 
 log = logging.getLogger("corral")
 
 _FULL = errno.EXFULL
-_TURNS = 16
-
-
-@dataclass(frozen=True)
-class Lines:
-    """How the bridge is: its addresses with their prefix lengths, its MAC and MTU, its rules."""
-
-    table: Table
-    gateway: IPv4Address
-    mac: str
-    mtu: int
-    gateway6: IPv6Address | None = None
 
 
 @dataclass(frozen=True)
@@ -45,137 +33,190 @@ class Port:
     """A container's port of the bridge; `serves` when it has published ports."""
 
     name: str
-    serves: bool
+    serves: bool = False
+
+
+@dataclass
+class Bridges:
+    """The bridges of one network and how many containers each has; `where` each cable is plugged in."""
+
+    indexes: list[int]
+    names: list[str]
+    where: dict[str, int] = field(default_factory=dict)
+
+    def counts(self) -> list[int]:
+        numbers = list(self.where.values())
+        return [numbers.count(n) for n in range(len(self.indexes))]
 
 
 class Wires:
-    """The host's side of one instance's network."""
+    """The host's side of one instance's networks. `first` and `further`: how many containers a bridge takes."""
 
-    def __init__(self, names: InstanceNames) -> None:
+    def __init__(self, names: InstanceNames, *, first: int = FIRST, further: int = FURTHER) -> None:
         self._names = names
         self._netlink = Netlink()
-        self._nft = Nft()
-        self._bridge = 0  # its index
+        self._networks: dict[str, Bridges] = {}
+        self._first, self._further = first, further
 
     def close(self) -> None:
         self._netlink.close()
-        self._nft.close()
 
-    # The bridge and the rules
+    # Looking around
 
     def taken(self) -> list[Network]:
-        """The networks that the host has routes or addresses for, but for those of our own bridge."""
-        own = self._netlink.link(self._names.bridge)
-        index = own.index if own else -1
-        routes = [network for oif, network in self._netlink.routes() if oif != index and network.prefixlen]
+        """The networks that the host has routes or addresses for, but for those of our own bridges."""
+        own = {link.index for link in self._netlink.links() if self._is_ours(link)}
+        routes = [network for oif, network in self._netlink.routes() if oif not in own and network.prefixlen]
         addresses = self._netlink.addresses()
-        return routes + [ip_network((a, prefix), strict=False) for oif, a, prefix in addresses if oif != index]
+        return routes + [ip_network((a, prefix), strict=False) for oif, a, prefix in addresses if oif not in own]
 
-    def bridge_exists(self) -> bool:
-        return self._netlink.link(self._names.bridge) is not None
+    def _is_ours(self, link: Link, network_id: str = "") -> bool:
+        """By its mark, or, where it did not come to that, by a name that nobody else gives."""
+        named = (self._names.bridge, self._names.user_bridge(network_id))
+        return link.name in named or self._names.network_of(link.alias) is not None
+
+    def exists(self, interface: str) -> bool:
+        return self._netlink.link(interface) is not None
 
     def uplink_mtu(self) -> int:
         """The MTU of the interface that the default route leads to; 1500 without one."""
         index = next((oif for oif, network in self._netlink.routes() if network.prefixlen == 0 and oif), 0)
         return next((link.mtu for link in self._netlink.links() if link.index == index and link.mtu), 1500)
 
-    def set_up(self, lines: Lines, elements: Iterable[Element], ports: Iterable[Port] = ()) -> None:
-        """Makes what is missing and leaves what is right: bridge, addresses, forwarding, rules, bridge ports."""
-        bridge = self._names.bridge
+    # Bridges
+
+    def set_up(self, lines: Lines, ports: Iterable[Port] = ()) -> None:
+        """Makes what is missing and leaves what is right: bridges, addresses, forwarding, bridge ports."""
+        alias = self._names.alias(lines.network_id)
+        before = self._netlink.link(lines.bridge)
+        if before is not None and not (before.kind == "bridge" and self._is_ours(before, lines.network_id)):
+            raise Conflict(f"interface {lines.bridge} is no bridge of ours; remove it, or use another name or --root")
         # The carrier comes with the first port, so quietening before "up" is early enough.
-        made = [links.add_bridge(bridge, lines.mac, lines.mtu), links.quiet_ipv6(bridge)]
-        self._netlink.batch([*made, links.set_link(bridge, up=True, mtu=lines.mtu)])
-        found = self._netlink.link(bridge)
-        if found is None or found.kind != "bridge":
-            raise HostError(f"interface {bridge} is no bridge of ours; remove it, or use another --root")
-        self._bridge = found.index
-        self._give_addresses(lines)
+        made = [links.add_bridge(lines.bridge, lines.mac, lines.mtu), links.quiet_ipv6(lines.bridge)]
+        made.append(links.set_alias(lines.bridge, alias))
+        self._netlink.batch([*made, links.set_link(lines.bridge, up=True, mtu=lines.mtu)])
+        found = {link.name: link for link in self._netlink.links()}
+        bridges = Bridges([found[lines.bridge].index], [lines.bridge])
+        self._networks[lines.network_id] = bridges
+        self._give_addresses(bridges.indexes[0], lines)
+        while self._names.extension(lines.network_id, len(bridges.indexes)) in found:
+            self._extend(lines, bridges)
+        self._plug_again(lines, bridges, ports, found)
+        if lines.addresses:
+            allow_forwarding(lines.bridge)
+
+    def _plug_again(self, lines: Lines, bridges: Bridges, ports: Iterable[Port], found: Mapping[str, Link]) -> None:
+        numbers = {index: number for number, index in enumerate(bridges.indexes)}
+        ports = list(ports)
+        for port in ports:  # those that are in their places first: they are not to be counted as room
+            link = found.get(port.name)
+            if link is not None and link.master in numbers:
+                bridges.where[port.name] = numbers[link.master]
         filtered = frames_are_filtered()
         for port in ports:
-            enslave = links.set_master(port.name, self._bridge)
-            self._netlink.batch([enslave, *plan_port(port, icc=lines.table.icc, filtered=filtered)])
-        allow_forwarding(bridge)
-        self._apply(lines.table, list(elements))
+            number = bridges.where.get(port.name)
+            steps = plan_port(port, icc=lines.options.icc, filtered=filtered)
+            if number is None:
+                number = bridges.where[port.name] = self._room(lines, bridges)
+                steps = [links.set_master(port.name, bridges.indexes[number]), *steps]
+            self._netlink.batch(steps)
 
-    def _give_addresses(self, lines: Lines) -> None:
-        wanted: dict[IPv4Address | IPv6Address, int] = {lines.gateway: ip_network(lines.table.subnet).prefixlen}
-        if lines.gateway6 is not None:
-            wanted[lines.gateway6] = 64
-        has = {address: prefix for _, address, prefix in self._netlink.addresses(self._bridge)}
-        stale = [links.delete_address(self._bridge, a, p) for a, p in has.items() if a not in wanted]
-        self._netlink.batch(stale + [links.add_address(self._bridge, a, p) for a, p in wanted.items()])
+    def _room(self, lines: Lines, bridges: Bridges) -> int:
+        number = plan_bridge(bridges.counts(), lines.network, self._first, self._further)
+        if number == len(bridges.indexes):
+            self._extend(lines, bridges)
+        return number
 
-    def _apply(self, table: Table, elements: list[Element]) -> None:
-        try:
-            self._nft.run(plan_table(table) + plan_add(table.name, elements))
-        except HostError as error:  # a table of another shape, or a map with contradicting entries
-            log.info("rules of table %s are made anew: %s", table.name, error.message)
-            self._nft.run(plan_reset(table, elements))
+    def _extend(self, lines: Lines, bridges: Bridges) -> None:
+        """One bridge more, with a cable to the first. The firewall is to be told (`elements`)."""
+        number = len(bridges.indexes)
+        name, alias = self._names.extension(lines.network_id, number), self._names.alias(lines.network_id)
+        mac = "02:43:" + bytes.fromhex(f"{lines.network_id[:6]}{number:02x}").hex(":")
+        made_now = [links.add_bridge(name, mac, lines.mtu), links.quiet_ipv6(name), links.set_alias(name, alias)]
+        self._netlink.batch(made_now)
+        made = self._netlink.link(name)
+        if made is None:
+            raise HostError(f"bridge {name} vanished")
+        near, far = self._names.span(lines.network_id, number)
+        steps = [links.add_cable(near, far, bridges.indexes[0], made.index, lines.mtu)]
+        steps += [links.set_master(near, bridges.indexes[0]), links.set_master(far, made.index)]
+        steps += [links.quiet_ipv6(near), links.quiet_ipv6(far)]
+        steps += plan_port(Port(near), icc=lines.options.icc, filtered=frames_are_filtered())
+        self._netlink.batch([*steps, *(links.set_link(each, up=True) for each in (near, far, name))])
+        bridges.indexes.append(made.index)
+        bridges.names.append(name)
 
-    def publish(self, table: Table, elements: list[Element]) -> None:
-        if elements:
-            self._nft.run(plan_add(table.name, elements))
+    def elements(self, lines: Lines) -> list[Element]:
+        """What the firewall's sets are to say of a network as it is."""
+        bridges = self._networks.get(lines.network_id)
+        return lines.elements(tuple(bridges.names[1:]) if bridges else ())
 
-    def forget_flows(self, ports: Iterable[BoundPort]) -> None:
-        """After UDP ports were published or withdrawn: senders that never paused are led anew."""
-        for port in ports:
-            if port.protocol == "udp":
-                try:
-                    forget_udp(port.host_port, port.host_ip)
-                except HostError as error:  # such senders are stuck, everybody else is not
-                    log.warning("%s", error.message)
+    def _give_addresses(self, index: int, lines: Lines) -> None:
+        wanted = dict(lines.addresses)
+        has = {address: prefix for _, address, prefix in self._netlink.addresses(index)}
+        stale = [links.delete_address(index, a, p) for a, p in has.items() if a not in wanted]
+        self._netlink.batch(stale + [links.add_address(index, a, p) for a, p in wanted.items()])
 
-    def withdraw(self, table: Table, elements: list[Element]) -> None:
-        """Takes entries out; those that are gone (somebody flushed the rules) are fine."""
-        if not elements:
-            return
-        try:
-            self._nft.run(plan_delete(table.name, elements))
-        except HostError:
-            for element in elements:
-                with suppress(HostError):  # one transaction fails as a whole; now each by itself
-                    self._nft.run(plan_delete(table.name, [element]))
+    def remove(self, network_id: str) -> None:
+        """Takes a network's interfaces away."""
+        self._networks.pop(network_id, None)
+        self.delete_links([near for n in range(1, 24) if self.exists(near := self._names.span(network_id, n)[0])])
+        self.delete_links(self.own_bridges({network_id}))
 
     # Cables
 
     def plug(self, container_id: str, netns: int, endpoint: Endpoint, lines: Lines, *, serves: bool) -> str:
-        """A cable from the bridge into a network namespace, with address and route; returns the host's end.
+        """A cable from the bridge into a network namespace, down at that end; returns the host's end.
 
         `serves`: it has published ports.
         """
-        name = self._new_veth(container_id, netns, endpoint, lines)
+        bridges = self._networks[lines.network_id]
+        number = self._room(lines, bridges)
+        name = self._new_veth(container_id, netns, endpoint, lines, bridges.indexes[number])
+        bridges.where[name] = number
         try:
-            self._finish_cable(name, netns, endpoint, lines, serves)
+            port = plan_port(Port(name, serves), icc=lines.options.icc, filtered=frames_are_filtered())
+            self._netlink.batch([links.quiet_ipv6(name), *port])
         except HostError:
-            self.delete_links([name])
+            self.unplug(name)
             raise
         return name
 
-    def _finish_cable(self, name: str, netns: int, endpoint: Endpoint, lines: Lines, serves: bool) -> None:
-        port = plan_port(Port(name, serves), icc=lines.table.icc, filtered=frames_are_filtered())
-        self._netlink.batch([links.quiet_ipv6(name), *port])
-        with Netlink.inside(netns) as inside:
-            found = inside.link(endpoint.interface)
-            if found is None:
-                raise HostError(f"the container's end {endpoint.interface} of interface {name} vanished")
-            inside.batch(plan_inside(found.index, endpoint))
+    def remember(self, interface: str, network_id: str) -> None:
+        """A cable that a former daemon plugged in."""
+        bridges, link = self._networks.get(network_id), self._netlink.link(interface)
+        if bridges is not None and link is not None and link.master in bridges.indexes:
+            bridges.where[interface] = bridges.indexes.index(link.master)
 
-    def _new_veth(self, container_id: str, netns: int, endpoint: Endpoint, lines: Lines) -> str:
-        for turn in range(_TURNS):
+    def set_port(self, port: Port, lines: Lines) -> None:
+        """After its ports were published or withdrawn."""
+        self._netlink.batch(plan_port(port, icc=lines.options.icc, filtered=frames_are_filtered()))
+
+    def _new_veth(self, container_id: str, netns: int, endpoint: Endpoint, lines: Lines, master: int) -> str:
+        for turn in range(len(TURNS)):
             name = self._names.veth(container_id, turn)
-            make = links.add_veth(
-                name, endpoint.interface, netns, master=self._bridge, peer_mac=endpoint.mac, mtu=lines.mtu
-            )
+            make = links.add_veth(name, endpoint.interface, netns, master=master, peer_mac=endpoint.mac, mtu=lines.mtu)
             try:
                 self._netlink.do(make)
             except HostError as error:
-                if error.errno == errno.EEXIST:
+                # The name may be taken on either side; inside, it is one that we chose.
+                if error.errno == errno.EEXIST and self.exists(name):
                     continue
                 if error.errno == _FULL:
-                    raise HostError(f"bridge {self._names.bridge} is full: it takes 1023 containers", _FULL) from error
+                    raise HostError(f"bridge {lines.bridge} is full: it takes 1023 interfaces", _FULL) from error
                 raise
             return name
-        raise HostError(f"interfaces of container {container_id[:12]} are still being removed: {_TURNS} of them")
+        raise HostError(f"interfaces of container {container_id[:12]} are still being removed: {len(TURNS)} of them")
+
+    def unplug(self, interface: str) -> None:
+        """Takes a cable away at both ends. Some 40 ms: not where somebody waits."""
+        self.forget(interface)
+        self.delete_links([interface])
+
+    def forget(self, interface: str) -> None:
+        """A cable has gone, or goes, with its namespace."""
+        for bridges in self._networks.values():
+            bridges.where.pop(interface, None)
 
     def counters(self, interface: str) -> InterfaceStats | None:
         """As the container sees them: what the host's end sent, it received."""
@@ -188,32 +229,38 @@ class Wires:
     def own_links(self) -> list[str]:
         return [link.name for link in self._netlink.links() if self._names.veth_owner(link.name)]
 
+    def own_bridges(self, network_ids: Iterable[str] | None = None) -> list[str]:
+        """The interfaces made for networks: for these, or for all that are not in a dictionary of ours."""
+        ids = None if network_ids is None else set(network_ids)
+        marked = [(link.name, self._names.network_of(link.alias)) for link in self._netlink.links()]
+        return [name for name, owner in marked if owner is not None and (ids is None or owner in ids)]
+
+    def stray_bridges(self, network_ids: Iterable[str]) -> list[str]:
+        """The interfaces made for networks that there are no more."""
+        known = set(network_ids)
+        marked = [(link.name, self._names.network_of(link.alias)) for link in self._netlink.links()]
+        return [name for name, owner in marked if owner is not None and owner not in known]
+
     def delete_links(self, names: Iterable[str]) -> None:
         for name in names:
             self._netlink.do(links.delete_link(name))
 
-    def listed_elements(self, table: Table) -> list[Element]:
-        maps = ["host4", "any4", *(["host6", "any6"] if table.subnet6 else [])]
-        found: list[Element] = []
-        for name in maps:
-            found += parse_elements(name, self._nft.json(f"list map inet {table.name} {name}"))
-        return found
-
     def tear_down(self) -> None:
         """Everything of this instance, whether it is there or not."""
-        self._nft.run(f"add table inet {self._names.table}\ndelete table inet {self._names.table}\n")
-        self.delete_links([*self.own_links(), self._names.bridge])
+        self._networks.clear()
+        spans = [link.name for link in self._netlink.links() if self._names.is_span(link.name)]
+        self.delete_links([*self.own_links(), *spans, *self.own_bridges(), self._names.bridge])
 
+    # Interfaces of the host's that networks stand on (see `parents`)
 
-def plan_inside(index: int, endpoint: Endpoint) -> list[Request]:
-    """Pure: what happens to the container's end of the cable, in this order."""
-    address = ip_address(endpoint.ipv4)
-    steps = [links.quiet_ipv6(endpoint.interface), links.set_link(endpoint.interface, up=True)]
-    steps += [links.add_address(index, address, endpoint.ipv4_prefix), links.add_route(ip_address(endpoint.gateway))]
-    if endpoint.ipv6:
-        steps.append(links.add_address(index, ip_address(endpoint.ipv6), endpoint.ipv6_prefix))
-        steps.append(links.add_route(ip_address(endpoint.gateway6)))
-    return steps
+    def alias(self, network_id: str) -> str:
+        return self._names.alias(network_id)
+
+    def batch(self, requests: list[Request]) -> None:
+        self._netlink.batch(requests)
+
+    def find(self, interface: str) -> Link | None:
+        return self._netlink.link(interface)
 
 
 def plan_port(port: Port, *, icc: bool, filtered: bool) -> list[Request]:
@@ -242,23 +289,6 @@ def mirrored(seen: InterfaceStats) -> InterfaceStats:
         rx_bytes=seen.tx_bytes, rx_packets=seen.tx_packets, rx_errors=seen.tx_errors, rx_dropped=seen.tx_dropped,
         tx_bytes=seen.rx_bytes, tx_packets=seen.rx_packets, tx_errors=seen.rx_errors, tx_dropped=seen.rx_dropped,
     )  # fmt: skip
-
-
-def allow_forwarding(bridge: str) -> None:
-    """The host forwards packets, and may lead 127.0.0.1's published ports to this bridge (see `rules`)."""
-    _sysctl("net/ipv4/ip_forward", "1")
-    _sysctl(f"net/ipv4/conf/{bridge}/route_localnet", "1")
-
-
-def _sysctl(name: str, value: str) -> None:
-    path = f"/proc/sys/{name}"
-    try:
-        with open(path, "r+", encoding="ascii") as file:
-            if file.read().strip() != value:
-                file.seek(0)
-                file.write(value)
-    except OSError as error:
-        raise from_oserror(f"set {path} to {value}", error) from error
 
 
 @contextmanager

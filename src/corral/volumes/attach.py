@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
+from contextlib import suppress
 
-from corral.errors import CorralError, HostError
+from corral.errors import CorralError, HostError, InvalidInput, NotFound
 from corral.linux import mounts
 from corral.linux.rooted import open_in_root
 from corral.model.volume import Volume
@@ -14,7 +16,10 @@ from corral.volumes.plan import hide_password, plan_mount
 
 def attach(volume: Volume) -> None:
     """Mounts a volume that has mount options; one that is mounted already is fine. HostError in Docker's words."""
-    plan = plan_mount(volume.options, _address)
+    try:
+        plan = plan_mount(volume.options, _address)
+    except HostError as error:
+        raise HostError(f"error while mounting volume '{volume.mountpoint}': {error.message}") from error
     if plan is None or mounts.is_mount(volume.mountpoint):
         return
     try:
@@ -37,18 +42,43 @@ def attach(volume: Volume) -> None:
 def _address(host: str) -> str:
     try:
         return str(socket.getaddrinfo(host, None)[0][4][0])
+    except socket.gaierror as error:
+        reason = "no such host" if error.errno == socket.EAI_NONAME else (error.strerror or "").lower()
+        raise HostError(f"error resolving passed in network volume address: lookup {host}: {reason}") from error
+
+
+def pin(base: str, subpath: str, place: str) -> None:
+    """Shows `subpath` of the volume at `base` at `place`, which is made; links do not lead out.
+
+    A path would not do: whoever has the volume could put a link into it between our look and the runtime's mount.
+    InvalidInput, NotFound, HostError.
+    """
+    if subpath.startswith("/") or ".." in subpath.split("/"):
+        raise InvalidInput(f'subpath "{subpath}" must be a relative path within the volume {base}')
+    try:
+        fd = _open(base, subpath)
     except OSError as error:
-        raise HostError(f"error resolving passed in network volume address: {host}: {error}") from error
-
-
-def resolve(base: str, subpath: str) -> str:
-    """The real path of `subpath` inside `base`; links cannot lead out. OSError if it is not there."""
-    root = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        raise NotFound(f"cannot access path {base}/{subpath}: {(error.strerror or '').lower()}") from error
     try:
-        fd = open_in_root(root, subpath, os.O_PATH)
-    finally:
-        os.close(root)
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.mkdir(place, 0o700)
+        else:
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        mounts.bind(f"/proc/self/fd/{fd}", place, recursive=True)
     finally:
         os.close(fd)
+
+
+def _open(base: str, subpath: str) -> int:
+    root = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return open_in_root(root, subpath, os.O_PATH)
+    finally:
+        os.close(root)
+
+
+def unpin(place: str) -> None:
+    """The place goes; what was shown there stays. May be called again."""
+    mounts.unmount(place, lazy=True)
+    with suppress(FileNotFoundError):
+        (os.rmdir if os.path.isdir(place) else os.unlink)(place)

@@ -1,6 +1,7 @@
 """Copying a tree with everything that a file has: owner, mode, times, attributes, links, holes, devices.
 
-A blocking function. The source is somebody else's: no link in it is followed.
+A blocking function. The source is somebody else's: no link in it is followed, and it may change meanwhile: what has
+gone since its directory was listed is as if it had not been there, and a file that was cut is as short as it then is.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
+from fcntl import ioctl
 
 from corral.linux.rooted import open_in_root
 
@@ -17,6 +20,8 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE = 1 << 26
+_FICLONE = 0x40049409  # of linux/fs.h: one file shares all blocks of another
+_CANNOT = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ENOTTY, errno.ETXTBSY)
 
 
 def copy_tree(source: int, target: int) -> None:
@@ -27,20 +32,38 @@ def copy_tree(source: int, target: int) -> None:
     first: dict[tuple[int, int], str] = {}  # files with several names, by the first that was met
     directories = [""]
     for path in directories:  # grows while it is walked
-        with _Pair(source, target, path) as (here, there):
+        with suppress(*_GONE), _Pair(source, target, path) as (here, there):
             for name in os.listdir(here):
-                status = os.lstat(name, dir_fd=here)
-                place = f"{path}/{name}" if path else name
-                if stat.S_ISDIR(status.st_mode):
-                    os.mkdir(name, 0o700, dir_fd=there)
-                    directories.append(place)
-                elif status.st_nlink > 1 and (known := first.setdefault(_identity(status), place)) != place:
-                    os.link(known, name, src_dir_fd=target, dst_dir_fd=there, follow_symlinks=False)
-                else:
-                    _copy_one(here, there, name, status)
+                with suppress(FileNotFoundError):
+                    if _is_directory(here, there, name, path, first, target):
+                        directories.append(_join(path, name))
     for path in reversed(directories):  # at last: what is made in a directory changes its times
-        with _Pair(source, target, path) as (here, there):
+        with suppress(*_GONE), _Pair(source, target, path) as (here, there):
             _dress(here, there, os.fstat(here))
+
+
+_GONE = (FileNotFoundError, NotADirectoryError)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _is_directory(here: int, there: int, name: str, path: str, first: dict[tuple[int, int], str], target: int) -> bool:
+    """Makes a directory, whose content is still to come, or copies anything else."""
+    status = os.lstat(name, dir_fd=here)
+    place = _join(path, name)
+    if stat.S_ISDIR(status.st_mode):
+        os.mkdir(name, 0o700, dir_fd=there)
+        return True
+    known = first.get(_identity(status))
+    if known is not None:
+        os.link(known, name, src_dir_fd=target, dst_dir_fd=there, follow_symlinks=False)
+        return False
+    _copy_one(here, there, name, status)
+    if status.st_nlink > 1:
+        first[_identity(status)] = place
+    return False
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
@@ -92,7 +115,14 @@ def _copy_file(source: int, target: int, name: str, status: os.stat_result) -> N
 
 
 def _content(source: int, target: int, size: int) -> None:
-    """The bytes, with the holes between them; inside the kernel where it can (then they may even be shared)."""
+    """The bytes, with the holes between them: shared with the source where the file system can do that, else copied
+    inside the kernel where it can do that."""
+    try:
+        ioctl(target, _FICLONE, source)
+        return
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
     os.ftruncate(target, size)
     at = 0
     while at < size:
@@ -104,19 +134,20 @@ def _content(source: int, target: int, size: int) -> None:
             raise
         end = min(os.lseek(source, at, os.SEEK_HOLE), size)
         while at < end:
-            at += _piece(source, target, at, min(end - at, _PIECE))
+            done = _piece(source, target, at, min(end - at, _PIECE))
+            if not done:  # it was cut meanwhile
+                os.ftruncate(target, at)
+                return
+            at += done
 
 
 def _piece(source: int, target: int, at: int, count: int) -> int:
     try:
-        done = os.copy_file_range(source, target, count, at, at)
+        return os.copy_file_range(source, target, count, at, at)
     except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM):
+        if error.errno not in _CANNOT:
             raise
-        done = os.pwrite(target, os.pread(source, min(count, 1 << 20), at), at)
-    if not done:
-        raise OSError(errno.EIO, "the file became shorter while it was copied")
-    return done
+        return os.pwrite(target, os.pread(source, min(count, 1 << 20), at), at)
 
 
 def _dress(source: int, target: int, status: os.stat_result) -> None:

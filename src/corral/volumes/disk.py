@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
 from corral.errors import CorralError, from_oserror
+from corral.linux import libc
 from corral.linux.tree import remove_tree
 from corral.model.volume import Volume
 
@@ -53,18 +56,53 @@ def _load_one(name: str, place: str) -> Volume:
 
 def create(root: str, volume: Volume) -> None:
     """Makes a volume's directories. NoSpace or HostError, with nothing left behind."""
-    place, stage = os.path.join(root, volume.name), os.path.join(root, f".new-{volume.name}")
-    try:
-        remove_tree(stage)
-        os.mkdir(stage, 0o711)
-        os.mkdir(os.path.join(stage, DATA), 0o755)
-        os.chmod(os.path.join(stage, DATA), 0o755)  # whatever the umask
-        _write(os.path.join(stage, ABOUT), msgspec.json.encode(msgspec.structs.replace(volume, mountpoint="")))
-        sync_directory(stage)
-        os.rename(stage, place)
+    stage(root, volume)
+    settle(root, volume)
+
+
+def stage(root: str, volume: Volume) -> str:
+    """Makes a volume that nobody sees yet, for `settle` or `discard`; where its data go. NoSpace or HostError."""
+    place = _staged(root, volume)
+    data = os.path.join(place, DATA)
+    with _making(root, volume):
+        remove_tree(place)
+        os.mkdir(place, 0o711)
+        os.mkdir(data, 0o755)
+        os.chmod(data, 0o755)  # whatever the umask
+        _write(os.path.join(place, ABOUT), msgspec.json.encode(msgspec.structs.replace(volume, mountpoint="")))
+    return data
+
+
+def settle(root: str, volume: Volume, *, filled: bool = False) -> None:
+    """Puts what was staged in its place, for good; what it was `filled` with is on the disk before that."""
+    place = _staged(root, volume)
+    with _making(root, volume):
+        sync_directory(place, whole=filled)
+        os.rename(place, os.path.join(root, volume.name))
         sync_directory(root)
+
+
+def discard(root: str, volume: Volume) -> None:
+    """Removes what was staged."""
+    place = _staged(root, volume)
+    try:
+        remove_tree(place)
+    except (OSError, CorralError) as error:
+        log.warning("%s is left until the next start: %s", place, error)
+
+
+def _staged(root: str, volume: Volume) -> str:
+    return os.path.join(root, f".new-{volume.name}")
+
+
+@contextmanager
+def _making(root: str, volume: Volume) -> Iterator[None]:
+    """A failure in the engine's words, with nothing left behind."""
+    try:
+        yield
     except OSError as error:
-        _discard(stage)
+        discard(root, volume)
+        place = os.path.join(root, volume.name)
         raise from_oserror(f"error while creating volume root path '{place}'", error) from error
 
 
@@ -88,13 +126,6 @@ def clear(place: str) -> None:
         raise from_oserror(f"error removing volume path '{place}'", error) from error
 
 
-def _discard(stage: str) -> None:
-    try:
-        remove_tree(stage)
-    except (OSError, CorralError) as error:
-        log.warning("%s is left until the next start: %s", stage, error)
-
-
 def _write(path: str, data: bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -105,9 +136,12 @@ def _write(path: str, data: bytes) -> None:
         os.close(fd)
 
 
-def sync_directory(path: str) -> None:
+def sync_directory(path: str, *, whole: bool = False) -> None:
+    """`whole`: with all that the file system has, which costs less than one call for each of many files."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        if whole and libc.syncfs(fd) != 0:
+            raise OSError(libc.last_error(), os.strerror(libc.last_error()))
         os.fsync(fd)
     finally:
         os.close(fd)

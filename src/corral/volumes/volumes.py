@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from corral.errors import Conflict, InvalidInput, NotFound, from_oserror
+from corral.errors import Conflict, NotFound, from_oserror
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
 from corral.linux import mounts
 from corral.model.volume import Volume
 from corral.volumes import disk
-from corral.volumes.attach import attach, resolve
+from corral.volumes.attach import attach
+from corral.volumes.copies import Copies
 from corral.volumes.fill import fill_from
 from corral.volumes.plan import ANONYMOUS_LABEL, check_name, check_options, plan_mount
 
@@ -24,7 +26,10 @@ T = TypeVar("T")
 
 
 class Volumes:
-    """Keeps them in the directory `root`. Who refers to a volume is the engine's to know; who has it mounted, ours."""
+    """Keeps them in the directory `root`. Who refers to a volume is the engine's to know; who has it mounted, ours.
+
+    `copies`: whole volumes to and from tar streams and other volumes.
+    """
 
     def __init__(self, root: str, clock: Clock | None = None) -> None:
         self.root = root
@@ -34,8 +39,9 @@ class Volumes:
         self._claims: dict[str, set[str]] = defaultdict(set)
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._going: set[asyncio.Task[Any]] = set()
+        self.copies = Copies(self)
 
-    async def _through(self, work: Coroutine[Any, Any, T]) -> T:
+    async def through(self, work: Coroutine[Any, Any, T]) -> T:
         """Carries `work` through to its end, also when the caller is cancelled: a thread cannot stop half-way."""
         task = asyncio.ensure_future(work)
         self._going.add(task)
@@ -72,15 +78,34 @@ class Volumes:
         name = name or new_id()
         check_name(name)
         check_options(name, driver or "local", options or {})
-        volume = Volume(
-            name,
-            mountpoint=os.path.join(self.root, name, disk.DATA),
-            created=self._clock.now(),
-            labels={**(labels or {}), **({ANONYMOUS_LABEL: ""} if anonymous else {})},
-            options=dict(options or {}),
-            anonymous=anonymous,
-        )
-        return await self._through(self._create(volume))
+        marks = {ANONYMOUS_LABEL: ""} if anonymous else {}
+        volume = self._new(name, {**(labels or {}), **marks})
+        volume.options, volume.anonymous = dict(options or {}), anonymous
+        return await self.through(self._create(volume))
+
+    def _new(self, name: str, labels: Mapping[str, str]) -> Volume:
+        mountpoint = os.path.join(self.root, name, disk.DATA)
+        return Volume(name, mountpoint=mountpoint, created=self._clock.now(), labels=dict(labels))
+
+    @asynccontextmanager
+    async def staged(self, name: str, labels: Mapping[str, str]) -> AsyncIterator[tuple[Volume, str]]:
+        """A new volume and the directory to fill; it comes into being whole at the end, or not at all.
+
+        Raises InvalidInput, NoSpace, HostError; Conflict if there is one of that name.
+        """
+        check_name(name)
+        async with self._locks[name]:
+            if name in self._volumes:
+                raise Conflict(f"create {name}: there is a volume of this name; remove it or choose another name")
+            volume = self._new(name, labels)
+            data = await asyncio.to_thread(disk.stage, self.root, volume)
+            try:
+                yield volume, data
+            except BaseException:
+                await asyncio.to_thread(disk.discard, self.root, volume)
+                raise
+            await asyncio.to_thread(partial(disk.settle, self.root, volume, filled=True))
+            self._volumes[name] = volume
 
     async def _create(self, volume: Volume) -> Volume:
         async with self._locks[volume.name]:
@@ -97,7 +122,7 @@ class Volumes:
         if name not in self._volumes and force:
             return
         self.get(name)
-        await self._through(self._remove(name, users))
+        await self.through(self._remove(name, users))
 
     async def _remove(self, name: str, users: Sequence[str]) -> None:
         async with self._locks[name]:
@@ -159,7 +184,7 @@ class Volumes:
 
         A volume with mount options is mounted for its first user. HostError in Docker's words if that fails.
         """
-        return await self._through(self._acquire(name, user))
+        return await self.through(self._acquire(name, user))
 
     async def _acquire(self, name: str, user: str) -> str:
         async with self._locks[name]:
@@ -174,7 +199,7 @@ class Volumes:
         if name not in self._volumes:
             self._users.pop(name, None)
             return
-        await self._through(self._release(name, user))
+        await self.through(self._release(name, user))
 
     async def _release(self, name: str, user: str) -> None:
         async with self._locks[name]:
@@ -191,24 +216,12 @@ class Volumes:
         """After the daemon's restart: this user was found running, and the volume is mounted if it needs to be."""
         self._users[name].add(user)
 
-    def path(self, name: str, subpath: str = "") -> str:
-        """Where the data are, or a part of them; links in `subpath` do not lead out. NotFound, InvalidInput."""
-        base = self.get(name).mountpoint
-        if not subpath:
-            return base
-        if subpath.startswith("/") or ".." in subpath.split("/"):
-            raise InvalidInput(f'subpath "{subpath}" must be a relative path within the volume {name}')
-        try:
-            return resolve(base, subpath)
-        except OSError as error:
-            raise NotFound(f"cannot access path {base}/{subpath}: {(error.strerror or '').lower()}") from error
-
     async def copy_up(self, name: str, rootfs: str, target: str) -> None:
         """Fills an empty volume with what the directory `target` of `rootfs` has, if there is such a directory.
 
         A volume that nobody uses is filled aside and put in place with one rename, so that it is never half-full.
         """
-        await self._through(self._copy_up(name, rootfs, target))
+        await self.through(self._copy_up(name, rootfs, target))
 
     async def _copy_up(self, name: str, rootfs: str, target: str) -> None:
         user = f"copy-up {new_id()[:12]}"

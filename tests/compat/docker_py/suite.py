@@ -32,6 +32,8 @@ FILES = (
     "models_containers_test",
     "api_image_test",
     "models_images_test",
+    "api_volume_test",
+    "models_volumes_test",
     "api_client_test",
     "client_test",
 )

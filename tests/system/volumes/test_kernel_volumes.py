@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from corral.errors import Conflict, HostError, InvalidInput, NoSpace
+from corral.errors import Conflict, HostError, InvalidInput, NoSpace, NotFound
 from corral.linux import mounts
 from corral.volumes import Volumes
+from corral.volumes.attach import pin, unpin
 
 pytestmark = pytest.mark.root
 
@@ -103,7 +104,7 @@ async def test_only_an_empty_volume_is_filled_and_only_from_a_directory(tmp_path
     make_image(image)
     made = await volumes.create("data")
     await volumes.copy_up("data", str(image), "/missing")
-    with pytest.raises(InvalidInput, match="cannot mount volume over existing file"):
+    with pytest.raises(InvalidInput, match="cannot mount volume over existing file, file exists /srv/data/file"):
         await volumes.copy_up("data", str(image), "/srv/data/file")
     os.symlink("/nowhere/../../../etc", image / "escape")
     await volumes.copy_up("data", str(image), "/escape")
@@ -179,6 +180,28 @@ async def test_a_mount_that_fails_is_a_clear_error_and_leaves_nothing(volumes: V
     assert "hush" not in caught.value.message
     assert not mounts.is_mount(made.mountpoint)
     await volumes.remove("bad")
+
+
+async def test_a_part_of_a_volume_never_leads_out(tmp_path: Path, volumes: Volumes) -> None:
+    inside, place = Path((await volumes.create("data")).mountpoint), str(tmp_path / "pinned")
+    (inside / "sub").mkdir()
+    (inside / "sub" / "file").write_text("x")
+    (inside / "out").symlink_to("/etc")
+    (inside / "in").symlink_to("/sub")
+    for subpath in ("sub", "in", "sub/file"):
+        pin(str(inside), subpath, place)
+        (inside / "sub").rename(inside / "elsewhere")  # what is pinned stays what it was
+        assert Path(place, "" if subpath == "sub/file" else "file").read_text() == "x"
+        (inside / "elsewhere").rename(inside / "sub")
+        unpin(place)
+        assert not os.path.lexists(place)
+    for bad in ("/sub", "../x", "a/../../x"):
+        with pytest.raises(InvalidInput):
+            pin(str(inside), bad, place)
+    for missing in ("out", "missing"):
+        with pytest.raises(NotFound, match="cannot access path"):
+            pin(str(inside), missing, place)
+    assert (inside / "sub" / "file").read_text() == "x"
 
 
 async def test_a_full_disk_leaves_nothing_half_made(tmp_path: Path) -> None:

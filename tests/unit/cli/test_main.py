@@ -12,7 +12,9 @@ from corral.cli.main import main
     [
         (["pss"], 1, "Did you mean `corral ps`?"),
         (["zzzzzz"], 1, "All commands: corral help"),
-        (["--root", "/r", "compose", "x"], 1, "docker -H unix:///r/run/docker.sock compose x"),
+        (["--root", "/r", "swarm", "x"], 1, "docker -H unix:///r/run/docker.sock swarm x"),
+        (["volume", "fly"], 1, "unknown command: corral volume fly"),
+        (["volume", "rm"], 1, '"corral volume rm" requires at least 1 argument.'),
         (["--root", "/r", "run", "--gpus", "all", "x"], 125, "docker -H unix:///r/run/docker.sock run …"),
         (["run"], 1, '"corral run" requires at least 1 argument.'),
         (["--verbose", "ps"], 125, "unknown flag: --verbose"),

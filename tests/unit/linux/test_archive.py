@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -312,3 +314,32 @@ def test_runs_of_zeros_become_holes(root: Path, end: bytes) -> None:
     extract([archive[at : at + 300_000] for at in range(0, len(archive), 300_000)], str(root), UnpackOptions())
     assert (root / "file").read_bytes() == data
     assert os.stat(root / "file").st_blocks * 512 < 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("size", "pieces"),
+    [
+        (1 << 20, [(0, b"start")]),
+        (1 << 20, [(1 << 19, b"middle")]),
+        (1 << 20, [((1 << 20) - 3, b"end")]),
+        (1 << 20, []),
+    ],
+)
+@pytest.mark.parametrize("name", ["file", "a" * 120, "grün"])
+def test_holes_stay_holes(tmp_path: Path, size: int, pieces: list[tuple[int, bytes]], name: str) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    with (source / name).open("wb") as file:
+        file.truncate(size)
+        for offset, data in pieces:
+            file.seek(offset)
+            file.write(data)
+    out: list[bytes] = []
+    pack(out.append, str(source), "", "./", PackOptions(sparse=True))
+    assert sum(map(len, out)) < 40_000
+    extract(out, str(target))
+    assert (target / name).read_bytes() == (source / name).read_bytes()
+    assert (target / name).stat().st_blocks <= (source / name).stat().st_blocks
+    with tarfile.open(fileobj=io.BytesIO(b"".join(out))) as others:
+        assert others.extractfile(f"./{name}").read() == (source / name).read_bytes()  # type: ignore[union-attr]

@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 import pytest
 
-from corral.errors import Conflict, HostError, InvalidInput
+from corral.errors import Forbidden, HostError, InvalidInput
 from corral.networks import addresses as a
 from corral.networks.config import POOLS
 
@@ -34,11 +34,25 @@ def test_a_full_pool_says_so_in_dockers_words() -> None:
 def test_claims() -> None:
     pool = a.AddressPool(IPv4Network("10.0.0.0/29"))
     pool.claim(IPv4Address("10.0.0.5"))
-    with pytest.raises(Conflict):
-        pool.claim(IPv4Address("10.0.0.5"))
-    for wrong in ("10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.1.2"):
+    for taken in ("10.0.0.5", "10.0.0.1"):
+        with pytest.raises(Forbidden, match="Address already in use"):
+            pool.claim(IPv4Address(taken))
+    for wrong in ("10.0.0.0", "10.0.0.7", "10.0.1.2"):
         with pytest.raises(InvalidInput):
             pool.claim(IPv4Address(wrong))
+
+
+def test_a_range_and_what_others_have() -> None:
+    network, part = IPv4Network("10.0.0.0/24"), IPv4Network("10.0.0.8/30")
+    held = [IPv4Address("10.0.0.1"), IPv4Address("10.0.0.9")]
+    pool = a.AddressPool(network, "shop (id)", within=part, reserved=held)
+    pool.claim(IPv4Address("10.0.0.99"))  # outside of the range, when it is asked for
+    assert [str(pool.take()) for _ in range(3)] == ["10.0.0.8", "10.0.0.10", "10.0.0.11"]
+    with pytest.raises(HostError, match="no available IPv4 addresses"):
+        pool.take()
+    pool.give(IPv4Address("10.0.0.10"))
+    pool.give(IPv4Address("10.0.0.99"))
+    assert str(pool.take()) == "10.0.0.10"
 
 
 def test_derived_addresses() -> None:

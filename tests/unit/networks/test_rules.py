@@ -1,30 +1,69 @@
 from __future__ import annotations
 
-from corral.model.container import BoundPort
-from corral.networks.foreign import advice, dropping_chains
-from corral.networks.rules import Element, Table, parse_elements, plan_delete, plan_element, plan_reset, plan_table
+from typing import Any
 
-TABLE = Table("corral_ab12", "cr-ab12", "10.64.0.0/16")
+import pytest
+
+from corral.model.container import BoundPort
+from corral.model.network import NetworkOptions
+from corral.networks.foreign import advice, dropping_chains
+from corral.networks.rules import (
+    Element,
+    parse_elements,
+    plan_delete,
+    plan_element,
+    plan_network_elements,
+    plan_reset,
+    plan_table,
+)
+
+TABLE = "corral_ab12"
 
 
 def test_only_the_own_table_is_named() -> None:
     for text in (plan_table(TABLE), plan_reset(TABLE, [])):
-        tables = [line.split()[3] for line in text.splitlines() if line.startswith(("add ", "flush ", "delete "))]
-        assert set(tables) == {"corral_ab12"}
+        lines = [line.split() for line in text.splitlines() if line.startswith(("add ", "flush ", "delete "))]
+        assert {words[3] for words in lines} == {"corral_ab12"}
         assert "flush ruleset" not in text
 
 
-def test_without_ipv6_there_are_no_ipv6_rules() -> None:
-    assert "6 saddr" not in plan_table(TABLE)
-    assert "any6" not in plan_table(TABLE)
-    with6 = plan_table(Table("t", "b", "10.64.0.0/16", "fd00::/64"))
-    assert "ip6 saddr fd00::/64" in with6
-    assert "@any6" in with6
+def test_a_restart_keeps_the_ports_and_makes_the_networks_anew() -> None:
+    flushed = [line.split()[-1] for line in plan_table(TABLE).splitlines() if line.startswith("flush ")]
+    assert "bridges" in flushed and "masked4" in flushed
+    assert not {"any4", "host4", "any6", "host6", "routed4", "routed6"} & set(flushed)
 
 
-def test_icc() -> None:
-    assert 'iifname "cr-ab12" accept' in plan_table(TABLE)
-    assert 'iifname "b" drop' in plan_table(Table("t", "b", "10.64.0.0/16", icc=False))
+def sets(**given: Any) -> set[tuple[str, str]]:
+    internal = given.pop("internal", False)
+    elements = plan_network_elements(["b"], ["10.64.0.0/16", "fd00::/64"], NetworkOptions(**given), internal=internal)
+    return {(element.map, element.text) for element in elements}
+
+
+HOMES = {("bridges", "b"), ("homes4", "10.64.0.0/16"), ("homes6", "fd00::/64")}
+MEETING, MASKED4, MASKED6 = ("meeting", "b . b"), ("masked4", "10.64.0.0/16"), ("masked6", "fd00::/64")
+
+
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ({}, {MEETING, MASKED4, MASKED6}),
+        ({"icc": False}, {MASKED4, MASKED6}),
+        ({"masquerade": False}, {MEETING}),
+        ({"internal": True}, {MEETING, ("internal", "b")}),
+        ({"gateway6": "routed"}, {MEETING, MASKED4, ("reachable", "b")}),
+        ({"gateway4": "open"}, {MEETING, MASKED6, ("open4", "b")}),
+        ({"source4": "192.0.2.1"}, {MEETING, MASKED6, ("sources4", "10.64.0.0/16 : 192.0.2.1")}),
+    ],
+)
+def test_what_the_sets_say_of_a_network(given: dict[str, Any], more: set[tuple[str, str]]) -> None:
+    assert sets(**given) == HOMES | more
+
+
+def test_a_network_of_several_bridges() -> None:
+    elements = plan_network_elements(["b", "b2"], [], NetworkOptions(), internal=False)
+    assert [(e.map, e.key) for e in elements] == [
+        ("bridges", "b"), ("meeting", "b . b"), ("bridges", "b2"), ("meeting", "b2 . b2")
+    ]  # fmt: skip
 
 
 def test_elements() -> None:

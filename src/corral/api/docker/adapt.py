@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from corral.api.docker import settings
 from corral.api.docker.netmode import endpoint_of, is_bridge, is_private, is_user_defined
+from corral.api.docker.netspec import ENDPOINT_SYSCTLS
 from corral.api.docker.settings import Config, HostConfig, NetworkingConfig
 from corral.errors import InvalidInput
 
 Version = tuple[int, int]
 
-ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls"
 VOLUME_DRIVER_IGNORED = (
     "WARNING: the container-wide volume-driver configuration is ignored for volumes specified via 'mount'. "
     "Use '--mount type=volume,volume-driver=...' instead"

@@ -82,7 +82,7 @@ def _resolves_to(engine: Engine, ref: str) -> str:
 
 
 def network_ids(engine: Engine) -> dict[str, str]:
-    return {network.name: network.id for network in engine.networks.info()}
+    return {info.network.name: info.network.id for info in engine.networks.info()}
 
 
 async def container_inspect(api: DockerApi, request: Request) -> Response:

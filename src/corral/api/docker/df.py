@@ -52,8 +52,11 @@ def _images(engine: Engine, version: Version) -> list[Json]:
 
 
 async def _volumes(engine: Engine) -> list[Json]:
+    """Without those that are mounts of something else, as in dockerd: what they hold is not on this disk."""
     shown = []
     for volume in engine.volumes.list():
+        if volume.options:
+            continue
         usage = {"RefCount": len(users_of(engine, volume.name)), "Size": await engine.volumes.size(volume.name)}
         shown.append(volume_json(volume) | {"UsageData": usage})
     return shown

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from corral.api.docker.answers import reply
 from corral.api.docker.versions import split_version
-from corral.errors import Forbidden, NotFound, Unavailable, Unsupported
+from corral.errors import NotFound, Unavailable, Unsupported
 from corral.http.message import Request, Response
 
 if TYPE_CHECKING:
@@ -37,12 +37,3 @@ async def no_plugin(api: DockerApi, request: Request) -> Response:
     path = split_version(request.path)[1]
     name = re.sub(r"^/plugins/(.*?)(?:/(?:json|enable|disable|upgrade|push|set))?$", r"\1", path)
     raise NotFound(f'plugin "{name}" not found')
-
-
-async def network_remove(api: DockerApi, request: Request) -> Response:
-    """Only the networks that are always there exist, and those stay."""
-    name = split_version(request.path)[1].removeprefix("/networks/")
-    for network in api.engine.networks.info():
-        if name == network.name or (name and network.id.startswith(name)):
-            raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
-    raise NotFound(f"network {name} not found")

@@ -12,6 +12,8 @@ from corral.api.docker.settings import Config, EndpointSettings, HostConfig, Net
 from corral.errors import InvalidInput, Unsupported
 from corral.model.container import EndpointSpec, NetworkSpec, PortBinding
 
+ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls"
+IFNAME = "com.docker.network.endpoint.ifname"
 Protocol = Literal["tcp", "udp", "sctp"]
 
 
@@ -107,15 +109,11 @@ def exposed_ports(keys: list[str]) -> list[str]:
 
 
 def network_of(config: Config, host: HostConfig, networking: NetworkingConfig) -> NetworkSpec:
-    """InvalidInput for endpoints that make no sense; Unsupported for networks that are not there."""
+    """InvalidInput for endpoints that make no sense."""
     check_endpoints(networking)
-    named = [host.NetworkMode, *networking.EndpointsConfig]
-    for name in named:
-        if is_user_defined(name):
-            raise Unsupported(f"network {name} not found")
     return NetworkSpec(
         mode=host.NetworkMode,
-        endpoints={name: _endpoint(e) for name, e in networking.EndpointsConfig.items() if e is not None},
+        endpoints={name: endpoint_spec(e) for name, e in networking.EndpointsConfig.items() if e is not None},
         ports=[] if host.NetworkMode == "host" else ports_of(host.PortBindings),
         publish_all=host.PublishAllPorts,
         dns=host.Dns,
@@ -154,7 +152,18 @@ def _endpoint_problems(name: str, endpoint: EndpointSettings) -> list[str]:
     for version, text in ((4, addresses.IPv4Address), (6, addresses.IPv6Address)):
         if text and not _is_ip(text, version):
             problems.append(f"invalid IPv{version} address: {text}")
+    for setting in sysctls_of(endpoint):
+        words = setting.partition("=")[0].split(".", 4)
+        if len(words) != 5 or words[1] not in ("ipv4", "ipv6", "mpls") or words[3] not in ("IFNAME", "ifname"):
+            problems.append(
+                f"unrecognised network interface sysctl '{setting}'; represent 'net.X.Y.ethN.Z=V' as "
+                "'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'"
+            )
     return problems
+
+
+def sysctls_of(endpoint: EndpointSettings) -> list[str]:
+    return [setting for setting in endpoint.DriverOpts.get(ENDPOINT_SYSCTLS, "").split(",") if setting]
 
 
 def _is_ip(text: str, version: int) -> bool:
@@ -173,7 +182,8 @@ def is_mac(text: str) -> bool:
     return bool(re.fullmatch(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}", text))
 
 
-def _endpoint(endpoint: EndpointSettings) -> EndpointSpec:
+def endpoint_spec(endpoint: EndpointSettings) -> EndpointSpec:
+    """Checked before."""
     addresses = endpoint.IPAMConfig or parts.EndpointIPAMConfig()
     return EndpointSpec(
         ipv4=addresses.IPv4Address,
@@ -183,4 +193,6 @@ def _endpoint(endpoint: EndpointSettings) -> EndpointSpec:
         links=endpoint.Links,
         driver_options=endpoint.DriverOpts,
         gateway_priority=endpoint.GwPriority,
+        interface=endpoint.DriverOpts.get(IFNAME, ""),
+        sysctls=sysctls_of(endpoint),
     )

@@ -90,13 +90,6 @@ def _wants_all(filters: Filters) -> bool:
     return any(value in TRUE for value in values)
 
 
-async def network_prune(api: DockerApi, request: Request) -> Response:
-    """Only networks that somebody made are ever removed, and there are none yet."""
-    refuse_unknown(parse_filters(request.query.get("filters")), ("label", "label!", "until"))
-    _told(api.engine, "network", 0)
-    return reply({"NetworksDeleted": None})
-
-
 async def build_prune(api: DockerApi, request: Request) -> Response:
     """There is no build cache yet; `docker system prune` asks all the same."""
     _told(api.engine, "builder", 0)

@@ -58,25 +58,37 @@ def ports(container: Container) -> Json:
 
 def networks(container: Container, network_ids: Mapping[str, str]) -> Json:
     """Each network it is to be in, with what it has there now. None for one that shares another's."""
-    spec = container.spec.network
-    mode = "bridge" if spec.mode == "default" else spec.mode
-    names = [] if mode.startswith("container:") else [mode]
-    names += [name for name in (*spec.endpoints, *container.endpoints) if name not in (*names, "default")]
-    live = container.state.running
+    spec, live = container.spec.network, container.state.running
+    main = main_of(spec.mode, network_ids)
+    names = [] if main.startswith("container:") else [*spec.endpoints] or ([] if main in spec.left else [main])
+    names += [name for name in container.endpoints if live and name not in names]
     return {
         name: endpoint(
             spec.endpoints.get(name, _NOTHING_ASKED),
             container.endpoints.get(name) if live else None,
             network_ids.get(name, ""),
+            container,
             named=is_user_defined(name),
         )
-        for name in dict.fromkeys(names)
+        for name in dict.fromkeys("bridge" if name == "default" else name for name in names)
     }
 
 
-def endpoint(asked: EndpointSpec, has: Endpoint | None, network_id: str, *, named: bool) -> Json:
+def main_of(mode: str, network_ids: Mapping[str, str]) -> str:
+    """The name of the network that a mode means; it may say so by id.
+
+    >>> main_of("default", {}), main_of("4f2a", {"shop": "4f2a99"})
+    ('bridge', 'shop')
+    """
+    if mode == "default" or mode in network_ids:
+        return "bridge" if mode == "default" else mode
+    return next((name for name, id in network_ids.items() if id.startswith(mode)), mode)
+
+
+def endpoint(asked: EndpointSpec, has: Endpoint | None, network_id: str, container: Container, *, named: bool) -> Json:
     """`named`: the network resolves names, which the default bridge does not."""
     now = has or _NOWHERE
+    names = now.dns_names or dns_names(container, asked.aliases)
     addresses = {"IPv4Address": asked.ipv4, "IPv6Address": asked.ipv6}
     return {
         "IPAMConfig": {name: value for name, value in addresses.items() if value} or None,
@@ -93,5 +105,10 @@ def endpoint(asked: EndpointSpec, has: Endpoint | None, network_id: str, *, name
         "IPv6Gateway": now.gateway6,
         "GlobalIPv6Address": now.ipv6,
         "GlobalIPv6PrefixLen": now.ipv6_prefix,
-        "DNSNames": (now.dns_names or None) if named else None,
+        "DNSNames": names if named else None,
     }
+
+
+def dns_names(container: Container, aliases: list[str]) -> list[str]:
+    """What it will be called."""
+    return list(dict.fromkeys([container.name, *aliases, container.id[:12], container.spec.hostname]))

@@ -24,6 +24,7 @@ from corral.api.docker import (
     stats,
     system,
     top,
+    volume_copies,
     volumes,
     wait,
 )
@@ -85,18 +86,22 @@ ROUTES: Final[list[Route]] = [
     # networks
     ("GET", "/networks", networks.network_list),
     ("GET", "/networks/{id}", networks.network_inspect),
-    ("DELETE", "/networks/{id}", later.network_remove),
-    ("POST", "/networks/create", later.not_yet),
-    ("POST", "/networks/{id}/connect", later.not_yet),
-    ("POST", "/networks/{id}/disconnect", later.not_yet),
-    ("POST", "/networks/prune", prune.network_prune),
+    ("DELETE", "/networks/{id}", networks.network_remove),
+    ("POST", "/networks/create", networks.network_create),
+    ("POST", "/networks/{id}/connect", networks.network_connect),
+    ("POST", "/networks/{id}/disconnect", networks.network_disconnect),
+    ("POST", "/networks/prune", networks.network_prune),
     # volumes
     ("GET", "/volumes", volumes.volume_list),
     ("POST", "/volumes/create", volumes.volume_create),
     ("GET", "/volumes/{name}", volumes.volume_inspect),
-    ("PUT", "/volumes/{name}", later.not_yet),
+    ("PUT", "/volumes/{name}", later.no_swarm),
     ("DELETE", "/volumes/{name}", volumes.volume_remove),
     ("POST", "/volumes/prune", prune.volume_prune),
+    # volumes, beyond Docker's
+    ("GET", "/corral/volumes/{name}/export", volume_copies.volume_export),
+    ("POST", "/corral/volumes/{name}/import", volume_copies.volume_import),
+    ("POST", "/corral/volumes/{name}/clone", volume_copies.volume_clone),
     # the system
     ("OPTIONS", "*", system.options),
     ("HEAD", "/_ping", system.ping),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from corral.api.docker.answers import done, reply
 from corral.api.docker.at import json_body, name_of
 from corral.api.docker.bodies import VolumeCreate
-from corral.api.docker.check_host import check_volume_driver
 from corral.api.docker.filters import parse_filters
 from corral.api.docker.gojson import decode
 from corral.engine.filters import Filters, flag, has_labels, matches_text, refuse_unknown
@@ -67,11 +66,11 @@ async def volume_create(api: DockerApi, request: Request) -> Response:
     asked, _ = decode(await json_body(request) or b"{}", VolumeCreate)
     if asked.ClusterVolumeSpec is not None:
         raise Unsupported("cluster volumes are not offered")
-    check_volume_driver(asked.Driver, doing=f"create {asked.Name}: " if asked.Name else "")
+    driver = asked.Driver or "local"
     engine = api.engine
     existed = bool(asked.Name) and engine.volumes.exists(asked.Name)
     volume = await engine.volumes.create(
-        asked.Name, driver="local", options=asked.DriverOpts, labels=asked.Labels, anonymous=not asked.Name
+        asked.Name, driver=driver, options=asked.DriverOpts, labels=asked.Labels, anonymous=not asked.Name
     )
     if not existed:
         engine.events.publish("volume", "create", volume.name, {"driver": volume.driver})

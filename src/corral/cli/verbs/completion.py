@@ -64,18 +64,21 @@ def candidates(words: list[str], root: str = "") -> list[str]:
 
     >>> candidates(["re"])
     ['reset', 'registry', 'restart', 'rename']
-    >>> candidates(["ps", "--no"])
-    ['--no-trunc']
+    >>> candidates(["ps", "--no"]), candidates(["volume", "in"])
+    (['--no-trunc'], ['inspect'])
     """
     *before, last = words
     before = [w for n, w in enumerate(before) if w != "--root" and (n == 0 or before[n - 1] != "--root")]
     if not before:
-        return _fitting(
-            [*registry.ALL, "help"] if not last.startswith("-") else ["--root", "--help", "--version"], last
-        )
+        first = dict.fromkeys(name.split()[0] for name in registry.ALL)
+        return _fitting([*first, "help"] if not last.startswith("-") else ["--root", "--help", "--version"], last)
     name = before[0]
     if name == "help":
         return _fitting(list(registry.ALL), last)
+    if verbs := registry.of_noun(name):
+        if len(before) == 1:
+            return _fitting([verb.split()[1] for verb in verbs], last)
+        before[:2] = [name := f"{name} {before[1]}"]
     if name not in registry.ALL:
         return []
     verb = registry.load(name)
@@ -105,6 +108,8 @@ def _objects(kind: str, root: str) -> list[str]:
         if kind == "images":
             found = client.call("GET", "/images/json")
             return sorted(tag for image in found for tag in image["RepoTags"] or [] if tag != "<none>:<none>")
+        if kind == "volumes":
+            return sorted(volume["Name"] for volume in client.call("GET", "/volumes")["Volumes"] or [])
         if kind in ("containers", "running"):
             found = client.call("GET", "/containers/json", {"all": kind == "containers"})
             return sorted(name.lstrip("/") for container in found for name in container["Names"])

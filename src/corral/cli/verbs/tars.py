@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
+def blocks(file: BinaryIO) -> Iterator[bytes]:
     while data := file.read(BLOCK):
         yield data
 
 
-def _input(path: str) -> BinaryIO:
+def source_of(path: str) -> BinaryIO:
     if path in ("", "-"):
         if terminal.is_terminal(0):
             raise Failure("requested load from stdin, but stdin is empty", 1)
@@ -37,7 +37,7 @@ def _input(path: str) -> BinaryIO:
         raise Failure(f"open {path}: {(error.strerror or '').lower()}", 1) from None
 
 
-def _output(session: Session, path: str, reply: Reply) -> None:
+def write_out(session: Session, path: str, reply: Reply) -> None:
     """The body into a file that appears only when it is whole, or to stdout."""
     if not path:
         if terminal.is_terminal(1):
@@ -90,13 +90,13 @@ def import_(session: Session, options: Parsed) -> int:
         raise Failure(
             f"import from a URL is not offered here; use: curl -L {source} | corral import - {' '.join(rest)}", 1
         )
-    reply = session.client.send("POST", "/images/create", query, _blocks(_input(source)))
+    reply = session.client.send("POST", "/images/create", query, blocks(source_of(source)))
     session.say(show_progress(session, checked(reply)))
     return 0
 
 
 def load(session: Session, options: Parsed) -> int:
-    body = _blocks(_input(options.text("input")))
+    body = blocks(source_of(options.text("input")))
     reply = session.client.send("POST", "/images/load", {"quiet": True}, body)
     show_progress(session, checked(reply))
     return 0
@@ -104,13 +104,13 @@ def load(session: Session, options: Parsed) -> int:
 
 def save(session: Session, options: Parsed) -> int:
     reply = session.client.open("GET", "/images/get", {"names": options.args})
-    _output(session, options.text("output"), reply)
+    write_out(session, options.text("output"), reply)
     return 0
 
 
 def export(session: Session, options: Parsed) -> int:
     reply = session.client.open("GET", f"/containers/{quote(options.args[0])}/export")
-    _output(session, options.text("output"), reply)
+    write_out(session, options.text("output"), reply)
     return 0
 
 

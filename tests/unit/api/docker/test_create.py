@@ -381,7 +381,6 @@ def test_mounts_that_make_no_sense(host: dict[str, Any], message: str) -> None:
             {"VolumeDriver": "nfs", "Binds": ["data:/data"]},
             'error looking up volume plugin nfs: plugin "nfs" not found',
         ),
-        ({"NetworkMode": "shop"}, "network shop not found"),
         (
             {"LogConfig": {"Type": "syslog"}},
             "logger: the log driver 'syslog' is not offered; use json-file, local or none",

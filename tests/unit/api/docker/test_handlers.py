@@ -13,13 +13,14 @@ import pytest
 
 from corral.api.docker import archive, commit, containers, df, images, networks, prune, volumes
 from corral.engine.host import HostInfo
+from corral.engine.named import find_network
 from corral.errors import Conflict, InvalidInput, NotFound, Unsupported
 from corral.http.message import Body, Request, Response, StreamResponse
 from corral.http.parser import Head
 from corral.kit.clock import SECOND
 from corral.model.container import Container, ContainerSpec, Endpoint, MountPoint, Resources, State
 from corral.model.image import Change, HistoryEntry, Image, ImageConfig
-from corral.model.network import NetworkInfo
+from corral.model.network import Network, NetworkInfo, NetworkSpec, Pool
 from corral.model.volume import Volume
 
 IMAGE = Image("sha256:" + "1" * 64, created=SECOND, tags=["docker.io/library/busybox:latest"], history=[HistoryEntry()])
@@ -34,8 +35,19 @@ WEB = Container(
     mount_points=[MountPoint("volume", "/v/_data", "/data", name="data", driver="local")],
 )
 PLACE = Endpoint("bridge", "b" * 64, "e", ipv4="10.88.0.2", ipv4_prefix=16)
-BRIDGE = NetworkInfo("bridge", "b" * 64, "bridge", 1, "10.88.0.0/16", "10.88.0.1", bridge="corral0")
-BRIDGE.endpoints = {WEB.id: PLACE}
+BRIDGE = NetworkInfo(
+    Network(
+        "b" * 64,
+        NetworkSpec("bridge"),
+        created=1,
+        pools=[Pool("10.88.0.0/16", "10.88.0.1")],
+        bridge="corral0",
+        builtin=True,
+    ),
+    {WEB.id: PLACE},
+)
+HOST = NetworkInfo(Network("c" * 64, NetworkSpec("host", "host"), builtin=True))
+SHOP = NetworkInfo(Network("d" * 64, NetworkSpec("shop", labels={"tier": "front"}), created=60 * SECOND))
 
 
 class Calls:
@@ -113,6 +125,14 @@ async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
+class FakeNetworks(Calls):
+    def info(self) -> list[NetworkInfo]:
+        return [BRIDGE, HOST, SHOP]
+
+    def get(self, ref: str) -> NetworkInfo:
+        return find_network(self.info(), ref)
+
+
 def make_api(**answers: dict[str, Any]) -> Any:
     events: list[tuple[Any, ...]] = []
     paths = SimpleNamespace(
@@ -122,7 +142,7 @@ def make_api(**answers: dict[str, Any]) -> Any:
         containers=FakeContainers(**answers.get("containers", {})),
         images=FakeImages(**answers.get("images", {})),
         volumes=FakeVolumes(**answers.get("volumes", {})),
-        networks=SimpleNamespace(info=lambda: [BRIDGE, NetworkInfo("host", "c" * 64, "host")]),
+        networks=FakeNetworks(**answers.get("networks", {})),
         events=SimpleNamespace(publish=lambda *event: events.append(event), seen=events),
         host=HostInfo(cpus=2, architecture="x86_64", cgroup_version=2, runtimes={"runc": []}, default_runtime="runc"),
         parts=SimpleNamespace(
@@ -412,8 +432,10 @@ class TestVolumes:
             },
         )
         assert api.engine.events.seen == [("volume", "create", "v", {"driver": "local"})]
-        with pytest.raises(Unsupported, match='plugin "nfs" not found'):
-            await volumes.volume_create(api, ask("POST", "/volumes/create", {"Driver": "nfs"}))
+        await volumes.volume_create(api, ask("POST", "/volumes/create", {"Driver": "nfs"}))
+        assert api.engine.volumes.made[-1][-1]["driver"] == "nfs"  # which refuses it by name
+        with pytest.raises(Unsupported, match="cluster volumes are not offered"):
+            await volumes.volume_create(api, ask("POST", "/volumes/create", {"ClusterVolumeSpec": {}}))
 
     async def test_remove(self) -> None:
         api = make_api()
@@ -425,19 +447,50 @@ class TestNetworks:
     async def test_list_and_inspect(self) -> None:
         api = make_api()
         listed = read(await networks.network_list(api, ask("GET", "/networks")))
-        assert [(n["Name"], n["Containers"]) for n in listed] == [("bridge", {}), ("host", {})]
+        assert [(n["Name"], n["Containers"]) for n in listed] == [("bridge", {}), ("host", {}), ("shop", {})]
         fields = read(await networks.network_inspect(api, ask("GET", "/networks/bbbb")))
         assert fields["IPAM"]["Config"] == [{"Subnet": "10.88.0.0/16", "Gateway": "10.88.0.1"}]
         assert fields["Containers"][WEB.id]["IPv4Address"] == "10.88.0.2/16"
         assert fields["Options"]["com.docker.network.bridge.name"] == "corral0"
+        for path in ("/networks/blue", "/networks/"):
+            with pytest.raises(NotFound, match="not found"):
+                await networks.network_inspect(api, ask("GET", path))
         with pytest.raises(NotFound, match="network shop not found"):
-            await networks.network_inspect(api, ask("GET", "/networks/shop"))
+            await networks.network_inspect(api, ask("GET", "/networks/shop", scope="swarm"))
 
-    async def test_filters(self) -> None:
-        api = make_api()
-        for filters, count in (({"name": ["bri"]}, 1), ({"type": ["custom"]}, 0), ({"driver": ["host"]}, 1)):
-            answer = await networks.network_list(api, ask("GET", "/networks", filters=json.dumps(filters)))
-            assert len(read(answer)) == count
+    @pytest.mark.parametrize(
+        ("filters", "names"),
+        [
+            ({"name": ["bri"]}, ["bridge"]),
+            ({"type": ["custom"]}, ["shop"]),
+            ({"type": ["builtin"]}, ["bridge", "host"]),
+            ({"driver": ["host"]}, ["host"]),
+            ({"label": ["tier=front"]}, ["shop"]),
+            ({"dangling": ["true"]}, ["shop"]),
+            ({"dangling": ["0"]}, ["bridge", "host"]),
+            ({"id": ["dddd"]}, ["shop"]),
+            ({"scope": ["swarm"]}, []),
+        ],
+    )
+    async def test_filters(self, filters: dict[str, list[str]], names: list[str]) -> None:
+        answer = await networks.network_list(make_api(), ask("GET", "/networks", filters=json.dumps(filters)))
+        assert [network["Name"] for network in read(answer)] == names
+
+    @pytest.mark.parametrize("filters", [{"type": ["x"]}, {"dangling": ["x"]}, {"dangling": ["1", "0"]}, {"x": ["y"]}])
+    async def test_filters_that_make_no_sense(self, filters: dict[str, list[str]]) -> None:
+        with pytest.raises(InvalidInput):
+            await networks.network_list(make_api(), ask("GET", "/networks", filters=json.dumps(filters)))
+
+    async def test_prune(self) -> None:
+        api = make_api(networks={"prune": ["shop"]})
+        request = ask("POST", "/networks/prune", filters=json.dumps({"until": ["10s"], "label": ["tier"]}))
+        assert read(await networks.network_prune(api, request)) == {"NetworksDeleted": ["shop"]}
+        [(_, select)] = api.engine.networks.made
+        assert not select(SHOP.network)  # it is younger
+        assert api.engine.events.seen == [("network", "prune", "", {"reclaimed": "0"})]
+        assert read(await networks.network_prune(make_api(networks={"prune": []}), ask("POST", "/networks/prune"))) == {
+            "NetworksDeleted": None
+        }
 
 
 class TestPrune:
@@ -456,9 +509,6 @@ class TestPrune:
         assert select(Volume("x", anonymous=True)) and not select(Volume("x"))
         with pytest.raises(InvalidInput, match="invalid filter 'all'"):
             await prune.volume_prune(api, ask("POST", "/volumes/prune", filters='{"all":["perhaps"]}'))
-
-    async def test_networks(self) -> None:
-        assert read(await prune.network_prune(make_api(), ask("POST", "/networks/prune"))) == {"NetworksDeleted": None}
 
 
 async def test_disk_usage() -> None:

@@ -1,0 +1,84 @@
+"""Finding networks by what people call them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from corral.errors import InvalidInput, NotFound
+from corral.model.container import EndpointSpec, NetworkSpec
+from corral.model.network import NetworkInfo
+
+BUILTIN = ("bridge", "host", "none")
+
+
+def is_named(spec: NetworkSpec) -> bool:
+    """Whether it asks for networks that somebody made: only these are to be looked up.
+
+    >>> is_named(NetworkSpec()), is_named(NetworkSpec("shop"))
+    (False, True)
+    """
+    return any(name not in (*BUILTIN, "", "default") for name in (spec.mode, *spec.endpoints))
+
+
+def with_links(spec: NetworkSpec, links: Sequence[str]) -> NetworkSpec:
+    """Links ("ID:ALIAS") in a network of its own are names that only their owner knows.
+
+    >>> with_links(NetworkSpec("shop"), ["0123456789abcdef:db"]).endpoints["shop"].links
+    ['0123456789ab:db']
+    """
+    if not links or spec.mode in BUILTIN:
+        return spec
+    pairs = (link.partition(":") for link in links)
+    meant = [f"{id[:12]}:{alias}" for id, _, alias in pairs]
+    how = spec.endpoints.get(spec.mode, EndpointSpec())
+    endpoints = {**spec.endpoints, spec.mode: replace(how, links=[*how.links, *meant])}
+    return NetworkSpec(spec.mode, endpoints)
+
+
+def find_network(networks: Sequence[NetworkInfo], ref: str) -> NetworkInfo:
+    """By id, name, or the start of an id, in this order.
+
+    >>> from corral.model.network import Network, NetworkSpec as Made
+    >>> known = [NetworkInfo(Network(id, Made(name))) for id, name in (("4f2a", "shop"), ("4f2b", "4f2a"))]
+    >>> find_network(known, "4f2a").network.name, find_network(known, "4f2b").network.name
+    ('shop', '4f2a')
+    """
+    exact = [n for n in networks if n.network.id == ref] or [n for n in networks if n.network.name == ref]
+    found = exact or [n for n in networks if ref and n.network.id.startswith(ref)]
+    if len(found) > 1:
+        raise InvalidInput(f"{len(found)} matches found based on ID prefix: network {ref} is ambiguous")
+    if not found:
+        raise NotFound(f"network {ref} not found")
+    return found[0]
+
+
+def main_network(networks: Sequence[NetworkInfo], mode: str) -> str:
+    """The name of the network that a container's mode means; what is none ("container:…") stays as it is.
+
+    >>> main_network([], "default"), main_network([], "container:db")
+    ('bridge', 'container:db')
+    """
+    if mode in ("", "default"):
+        return "bridge"
+    if mode in BUILTIN or mode.startswith("container:"):
+        return mode
+    return find_network(networks, mode).network.name
+
+
+def plan_joined(networks: Sequence[NetworkInfo], spec: NetworkSpec) -> NetworkSpec:
+    """The request with names for whatever it calls its networks by; "none" where all have been left.
+
+    >>> from corral.model.network import Network, NetworkSpec as Made
+    >>> known = [NetworkInfo(Network("4f2a", Made("shop"))), NetworkInfo(Network("11", Made("back")))]
+    >>> [*plan_joined(known, NetworkSpec("4f2a", {"11": EndpointSpec()})).endpoints]
+    ['back']
+    >>> plan_joined(known, NetworkSpec("shop", left=["shop"])).mode
+    'none'
+    """
+    main = main_network(networks, spec.mode)
+    endpoints = {main_network(networks, name): how for name, how in spec.endpoints.items()}
+    if main in spec.left and not endpoints:
+        main = "none"
+    return NetworkSpec(main, endpoints)

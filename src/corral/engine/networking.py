@@ -1,0 +1,190 @@
+"""The verbs on networks: making and removing them, and letting containers join and leave."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from msgspec.structs import replace
+
+from corral.engine.bundle import write_files
+from corral.engine.named import find_network, main_network
+from corral.engine.parts import Parts
+from corral.engine.registry import Live
+from corral.errors import Conflict, CorralError, Forbidden, InvalidInput, NotFound
+from corral.linux.namespaces import netns_of
+from corral.model.container import Container, Endpoint, EndpointSpec
+from corral.model.network import Network, NetworkInfo, NetworkSpec
+
+
+class NetworkVerbs:
+    """Every `ref` is an id, a name or an unambiguous id prefix; NotFound when there is no such network."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def info(self) -> list[NetworkInfo]:
+        """All networks, with the running containers that are in them."""
+        return self._parts.networks.info()
+
+    def get(self, ref: str) -> NetworkInfo:
+        return find_network(self.info(), ref)
+
+    async def create(self, spec: NetworkSpec) -> Network:
+        parts = self._parts
+        if spec.name in {info.network.name for info in self.info() if info.network.builtin}:
+            raise Forbidden(f"operation is not permitted on predefined {spec.name} network")
+        network = await parts.networks.create(spec)
+        try:
+            await parts.network_records.save(network)
+        except BaseException:
+            await parts.networks.remove(network.name)
+            raise
+        self._tell(network, "create")
+        return network
+
+    async def remove(self, ref: str) -> None:
+        """Forbidden for a network that is always there, or that a running container is in."""
+        network = self.get(ref).network
+        if network.builtin:
+            raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
+        try:
+            await self._parts.networks.remove(network.name)
+        except Forbidden as error:
+            raise Forbidden(f"error while removing network: {error.message}") from error
+        await self._parts.network_records.delete(network)
+        self._tell(network, "destroy")
+
+    async def prune(self, select: Callable[[Network], bool]) -> list[str]:
+        """Removes every network that nobody is in and that `select` takes: their names."""
+        removed = []
+        for info in self.info():
+            if info.network.builtin or info.endpoints or not select(info.network):
+                continue
+            try:
+                await self.remove(info.network.id)
+            except CorralError:  # joined, or removed by another, since we looked
+                continue
+            removed.append(info.network.name)
+        return removed
+
+    async def connect(self, ref: str, container: str, how: EndpointSpec) -> None:
+        """A container joins a network: now if it runs, else with its next start."""
+        live, network = self._parts.registry.get(container), self.get(ref).network
+        async with live.lock:
+            record = live.record
+            check_removal(live)
+            check_join(record, network, main_network(self.info(), record.spec.network.mode))
+            if record.state.running and record.state.pid:
+                with network_of(record) as netns:
+                    found = await self._parts.networks.connect(live.id, netns, network.name, how)
+                record.endpoints, record.ports = found
+            elif network.name in self._asked(record):
+                raise Forbidden(f"endpoint with name {live.name} already exists in network {network.name}")
+            self._remember(record, {**self._asked(record), network.name: how})
+            await self._settle(live)
+        if live.record.state.pid:
+            self._parts.tell_network(live, "connect", live.record.endpoints[network.name])
+
+    async def disconnect(self, ref: str, container: str, *, force: bool = False) -> None:
+        """A container leaves a network. `force` takes a container that is not there for one that has left."""
+        try:
+            live = self._parts.registry.get(container)
+        except NotFound:
+            if not force:
+                raise
+            raise NotFound(f"endpoint {container} not found") from None
+        try:
+            name = self.get(ref).network.name
+        except NotFound:
+            if not force and live.record.state.running:
+                raise
+            name = ref  # it is gone, the container remembers it
+        async with live.lock:
+            check_removal(live)
+            endpoint = await self._leave(live, name)
+            await self._settle(live)
+        if endpoint is not None:
+            self._parts.tell_network(live, "disconnect", endpoint)
+
+    async def _leave(self, live: Live, name: str) -> Endpoint | None:
+        record = live.record
+        asked = self._asked(record)
+        main = main_network(self.info(), record.spec.network.mode)
+        if main == "host" and name == "host":
+            raise InvalidInput(
+                "cannot disconnect container from host network - container was created in host network mode"
+            )
+        endpoint = record.endpoints.get(name)
+        if record.state.running and record.state.pid and endpoint is not None:
+            with network_of(record) as netns:
+                found = await self._parts.networks.disconnect(live.id, netns, name)
+            record.endpoints, record.ports = found
+        elif name not in asked:
+            raise Forbidden(f"container {live.id} is not connected to the network {name}")
+        asked.pop(name, None)
+        self._remember(record, asked)
+        return endpoint
+
+    def _asked(self, record: Container) -> dict[str, EndpointSpec]:
+        """The networks that a container is to be in."""
+        network = record.spec.network
+        main = main_network(self.info(), network.mode)
+        alone = {} if main in network.left or main in ("host", "none") or ":" in main else {main: EndpointSpec()}
+        return dict(network.endpoints) or alone
+
+    def _remember(self, record: Container, asked: dict[str, EndpointSpec]) -> None:
+        network = record.spec.network
+        left = [] if asked else [main_network(self.info(), network.mode)]
+        record.spec = replace(record.spec, network=replace(network, endpoints=asked, left=left))
+
+    async def _settle(self, live: Live) -> None:
+        """The container's files say what it has now; and it is remembered."""
+        if live.record.state.running and live.record.state.pid:
+            write_files(self._parts, live)
+        await self._parts.registry.save(live.record)
+
+    def _tell(self, network: Network, action: str) -> None:
+        attributes = {"name": network.name, "type": network.driver}
+        self._parts.events.publish("network", action, network.id, attributes)
+
+
+def check_removal(live: Live) -> None:
+    if live.removed or live.record.state.status in ("removing", "dead"):
+        raise Conflict(
+            f"Container {live.id} is marked for removal and cannot be connected or disconnected to the network"
+        )
+
+
+def check_join(record: Container, network: Network, main: str) -> None:
+    """InvalidInput where a container's own network is no network that others go with.
+
+    >>> from corral.model.container import ContainerSpec
+    >>> record = Container("1", "a", 0, "i", ContainerSpec("x"))
+    >>> check_join(record, Network("4f2a", NetworkSpec("shop")), "none")
+    Traceback (most recent call last):
+        ...
+    corral.errors.InvalidInput: container cannot be connected to multiple networks with one of the networks in \
+private (none) mode
+    """
+    if network.name == "host":
+        raise InvalidInput("cannot connect container to host network - container must be created in host network mode")
+    if main == "host" or main.startswith("container:"):
+        raise InvalidInput(
+            "container sharing network namespace with another container or host "
+            "cannot be connected to any other network"
+        )
+    if main == "none" or network.name == "none":
+        raise InvalidInput(
+            "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+        )
+
+
+@contextmanager
+def network_of(record: Container) -> Iterator[int]:
+    netns = netns_of(record.state.pid)
+    try:
+        yield netns
+    finally:
+        os.close(netns)

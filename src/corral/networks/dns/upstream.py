@@ -1,0 +1,112 @@
+"""Passing questions on: to the servers that a container was given, or to those of the host, as they are now."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from corral.networks.dns.wire import LARGEST, REFUSED, SERVFAIL, Query, code_of, fits
+
+PORT = 53
+PATIENCE = 2.0  # seconds for one server; who asks gives up after five
+_TCP_PATIENCE = 5.0
+FALLBACK = ("8.8.8.8", "8.8.4.4")
+
+MakeSocket = Callable[[int, int], socket.socket]
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """`servers` empty: the host's. `inside`: asked from the container's own network, where its 127.0.0.1 is."""
+
+    servers: tuple[str, ...] = ()
+    inside: bool = False
+    port: int = PORT
+
+
+def plan_servers(resolv_conf: str) -> list[str]:
+    """Pure: the servers of a resolv.conf. Those on the host's loopback, too: it is the host that asks them, so a
+    resolver there decides which domain is asked for where.
+
+    >>> plan_servers("nameserver 127.0.0.53\\n# x\\nnameserver  fe80::1%eth0\\n"), plan_servers("")
+    (['127.0.0.53', 'fe80::1%eth0'], ['8.8.8.8', '8.8.4.4'])
+    """
+    words = [line.split() for line in resolv_conf.splitlines()]
+    return [w[1] for w in words if len(w) > 1 and w[0] == "nameserver"] or list(FALLBACK)
+
+
+class HostServers:
+    """The host's servers, read again when the file has changed."""
+
+    def __init__(self, path: str = "/etc/resolv.conf") -> None:
+        self._path = path
+        self._seen: tuple[int, int] = (-1, -1)
+        self._servers: list[str] = list(FALLBACK)
+
+    def now(self) -> list[str]:
+        try:
+            status = os.stat(self._path)
+            if (status.st_mtime_ns, status.st_ino) != self._seen:
+                with open(self._path, encoding="utf-8", errors="replace") as file:
+                    self._servers = plan_servers(file.read())
+                self._seen = (status.st_mtime_ns, status.st_ino)
+        except OSError:  # the host does without it
+            self._servers = list(FALLBACK)
+        return self._servers
+
+
+async def forward(
+    query: Query, data: bytes, servers: Sequence[str], make: MakeSocket, *, tcp: bool = False, port: int = PORT
+) -> bytes:
+    """The first good answer; else the last bad one, b"" where nobody answers. The asker's number is put back."""
+    sent = secrets.token_bytes(2) + data[2:]
+    last = b""
+    for server in servers:
+        exchange = _over_tcp if tcp else _over_udp
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            last = await exchange(server, port, query, sent, make) or last
+            if code_of(last) not in (SERVFAIL, REFUSED):
+                break
+    return data[:2] + last[2:] if last else b""
+
+
+def _address(server: str, port: int, kind: int) -> tuple[int, tuple[str, int] | tuple[str, int, int, int]]:
+    family, _, _, _, address = socket.getaddrinfo(server, port, type=kind, flags=socket.AI_NUMERICHOST)[0]
+    return family, address  # type: ignore[return-value]
+
+
+async def _over_udp(server: str, port: int, query: Query, sent: bytes, make: MakeSocket) -> bytes:
+    loop = asyncio.get_running_loop()
+    family, address = _address(server, port, socket.SOCK_DGRAM)
+    with make(family, socket.SOCK_DGRAM) as asking:
+        asking.connect(address)
+        asking.send(sent)
+        async with asyncio.timeout(PATIENCE):
+            while True:  # what answers something else is not for us
+                reply = await loop.sock_recv(asking, LARGEST)
+                if fits(reply, sent, query):
+                    return reply
+
+
+async def _over_tcp(server: str, port: int, query: Query, sent: bytes, make: MakeSocket) -> bytes:
+    loop = asyncio.get_running_loop()
+    family, address = _address(server, port, socket.SOCK_STREAM)
+    asking = make(family, socket.SOCK_STREAM)
+    try:
+        async with asyncio.timeout(_TCP_PATIENCE):
+            await loop.sock_connect(asking, address)
+            reader, writer = await asyncio.open_connection(sock=asking)
+            try:
+                writer.write(len(sent).to_bytes(2, "big") + sent)
+                length = int.from_bytes(await reader.readexactly(2), "big")
+                reply = await reader.readexactly(length)
+            finally:
+                writer.close()
+    finally:
+        asking.close()
+    return reply if fits(reply, sent, query) else b""

@@ -1,0 +1,51 @@
+"""The host's settings that containers' traffic needs: it passes packets on between its interfaces."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from corral.errors import from_oserror
+
+log = logging.getLogger("corral")
+
+CONF6 = "/proc/sys/net/ipv6/conf"
+
+
+def allow_forwarding(bridge: str) -> None:
+    """The host forwards packets, and may lead 127.0.0.1's published ports to this bridge (see `rules`)."""
+    _set("/proc/sys/net/ipv4/ip_forward", "1")
+    _set(f"/proc/sys/net/ipv4/conf/{bridge}/route_localnet", "1")
+
+
+def allow_forwarding6(conf: str = CONF6) -> None:
+    """The host forwards IPv6: asked for when a container joins a network that has it and leads out.
+
+    An interface that is configured by router advertisements goes on listening to them, which one that forwards does
+    not by itself.
+    """
+    if _read(f"{conf}/all/forwarding") == "1":
+        return
+    for name in os.listdir(conf):
+        if name not in ("all", "default", "lo") and _read(f"{conf}/{name}/accept_ra") == "1":
+            _set(f"{conf}/{name}/accept_ra", "2")
+    log.warning("the host forwards IPv6 from now on (net.ipv6.conf.all.forwarding=1), for an IPv6 network")
+    _set(f"{conf}/all/forwarding", "1")
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:  # a kernel without IPv6, or an interface that has just gone
+        return ""
+
+
+def _set(path: str, value: str) -> None:
+    try:
+        with open(path, "r+", encoding="ascii") as file:
+            if file.read().strip() != value:
+                file.seek(0)
+                file.write(value)
+    except OSError as error:
+        raise from_oserror(f"set {path} to {value}", error) from error

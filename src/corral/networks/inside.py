@@ -1,0 +1,85 @@
+"""A container's own side: its interfaces, addresses and routes. Blocks, but for the plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+
+from corral.errors import HostError, from_oserror
+from corral.linux import links
+from corral.linux.namespaces import in_netns
+from corral.linux.netlink import Netlink, Request
+from corral.model.container import Endpoint
+from corral.networks.places import Ways
+
+
+def furnish(netns: int, new: Sequence[Endpoint], endpoints: Mapping[str, Endpoint], ways: Ways) -> None:
+    """Brings new interfaces up and leads the default routes where they belong now."""
+    with Netlink.inside(netns) as inside:
+        steps: list[Request] = []
+        for endpoint in new:
+            found = inside.link(endpoint.interface)
+            if found is None:
+                raise HostError(f"the container's end {endpoint.interface} of {endpoint.host_interface} vanished")
+            steps += plan_interface(found.index, endpoint)
+        inside.batch([*steps, *plan_routes(endpoints, ways)])
+    settings = [setting for endpoint in new for setting in plan_settings(endpoint)]
+    if settings:
+        in_netns(netns, lambda: _set(settings))
+
+
+def plan_settings(endpoint: Endpoint) -> list[tuple[str, str]]:
+    """Pure: files below /proc/sys and what to write there, for the parameters asked for an interface.
+
+    >>> plan_settings(Endpoint("a", "", "", sysctls=["net.ipv4.conf.IFNAME.log_martians=1"]))
+    [('net/ipv4/conf/eth0/log_martians', '1')]
+    """
+    found = []
+    for text in endpoint.sysctls:
+        name, _, value = text.partition("=")
+        words = name.split(".", 4)
+        words[3] = endpoint.interface
+        found.append(("/".join(words), value))
+    return found
+
+
+def _set(settings: list[tuple[str, str]]) -> None:
+    for path, value in settings:
+        try:
+            with open(f"/proc/sys/{path}", "w", encoding="ascii") as file:
+                file.write(value)
+        except OSError as error:
+            raise from_oserror(f"set {path} to {value}", error) from error
+
+
+def lead(netns: int, endpoints: Mapping[str, Endpoint], ways: Ways) -> None:
+    """Leads the default routes anew, after a network was left."""
+    with Netlink.inside(netns) as inside:
+        inside.batch(plan_routes(endpoints, ways, gone=True))
+
+
+def remove(netns: int, interface: str) -> None:
+    with Netlink.inside(netns) as inside:
+        inside.do(links.delete_link(interface))
+
+
+def plan_interface(index: int, endpoint: Endpoint) -> list[Request]:
+    """Pure: what happens to an interface of the container's, in this order."""
+    steps = [links.quiet_ipv6(endpoint.interface), links.set_link(endpoint.interface, up=True)]
+    if endpoint.ipv4:
+        steps.append(links.add_address(index, ip_address(endpoint.ipv4), endpoint.ipv4_prefix))
+    if endpoint.ipv6:
+        steps.append(links.add_address(index, ip_address(endpoint.ipv6), endpoint.ipv6_prefix))
+    return steps
+
+
+def plan_routes(endpoints: Mapping[str, Endpoint], ways: Ways, *, gone: bool = False) -> list[Request]:
+    """Pure: the default routes. Those of a family that has no way out are taken away, where there may be one."""
+    steps = []
+    for version, name in ((4, ways.ipv4), (6, ways.ipv6)):
+        if name:
+            gateway = endpoints[name].gateway if version == 4 else endpoints[name].gateway6
+            steps.append(links.add_route(ip_address(gateway), replace=len(endpoints) > 1 or gone))
+        elif gone or len(endpoints) > 1:
+            steps.append(links.delete_default_route(version))
+    return steps

@@ -1,0 +1,125 @@
+"""A container that is in networks now, and the addresses that networks have to give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+
+from corral.errors import CorralError, HostError
+from corral.model.container import Endpoint, EndpointSpec, PortBinding
+from corral.model.network import Network
+from corral.networks.addresses import AddressPool
+from corral.networks.dns.server import NameServer
+from corral.networks.dns.upstream import Upstream
+from corral.networks.places import Ways
+from corral.networks.publish import Published, Target
+
+
+@dataclass(frozen=True)
+class Resolving:
+    """Where a container's questions about the rest of the world go."""
+
+    upstream: Upstream = field(default_factory=Upstream)
+    dotted: bool = False
+
+
+@dataclass
+class Member:
+    """A container that is in networks now. `ports` are those asked for, whether they can be led or not."""
+
+    id: str
+    name: str
+    hostname: str
+    ports: Sequence[PortBinding] = ()
+    resolving: Resolving = field(default_factory=Resolving)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    published: Published = field(default_factory=Published)
+    server: NameServer | None = None
+
+    def cables(self) -> dict[str, str]:
+        """Network -> the host's end of the cable."""
+        return {name: end.host_interface for name, end in self.endpoints.items() if end.host_interface}
+
+
+class Addresses:
+    """What a network has to give, in the order of its subnets."""
+
+    def __init__(self, network: Network) -> None:
+        name = f"{network.name} ({network.id})"
+        self._pools = []
+        for pool in network.pools:
+            reserved = [ip_address(text) for text in (pool.gateway, *pool.aux.values()) if text]
+            within = ip_network(pool.ip_range) if pool.ip_range else None
+            self._pools.append(AddressPool(ip_network(pool.subnet), name, within=within, reserved=reserved))
+        self._derived = network.builtin  # its IPv6 addresses follow from the others
+
+    def take(self, spec: EndpointSpec) -> tuple[str, str]:
+        """(IPv4, IPv6), as asked for or free; "" for a family that the network does not have. All or nothing."""
+        ipv4 = self._one(4, spec.ipv4)
+        try:
+            return ipv4, "" if self._derived else self._one(6, spec.ipv6)
+        except CorralError:
+            self.give(ipv4)
+            raise
+
+    def _one(self, version: int, wanted: str) -> str:
+        pools = [pool for pool in self._pools if pool.network.version == version]
+        if wanted:
+            self.claim(wanted)
+            return wanted
+        failure: HostError | None = None
+        for pool in pools:
+            try:
+                return str(pool.take())
+            except HostError as error:
+                failure = error
+        if failure:
+            raise failure
+        return ""
+
+    def claim(self, text: str) -> None:
+        address = ip_address(text)
+        for pool in self._pools:
+            if address in pool.network:
+                pool.claim(address)
+                return
+        raise HostError(f"address {text} is in no subnet of the network")
+
+    def give(self, *texts: str) -> None:
+        for address in (ip_address(text) for text in texts if text):
+            for pool in self._pools:
+                if address in pool.network:
+                    pool.give(address)
+
+    def take_back(self, endpoint: Endpoint) -> None:
+        """For a restarted daemon: CorralError for an address that is not ours."""
+        for text in (endpoint.ipv4, "" if self._derived else endpoint.ipv6):
+            if text:
+                self.claim(text)
+
+
+def plan_target(endpoints: Mapping[str, Endpoint], ways: Ways, networks: Mapping[str, Network]) -> Target | None:
+    """Pure: where a container's ports are to lead; None where no network of its leads out by way of the host."""
+    first, second = networks.get(ways.ipv4), networks.get(ways.ipv6)
+    way4 = first if first and first.driver == "bridge" else None
+    way6 = second if second and second.driver == "bridge" else None
+    if way4 is None and way6 is None:
+        return None
+    return Target(
+        ipv4=endpoints[way4.name].ipv4 if way4 else "",
+        ipv6=endpoints[way6.name].ipv6 if way6 else "",
+        mode4=way4.spec.options.gateway4 if way4 else "nat",
+        mode6=way6.spec.options.gateway6 if way6 else "nat",
+        host_ip=(way4 or way6).spec.options.host_ip if way4 or way6 else "",  # type: ignore[union-attr]
+    )
+
+
+def plan_links(links: Iterable[str]) -> dict[str, str]:
+    """Pure: "NAME[:ALIAS]" of an endpoint as alias -> name.
+
+    >>> plan_links(["db:database", "cache"])
+    {'database': 'db', 'cache': 'cache'}
+    """
+    pairs = (link.partition(":") for link in links)
+    return {alias or name: name for name, _, alias in pairs}

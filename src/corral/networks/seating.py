@@ -1,0 +1,260 @@
+"""Putting a container into networks and taking it out: addresses, cables, ports and names, in this order."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from corral.errors import CorralError, HostError
+from corral.kit.ids import new_id
+from corral.model.container import BoundPort, Endpoint, EndpointSpec
+from corral.model.network import Network
+from corral.networks import inside
+from corral.networks.choose import check_endpoint, plan_endpoint
+from corral.networks.dns.directory import Directory, View
+from corral.networks.dns.door import open_door
+from corral.networks.dns.server import Asking, NameServer
+from corral.networks.dns.upstream import HostServers
+from corral.networks.firewall import Firewall
+from corral.networks.forwarding import allow_forwarding6
+from corral.networks.lines import plan_lines
+from corral.networks.members import Addresses, Member, plan_links, plan_target
+from corral.networks.parents import plug_over
+from corral.networks.places import plan_interface, plan_names, plan_ways
+from corral.networks.publish import Publisher
+from corral.networks.wires import Port, Wires
+
+log = logging.getLogger("corral")
+T = TypeVar("T")
+
+
+class InThread(Protocol):
+    async def __call__(self, work: Callable[[], T]) -> T: ...
+
+
+@dataclass(frozen=True)
+class Seating:
+    """What the steps work with. The library's own; made for one operation."""
+
+    networks: dict[str, Network]
+    addresses: dict[str, Addresses]
+    wires: Wires
+    firewall: Firewall
+    publisher: Publisher
+    directory: Directory
+    host_servers: HostServers
+    in_thread: InThread
+    reconcile: Callable[[], Awaitable[None]]
+
+    # Coming
+
+    def reserve(self, member: Member, network: Network, how: EndpointSpec) -> Endpoint:
+        """Addresses and a name for the interface; nothing is on the host yet."""
+        check_endpoint(network, how)
+        taken = [end.interface for end in member.endpoints.values()]
+        names = plan_names(member.name, member.id, member.hostname, how.aliases) if network.named else []
+        ipv4, ipv6 = self.addresses[network.name].take(how)
+        endpoint = plan_endpoint(
+            network,
+            how,
+            ipv4=ipv4,
+            ipv6=ipv6,
+            endpoint_id=new_id(),
+            interface=how.interface or plan_interface(network.spec.options.interface_prefix, taken),
+            dns_names=names or plan_names(member.name, member.id, member.hostname, ()),
+        )
+        endpoint.links, endpoint.sysctls = plan_links(how.links), how.sysctls
+        member.endpoints[network.name] = endpoint
+        return endpoint
+
+    async def publish(self, member: Member) -> None:
+        """Takes the ports of the host; the rules come with the cables."""
+        target = plan_target(member.endpoints, plan_ways(member.endpoints), self.networks)
+        if target is None or not member.ports:
+            return
+        try:
+            member.published = self.publisher.open(member.ports, target, member.name)
+        except HostError as error:
+            raise _on_endpoint(error, member) from error
+
+    async def connect(self, member: Member, netns: int, new: list[Endpoint]) -> None:
+        """Cables, addresses, routes, rules and the name server."""
+
+        def work() -> None:
+            self._plug(member, netns, new)
+            self.firewall.add(member.published.elements)
+            self.firewall.forget_flows(member.published.ports)
+
+        try:
+            await self.in_thread(work)
+        except HostError as error:
+            if not await self.in_thread(self._damaged):
+                raise
+            log.warning("the network was damaged, repairing it: %s", error.message)
+            await self.reconcile()
+            await self.in_thread(work)
+        await self._serve(member, netns)
+        for endpoint in new:
+            if self.networks[endpoint.network].named:
+                self.directory.add(endpoint.network, endpoint)
+
+    def _plug(self, member: Member, netns: int, new: list[Endpoint]) -> None:
+        """In the thread. What is plugged in already stays: a second try needs no second cable."""
+        ways = plan_ways(member.endpoints)
+        for endpoint in new:
+            network = self.networks[endpoint.network]
+            if endpoint.gateway6 and network.driver == "bridge":
+                allow_forwarding6()
+            if network.driver != "bridge":
+                plug_over(self.wires, netns, endpoint, network)
+            elif not endpoint.host_interface:
+                serves, lines = bool(member.published.ports), plan_lines(network)
+                before = self.wires.elements(lines)
+                endpoint.host_interface = self.wires.plug(member.id, netns, endpoint, lines, serves=serves)
+                after = self.wires.elements(lines)
+                if len(after) != len(before):  # it took one bridge more
+                    self.firewall.add([element for element in after if element not in before])
+        inside.furnish(netns, new, member.endpoints, ways)
+
+    def _damaged(self) -> bool:
+        """Whether a bridge or the rules are gone."""
+        bridges = [network.bridge for network in self.networks.values() if network.bridge]
+        return not self.firewall.complete() or not all(map(self.wires.exists, bridges))
+
+    async def _serve(self, member: Member, netns: int, *, again: bool = False) -> None:
+        """The name server at 127.0.0.11, where one of the networks has names; what it answers, where there is one."""
+        named = [name for name in member.endpoints if self.networks[name].named]
+        if member.server is None and named:
+            door = await self.in_thread(lambda: open_door(netns, again=again))
+            held = os.dup(netns)
+            member.server = NameServer(door, held, Asking(), self.directory, self.host_servers)
+        if member.server is not None:
+            member.server.asking = self._asking(member, named)
+
+    def _asking(self, member: Member, named: list[str]) -> Asking:
+        links: dict[str, list[str]] = {}
+        for end in member.endpoints.values():
+            for alias, meant in end.links.items():
+                links.setdefault(alias.lower(), []).append(meant.lower())
+        outward = any(not end.internal for end in member.endpoints.values())
+        view = View(named, links)
+        return Asking(view, member.resolving.upstream, outward=outward, dotted=member.resolving.dotted)
+
+    async def lead_ports(self, member: Member) -> None:
+        """After networks came or went: the ports lead to where the container is reached now."""
+        target = plan_target(member.endpoints, plan_ways(member.endpoints), self.networks)
+        published = member.published
+        if target == published.target and published.elements:
+            return
+        before = list(published.elements)
+        if target is None:
+            self.publisher.close(published)
+            member.published = type(published)()
+        elif not published.ports or target.families != published.target.families:
+            self.publisher.close(published)
+            member.published = self.publisher.open(member.ports, target, member.name)
+        else:
+            self.publisher.move(published, member.ports, target)
+        after, ports = member.published.elements, [*published.ports, *member.published.ports]
+        serves, cables = bool(member.published.ports), member.cables()
+
+        def work() -> None:
+            try:
+                self.firewall.change([e for e in before if e not in after], [e for e in after if e not in before])
+            except HostError:  # somebody flushed the rules
+                self.firewall.withdraw(before)
+                self.firewall.add(after)
+            self.firewall.forget_flows(ports)
+            for name, interface in cables.items():
+                self.wires.set_port(Port(interface, serves), plan_lines(self.networks[name]))
+
+        await self.in_thread(work)
+
+    # Going
+
+    async def leave(self, member: Member, name: str, netns: int) -> None:
+        endpoint = member.endpoints.pop(name)
+        self._forget(endpoint)
+        ways = plan_ways(member.endpoints)
+
+        def work() -> None:
+            if endpoint.host_interface:
+                self.wires.unplug(endpoint.host_interface)
+            else:
+                inside.remove(netns, endpoint.interface)
+            inside.lead(netns, member.endpoints, ways)
+
+        await self.in_thread(work)
+        await self._serve(member, netns)
+
+    async def leave_all(self, member: Member, *, unplug: bool) -> None:
+        if member.server is not None:
+            await member.server.close()
+            member.server = None
+        self.publisher.close(member.published)
+        for endpoint in member.endpoints.values():
+            self._forget(endpoint)
+        published, cables = member.published, list(member.cables().values())
+        if published.elements or cables:
+            await self.in_thread(lambda: self._clear(published.elements, published.ports, cables, unplug))
+
+    def _clear(self, elements: list[Any], ports: list[BoundPort], cables: list[str], unplug: bool) -> None:
+        if elements:
+            self.firewall.withdraw(elements)
+            self.firewall.forget_flows(ports)
+        for name in cables:
+            if unplug:
+                self.wires.unplug(name)
+            else:
+                self.wires.forget(name)
+
+    def _forget(self, endpoint: Endpoint) -> None:
+        if endpoint.network in self.networks:  # else it is one of those that went
+            self.addresses[endpoint.network].give(endpoint.ipv4, endpoint.ipv6)
+        self.directory.remove(endpoint.network, endpoint)
+
+    # Staying
+
+    def rename(self, member: Member, name: str) -> None:
+        old, member.name = member.name, name
+        for network, endpoint in member.endpoints.items():
+            self.directory.remove(network, endpoint)
+            endpoint.dns_names = list(dict.fromkeys(name if n == old else n for n in endpoint.dns_names))
+            if self.networks[network].named:
+                self.directory.add(network, endpoint)
+
+    async def restore(
+        self, member: Member, endpoints: dict[str, Endpoint], ports: list[BoundPort], netns: int | None
+    ) -> None:
+        """Nothing here fails: the container runs, whatever becomes of its network."""
+        member.endpoints = endpoints
+        for name, endpoint in endpoints.items():
+            try:
+                self.addresses[name].take_back(endpoint)
+            except CorralError as error:
+                log.warning("container %s keeps an address that is not ours: %s", member.name, error.message)
+            if self.networks[name].named:
+                self.directory.add(name, endpoint)
+        target = plan_target(endpoints, plan_ways(endpoints), self.networks)
+        if target is not None:
+            member.published = self.publisher.reopen(ports, member.ports, target, member.name)
+        try:
+            await self.in_thread(lambda: self._take_back(member))
+            if netns is not None:
+                await self._serve(member, netns, again=True)
+        except CorralError as error:
+            log.error("container %s: its network could not be taken over whole: %s", member.name, error.message)
+
+    def _take_back(self, member: Member) -> None:
+        for name, interface in member.cables().items():
+            self.wires.remember(interface, self.networks[name].id)
+        self.firewall.add(member.published.elements)
+
+
+def _on_endpoint(error: HostError, member: Member) -> HostError:
+    endpoint_id = next(iter(member.endpoints.values())).endpoint_id
+    words = f"driver failed programming external connectivity on endpoint {member.name} ({endpoint_id}): "
+    return HostError(f"failed to set up container networking: {words}{error.message}", error.errno)
