@@ -29,7 +29,9 @@ FILES = (
     "api_container_test",
     "api_exec_test",
     "api_healthcheck_test",
+    "api_network_test",
     "models_containers_test",
+    "models_networks_test",
     "api_client_test",
     "client_test",
 )
