@@ -80,4 +80,5 @@ def test_foreign_rules() -> None:
     own = {"family": "inet", "table": "corral", "name": "forward", "hook": "forward", "policy": "drop"}
     fine = {"family": "inet", "table": "x", "name": "y", "hook": "forward", "policy": "accept"}
     assert dropping_chains([{"chain": c} for c in (docker, own, fine)], "corral") == ["ip filter FORWARD"]
-    assert "nft insert rule inet fw fwd iifname corral0 accept" in advice("inet fw fwd", "corral0")
+    typed = advice("inet fw fwd", ["corral0", "cn*"])
+    assert 'nft insert rule inet fw fwd iifname "corral0" accept' in typed and 'oifname "cn*" accept' in typed
