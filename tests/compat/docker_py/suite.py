@@ -29,11 +29,13 @@ FILES = (
     "api_container_test",
     "api_exec_test",
     "api_healthcheck_test",
+    "api_network_test",
     "models_containers_test",
     "api_image_test",
     "models_images_test",
     "api_volume_test",
     "models_volumes_test",
+    "models_networks_test",
     "api_client_test",
     "client_test",
 )
