@@ -96,7 +96,7 @@ def frames(data: bytes) -> list[tuple[int, bytes]]:
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     engine = FakeEngine()
-    server = Server(DockerApi(engine))  # type: ignore[arg-type]
+    server = Server(DockerApi(engine, FakeBuilder()))  # type: ignore[arg-type]
     path = str(tmp_path / "d.sock")
     await server.listen_unix(path)
     yield Api(engine, path)

@@ -24,7 +24,7 @@ class FakeServer:
 
     def __enter__(self) -> FakeServer:
         self._thread.start()
-        self.server = Server(DockerApi(self.engine))  # type: ignore[arg-type]
+        self.server = Server(DockerApi(self.engine, FakeBuilder()))  # type: ignore[arg-type]
         self.call(self.server.listen_unix(self.path))
         return self
 

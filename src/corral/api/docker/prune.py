@@ -95,9 +95,3 @@ async def network_prune(api: DockerApi, request: Request) -> Response:
     refuse_unknown(parse_filters(request.query.get("filters")), ("label", "label!", "until"))
     _told(api.engine, "network", 0)
     return reply({"NetworksDeleted": None})
-
-
-async def build_prune(api: DockerApi, request: Request) -> Response:
-    """There is no build cache yet; `docker system prune` asks all the same."""
-    _told(api.engine, "builder", 0)
-    return reply({"CachesDeleted": None, "SpaceReclaimed": 0})

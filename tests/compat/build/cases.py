@@ -1,0 +1,152 @@
+"""Every instruction of a Dockerfile and every flag of the classic build, as cases."""
+
+from __future__ import annotations
+
+from tests.compat.build.case import Case, tar_of
+
+NONE: tuple[str, ...] = ()
+BUILDAH = ("buildah",)
+DOCKERD = ("dockerd",)
+
+INSTRUCTIONS = (
+    Case("from scratch", "FROM scratch\nCOPY a /a\n", {"a": "x"}, tree={"/a": "0644 0:0 x", "/bin": None}),
+    Case("comments and continued lines", "# one\nFROM busybox\nRUN echo a \\\n  # two\n  b > /x\n",
+         tree={"/x": "0644 0:0 a b\n"}),
+    Case("escape directive", "# escape=`\nFROM busybox\nRUN echo a `\n  b > /x\n", tree={"/x": "0644 0:0 a b\n"}),
+    Case("syntax directive", "# syntax=docker/dockerfile:1\nFROM busybox\nRUN echo > /x\n", tree={"/x": "0644 0:0 \n"},
+         peers=NONE),
+    Case("arg before from", "ARG BASE=nope\nFROM ${BASE}\nARG BASE\nRUN echo $BASE > /x\n",
+         args=("--build-arg", "BASE=busybox"), tree={"/x": "0644 0:0 busybox\n"}),
+    Case("run as exec form", 'FROM busybox\nRUN ["touch", "/a b"]\n', tree={"/a b": "0644 0:0 "}),
+    Case("run as a heredoc", "FROM busybox\nRUN <<EOF\necho one > /x\necho two >> /x\nEOF\n",
+         tree={"/x": "0644 0:0 one\ntwo\n"}, peers=NONE),
+    Case("run a heredoc with a program", "FROM busybox\nRUN cat <<EOF > /x\nhi $HOME\nEOF\n",
+         tree={"/x": "0644 0:0 hi /root\n"}, peers=NONE),
+    Case("copy heredocs", "FROM busybox\nARG A=1\nCOPY --chmod=600 <<one <<\"two\" /d/\n$A\none\n$A\ntwo\n",
+         tree={"/d/one": "0600 0:0 1\n", "/d/two": "0600 0:0 $A\n"}, peers=NONE),
+    Case("cmd and entrypoint", 'FROM busybox\nENTRYPOINT ["echo"]\nCMD ["a", "b"]\n',
+         config={"Entrypoint": ["echo"], "Cmd": ["a", "b"]}),
+    Case("cmd as a line", "FROM busybox\nCMD echo a && b\n", config={"Cmd": ["/bin/sh", "-c", "echo a && b"]}),
+    Case("entrypoint forgets the base's cmd", 'FROM busybox AS a\nCMD ["x"]\nFROM a\nENTRYPOINT ["y"]\n',
+         config={"Entrypoint": ["y"], "Cmd": None}, peers=NONE),
+    Case("labels", 'FROM busybox\nLABEL a=1 "b c"="d e"\nLABEL f=g\\ h\nLABEL a=2\n',
+         config={"Labels": {"a": "2", "b c": "d e", "f": "g h"}}, peers=NONE),
+    Case("maintainer", "FROM busybox\nMAINTAINER me <me@example.com>\n", peers=NONE),
+    Case("expose", "FROM busybox\nARG P=90\nEXPOSE 80 53/udp $P\n",
+         config={"ExposedPorts": {"80/tcp": {}, "53/udp": {}, "90/tcp": {}}}, peers=DOCKERD),
+    Case("env", 'FROM busybox\nENV A=1 B="two words" C=x\\ y\nENV D the rest\nENV E=${A}-${NO:-none}-${A:+yes}\n'
+         "RUN echo $E > /x\n", tree={"/x": "0644 0:0 1-none-yes\n"}),
+    Case("expansion", "FROM busybox\nARG V=foo.tar.gz\nENV A=${V%.*} B=${V%%.*} C=${V#*.} D=${V/foo/bar}\n"
+         "RUN echo $A $B $C $D > /x\n", tree={"/x": "0644 0:0 foo.tar foo tar.gz bar.tar.gz\n"}, peers=NONE),
+    Case("copy one file", "FROM busybox\nCOPY a /b\n", {"a": "x"}, {"a": 0o600}, tree={"/b": "0600 0:0 x"}),
+    Case("copy into a directory", "FROM busybox\nCOPY a b /d/e/\n", {"a": "x", "b": "y"},
+         tree={"/d/e/a": "0644 0:0 x", "/d/e/b": "0644 0:0 y", "/d/e": "0755 0:0 -"}),
+    Case("copy a directory's content", "FROM busybox\nCOPY src /d\n", {"src/a": "x", "src/s/b": "y", "src/l": "LINK:a"},
+         tree={"/d/a": "0644 0:0 x", "/d/s/b": "0644 0:0 y", "/d/l": "0777 0:0 -> a"}),
+    Case("copy wildcards", "FROM busybox\nCOPY *.t? [ab].c /d/\n",
+         {"1.ta": "1", "2.tb": "2", "3.tcc": "3", "a.c": "a", "c.c": "c"},
+         tree={"/d/1.ta": "0644 0:0 1", "/d/2.tb": "0644 0:0 2", "/d/a.c": "0644 0:0 a", "/d/3.tcc": None,
+               "/d/c.c": None}),
+    Case("copy with spaces", 'FROM busybox\nCOPY ["a b", "/c d/"]\n', {"a b": "x"}, tree={"/c d/a b": "0644 0:0 x"}),
+    Case("copy relative to workdir", "FROM busybox\nWORKDIR /w\nCOPY a b/\n", {"a": "x"},
+         tree={"/w/b/a": "0644 0:0 x"}),
+    Case("copy chown", "FROM busybox\nCOPY --chown=mail:33 a /a\nCOPY --chown=7 d /d\n", {"a": "x", "d/e": "y"},
+         tree={"/a": "0644 8:33 x", "/d/e": "0644 7:7 y"}),
+    Case("copy chmod", "FROM busybox\nCOPY --chmod=4711 a /a\nCOPY --chmod=u=rw,g=r,o= b /b\n", {"a": "x", "b": "y"},
+         tree={"/a": "4711 0:0 x", "/b": "0640 0:0 y"}, peers=NONE),
+    Case("copy link", "FROM busybox\nCOPY --link a /d/a\n", {"a": "x"}, tree={"/d/a": "0644 0:0 x"}, peers=NONE),
+    Case("copy parents", "FROM busybox\nCOPY --parents x/y/a x/./z/b /d/\n", {"x/y/a": "1", "x/z/b": "2"},
+         tree={"/d/x/y/a": "0644 0:0 1", "/d/z/b": "0644 0:0 2"}, peers=NONE),
+    Case("copy exclude", "FROM busybox\nCOPY --exclude=*.o --exclude=s src /d\n",
+         {"src/a.c": "1", "src/a.o": "2", "src/s/b": "3"}, tree={"/d/a.c": "0644 0:0 1", "/d/a.o": None, "/d/s": None},
+         peers=NONE),
+    Case("copy from a stage", "FROM busybox AS one\nRUN mkdir /o && echo 1 > /o/x && chown 5:6 /o/x\n"
+         "FROM busybox\nCOPY --from=one /o/x /y\nCOPY --from=0 /o /z\n",
+         tree={"/y": "0644 5:6 1\n", "/z/x": "0644 5:6 1\n"}, peers=BUILDAH),
+    Case("copy from an image", "FROM scratch\nCOPY --from=busybox /etc/passwd /p\n", tree={"/bin": None}),
+    Case("add an archive", "FROM busybox\nADD a.tgz /d/\n", {"a.tgz": tar_of({"x/y": "z"}, uid=3, gid=4)},
+         tree={"/d/x/y": "0640 3:4 z"}),
+    Case("add does not unpack when told so", "FROM busybox\nADD --unpack=false a.tgz /d/\n",
+         {"a.tgz": tar_of({"x": "y"})}, tree={"/d/x": None}, peers=NONE),
+    Case("volume", 'FROM busybox\nVOLUME /v /w\nVOLUME ["/x y"]\n',
+         config={"Volumes": {"/v": {}, "/w": {}, "/x y": {}}}),
+    Case("user", "FROM busybox\nUSER mail\nRUN id -u > /tmp/u\nWORKDIR /w\nRUN id -g > /tmp/g\n",
+         tree={"/tmp/u": "0644 8:8 8\n", "/tmp/g": "0644 8:8 8\n"}, config={"User": "mail"}),
+    Case("workdir", "FROM busybox\nWORKDIR /a\nWORKDIR b\nENV D=c\nWORKDIR $D\nRUN pwd > x\n",
+         tree={"/a/b/c/x": "0644 0:0 /a/b/c\n"}, config={"WorkingDir": "/a/b/c"}),
+    Case("arg", "FROM busybox\nARG A\nARG B=b\nARG C=${B}c\nRUN echo $A $B $C > /x\nARG B=d\nRUN echo $B >> /x\n",
+         args=("--build-arg", "A=a"), tree={"/x": "0644 0:0 a b bc\nd\n"}),
+    Case("arg is not in the image", "FROM busybox\nARG A=1\nRUN env > /x\n", peers=NONE),
+    Case("onbuild", "FROM busybox AS a\nONBUILD RUN echo $X > /x\nONBUILD COPY f /f\nFROM a\n", {"f": "y"},
+         tree={"/f": "0644 0:0 y", "/x": "0644 0:0 \n"}, peers=NONE),
+    Case("stopsignal", "FROM busybox\nSTOPSIGNAL SIGQUIT\n", config={"StopSignal": "SIGQUIT"}),
+    Case("healthcheck", "FROM busybox\nHEALTHCHECK --interval=5s --timeout=2s --start-period=1s --retries=4 "
+         'CMD ["true"]\n',
+         config={"Healthcheck": {"Test": ["CMD", "true"], "Interval": 5_000_000_000, "Timeout": 2_000_000_000,
+                                 "StartPeriod": 1_000_000_000, "Retries": 4}}, peers=DOCKERD),
+    Case("healthcheck none", "FROM busybox\nHEALTHCHECK NONE\n", config={"Healthcheck": {"Test": ["NONE"]}},
+         peers=DOCKERD),
+    Case("shell", 'FROM busybox\nSHELL ["/bin/sh", "-ec"]\nRUN echo $0 > /x\nCMD x\n', tree={"/x": "0644 0:0 /bin/sh\n"},
+         config={"Shell": ["/bin/sh", "-ec"], "Cmd": ["/bin/sh", "-ec", "x"]}, peers=DOCKERD),
+    Case("what run deletes", "FROM busybox AS a\nRUN mkdir /d && touch /d/x /d/y\nFROM a\nRUN rm /d/x\nRUN rm -r /d && "
+         "mkdir /d\n", tree={"/d": "0755 0:0 -", "/d/x": None, "/d/y": None}, peers=BUILDAH),
+    Case("hard links and modes", "FROM busybox\nRUN echo a > /a && ln /a /b && chmod 4755 /a && mknod /n c 1 3 && "
+         "mkfifo /f\n", tree={"/a": "4755 0:0 a\n", "/b": "4755 0:0 a\n"}),
+    Case("global scope is no stage's", "ARG A=1\nFROM busybox\nRUN echo x$A > /x\n", tree={"/x": "0644 0:0 x\n"}),
+    Case("predefined platform arguments", "FROM --platform=$BUILDPLATFORM busybox\nARG TARGETOS TARGETARCH\n"
+         "RUN echo $TARGETOS > /x\n", tree={"/x": "0644 0:0 linux\n"}, peers=NONE),
+    Case("cache mount", "FROM busybox\nRUN --mount=type=cache,target=/c echo a > /c/x\n"
+         "RUN --mount=type=cache,target=/c cat /c/x > /y\n", tree={"/y": "0644 0:0 a\n", "/c/x": None}, peers=NONE),
+    Case("bind mount", "FROM busybox\nRUN --mount=target=/ctx cat /ctx/a > /y\n", {"a": "x"},
+         tree={"/y": "0644 0:0 x", "/ctx/a": None}, peers=NONE),
+    Case("tmpfs mount", "FROM busybox\nRUN --mount=type=tmpfs,target=/t touch /t/a\n", tree={"/t/a": None}, peers=NONE),
+    Case("run without a network", "FROM busybox\nRUN --network=none ls /sys/class/net > /x\n",
+         tree={"/x": "0644 0:0 lo\n"}, peers=NONE),
+)  # fmt: skip
+
+IGNORE = {
+    ".dockerignore": "# not these\n*.o\nnode_modules\n**/tmp*\ndoc/*\n!doc/keep\n",
+    "a.o": "1", "s/b.o": "2", "node_modules/m/x": "3", "s/tmp1": "4", "doc/x": "5", "doc/keep": "6", "c": "7",
+}  # fmt: skip
+FLAGS = (
+    Case("dockerignore", "FROM scratch\nCOPY . /\n", IGNORE,
+         tree={"/c": "0644 0:0 7", "/s/b.o": "0644 0:0 2", "/doc/keep": "0644 0:0 6", "/a.o": None,
+               "/node_modules": None, "/s/tmp1": None, "/doc/x": None}),
+    Case("another file", "", {"x/My.docker": "FROM scratch\nCOPY a /\n", "a": "1"}, args=("-f", "x/My.docker"),
+         tree={"/a": "0644 0:0 1"}),
+    Case("target", "FROM busybox AS one\nRUN touch /1\nFROM busybox AS two\nRUN exit 9\n", args=("--target", "one"),
+         tree={"/1": "0644 0:0 "}),
+    Case("label", "FROM busybox\nLABEL a=1\n", args=("--label", "b=2"), config={"Labels": {"a": "1", "b": "2"}},
+         peers=NONE),
+    Case("build arguments that are proxies", "FROM busybox\nRUN echo $HTTP_PROXY > /x\n",
+         args=("--build-arg", "HTTP_PROXY=http://p:1"), tree={"/x": "0644 0:0 http://p:1\n"}),
+    Case("network none", "FROM busybox\nRUN ls /sys/class/net > /x\n", args=("--network", "none"),
+         tree={"/x": "0644 0:0 lo\n"}),
+    Case("extra hosts", "FROM busybox\nRUN grep -c 'myhost' /etc/hosts > /x\n", args=("--add-host", "myhost:10.1.2.3"),
+         tree={"/x": "0644 0:0 1\n"}),
+    Case("size of shm", "FROM busybox\nRUN df -k /dev/shm | tail -1 | awk '{print $2}' > /x\n",
+         args=("--shm-size", "8m"), tree={"/x": "0644 0:0 8192\n"}),
+    Case("ulimit", "FROM busybox\nRUN ulimit -n > /x\n", args=("--ulimit", "nofile=99:99"), tree={"/x": "0644 0:0 99\n"}),
+    Case("memory", "FROM busybox\nRUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max "
+         "2> /dev/null > /x; true\n", args=("--memory", "64m"), tree={"/x": "0644 0:0 67108864\n"}, peers=NONE),
+    Case("stdin is the dockerfile", "", args=("-f", "-"), files={"a": "1", "STDIN": "FROM scratch\nCOPY a /\n"},
+         tree={"/a": "0644 0:0 1"}, peers=NONE),
+)  # fmt: skip
+
+MISTAKES = (
+    Case("unknown instruction", "FROM busybox\nFROBNICATE x\n", fails="unknown instruction: FROBNICATE"),
+    Case("no from", "RUN x\n", fails="no build stage in current context"),
+    Case("empty file", "\n", fails="file with no instructions"),
+    Case("unknown target", "FROM busybox AS one\n", args=("--target", "two"),
+         fails='target stage "two" could not be found'),
+    Case("unknown stage", "FROM busybox\nCOPY --from=nope /a /a\n", fails="nope"),
+    Case("missing file", "FROM busybox\nCOPY nope /\n", fails="nope"),
+    Case("outside of the context", "FROM busybox\nCOPY ../../etc/shadow /\n", fails="etc/shadow"),
+    Case("failing run", "FROM busybox\nRUN echo told; exit 3\n", says=("told",),
+         fails="The command '/bin/sh -c echo told; exit 3' returned a non-zero code: 3"),
+    Case("no such program", 'FROM busybox\nRUN ["nope"]\n', fails="nope"),
+    Case("bad name", "FROM Busybox\n", fails="invalid reference format"),
+    Case("a link out of the context", "FROM scratch\nCOPY l/passwd /p\n", {"l": "LINK:/etc"}, fails="passwd"),
+    Case("another platform", "FROM busybox\nRUN true\n", args=("--platform", "linux/s390x"), fails="s390x"),
+    Case("argument without a name", "FROM busybox\nCOPY --frm=x a /\n", fails="unknown flag: --frm"),
+)  # fmt: skip
