@@ -66,7 +66,14 @@ class Paths:
         return f"{self.run}/e/{id}"
 
     def make(self) -> None:
-        for path in (f"{self.root}/containers", self.build, self.exits, f"{self.run}/c", f"{self.run}/e", f"{self.run}/runtime"):
+        for path in (
+            f"{self.root}/containers",
+            self.build,
+            self.exits,
+            f"{self.run}/c",
+            f"{self.run}/e",
+            f"{self.run}/runtime",
+        ):
             os.makedirs(path, mode=0o711, exist_ok=True)
 
 

@@ -146,7 +146,9 @@ class Sandboxes:
             if there:
                 os.chown(f"{scratch}/upper", there.st_uid, there.st_gid)
             own = self.seen(scratch)
-            async with self._mounted([self.seen(path) for path in dirs], own, remap.maps.root if remap else None) as path:
+            async with self._mounted(
+                [self.seen(path) for path in dirs], own, remap.maps.root if remap else None
+            ) as path:
                 yield path
         except OSError as error:
             raise from_oserror("make a writable view", error) from error

@@ -336,17 +336,20 @@ class Images:
 
         await self._alone(work)
 
-    async def unkeep(self, names: Iterable[str]) -> None:
-        """Takes names of `keep` away; layers that nobody else needs are deleted. Unknown ones are fine."""
+    async def unkeep(self, names: Iterable[str]) -> int:
+        """Takes names of `keep` away; layers that nobody else needs are deleted. The bytes of those. Unknown ones are
+        fine."""
         gone = builtins.list(names)
 
-        async def work() -> None:
+        async def work() -> int:
             known = [name for name in gone if name in self._kept]
-            await self._write([Change(HOLD, name, None) for name in known])
-            for name in known:
-                await self._forget(self.layers.release(self._kept.pop(name)))
+            if known:
+                await self._write([Change(HOLD, name, None) for name in known])
+            dropped = [layer for name in known for layer in self.layers.release(self._kept.pop(name))]
+            await self._forget(dropped)
+            return sum(layer.size for layer in dropped)
 
-        await self._alone(work)
+        return await self._alone(work)
 
     def kept(self, prefix: str) -> dict[str, str]:
         """What `keep` keeps under names that begin so."""
