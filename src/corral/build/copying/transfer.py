@@ -1,0 +1,198 @@
+"""Transfer: one file of a source becomes one of the target, with all that belongs to it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+import stat
+from collections.abc import Callable
+
+from corral.build.copying.attributes import read_attributes, write_attributes
+from corral.build.copying.listing import Node, look
+from corral.errors import InvalidInput
+from corral.linux.archive import Tree
+from corral.linux.unpack import write_all
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PIECE, _SMALL = 1 << 20, 64 << 10
+_NO_RANGES = (errno.ENOSYS, errno.EXDEV, errno.EPERM, errno.EIO, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class Writer:
+    """Writes into one target. `owner`: for everything (--chown); `change`: what becomes of modes (--chmod);
+    `made_mode`: of directories that nothing in a source stands for."""
+
+    def __init__(
+        self, target: Tree, owner: tuple[int, int] | None, change: Callable[[int, bool], int] | None, made_mode: int
+    ) -> None:  # fmt: skip
+        self.target = target
+        self.owner = owner
+        self._change = change
+        self._made_mode = made_mode
+        self._links: dict[tuple[int, int], str] = {}
+        self._times: list[tuple[str, tuple[int, int]]] = []
+
+    def make_directories(self, path: str) -> None:
+        """The directory `path`, whose links are resolved, and those above it, where they are missing."""
+        try:
+            self.target.directory(path)
+            return
+        except FileNotFoundError:
+            pass
+        except NotADirectoryError:
+            raise InvalidInput(f"mkdir /{path}: not a directory") from None
+        above, name = posixpath.split(path)
+        self.make_directories(above)
+        parent = self.target.directory(above)
+        os.mkdir(name, 0o700, dir_fd=parent)
+        os.chown(name, *(self.owner or (0, 0)), dir_fd=parent, follow_symlinks=False)
+        os.chmod(name, self._made_mode, dir_fd=parent)
+
+    def begin(self) -> None:
+        """A new source: hard links are kept within one."""
+        self._links.clear()
+
+    def later(self, path: str, there: os.stat_result) -> None:
+        """The directory gets these times at the end: until then things are made in it."""
+        self._times.append((path, (there.st_atime_ns, there.st_mtime_ns)))
+
+    def finish(self) -> None:
+        for path, times in reversed(self._times):
+            os.utime(path or ".", ns=times, dir_fd=self.target.root, follow_symlinks=False)
+        self._times.clear()
+
+    # Files.
+
+    def write(self, source: Tree, node: Node, path: str, owner: tuple[int, int] | None) -> None:
+        """`node` becomes `path`. `owner` counts where there is no --chown; None: the node's own."""
+        kind = stat.S_IFMT(node.stat.st_mode)
+        above, name = posixpath.split(path)
+        parent = self.target.directory(above)
+        if kind == stat.S_IFDIR:
+            self._directory(parent, name, path)
+            self.later(path, node.stat)
+        else:
+            self.replace(parent, path)
+            self._create(source, node, parent, name, path)
+        uid, gid = self.owner or owner or (node.stat.st_uid, node.stat.st_gid)
+        os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
+        if kind != stat.S_IFLNK:
+            os.chmod(name, self._mode(node), dir_fd=parent)
+        origin_above, origin_name = posixpath.split(node.path)
+        attributes = read_attributes(source.directory(origin_above), origin_name or ".")
+        if attributes:
+            write_attributes(parent, name, attributes)
+        if kind != stat.S_IFDIR:
+            times = (node.stat.st_atime_ns, node.stat.st_mtime_ns)
+            os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
+
+    def _mode(self, node: Node) -> int:
+        mode = stat.S_IMODE(node.stat.st_mode)
+        return mode if self._change is None else self._change(mode, node.directory)
+
+    def _directory(self, parent: int, name: str, path: str) -> None:
+        try:
+            os.mkdir(name, 0o700, dir_fd=parent)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                raise InvalidInput(f"cannot copy to non-directory: /{path}") from None
+
+    def replace(self, parent: int, path: str) -> None:
+        """Takes away the file or link that stands at `path`, in the directory `parent`."""
+        try:
+            os.unlink(posixpath.basename(path), dir_fd=parent)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno not in (errno.EISDIR, errno.EPERM):
+                raise
+            there = look(self.target, path)
+            if there is None or not stat.S_ISDIR(there.st_mode):
+                raise
+            raise InvalidInput(f"cannot replace to directory /{path} with file") from None
+
+    def _create(self, source: Tree, node: Node, parent: int, name: str, path: str) -> None:
+        there = node.stat
+        kind = stat.S_IFMT(there.st_mode)
+        origin_above, origin_name = posixpath.split(node.path)
+        if kind == stat.S_IFLNK:
+            os.symlink(os.readlink(origin_name, dir_fd=source.directory(origin_above)), name, dir_fd=parent)
+        elif kind == stat.S_IFREG:
+            first = self._links.setdefault((there.st_dev, there.st_ino), path) if there.st_nlink > 1 else path
+            if first == path:
+                _copy_file(source.directory(origin_above), origin_name, parent, name)
+            else:
+                first_above, first_name = posixpath.split(first)
+                held = self.target.directory(first_above)
+                os.link(first_name, name, src_dir_fd=held, dst_dir_fd=parent, follow_symlinks=False)
+        elif kind == stat.S_IFSOCK:
+            os.close(os.open(name, _NEW, 0o600, dir_fd=parent))  # nobody listens there any more: a file keeps its place
+        elif kind == stat.S_IFCHR and there.st_rdev == 0:
+            raise InvalidInput(f"/{node.path}: a device 0:0 would hide a file of the layers below: not copied")
+        else:
+            os.mknod(name, kind | 0o600, there.st_rdev, dir_fd=parent)
+
+
+def _copy_file(from_directory: int, from_name: str, to_directory: int, to_name: str) -> None:
+    read = os.open(from_name, _READ, dir_fd=from_directory)
+    try:
+        there = os.fstat(read)
+        if not stat.S_ISREG(there.st_mode):
+            raise InvalidInput(f"{from_name} was replaced while it was copied")
+        write = os.open(to_name, _NEW, 0o600, dir_fd=to_directory)
+        try:
+            _copy_content(read, write, there)
+        finally:
+            os.close(write)
+    finally:
+        os.close(read)
+
+
+def _copy_content(read: int, write: int, there: os.stat_result) -> None:
+    if there.st_size <= _SMALL:
+        while data := os.read(read, _SMALL):
+            write_all(write, data)
+    elif there.st_blocks * 512 >= there.st_size:
+        _copy_range(read, write, 0, there.st_size)
+    else:
+        os.ftruncate(write, there.st_size)
+        for start, end in _data(read, there.st_size):
+            _copy_range(read, write, start, end)
+
+
+def _data(fd: int, size: int) -> list[tuple[int, int]]:
+    """The parts of a file that are no holes."""
+    parts, at = [], 0
+    try:
+        while at < size:
+            start = os.lseek(fd, at, os.SEEK_DATA)
+            at = os.lseek(fd, start, os.SEEK_HOLE)
+            parts.append((start, at))
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return [(0, size)]  # a file system that knows no holes
+        if error.errno != errno.ENXIO:  # nothing but a hole from here on
+            raise
+    return parts
+
+
+def _copy_range(read: int, write: int, start: int, end: int) -> None:
+    """In the kernel, which may share the blocks; else through here. Ends early with the file."""
+    at = start
+    try:
+        while at < end:
+            done = os.copy_file_range(read, write, end - at, at, at)
+            if not done:
+                break
+            at += done
+        if at >= end or at > start:
+            return
+    except OSError as error:
+        if error.errno not in _NO_RANGES or at > start:
+            raise
+    os.lseek(write, start, os.SEEK_SET)
+    while at < end and (data := os.pread(read, min(_PIECE, end - at), at)):
+        write_all(write, data)
+        at += len(data)

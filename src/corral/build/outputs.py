@@ -1,0 +1,93 @@
+"""Outputs: what is made of a build's result: an image of the store, or a tar that is given out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from corral.build.events import Telling
+from corral.build.request import BuildRequest, Built, Given, Output
+from corral.build.works import Works
+from corral.errors import Unsupported
+from corral.images import config as configs
+from corral.images.references import parse_tag
+from corral.images.save import Chosen, save
+from corral.linux.archive import pack
+from corral.linux.streams import produce
+from corral.model.image import Image
+
+_OPTIONS = {
+    "image": {"name", "rewrite-timestamp"},
+    "files": {"dest", "rewrite-timestamp"},
+    "oci": {"name", "dest", "tar", "rewrite-timestamp"},
+    "docker": {"name", "dest", "tar", "rewrite-timestamp"},
+    "none": set[str](),
+}
+
+
+def check_output(output: Output, request: BuildRequest) -> None:
+    """Pure: Unsupported for what is not offered, by its name.
+
+    >>> check_output(Output("image", {"name": "a"}), BuildRequest())
+    >>> check_output(Output("image", {"compression": "zstd"}), BuildRequest())
+    Traceback (most recent call last):
+    corral.errors.Unsupported: output type=image: the option compression is not supported
+    """
+    for name in output.options:
+        if name not in _OPTIONS[output.kind]:
+            raise Unsupported(f"output type={output.kind}: the option {name} is not supported")
+    if request.annotations:
+        raise Unsupported(
+            "annotations are not supported: the image store keeps configurations, not manifests; use --label"
+        )
+
+
+def plan_names(request: BuildRequest, output: Output) -> list[str]:
+    """Pure: the full names of the image: the request's tags and the output's own. InvalidInput.
+
+    >>> plan_names(BuildRequest(tags=["a"]), Output("image", {"name": "b:1,a"}))
+    ['docker.io/library/a:latest', 'docker.io/library/b:1']
+    """
+    asked = [*request.tags, *(name for name in output.options.get("name", "").split(",") if name)]
+    return list(dict.fromkeys(str(parse_tag(name)) for name in asked))
+
+
+async def give(
+    works: Works, request: BuildRequest, output: Output, image: Image, chain: str, telling: Telling
+) -> Built | None:
+    """Carries out one output; what it made, None where that is no image of the store."""
+    if output.kind == "none":
+        return None
+    if output.kind == "image":
+        return await _record(works, request, output, image, chain, telling)
+    if output.kind == "files":
+        with telling.vertex("exporting to client tarball"):
+            async with works.sandboxes.show(works.images.layers.dirs(chain)) as root:
+                await _stream(lambda write: pack(write, root), telling)
+        return None
+    names = plan_names(request, output)
+    with telling.vertex(f"exporting to {output.kind} image format"):
+        data = configs.build(image)
+        chosen = Chosen(configs.parse(data), data, names)
+        await _stream(lambda write: save(write, [chosen], works.images.layers), telling)
+        return Built("", names, chosen.image.id)
+
+
+async def _record(
+    works: Works, request: BuildRequest, output: Output, image: Image, chain: str, telling: Telling
+) -> Built:
+    with telling.vertex("exporting to image") as vertex:
+        names = plan_names(request, output)
+        async with works.images.draft() as draft:
+            draft.hold_all(chain)
+            made = await draft.record(configs.build(image), names)
+        vertex.image = made.id
+        return Built(made.id, names, made.id)
+
+
+async def _stream(work: Callable[[Callable[[bytes], None]], None], telling: Telling) -> None:
+    chunks: AsyncGenerator[bytes, None] = produce(work, name="build output")
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            telling.say(Given(chunk))
+            await telling.room()

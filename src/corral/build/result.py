@@ -1,0 +1,79 @@
+"""Result: what image the steps of a stage come to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from corral.build.ops import Step
+from corral.images.platforms import Platform
+from corral.model.container import Struct
+from corral.model.image import HistoryEntry, Image, ImageConfig
+
+COMMENT = "buildkit.dockerfile.v0"
+
+
+class Done(Struct):
+    """A step that was carried out: `diff` is the layer that it made at `created`, "" where it made none."""
+
+    step: Step
+    diff: str = ""
+    created: int = 0
+
+
+def plan_image(
+    base: Image | None,
+    platform: Platform,
+    config: ImageConfig,
+    steps: Sequence[Done],
+    *,
+    labels: dict[str, str],
+    now: int,
+    epoch: int | None = None,
+) -> Image:
+    """The image: its base's layers and history, and those of the steps. `epoch` (nanoseconds) is the time of all that
+    is new, where it is given. The id and the sizes are still those of nothing.
+
+    Times come from the layers alone, so a build of which all is cached gives the very same image:
+
+    >>> from corral.build.ops import Span
+    >>> one = Done(Step("RUN a", "RUN a", Span(2, 2), ImageConfig()), "sha256:1", 7)
+    >>> two = Done(Step("ENV a=b", "ENV a=b", Span(3, 3), ImageConfig()))
+    >>> image = plan_image(None, Platform("linux", "amd64", ""), ImageConfig(), [two, one, two], labels={}, now=9)
+    >>> [(h.created, h.empty_layer) for h in image.history], image.created
+    ([(7, True), (7, False), (7, True)], 7)
+    """
+    times = plan_times([0 if not one.diff else one.created for one in steps], base.created if base else now)
+    history = [
+        HistoryEntry(epoch if epoch is not None else time, one.step.created_by, one.step.author, COMMENT, not one.diff)
+        for one, time in zip(steps, times, strict=True)
+    ]
+    authors = [base.author if base else "", *(one.step.author for one in steps)]
+    created = times[-1] if times else (base.created if base else now)
+    return Image(
+        id="",
+        created=epoch if epoch is not None else created,
+        architecture=base.architecture if base else platform.architecture,
+        variant=base.variant if base else platform.variant,
+        os=base.os if base else platform.os,
+        author=next((author for author in reversed(authors) if author), ""),
+        config=replace(config, labels={**config.labels, **labels}),
+        history=[*(base.history if base else []), *history],
+        diff_ids=[*(base.diff_ids if base else []), *(one.diff for one in steps if one.diff)],
+    )
+
+
+def plan_times(layers: Sequence[int], otherwise: int) -> list[int]:
+    """When each entry was created: a layer at its own time; an entry without one (0) at that of the layer before it,
+    or of the first layer.
+
+    >>> plan_times([0, 5, 0, 8], 1), plan_times([0, 0], 1)
+    ([5, 5, 5, 8], [1, 1])
+    """
+    last = next((time for time in layers if time), otherwise)
+    times = []
+    for time in layers:
+        last = time or last
+        times.append(last)
+    return times
