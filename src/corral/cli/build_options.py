@@ -28,7 +28,9 @@ OPTIONS = (
     text("--cpu-quota", "MICROSECONDS", "CPU time in each period"),
     text("--cpuset-cpus", "LIST", "which CPUs, 0-3,5"),
     text("--cpuset-mems", "LIST", "which memory nodes"),
-    many("-o --output", "type=TYPE,dest=PATH", "local, tar, oci, docker, image, registry; a PATH alone is local, - tar"),
+    many(
+        "-o --output", "type=TYPE,dest=PATH", "local, tar, oci, docker, image, registry; a PATH alone is local, - tar"
+    ),
     flag("--load", "keep the image in the image store (the default)"),
     flag("--push", "push the image to the registries of its names"),
     many("--cache-from", "type=TYPE,ref=NAME", "a cache to use: registry, inline, local"),

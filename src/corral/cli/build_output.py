@@ -31,7 +31,7 @@ class TarSink:
         self._file: BinaryIO | None = None
         if path != "-":
             try:
-                self._file = open(self._part, "wb")  # noqa: SIM115 - closed by `close` and `drop`
+                self._file = open(self._part, "wb")
             except OSError as error:
                 raise Failure(f"open {path}: {(error.strerror or '').lower()}", 1) from None
 
@@ -59,7 +59,7 @@ class FolderSink:
         import tempfile
 
         self.path = path
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close` and `drop`
+        self._file = tempfile.TemporaryFile()
 
     def take(self, data: str) -> None:
         self._file.write(base64.b64decode(data))

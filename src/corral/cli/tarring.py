@@ -54,7 +54,14 @@ def _fields(name: bytes, mode: int, size: int, mtime: int, kind: bytes, link: by
     numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, 0, 0, size, mtime)
     devices = b"%07o\0%07o\0" % (os.major(device), os.minor(device))
     block = bytearray(
-        name.ljust(100, b"\0") + numbers + b" " * 8 + kind + link.ljust(100, b"\0") + b"ustar\x0000" + bytes(64) + devices
+        name.ljust(100, b"\0")
+        + numbers
+        + b" " * 8
+        + kind
+        + link.ljust(100, b"\0")
+        + b"ustar\x0000"
+        + bytes(64)
+        + devices
     ).ljust(BLOCK, b"\0")
     block[148:156] = b"%06o\0 " % sum(block)
     return bytes(block)

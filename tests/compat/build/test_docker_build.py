@@ -201,6 +201,8 @@ def test_events(engine: Instance, tmp_path: Path) -> None:
     engine.post("/build/prune")
     until = engine.get("/info").json["SystemTime"]
     lines = engine.get("/events", query={"since": start, "until": until}).body.splitlines()
-    found = [(event["Type"], event["Action"], event["Actor"]["Attributes"].get("name")) for event in map(json.loads, lines)]
+    found = [
+        (event["Type"], event["Action"], event["Actor"]["Attributes"].get("name")) for event in map(json.loads, lines)
+    ]
     assert ("image", "tag", "told:1") in found
     assert ("builder", "prune", None) in found

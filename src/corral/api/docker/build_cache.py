@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from corral.api.docker.answers import reply
-from corral.api.docker.at import number, version_of
+from corral.api.docker.at import number
 from corral.api.docker.filters import parse_filters
-from corral.api.docker.moments import shown
 from corral.errors import Unsupported
 from corral.http.message import Request, Response
+from corral.kit.clock import to_rfc3339
 
 if TYPE_CHECKING:
     from corral.api.docker.app import DockerApi
@@ -28,8 +28,8 @@ def entry(one: Usage) -> Json:
         "InUse": one.in_use,
         "Shared": one.shared,
         "Size": one.size,
-        "CreatedAt": shown(one.created),
-        "LastUsedAt": shown(one.used) if one.used else None,
+        "CreatedAt": to_rfc3339(one.created),
+        "LastUsedAt": to_rfc3339(one.used) if one.used else None,
         "UsageCount": one.count,
     }
 
