@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 from corral.build.building import Building
+from corral.build.context import Context, receive
 from corral.build.request import BuildEvent, BuildRequest
 from corral.build.usage import Pruned, Usage, prune, usage
 from corral.build.works import Works
@@ -36,6 +38,16 @@ class Builder:
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         await self._works.close()
+
+    def context(
+        self, body: AsyncIterator[bytes] | None = None, *, remote: str = "", dockerfile: str = "", filtered: bool = False
+    ) -> AbstractAsyncContextManager[Context]:
+        """The directory that a build is made from, for the while: see `receive`."""
+        works = self._works
+        name = dockerfile or "Dockerfile"
+        return receive(
+            works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered
+        )
 
     async def build(self, request: BuildRequest) -> AsyncGenerator[BuildEvent, None]:
         """What happens, as it happens; `Built` is last. Closing it cancels the build.

@@ -51,22 +51,25 @@ def _silent(url: str, now: int, total: int) -> None:
 @contextlib.asynccontextmanager
 async def receive(
     place: str, body: AsyncIterator[bytes] | None = None, *, remote: str = "", dockerfile: str = "Dockerfile",
-    fetcher: Fetcher, limits: Limits = LIMITS, report: Report = _silent,
+    fetcher: Fetcher, limits: Limits = LIMITS, report: Report = _silent, filtered: bool = False,
 ) -> AsyncIterator[Context]:  # fmt: skip
     """The context of one build. `remote` counts where it is set; without both it is an empty directory.
+    `filtered`: who sent it has left out what is to be ignored.
 
     InvalidInput for a damaged or hostile archive, NotFound, RemoteFailed, Unsupported (git, zstd), NoSpace.
     """
     scratch = await asyncio.to_thread(make_scratch, place)
     try:
-        yield await _receive(scratch, body, remote, dockerfile, fetcher, limits, report)
+        received = await _receive(scratch, body, remote, fetcher, limits, report)
+        if not filtered and received.dockerfile_text is None:
+            received = await asyncio.to_thread(ignore, received.path, dockerfile)
+        yield received
     finally:
         await asyncio.shield(in_thread("remove", lambda: remove_tree(scratch)))
 
 
 async def _receive(
-    scratch: str, body: AsyncIterator[bytes] | None, remote: str, dockerfile: str, fetcher: Fetcher, limits: Limits,
-    report: Report,
+    scratch: str, body: AsyncIterator[bytes] | None, remote: str, fetcher: Fetcher, limits: Limits, report: Report
 ) -> Context:  # fmt: skip
     if remote:
         path, text = await _remote(remote, scratch, fetcher, limits, report)
@@ -74,9 +77,7 @@ async def _receive(
         path, text = _directory(scratch), None
         if body is not None:
             await consume(body, lambda chunks: _unpack(chunks, path, limits, chunks.leave), name="context")
-    if text is not None:
-        return Context(path, text)
-    return await asyncio.to_thread(ignore, path, dockerfile)
+    return Context(path, text)
 
 
 async def bring(

@@ -24,6 +24,7 @@ class Works:
         self.engine, self.records, self.caches, self.scratch = engine, records, caches, scratch
         self.images, self.sandboxes, self.clock = engine.images, engine.sandboxes, engine.parts.clock
         self.shared: Shared[Record] = Shared()
+        self.contexts = f"{engine.parts.paths.build}/contexts"
         self.fetcher = Fetcher(f"{engine.parts.paths.build}/fetched")
         self.slots = asyncio.Semaphore(AT_ONCE)
         self.held: Counter[str] = Counter()  # chain ids that running builds need

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 
 from corral.cli.fail import Failure
 
@@ -90,6 +89,8 @@ def helper_of(config: Mapping[str, Any], server: str) -> str:
 
 def run_helper(helper: str, verb: str, text: str) -> dict[str, Any]:
     """What docker-credential-HELPER answers; {} for what it does not have. Failure."""
+    import subprocess
+
     program = f"docker-credential-{helper}"
     try:
         done = subprocess.run([program, verb], input=text.encode(), capture_output=True)

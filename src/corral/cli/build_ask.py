@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from corral.cli import accounts, build_words
-from corral.cli.create_options import parse_ulimits
 from corral.cli.fail import Failure
 from corral.cli.options import FALSE
 from corral.cli.render import parse_size
@@ -49,10 +48,7 @@ def plan_request(options: Parsed, source: Source, environment: Mapping[str, str]
         "network": "" if options.text("network") in ("default", "bridge") else options.text("network"),
         "extra_hosts": options.list("add-host"),
         "resources": plan_resources(options),
-        "ulimits": [
-            {"name": one["Name"], "soft": one["Soft"], "hard": one["Hard"]}
-            for one in parse_ulimits(options.list("ulimit"))
-        ],
+        "ulimits": plan_ulimits(options.list("ulimit")),
         "shm_size": parse_size(options.text("shm-size")) if options.has("shm-size") else 0,
         "secrets": dict(build_words.secret(word, environment) for word in options.list("secret")),
         "ssh": dict(build_words.agent(word, environment) for word in options.list("ssh")),
@@ -102,6 +98,19 @@ def plan_resources(options: Parsed) -> Json:
         if options.has(name):
             found[name.replace("-", "_")] = options.text(name)
     return found
+
+
+def plan_ulimits(words: list[str]) -> list[Json]:
+    """Pure.
+
+    >>> plan_ulimits(["nofile=1024:2048"])
+    [{'name': 'nofile', 'soft': 1024, 'hard': 2048}]
+    """
+    if not words:
+        return []
+    from corral.cli.create_options import parse_ulimits
+
+    return [{"name": one["Name"], "soft": one["Soft"], "hard": one["Hard"]} for one in parse_ulimits(words)]
 
 
 def plan_outputs(options: Parsed) -> list[Json]:

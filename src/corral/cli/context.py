@@ -8,7 +8,6 @@ import sys
 from corral.cli.build_words import is_url
 from corral.cli.fail import Failure
 from corral.cli.tarring import pack
-from corral.kit.patterns import Patterns, parse_ignore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,6 +104,8 @@ def read_ignore(folder: str, file: str) -> list[str]:
     for path in (*own, os.path.join(folder, ".dockerignore")):
         try:
             with open(path, encoding="utf-8", errors="replace") as opened:
+                from corral.kit.patterns import parse_ignore
+
                 return parse_ignore(opened.read())
         except FileNotFoundError:
             continue
@@ -117,6 +118,8 @@ def packed(folder: str, ignore: list[str]) -> Iterator[bytes]:
     """The directory as a tar. A directory that is left out is not even read, unless an exception reaches into it."""
     if not ignore:
         return pack(folder)
+    from corral.kit.patterns import Patterns
+
     patterns = Patterns(ignore)
 
     def skip(name: str, above: Any) -> tuple[bool, bool, Any]:

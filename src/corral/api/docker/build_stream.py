@@ -11,6 +11,7 @@ from typing import Final
 
 from corral.api.docker.answers import message
 from corral.api.docker.progress import note_message
+from corral.api.docker.references import familiar
 from corral.build.request import (
     BuildEvent,
     BuildFailed,
@@ -148,5 +149,5 @@ def finale(event: Built) -> list[bytes]:
     return [
         message(aux={"ID": event.image}),
         stream(f"Successfully built {short(event.image)}\n"),
-        *(stream(f"Successfully tagged {name}\n") for name in event.names),
+        *(stream(f"Successfully tagged {familiar(name)}\n") for name in event.names),
     ]

