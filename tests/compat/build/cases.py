@@ -86,7 +86,8 @@ INSTRUCTIONS = (
                                  "StartPeriod": 1_000_000_000, "Retries": 4}}, peers=DOCKERD),
     Case("healthcheck none", "FROM busybox\nHEALTHCHECK NONE\n", config={"Healthcheck": {"Test": ["NONE"]}},
          peers=DOCKERD),
-    Case("shell", 'FROM busybox\nSHELL ["/bin/sh", "-ec"]\nRUN echo $0 > /x\nCMD x\n', tree={"/x": "0644 0:0 /bin/sh\n"},
+    Case("shell", 'FROM busybox\nSHELL ["/bin/sh", "-ec"]\nRUN echo $0 > /x\nCMD x\n',
+         tree={"/x": "0644 0:0 /bin/sh\n"},
          config={"Shell": ["/bin/sh", "-ec"], "Cmd": ["/bin/sh", "-ec", "x"]}, peers=DOCKERD),
     Case("what run deletes", "FROM busybox AS a\nRUN mkdir /d && touch /d/x /d/y\nFROM a\nRUN rm /d/x\nRUN rm -r /d && "
          "mkdir /d\n", tree={"/d": "0755 0:0 -", "/d/x": None, "/d/y": None}, peers=BUILDAH),
@@ -126,7 +127,8 @@ FLAGS = (
          tree={"/x": "0644 0:0 1\n"}),
     Case("size of shm", "FROM busybox\nRUN df -k /dev/shm | tail -1 | awk '{print $2}' > /x\n",
          args=("--shm-size", "8m"), tree={"/x": "0644 0:0 8192\n"}),
-    Case("ulimit", "FROM busybox\nRUN ulimit -n > /x\n", args=("--ulimit", "nofile=99:99"), tree={"/x": "0644 0:0 99\n"}),
+    Case("ulimit", "FROM busybox\nRUN ulimit -n > /x\n", args=("--ulimit", "nofile=99:99"),
+         tree={"/x": "0644 0:0 99\n"}),
     Case("memory", "FROM busybox\nRUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max "
          "2> /dev/null > /x; true\n", args=("--memory", "64m"), tree={"/x": "0644 0:0 67108864\n"}, peers=NONE),
     Case("stdin is the dockerfile", "", args=("-f", "-"), files={"a": "1", "STDIN": "FROM scratch\nCOPY a /\n"},

@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +68,45 @@ def check(engine: Endpoint, case: Case, image: str) -> None:
         assert config.get(name) == value, f"{case.name}: {name}"
 
 
-def buildah(folder: Path, *words: str, check: bool = True, cwd: Path | None = None) -> str:
+class Buildah:
     """buildah with a store of its own."""
-    store = ["--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "overlay"]
-    done = subprocess.run(["buildah", *store, *words], capture_output=True, text=True, timeout=120, cwd=cwd)
-    assert done.returncode == 0 or not check, f"buildah {' '.join(words)}: {done.stdout}{done.stderr}"
-    return done.stdout
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._store = ["--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "overlay"]
+
+    def __enter__(self) -> Buildah:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run("rm", "--all", check=False)
+        self.run("rmi", "--all", "--force", check=False)
+        for mount in (self.folder / "root/overlay", self.folder / "root"):
+            subprocess.run(["umount", "-l", str(mount)], capture_output=True)
+
+    def run(self, *words: str, check: bool = True, cwd: Path | None = None) -> str:
+        done = subprocess.run(
+            ["buildah", *self._store, *words], capture_output=True, text=True, timeout=120, cwd=cwd, input=""
+        )
+        assert done.returncode == 0 or not check, f"buildah {' '.join(words)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def load(self, engine: Endpoint, image: str) -> None:
+        """An image of ours under the same name."""
+        archive = self.folder / "image.tar"
+        archive.write_bytes(engine.get(f"/images/{image}/get").body)
+        id = self.run("pull", f"docker-archive:{archive}").strip().splitlines()[-1]
+        self.run("tag", id, image, f"docker.io/library/{image}")
+
+    @contextmanager
+    def mounted(self, image: str) -> Iterator[bytes]:
+        """The tar of an image's files."""
+        container = self.run("from", image).strip()
+        try:
+            root = self.run("mount", container).strip()
+            yield subprocess.run(["tar", "-C", root, "-c", "."], capture_output=True, check=True).stdout
+        finally:
+            self.run("rm", container)
 
 
 def messages(body: bytes) -> list[Any]:

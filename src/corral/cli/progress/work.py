@@ -84,12 +84,11 @@ class Watch:
         if kind == "Started":
             if event.get("step") and not event["name"].startswith("["):
                 return None  # a step that only changes the configuration
-            work = Work(len(self.all) + 1, event["name"], now)
-            self.all[event["vertex"]] = work
-            return work
-        work = self.all.get(event.get("vertex", 0))
-        if work is None:
+            self.all[event["vertex"]] = Work(len(self.all) + 1, event["name"], now)
+            return self.all[event["vertex"]]
+        if event["vertex"] not in self.all:
             return None
+        work = self.all[event["vertex"]]
         work.fresh = []
         if kind == "Printed":
             self._log(work, work.lines[event.get("stream", 1)].feed(base64.b64decode(event["data"])), now)
