@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from corral.errors import InvalidInput
-from corral.model.container import Struct
 
 _SCHEMES = ("http", "https", "ssh", "git")
 _SCP = re.compile(r"([a-zA-Z0-9-_]+@[a-zA-Z0-9-.]+:[^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
@@ -15,7 +15,8 @@ _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 
 
-class GitRef(Struct, frozen=True):
+@dataclass(frozen=True)
+class GitRef:
     """`remote` is what git is given. `keep_git_dir` and `submodules` are None where the URL does not say."""
 
     remote: str

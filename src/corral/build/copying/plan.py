@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -12,12 +13,12 @@ from corral.build.copying.giturl import GitRef, parse_git_ref
 from corral.build.copying.match import clean_path, has_wildcards
 from corral.build.ops import CopyOp
 from corral.errors import InvalidInput
-from corral.model.container import Struct
 
 _UNNAMED = "__unnamed__"
 
 
-class Piece(Struct, frozen=True):
+@dataclass(frozen=True)
+class Piece:
     """One source of an op.
 
     local: `path` of the origin, absolute and clean, maybe with wildcards. With --parents `path` is the directory that
@@ -108,7 +109,8 @@ def _check_checksum(op: CopyOp, pieces: Sequence[Piece]) -> None:
         raise InvalidInput("checksum requires HTTP(S) or Git sources")
 
 
-class Place(Struct, frozen=True):
+@dataclass(frozen=True)
+class Place:
     """Where a thing goes: `path`, and the directory that must be there, or is made, before."""
 
     path: str
