@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from corral.build.request import BuildRequest
 from corral.engine.engine import Engine
@@ -47,20 +47,15 @@ def find_credentials(credentials: dict[str, Credentials], domain: str) -> Creden
     return ANYBODY
 
 
-async def find_image(
-    engine: Engine, ref: str, request: BuildRequest, platform: str, hear: Callable[[Note], None]
-) -> Image:
+async def find_image(engine: Engine, ref: str, request: BuildRequest, hear: Callable[[Note], None]) -> Image:
     """The image that `ref` names, pulled if it is not here or the request says so. Hold its layers at once.
 
     NotFound, Unsupported and all that a pull raises.
     """
-    wanted = platform or request.platform
-    own = check_platform(wanted)
+    wanted, own = request.platform, check_platform(request.platform)
     local = None
-    try:
+    with suppress(NotFound):
         local = engine.images.get(ref)
-    except NotFound:
-        pass
     fits = local is not None and platform_of(local).architecture == own.architecture
     if local is not None and (as_id(ref) or (fits and not request.pull)):
         return local

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 from msgspec import field
 from msgspec.structs import replace
 
-from corral.build import stages as frontend
+from corral.build import frontend
 from corral.build.bases import check_platform, find_image
+from corral.build.dockerfile.evaluate import StageSteps
 from corral.build.events import Telling
-from corral.build.ops import Span, Step
+from corral.build.excerpt import excerpt
+from corral.build.frontend import Ready, Source
+from corral.build.ops import CopyOp, Span, Step
 from corral.build.origins import Origin
-from corral.build.outputs import give
-from corral.build.request import BuildFailed, BuildRequest, Built, Warned
+from corral.build.outputs import check_output, give
+from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
 from corral.build.result import Done, plan_image
-from corral.build.stages import Plan, Stage
 from corral.build.steps import Steps
 from corral.build.works import Works
 from corral.errors import CorralError, InvalidInput, Unsupported
@@ -29,10 +31,9 @@ from corral.model.image import Image, ImageConfig
 
 
 class StageDone(Struct):
-    """A stage at its end: what it began with, its configuration, the top of its layers, and its steps."""
+    """A stage at its end: the image at its very bottom, the top of its layers, and its steps."""
 
     chain: str
-    config: ImageConfig
     base: Image | None = None
     steps: list[Done] = field(default_factory=list)
 
@@ -45,110 +46,120 @@ class Building:
         self._images = works.images
         self.telling = Telling()
         self._held = AsyncExitStack()
+        self._source = Source("Dockerfile", "")
         self._stages: dict[int, asyncio.Task[StageDone]] = {}
-        self._found: dict[tuple[str, str], asyncio.Task[Image]] = {}
-        self._latest = frontend.source_date_epoch(request)
-        self._steps = Steps(works, request, self._origin, self._latest)
+        self._found: dict[str, asyncio.Task[Image]] = {}
         self._platform = check_platform(request.platform)
+        for output in request.outputs:
+            check_output(output, request)
 
     async def run(self) -> None:
         """To its end. BuildFailed, and other CorralErrors."""
         async with self._held:
-            with self.telling.vertex("[internal] load build definition from Dockerfile"):
-                self._plan = plan = await asyncio.to_thread(frontend.plan, self._request)
-            for warning in plan.warnings:
-                self.telling.say(Warned(warning))
-            if self._request.check_only:
-                return
-            for stage in plan.stages:
-                self._stages[stage.number] = asyncio.create_task(self._stage(plan, stage), name=f"stage {stage.name}")
             try:
-                await _all(list(self._stages.values()))
+                await self._run()
+            except BuildFailed as error:
+                if error.span is not None and not error.excerpt:
+                    error.excerpt = excerpt(self._source.name, self._source.text, error.span)
+                raise
             finally:
                 await _cancel([*self._stages.values(), *self._found.values()])
-            await self._finish(self._stages[plan.target].result())
 
-    async def _finish(self, done: StageDone) -> None:
+    async def _run(self) -> None:
         request = self._request
+        with self.telling.vertex("[internal] load build definition from Dockerfile"):
+            self._source = await asyncio.to_thread(frontend.read, request)
+            plan = frontend.plan(self._source, request)
+        ready = await self._evaluate(plan)
+        for warning in ready.warnings:
+            text = excerpt(self._source.name, self._source.text, warning.span)
+            self.telling.say(Warned(replace(warning, text=text)))
+        if request.check_only:
+            return
+        latest = request.source_date_epoch if plan.epoch is None else plan.epoch
+        self._steps = Steps(self._works, request, self._origin, self._hold, latest)
+        for number, stage in ready.stages.items():
+            self._stages[number] = asyncio.create_task(self._stage(ready, stage), name=f"stage {number}")
+        await _all(list(self._stages.values()))
+        await self._finish(self._stages[plan.target].result(), ready.stages[plan.target].state.config, latest)
+
+    async def _evaluate(self, plan: frontend.Plan) -> Ready:
+        """Fetches the images that stages stand on, and gives all steps."""
+        images: dict[str, Image] = {}
+        while True:
+            ready = frontend.evaluate(plan, images)
+            if not ready.missing:
+                return ready
+            spans = {stage.base: stage.span for stage in plan.stages}
+            found = await _all(
+                [asyncio.ensure_future(self._placed(spans[origin], self._image, origin)) for origin in ready.missing]
+            )
+            images.update(zip(ready.missing, found, strict=True))
+
+    async def _finish(self, done: StageDone, config: ImageConfig, latest: int | None) -> None:
         image = plan_image(
             done.base,
             self._platform,
-            done.config,
+            config,
             done.steps,
-            labels=request.labels,
+            labels=self._request.labels,
             now=self._works.clock.now(),
-            epoch=None if self._latest is None else self._latest * 10**9,
+            epoch=None if latest is None else latest * 10**9,
         )
         built = Built("")
-        for output in request.outputs or [frontend.IMAGE]:
-            built = await give(self._works, request, output, image, done.chain, self.telling) or built
+        for output in self._request.outputs or [Output("image")]:
+            built = await give(self._works, self._request, output, image, done.chain, self.telling) or built
         self.telling.say(built)
 
     # Stages.
 
-    async def _stage(self, plan: Plan, stage: Stage) -> StageDone:
-        done = await self._begin(stage)
-        evaluated = await asyncio.to_thread(frontend.evaluate, plan, stage, done.config)
-        for warning in evaluated.warnings:
-            self.telling.say(Warned(warning))
-        done.config = evaluated.config
-        cached = not (self._request.no_cache or stage.name in self._request.no_cache_stages)
-        for number, step in enumerate(evaluated.steps):
-            await self._step(plan, stage, step, done, cached, stage.first + number + 1)
+    async def _stage(self, ready: Ready, stage: StageSteps) -> StageDone:
+        number = stage.stage.number
+        label = _label(ready, ready.first[number], f"FROM {stage.stage.text.partition(' ')[2]}")
+        done: StageDone = await self._placed(stage.stage.span, self._begin, stage, label)
+        cached = not (self._request.no_cache or stage.stage.shown in self._request.no_cache_stages)
+        for place, step in enumerate(stage.steps, ready.first[number] + 1):
+            await self._placed(step.span, self._step, step, done, cached, _label(ready, place, step.text))
         return done
 
-    async def _begin(self, stage: Stage) -> StageDone:
+    async def _begin(self, stage: StageSteps, label: str) -> StageDone:
         """What the stage stands on."""
-        kind, _, name = stage.base.partition(":")
-        label = frontend.step_label(self._plan, stage.first, f"FROM {stage.base_text}")
-        try:
-            if kind == "stage":
-                with self.telling.vertex(f"FROM {stage.base_text}", label) as vertex:
-                    below = await asyncio.shield(self._stages[int(name)])
-                    vertex.cached = True
-                return replace(below, steps=list(below.steps))
+        kind, _, name = stage.stage.base.partition(":")
+        shown = f"FROM {name if kind == 'image' else stage.stage.text.split()[1]}"
+        if kind == "context":
+            op = CopyOp(["/"], "/", stage.stage.base)
+            done = StageDone("")
+            step = Step(shown, shown, stage.stage.span, ImageConfig(), op, number=stage.number)
+            await self._step(step, done, True, label)
+            return done
+        with self.telling.vertex(f"[{stage.number}] {shown}" if stage.number else shown, label) as vertex:
             if kind == "image":
-                image = await self._image(name, stage.platform, label, stage)
-                return StageDone(top(image), image.config, image)
-            if kind == "context":
-                return await self._begin_with_context(name, stage, label)
-        except CorralError as error:
-            raise self._place(error, stage.span) from error
-        with self.telling.vertex("FROM scratch", label) as vertex:
-            vertex.cached = True
-        return StageDone("", ImageConfig())
+                image = await self._image(stage.stage.base)
+                vertex.image = image.id
+                return StageDone(top(image), image)
+            if kind == "stage":
+                below = await asyncio.shield(self._stages[int(name)])
+                return replace(below, steps=list(below.steps))
+        return StageDone("")
 
-    async def _begin_with_context(self, name: str, stage: Stage, label: str) -> StageDone:
-        where = self._request.contexts.get(name, "")
-        if where.startswith("docker-image://"):
-            image = await self._image(where.removeprefix("docker-image://"), stage.platform, label, stage)
-            return StageDone(top(image), image.config, image)
-        done = StageDone("", ImageConfig())
-        step = frontend.copy_of_context(name, stage)
-        await self._step(self._plan, stage, step, done, True, stage.first)
-        return done
+    async def _step(self, step: Step, done: StageDone, cached: bool, label: str) -> None:
+        with self.telling.vertex(f"[{step.number}] {step.text}" if step.number else step.text, label) as vertex:
+            if step.op is None:
+                done.steps.append(Done(step))
+                return
+            record = await self._steps.do(step, done.chain, vertex, cached=cached)
+            done.steps.append(Done(step, record.diff, record.created))
+            done.chain = record.chain
 
-    async def _step(self, plan: Plan, stage: Stage, step: Step, done: StageDone, cached: bool, number: int) -> None:
-        name = f"[{step.number}] {step.text}" if step.number else step.text
+    async def _placed(self, span: Span, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        """Does it; a failure is said to be of these lines, unless it knows better."""
         try:
-            with self.telling.vertex(name, frontend.step_label(plan, number, step.text)) as vertex:
-                done.config = step.config
-                if step.op is None:
-                    done.steps.append(Done(step))
-                    return
-                record = await self._steps.do(step, done.chain, vertex, cached=cached)
-                self._hold(record.chain)
-                done.steps.append(Done(step, record.diff, record.created))
-                done.chain = record.chain
+            return await work(*args)
         except CorralError as error:
-            raise self._place(error, step.span) from error
-
-    def _place(self, error: CorralError, span: Span) -> BuildFailed:
-        """The failure with its lines, unless it has them."""
-        if isinstance(error, BuildFailed) and error.span is not None:
-            return error
-        code = error.exit_code if isinstance(error, BuildFailed) else 0
-        return BuildFailed(error.message, span=span, excerpt=frontend.excerpt(self._plan, span), exit_code=code)
+            if isinstance(error, BuildFailed):
+                error.span = error.span or span
+                raise
+            raise BuildFailed(error.message, span=span) from error
 
     # Where files come from.
 
@@ -161,33 +172,30 @@ class Building:
         if kind == "stage":
             done = await asyncio.shield(self._stages[int(name)])
             return self._layers(f"stage-{name}", done.chain)
-        where = self._request.contexts.get(name, "") if kind == "context" else ""
-        if kind == "image" or where.startswith("docker-image://"):
-            ref = name if kind == "image" else where.removeprefix("docker-image://")
-            image = await self._image(ref, "", "", None)
-            return self._layers(ref, top(image))
+        if kind == "image":
+            return self._layers(name, top(await self._image(origin)))
+        if kind == "scratch":
+            return self._layers("scratch", "")
+        where = self._request.contexts.get(name, "")
         if not os.path.isdir(where):
-            raise Unsupported(
-                f"named context {name}: {where or 'nothing of that name'} is neither a directory nor docker-image://"
-            )
+            what = f"{where} is neither a directory nor docker-image://…" if where else "there is none of this name"
+            raise Unsupported(f"named context {name}: {what}")
         return Origin(f"context {name}", (where,), owner=(0, 0))
 
     def _layers(self, name: str, chain: str) -> Origin:
         return Origin(name, tuple(self._images.layers.dirs(chain)), chain)
 
-    async def _image(self, ref: str, platform: str, label: str, stage: Stage | None) -> Image:
+    async def _image(self, origin: str) -> Image:
         """An image, looked for once; its layers are held until the build ends."""
-        task = self._found.get((ref, platform))
+        task = self._found.get(origin)
         if task is None:
-            name = f"FROM {ref}" if stage is None else f"[{stage.number_text}] FROM {ref}"
-            task = self._found[ref, platform] = asyncio.create_task(self._find(ref, platform, name, label))
+            task = self._found[origin] = asyncio.create_task(self._find(origin.partition(":")[2]), name=origin)
         return await asyncio.shield(task)
 
-    async def _find(self, ref: str, platform: str, name: str, label: str) -> Image:
-        with self.telling.vertex(name, label) as vertex:
-            image = await find_image(self._works.engine, ref, self._request, platform, vertex.moved)
+    async def _find(self, ref: str) -> Image:
+        with self.telling.vertex(f"[internal] load metadata for {ref}") as vertex:
+            image = await find_image(self._works.engine, ref, self._request, vertex.moved)
             self._hold(top(image))
-            vertex.image = image.id
         return image
 
     def _hold(self, chain: str) -> None:
@@ -201,14 +209,23 @@ class Building:
         await self._images.release(chain)
 
 
-async def _all(tasks: Sequence[asyncio.Task[StageDone]]) -> None:
-    """Returns when all are done; raises what the first that failed raised."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    for task in done:
-        task.result()
+def _label(ready: Ready, place: int, text: str) -> str:
+    """Pure: an instruction as the classic display has it."""
+    return f"Step {place + 1}/{ready.total} : {text}"
 
 
-async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+async def _all(tasks: Sequence[asyncio.Future[Any]]) -> list[Any]:
+    """All results; the others are cancelled when one fails, and what that raised is raised."""
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        return [task.result() for task in tasks]
+    finally:
+        await _cancel(tasks)
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
     """Ends what still runs, and waits for that."""
     for task in tasks:
         task.cancel()

@@ -16,11 +16,11 @@ from corral.build.request import BuildFailed
 from corral.engine.sandbox import Sandboxes
 from corral.images.union import find, resolve
 from corral.kit.ids import new_id
+from corral.linux import mounts
 from corral.linux.streams import in_thread
 from corral.linux.tree import remove_tree
 from corral.model.container import Mount
 
-_AGENT = "/run/buildkit/ssh_agent"
 _PIPES = "/dev/pipes"
 _ENGINES = ("dev", "proc", "sys")  # mounted by the engine: what is made there stays nowhere
 
@@ -34,10 +34,10 @@ class Prepared:
     environment: list[str] = field(default_factory=list)
 
 
-def plan_places(mounts: Mapping[str, str], layers: Sequence[str]) -> dict[str, str]:
-    """The mount points that the layers lack: `mounts` are targets, each "dir" or "file". Links are followed."""
+def plan_places(targets: Mapping[str, str], layers: Sequence[str]) -> dict[str, str]:
+    """The mount points that the layers lack: `targets`, each "dir" or "file". Links are followed."""
     places: dict[str, str] = {}
-    for target, kind in mounts.items():
+    for target, kind in targets.items():
         path = resolve(layers, target)
         if path and path.partition("/")[0] not in _ENGINES and find(layers, path) is None:
             places[path] = kind
@@ -72,11 +72,11 @@ class Mounting:
         self.prepared = Prepared()
         self.targets: dict[str, str] = {}
 
-    async def prepare(self, mounts: Sequence[RunMount], files: Sequence[InlineFile]) -> Prepared:
+    async def prepare(self, wanted: Sequence[RunMount], files: Sequence[InlineFile]) -> Prepared:
         """All of them. BuildFailed for what is required and not there."""
         os.makedirs(self._scratch, mode=0o711)
         self._stack.callback(remove_tree, self._scratch)
-        for number, mount in enumerate(mounts):
+        for number, mount in enumerate(wanted):
             await getattr(self, f"_{mount.kind}")(mount, number)
         if files:
             self._files(files)
@@ -124,9 +124,19 @@ class Mounting:
         if mount.env:
             self.prepared.environment.append(f"{mount.env}={value.decode(errors='surrogateescape')}")
         if mount.target:
-            path = f"{self._scratch}/secret-{number}"
+            path = f"{self._secret_place()}/{number}"
             self._write(path, value, 0o400 if mount.mode is None else mount.mode, mount.uid, mount.gid)
             self._show(path, mount.target, read_only=True, kind="file")
+
+    def _secret_place(self) -> str:
+        """A directory in memory: a secret is never written to a disk."""
+        place = f"{self._scratch}/secrets"
+        if not os.path.isdir(place):
+            os.mkdir(place)
+            flags = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
+            mounts.mount("tmpfs", place, "tmpfs", flags, "mode=0711")
+            self._stack.callback(mounts.unmount, place, lazy=True)
+        return place
 
     async def _ssh(self, mount: RunMount, number: int) -> None:
         id = mount.id or "default"
@@ -135,12 +145,10 @@ class Mounting:
             if mount.required:
                 raise BuildFailed(f"unset ssh forward key {id}")
             return
-        socket, target = f"{self._scratch}/agent-{number}", mount.target or f"{_AGENT}.{number}"
+        socket = f"{self._scratch}/agent-{number}"
         mode = 0o600 if mount.mode is None else mount.mode
         await self._stack.enter_async_context(forwarded(agent, socket, self._owner(mount.uid, mount.gid), mode))
-        self._show(socket, target, read_only=False, kind="file")
-        if not any(entry.startswith("SSH_AUTH_SOCK=") for entry in self.prepared.environment):
-            self.prepared.environment.append(f"SSH_AUTH_SOCK={target}")
+        self._show(socket, mount.target, read_only=False, kind="file")
 
     def _files(self, files: Sequence[InlineFile]) -> None:
         folder = f"{self._scratch}/pipes"

@@ -48,6 +48,7 @@ def plan_image(
     history = [
         HistoryEntry(epoch if epoch is not None else time, one.step.created_by, one.step.author, COMMENT, not one.diff)
         for one, time in zip(steps, times, strict=True)
+        if one.step.created_by
     ]
     authors = [base.author if base else "", *(one.step.author for one in steps)]
     created = times[-1] if times else (base.created if base else now)

@@ -32,10 +32,10 @@ def plan_sandbox(op: RunOp, request: BuildRequest, prepared: Prepared) -> Contai
     return ContainerSpec(
         "",
         command=op.argv,
-        env=[*op.environment, *prepared.environment],
+        env=[*op.environment, *op.proxies, *prepared.environment],
         user=op.user,
         workdir=op.workdir,
-        hostname="" if mode == "host" or mode.startswith("container:") else HOSTNAME,
+        hostname="" if mode == "host" or mode.startswith("container:") else op.hostname or HOSTNAME,
         security=Security(privileged=op.insecure),
         resources=request.resources,
         ulimits=request.ulimits,

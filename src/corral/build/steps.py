@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from corral.build.cache import copy_key, make_key, run_key, workdir_key
 from corral.build.copying import Fetched, Hashes, Source, carry_out, digest, links
 from corral.build.copying.owner import find_owner
@@ -32,13 +34,18 @@ Work = Callable[[Draft, Hear], Awaitable[None]]  # makes the next layer of a dra
 
 
 class Steps:
-    """Those of one build. `origin` finds where files come from; `latest` (seconds) is what their times are clamped
-    to."""
+    """Those of one build. `origin` finds where files come from, `hold` keeps layers until the build ends; `latest`
+    (seconds) is what times are clamped to."""
 
     def __init__(
-        self, works: Works, request: BuildRequest, origin: Callable[[str], Awaitable[Origin]], latest: int | None
+        self,
+        works: Works,
+        request: BuildRequest,
+        origin: Callable[[str], Awaitable[Origin]],
+        hold: Callable[[str], None],
+        latest: int | None,
     ) -> None:
-        self._works, self._request, self._origin, self._latest = works, request, origin, latest
+        self._works, self._request, self._origin, self._hold, self._latest = works, request, origin, hold, latest
         self._around = surroundings(request)
         self._hashes = Hashes()
 
@@ -46,13 +53,12 @@ class Steps:
         """The record of what `step` comes to on the layers up to `below`, which the caller holds. `cached`: an
         earlier result is welcome.
 
-        The record's layers are there; the caller holds them before it waits for anything. BuildFailed, and what the
-        engine raises.
+        The record's layers are held. BuildFailed, and what the engine raises.
         """
         op = step.op
         if isinstance(op, RunOp):
             files = {m.target: await self._mounted(m.origin, m.source) for m in op.mounts if _reads(m.kind, m.origin)}
-            key = run_key(below, op, step.config.env, files, self._around, self._latest)
+            key = run_key(below, op, files, self._around, self._latest)
             return await self._result(key, step, below, vertex, cached, lambda d, hear: self._run(op, d, hear))
         if isinstance(op, CopyOp):
             return await self._copy(op, step, below, vertex, cached)
@@ -60,13 +66,12 @@ class Steps:
         key = workdir_key(below, op, self._latest)
         return await self._result(key, step, below, vertex, cached, lambda d, _: self._workdir(op, d))
 
-    async def _result(
-        self, key: str, step: Step, below: str, vertex: Vertex, cached: bool, work: Work, base: str | None = None
-    ) -> Record:
+    async def _result(self, key: str, step: Step, below: str, vertex: Vertex, cached: bool, work: Work) -> Record:
         found = self._works.records.find(key) if cached else None
         if found is not None:
             self._works.records.touch(found, self._works.clock.now())
             vertex.cached = True
+            self._hold(found.chain)
             return found
 
         async def make(hear: Hear) -> Record:
@@ -79,7 +84,9 @@ class Steps:
                 self._works.records.add(record)
                 return record
 
-        return await self._works.shared.do(key if cached else (key, id(self)), make, vertex.print)
+        made = await self._works.shared.do(key if cached else (key, id(self)), make, vertex.print)
+        self._hold(made.chain)  # its record holds it still: it is being written
+        return made
 
     # What the files are that a step reads.
 
@@ -126,14 +133,22 @@ class Steps:
                 os.mkdir(scratch)
                 stack.push_async_callback(asyncio.to_thread, remove_tree, scratch)
                 fetched = await self._works.fetcher.fetch(op, scratch)
-            key = copy_key(below, op, await self._digest(op, fetched), self._latest)
-            return await self._result(key, step, below, vertex, cached, lambda d, _: self._carry(op, fetched, d))
+            key = copy_key("" if links(op) else below, await self._digest(op, fetched), self._latest)
+            work: Work = lambda draft, _: self._carry(op, fetched, draft)  # noqa: E731
+            if not links(op):
+                return await self._result(key, step, below, vertex, cached, work)
+            alone = await self._result(key, step, "", vertex, cached, work)
+        async with self._works.images.draft() as draft:
+            draft.hold_all(below)
+            await self._works.images.graft(alone.chain, draft)
+            self._hold(draft.top)
+            return replace(alone, chain=draft.top)
 
     async def _carry(self, op: CopyOp, fetched: Mapping[str, Fetched], draft: Draft) -> None:
         origin, works = await self._origin(op.origin), self._works
         async with (
             opened(works.sandboxes, origin) as root,
-            works.sandboxes.open("" if links(op) else draft.top) as box,
+            works.sandboxes.open(draft.top) as box,
         ):
             source = Source(root, origin.owner, origin.name)
             if links(op):

@@ -11,6 +11,7 @@ from corral.build.copying import Fetcher
 from corral.build.records import Record, Records
 from corral.build.shared import Shared
 from corral.engine.engine import Engine
+from corral.linux.mounts import unmount_under
 from corral.linux.streams import in_thread
 from corral.linux.tree import remove_tree
 
@@ -35,6 +36,7 @@ class Works:
         root, scratch = engine.parts.paths.build, f"{engine.config.run}/b"
         caches = CacheDirs(f"{root}/caches", engine.parts.clock)
         await in_thread("sweep caches", caches.sweep)
+        unmount_under(scratch)
         await in_thread("sweep builds", lambda: remove_tree(scratch))
         os.makedirs(scratch, mode=0o711)
         return cls(engine, await Records.open(engine.images, f"{root}/build.db"), caches, scratch)

@@ -15,6 +15,8 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from corral.errors import HostError, from_oserror
 from corral.images import scaffold
 from corral.images.digests import Hasher
@@ -25,7 +27,7 @@ from corral.linux.archive import Entry, Limits, UnpackOptions, extract
 from corral.linux.compression import decompressed
 from corral.linux.pack import is_opaque
 from corral.linux.streams import ReadAhead
-from corral.linux.tree import remove_tree
+from corral.linux.tree import link_tree, remove_tree
 from corral.model.container import Struct
 
 NO_LAYERS = "none"  # the place of containers whose image has no layers
@@ -218,6 +220,23 @@ class Layers:
             remove_tree(place)
             raise
         return Layer("", hasher.digest(), name, "", size, hasher.size, is_opaque(f"{place}/diff"))
+
+    def graft(self, layer: Layer) -> Layer:
+        """The same layer once more, to lie on others; `chain` and `parent` are still empty. Its files are hard links,
+        so it takes next to no disk. Blocking. On an error nothing is left behind."""
+        name = os.urandom(5).hex()
+        old, place = f"{self._root}/{layer.place}", f"{self._root}/{name}"
+        try:
+            os.mkdir(place)
+            for part in os.listdir(old):
+                if part in ("diff", "spare"):
+                    link_tree(f"{old}/{part}", f"{place}/{part}")
+                elif part in ("recipe", "moves"):
+                    os.link(f"{old}/{part}", f"{place}/{part}")
+        except OSError as error:
+            remove_tree(place)
+            raise from_oserror(f"make a layer of {old}", error) from error
+        return replace(layer, chain="", parent="", place=name)
 
     def remove(self, layers: Iterable[Layer]) -> None:
         """Deletes the files of layers. Blocking."""

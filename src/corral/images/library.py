@@ -20,7 +20,7 @@ from corral.images import load as loading
 from corral.images.catalog import Catalog, Name
 from corral.images.changes import changes, size_of_tree
 from corral.images.content import Content
-from corral.images.digests import chain_ids
+from corral.images.digests import chain_ids, next_chain
 from corral.images.draft import Draft
 from corral.images.layers import Layer, Layers
 from corral.images.load import Loaded, LoadEvent
@@ -421,6 +421,12 @@ class Images:
         layer = await loading.finished(in_thread("adopt", lambda: self.layers.adopt(upper, below, latest)), self)
         draft.add_next(layer)
         return layer.diff
+
+    async def graft(self, chain: str, draft: Draft) -> None:
+        """The layer `chain`, which the caller holds, becomes the next one of `draft` too, whatever it stood on."""
+        layer = self.layers.stack(chain)[-1]
+        if not draft.hold(next_chain(draft.top, layer.diff)):
+            draft.add_next(await loading.finished(in_thread("graft", lambda: self.layers.graft(layer)), self))
 
     def prepared(self) -> builtins.list[str]:
         """The containers that have a writable layer."""
