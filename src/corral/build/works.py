@@ -7,6 +7,7 @@ import os
 from collections import Counter
 
 from corral.build.caches import CacheDirs
+from corral.build.context import sweep
 from corral.build.copying import Fetcher
 from corral.build.records import Record, Records
 from corral.build.shared import Shared
@@ -25,6 +26,7 @@ class Works:
         self.engine, self.records, self.caches, self.scratch = engine, records, caches, scratch
         self.images, self.sandboxes, self.clock = engine.images, engine.sandboxes, engine.parts.clock
         self.shared: Shared[Record] = Shared()
+        self.contexts = f"{engine.parts.paths.build}/contexts"
         self.fetcher = Fetcher(f"{engine.parts.paths.build}/fetched")
         self.slots = asyncio.Semaphore(AT_ONCE)
         self.held: Counter[str] = Counter()  # chain ids that running builds need
@@ -35,6 +37,7 @@ class Works:
         root, scratch = engine.parts.paths.build, f"{engine.config.run}/b"
         caches = CacheDirs(f"{root}/caches", engine.parts.clock)
         await in_thread("sweep caches", caches.sweep)
+        await in_thread("sweep contexts", lambda: sweep(f"{root}/contexts"))
         unmount_under(scratch)
         await in_thread("sweep builds", lambda: remove_tree(scratch))
         os.makedirs(scratch, mode=0o711)
