@@ -15,6 +15,7 @@ from corral.build.globpath import compile_pattern, literal_start
 from corral.errors import InvalidInput
 
 IGNORE_FILE = ".dockerignore"
+_EVERYTHING = ("*", "**", "**/*")
 
 
 def parse_ignore(text: str) -> list[str]:
@@ -65,6 +66,7 @@ class Ignore:
     def __init__(self, patterns: Iterable[str]) -> None:
         signed = list(_signed(patterns))
         self.exceptions = [pattern for keeps, pattern in signed if keeps]
+        self.everything = any(pattern in _EVERYTHING for keeps, pattern in signed if not keeps)
         groups = itertools.groupby(signed, key=lambda one: one[0])
         self._groups = [(keeps, _Group([p for _, p in some])) for keeps, some in groups][::-1]
 

@@ -7,7 +7,7 @@ import re
 from corral.build.dockerfile.instructions import Copy
 from corral.build.dockerfile.origins import copy_origin, stage_number
 from corral.build.dockerfile.sources import source_kind
-from corral.build.dockerfile.texts import join, quote
+from corral.build.dockerfile.texts import clean, join, quote
 from corral.build.dockerfile.turn import Evaluated, Turn
 from corral.build.ops import CopyOp, InlineFile
 from corral.build.request import BuildFailed
@@ -21,6 +21,8 @@ def copy(turn: Turn, found: Copy) -> Evaluated:
     target = turn.expand(found.target)
     files = [InlineFile(h.name, turn.expand_content(h.text) if h.expand else h.text) for h in found.heredocs]
     shown = turn.shown()
+    if not found.origin:
+        _lint(turn, "Add" if found.add else "Copy", sources)
     _check_chmod(chmod)
     _check_checksum(checksum, sources)
     if not found.add:
@@ -41,6 +43,19 @@ def copy(turn: Turn, found: Copy) -> Evaluated:
         unpack=found.unpack,
     )
     return turn.done(_history(op, target), op, shown)
+
+
+def _lint(turn: Turn, verb: str, sources: list[str]) -> None:
+    """Copies that .dockerignore lets find nothing. With exceptions in it, that is not known beforehand."""
+    ignore = turn.plan.ignore
+    if ignore is None or ignore.exceptions:
+        return
+    for source in sources:
+        path = clean(source)
+        if source_kind(source) != "path" or (path in (".", "/") and not ignore.everything):
+            continue
+        if ignore.ignores(path):
+            turn.warn("CopyIgnoredFile", verb, quote(path))
 
 
 def _origin(turn: Turn, found: Copy) -> str:

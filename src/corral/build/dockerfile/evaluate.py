@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec import field
 from msgspec.structs import replace
 
 from corral.build.dockerfile import instructions as kinds
@@ -23,14 +24,17 @@ from corral.build.dockerfile.copy import copy
 from corral.build.dockerfile.expose import expose
 from corral.build.dockerfile.graph import reachable
 from corral.build.dockerfile.instructions import Instruction
-from corral.build.dockerfile.lint import violation
+from corral.build.dockerfile.lint import violation, warn
 from corral.build.dockerfile.origins import SCRATCH, stage_number
 from corral.build.dockerfile.parse import parse_trigger
-from corral.build.dockerfile.plan import Plan, Stage, instruction_origins, steps
+from corral.build.dockerfile.plan import Plan
 from corral.build.dockerfile.run import run
+from corral.build.dockerfile.stages import Stage, count_steps, fetches_base, instruction_origins
+from corral.build.dockerfile.texts import quote
 from corral.build.dockerfile.turn import Evaluated, StageState, Turn, numbered
 from corral.build.ops import Step, Warning
 from corral.build.request import BuildFailed
+from corral.images.platforms import Platform
 from corral.model.container import Struct
 from corral.model.image import ImageConfig
 
@@ -42,6 +46,7 @@ class Base(Struct):
 
     config: ImageConfig | None = None
     author: str = ""
+    platform: Platform | None = None
 
 
 class Begun(Struct):
@@ -68,7 +73,6 @@ def begin(plan: Plan, stage: Stage, base: Base | StageState) -> Begun:
         name, _, value = entry.partition("=")
         environment[name] = value
     origins = [origin for trigger in triggers for origin in instruction_origins(trigger, plan.names, plan.rules)]
-    counted = bool(stage.base.startswith(("image:", "context:")) and not stage.replaced)
     state = StageState(
         number=stage.number,
         shown=stage.shown,
@@ -76,8 +80,8 @@ def begin(plan: Plan, stage: Stage, base: Base | StageState) -> Begun:
         author=base.author,
         environment=environment,
         arguments={} if isinstance(base, Base) else base.arguments,
-        index=int(counted),
-        total=stage.total + steps(triggers),
+        index=int(fetches_base(stage)),
+        total=stage.total + count_steps(triggers),
         workdir=False if isinstance(base, Base) else base.workdir,
     )
     return Begun(state, [*triggers, *stage.instructions], origins)
@@ -129,13 +133,15 @@ class StageSteps(Struct):
 class Build(Struct):
     """Everything a build does. `missing` are images whose configuration must be looked up first: then ask again.
 
-    `stages` are by number, each after all it needs. `images` is what they stand on and copy from.
+    `stages` are by number, each after all it needs. `images` is what they stand on and copy from. `config` is the
+    target's, with the labels that were asked for beside the Dockerfile's.
     """
 
     stages: dict[int, StageSteps] = {}
     warnings: list[Warning] = []
     missing: list[str] = []
     images: list[str] = []
+    config: ImageConfig = field(default_factory=ImageConfig)
 
 
 def evaluate_plan(plan: Plan, bases: Mapping[str, Base]) -> Build:
@@ -152,20 +158,42 @@ def evaluate_plan(plan: Plan, bases: Mapping[str, Base]) -> Build:
     [('', 'ENV x=1'), ('2/2', 'RUN /bin/sh -c echo $x # buildkit')]
     """
     found = Build(warnings=list(plan.warnings), images=plan.images)
+    try:
+        _all_stages(plan, bases, found)
+        if plan.target in found.stages:
+            config = found.stages[plan.target].state.config
+            found.config = replace(config, labels=config.labels | plan.labels)
+        error = None if found.missing else violation(plan.check, found.warnings)
+        if error:
+            raise error
+    except BuildFailed as error:
+        error.warnings = found.warnings
+        raise
+    return found
+
+
+def _all_stages(plan: Plan, bases: Mapping[str, Base], found: Build) -> None:
     todo = list(plan.needed)
     while todo:
         stage = plan.stages[todo.pop(0)]
         base = _base(stage, bases, found)
         if base is None:
             continue
+        found.warnings += _lint_platform(plan, stage, base)
         begun = begin(plan, stage, base)
         found.stages[stage.number] = _all_steps(plan, stage, begun, found.warnings)
         for origin in begun.origins:
             _need(plan, origin, found, todo)
     found.stages = dict(sorted(found.stages.items()))
-    if not found.missing and (error := violation(plan.check, found.warnings)):
-        raise error
-    return found
+
+
+def _lint_platform(plan: Plan, stage: Stage, base: Base | StageState) -> list[Warning]:
+    has = base.platform if isinstance(base, Base) else None
+    wanted = stage.platform or plan.platform
+    if has is None or has[:2] == wanted[:2]:
+        return []
+    name = stage.base.removeprefix("image:")
+    return warn(plan.check, "InvalidBaseImagePlatform", stage.span, name, quote(str(has)), quote(str(wanted)))
 
 
 def _base(stage: Stage, bases: Mapping[str, Base], found: Build) -> Base | StageState | None:
@@ -185,8 +213,7 @@ def _need(plan: Plan, origin: str, found: Build, todo: list[int]) -> None:
     if number is None:
         found.images = list(dict.fromkeys([*found.images, origin]))
         return
-    links = [[n for o in (s.base, *s.origins) if (n := stage_number(o)) is not None] for s in plan.stages]
-    for more in reachable(number, links):
+    for more in reachable(number, [stage.needs for stage in plan.stages]):
         if more not in found.stages and more not in todo:
             todo.append(more)
             for name in (plan.stages[more].base, *plan.stages[more].origins):
