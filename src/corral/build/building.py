@@ -16,10 +16,12 @@ from corral.build.bases import check_platform, find_image
 from corral.build.dockerfile.evaluate import StageSteps
 from corral.build.events import Telling
 from corral.build.excerpt import excerpt
+from corral.build.exports import check_stores, export, inline_entries
 from corral.build.frontend import Ready, Source
+from corral.build.imports import Imports, Past
 from corral.build.ops import CopyOp, Span, Step
 from corral.build.origins import Origin
-from corral.build.outputs import check_output, give
+from corral.build.outputs import Result, check_output, give
 from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
 from corral.build.result import Done, plan_image
 from corral.build.steps import Steps
@@ -37,6 +39,12 @@ class StageDone(Struct):
     base: Image | None = None
     steps: list[Done] = field(default_factory=list)
 
+    def past(self) -> Past:
+        """How it came here."""
+        diffs = [*(self.base.diff_ids if self.base else []), *(one.diff for one in self.steps if one.diff)]
+        history = [entry.created_by for entry in self.base.history] if self.base else []
+        return Past(diffs, [*history, *(one.step.created_by for one in self.steps if one.step.created_by)])
+
 
 class Building:
     """One build. `run` once; what it says meanwhile goes to `telling`."""
@@ -50,8 +58,10 @@ class Building:
         self._stages: dict[int, asyncio.Task[StageDone]] = {}
         self._found: dict[str, asyncio.Task[Image]] = {}
         self._platform = check_platform(request.platform)
+        self._imports = Imports(works, request, self._warn)
         for output in request.outputs:
             check_output(output, request)
+        check_stores(request)
 
     async def run(self) -> None:
         """To its end. BuildFailed, and other CorralErrors."""
@@ -64,6 +74,7 @@ class Building:
                 raise
             finally:
                 await _cancel([*self._stages.values(), *self._found.values()])
+                await self._imports.close()
 
     async def _run(self) -> None:
         request = self._request
@@ -77,7 +88,7 @@ class Building:
         if request.check_only:
             return
         latest = request.source_date_epoch if plan.epoch is None else plan.epoch
-        self._steps = Steps(self._works, request, self._origin, self._hold, latest)
+        self._steps = Steps(self._works, request, self._origin, self._hold, self._imports, latest)
         for number, stage in ready.stages.items():
             self._stages[number] = asyncio.create_task(self._stage(ready, stage), name=f"stage {number}")
         await _all(list(self._stages.values()))
@@ -106,10 +117,22 @@ class Building:
             now=self._works.clock.now(),
             epoch=None if latest is None else latest * 10**9,
         )
+        inline = any(store.kind == "inline" for store in self._request.cache_to)
+        entries = inline_entries(done.steps, len(done.base.diff_ids) if done.base else 0) if inline else None
         built = Built("")
         for output in self._request.outputs or [Output("image")]:
-            built = await give(self._works, self._request, output, image, done.chain, self.telling) or built
+            result = Result(image, done.chain, entries)
+            built = await give(self._works, self._request, output, result, self.telling) or built
+        keys = {one.key for one in done.steps}
+        for store in self._request.cache_to:
+            if store.kind == "registry":
+                made = [record for record in self._steps.records if store.mode == "max" or record.key in keys]
+                await export(self._works, self._request, store, made, self.telling)
         self.telling.say(built)
+
+    def _warn(self, text: str) -> None:
+        with self.telling.vertex("importing cache") as vertex:
+            vertex.print(2, f"{text}\n".encode())
 
     # Stages.
 
@@ -147,8 +170,8 @@ class Building:
             if step.op is None:
                 done.steps.append(Done(step))
                 return
-            record = await self._steps.do(step, done.chain, vertex, cached=cached)
-            done.steps.append(Done(step, record.diff, record.created))
+            record = await self._steps.do(step, done.chain, vertex, cached=cached, past=done.past())
+            done.steps.append(Done(step, record.diff, record.created, record.key))
             done.chain = record.chain
 
     async def _placed(self, span: Span, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:

@@ -15,6 +15,8 @@ import msgspec
 from corral.build.ops import RunMount, RunOp, WorkdirOp
 from corral.model.container import Ulimit
 
+KEY_FORMAT = 1  # count it up when the same step shall have another key
+
 
 class Surroundings(msgspec.Struct, frozen=True):
     """What the whole request gives to each process: a part of every RUN's key."""
@@ -31,7 +33,7 @@ def make_key(*parts: object) -> str:
     >>> make_key({"a": 1, "b": [2]}) == make_key({"b": [2], "a": 1}) != make_key({"a": 1})
     True
     """
-    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode([KEY_FORMAT, parts], order="sorted")).hexdigest()
 
 
 def run_key(

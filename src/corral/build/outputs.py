@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from corral.build.events import Telling
+from corral.build.exchange import Entry, write_inline
 from corral.build.request import BuildRequest, Built, Given, Output
 from corral.build.works import Works
 from corral.errors import Unsupported
@@ -14,6 +15,7 @@ from corral.images.references import parse_tag
 from corral.images.save import Chosen, save
 from corral.linux.archive import pack
 from corral.linux.streams import produce
+from corral.model.container import Struct
 from corral.model.image import Image
 
 _OPTIONS = {
@@ -52,35 +54,44 @@ def plan_names(request: BuildRequest, output: Output) -> list[str]:
     return list(dict.fromkeys(str(parse_tag(name)) for name in asked))
 
 
-async def give(
-    works: Works, request: BuildRequest, output: Output, image: Image, chain: str, telling: Telling
-) -> Built | None:
+class Result(Struct):
+    """What was built: an image that has no id yet, the top of its layers, and what they are for, where the image is to
+    say so itself."""
+
+    image: Image
+    chain: str
+    cache: list[Entry] | None = None
+
+    def config(self) -> bytes:
+        data = configs.build(self.image)
+        return data if self.cache is None else write_inline(data, self.cache)
+
+
+async def give(works: Works, request: BuildRequest, output: Output, result: Result, telling: Telling) -> Built | None:
     """Carries out one output; what it made, None where that is no image of the store."""
     if output.kind == "none":
         return None
     if output.kind == "image":
-        return await _record(works, request, output, image, chain, telling)
+        return await _record(works, request, output, result, telling)
     if output.kind == "files":
         with telling.vertex("exporting to client tarball"):
-            async with works.sandboxes.show(works.images.layers.dirs(chain)) as root:
+            async with works.sandboxes.show(works.images.layers.dirs(result.chain)) as root:
                 await _stream(lambda write: pack(write, root), telling)
         return None
     names = plan_names(request, output)
     with telling.vertex(f"exporting to {output.kind} image format"):
-        data = configs.build(image)
+        data = result.config()
         chosen = Chosen(configs.parse(data), data, names)
         await _stream(lambda write: save(write, [chosen], works.images.layers), telling)
         return Built("", names, chosen.image.id)
 
 
-async def _record(
-    works: Works, request: BuildRequest, output: Output, image: Image, chain: str, telling: Telling
-) -> Built:
+async def _record(works: Works, request: BuildRequest, output: Output, result: Result, telling: Telling) -> Built:
     with telling.vertex("exporting to image") as vertex:
         names = plan_names(request, output)
         async with works.images.draft() as draft:
-            draft.hold_all(chain)
-            made = await draft.record(configs.build(image), names)
+            draft.hold_all(result.chain)
+            made = await draft.record(result.config(), names)
         vertex.image = made.id
         return Built(made.id, names, made.id)
 

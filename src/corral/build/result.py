@@ -15,11 +15,13 @@ COMMENT = "buildkit.dockerfile.v0"
 
 
 class Done(Struct):
-    """A step that was carried out: `diff` is the layer that it made at `created`, "" where it made none."""
+    """A step that was carried out: `diff` is the layer that it made at `created`, "" where it made none; `key` is
+    its place in the cache."""
 
     step: Step
     diff: str = ""
     created: int = 0
+    key: str = ""
 
 
 def plan_image(

@@ -6,14 +6,16 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from msgspec.structs import replace
+import msgspec
 
 from corral.build.cache import copy_key, make_key, run_key, workdir_key
 from corral.build.copying import Fetched, Hashes, Source, carry_out, digest, links
 from corral.build.copying.owner import find_owner
 from corral.build.events import Vertex
+from corral.build.imports import Imports, Past
 from corral.build.mounting import Mounting, plan_places
 from corral.build.ops import CopyOp, RunOp, Step, WorkdirOp
 from corral.build.origins import Origin, opened
@@ -33,6 +35,17 @@ T = TypeVar("T")
 Work = Callable[[Draft, Hear], Awaitable[None]]  # makes the next layer of a draft
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A step to do, on the layers up to `below`."""
+
+    step: Step
+    below: str
+    vertex: Vertex
+    cached: bool
+    past: Past
+
+
 class Steps:
     """Those of one build. `origin` finds where files come from, `hold` keeps layers until the build ends; `latest`
     (seconds) is what times are clamped to."""
@@ -43,15 +56,20 @@ class Steps:
         request: BuildRequest,
         origin: Callable[[str], Awaitable[Origin]],
         hold: Callable[[str], None],
+        imports: Imports,
         latest: int | None,
     ) -> None:
         self._works, self._request, self._origin, self._hold, self._latest = works, request, origin, hold, latest
+        self._imports = imports
+        self.records: list[Record] = []  # all results so far
         self._around = surroundings(request)
         self._hashes = Hashes()
 
-    async def do(self, step: Step, below: str, vertex: Vertex, *, cached: bool = True) -> Record:
+    async def do(
+        self, step: Step, below: str, vertex: Vertex, *, cached: bool = True, past: Past | None = None
+    ) -> Record:
         """The record of what `step` comes to on the layers up to `below`, which the caller holds. `cached`: an
-        earlier result is welcome.
+        earlier result is welcome; `past` is how the stage came to where it is.
 
         The record's layers are held. BuildFailed, and what the engine raises.
         """
@@ -59,34 +77,45 @@ class Steps:
         if isinstance(op, RunOp):
             files = {m.target: await self._mounted(m.origin, m.source) for m in op.mounts if _reads(m.kind, m.origin)}
             key = run_key(below, op, files, self._around, self._latest)
-            return await self._result(key, step, below, vertex, cached, lambda d, hear: self._run(op, d, hear))
+            job = _Job(step, below, vertex, cached, past or Past())
+            return await self._result(key, job, lambda draft, hear: self._run(op, draft, hear))
         if isinstance(op, CopyOp):
-            return await self._copy(op, step, below, vertex, cached)
+            return await self._copy(op, _Job(step, below, vertex, cached, Past()))
         assert isinstance(op, WorkdirOp)
         key = workdir_key(below, op, self._latest)
-        return await self._result(key, step, below, vertex, cached, lambda d, _: self._workdir(op, d))
+        job = _Job(step, below, vertex, cached, past or Past())
+        return await self._result(key, job, lambda draft, hear: self._workdir(op, draft))
 
-    async def _result(self, key: str, step: Step, below: str, vertex: Vertex, cached: bool, work: Work) -> Record:
-        found = self._works.records.find(key) if cached else None
+    async def _result(self, key: str, job: _Job, work: Work) -> Record:
+        found = self._works.records.find(key) if job.cached else None
         if found is not None:
             self._works.records.touch(found, self._works.clock.now())
-            vertex.cached = True
-            self._hold(found.chain)
-            return found
+            job.vertex.cached = True
+        else:
+            found = await self._works.shared.do(
+                key if job.cached else (key, id(self)), lambda hear: self._make(key, job, work, hear), job.vertex.print
+            )
+        self._hold(found.chain)  # without waiting: its record holds it, or has just been written
+        self.records.append(found)
+        return found
 
-        async def make(hear: Hear) -> Record:
-            async with self._works.slots, self._works.images.draft() as draft:
-                draft.hold_all(below)
-                await work(draft, hear)
-                layer = self._works.images.layers.stack(draft.top)[-1]
-                now = self._works.clock.now() if self._latest is None else self._latest * 10**9
-                record = Record(key, draft.top, layer.diff, layer.size, now, step.text, self._works.clock.now(), 1)
-                self._works.records.add(record)
-                return record
-
-        made = await self._works.shared.do(key if cached else (key, id(self)), make, vertex.print)
-        self._hold(made.chain)  # its record holds it still: it is being written
-        return made
+    async def _make(self, key: str, job: _Job, work: Work, hear: Hear) -> Record:
+        """The layer is brought from a cache, or made."""
+        works = self._works
+        async with works.images.draft() as draft:
+            draft.hold_all(job.below)
+            offer = await self._imports.bring(key, job.step, job.past, draft) if job.cached else None
+            if offer is None:
+                async with works.slots:
+                    await work(draft, hear)
+            else:
+                job.vertex.cached = True
+            layer, now = works.images.layers.stack(draft.top)[-1], works.clock.now()
+            made = offer.created if offer else now
+            created = made if self._latest is None else self._latest * 10**9
+            record = Record(key, draft.top, layer.diff, layer.size, created, job.step.text, now, 1)
+            works.records.add(record)
+            return record
 
     # What the files are that a step reads.
 
@@ -125,7 +154,7 @@ class Steps:
                     raise _failed(op, f"exit code: {code}", code)
                 await works.images.adopt(box.id, draft, self._latest)
 
-    async def _copy(self, op: CopyOp, step: Step, below: str, vertex: Vertex, cached: bool) -> Record:
+    async def _copy(self, op: CopyOp, job: _Job) -> Record:
         async with AsyncExitStack() as stack:
             fetched: dict[str, Fetched] = {}
             if op.add:
@@ -133,16 +162,16 @@ class Steps:
                 os.mkdir(scratch)
                 stack.push_async_callback(asyncio.to_thread, remove_tree, scratch)
                 fetched = await self._works.fetcher.fetch(op, scratch)
-            key = copy_key("" if links(op) else below, await self._digest(op, fetched), self._latest)
+            key = copy_key("" if links(op) else job.below, await self._digest(op, fetched), self._latest)
             work: Work = lambda draft, _: self._carry(op, fetched, draft)  # noqa: E731
             if not links(op):
-                return await self._result(key, step, below, vertex, cached, work)
-            alone = await self._result(key, step, "", vertex, cached, work)
+                return await self._result(key, job, work)
+            alone = await self._result(key, replace(job, below=""), work)
         async with self._works.images.draft() as draft:
-            draft.hold_all(below)
+            draft.hold_all(job.below)
             await self._works.images.graft(alone.chain, draft)
             self._hold(draft.top)
-            return replace(alone, chain=draft.top)
+            return msgspec.structs.replace(alone, chain=draft.top)
 
     async def _carry(self, op: CopyOp, fetched: Mapping[str, Fetched], draft: Draft) -> None:
         origin, works = await self._origin(op.origin), self._works

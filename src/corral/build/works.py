@@ -7,6 +7,7 @@ import os
 from collections import Counter
 
 from corral.build.caches import CacheDirs
+from corral.build.context import sweep
 from corral.build.copying import Fetcher
 from corral.build.records import Record, Records
 from corral.build.shared import Shared
@@ -36,6 +37,7 @@ class Works:
         root, scratch = engine.parts.paths.build, f"{engine.config.run}/b"
         caches = CacheDirs(f"{root}/caches", engine.parts.clock)
         await in_thread("sweep caches", caches.sweep)
+        await in_thread("sweep contexts", lambda: sweep(f"{root}/contexts"))
         unmount_under(scratch)
         await in_thread("sweep builds", lambda: remove_tree(scratch))
         os.makedirs(scratch, mode=0o711)
