@@ -14,17 +14,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import posixpath
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from corral.build.copying.archives import begins_as_tar
 from corral.build.copying.fetch import Fetcher, Report
-from corral.build.copying.filters import Patterns, Rules, Verdict
 from corral.build.copying.giturl import parse_git_ref
 from corral.build.copying.listing import read_small
 from corral.build.copying.plan import is_url
 from corral.errors import InvalidInput, from_oserror
+from corral.kit.ignore import IGNORE_FILE, Ignore, ignore_files, parse_ignore
 from corral.linux.archive import Limits, Tree, UnpackOptions, extract, remove_tree
 from corral.linux.compression import decompressed
 from corral.linux.rooted import open_root
@@ -33,7 +32,6 @@ from corral.linux.tree import remove_at
 
 LIMITS = Limits(entries=4_000_000, total=1 << 40)
 _DOCKERFILE, _PIECE = 16 << 20, 1 << 18
-_IGNORE = ".dockerignore"
 
 
 @dataclass(frozen=True)
@@ -149,10 +147,10 @@ def ignore(path: str, dockerfile: str = "Dockerfile") -> Context:
         if not patterns:
             return Context(path)
         text = _read(root, dockerfile, _DOCKERFILE)
-        _take_away(path, Rules(exclude=Patterns(patterns)))
+        _take_away(path, Ignore(patterns))
         left = _read(root, dockerfile, _DOCKERFILE)
     except OSError as error:
-        raise from_oserror(f"read {_IGNORE}", error) from error
+        raise from_oserror(f"read {IGNORE_FILE}", error) from error
     finally:
         os.close(root)
     if text is None or left is not None:
@@ -161,28 +159,11 @@ def ignore(path: str, dockerfile: str = "Dockerfile") -> Context:
 
 
 def _patterns(root: int, dockerfile: str) -> list[str]:
-    for name in (f"{dockerfile}{_IGNORE}", _IGNORE):
+    for name in ignore_files(dockerfile):
         data = _read(root, name, 1 << 20)
         if data is not None:
-            return read_ignore(data.decode("utf-8", "replace"))
+            return parse_ignore(data.decode("utf-8", "replace"))
     return []
-
-
-def read_ignore(text: str) -> list[str]:
-    r"""The patterns of a .dockerignore. Pure.
-
-    >>> read_ignore("\ufeff# no\n/doc\n\n ! doc/a \n")
-    ['doc', '!doc/a']
-    """
-    patterns = []
-    for line in text.removeprefix("\ufeff").splitlines():
-        pattern = line.strip()
-        if not pattern or line.startswith("#"):
-            continue
-        negative = pattern.startswith("!")
-        clean = posixpath.normpath(pattern.removeprefix("!").strip() or ".").lstrip("/")
-        patterns.append(("!" if negative else "") + (clean or "."))
-    return patterns
 
 
 def _read(root: int, path: str, limit: int) -> bytes | None:
@@ -192,22 +173,22 @@ def _read(root: int, path: str, limit: int) -> bytes | None:
         return None
 
 
-def _take_away(path: str, rules: Rules) -> None:
+def _take_away(path: str, ignored: Ignore) -> None:
     """Of a directory that is ignored only what an exception keeps stays, and the directories that lead there."""
     with Tree(path) as tree:
-        todo = [("", Verdict())]
+        todo = [""]
         emptied = []
         while todo:
-            directory, above = todo.pop()
+            directory = todo.pop()
             fd = tree.directory(directory)
             for name, is_directory in _children(fd):
                 below = f"{directory}/{name}" if directory else name
-                verdict = rules.take(below, above)
-                if verdict.closed or (not verdict.taken and not is_directory):
+                out = ignored.ignores(below)
+                if out and (not is_directory or ignored.prunes(below)):
                     remove_at(fd, name)
                 elif is_directory:
-                    todo.append((below, verdict))
-                    if not verdict.taken:
+                    todo.append(below)
+                    if out:
                         emptied.append(below)
         for below in reversed(emptied):
             parent, _, name = below.rpartition("/")
@@ -251,4 +232,4 @@ def sweep(place: str) -> None:
             remove_tree(f"{place}/{name}")
 
 
-__all__ = ["Context", "bring", "ignore", "make_scratch", "read_ignore", "receive", "sweep"]
+__all__ = ["Context", "bring", "ignore", "make_scratch", "receive", "sweep"]

@@ -12,7 +12,6 @@ from corral.cli.tarring import pack
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
 PIECE = 1 << 20
 MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
@@ -104,7 +103,7 @@ def read_ignore(folder: str, file: str) -> list[str]:
     for path in (*own, os.path.join(folder, ".dockerignore")):
         try:
             with open(path, encoding="utf-8", errors="replace") as opened:
-                from corral.kit.patterns import parse_ignore
+                from corral.kit.ignore import parse_ignore
 
                 return parse_ignore(opened.read())
         except FileNotFoundError:
@@ -118,12 +117,12 @@ def packed(folder: str, ignore: list[str]) -> Iterator[bytes]:
     """The directory as a tar. A directory that is left out is not even read, unless an exception reaches into it."""
     if not ignore:
         return pack(folder)
-    from corral.kit.patterns import Patterns
+    from corral.kit.ignore import Ignore
 
-    patterns = Patterns(ignore)
+    patterns = Ignore(ignore)
 
-    def skip(name: str, above: Any) -> tuple[bool, bool, Any]:
-        out, inner = patterns.match(name, above)
-        return out, out and not patterns.reaches_below(name), inner
+    def skip(name: str) -> tuple[bool, bool]:
+        out = patterns.ignores(name)
+        return out, out and patterns.prunes(name)
 
     return pack(folder, skip)

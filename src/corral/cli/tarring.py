@@ -13,9 +13,8 @@ from corral.cli.fail import Failure
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
-    Skip = Callable[[str, Any], tuple[bool, bool, Any]]
+    Skip = Callable[[str], tuple[bool, bool]]
 
 BLOCK = 512
 PIECE = 1 << 20  # bytes that are sent at once
@@ -121,19 +120,19 @@ def _content(path: str, size: int, buffer: bytearray) -> Iterator[bytes]:
     buffer += bytes(-size % BLOCK)
 
 
-def walk(folder: str, below: str, skip: Skip | None, above: Any = ()) -> Iterator[tuple[str, str, os.stat_result]]:
-    """(name, path, status) of everything, parents first. `skip` says of a name, by what it said of the directory
-    above: whether it is left out, whether all below it is too, and what is handed down."""
+def walk(folder: str, below: str, skip: Skip | None) -> Iterator[tuple[str, str, os.stat_result]]:
+    """(name, path, status) of everything, parents first. `skip` says of a name whether it is left out, and whether
+    all below it is too."""
     try:
         with os.scandir(os.path.join(folder, below) if below else folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
         for entry in found:
             name = f"{below}/{entry.name}" if below else entry.name
-            out, closed, inner = skip(name, above) if skip else (False, False, ())
+            out, closed = skip(name) if skip else (False, False)
             if not out:
                 yield name, entry.path, entry.stat(follow_symlinks=False)
             if not closed and entry.is_dir(follow_symlinks=False):
-                yield from walk(folder, name, skip, inner)
+                yield from walk(folder, name, skip)
     except OSError as error:
         what = error.filename or folder
         raise Failure(f"unable to prepare context: {what}: {(error.strerror or '').lower()}", 1) from None

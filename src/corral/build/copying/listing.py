@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from corral.build.copying.filters import Rules, Verdict
+from corral.build.copying.filters import Rules
 from corral.build.copying.match import compile_match, split_wildcards
 from corral.build.copying.plan import Piece
 from corral.errors import InvalidInput, NotFound
@@ -167,15 +167,14 @@ def walk(tree: Tree, found: Found, rules: Rules) -> Iterator[Node]:
     if not found.directory:
         return
     waiting: list[Node | None] = [None]  # along the way down: directories that have not come yet
-    levels = [(_nodes(tree, found.path, ""), Verdict())]
+    levels = [_nodes(tree, found.path, "")]
     while levels:
-        nodes, above = levels[-1]
-        node = next(nodes, None)
+        node = next(levels[-1], None)
         if node is None:
             levels.pop()
             waiting.pop()
             continue
-        verdict = rules.take(node.below, above)
+        verdict = rules.take(node.below)
         if verdict.taken:
             for n, parent in enumerate(waiting):
                 if parent is not None:
@@ -183,7 +182,7 @@ def walk(tree: Tree, found: Found, rules: Rules) -> Iterator[Node]:
                     waiting[n] = None
             yield node
         if node.directory and not verdict.closed:
-            levels.append((_nodes(tree, node.path, node.below), verdict))
+            levels.append(_nodes(tree, node.path, node.below))
             waiting.append(None if verdict.taken else node)
 
 

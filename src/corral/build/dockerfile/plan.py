@@ -17,7 +17,7 @@ from corral.build.dockerfile.shell import Rules
 from corral.build.dockerfile.stages import Stage, link_stage, make_stage, split_stages
 from corral.build.dockerfile.targets import check_platform, target_platform, target_stage
 from corral.build.dockerfile.texts import quote
-from corral.build.ignore import Ignore
+from corral.kit.ignore import Ignore
 from corral.build.ops import Warning
 from corral.build.request import BuildFailed, BuildRequest
 from corral.images.platforms import Platform, split_platform
