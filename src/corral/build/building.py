@@ -21,7 +21,7 @@ from corral.build.frontend import Ready, Source
 from corral.build.imports import Imports, Past
 from corral.build.ops import CopyOp, Span, Step
 from corral.build.origins import Origin
-from corral.build.outputs import Result, check_output, give
+from corral.build.outputs import Result, check_output, give, plan_names
 from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
 from corral.build.result import Done, plan_image
 from corral.build.steps import Steps
@@ -62,6 +62,7 @@ class Building:
         for output in request.outputs:
             check_output(output, request)
         check_stores(request)
+        plan_names(request, Output("image"))  # a bad name is known before anything is done
 
     async def run(self) -> None:
         """To its end. BuildFailed, and other CorralErrors."""
@@ -142,7 +143,8 @@ class Building:
         done: StageDone = await self._placed(stage.stage.span, self._begin, stage, label)
         cached = not (self._request.no_cache or stage.stage.shown in self._request.no_cache_stages)
         for place, step in enumerate(stage.steps, ready.first[number] + 1):
-            await self._placed(step.span, self._step, step, done, cached, _label(ready, place, step.text))
+            label = _label(ready, place, as_written(self._source.text, step))
+            await self._placed(step.span, self._step, step, done, cached, label)
         return done
 
     async def _begin(self, stage: StageSteps, label: str) -> StageDone:
@@ -230,6 +232,19 @@ class Building:
     async def _release(self, chain: str) -> None:
         self._works.held[chain] -= 1
         await self._images.release(chain)
+
+
+def as_written(text: str, step: Step) -> str:
+    """Pure: an instruction as it stands in the file, where that is one line; else with its variables expanded.
+
+    >>> as_written("FROM a\\nRUN  echo $X\\n", Step("RUN echo 1", "", Span(2, 2), ImageConfig()))
+    'RUN echo $X'
+    """
+    lines = text.splitlines()[step.span.first - 1 : step.span.last]
+    words = lines[0].split(None, 1) if len(lines) == 1 else []
+    if len(words) < 2 or words[0].upper() != step.text.partition(" ")[0]:  # of another instruction: a trigger
+        return step.text
+    return f"{words[0].upper()} {words[1].strip()}"
 
 
 def _label(ready: Ready, place: int, text: str) -> str:

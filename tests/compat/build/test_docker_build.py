@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import tarfile
@@ -81,7 +82,8 @@ def test_what_each_client_says(engine: Instance, tmp_path: Path, version: str) -
 
 
 def test_a_changed_file_does_again_only_what_depends_on_it(engine: Instance, tmp_path: Path) -> None:
-    case = Case("", "FROM busybox\nRUN date +%N > /first\nCOPY a /a\nRUN date +%N > /last\n", {"a": "x"})
+    once = "cat /proc/sys/kernel/random/uuid"
+    case = Case("", f"FROM busybox\nRUN {once} > /first\nCOPY a /a\nRUN {once} > /last\n", {"a": "x"})
     seen = []
     for content in ("x", "y"):
         case.lay(tmp_path)
@@ -174,7 +176,7 @@ def test_a_client_that_asks_for_buildkit_is_told_what_to_do(engine: Instance) ->
         ({"version": "3"}, "version"),
         ({"remote": "client-session"}, "DOCKER_BUILDKIT=0"),
         ({"dockerfile": "nope"}, "nope"),
-        ({"dockerfile": "../../etc/passwd"}, "Dockerfile"),
+        ({"dockerfile": "../../etc/passwd"}, "failed to read dockerfile"),
     ],
 )
 def test_parameters_that_make_no_sense(engine: Instance, query: dict[str, str], words: str) -> None:
@@ -191,7 +193,7 @@ def test_the_cache_in_df_and_prune(engine: Instance, tmp_path: Path) -> None:
     assert any("dd if=" in entry["Description"] and entry["Size"] >= 2 << 20 for entry in entries)
     engine.docker("rmi", TAG, check=True)
     done = engine.docker("builder", "prune", "-af", check=True)
-    assert "Total reclaimed space: 2.1" in done.stdout.replace("\t", " "), done.stdout
+    assert re.search(r"Total reclaimed space: [2-9]", done.stdout)
     assert not engine.get("/system/df", query={"type": "build-cache"}, version="v1.44").json["BuildCache"]
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from corral.api.docker.answers import JSON, done
 from corral.api.docker.build_query import NEEDS_SESSION, plan_build
 from corral.api.docker.build_stream import Classic, failure_message, stream
+from corral.api.docker.references import familiar
 from corral.build.request import BuildEvent, BuildRequest, Built
 from corral.errors import CorralError, InvalidInput, Unsupported
 from corral.http.message import Answer, ClientGone, Request, Response, StreamResponse
@@ -34,7 +35,15 @@ async def run(api: DockerApi, request: Request, wanted: BuildRequest) -> AsyncGe
         wanted = replace(wanted, context=context.path, dockerfile_text=context.dockerfile_text)
         async with aclosing(api.builder.build(wanted)) as events:
             async for event in events:
+                tell(api, event)
                 yield event
+
+
+def tell(api: DockerApi, event: BuildEvent) -> None:
+    """The engine's own event for each name that a build gave."""
+    if isinstance(event, Built) and event.image:
+        for name in event.names:
+            api.engine.parts.tell_image("tag", event.image, familiar(name))
 
 
 async def messages(events: AsyncGenerator[BuildEvent, None], *, quiet: bool) -> AsyncGenerator[bytes, None]:

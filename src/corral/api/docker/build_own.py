@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from corral.api.docker.build import first
+from corral.api.docker.build import first, tell
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest
 from corral.errors import CorralError, InvalidInput, Unsupported
 from corral.http.message import Answer, Request, StreamResponse
@@ -130,8 +130,13 @@ async def run(api: DockerApi, asked: Asked, parts: Parts) -> AsyncGenerator[Buil
                 wanted = replace(wanted, contexts={**wanted.contexts, name: context.path})
             else:
                 wanted = replace(wanted, context=context.path)
+        for name, where in asked.request.contexts.items():
+            if not where.startswith("docker-image://"):
+                context = await stack.enter_async_context(api.builder.context(remote=where, filtered=True))
+                wanted = replace(wanted, contexts={**wanted.contexts, name: context.path})
         events = await stack.enter_async_context(aclosing(api.builder.build(wanted)))
         async for event in events:
+            tell(api, event)
             yield event
 
 
