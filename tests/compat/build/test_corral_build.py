@@ -18,6 +18,7 @@ import pytest
 from tests.compat.build.case import Case, tar_of
 from tests.compat.build.subject import files
 from tests.support.instance import Instance, corral_command, instance
+from tests.support.python_image import python_rootfs
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -97,7 +98,7 @@ def test_a_failure_shows_output_place_and_reason(build: Builds) -> None:
         ("FROM busybox\n", ("--output", "type=local,dest=o", "--output", "type=tar,dest=t"), "only one of the outputs"),
         ("FROM busybox\n", ("--platform", "linux/s390x"), "s390x"),
         ("FROM busybox\n", ("--secret", "id=a,src=/nope"), "secret a: open /nope: no such file or directory"),
-        ("FROM busybox\n", ("--provenance", "true"), "attestations are not offered"),
+        ("FROM busybox\n", ("--provenance=true",), "attestations are not offered"),
         ("FROM busybox\n", ("-f", "nope"), "failed to read dockerfile: open nope: no such file or directory"),
         ("FROM busybox\n", ("--call", "outline"), "--call outline is not offered"),
         ("FROM busybox\n", ("--ssh", "default=/etc/passwd"), "ssh-add"),
@@ -123,7 +124,9 @@ def test_secrets_are_seen_and_not_kept(engine: Instance, build: Builds) -> None:
 
 
 def test_an_agent_is_reached(engine: Instance, build: Builds, tmp_path: Path) -> None:
-    """An agent that says one word; busybox has no ssh, but a client of unix sockets."""
+    """An agent that says one word, to Python: busybox has no client of unix sockets."""
+    environment = ["ENV PYTHONHOME=/python"]
+    engine.import_image(("corral-test/python:1",), environment, rootfs=python_rootfs({}))
     path = str(tmp_path / "agent")
     agent = socket.socket(socket.AF_UNIX)
     agent.bind(path)
@@ -136,7 +139,12 @@ def test_an_agent_is_reached(engine: Instance, build: Builds, tmp_path: Path) ->
 
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()
-    text = "FROM busybox\nRUN --mount=type=ssh test -S $SSH_AUTH_SOCK && nc local:$SSH_AUTH_SOCK > /said </dev/null\n"
+    program = (
+        "import os, socket; s = socket.socket(socket.AF_UNIX); s.connect(os.environ['SSH_AUTH_SOCK']); "
+        "open('/said', 'wb').write(s.recv(99))"
+    )
+    command = json.dumps(["/python/bin/python3", "-c", program])
+    text = f"FROM corral-test/python:1\nRUN --mount=type=ssh {command}\n"
     build(text, "--ssh", f"default={path}", "-t", "agent:1")
     agent.close()
     thread.join(10)
