@@ -1,7 +1,8 @@
 """Ignore: which paths .dockerignore (and `COPY --exclude`) leave out. Pure.
 
 A pattern is meant from the context's root. `*` and `?` stop at slashes, `**` does not; what is below a directory that
-matches, matches too; the last pattern that matches decides, and one with `!` takes its paths in again. The command packs contexts by it, the builder copies by it.
+matches, matches too; the last pattern that matches decides, and one with `!` takes its paths in again. The command packs contexts by it, the
+builder copies by it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from corral.errors import InvalidInput
-from corral.kit.globpath import clean, compile_pattern, literal_start
+from corral.kit.globpath import compile_pattern, literal_start
+from corral.kit.paths import clean
 
 IGNORE_FILE = ".dockerignore"
 _EVERYTHING = ("*", "**", "**/*")

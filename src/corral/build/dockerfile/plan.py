@@ -17,10 +17,10 @@ from corral.build.dockerfile.shell import Rules
 from corral.build.dockerfile.stages import Stage, link_stage, make_stage, split_stages
 from corral.build.dockerfile.targets import check_platform, target_platform, target_stage
 from corral.build.dockerfile.texts import quote
-from corral.kit.ignore import Ignore
 from corral.build.ops import Warning
 from corral.build.request import BuildFailed, BuildRequest
 from corral.images.platforms import Platform, split_platform
+from corral.kit.ignore import Ignore
 from corral.model.container import Struct
 
 _SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)

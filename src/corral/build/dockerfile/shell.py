@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -23,6 +24,12 @@ _SPECIAL_NAMES = "@*#?-$!0"
 _DEEPEST = 100
 _END = ""  # what stands behind the last letter
 _FORBIDDEN = {True: "is not allowed to be unset", False: "is not allowed to be empty"}
+
+
+# Letters that are nothing but themselves, wherever they stand.
+_SPECIAL = re.compile(r"[$'\"\\`]")
+_RUN = re.compile(r"[^$<'\"\\`/}]+")
+_BLANKS = re.compile(r"(\s+)")
 
 
 class Expansion(NamedTuple):
@@ -50,9 +57,9 @@ def expand(text: str, values: Mapping[str, str], rules: Rules = Rules()) -> Expa
     >>> expand('"${v%.*}" \\\\$v', {"v": "1.2"}).text
     '1 $v'
     """
-    if not any(letter in text for letter in ("$", "'", '"', rules.escape)):
+    if not _SPECIAL.search(text):
         return Expansion(text, frozenset(), frozenset())
-    lexer = _Lexer(text, values, rules)
+    lexer = _Lexer(text, values, rules, words=False)
     found, _ = lexer.run()
     return Expansion(found, frozenset(lexer.used), frozenset(lexer.missing))
 
@@ -63,25 +70,28 @@ def split(text: str, values: Mapping[str, str], rules: Rules = Rules()) -> list[
     >>> split('80 $more "a b"', {"more": "81 82"})
     ['80', '81', '82', 'a b']
     """
-    return _Lexer(text, values, rules).run()[1]
+    return _Lexer(text, values, rules, words=True).run()[1]
 
 
 class _Words:
-    """Letters as they come, cut at blanks."""
+    """Letters as they come, cut at blanks; only where words are wanted."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: bool) -> None:
         self.found: list[str] = []
         self._letters: list[str] = []
+        self._wanted = wanted
 
     def add(self, text: str) -> None:
-        for letter in text:
-            if not letter.isspace():
-                self._letters.append(letter)
-            elif self._letters:
+        if not self._wanted:
+            return
+        for piece in _BLANKS.split(text):
+            if piece.isspace():
                 self.end()
+            elif piece:
+                self._letters.append(piece)
 
     def add_raw(self, text: str) -> None:
-        if text:
+        if text and self._wanted:
             self._letters.append(text)
 
     def end(self) -> list[str]:
@@ -92,8 +102,8 @@ class _Words:
 
 
 class _Lexer:
-    def __init__(self, text: str, values: Mapping[str, str], rules: Rules) -> None:
-        self._text, self._values, self._rules = text, values, rules
+    def __init__(self, text: str, values: Mapping[str, str], rules: Rules, words: bool) -> None:
+        self._text, self._values, self._rules, self._words = text, values, rules, words
         self._raw_escapes = rules.raw_escapes
         self._at = self._depth = 0
         self.used: set[str] = set()
@@ -127,7 +137,7 @@ class _Lexer:
 
     def _letters(self, stop: str) -> tuple[str, list[str]]:
         out: list[str] = []
-        words = _Words()
+        words = _Words(self._words)
         while (letter := self._peek()) != _END:
             if letter == stop:
                 self._at += 1
@@ -149,6 +159,11 @@ class _Lexer:
         return "".join(out), words.end()
 
     def _plain(self, words: _Words) -> str:
+        """A letter that is only itself, and those that follow it; or an escaped one."""
+        if run := _RUN.match(self._text, self._at):
+            self._at = run.end()
+            words.add(run[0])
+            return run[0]
         letter = self._next()
         if letter != self._rules.escape:
             words.add(letter)
