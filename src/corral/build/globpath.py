@@ -7,12 +7,23 @@ for which this does not hold (`a**b**c`) are walked through step by step.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import NamedTuple
 
 from corral.errors import InvalidInput
 
 _STAR, _DEEP, _REST = "*", "**", "**$"  # within a name; any directories, with their slash; all that follows
+
+
+def clean(path: str) -> str:
+    """A path without ".", ".." that can be resolved, and doubled slashes.
+
+    >>> clean("//a/./b/../c/"), clean("../a"), clean(""), clean("/..")
+    ('/a/c', '../a', '.', '/')
+    """
+    found = posixpath.normpath(path)
+    return found[1:] if found.startswith("//") else found
 
 
 class Token(NamedTuple):

@@ -10,8 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from corral.build.dockerfile.texts import clean
-from corral.build.globpath import compile_pattern, literal_start
+from corral.build.globpath import clean, compile_pattern, literal_start
 from corral.errors import InvalidInput
 
 IGNORE_FILE = ".dockerignore"

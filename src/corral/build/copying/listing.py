@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from corral.build.copying.filters import Rules, Verdict
+from corral.build.copying.filters import Rules
 from corral.build.copying.match import compile_match, split_wildcards
 from corral.build.copying.plan import Piece
 from corral.errors import InvalidInput, NotFound
@@ -127,7 +127,7 @@ def find(tree: Tree, source: Source, piece: Piece, rules: Rules) -> list[Found]:
             raise MissingSource(source, f"/{match}")
         directory = stat.S_ISDIR(there.st_mode)
         name = posixpath.basename(match)
-        if directory or not rules.excludes_name(name):
+        if directory or rules.takes_name(name):
             found.append(Found(path, name, directory))
     return found
 
@@ -167,24 +167,23 @@ def walk(tree: Tree, found: Found, rules: Rules) -> Iterator[Node]:
     if not found.directory:
         return
     waiting: list[Node | None] = [None]  # along the way down: directories that have not come yet
-    levels = [(_nodes(tree, found.path, ""), Verdict())]
+    levels = [_nodes(tree, found.path, "")]
     while levels:
-        nodes, above = levels[-1]
-        node = next(nodes, None)
+        node = next(levels[-1], None)
         if node is None:
             levels.pop()
             waiting.pop()
             continue
-        verdict = rules.take(node.below, above)
-        if verdict.taken:
+        taken = rules.takes(node.below)
+        if taken:
             for n, parent in enumerate(waiting):
                 if parent is not None:
                     yield parent
                     waiting[n] = None
             yield node
-        if node.directory and not verdict.closed:
-            levels.append((_nodes(tree, node.path, node.below), verdict))
-            waiting.append(None if verdict.taken else node)
+        if node.directory and (taken or rules.opens(node.below)):
+            levels.append(_nodes(tree, node.path, node.below))
+            waiting.append(None if taken else node)
 
 
 def _nodes(tree: Tree, path: str, below: str) -> Iterator[Node]:

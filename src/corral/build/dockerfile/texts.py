@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable
 
+from corral.build.globpath import clean
 from corral.model.container import HealthCheck
 
 _ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
@@ -91,16 +91,6 @@ def boolean(text: str) -> bool | None:
     (True, False, None)
     """
     return _BOOLEANS.get(text)
-
-
-def clean(path: str) -> str:
-    """A path without ".", ".." that can be resolved, and doubled slashes.
-
-    >>> clean("//a/./b/../c/"), clean("../a"), clean(""), clean("/..")
-    ('/a/c', '../a', '.', '/')
-    """
-    found = posixpath.normpath(path)
-    return found[1:] if found.startswith("//") else found
 
 
 def join(*parts: str) -> str:
