@@ -31,7 +31,7 @@ from corral.linux.streams import ReadAhead, consume, in_thread
 from corral.linux.tree import remove_at
 
 LIMITS = Limits(entries=4_000_000, total=1 << 40)
-_DOCKERFILE, _PIECE = 16 << 20, 1 << 18
+_DOCKERFILE, _IGNORES, _PIECE = 16 << 20, 1 << 20, 1 << 18
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def ignore(path: str, dockerfile: str = "Dockerfile") -> Context:
 
 def _patterns(root: int, dockerfile: str) -> list[str]:
     for name in ignore_files(dockerfile):
-        data = _read(root, name, 1 << 20)
+        data = _read(root, name, _IGNORES)
         if data is not None:
             return parse_ignore(data.decode("utf-8", "replace"))
     return []
@@ -173,23 +173,21 @@ def _read(root: int, path: str, limit: int) -> bytes | None:
         return None
 
 
-def _take_away(path: str, ignored: Ignore) -> None:
+def _take_away(path: str, ignore: Ignore) -> None:
     """Of a directory that is ignored only what an exception keeps stays, and the directories that lead there."""
     with Tree(path) as tree:
-        todo = [""]
-        emptied = []
+        todo, emptied = [""], []
         while todo:
             directory = todo.pop()
             fd = tree.directory(directory)
             for name, is_directory in _children(fd):
                 below = f"{directory}/{name}" if directory else name
-                out = ignored.ignores(below)
-                if out and (not is_directory or ignored.prunes(below)):
-                    remove_at(fd, name)
-                elif is_directory:
+                if is_directory and not ignore.prunes(below):
                     todo.append(below)
-                    if out:
+                    if ignore.ignores(below):
                         emptied.append(below)
+                elif ignore.ignores(below):
+                    remove_at(fd, name)
         for below in reversed(emptied):
             parent, _, name = below.rpartition("/")
             with contextlib.suppress(OSError):  # something in it is kept

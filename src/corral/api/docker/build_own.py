@@ -130,10 +130,6 @@ async def run(api: DockerApi, asked: Asked, parts: Parts) -> AsyncGenerator[Buil
                 wanted = replace(wanted, contexts={**wanted.contexts, name: context.path})
             else:
                 wanted = replace(wanted, context=context.path)
-        for name, where in asked.request.contexts.items():
-            if not where.startswith("docker-image://"):
-                context = await stack.enter_async_context(api.builder.context(remote=where, filtered=True))
-                wanted = replace(wanted, contexts={**wanted.contexts, name: context.path})
         events = await stack.enter_async_context(aclosing(api.builder.build(wanted)))
         async for event in events:
             tell(api, event)

@@ -127,7 +127,7 @@ def find(tree: Tree, source: Source, piece: Piece, rules: Rules) -> list[Found]:
             raise MissingSource(source, f"/{match}")
         directory = stat.S_ISDIR(there.st_mode)
         name = posixpath.basename(match)
-        if directory or not rules.excludes_name(name):
+        if directory or rules.takes_name(name):
             found.append(Found(path, name, directory))
     return found
 
@@ -174,16 +174,16 @@ def walk(tree: Tree, found: Found, rules: Rules) -> Iterator[Node]:
             levels.pop()
             waiting.pop()
             continue
-        verdict = rules.take(node.below)
-        if verdict.taken:
+        taken = rules.takes(node.below)
+        if taken:
             for n, parent in enumerate(waiting):
                 if parent is not None:
                     yield parent
                     waiting[n] = None
             yield node
-        if node.directory and not verdict.closed:
+        if node.directory and (taken or rules.opens(node.below)):
             levels.append(_nodes(tree, node.path, node.below))
-            waiting.append(None if verdict.taken else node)
+            waiting.append(None if taken else node)
 
 
 def _nodes(tree: Tree, path: str, below: str) -> Iterator[Node]:
