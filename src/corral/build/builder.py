@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from corral.build.building import Building
-from corral.build.request import BuildEvent, BuildRequest
+from corral.build.request import BuildEvent, BuildFailed, BuildRequest
 from corral.build.usage import Pruned, Usage, prune, usage
 from corral.build.works import Works
 from corral.engine.engine import Engine
@@ -52,7 +52,7 @@ class Builder:
             async for event in building.telling:
                 yield event
             if task.cancelled():
-                raise NotFound(f"build {id} was canceled")
+                raise BuildFailed("context canceled")
             task.result()
         finally:
             task.cancel()
