@@ -14,13 +14,13 @@ from msgspec.structs import replace
 from corral.build import frontend
 from corral.build.bases import check_platform, find_image
 from corral.build.context import bring, make_scratch
-from corral.build.dockerfile.evaluate import StageSteps
+from corral.build.dockerfile import Plan, StageSteps
 from corral.build.events import Telling
 from corral.build.excerpt import excerpt
 from corral.build.exports import check_stores, export, inline_entries
 from corral.build.frontend import Ready, Source
 from corral.build.imports import Imports, Past
-from corral.build.ops import CopyOp, Span, Step
+from corral.build.ops import CopyOp, Span, Step, Warning
 from corral.build.origins import Origin
 from corral.build.outputs import Result, check_output, give
 from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
@@ -72,6 +72,7 @@ class Building:
             try:
                 await self._run()
             except BuildFailed as error:
+                self._warned(error.warnings)
                 if error.span is not None and not error.excerpt:
                     error.excerpt = excerpt(self._source.name, self._source.text, error.span)
                 raise
@@ -85,9 +86,7 @@ class Building:
             self._source = await asyncio.to_thread(frontend.read, request)
             plan = frontend.plan(self._source, request)
         ready = await self._evaluate(plan)
-        for warning in ready.warnings:
-            text = excerpt(self._source.name, self._source.text, warning.span)
-            self.telling.say(Warned(replace(warning, text=text)))
+        self._warned(ready.warnings)
         if request.check_only:
             return
         latest = request.source_date_epoch if plan.epoch is None else plan.epoch
@@ -95,9 +94,9 @@ class Building:
         for number, stage in ready.stages.items():
             self._stages[number] = asyncio.create_task(self._stage(ready, stage), name=f"stage {number}")
         await _all(list(self._stages.values()))
-        await self._finish(self._stages[plan.target].result(), ready.stages[plan.target].state.config, latest)
+        await self._finish(self._stages[plan.target].result(), ready.config, latest)
 
-    async def _evaluate(self, plan: frontend.Plan) -> Ready:
+    async def _evaluate(self, plan: Plan) -> Ready:
         """Fetches the images that stages stand on, and gives all steps."""
         images: dict[str, Image] = {}
         while True:
@@ -116,7 +115,6 @@ class Building:
             self._platform,
             config,
             done.steps,
-            labels=self._request.labels,
             now=self._works.clock.now(),
             epoch=None if latest is None else latest * 10**9,
         )
@@ -132,6 +130,11 @@ class Building:
                 made = [record for record in self._steps.records if store.mode == "max" or record.key in keys]
                 await export(self._works, self._request, store, made, self.telling)
         self.telling.say(built)
+
+    def _warned(self, warnings: Sequence[Warning]) -> None:
+        for warning in warnings:
+            text = excerpt(self._source.name, self._source.text, warning.span)
+            self.telling.say(Warned(replace(warning, text=text)))
 
     def _warn(self, text: str) -> None:
         with self.telling.vertex("importing cache") as vertex:

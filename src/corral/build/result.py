@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from corral.build.ops import Step
 from corral.images.platforms import Platform
 from corral.model.container import Struct
@@ -30,7 +28,6 @@ def plan_image(
     config: ImageConfig,
     steps: Sequence[Done],
     *,
-    labels: dict[str, str],
     now: int,
     epoch: int | None = None,
 ) -> Image:
@@ -42,7 +39,7 @@ def plan_image(
     >>> from corral.build.ops import Span
     >>> one = Done(Step("RUN a", "RUN a", Span(2, 2), ImageConfig()), "sha256:1", 7)
     >>> two = Done(Step("ENV a=b", "ENV a=b", Span(3, 3), ImageConfig()))
-    >>> image = plan_image(None, Platform("linux", "amd64", ""), ImageConfig(), [two, one, two], labels={}, now=9)
+    >>> image = plan_image(None, Platform("linux", "amd64", ""), ImageConfig(), [two, one, two], now=9)
     >>> [(h.created, h.empty_layer) for h in image.history], image.created
     ([(7, True), (7, False), (7, True)], 7)
     """
@@ -61,7 +58,7 @@ def plan_image(
         variant=base.variant if base else platform.variant,
         os=base.os if base else platform.os,
         author=next((author for author in reversed(authors) if author), ""),
-        config=replace(config, labels={**config.labels, **labels}),
+        config=config,
         history=[*(base.history if base else []), *history],
         diff_ids=[*(base.diff_ids if base else []), *(one.diff for one in steps if one.diff)],
     )
