@@ -122,7 +122,7 @@ class Building:
         entries = inline_entries(done.steps, len(done.base.diff_ids) if done.base else 0) if inline else None
         built = Built("")
         for output in self._request.outputs or [Output("image")]:
-            result = Result(image, done.chain, entries)
+            result = Result(image, done.chain, done.base, entries)
             built = await give(self._works, self._request, output, result, self.telling) or built
         keys = {one.key for one in done.steps}
         for store in self._request.cache_to:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from corral.build.ops import Step
 from corral.images.platforms import Platform
 from corral.model.container import Struct
@@ -77,3 +79,17 @@ def plan_times(layers: Sequence[int], otherwise: int) -> list[int]:
         last = time or last
         times.append(last)
     return times
+
+
+def plan_squashed(image: Image, id: str, base: Image | None, diff: str) -> Image:
+    """The image with all that is new in one layer; its history says of which it was made, in Docker's words.
+
+    >>> image = Image("", 7, diff_ids=["sha256:1", "sha256:2"], history=[HistoryEntry(5, "RUN a"), HistoryEntry(7)])
+    >>> squashed = plan_squashed(image, "sha256:i", None, "sha256:3")
+    >>> squashed.diff_ids, [h.empty_layer for h in squashed.history], squashed.history[-1].comment
+    (['sha256:3'], [True, True, False], 'merge sha256:i to ')
+    """
+    old = len(base.history) if base else 0
+    history = [entry if place < old else replace(entry, empty_layer=True) for place, entry in enumerate(image.history)]
+    note = HistoryEntry(image.created, comment=f"merge {id} to {base.id if base else ''}")
+    return replace(image, diff_ids=[*(base.diff_ids if base else []), diff], history=[*history, note])
