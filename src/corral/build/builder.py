@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 
 from corral.build.building import Building
 from corral.build.context import Context, receive
-from corral.build.request import BuildEvent, BuildRequest
+from corral.build.request import BuildEvent, BuildFailed, BuildRequest
 from corral.build.usage import Pruned, Usage, prune, usage
 from corral.build.works import Works
 from corral.engine.engine import Engine
@@ -40,14 +40,17 @@ class Builder:
         await self._works.close()
 
     def context(
-        self, body: AsyncIterator[bytes] | None = None, *, remote: str = "", dockerfile: str = "", filtered: bool = False
+        self,
+        body: AsyncIterator[bytes] | None = None,
+        *,
+        remote: str = "",
+        dockerfile: str = "",
+        filtered: bool = False,
     ) -> AbstractAsyncContextManager[Context]:
         """The directory that a build is made from, for the while: see `receive`."""
         works = self._works
         name = dockerfile or "Dockerfile"
-        return receive(
-            works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered
-        )
+        return receive(works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered)
 
     async def build(self, request: BuildRequest) -> AsyncGenerator[BuildEvent, None]:
         """What happens, as it happens; `Built` is last. Closing it cancels the build.
@@ -64,7 +67,7 @@ class Builder:
             async for event in building.telling:
                 yield event
             if task.cancelled():
-                raise NotFound(f"build {id} was canceled")
+                raise BuildFailed("context canceled")
             task.result()
         finally:
             task.cancel()

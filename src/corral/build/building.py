@@ -13,21 +13,23 @@ from msgspec.structs import replace
 
 from corral.build import frontend
 from corral.build.bases import check_platform, find_image
-from corral.build.dockerfile.evaluate import StageSteps
+from corral.build.context import bring, make_scratch
+from corral.build.dockerfile import Plan, StageSteps
 from corral.build.events import Telling
 from corral.build.excerpt import excerpt
 from corral.build.exports import check_stores, export, inline_entries
 from corral.build.frontend import Ready, Source
 from corral.build.imports import Imports, Past
-from corral.build.ops import CopyOp, Span, Step
+from corral.build.ops import CopyOp, Span, Step, Warning
 from corral.build.origins import Origin
 from corral.build.outputs import Result, check_output, give, plan_names
 from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
 from corral.build.result import Done, plan_image
 from corral.build.steps import Steps
 from corral.build.works import Works
-from corral.errors import CorralError, InvalidInput, Unsupported
+from corral.errors import CorralError, NotFound, Unsupported
 from corral.images.library import top
+from corral.linux.tree import remove_tree
 from corral.model.container import Struct
 from corral.model.image import Image, ImageConfig
 
@@ -57,6 +59,7 @@ class Building:
         self._source = Source("Dockerfile", "")
         self._stages: dict[int, asyncio.Task[StageDone]] = {}
         self._found: dict[str, asyncio.Task[Image]] = {}
+        self._brought: dict[str, asyncio.Task[str]] = {}
         self._platform = check_platform(request.platform)
         self._imports = Imports(works, request, self._warn)
         for output in request.outputs:
@@ -70,11 +73,12 @@ class Building:
             try:
                 await self._run()
             except BuildFailed as error:
+                self._warned(error.warnings)
                 if error.span is not None and not error.excerpt:
                     error.excerpt = excerpt(self._source.name, self._source.text, error.span)
                 raise
             finally:
-                await _cancel([*self._stages.values(), *self._found.values()])
+                await _cancel([*self._stages.values(), *self._found.values(), *self._brought.values()])
                 await self._imports.close()
 
     async def _run(self) -> None:
@@ -83,9 +87,7 @@ class Building:
             self._source = await asyncio.to_thread(frontend.read, request)
             plan = frontend.plan(self._source, request)
         ready = await self._evaluate(plan)
-        for warning in ready.warnings:
-            text = excerpt(self._source.name, self._source.text, warning.span)
-            self.telling.say(Warned(replace(warning, text=text)))
+        self._warned(ready.warnings)
         if request.check_only:
             return
         latest = request.source_date_epoch if plan.epoch is None else plan.epoch
@@ -93,9 +95,9 @@ class Building:
         for number, stage in ready.stages.items():
             self._stages[number] = asyncio.create_task(self._stage(ready, stage), name=f"stage {number}")
         await _all(list(self._stages.values()))
-        await self._finish(self._stages[plan.target].result(), ready.stages[plan.target].state.config, latest)
+        await self._finish(self._stages[plan.target].result(), ready.config, latest)
 
-    async def _evaluate(self, plan: frontend.Plan) -> Ready:
+    async def _evaluate(self, plan: Plan) -> Ready:
         """Fetches the images that stages stand on, and gives all steps."""
         images: dict[str, Image] = {}
         while True:
@@ -114,7 +116,6 @@ class Building:
             self._platform,
             config,
             done.steps,
-            labels=self._request.labels,
             now=self._works.clock.now(),
             epoch=None if latest is None else latest * 10**9,
         )
@@ -122,7 +123,7 @@ class Building:
         entries = inline_entries(done.steps, len(done.base.diff_ids) if done.base else 0) if inline else None
         built = Built("")
         for output in self._request.outputs or [Output("image")]:
-            result = Result(image, done.chain, entries)
+            result = Result(image, done.chain, done.base, entries)
             built = await give(self._works, self._request, output, result, self.telling) or built
         keys = {one.key for one in done.steps}
         for store in self._request.cache_to:
@@ -130,6 +131,11 @@ class Building:
                 made = [record for record in self._steps.records if store.mode == "max" or record.key in keys]
                 await export(self._works, self._request, store, made, self.telling)
         self.telling.say(built)
+
+    def _warned(self, warnings: Sequence[Warning]) -> None:
+        for warning in warnings:
+            text = excerpt(self._source.name, self._source.text, warning.span)
+            self.telling.say(Warned(replace(warning, text=text)))
 
     def _warn(self, text: str) -> None:
         with self.telling.vertex("importing cache") as vertex:
@@ -191,9 +197,8 @@ class Building:
     async def _origin(self, origin: str) -> Origin:
         kind, _, name = origin.partition(":")
         if not kind:
-            if not self._request.context:
-                raise InvalidInput("this build has no context: nothing can be copied or mounted from it")
-            return Origin("context", (self._request.context,), owner=(0, 0))
+            where = self._request.context
+            return Origin("context", (where,), owner=(0, 0)) if where else self._layers("context", "")
         if kind == "stage":
             done = await asyncio.shield(self._stages[int(name)])
             return self._layers(f"stage-{name}", done.chain)
@@ -201,11 +206,28 @@ class Building:
             return self._layers(name, top(await self._image(origin)))
         if kind == "scratch":
             return self._layers("scratch", "")
+        return Origin(f"context {name}", (await self._directory(name),), owner=(0, 0))
+
+    async def _directory(self, name: str) -> str:
+        """Where a named context is: here already, or brought once from its URL or repository."""
         where = self._request.contexts.get(name, "")
-        if not os.path.isdir(where):
-            what = f"{where} is neither a directory nor docker-image://…" if where else "there is none of this name"
-            raise Unsupported(f"named context {name}: {what}")
-        return Origin(f"context {name}", (where,), owner=(0, 0))
+        if "://" not in where and not where.startswith("git@"):
+            if not os.path.isdir(where):
+                raise NotFound(f"named context {name}: {where or 'nothing'} is no directory")
+            return where
+        if where.startswith("oci-layout://"):
+            raise Unsupported(f"named context {name}: oci-layout:// is not supported; load it, and use docker-image://")
+        task = self._brought.get(name)
+        if task is None:
+            task = self._brought[name] = asyncio.create_task(self._bring(name, where), name=f"context {name}")
+        return await asyncio.shield(task)
+
+    async def _bring(self, name: str, where: str) -> str:
+        works = self._works
+        scratch = await asyncio.to_thread(make_scratch, works.contexts)
+        self._held.push_async_callback(asyncio.to_thread, remove_tree, scratch)
+        with self.telling.vertex(f"[context {name}] load {where}"):
+            return await bring(where, scratch, works.fetcher)
 
     def _layers(self, name: str, chain: str) -> Origin:
         return Origin(name, tuple(self._images.layers.dirs(chain)), chain)
@@ -230,7 +252,7 @@ class Building:
         self._held.push_async_callback(self._release, chain)
 
     async def _release(self, chain: str) -> None:
-        self._works.held[chain] -= 1
+        self._works.let_go(chain)
         await self._images.release(chain)
 
 

@@ -6,16 +6,14 @@ import os
 
 from msgspec import field
 
-from corral.build.dockerfile.evaluate import Base, StageSteps, evaluate_plan
-from corral.build.dockerfile.parse import parse
-from corral.build.dockerfile.plan import Plan, plan_stages
+from corral.build.dockerfile import Base, Plan, StageSteps, evaluate_plan, parse, plan_stages
 from corral.build.ops import Warning
 from corral.build.request import BuildFailed, BuildRequest
-from corral.errors import CorralError, from_oserror
-from corral.images.platforms import host_platform
+from corral.errors import from_oserror
+from corral.images.platforms import host_platform, platform_of
 from corral.linux.rooted import open_in_root, open_root
 from corral.model.container import Struct
-from corral.model.image import Image
+from corral.model.image import Image, ImageConfig
 
 _LARGEST = 16 << 20  # bytes of a Dockerfile
 
@@ -28,14 +26,14 @@ class Source(Struct):
 
 
 class Ready(Struct):
-    """Everything that a build does. `stages` are by number, each after all it needs; `first` says, for each, how many
-    instructions there are before its own, and `total` how many there are in all."""
+    """Everything that a build does. `stages` are by number, each after all it needs; `config` is the target's. `first`
+    says, for each stage, how many instructions there are before its own, and `total` how many there are in all."""
 
     plan: Plan
     stages: dict[int, StageSteps]
+    config: ImageConfig
     warnings: list[Warning] = []
     missing: list[str] = []
-    images: list[str] = []
     first: dict[int, int] = field(default_factory=dict)
     total: int = 0
 
@@ -73,13 +71,10 @@ def plan(source: Source, request: BuildRequest) -> Plan:
 
 def evaluate(plan: Plan, images: dict[str, Image]) -> Ready:
     """All steps; or, where images must be known first, their origins in `missing`. BuildFailed."""
-    bases = {origin: Base(image.config, image.author) for origin, image in images.items()}
+    bases = {origin: Base(image.config, image.author, platform_of(image)) for origin, image in images.items()}
     found = evaluate_plan(plan, bases)
-    ready = Ready(plan, found.stages, found.warnings, found.missing, found.images)
+    ready = Ready(plan, found.stages, found.config, found.warnings, found.missing)
     for number, stage in found.stages.items():
         ready.first[number] = ready.total
         ready.total += 1 + len(stage.steps)
     return ready
-
-
-__all__ = ["CorralError", "Plan", "Ready", "Source", "evaluate", "plan", "read"]

@@ -8,9 +8,13 @@ from contextlib import aclosing
 from corral.build.events import Telling
 from corral.build.exchange import Entry, write_inline
 from corral.build.request import BuildRequest, Built, Given, Output
+from corral.build.result import plan_squashed
 from corral.build.works import Works
 from corral.errors import Unsupported
 from corral.images import config as configs
+from corral.images import digests
+from corral.images.draft import Draft
+from corral.images.library import top
 from corral.images.references import parse_tag
 from corral.images.save import Chosen, save
 from corral.linux.archive import pack
@@ -38,6 +42,8 @@ def check_output(output: Output, request: BuildRequest) -> None:
     for name in output.options:
         if name not in _OPTIONS[output.kind]:
             raise Unsupported(f"output type={output.kind}: the option {name} is not supported")
+    if request.squash and output.kind != "image":
+        raise Unsupported(f"--squash is for images of the store, not for output type={output.kind}")
     if request.annotations:
         raise Unsupported(
             "annotations are not supported: the image store keeps configurations, not manifests; use --label"
@@ -60,6 +66,7 @@ class Result(Struct):
 
     image: Image
     chain: str
+    base: Image | None = None
     cache: list[Entry] | None = None
 
     def config(self) -> bytes:
@@ -90,10 +97,22 @@ async def _record(works: Works, request: BuildRequest, output: Output, result: R
     with telling.vertex("exporting to image") as vertex:
         names = plan_names(request, output)
         async with works.images.draft() as draft:
-            draft.hold_all(result.chain)
-            made = await draft.record(result.config(), names)
+            if request.squash:
+                data = await _squash(works, result, draft)
+            else:
+                draft.hold_all(result.chain)
+                data = result.config()
+            made = await draft.record(data, names)
         vertex.image = made.id
         return Built(made.id, names, made.id)
+
+
+async def _squash(works: Works, result: Result, draft: Draft) -> bytes:
+    """All layers on the base's as one; the configuration of the image that has it."""
+    if result.base is not None:
+        draft.hold_all(top(result.base))
+    diff = await works.images.merge(result.chain, draft)
+    return configs.build(plan_squashed(result.image, digests.of(result.config()), result.base, diff))
 
 
 async def _stream(work: Callable[[Callable[[bytes], None]], None], telling: Telling) -> None:

@@ -30,7 +30,6 @@ def plan_image(
     config: ImageConfig,
     steps: Sequence[Done],
     *,
-    labels: dict[str, str],
     now: int,
     epoch: int | None = None,
 ) -> Image:
@@ -42,7 +41,7 @@ def plan_image(
     >>> from corral.build.ops import Span
     >>> one = Done(Step("RUN a", "RUN a", Span(2, 2), ImageConfig()), "sha256:1", 7)
     >>> two = Done(Step("ENV a=b", "ENV a=b", Span(3, 3), ImageConfig()))
-    >>> image = plan_image(None, Platform("linux", "amd64", ""), ImageConfig(), [two, one, two], labels={}, now=9)
+    >>> image = plan_image(None, Platform("linux", "amd64", ""), ImageConfig(), [two, one, two], now=9)
     >>> [(h.created, h.empty_layer) for h in image.history], image.created
     ([(7, True), (7, False), (7, True)], 7)
     """
@@ -61,7 +60,7 @@ def plan_image(
         variant=base.variant if base else platform.variant,
         os=base.os if base else platform.os,
         author=next((author for author in reversed(authors) if author), ""),
-        config=replace(config, labels={**config.labels, **labels}),
+        config=config,
         history=[*(base.history if base else []), *history],
         diff_ids=[*(base.diff_ids if base else []), *(one.diff for one in steps if one.diff)],
     )
@@ -80,3 +79,17 @@ def plan_times(layers: Sequence[int], otherwise: int) -> list[int]:
         last = time or last
         times.append(last)
     return times
+
+
+def plan_squashed(image: Image, id: str, base: Image | None, diff: str) -> Image:
+    """The image with all that is new in one layer; its history says of which it was made, in Docker's words.
+
+    >>> image = Image("", 7, diff_ids=["sha256:1", "sha256:2"], history=[HistoryEntry(5, "RUN a"), HistoryEntry(7)])
+    >>> squashed = plan_squashed(image, "sha256:i", None, "sha256:3")
+    >>> squashed.diff_ids, [h.empty_layer for h in squashed.history], squashed.history[-1].comment
+    (['sha256:3'], [True, True, False], 'merge sha256:i to ')
+    """
+    old = len(base.history) if base else 0
+    history = [entry if place < old else replace(entry, empty_layer=True) for place, entry in enumerate(image.history)]
+    note = HistoryEntry(image.created, comment=f"merge {id} to {base.id if base else ''}")
+    return replace(image, diff_ids=[*(base.diff_ids if base else []), diff], history=[*history, note])

@@ -32,6 +32,7 @@ from corral.linux.streams import in_thread
 from corral.linux.tree import remove_tree
 
 T = TypeVar("T")
+CREATE = "OCI runtime create failed"
 Work = Callable[[Draft, Hear], Awaitable[None]]  # makes the next layer of a draft
 
 
@@ -149,7 +150,8 @@ class Steps:
                 try:
                     code = await box.run(spec, hear)
                 except RuntimeFailed as error:
-                    raise _failed(op, error.message, error.exit_code) from error
+                    reason = error.message.rpartition(CREATE)[2].removeprefix(": ").removesuffix(": unknown")
+                    raise _failed(op, reason, error.exit_code) from error
                 if code:
                     raise _failed(op, f"exit code: {code}", code)
                 await works.images.adopt(box.id, draft, self._latest)

@@ -46,7 +46,13 @@ class Works:
     def busy(self) -> set[str]:
         """The chain ids of all layers that running builds need."""
         layers = self.images.layers
-        return {layer.chain for chain in self.held if self.held[chain] > 0 for layer in layers.stack(chain)}
+        return {layer.chain for chain in self.held for layer in layers.stack(chain)}
+
+    def let_go(self, chain: str) -> None:
+        """A build needs these layers no more."""
+        self.held[chain] -= 1
+        if not self.held[chain]:
+            del self.held[chain]
 
     async def close(self) -> None:
         await self.records.close()

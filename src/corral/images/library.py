@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from corral.errors import InvalidInput
 from corral.images import commit as committing
-from corral.images import digests, importing, removal
+from corral.images import digests, importing, merging, removal
 from corral.images import load as loading
 from corral.images.catalog import Catalog, Name
 from corral.images.changes import changes, size_of_tree
@@ -419,6 +419,24 @@ class Images:
         upper = self.rootfs.upper(container_id)
         below = draft.dirs()
         layer = await loading.finished(in_thread("adopt", lambda: self.layers.adopt(upper, below, latest)), self)
+        draft.add_next(layer)
+        return layer.diff
+
+    async def merge(self, chain: str, draft: Draft) -> str:
+        """The layers from those of `draft` up to `chain`, which the caller holds, become its next one; the diff id."""
+        below, stack = draft.dirs(), self.layers.stack(chain)
+        above = stack[len(self.layers.stack(draft.top)) :]
+        dirs = [self.layers.dir_of(layer) for layer in reversed(above)]
+        place = f"{self.scratch}/{os.urandom(8).hex()}"
+
+        def work() -> Layer:
+            try:
+                merging.merge(place, dirs, below)
+                return self.layers.adopt(place, below)
+            finally:
+                remove_tree(place)
+
+        layer = await loading.finished(in_thread("merge", work), self)
         draft.add_next(layer)
         return layer.diff
 
