@@ -22,9 +22,10 @@ async def forwarded(agent: str, path: str, owner: tuple[int, int], mode: int) ->
         try:
             with suppress(OSError):  # the agent has gone: the client sees a closed connection
                 theirs_in, theirs_out = await asyncio.open_unix_connection(agent)
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(_pump(reader, theirs_out))
-                    both.create_task(_pump(theirs_in, writer))
+                try:
+                    await asyncio.gather(_pump(reader, theirs_out), _pump(theirs_in, writer))
+                finally:
+                    theirs_out.close()
         finally:
             writer.close()
             busy.discard(task)
@@ -42,11 +43,8 @@ async def forwarded(agent: str, path: str, owner: tuple[int, int], mode: int) ->
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(_PIECE):
-            target.write(data)
-            await target.drain()
-    except OSError:
-        return  # either side is gone: so is the conversation
-    finally:
-        target.close()
+    """Hands on what is said, and that nothing more will be."""
+    while data := await source.read(_PIECE):
+        target.write(data)
+        await target.drain()
+    target.write_eof()

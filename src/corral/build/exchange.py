@@ -74,8 +74,8 @@ def read_document(config: bytes, diff_ids: Sequence[str], blobs: Sequence[Blob])
     """
     try:
         found: Any = msgspec.json.decode(config)
-        raw = found.get(INLINE, found) if isinstance(found, dict) else {}
-        document = msgspec.convert(raw, Document) if "records" in raw else Document()
+        raw = found.get(INLINE, found) if isinstance(found, dict) else None
+        document = msgspec.convert(raw, Document) if isinstance(raw, dict) and "records" in raw else Document()
     except (msgspec.ValidationError, msgspec.DecodeError):
         return {}
     layers = document.layers or [_own(n, diff, blobs) for n, diff in enumerate(diff_ids)]
