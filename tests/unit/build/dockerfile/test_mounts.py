@@ -19,6 +19,7 @@ from corral.build.request import BuildFailed
         ("type=tmpfs,size=big", "invalid value for size: big"),
         ("type=cache,sharing=lock", 'unsupported sharing value "lock" (did you mean locked?)'),
         ("type=cache,mode=999", "invalid value 999 for mode"),
+        (f"type=cache,uid={'1' * 5000}", f"invalid value {'1' * 5000} for uid"),
         ("type=bind,uid=1", 'uid not allowed for "bind" type mounts'),
         ("type=bind,target=/a,sharing=private", "invalid cache sharing set for bind mount"),
         ("type=bind,ro=maybe", "invalid value for ro: maybe"),
