@@ -67,24 +67,21 @@ class Writer:
 
     def write(self, source: Tree, node: Node, path: str, owner: tuple[int, int] | None) -> None:
         """`node` becomes `path`. `owner` counts where there is no --chown; None: the node's own."""
-        kind = stat.S_IFMT(node.stat.st_mode)
         above, name = posixpath.split(path)
-        parent = self.target.directory(above)
-        if kind == stat.S_IFDIR:
+        parent, origin = self.target.directory(above), source.directory(node.above)
+        if node.kind == stat.S_IFDIR:
             self._directory(parent, name, path)
             self.later(path, node.stat)
         else:
-            self.replace(parent, path)
-            self._create(source, node, parent, name, path)
+            self._create(node, origin, parent, name, path)
         uid, gid = self.owner or owner or (node.stat.st_uid, node.stat.st_gid)
         os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
-        if kind != stat.S_IFLNK:
+        if node.kind != stat.S_IFLNK:
             os.chmod(name, self._mode(node), dir_fd=parent)
-        origin_above, origin_name = posixpath.split(node.path)
-        attributes = read_attributes(source.directory(origin_above), origin_name or ".")
+        attributes = read_attributes(origin, node.name or ".")
         if attributes:
             write_attributes(parent, name, attributes)
-        if kind != stat.S_IFDIR:
+        if node.kind != stat.S_IFDIR:
             times = (node.stat.st_atime_ns, node.stat.st_mtime_ns)
             os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
 
@@ -99,6 +96,14 @@ class Writer:
             if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 raise InvalidInput(f"cannot copy to non-directory: /{path}") from None
 
+    def _create(self, node: Node, origin: int, parent: int, name: str, path: str) -> None:
+        make = self._making(node, origin, parent, name, path)
+        try:
+            make()
+        except FileExistsError:
+            self.replace(parent, path)
+            make()
+
     def replace(self, parent: int, path: str) -> None:
         """Takes away the file or link that stands at `path`, in the directory `parent`."""
         try:
@@ -106,33 +111,29 @@ class Writer:
         except FileNotFoundError:
             pass
         except OSError as error:
-            if error.errno not in (errno.EISDIR, errno.EPERM):
-                raise
             there = look(self.target, path)
             if there is None or not stat.S_ISDIR(there.st_mode):
                 raise
-            raise InvalidInput(f"cannot replace to directory /{path} with file") from None
+            raise InvalidInput(f"cannot replace to directory /{path} with file") from error
 
-    def _create(self, source: Tree, node: Node, parent: int, name: str, path: str) -> None:
-        there = node.stat
-        kind = stat.S_IFMT(there.st_mode)
-        origin_above, origin_name = posixpath.split(node.path)
+    def _making(self, node: Node, origin: int, parent: int, name: str, path: str) -> Callable[[], None]:
+        """What makes the file, without its attributes; FileExistsError if one is there."""
+        there, kind = node.stat, node.kind
         if kind == stat.S_IFLNK:
-            os.symlink(os.readlink(origin_name, dir_fd=source.directory(origin_above)), name, dir_fd=parent)
-        elif kind == stat.S_IFREG:
+            return lambda: os.symlink(os.readlink(node.name, dir_fd=origin), name, dir_fd=parent)
+        if kind == stat.S_IFREG:
             first = self._links.setdefault((there.st_dev, there.st_ino), path) if there.st_nlink > 1 else path
             if first == path:
-                _copy_file(source.directory(origin_above), origin_name, parent, name)
-            else:
-                first_above, first_name = posixpath.split(first)
-                held = self.target.directory(first_above)
-                os.link(first_name, name, src_dir_fd=held, dst_dir_fd=parent, follow_symlinks=False)
-        elif kind == stat.S_IFSOCK:
-            os.close(os.open(name, _NEW, 0o600, dir_fd=parent))  # nobody listens there any more: a file keeps its place
-        elif kind == stat.S_IFCHR and there.st_rdev == 0:
+                return lambda: _copy_file(origin, node.name, parent, name)
+            above, first_name = posixpath.split(first)
+            held = self.target.directory(above)
+            return lambda: os.link(first_name, name, src_dir_fd=held, dst_dir_fd=parent, follow_symlinks=False)
+        if kind == stat.S_IFSOCK:
+            # Nobody listens there any more: an empty file keeps its place.
+            return lambda: os.close(os.open(name, _NEW, 0o600, dir_fd=parent))
+        if kind == stat.S_IFCHR and there.st_rdev == 0:
             raise InvalidInput(f"/{node.path}: a device 0:0 would hide a file of the layers below: not copied")
-        else:
-            os.mknod(name, kind | 0o600, there.st_rdev, dir_fd=parent)
+        return lambda: os.mknod(name, kind | 0o600, there.st_rdev, dir_fd=parent)
 
 
 def _copy_file(from_directory: int, from_name: str, to_directory: int, to_name: str) -> None:
