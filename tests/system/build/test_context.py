@@ -20,6 +20,7 @@ import pytest
 
 from corral.build.context import LIMITS, bring, receive, sweep
 from corral.build.copying import Fetched, Fetcher, Source, carry_out, digest
+from corral.build.copying.giturl import GitRef
 from corral.build.ops import CopyOp
 from corral.errors import CorralError, InvalidInput, NotFound, RemoteFailed, Unsupported
 from corral.linux.archive import Limits
@@ -180,6 +181,30 @@ async def test_a_client_that_goes_away_leaves_nothing(tmp_path: Path, fetcher: F
     assert os.listdir(tmp_path / "c") == []
 
 
+@pytest.mark.parametrize("scheme", ["http", "git"])
+async def test_a_server_that_never_answers_is_left(tmp_path: Path, fetcher: Fetcher, scheme: str) -> None:
+    asked, place = asyncio.Event(), str(tmp_path / "c")
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async def build(url: str) -> None:
+        async with receive(place, remote=url, fetcher=fetcher):
+            pass
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        task = asyncio.ensure_future(build(f"{scheme}://127.0.0.1:{port}/r{'.git' if scheme == 'git' else ''}"))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert os.listdir(place) == []
+
+
 def test_sweep_removes_what_a_killed_daemon_left(tmp_path: Path) -> None:
     (tmp_path / "c/old/context").mkdir(parents=True)
     sweep(str(tmp_path / "c"))
@@ -196,7 +221,8 @@ async def test_what_is_ignored_is_not_there_but_the_dockerfile_counts(tmp_path: 
         member("secret", data=b"1"), member("src/a.c"), member("src/b.o"), member("src/keep.o"), member("big/deep/f"),
     )  # fmt: skip
     async with receive(str(tmp_path / "c"), sent(data), fetcher=fetcher) as context:
-        found = sorted(os.path.relpath(f"{d}/{f}", context.path) for d, _, files in os.walk(context.path) for f in files)
+        root = Path(context.path)
+        found = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
         assert found == ["src/a.c", "src/keep.o"]
         assert not os.path.exists(f"{context.path}/big")
         assert context.dockerfile_text == "FROM x"
@@ -267,9 +293,7 @@ async def test_a_repository_as_context(tmp_path: Path, fetcher: Fetcher, reposit
     assert os.listdir(place) == []
 
 
-async def test_without_git(
-    tmp_path: Path, fetcher: Fetcher, repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_git(tmp_path: Path, fetcher: Fetcher, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda program: None)
     with pytest.raises(Unsupported, match="install git"):
         async with receive(str(tmp_path / "c"), remote=f"file://{repository}", fetcher=fetcher):
@@ -309,7 +333,8 @@ async def test_add_of_a_url(tmp_path: Path, fetcher: Fetcher, site: Site) -> Non
     site.pages["/d/a%20b.txt"] = b"two"
     assert add(op, await fetcher.fetch(op, str(tmp_path)), target) != first
     assert (target / "got/a b.txt").read_bytes() == b"two"
-    whole, opened = CopyOp([f"{site.url}/x.tgz"], "/w/", add=True), CopyOp([f"{site.url}/x.tgz"], "/o", add=True, unpack=True)
+    whole = CopyOp([f"{site.url}/x.tgz"], "/w/", add=True)
+    opened = CopyOp([f"{site.url}/x.tgz"], "/o", add=True, unpack=True)
     for one in (whole, opened):
         add(one, await fetcher.fetch(one, str(tmp_path)), target)
     assert (target / "w/x.tgz").exists()
@@ -330,8 +355,6 @@ async def test_add_checks_what_it_got(tmp_path: Path, fetcher: Fetcher, site: Si
 
 
 async def test_the_repository_that_add_takes(tmp_path: Path, fetcher: Fetcher, repository: Path) -> None:
-    from corral.build.copying.giturl import GitRef
-
     head = git(repository, "rev-parse", "HEAD")
     remote = f"file://{repository}"
     plain = await fetcher.repository(GitRef(remote, checksum=head[:12]), str(tmp_path))
@@ -358,8 +381,6 @@ async def test_a_repository_cannot_take_the_hosts_files(tmp_path: Path, fetcher:
     commit(secret)
     git(repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(secret), "mod")
     commit(repository)
-    from corral.build.copying.giturl import GitRef
-
     with pytest.raises(RemoteFailed, match="transport 'file' not allowed"):
         await fetcher.repository(GitRef(f"file://{repository}"), str(tmp_path))
     without = await fetcher.repository(GitRef(f"file://{repository}", submodules=False), str(tmp_path))

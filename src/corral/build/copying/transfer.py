@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import posixpath
 import stat
 from collections.abc import Callable
 
 from corral.build.copying.attributes import read_attributes, write_attributes
+from corral.build.copying.content import NEW, copy_file
 from corral.build.copying.listing import Node, look
 from corral.errors import InvalidInput
 from corral.linux.archive import Tree
-from corral.linux.unpack import write_all
-
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-_PIECE, _SMALL = 1 << 20, 64 << 10
-_NO_RANGES = (errno.ENOSYS, errno.EXDEV, errno.EPERM, errno.EIO, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class Writer:
@@ -124,76 +118,13 @@ class Writer:
         if kind == stat.S_IFREG:
             first = self._links.setdefault((there.st_dev, there.st_ino), path) if there.st_nlink > 1 else path
             if first == path:
-                return lambda: _copy_file(origin, node.name, parent, name)
+                return lambda: copy_file(origin, node.name, parent, name)
             above, first_name = posixpath.split(first)
             held = self.target.directory(above)
             return lambda: os.link(first_name, name, src_dir_fd=held, dst_dir_fd=parent, follow_symlinks=False)
         if kind == stat.S_IFSOCK:
             # Nobody listens there any more: an empty file keeps its place.
-            return lambda: os.close(os.open(name, _NEW, 0o600, dir_fd=parent))
+            return lambda: os.close(os.open(name, NEW, 0o600, dir_fd=parent))
         if kind == stat.S_IFCHR and there.st_rdev == 0:
             raise InvalidInput(f"/{node.path}: a device 0:0 would hide a file of the layers below: not copied")
         return lambda: os.mknod(name, kind | 0o600, there.st_rdev, dir_fd=parent)
-
-
-def _copy_file(from_directory: int, from_name: str, to_directory: int, to_name: str) -> None:
-    read = os.open(from_name, _READ, dir_fd=from_directory)
-    try:
-        there = os.fstat(read)
-        if not stat.S_ISREG(there.st_mode):
-            raise InvalidInput(f"{from_name} was replaced while it was copied")
-        write = os.open(to_name, _NEW, 0o600, dir_fd=to_directory)
-        try:
-            _copy_content(read, write, there)
-        finally:
-            os.close(write)
-    finally:
-        os.close(read)
-
-
-def _copy_content(read: int, write: int, there: os.stat_result) -> None:
-    if there.st_size <= _SMALL:
-        while data := os.read(read, _SMALL):
-            write_all(write, data)
-    elif there.st_blocks * 512 >= there.st_size:
-        _copy_range(read, write, 0, there.st_size)
-    else:
-        os.ftruncate(write, there.st_size)
-        for start, end in _data(read, there.st_size):
-            _copy_range(read, write, start, end)
-
-
-def _data(fd: int, size: int) -> list[tuple[int, int]]:
-    """The parts of a file that are no holes."""
-    parts, at = [], 0
-    try:
-        while at < size:
-            start = os.lseek(fd, at, os.SEEK_DATA)
-            at = os.lseek(fd, start, os.SEEK_HOLE)
-            parts.append((start, at))
-    except OSError as error:
-        if error.errno == errno.EINVAL:
-            return [(0, size)]  # a file system that knows no holes
-        if error.errno != errno.ENXIO:  # nothing but a hole from here on
-            raise
-    return parts
-
-
-def _copy_range(read: int, write: int, start: int, end: int) -> None:
-    """In the kernel, which may share the blocks; else through here. Ends early with the file."""
-    at = start
-    try:
-        while at < end:
-            done = os.copy_file_range(read, write, end - at, at, at)
-            if not done:
-                break
-            at += done
-        if at >= end or at > start:
-            return
-    except OSError as error:
-        if error.errno not in _NO_RANGES or at > start:
-            raise
-    os.lseek(write, start, os.SEEK_SET)
-    while at < end and (data := os.pread(read, min(_PIECE, end - at), at)):
-        write_all(write, data)
-        at += len(data)
