@@ -7,23 +7,12 @@ for which this does not hold (`a**b**c`) are walked through step by step.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from typing import NamedTuple
 
 from corral.errors import InvalidInput
 
 _STAR, _DEEP, _REST = "*", "**", "**$"  # within a name; any directories, with their slash; all that follows
-
-
-def clean(path: str) -> str:
-    """A path without ".", ".." that can be resolved, and doubled slashes.
-
-    >>> clean("//a/./b/../c/"), clean("../a"), clean(""), clean("/..")
-    ('/a/c', '../a', '.', '/')
-    """
-    found = posixpath.normpath(path)
-    return found[1:] if found.startswith("//") else found
 
 
 class Token(NamedTuple):
@@ -110,8 +99,10 @@ def _class(pattern: str, at: int) -> tuple[Token, int]:
 
 
 def _member(pattern: str, at: int) -> tuple[str, int]:
-    at += pattern.startswith("\\", at)
-    if at >= len(pattern) - 1 or pattern[at] == "-" or (pattern[at] == "]" and pattern[at - 1] != "\\"):
+    """A letter of a class; something must follow it."""
+    escaped = pattern.startswith("\\", at)
+    at += escaped
+    if at + 1 >= len(pattern) or (not escaped and pattern[at] in "-]"):
         raise InvalidInput(f"syntax error in pattern: {pattern}")
     return pattern[at], at + 1
 

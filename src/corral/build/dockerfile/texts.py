@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from corral.build.globpath import clean
 from corral.model.container import HealthCheck
 
 _ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
@@ -91,11 +90,3 @@ def boolean(text: str) -> bool | None:
     (True, False, None)
     """
     return _BOOLEANS.get(text)
-
-
-def join(*parts: str) -> str:
-    """
-    >>> join("/", "a", "../b"), join("/src", "/x")
-    ('/b', '/src/x')
-    """
-    return clean("/".join(part for part in parts if part))
