@@ -32,12 +32,15 @@ class PackOptions:
     """`overlay`: write overlayfs' whiteouts and opaque directories as `.wh.` entries.
     `skip(path)`: leave this path of the root, and all below, out. `owner`: (uid, gid) to write for everything.
     `ids`: files are read with ids of the host's, and written with those of this namespace.
+    `raw`: told every byte of the archive that is not a file's content; `written(path, entry)`: told where one is.
     """
 
     overlay: bool = False
     skip: Callable[[str], bool] = lambda path: False
     owner: tuple[int, int] | None = None
     ids: IdMaps | None = None
+    raw: Callable[[bytes], object] | None = None
+    written: Callable[[str, Entry], object] | None = None
 
 
 class Packer:
@@ -76,7 +79,7 @@ class Packer:
 
     def finish(self) -> None:
         """Writes the end of the archive."""
-        self._put(END)
+        self._head(END)
         self._flush()
 
     def _one(self, path: str, name: str) -> list[tuple[str, str]]:
@@ -86,11 +89,11 @@ class Packer:
         try:
             there = os.lstat(base or ".", dir_fd=parent)
             if stat.S_ISREG(there.st_mode):
-                self._file(parent, base, name, there)
+                self._file(parent, base, path, name, there)
             elif stat.S_ISDIR(there.st_mode):
                 return self._directory(parent, base, path, name, there)
             elif self._options.overlay and is_whiteout(there):
-                self._put(entry_bytes(_whiteout(name)))
+                self._head(entry_bytes(_whiteout(name)))
             elif (kind := _KINDS.get(stat.S_IFMT(there.st_mode))) is not None:
                 entry = self._entry(name, kind, there)
                 if kind == "symlink":
@@ -98,7 +101,7 @@ class Packer:
                     entry.mode = 0o777
                 else:
                     entry.major, entry.minor = os.major(there.st_rdev), os.minor(there.st_rdev)
-                self._put(entry_bytes(entry))
+                self._head(entry_bytes(entry))
         finally:
             os.close(parent)
         return []
@@ -110,22 +113,22 @@ class Packer:
             entry = self._entry(name, "dir", there)
             entry.xattrs = self._xattrs(fd)
             if name:
-                self._put(entry_bytes(entry))
+                self._head(entry_bytes(entry))
             if self._options.overlay and is_opaque(fd):
-                self._put(entry_bytes(Entry(join(name, OPAQUE_MARK), mode=0)))
+                self._head(entry_bytes(Entry(join(name, OPAQUE_MARK), mode=0)))
             children = sorted(os.listdir(fd), key=os.fsencode)
         finally:
             os.close(fd)
         pairs = [(join(path, child), join(name, child)) for child in children]
         return [pair for pair in pairs if not self._options.skip(pair[0])]
 
-    def _file(self, parent: int, base: str, name: str, there: os.stat_result) -> None:
+    def _file(self, parent: int, base: str, path: str, name: str, there: os.stat_result) -> None:
         if there.st_nlink > 1:
             first = self._links.setdefault((there.st_dev, there.st_ino), name)
             if first != name:
                 entry = self._entry(name, "hardlink", there)
                 entry.link = first
-                self._put(entry_bytes(entry))
+                self._head(entry_bytes(entry))
                 return
         fd = _open_file(parent, base)
         try:
@@ -135,8 +138,11 @@ class Packer:
             entry = self._entry(name, "file", there)
             entry.size = entry.stored = there.st_size
             entry.xattrs = self._xattrs(fd)
-            self._put(entry_bytes(entry))
+            self._head(entry_bytes(entry))
             self._content(fd, there.st_size)
+            if self._options.written is not None:
+                self._options.written(path, entry)
+            self._head(padding(there.st_size))
         finally:
             os.close(fd)
 
@@ -146,7 +152,6 @@ class Packer:
             piece = os.read(fd, min(left, _PIECE)) or bytes(min(left, _PIECE))
             self._put(piece)
             left -= len(piece)
-        self._put(padding(size))
 
     def _entry(self, name: str, kind: str, there: os.stat_result) -> Entry:
         uid, gid = there.st_uid, there.st_gid
@@ -162,6 +167,12 @@ class Packer:
         if self._options.ids is not None and CAPABILITY in found:
             found[CAPABILITY] = capability_inside(found[CAPABILITY], self._options.ids)
         return found
+
+    def _head(self, data: bytes) -> None:
+        """Bytes that are no file's content."""
+        if self._options.raw is not None:
+            self._options.raw(data)
+        self._put(data)
 
     def _put(self, data: bytes) -> None:
         self._pending.append(data)
