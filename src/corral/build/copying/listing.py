@@ -43,12 +43,21 @@ class MissingSource(NotFound):
 
 @dataclass(slots=True)
 class Node:
-    """One file: `path` in its root, without a slash in front; `below` relative to the directory that is copied, ""
+    """One file: `name` in the directory `above` of its root; `below` is its path in the directory that is copied, ""
     for that itself, and for a file that is copied alone."""
 
-    path: str
+    above: str
+    name: str
     below: str
     stat: os.stat_result
+
+    @property
+    def path(self) -> str:
+        return f"{self.above}/{self.name}" if self.above else self.name
+
+    @property
+    def kind(self) -> int:
+        return stat.S_IFMT(self.stat.st_mode)
 
     @property
     def directory(self) -> bool:
@@ -163,7 +172,7 @@ def walk(tree: Tree, found: Found, rules: Rules) -> Iterator[Node]:
     """
     top = look(tree, found.path)
     assert top is not None
-    yield Node(found.path, "", top)
+    yield Node(*posixpath.split(found.path), "", top)
     if not found.directory:
         return
     waiting: list[Node | None] = [None]  # along the way down: directories that have not come yet
@@ -196,7 +205,7 @@ def _nodes(tree: Tree, path: str, below: str) -> Iterator[Node]:
                 there = os.stat(name, dir_fd=fd, follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            node = Node(f"{path}/{name}" if path else name, f"{below}/{name}" if below else name, there)
+            node = Node(path, name, f"{below}/{name}" if below else name, there)
             children.append((os.fsencode(name), node))
     finally:
         os.close(fd)
