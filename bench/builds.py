@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.engines import IMAGE, Engine
-from bench.measures import Measure, Sample, Size, timed
 from bench.statistics import Target
 
 FILES, BYTES = 200, 4096  # of the context
@@ -29,7 +30,7 @@ def dockerfile(nonce: int) -> str:
             "COPY lib /app/lib",
             "RUN ls /app/lib > /second",
             "COPY main /app/main",
-            'RUN cat /app/main > /third',
+            "RUN cat /app/main > /third",
             'CMD ["cat", "/third"]',
             "",
         )
@@ -45,26 +46,31 @@ def lay_context(folder: Path, nonce: int) -> None:
     (folder / "Dockerfile").write_text(dockerfile(nonce))
 
 
-def builds(engine: Engine, _: Size) -> Sample:
+def builds(engine: Engine) -> Mapping[str, float]:
     """Three builds of one context: all is new, nothing is, the last file is."""
     sample: dict[str, float] = {}
     folder, nonce = engine.folder / "build", next(_numbers)
     lay_context(folder, nonce)
     command = ("build", "-q", "-t", "built:latest", str(folder))
-    with timed(sample, "from scratch"):
+    with timed(sample, "build from scratch"):
         engine.cli(*command)
-    with timed(sample, "nothing changed"):
+    with timed(sample, "build, all cached"):
         engine.cli(*command)
     (folder / "main").write_text("second\n")
-    with timed(sample, "one file changed"):
+    with timed(sample, "build, one file new"):
         engine.cli(*command)
     return sample
 
 
-def measures() -> Sequence[Measure]:
-    rows = {
-        "from scratch": ("ms", (Target("most", 0.5, "dockerd"),)),
-        "nothing changed": ("ms", (Target("most", 150),)),
-        "one file changed": ("ms", (Target("most", 0.5, "dockerd"),)),
-    }
-    return [Measure("build", 5, rows, builds)]
+@contextmanager
+def timed(sample: dict[str, float], row: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    yield
+    sample[row] = (time.perf_counter() - begin) * 1e3
+
+
+ROWS = {
+    "build from scratch": ("ms", (Target("most", 0.5, "dockerd"),)),
+    "build, all cached": ("ms", (Target("most", 150),)),
+    "build, one file new": ("ms", (Target("most", 0.5, "dockerd"),)),
+}

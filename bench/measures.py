@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from bench import builds
 from bench.engines import IMAGE, Engine
 from bench.statistics import Target
 
@@ -201,6 +202,7 @@ def measures(size: Size) -> list[Measure]:
         Measure("starts-parallel", 4, {f"starts, {PARALLEL} at a time": ("/s", ())},
                 lambda engine, size: burst(engine, size, PARALLEL, f"starts, {PARALLEL} at a time")),
         Measure("logs", 3, {"a log-heavy container": ("MB/s", ())}, logs),
+        Measure("build", 5, builds.ROWS, lambda engine, _: builds.builds(engine)),
         Measure("ps", 5, {many: step, "the same, as a request": step}, listing),
     ]  # fmt: skip
 
