@@ -16,6 +16,7 @@ from corral.api.docker.app import DockerApi
 from corral.http.server import Server
 from corral.http.websocket import BINARY, CLOSE, TEXT, unmask
 from corral.model.container import ContainerSpec, LogSpec
+from tests.support.fake_builder import FakeBuilder
 from tests.support.fake_engine import FakeEngine
 
 UPGRADE = "Connection: Upgrade\r\nUpgrade: tcp\r\n"

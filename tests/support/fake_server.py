@@ -9,6 +9,7 @@ from typing import Any
 
 from corral.api.docker.app import DockerApi
 from corral.http.server import Server
+from tests.support.fake_builder import FakeBuilder
 from tests.support.fake_engine import FakeEngine
 
 

@@ -35,11 +35,13 @@ from corral.model.image import Image, ImageConfig
 
 
 class StageDone(Struct):
-    """A stage at its end: the image at its very bottom, the top of its layers, and its steps."""
+    """A stage at its end: the image at its very bottom, the top of its layers, and its steps. `fresh`: one of these
+    was not in the cache."""
 
     chain: str
     base: Image | None = None
     steps: list[Done] = field(default_factory=list)
+    fresh: bool = False
 
     def past(self) -> Past:
         """How it came here."""
@@ -176,11 +178,12 @@ class Building:
     async def _step(self, step: Step, done: StageDone, cached: bool, label: str) -> None:
         with self.telling.vertex(f"[{step.number}] {step.text}" if step.number else step.text, label) as vertex:
             if step.op is None:
+                vertex.cached = cached and not done.fresh
                 done.steps.append(Done(step))
                 return
             record = await self._steps.do(step, done.chain, vertex, cached=cached, past=done.past())
             done.steps.append(Done(step, record.diff, record.created, record.key))
-            done.chain = record.chain
+            done.chain, done.fresh = record.chain, done.fresh or not vertex.cached
 
     async def _placed(self, span: Span, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Does it; a failure is said to be of these lines, unless it knows better."""

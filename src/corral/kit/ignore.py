@@ -1,8 +1,9 @@
 """Ignore: which paths .dockerignore (and `COPY --exclude`) leave out. Pure.
 
 A pattern is meant from the context's root. `*` and `?` stop at slashes, `**` does not; what is below a directory that
-matches, matches too; the last pattern that matches decides, and one with `!` takes its paths in again. The command packs contexts by it, the
-builder copies by it.
+matches, matches too; the last pattern that matches decides, and one with `!` takes its paths in again.
+
+The command packs contexts by it, the builder copies by it.
 """
 
 from __future__ import annotations

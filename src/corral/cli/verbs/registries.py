@@ -58,7 +58,7 @@ def pull(session: Session, options: Parsed) -> int:
 
 def push(session: Session, options: Parsed) -> int:
     name = options.args[0]
-    repository, tag = split_name(name)
+    tag = split_name(name)[1]
     if options.on("all-tags") and tag:
         raise Failure("tag can't be used with --all-tags/-a", 1)
     if not options.on("all-tags") and not tag:
