@@ -50,7 +50,10 @@ class Builder:
         """The directory that a build is made from, for the while: see `receive`."""
         works = self._works
         name = dockerfile or "Dockerfile"
-        return receive(works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered)
+        return receive(
+            works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered,
+            afterwork=works.afterwork,
+        )  # fmt: skip
 
     async def build(self, request: BuildRequest) -> AsyncGenerator[BuildEvent, None]:
         """What happens, as it happens; `Built` is last. Closing it cancels the build.

@@ -16,6 +16,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from corral.build.copying.archives import begins_as_tar
 from corral.build.copying.fetch import Fetcher, Report
@@ -24,6 +25,7 @@ from corral.build.copying.listing import read_small
 from corral.build.copying.plan import is_url
 from corral.errors import InvalidInput, from_oserror
 from corral.kit.ignore import IGNORE_FILE, Ignore, ignore_files, parse_ignore
+from corral.kit.tasks import Afterwork
 from corral.linux.archive import Limits, Tree, UnpackOptions, extract, remove_tree
 from corral.linux.compression import decompressed
 from corral.linux.rooted import open_root
@@ -50,9 +52,10 @@ def _silent(url: str, now: int, total: int) -> None:
 async def receive(
     place: str, body: AsyncIterator[bytes] | None = None, *, remote: str = "", dockerfile: str = "Dockerfile",
     fetcher: Fetcher, limits: Limits = LIMITS, report: Report = _silent, filtered: bool = False,
+    afterwork: Afterwork | None = None,
 ) -> AsyncIterator[Context]:  # fmt: skip
     """The context of one build. `remote` counts where it is set; without both it is an empty directory.
-    `filtered`: who sent it has left out what is to be ignored.
+    `filtered`: who sent it has left out what is to be ignored. With `afterwork` nobody waits until it is removed.
 
     InvalidInput for a damaged or hostile archive, NotFound, RemoteFailed, Unsupported (git, zstd), NoSpace.
     """
@@ -63,7 +66,11 @@ async def receive(
             received = await asyncio.to_thread(ignore, received.path, dockerfile)
         yield received
     finally:
-        await asyncio.shield(in_thread("remove", lambda: remove_tree(scratch)))
+        removal = partial(in_thread, "remove", lambda: remove_tree(scratch))
+        if afterwork is not None:
+            await afterwork.put("remove a context", removal)
+        else:
+            await asyncio.shield(removal())
 
 
 async def _receive(

@@ -12,6 +12,7 @@ from corral.build.copying import Fetcher
 from corral.build.records import Record, Records
 from corral.build.shared import Shared
 from corral.engine.engine import Engine
+from corral.kit.tasks import Afterwork
 from corral.linux.mounts import unmount_under
 from corral.linux.streams import in_thread
 from corral.linux.tree import remove_tree
@@ -28,6 +29,7 @@ class Works:
         self.shared: Shared[Record] = Shared()
         self.contexts = f"{engine.parts.paths.build}/contexts"
         self.fetcher = Fetcher(f"{engine.parts.paths.build}/fetched")
+        self.afterwork = Afterwork()
         self.slots = asyncio.Semaphore(AT_ONCE)
         self.held: Counter[str] = Counter()  # chain ids that running builds need
 
@@ -55,4 +57,5 @@ class Works:
             del self.held[chain]
 
     async def close(self) -> None:
+        await self.afterwork.close()
         await self.records.close()
