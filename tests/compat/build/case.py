@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import posixpath
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Case:
             if name.endswith("/"):
                 path.mkdir(exist_ok=True)
             elif isinstance(content, str) and content.startswith("LINK:"):
+                path.unlink(missing_ok=True)
                 path.symlink_to(content.removeprefix("LINK:"))
             else:
                 path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -51,17 +53,26 @@ class Case:
             os.chmod(folder / name, mode)
 
 
+def absolute(name: str) -> str:
+    """An entry's name as a path. Pure.
+
+    >>> absolute("./a/"), absolute("."), absolute(".dockerenv")
+    ('/a', '/', '/.dockerenv')
+    """
+    return posixpath.normpath("/" + name)
+
+
 def listing(rootfs: bytes) -> dict[str, str]:
     """A file system's tar: path to "MODE UID:GID CONTENT". Links show where they lead; hard links what they are."""
     found: dict[str, str] = {}
     with tarfile.open(fileobj=io.BytesIO(rootfs)) as tar:
         for entry in tar:
-            name = "/" + entry.name.strip("/").removeprefix("./")
+            name = absolute(entry.name)
             content = "-"
             if entry.issym():
                 content = "-> " + entry.linkname
             elif entry.islnk():
-                found[name] = found["/" + entry.linkname.strip("/").removeprefix("./")]
+                found[name] = found[absolute(entry.linkname)]
                 continue
             elif entry.isfile():
                 data = tar.extractfile(entry)

@@ -69,9 +69,9 @@ INSTRUCTIONS = (
     Case("add does not unpack when told so", "FROM busybox\nADD --unpack=false a.tgz /d/\n",
          {"a.tgz": tar_of({"x": "y"})}, tree={"/d/x": None}, peers=NONE),
     Case("volume", 'FROM busybox\nVOLUME /v /w\nVOLUME ["/x y"]\n',
-         config={"Volumes": {"/v": {}, "/w": {}, "/x y": {}}}),
+         config={"Volumes": {"/v": {}, "/w": {}, "/x y": {}}}, peers=DOCKERD),
     Case("user", "FROM busybox\nUSER mail\nRUN id -u > /tmp/u\nWORKDIR /w\nRUN id -g > /tmp/g\n",
-         tree={"/tmp/u": "0644 8:8 8\n", "/tmp/g": "0644 8:8 8\n"}, config={"User": "mail"}),
+         tree={"/tmp/u": "0644 8:8 8\n", "/tmp/g": "0644 8:8 8\n"}, config={"User": "mail"}, peers=NONE),
     Case("workdir", "FROM busybox\nWORKDIR /a\nWORKDIR b\nENV D=c\nWORKDIR $D\nRUN pwd > x\n",
          tree={"/a/b/c/x": "0644 0:0 /a/b/c\n"}, config={"WorkingDir": "/a/b/c"}),
     Case("arg", "FROM busybox\nARG A\nARG B=b\nARG C=${B}c\nRUN echo $A $B $C > /x\nARG B=d\nRUN echo $B >> /x\n",
@@ -92,7 +92,7 @@ INSTRUCTIONS = (
     Case("what run deletes", "FROM busybox AS a\nRUN mkdir /d && touch /d/x /d/y\nFROM a\nRUN rm /d/x\nRUN rm -r /d && "
          "mkdir /d\n", tree={"/d": "0755 0:0 -", "/d/x": None, "/d/y": None}, peers=BUILDAH),
     Case("hard links and modes", "FROM busybox\nRUN echo a > /a && ln /a /b && chmod 4755 /a && mknod /n c 1 3 && "
-         "mkfifo /f\n", tree={"/a": "4755 0:0 a\n", "/b": "4755 0:0 a\n"}),
+         "mkfifo /f\n", tree={"/a": "4755 0:0 a\n", "/b": "4755 0:0 a\n"}, peers=DOCKERD),
     Case("global scope is no stage's", "ARG A=1\nFROM busybox\nRUN echo x$A > /x\n", tree={"/x": "0644 0:0 x\n"}),
     Case("predefined platform arguments", "FROM --platform=$BUILDPLATFORM busybox\nARG TARGETOS TARGETARCH\n"
          "RUN echo $TARGETOS > /x\n", tree={"/x": "0644 0:0 linux\n"}, peers=NONE),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -75,6 +76,9 @@ class Buildah:
         self.folder = folder
         self._store = ["--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "overlay"]
 
+        # crun refuses hosts with both cgroup versions
+        self._env = dict(os.environ) | ({"BUILDAH_RUNTIME": "runc"} if shutil.which("runc") else {})
+
     def __enter__(self) -> Buildah:
         return self
 
@@ -86,7 +90,13 @@ class Buildah:
 
     def run(self, *words: str, check: bool = True, cwd: Path | None = None) -> str:
         done = subprocess.run(
-            ["buildah", *self._store, *words], capture_output=True, text=True, timeout=120, cwd=cwd, input=""
+            ["buildah", *self._store, *words],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=cwd,
+            input="",
+            env=self._env,
         )
         assert done.returncode == 0 or not check, f"buildah {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout

@@ -60,12 +60,17 @@ def buildah(tmp_path_factory: pytest.TempPathFactory, engine: Instance) -> Itera
 
 
 def interesting(found: dict[str, str]) -> dict[str, str]:
-    return {path: what for path, what in found.items() if path.strip("/") and not path.startswith(NOISE)}
+    kept = {path: what for path, what in found.items() if path.strip("/") and not path.startswith(NOISE)}
+    if not any(path.startswith("/etc/") for path in kept):
+        kept.pop("/etc", None)  # where the engine's own files were
+    return kept
 
 
 def config_of(config: dict[str, object]) -> dict[str, object]:
-    """What counts of a configuration; nothing and empty are the same."""
-    return {name: config.get(name) for name in CONFIG if config.get(name)}
+    """What counts of a configuration; nothing and empty are the same, and so is the root as working directory."""
+    return {
+        name: config.get(name) for name in CONFIG if config.get(name) and (name, config[name]) != ("WorkingDir", "/")
+    }
 
 
 def ours(engine: Instance, case: Case, folder: Path) -> tuple[dict[str, str], dict[str, object]]:
