@@ -156,3 +156,13 @@ async def test_nobody_sees_the_process_in_lists_and_events(shop: Workshop) -> No
         seen += shop.engine.containers.list()
     listening.cancel()
     assert seen == [] and not [said for said in heard if said.startswith(("container", "network"))]
+
+
+async def test_a_here_document_s_name_leads_nowhere(shop: Workshop) -> None:
+    outcome = await shop.build("FROM busybox\nRUN <<../../evil\n#!/bin/sh\ntrue\n../../evil\n")
+    assert outcome.error and "is no name for a file" in outcome.error.message
+
+
+async def test_one_process_may_have_a_locked_cache_at_two_places(shop: Workshop) -> None:
+    flags = " ".join(f"--mount=type=cache,id=a,sharing=locked,target={place}" for place in ("/x", "/y"))
+    assert (await shop.build(f"FROM busybox\nRUN {flags} echo same > /x/f; cat /y/f\n")).output == "same\n"
