@@ -99,8 +99,10 @@ def _class(pattern: str, at: int) -> tuple[Token, int]:
 
 
 def _member(pattern: str, at: int) -> tuple[str, int]:
-    at += pattern.startswith("\\", at)
-    if at >= len(pattern) - 1 or pattern[at] == "-" or (pattern[at] == "]" and pattern[at - 1] != "\\"):
+    """A letter of a class; something must follow it."""
+    escaped = pattern.startswith("\\", at)
+    at += escaped
+    if at + 1 >= len(pattern) or (not escaped and pattern[at] in "-]"):
         raise InvalidInput(f"syntax error in pattern: {pattern}")
     return pattern[at], at + 1
 

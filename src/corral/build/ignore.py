@@ -10,8 +10,8 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from corral.build.dockerfile.texts import clean
 from corral.build.globpath import compile_pattern, literal_start
+from corral.build.paths import clean
 from corral.errors import InvalidInput
 
 IGNORE_FILE = ".dockerignore"

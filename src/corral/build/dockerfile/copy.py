@@ -7,9 +7,10 @@ import re
 from corral.build.dockerfile.instructions import Copy
 from corral.build.dockerfile.origins import copy_origin, stage_number
 from corral.build.dockerfile.sources import source_kind
-from corral.build.dockerfile.texts import clean, join, quote
+from corral.build.dockerfile.texts import quote
 from corral.build.dockerfile.turn import Evaluated, Turn
 from corral.build.ops import CopyOp, InlineFile
+from corral.build.paths import clean, join
 from corral.build.request import BuildFailed
 
 _SYMBOLIC = re.compile(r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+(?:,[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+)*")

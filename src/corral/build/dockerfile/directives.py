@@ -20,14 +20,16 @@ class Directives(Struct):
     syntax: str = ""
     check: str = ""
     count: int = 0  # lines that are directives
+    syntax_line: int = 0
 
 
 def parse_directives(lines: list[str]) -> Directives:
     """
     >>> parse_directives(["# syntax=docker/dockerfile:1", "#escape=`", "# note", "# check=skip=all"])
-    Directives(escape='`', syntax='docker/dockerfile:1', check='', count=2)
+    Directives(escape='`', syntax='docker/dockerfile:1', check='', count=2, syntax_line=1)
     """
     found: dict[str, str] = {}
+    places: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         match = _DIRECTIVE.fullmatch(line) if "#" in line else None
         name = match[1].lower() if match else ""
@@ -38,11 +40,11 @@ def parse_directives(lines: list[str]) -> Directives:
         if name == "escape" and match[2] not in ("\\", "`"):
             text = f"invalid escape token '{match[2]}' does not match ` or \\"
             raise BuildFailed(text, span=Span(number, number))
-        found[name] = match[2]
-    return Directives(found.get("escape", "\\"), found.get("syntax", ""), found.get("check", ""), len(found))
+        found[name], places[name] = match[2], number
+    return Directives(**found, count=len(found), syntax_line=places.get("syntax", 0))
 
 
-def check_syntax(reference: str) -> None:
+def check_syntax(reference: str, line: int = 0) -> None:
     """Is this frontend the one that is built in? Any version of docker/dockerfile is; others are refused by name.
 
     >>> check_syntax("docker/dockerfile:1.7-labs"), check_syntax("mirror.local/docker/dockerfile:1@sha256:0")
@@ -55,4 +57,4 @@ and frontends are not run from images
     name = reference.split(" ", 1)[0]
     if name and not _OURS.match(name):
         text = f"unsupported frontend {name}: only docker/dockerfile is built in, and frontends are not run from images"
-        raise BuildFailed(text)
+        raise BuildFailed(text, span=Span(line, line) if line else None)

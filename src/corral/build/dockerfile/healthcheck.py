@@ -40,7 +40,7 @@ def _interval(name: str, text: str) -> int:
     """
     try:
         found = parse_duration(text) if text else 0
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BuildFailed(f"time: invalid duration {quote(text)}") from None
     if found and found < _SHORTEST:
         raise BuildFailed(f"Interval {quote(name)} cannot be less than 1ms")

@@ -63,7 +63,10 @@ class _Joiner:
             line = self._take().strip()
             if line.startswith("#"):
                 text = line[1:].strip()
-                comments = [*comments, text] if text else []
+                if text:
+                    comments.append(text)
+                else:
+                    comments = []
             elif line:
                 self._at -= 1
                 start = self._at + 1

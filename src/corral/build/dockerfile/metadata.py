@@ -6,9 +6,10 @@ from corral.build.dockerfile import instructions as kinds
 from corral.build.dockerfile.arguments import NOT_IN_ENVIRONMENT
 from corral.build.dockerfile.instructions import CommandLine
 from corral.build.dockerfile.lint import is_secret
-from corral.build.dockerfile.texts import health, join, plain_list, quote, quoted_list
+from corral.build.dockerfile.texts import health, plain_list, quote, quoted_list
 from corral.build.dockerfile.turn import Evaluated, Turn, set_variable
 from corral.build.ops import WorkdirOp
+from corral.build.paths import join
 from corral.build.request import BuildFailed
 from corral.engine.stop import parse_signal
 from corral.errors import InvalidInput

@@ -142,7 +142,7 @@ def _boolean(key: str, value: str) -> bool:
 
 def _number(key: str, value: str, base: int) -> int:
     digits = "01234567" if base == 8 else "0123456789"
-    if not value or value.strip(digits) or int(value, base) >= 2**32:
+    if not value or value.strip(digits) or len(value) > 64 or int(value, base) >= 2**32:
         raise BuildFailed(f"invalid value {value} for {key}")
     return int(value, base)
 

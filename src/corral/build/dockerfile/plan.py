@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from corral.build.dockerfile.arguments import global_arguments, predefined, proxy_environment
+from corral.build.dockerfile.arguments import global_arguments, predefined, proxy_environment, unconsumed
 from corral.build.dockerfile.directives import check_syntax
 from corral.build.dockerfile.graph import find_cycle, reachable
+from corral.build.dockerfile.instructions import Arg
 from corral.build.dockerfile.lint import Check, parse_check
 from corral.build.dockerfile.lint_from import lint_bases, lint_from
 from corral.build.dockerfile.lint_source import lint_source
@@ -16,7 +17,6 @@ from corral.build.dockerfile.parse import Parsed
 from corral.build.dockerfile.shell import Rules
 from corral.build.dockerfile.stages import Stage, link_stage, make_stage, split_stages
 from corral.build.dockerfile.targets import check_platform, target_platform, target_stage
-from corral.build.dockerfile.texts import quote
 from corral.build.ignore import Ignore
 from corral.build.ops import Warning
 from corral.build.request import BuildFailed, BuildRequest
@@ -54,6 +54,12 @@ class Plan(Struct):
         found = [o for n in self.needed for o in (self.stages[n].base, *self.stages[n].origins)]
         return [o for o in dict.fromkeys(found) if o.startswith(("image:", "context:"))]
 
+    @property
+    def unconsumed(self) -> list[str]:
+        """Build arguments that nothing asks for."""
+        instructions = (i for stage in self.stages for i in stage.instructions if isinstance(i, Arg))
+        return unconsumed(self.given, {*self.arguments, *(name for i in instructions for name, _ in i.names)})
+
 
 def plan_stages(
     parsed: Parsed, request: BuildRequest, own: str, *, every: bool = False, ignore: Sequence[str] = ()
@@ -71,7 +77,10 @@ def plan_stages(
     corral.build.request.BuildFailed: target stage "biuld" could not be found (did you mean build?)
     """
     given = {name: value for name, value in request.build_args.items() if value is not None}
-    check_syntax(given.get("BUILDKIT_SYNTAX", "") or parsed.directives.syntax)
+    if "BUILDKIT_SYNTAX" in given:
+        check_syntax(given["BUILDKIT_SYNTAX"])
+    else:
+        check_syntax(parsed.directives.syntax, parsed.directives.syntax_line)
     platform = target_platform(request.platform, own)
     plan = Plan(
         rules=Rules(escape=parsed.directives.escape),
@@ -134,5 +143,5 @@ def plan_epoch(asked: int | None, given: Mapping[str, str], arguments: Mapping[s
     if asked is not None or not text:
         return asked
     if not _SECONDS.fullmatch(text):
-        raise BuildFailed(f"SOURCE_DATE_EPOCH {quote(text)} is not supported: it must be a number of seconds")
+        raise BuildFailed(f"invalid SOURCE_DATE_EPOCH: {text}: only a number of seconds is supported")
     return int(text)

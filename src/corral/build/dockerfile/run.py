@@ -9,9 +9,10 @@ from corral.build.dockerfile.instructions import Run
 from corral.build.dockerfile.metadata import in_shell
 from corral.build.dockerfile.mounts import MountFlag, parse_mount
 from corral.build.dockerfile.origins import mount_origin, stage_number
-from corral.build.dockerfile.texts import clean, join, plain_list, quote
+from corral.build.dockerfile.texts import plain_list, quote
 from corral.build.dockerfile.turn import Evaluated, StageState, Turn, environment_list, visible
 from corral.build.ops import InlineFile, RunMount, RunOp
+from corral.build.paths import clean, join
 from corral.build.request import BuildFailed
 
 _PIPES = "/dev/pipes/"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable
 
 from corral.model.container import HealthCheck
@@ -91,21 +90,3 @@ def boolean(text: str) -> bool | None:
     (True, False, None)
     """
     return _BOOLEANS.get(text)
-
-
-def clean(path: str) -> str:
-    """A path without ".", ".." that can be resolved, and doubled slashes.
-
-    >>> clean("//a/./b/../c/"), clean("../a"), clean(""), clean("/..")
-    ('/a/c', '../a', '.', '/')
-    """
-    found = posixpath.normpath(path)
-    return found[1:] if found.startswith("//") else found
-
-
-def join(*parts: str) -> str:
-    """
-    >>> join("/", "a", "../b"), join("/src", "/x")
-    ('/b', '/src/x')
-    """
-    return clean("/".join(part for part in parts if part))

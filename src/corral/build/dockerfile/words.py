@@ -48,10 +48,19 @@ def _flags(text: str, escape: str) -> tuple[list[str], str]:
         flags.append(word)
 
 
+# Letters that mean nothing but themselves: outside quotes, and inside.
+_PLAIN = re.compile(r"[^\s'\"\\`]+")
+_QUOTED = re.compile(r"[^'\"\\`]+")
+
+
 def _flag(text: str, at: int, escape: str) -> tuple[str, int]:
     out: list[str] = []
     mark = ""
     while at < len(text):
+        if run := (_QUOTED if mark else _PLAIN).match(text, at):
+            out.append(run[0])
+            at = run.end()
+            continue
         letter = text[at]
         if not mark and letter.isspace():
             break
@@ -89,6 +98,10 @@ def _word(text: str, at: int, escape: str) -> tuple[str, int]:
     out: list[str] = []
     mark = ""
     while at < len(text):
+        if run := (_QUOTED if mark else _PLAIN).match(text, at):
+            out.append(run[0])
+            at = run.end()
+            continue
         letter = text[at]
         if not mark and letter.isspace():
             break
