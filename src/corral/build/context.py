@@ -14,16 +14,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import posixpath
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from corral.build.copying.archives import begins_as_tar
 from corral.build.copying.fetch import Fetcher, Report
-from corral.build.copying.filters import Patterns, Rules, Verdict
 from corral.build.copying.giturl import parse_git_ref
 from corral.build.copying.listing import read_small
 from corral.build.copying.plan import is_url
+from corral.build.ignore import IGNORE_FILE, Ignore, ignore_files, parse_ignore
 from corral.errors import InvalidInput, from_oserror
 from corral.linux.archive import Limits, Tree, UnpackOptions, extract, remove_tree
 from corral.linux.compression import decompressed
@@ -32,8 +31,7 @@ from corral.linux.streams import ReadAhead, consume, in_thread
 from corral.linux.tree import remove_at
 
 LIMITS = Limits(entries=4_000_000, total=1 << 40)
-_DOCKERFILE, _PIECE = 16 << 20, 1 << 18
-_IGNORE = ".dockerignore"
+_DOCKERFILE, _IGNORES, _PIECE = 16 << 20, 1 << 20, 1 << 18
 
 
 @dataclass(frozen=True)
@@ -51,22 +49,25 @@ def _silent(url: str, now: int, total: int) -> None:
 @contextlib.asynccontextmanager
 async def receive(
     place: str, body: AsyncIterator[bytes] | None = None, *, remote: str = "", dockerfile: str = "Dockerfile",
-    fetcher: Fetcher, limits: Limits = LIMITS, report: Report = _silent,
+    fetcher: Fetcher, limits: Limits = LIMITS, report: Report = _silent, filtered: bool = False,
 ) -> AsyncIterator[Context]:  # fmt: skip
     """The context of one build. `remote` counts where it is set; without both it is an empty directory.
+    `filtered`: who sent it has left out what is to be ignored.
 
     InvalidInput for a damaged or hostile archive, NotFound, RemoteFailed, Unsupported (git, zstd), NoSpace.
     """
     scratch = await asyncio.to_thread(make_scratch, place)
     try:
-        yield await _receive(scratch, body, remote, dockerfile, fetcher, limits, report)
+        received = await _receive(scratch, body, remote, fetcher, limits, report)
+        if not filtered and received.dockerfile_text is None:
+            received = await asyncio.to_thread(ignore, received.path, dockerfile)
+        yield received
     finally:
         await asyncio.shield(in_thread("remove", lambda: remove_tree(scratch)))
 
 
 async def _receive(
-    scratch: str, body: AsyncIterator[bytes] | None, remote: str, dockerfile: str, fetcher: Fetcher, limits: Limits,
-    report: Report,
+    scratch: str, body: AsyncIterator[bytes] | None, remote: str, fetcher: Fetcher, limits: Limits, report: Report
 ) -> Context:  # fmt: skip
     if remote:
         path, text = await _remote(remote, scratch, fetcher, limits, report)
@@ -74,9 +75,7 @@ async def _receive(
         path, text = _directory(scratch), None
         if body is not None:
             await consume(body, lambda chunks: _unpack(chunks, path, limits, chunks.leave), name="context")
-    if text is not None:
-        return Context(path, text)
-    return await asyncio.to_thread(ignore, path, dockerfile)
+    return Context(path, text)
 
 
 async def bring(
@@ -148,10 +147,10 @@ def ignore(path: str, dockerfile: str = "Dockerfile") -> Context:
         if not patterns:
             return Context(path)
         text = _read(root, dockerfile, _DOCKERFILE)
-        _take_away(path, Rules(exclude=Patterns(patterns)))
+        _take_away(path, Ignore(patterns))
         left = _read(root, dockerfile, _DOCKERFILE)
     except OSError as error:
-        raise from_oserror(f"read {_IGNORE}", error) from error
+        raise from_oserror(f"read {IGNORE_FILE}", error) from error
     finally:
         os.close(root)
     if text is None or left is not None:
@@ -160,28 +159,11 @@ def ignore(path: str, dockerfile: str = "Dockerfile") -> Context:
 
 
 def _patterns(root: int, dockerfile: str) -> list[str]:
-    for name in (f"{dockerfile}{_IGNORE}", _IGNORE):
-        data = _read(root, name, 1 << 20)
+    for name in ignore_files(dockerfile):
+        data = _read(root, name, _IGNORES)
         if data is not None:
-            return read_ignore(data.decode("utf-8", "replace"))
+            return parse_ignore(data.decode("utf-8", "replace"))
     return []
-
-
-def read_ignore(text: str) -> list[str]:
-    r"""The patterns of a .dockerignore. Pure.
-
-    >>> read_ignore("\ufeff# no\n/doc\n\n ! doc/a \n")
-    ['doc', '!doc/a']
-    """
-    patterns = []
-    for line in text.removeprefix("\ufeff").splitlines():
-        pattern = line.strip()
-        if not pattern or line.startswith("#"):
-            continue
-        negative = pattern.startswith("!")
-        clean = posixpath.normpath(pattern.removeprefix("!").strip() or ".").lstrip("/")
-        patterns.append(("!" if negative else "") + (clean or "."))
-    return patterns
 
 
 def _read(root: int, path: str, limit: int) -> bytes | None:
@@ -191,23 +173,21 @@ def _read(root: int, path: str, limit: int) -> bytes | None:
         return None
 
 
-def _take_away(path: str, rules: Rules) -> None:
+def _take_away(path: str, ignore: Ignore) -> None:
     """Of a directory that is ignored only what an exception keeps stays, and the directories that lead there."""
     with Tree(path) as tree:
-        todo = [("", Verdict())]
-        emptied = []
+        todo, emptied = [""], []
         while todo:
-            directory, above = todo.pop()
+            directory = todo.pop()
             fd = tree.directory(directory)
             for name, is_directory in _children(fd):
                 below = f"{directory}/{name}" if directory else name
-                verdict = rules.take(below, above)
-                if verdict.closed or (not verdict.taken and not is_directory):
-                    remove_at(fd, name)
-                elif is_directory:
-                    todo.append((below, verdict))
-                    if not verdict.taken:
+                if is_directory and not ignore.prunes(below):
+                    todo.append(below)
+                    if ignore.ignores(below):
                         emptied.append(below)
+                elif ignore.ignores(below):
+                    remove_at(fd, name)
         for below in reversed(emptied):
             parent, _, name = below.rpartition("/")
             with contextlib.suppress(OSError):  # something in it is kept
@@ -250,4 +230,4 @@ def sweep(place: str) -> None:
             remove_tree(f"{place}/{name}")
 
 
-__all__ = ["Context", "bring", "ignore", "make_scratch", "read_ignore", "receive", "sweep"]
+__all__ = ["Context", "bring", "ignore", "make_scratch", "receive", "sweep"]

@@ -10,7 +10,7 @@
     listing.py   the files behind a piece: resolved inside their root, wildcards matched, walked in order
     hashing.py   digests of contents, remembered by inode
     digest.py    one digest for all that an op would bring
-    act.py       carries an op out; transfer.py makes one file of another; archives.py unpacks
+    act.py       carries an op out; transfer.py makes one file of another, content.py its bytes; archives.py unpacks
     giturl.py, git.py, http.py, fetch.py    sources that are elsewhere
 
 How an executor uses it, for one op::

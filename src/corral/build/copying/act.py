@@ -10,6 +10,7 @@ from typing import Literal
 
 from corral.build.copying.archives import is_archive, unpack
 from corral.build.copying.chmod import parse_chmod, parse_octal
+from corral.build.copying.content import NEW
 from corral.build.copying.fetch import Fetched
 from corral.build.copying.filters import Rules
 from corral.build.copying.listing import Found, Source, find, look, resolve, walk
@@ -20,8 +21,6 @@ from corral.build.ops import CopyOp
 from corral.errors import InvalidInput, from_oserror
 from corral.linux.archive import Tree
 from corral.linux.unpack import write_all
-
-_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def links(op: CopyOp) -> bool:
@@ -118,7 +117,7 @@ class _Copy:
         place, _ = self._place(name, False)
         parent = self._target.directory(posixpath.dirname(place))
         self._writer.replace(parent, place)
-        fd = os.open(posixpath.basename(place), _NEW, 0o600, dir_fd=parent)
+        fd = os.open(posixpath.basename(place), NEW, 0o600, dir_fd=parent)
         try:
             write_all(fd, content)
             os.fchown(fd, *(self._owner or (0, 0)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import posixpath
 import stat
 from collections.abc import Callable, Mapping
 
@@ -81,20 +80,19 @@ def _record(
 ) -> bytes:  # fmt: skip
     """One file as it will be. Of a directory whose content is copied nothing counts but that."""
     there = node.stat
-    kind, mode = stat.S_IFMT(there.st_mode), stat.S_IMODE(there.st_mode)
+    kind, mode = node.kind, stat.S_IMODE(there.st_mode)
     if node.directory and not node.below:
         return b""
-    above, name = posixpath.split(node.path)
-    directory = tree.directory(above)
+    directory = tree.directory(node.above)
     ids = None if chown else owner or (there.st_uid, there.st_gid)
     content: object = None
     if kind == stat.S_IFREG:
         content = contents[version(there)]
     elif kind == stat.S_IFLNK:
-        content, mode = os.fsencode(os.readlink(name, dir_fd=directory)), 0o777
+        content, mode = os.fsencode(os.readlink(node.name, dir_fd=directory)), 0o777
     elif kind in (stat.S_IFCHR, stat.S_IFBLK):
         content = there.st_rdev
     if change is not None and kind != stat.S_IFLNK:
         mode = change(mode, node.directory)
-    attributes = sorted(read_attributes(directory, name).items())
+    attributes = sorted(read_attributes(directory, node.name).items())
     return _encode((os.fsencode(node.below), kind, mode, ids, content, attributes))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import posixpath
 import stat
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -65,13 +64,14 @@ def version(there: os.stat_result) -> Version:
 
 
 def _digest(tree: Tree, node: Node) -> bytes:
-    above, name = posixpath.split(node.path)
     hashed = hashlib.sha256()
     try:
-        fd = os.open(name, _FLAGS, dir_fd=tree.directory(above))
+        fd = os.open(node.name, _FLAGS, dir_fd=tree.directory(node.above))
         try:
-            while data := os.read(fd, _PIECE):
+            left = node.stat.st_size
+            while left > 0 and (data := os.read(fd, _PIECE)):
                 hashed.update(data)
+                left -= len(data)
         finally:
             os.close(fd)
     except OSError as error:

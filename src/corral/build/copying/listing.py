@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from corral.build.copying.filters import Rules, Verdict
+from corral.build.copying.filters import Rules
 from corral.build.copying.match import compile_match, split_wildcards
 from corral.build.copying.plan import Piece
 from corral.errors import InvalidInput, NotFound
@@ -43,12 +43,21 @@ class MissingSource(NotFound):
 
 @dataclass(slots=True)
 class Node:
-    """One file: `path` in its root, without a slash in front; `below` relative to the directory that is copied, ""
+    """One file: `name` in the directory `above` of its root; `below` is its path in the directory that is copied, ""
     for that itself, and for a file that is copied alone."""
 
-    path: str
+    above: str
+    name: str
     below: str
     stat: os.stat_result
+
+    @property
+    def path(self) -> str:
+        return f"{self.above}/{self.name}" if self.above else self.name
+
+    @property
+    def kind(self) -> int:
+        return stat.S_IFMT(self.stat.st_mode)
 
     @property
     def directory(self) -> bool:
@@ -127,7 +136,7 @@ def find(tree: Tree, source: Source, piece: Piece, rules: Rules) -> list[Found]:
             raise MissingSource(source, f"/{match}")
         directory = stat.S_ISDIR(there.st_mode)
         name = posixpath.basename(match)
-        if directory or not rules.excludes_name(name):
+        if directory or rules.takes_name(name):
             found.append(Found(path, name, directory))
     return found
 
@@ -163,28 +172,27 @@ def walk(tree: Tree, found: Found, rules: Rules) -> Iterator[Node]:
     """
     top = look(tree, found.path)
     assert top is not None
-    yield Node(found.path, "", top)
+    yield Node(*posixpath.split(found.path), "", top)
     if not found.directory:
         return
     waiting: list[Node | None] = [None]  # along the way down: directories that have not come yet
-    levels = [(_nodes(tree, found.path, ""), Verdict())]
+    levels = [_nodes(tree, found.path, "")]
     while levels:
-        nodes, above = levels[-1]
-        node = next(nodes, None)
+        node = next(levels[-1], None)
         if node is None:
             levels.pop()
             waiting.pop()
             continue
-        verdict = rules.take(node.below, above)
-        if verdict.taken:
+        taken = rules.takes(node.below)
+        if taken:
             for n, parent in enumerate(waiting):
                 if parent is not None:
                     yield parent
                     waiting[n] = None
             yield node
-        if node.directory and not verdict.closed:
-            levels.append((_nodes(tree, node.path, node.below), verdict))
-            waiting.append(None if verdict.taken else node)
+        if node.directory and (taken or rules.opens(node.below)):
+            levels.append(_nodes(tree, node.path, node.below))
+            waiting.append(None if taken else node)
 
 
 def _nodes(tree: Tree, path: str, below: str) -> Iterator[Node]:
@@ -197,7 +205,7 @@ def _nodes(tree: Tree, path: str, below: str) -> Iterator[Node]:
                 there = os.stat(name, dir_fd=fd, follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            node = Node(f"{path}/{name}" if path else name, f"{below}/{name}" if below else name, there)
+            node = Node(path, name, f"{below}/{name}" if below else name, there)
             children.append((os.fsencode(name), node))
     finally:
         os.close(fd)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import posixpath
 import stat
 from collections.abc import Callable
 
 from corral.build.copying.attributes import read_attributes, write_attributes
+from corral.build.copying.content import NEW, copy_file
 from corral.build.copying.listing import Node, look
 from corral.errors import InvalidInput
 from corral.linux.archive import Tree
-from corral.linux.unpack import write_all
-
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-_PIECE, _SMALL = 1 << 20, 64 << 10
-_NO_RANGES = (errno.ENOSYS, errno.EXDEV, errno.EPERM, errno.EIO, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class Writer:
@@ -67,24 +61,21 @@ class Writer:
 
     def write(self, source: Tree, node: Node, path: str, owner: tuple[int, int] | None) -> None:
         """`node` becomes `path`. `owner` counts where there is no --chown; None: the node's own."""
-        kind = stat.S_IFMT(node.stat.st_mode)
         above, name = posixpath.split(path)
-        parent = self.target.directory(above)
-        if kind == stat.S_IFDIR:
+        parent, origin = self.target.directory(above), source.directory(node.above)
+        if node.kind == stat.S_IFDIR:
             self._directory(parent, name, path)
             self.later(path, node.stat)
         else:
-            self.replace(parent, path)
-            self._create(source, node, parent, name, path)
+            self._create(node, origin, parent, name, path)
         uid, gid = self.owner or owner or (node.stat.st_uid, node.stat.st_gid)
         os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
-        if kind != stat.S_IFLNK:
+        if node.kind != stat.S_IFLNK:
             os.chmod(name, self._mode(node), dir_fd=parent)
-        origin_above, origin_name = posixpath.split(node.path)
-        attributes = read_attributes(source.directory(origin_above), origin_name or ".")
+        attributes = read_attributes(origin, node.name or ".")
         if attributes:
             write_attributes(parent, name, attributes)
-        if kind != stat.S_IFDIR:
+        if node.kind != stat.S_IFDIR:
             times = (node.stat.st_atime_ns, node.stat.st_mtime_ns)
             os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
 
@@ -99,6 +90,14 @@ class Writer:
             if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 raise InvalidInput(f"cannot copy to non-directory: /{path}") from None
 
+    def _create(self, node: Node, origin: int, parent: int, name: str, path: str) -> None:
+        make = self._making(node, origin, parent, name, path)
+        try:
+            make()
+        except FileExistsError:
+            self.replace(parent, path)
+            make()
+
     def replace(self, parent: int, path: str) -> None:
         """Takes away the file or link that stands at `path`, in the directory `parent`."""
         try:
@@ -106,93 +105,26 @@ class Writer:
         except FileNotFoundError:
             pass
         except OSError as error:
-            if error.errno not in (errno.EISDIR, errno.EPERM):
-                raise
             there = look(self.target, path)
             if there is None or not stat.S_ISDIR(there.st_mode):
                 raise
-            raise InvalidInput(f"cannot replace to directory /{path} with file") from None
+            raise InvalidInput(f"cannot replace to directory /{path} with file") from error
 
-    def _create(self, source: Tree, node: Node, parent: int, name: str, path: str) -> None:
-        there = node.stat
-        kind = stat.S_IFMT(there.st_mode)
-        origin_above, origin_name = posixpath.split(node.path)
+    def _making(self, node: Node, origin: int, parent: int, name: str, path: str) -> Callable[[], None]:
+        """What makes the file, without its attributes; FileExistsError if one is there."""
+        there, kind = node.stat, node.kind
         if kind == stat.S_IFLNK:
-            os.symlink(os.readlink(origin_name, dir_fd=source.directory(origin_above)), name, dir_fd=parent)
-        elif kind == stat.S_IFREG:
+            return lambda: os.symlink(os.readlink(node.name, dir_fd=origin), name, dir_fd=parent)
+        if kind == stat.S_IFREG:
             first = self._links.setdefault((there.st_dev, there.st_ino), path) if there.st_nlink > 1 else path
             if first == path:
-                _copy_file(source.directory(origin_above), origin_name, parent, name)
-            else:
-                first_above, first_name = posixpath.split(first)
-                held = self.target.directory(first_above)
-                os.link(first_name, name, src_dir_fd=held, dst_dir_fd=parent, follow_symlinks=False)
-        elif kind == stat.S_IFSOCK:
-            os.close(os.open(name, _NEW, 0o600, dir_fd=parent))  # nobody listens there any more: a file keeps its place
-        elif kind == stat.S_IFCHR and there.st_rdev == 0:
+                return lambda: copy_file(origin, node.name, parent, name)
+            above, first_name = posixpath.split(first)
+            held = self.target.directory(above)
+            return lambda: os.link(first_name, name, src_dir_fd=held, dst_dir_fd=parent, follow_symlinks=False)
+        if kind == stat.S_IFSOCK:
+            # Nobody listens there any more: an empty file keeps its place.
+            return lambda: os.close(os.open(name, NEW, 0o600, dir_fd=parent))
+        if kind == stat.S_IFCHR and there.st_rdev == 0:
             raise InvalidInput(f"/{node.path}: a device 0:0 would hide a file of the layers below: not copied")
-        else:
-            os.mknod(name, kind | 0o600, there.st_rdev, dir_fd=parent)
-
-
-def _copy_file(from_directory: int, from_name: str, to_directory: int, to_name: str) -> None:
-    read = os.open(from_name, _READ, dir_fd=from_directory)
-    try:
-        there = os.fstat(read)
-        if not stat.S_ISREG(there.st_mode):
-            raise InvalidInput(f"{from_name} was replaced while it was copied")
-        write = os.open(to_name, _NEW, 0o600, dir_fd=to_directory)
-        try:
-            _copy_content(read, write, there)
-        finally:
-            os.close(write)
-    finally:
-        os.close(read)
-
-
-def _copy_content(read: int, write: int, there: os.stat_result) -> None:
-    if there.st_size <= _SMALL:
-        while data := os.read(read, _SMALL):
-            write_all(write, data)
-    elif there.st_blocks * 512 >= there.st_size:
-        _copy_range(read, write, 0, there.st_size)
-    else:
-        os.ftruncate(write, there.st_size)
-        for start, end in _data(read, there.st_size):
-            _copy_range(read, write, start, end)
-
-
-def _data(fd: int, size: int) -> list[tuple[int, int]]:
-    """The parts of a file that are no holes."""
-    parts, at = [], 0
-    try:
-        while at < size:
-            start = os.lseek(fd, at, os.SEEK_DATA)
-            at = os.lseek(fd, start, os.SEEK_HOLE)
-            parts.append((start, at))
-    except OSError as error:
-        if error.errno == errno.EINVAL:
-            return [(0, size)]  # a file system that knows no holes
-        if error.errno != errno.ENXIO:  # nothing but a hole from here on
-            raise
-    return parts
-
-
-def _copy_range(read: int, write: int, start: int, end: int) -> None:
-    """In the kernel, which may share the blocks; else through here. Ends early with the file."""
-    at = start
-    try:
-        while at < end:
-            done = os.copy_file_range(read, write, end - at, at, at)
-            if not done:
-                break
-            at += done
-        if at >= end or at > start:
-            return
-    except OSError as error:
-        if error.errno not in _NO_RANGES or at > start:
-            raise
-    os.lseek(write, start, os.SEEK_SET)
-    while at < end and (data := os.pread(read, min(_PIECE, end - at), at)):
-        write_all(write, data)
-        at += len(data)
+        return lambda: os.mknod(name, kind | 0o600, there.st_rdev, dir_fd=parent)
