@@ -1,17 +1,21 @@
-"""The builder: the door to builds."""
+"""The builder: the door to builds. What a build is made with is loaded by the first one: a daemon starts without."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
-from corral.build.building import Building
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest
 from corral.build.usage import Pruned, Usage, prune, usage
 from corral.build.works import Works
 from corral.engine.engine import Engine
 from corral.errors import Conflict, NotFound
 from corral.kit.ids import new_id
+
+if TYPE_CHECKING:
+    from corral.build.context import Context
 
 
 class Builder:
@@ -37,11 +41,27 @@ class Builder:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         await self._works.close()
 
+    def context(
+        self,
+        body: AsyncIterator[bytes] | None = None,
+        *,
+        remote: str = "",
+        dockerfile: str = "",
+        filtered: bool = False,
+    ) -> AbstractAsyncContextManager[Context]:
+        """The directory that a build is made from, for the while: see `context.receive`."""
+        from corral.build.context import receive
+
+        works, name = self._works, dockerfile or "Dockerfile"
+        return receive(works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered)
+
     async def build(self, request: BuildRequest) -> AsyncGenerator[BuildEvent, None]:
         """What happens, as it happens; `Built` is last. Closing it cancels the build.
 
         BuildFailed, Unsupported, and what pulling and running raise. Conflict where a build with the same id runs.
         """
+        from corral.build.building import Building
+
         id = request.id or new_id()
         if id in self._running:
             raise Conflict(f"a build with the id {id} is running")

@@ -156,6 +156,7 @@ class Mounting:
     def _files(self, files: Sequence[InlineFile]) -> None:
         folder = f"{self._scratch}/pipes"
         os.mkdir(folder)
+        os.chown(folder, *self._owner(0, 0))
         for file in files:
             if "/" in file.name or file.name in ("", ".", ".."):
                 raise BuildFailed(f"here-document {file.name!r} is no name for a file")
