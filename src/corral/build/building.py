@@ -118,8 +118,8 @@ class Building:
             now=self._works.clock.now(),
             epoch=None if latest is None else latest * 10**9,
         )
-        inline = any(store.kind == "inline" for store in self._request.cache_to)
-        entries = inline_entries(done.steps, len(done.base.diff_ids) if done.base else 0) if inline else None
+        below = len(done.base.diff_ids) if done.base else 0
+        entries = inline_entries(done.steps, below) if wants_inline(self._request) else None
         built = Built("")
         for output in self._request.outputs or [Output("image")]:
             result = Result(image, done.chain, done.base, entries)
@@ -146,7 +146,7 @@ class Building:
         number = stage.stage.number
         label = _label(ready, ready.first[number], f"FROM {stage.stage.text.partition(' ')[2]}")
         done: StageDone = await self._placed(stage.stage.span, self._begin, stage, label)
-        cached = not (self._request.no_cache or stage.stage.shown in self._request.no_cache_stages)
+        cached = is_cached(self._request, stage.stage.name, stage.stage.shown)
         for place, step in enumerate(stage.steps, ready.first[number] + 1):
             await self._placed(step.span, self._step, step, done, cached, _label(ready, place, step.text))
         return done
@@ -252,6 +252,27 @@ class Building:
     async def _release(self, chain: str) -> None:
         self._works.let_go(chain)
         await self._images.release(chain)
+
+
+def is_cached(request: BuildRequest, *names: str) -> bool:
+    """Pure: whether earlier results are welcome in a stage of these names.
+
+    >>> request = BuildRequest(no_cache_stages=["Build"])
+    >>> is_cached(request, "build", ""), is_cached(request, "", "stage-1")
+    (False, True)
+    """
+    refused = {name.lower() for name in request.no_cache_stages}
+    return not (request.no_cache or refused & {name.lower() for name in names if name})
+
+
+def wants_inline(request: BuildRequest) -> bool:
+    """Pure: whether the image is to say what its layers are for.
+
+    >>> wants_inline(BuildRequest(build_args={"BUILDKIT_INLINE_CACHE": "1"})), wants_inline(BuildRequest())
+    (True, False)
+    """
+    argument = request.build_args.get("BUILDKIT_INLINE_CACHE") or ""
+    return argument.lower() in ("1", "true") or any(store.kind == "inline" for store in request.cache_to)
 
 
 def _label(ready: Ready, place: int, text: str) -> str:
