@@ -62,9 +62,9 @@ class Workshop:
             outcome.error = error
         return outcome
 
-    def context(self, files: dict[str, str]) -> str:
+    def context(self, files: dict[str, str], where: Path | None = None) -> str:
         """A directory with these files."""
-        place = tempfile.mkdtemp(dir=self.root)
+        place = tempfile.mkdtemp(dir=where or self.root)
         for name, text in files.items():
             path = Path(place, name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,9 +110,9 @@ def directories() -> Any:
 
 
 @contextlib.asynccontextmanager
-async def opened(root: Path, run: Path) -> AsyncIterator[Workshop]:
+async def opened(root: Path, run: Path, **config: Any) -> AsyncIterator[Workshop]:
     """An engine on these directories, as a daemon opens it; all that it has on the host is gone at the end."""
-    engine = await Engine.open(EngineConfig(root=str(root), run=str(run)))
+    engine = await Engine.open(EngineConfig(root=str(root), run=str(run), **config))
     try:
         builder = await Builder.open(engine)
         try:

@@ -1,19 +1,21 @@
-"""The builder: the door to builds."""
+"""The builder: the door to builds. What a build is made with is loaded by the first one: a daemon starts without."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
-from corral.build.building import Building
-from corral.build.context import Context, receive
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest
 from corral.build.usage import Pruned, Usage, prune, usage
 from corral.build.works import Works
 from corral.engine.engine import Engine
 from corral.errors import Conflict, NotFound
 from corral.kit.ids import new_id
+
+if TYPE_CHECKING:
+    from corral.build.context import Context
 
 
 class Builder:
@@ -47,9 +49,10 @@ class Builder:
         dockerfile: str = "",
         filtered: bool = False,
     ) -> AbstractAsyncContextManager[Context]:
-        """The directory that a build is made from, for the while: see `receive`."""
-        works = self._works
-        name = dockerfile or "Dockerfile"
+        """The directory that a build is made from, for the while: see `context.receive`."""
+        from corral.build.context import receive
+
+        works, name = self._works, dockerfile or "Dockerfile"
         return receive(
             works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered,
             afterwork=works.afterwork,
@@ -60,6 +63,8 @@ class Builder:
 
         BuildFailed, Unsupported, and what pulling and running raise. Conflict where a build with the same id runs.
         """
+        from corral.build.building import Building
+
         id = request.id or new_id()
         if id in self._running:
             raise Conflict(f"a build with the id {id} is running")

@@ -121,8 +121,8 @@ class Building:
             now=self._works.clock.now(),
             epoch=None if latest is None else latest * 10**9,
         )
-        inline = any(store.kind == "inline" for store in self._request.cache_to)
-        entries = inline_entries(done.steps, len(done.base.diff_ids) if done.base else 0) if inline else None
+        below = len(done.base.diff_ids) if done.base else 0
+        entries = inline_entries(done.steps, below) if wants_inline(self._request) else None
         built = Built("")
         for output in self._request.outputs or [Output("image")]:
             result = Result(image, done.chain, done.base, entries)
@@ -149,7 +149,7 @@ class Building:
         number = stage.stage.number
         label = _label(ready, ready.first[number], f"FROM {stage.stage.text.partition(' ')[2]}")
         done: StageDone = await self._placed(stage.stage.span, self._begin, stage, label)
-        cached = not (self._request.no_cache or stage.stage.shown in self._request.no_cache_stages)
+        cached = is_cached(self._request, stage.stage.name, stage.stage.shown)
         for place, step in enumerate(stage.steps, ready.first[number] + 1):
             label = _label(ready, place, as_written(self._source.text, step))
             await self._placed(step.span, self._step, step, done, cached, label)
@@ -270,6 +270,27 @@ def as_written(text: str, step: Step) -> str:
     if len(words) < 2 or words[0].upper() != step.text.partition(" ")[0]:  # of another instruction: a trigger
         return step.text
     return f"{words[0].upper()} {words[1].strip()}"
+
+
+def is_cached(request: BuildRequest, *names: str) -> bool:
+    """Pure: whether earlier results are welcome in a stage of these names.
+
+    >>> request = BuildRequest(no_cache_stages=["Build"])
+    >>> is_cached(request, "build", ""), is_cached(request, "", "stage-1")
+    (False, True)
+    """
+    refused = {name.lower() for name in request.no_cache_stages}
+    return not (request.no_cache or refused & {name.lower() for name in names if name})
+
+
+def wants_inline(request: BuildRequest) -> bool:
+    """Pure: whether the image is to say what its layers are for.
+
+    >>> wants_inline(BuildRequest(build_args={"BUILDKIT_INLINE_CACHE": "1"})), wants_inline(BuildRequest())
+    (True, False)
+    """
+    argument = request.build_args.get("BUILDKIT_INLINE_CACHE") or ""
+    return argument.lower() in ("1", "true") or any(store.kind == "inline" for store in request.cache_to)
 
 
 def _label(ready: Ready, place: int, text: str) -> str:

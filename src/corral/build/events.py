@@ -30,6 +30,10 @@ class Vertex:
         elif note.status:
             self.print(1, f"{note.status}\n".encode())
 
+    def fetched(self, url: str, now: int, total: int) -> None:
+        """A download went on."""
+        self._tell.say(Moved(self.number, url, "Downloading", now, total))
+
 
 _MANY = 64  # events that may wait before a producer of many is told to
 

@@ -69,6 +69,7 @@ class Mounting:
         self._sandboxes, self._caches, self._stack, self._origin = sandboxes, caches, stack, origin
         self._secrets, self._agents = secrets, agents
         self._scratch = f"{scratch}/{new_id()[:16]}"
+        self._shared: dict[tuple[str, str], str] = {}  # cache directories, by id and by what they begin with
         self.prepared = Prepared()
         self.targets: dict[str, str] = {}
 
@@ -76,7 +77,7 @@ class Mounting:
         """All of them. BuildFailed for what is required and not there."""
         os.makedirs(self._scratch, mode=0o711)
         self._stack.callback(remove_tree, self._scratch)
-        for number, mount in enumerate(wanted):
+        for number, mount in sorted(enumerate(wanted), key=lambda pair: pair[1].id):  # so that locks are not crossed
             await getattr(self, f"_{mount.kind}")(mount, number)
         if files:
             self._files(files)
@@ -108,8 +109,10 @@ class Mounting:
                     source = Source(root, origin.owner, origin.name)
                     await in_thread("cache", lambda: carry_out(op, source, target, {}))
 
-        path = await self._stack.enter_async_context(self._caches.use(mount, base, fill))
-        self._show(self._sandboxes.seen(path), mount.target, read_only=mount.read_only)
+        known = (mount.id or mount.target, base)
+        if known not in self._shared:  # one process may have it at several places
+            self._shared[known] = await self._stack.enter_async_context(self._caches.use(mount, base, fill))
+        self._show(self._sandboxes.seen(self._shared[known]), mount.target, read_only=mount.read_only)
 
     async def _tmpfs(self, mount: RunMount, number: int) -> None:
         self.prepared.tmpfs[mount.target] = plan_tmpfs(mount)
@@ -153,7 +156,10 @@ class Mounting:
     def _files(self, files: Sequence[InlineFile]) -> None:
         folder = f"{self._scratch}/pipes"
         os.mkdir(folder)
+        os.chown(folder, *self._owner(0, 0))
         for file in files:
+            if "/" in file.name or file.name in ("", ".", ".."):
+                raise BuildFailed(f"here-document {file.name!r} is no name for a file")
             self._write(f"{folder}/{file.name}", file.content.encode(errors="surrogateescape"), 0o755, 0, 0)
         self._show(folder, _PIPES, read_only=True)
 

@@ -163,7 +163,8 @@ class Steps:
                 scratch = f"{self._works.images.scratch}/{new_id()[:16]}"
                 os.mkdir(scratch)
                 stack.push_async_callback(asyncio.to_thread, remove_tree, scratch)
-                fetched = await self._works.fetcher.fetch(op, scratch)
+                agent = self._request.ssh.get("default", "")
+                fetched = await self._works.fetcher.fetch(op, scratch, job.vertex.fetched, ssh_agent=agent)
             key = copy_key("" if links(op) else job.below, await self._digest(op, fetched), self._latest)
             work: Work = lambda draft, _: self._carry(op, fetched, draft)  # noqa: E731
             if not links(op):

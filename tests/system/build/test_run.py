@@ -8,8 +8,11 @@ import os
 import pytest
 
 from corral.build.request import BuildRequest
+from corral.engine.remap import VIEWS
+from corral.errors import Unsupported
+from corral.images.digests import chain_ids
 from corral.model.container import Ulimit
-from tests.support.building import CLEAN, Workshop
+from tests.support.building import CLEAN, Workshop, add_busybox, directories, opened
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
@@ -156,3 +159,37 @@ async def test_nobody_sees_the_process_in_lists_and_events(shop: Workshop) -> No
         seen += shop.engine.containers.list()
     listening.cancel()
     assert seen == [] and not [said for said in heard if said.startswith(("container", "network"))]
+
+
+async def test_a_here_document_s_name_leads_nowhere(shop: Workshop) -> None:
+    outcome = await shop.build("FROM busybox\nRUN <<../../evil\n#!/bin/sh\ntrue\n../../evil\n")
+    assert outcome.error and "is no name for a file" in outcome.error.message
+
+
+async def test_one_process_may_have_a_locked_cache_at_two_places(shop: Workshop) -> None:
+    flags = " ".join(f"--mount=type=cache,id=a,sharing=locked,target={place}" for place in ("/x", "/y"))
+    assert (await shop.build(f"FROM busybox\nRUN {flags} echo same > /x/f; cat /y/f\n")).output == "same\n"
+
+
+async def test_where_users_are_remapped_layers_have_the_users_from_inside() -> None:
+    with directories() as (root, run):
+        for place in (root, run):
+            place.chmod(0o711)
+        try:
+            async with opened(root, run, userns_remap="default") as shop:
+                await add_busybox(shop)
+                (root / "build/contexts").mkdir(exist_ok=True)
+                where = shop.context({"d/f": "file\n"}, root / "build/contexts")
+                more = "RUN touch /mine; chown 7:8 /mine; cat /proc/self/uid_map\n"
+                outcome = await shop.build(MOUNTS + more, context=where)
+                assert "file\n" in outcome.output and "         0          0" not in outcome.output
+                layers = shop.engine.images.layers
+                (top,) = layers.dirs(layers_top(shop, outcome.image))[:1]
+                assert (os.stat(f"{top}/mine").st_uid, os.stat(f"{top}/mine").st_gid) == (7, 8)
+                assert await shop.left() == CLEAN | {"mounts": sorted(str(run / "mapped" / n) for n in VIEWS)}
+        except Unsupported as error:
+            pytest.skip(error.message)
+
+
+def layers_top(shop: Workshop, image: str) -> str:
+    return chain_ids(shop.engine.images.get(image).diff_ids)[-1]
