@@ -19,6 +19,7 @@ from tests.compat.build.case import Case, tar_of
 from tests.compat.build.subject import files
 from tests.support.instance import Instance, corral_command, instance
 from tests.support.python_image import python_rootfs
+from tests.support.terminal import Terminal
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -106,6 +107,22 @@ def test_a_failure_shows_output_place_and_reason(build: Builds) -> None:
 )
 def test_mistakes(build: Builds, dockerfile: str, args: tuple[str, ...], words: str) -> None:
     assert words in build(dockerfile, *args, ok=False).stderr
+
+
+def test_on_a_terminal(engine: Instance, build: Builds) -> None:
+    """The picture at its end; and ^C while it is drawn."""
+    Case("", "FROM busybox\nARG SECONDS\nRUN echo begun; sleep $SECONDS\n").lay(build.folder)
+    command = [*corral_command(), "--root", str(engine.root), "build", str(build.folder), "--build-arg"]
+    with Terminal([*command, "SECONDS=0"], os.environ, rows=12, columns=50) as terminal:
+        terminal.expect(r"\[\+\] Building [0-9.]+s \((\d+)/\1\) FINISHED")
+        terminal.expect(r"=> \[2/2\] RUN echo begun; sleep 0 +[0-9.]+s")
+        assert terminal.wait() == 0
+    with Terminal([*command, "SECONDS=4321"], os.environ) as terminal:
+        terminal.expect("=> => # begun")
+        terminal.send("\x03")
+        terminal.expect("context canceled")
+        assert terminal.wait() == 130
+    eventually(lambda: not sleepers(), "the build's process ended")
 
 
 def test_secrets_are_seen_and_not_kept(engine: Instance, build: Builds) -> None:
