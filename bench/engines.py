@@ -89,7 +89,11 @@ class Engine:
     def env(self) -> dict[str, str]:
         """The environment of the command: this daemon's socket, and nothing of the user's configuration."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "NOTIFY_"))}
-        return kept | {"DOCKER_HOST": f"unix://{self.socket}", "DOCKER_CONFIG": str(self.folder / "config")}
+        return kept | {
+            "DOCKER_HOST": f"unix://{self.socket}",
+            "DOCKER_CONFIG": str(self.folder / "config"),
+            "DOCKER_BUILDKIT": "0",
+        }
 
     def api(self) -> Api:
         """A connection of its own to the daemon."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bench import images
+from bench import builds, images
 from bench.engines import IMAGE, Engine
 from bench.statistics import Target
 
@@ -208,6 +208,7 @@ def measures(size: Size) -> list[Measure]:
         Measure("pull", 5, {"pull": ("s", half)}, lambda engine, size: images.pull(engine, size.image_mb)),
         Measure("load", 5, {"load": ("s", ()), "save": ("s", ())},
                 lambda engine, size: images.load_and_save(engine, size.image_mb)),
+        Measure("build", 5, builds.ROWS, lambda engine, _: builds.builds(engine)),
         Measure("ps", 5, {many: step, "the same, as a request": step}, listing),
     ]  # fmt: skip
 

@@ -16,6 +16,7 @@ from corral.api.docker.app import DockerApi
 from corral.http.server import Server
 from corral.http.websocket import BINARY, CLOSE, TEXT, unmask
 from corral.model.container import ContainerSpec, LogSpec
+from tests.support.fake_builder import FakeBuilder
 from tests.support.fake_engine import FakeEngine
 
 UPGRADE = "Connection: Upgrade\r\nUpgrade: tcp\r\n"
@@ -96,7 +97,7 @@ def frames(data: bytes) -> list[tuple[int, bytes]]:
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     engine = FakeEngine()
-    server = Server(DockerApi(engine))  # type: ignore[arg-type]
+    server = Server(DockerApi(engine, FakeBuilder()))  # type: ignore[arg-type]
     path = str(tmp_path / "d.sock")
     await server.listen_unix(path)
     yield Api(engine, path)

@@ -9,6 +9,7 @@ from typing import Any
 
 from corral.api.docker.app import DockerApi
 from corral.http.server import Server
+from tests.support.fake_builder import FakeBuilder
 from tests.support.fake_engine import FakeEngine
 
 
@@ -24,7 +25,7 @@ class FakeServer:
 
     def __enter__(self) -> FakeServer:
         self._thread.start()
-        self.server = Server(DockerApi(self.engine))  # type: ignore[arg-type]
+        self.server = Server(DockerApi(self.engine, FakeBuilder()))  # type: ignore[arg-type]
         self.call(self.server.listen_unix(self.path))
         return self
 

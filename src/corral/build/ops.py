@@ -1,7 +1,8 @@
 """Ops: what an instruction comes to when all its variables are expanded. The frontend makes them, the executor acts.
 
 An origin names where files come from: "" the build's context, "stage:2" an earlier stage by its number,
-"image:docker.io/library/busybox:latest" another image, "context:NAME" a named context of the request.
+"image:docker.io/library/busybox:latest" another image, "context:NAME" a named context of the request, "scratch"
+nothing at all.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ class Span(Struct):
 
 
 class RunMount(Struct):
-    """One `RUN --mount`. `target` is absolute. `mode` is None where the kind's own default counts."""
+    """One `RUN --mount`. `target` is absolute. `mode` is None where the kind's own default counts.
+
+    A cache with origin "" begins empty. A secret with `target` "" is no file, only the variable `env`.
+    """
 
     kind: Literal["bind", "cache", "tmpfs", "secret", "ssh"]
     target: str
@@ -49,14 +53,17 @@ class InlineFile(Struct):
 class RunOp(Struct):
     """A process in a container on top of the stage so far. `argv` is whole: the shell is already in it.
 
-    `environment` is the stage's ENV and the ARGs that are in scope; `arguments` names the ARGs among them.
+    `environment` is the stage's ENV and the ARGs that are in scope; `arguments` names the ARGs among them. `proxies`
+    is environment that the process has too, but that neither history nor cache may know of.
     """
 
     argv: list[str]
     environment: list[str] = []
     arguments: list[str] = []
+    proxies: list[str] = []
     user: str = ""
     workdir: str = "/"
+    hostname: str = ""  # "" is the executor's own choice
     mounts: list[RunMount] = []
     network: Literal["default", "none", "host"] = "default"
     insecure: bool = False
@@ -98,7 +105,8 @@ class Step(Struct):
     """One instruction of a stage, ready to be carried out.
 
     `text` is shown ("RUN make", "COPY . /src"); `created_by` stands in the image's history; `config` is the image's
-    configuration after this step. `op` is None where only the configuration changes.
+    configuration after this step. `op` is None where only the configuration changes. `created_by` is "" where the
+    history has no entry (ONBUILD).
     """
 
     text: str

@@ -130,9 +130,10 @@ BuildEvent = Started | Printed | Moved | Finished | Warned | Built | Given
 class BuildFailed(InvalidInput):
     """A build that can't go on. `message` is one line in BuildKit's words; `excerpt` shows the place in the file.
 
-    `exit_code` is that of the process that failed, 0 where none did.
+    `exit_code` is that of the process that failed, 0 where none did. `warnings` are what lint said until then.
     """
 
     def __init__(self, message: str, *, span: Span | None = None, excerpt: str = "", exit_code: int = 0) -> None:
         super().__init__(message)
         self.span, self.excerpt, self.exit_code = span, excerpt, exit_code
+        self.warnings: list[Warning] = []

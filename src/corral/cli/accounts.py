@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 
 from corral.cli.fail import Failure
 
@@ -90,6 +89,8 @@ def helper_of(config: Mapping[str, Any], server: str) -> str:
 
 def run_helper(helper: str, verb: str, text: str) -> dict[str, Any]:
     """What docker-credential-HELPER answers; {} for what it does not have. Failure."""
+    import subprocess
+
     program = f"docker-credential-{helper}"
     try:
         done = subprocess.run([program, verb], input=text.encode(), capture_output=True)
@@ -100,7 +101,7 @@ def run_helper(helper: str, verb: str, text: str) -> dict[str, Any]:
         if out == NOBODY:
             return {}
         raise Failure(f"error getting credentials - err: exit status {done.returncode}, out: `{out}`", 1)
-    found = json.loads(out) if verb == "get" and out else {}
+    found = json.loads(out) if verb in ("get", "list") and out else {}
     return found if isinstance(found, dict) else {}
 
 
@@ -122,6 +123,16 @@ def account(server: str, path: str = "") -> dict[str, str]:
     if entry.get("identitytoken"):
         found |= {"identitytoken": entry["identitytoken"]}
     return found
+
+
+def everything(path: str = "") -> dict[str, dict[str, str]]:
+    """Every account that is known here, by the registry's name in the file: for what may ask several registries."""
+    config = read_config(path or config_path())
+    servers = [*(config.get("auths") or {}), *(config.get("credHelpers") or {})]
+    if config.get("credsStore"):
+        servers += run_helper(str(config["credsStore"]), "list", "")
+    known = {server: account(server, path) for server in dict.fromkeys(servers)}
+    return {server: found for server, found in known.items() if len(found) > 1}
 
 
 def _entry(config: Mapping[str, Any], server: str) -> dict[str, str]:

@@ -40,7 +40,7 @@ def _counts(words: list[str]) -> list[dict[str, Any]]:
     return [{"Path": path, "Rate": int(rate)} for path, _, rate in (w.rpartition(":") for w in words)]
 
 
-def _ulimits(words: list[str]) -> list[dict[str, Any]]:
+def parse_ulimits(words: list[str]) -> list[dict[str, Any]]:
     """["nofile=1024:2048"] is [{"Name": "nofile", "Soft": 1024, "Hard": 2048}]."""
     found = []
     for word in words:
@@ -131,7 +131,7 @@ MANY: dict[str, tuple[Option, str, Callable[[list[str]], Any]]] = {
         (many("--link", "CONTAINER[:ALIAS]", "name another container in /etc/hosts"), HOST + "Links", list),
         (many("--device", "PATH[:PATH[:rwm]]", "show a device of the host"), HOST + "Devices", _devices),
         (many("--device-cgroup-rule", "RULE", "allow devices, 'c 1:3 rwm'"), HOST + "DeviceCgroupRules", list),
-        (many("--ulimit", "NAME=SOFT[:HARD]", "a resource limit"), HOST + "Ulimits", _ulimits),
+        (many("--ulimit", "NAME=SOFT[:HARD]", "a resource limit"), HOST + "Ulimits", parse_ulimits),
         (many("--sysctl", "NAME=VALUE", "a kernel parameter of its namespaces"), HOST + "Sysctls", _pairs),
         (many("--tmpfs", "DIR[:OPTIONS]", "an empty file system in memory"), HOST + "Tmpfs", lambda w: _tmpfs(w)),
         (many("--log-opt", "KEY=VALUE", "max-size, max-file"), HOST + "LogConfig.Config", _pairs),

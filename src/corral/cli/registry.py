@@ -49,6 +49,8 @@ CONTAINERS: dict[str, tuple[str, str]] = {
 }
 
 IMAGES: dict[str, tuple[str, str]] = {
+    "build": ("build", "Build an image from a Dockerfile"),
+    "builder": ("builder", "What builds keep: `builder du`, `builder prune`"),
     "images": ("images", "List images"),
     "import": ("tars", "Make an image of a tar of a file system"),
     "load": ("tars", "Load images from a tar that `save` wrote"),
@@ -91,7 +93,7 @@ ALL = {**MANAGE, **CONTAINERS, **IMAGES, **VOLUMES, **APPLICATIONS}
 
 # What Docker's client has beyond these; it speaks to Corral as well
 ELSEWHERE = (
-    *("build", "builder", "buildx", "config", "container", "context", "image"),
+    *("buildx", "config", "container", "context", "image"),
     *("manifest", "network", "node", "plugin", "secret", "service", "stack", "swarm"),
     *("system", "trust"),
 )
@@ -109,6 +111,10 @@ ALIASES = {
     ("system", "prune"): "prune",
     ("system", "info"): "info",
     ("system", "events"): "events",
+    ("image", "build"): "build",
+    ("builder", "build"): "build",
+    ("buildx", "build"): "build",
+    ("buildx", "b"): "build",
     **{("container", name): name for name in CONTAINERS},
     **{("image", name): name for name in ("import", "load", "save", "tag", "history", "inspect", "pull", "push")},
 }

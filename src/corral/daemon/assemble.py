@@ -2,7 +2,7 @@
 
 ::
 
-    settings ──> Engine ──> DockerApi ──> Server ──> docker.sock, tcp://…
+    settings ──> Engine ──> Builder ──> DockerApi ──> Server ──> docker.sock, tcp://…
                    └─ content ──> LazyRegistry ──> Server ──> 127.0.0.1:5000
 """
 
@@ -12,6 +12,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from corral.api.docker.app import DockerApi
+from corral.build.builder import Builder
 from corral.cli.instance import Instance
 from corral.daemon import registry
 from corral.daemon.config import Settings, engine_config
@@ -26,7 +27,9 @@ async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings
     engine = await Engine.open(engine_config(settings, instance))
     stack.push_async_callback(engine.close)
     await add_registry(stack, engine, instance, settings)
-    server = Server(DockerApi(engine))
+    builder = await Builder.open(engine)
+    stack.push_async_callback(builder.close)
+    server = Server(DockerApi(engine, builder))
     stack.push_async_callback(server.close)
     await listen(server, instance, settings)
     tasks = Tasks()

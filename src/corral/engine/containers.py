@@ -42,7 +42,7 @@ class Containers:
         return self._parts.registry.get(ref).record
 
     def list(self) -> list[Container]:
-        return [live.record for live in self._parts.registry if live.record.ready]
+        return [live.record for live in self._parts.registry if live.record.ready and not live.record.hidden]
 
     def apparmor(self, container: Container) -> str:
         """The AppArmor profile that is in force; before the first start the one that was asked for."""

@@ -55,7 +55,7 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     """
     image = parts.images.get(spec.image)
     id = new_id()
-    spec, warnings = check(parts, _complete(parts, plan_merge(spec, image.config), id))
+    spec, warnings = check(parts, complete(parts, plan_merge(spec, image.config), id))
     others = [(_other(parts, ref).record, read_only) for ref, read_only in map(split_from, spec.volumes_from)]
     points = plan_mount_points(spec, others, new_id)
     if any(point.type == "bind" for point in points):
@@ -163,7 +163,7 @@ def _make_workdir(rootfs: str, path: str) -> None:
         os.close(root)
 
 
-def _complete(parts: Parts, spec: ContainerSpec, id: str) -> ContainerSpec:
+def complete(parts: Parts, spec: ContainerSpec, id: str) -> ContainerSpec:
     """Fills in what depends on this host and on other containers, and refuses what does not fit together."""
     spec = replace(spec, namespaces=_resolve_namespaces(parts, spec), network=_resolve_network(parts, spec.network))
     log = spec.log

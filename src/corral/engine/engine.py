@@ -20,6 +20,7 @@ from corral.engine.parts import Parts, Paths
 from corral.engine.registry import Live, Registry
 from corral.engine.remap import close_remap, open_remap
 from corral.engine.runtimes import RuntimeSet
+from corral.engine.sandbox import Sandboxes
 from corral.engine.stop import stop
 from corral.engine.transfers import Transfers
 from corral.errors import CorralError, NotFound, Unavailable, Unchanged, from_oserror
@@ -48,6 +49,8 @@ log = logging.getLogger("corral.engine")
 class Engine:
     """`containers`, `execs`, `images`, `volumes`, `networks`, `events`: what the APIs translate to.
 
+    `sandboxes` are for those who build on the engine: processes that no API shows.
+
     One process at a time may have the engine of a root open.
     """
 
@@ -56,6 +59,7 @@ class Engine:
         self.config, self.host, self.events = parts.config, parts.host, parts.events
         self.images, self.volumes, self.networks = parts.images, parts.volumes, NetworkVerbs(parts)
         self.containers, self.execs, self.transfers = Containers(parts), Execs(parts), Transfers(parts)
+        self.sandboxes = Sandboxes(parts)
         self._lock = lock
 
     @classmethod

@@ -58,11 +58,23 @@ class Paths:
         """Exit statuses that monitors wrote: on disk, because one may have been written just before a reboot."""
         return f"{self.root}/exits"
 
+    @property
+    def build(self) -> str:
+        """What builds keep: their records, and directories that several of them share."""
+        return f"{self.root}/build"
+
     def exec(self, id: str) -> str:
         return f"{self.run}/e/{id}"
 
     def make(self) -> None:
-        for path in (f"{self.root}/containers", self.exits, f"{self.run}/c", f"{self.run}/e", f"{self.run}/runtime"):
+        for path in (
+            f"{self.root}/containers",
+            self.build,
+            self.exits,
+            f"{self.run}/c",
+            f"{self.run}/e",
+            f"{self.run}/runtime",
+        ):
             os.makedirs(path, mode=0o711, exist_ok=True)
 
 
@@ -102,11 +114,15 @@ class Parts:
     def tell(self, live: Live, action: str, **more: str) -> None:
         """Publishes a container's event with its image, name and labels."""
         record = live.record
+        if record.hidden:
+            return
         attributes = {**record.spec.labels, "image": record.spec.image, "name": record.name, **more}
         self.events.publish("container", action, record.id, attributes)
 
     def tell_network(self, live: Live, action: str, endpoint: Endpoint) -> None:
         """Publishes that a container joined or left a network."""
+        if live.record.hidden:
+            return
         try:
             driver = self.networks.need(endpoint.network).driver
         except NotFound:  # it has just been removed

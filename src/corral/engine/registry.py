@@ -107,11 +107,11 @@ class Registry:
         name = ref.removeprefix("/")
         found = self._by_id.get(ref) or self._by_id.get(self._names.get(name, "")) or self._linked(name)
         if found is None:
-            fits = [live for id, live in self._by_id.items() if id.startswith(ref)]
+            fits = [live for id, live in self._by_id.items() if id.startswith(ref) and not live.record.hidden]
             if len(fits) > 1:
                 raise InvalidInput(f"multiple IDs found with provided prefix: {ref}")
             found = fits[0] if fits else None
-        if found is None:
+        if found is None or found.record.hidden:
             raise NotFound(f"No such container: {ref}")
         return found
 
@@ -137,7 +137,9 @@ class Registry:
             del self._names[name]
 
     async def save(self, record: Container) -> None:
-        """Durable when it returns."""
+        """Durable when it returns. Hidden ones have no record: what a crash leaves of them belongs to nobody."""
+        if record.hidden:
+            return
         await self._store.commit({PREFIX + record.id: msgspec.json.encode(record)})
 
     async def note(self, record: Container) -> None:
@@ -149,6 +151,10 @@ class Registry:
 
     async def insert(self, record: Container) -> Live:
         await self.save(record)
+        return self._add(record)
+
+    def hide(self, record: Container) -> Live:
+        """A hidden one: found by its id when its process ends, and by nobody who asks for containers."""
         return self._add(record)
 
     async def delete(self, live: Live) -> None:

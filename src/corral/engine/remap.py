@@ -5,6 +5,7 @@ the daemon starts, show them as the host's subordinate ids::
 
     RUN/mapped/images     of ROOT/images: what remapped root file systems are mounted from
     RUN/mapped/volumes    of ROOT/volumes: what remapped containers' volumes are bound from
+    RUN/mapped/build      of ROOT/build: the same for what builds keep between them
 
 so layers and volumes are shared with containers in the host's user namespace, and nothing is copied.
 """
@@ -41,7 +42,7 @@ from corral.linux.idmap import IdMaps, bind_mapped, new_user_namespace
 from corral.runtime.sysctls import default_sysctls
 
 log = logging.getLogger("corral.engine")
-VIEWS = ("images", "volumes")
+VIEWS = ("images", "volumes", "build")
 KERNEL = (5, 19)
 SUBUID, SUBGID = "/etc/subuid", "/etc/subgid"
 

@@ -125,7 +125,8 @@ async def prune(parts: Parts, select: Callable[[Container], bool]) -> tuple[list
     """Removes every container that does not run and that `select` takes: their ids, and the bytes they held."""
     removed, freed = [], 0
     for live in parts.registry:
-        if live.removed or live.record.state.running or not select(live.record):
+        record = live.record
+        if live.removed or record.hidden or record.state.running or not select(record):
             continue
         try:
             size = await parts.images.size_rw(live.id)

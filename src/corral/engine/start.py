@@ -174,7 +174,7 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
 
 
 def _mount(parts: Parts, live: Live) -> None:
-    rootfs, ephemeral = parts.paths.rootfs(live.id), live.record.spec.auto_remove
+    rootfs, ephemeral = parts.paths.rootfs(live.id), live.record.spec.auto_remove or live.record.hidden
     remap = remap_of(parts, live.record.spec)
     if remap is None:
         parts.images.mount(live.id, rootfs, ephemeral=ephemeral)

@@ -178,7 +178,7 @@ class Connection(asyncio.Protocol):
     def _begin(self, head: Head) -> None:
         expects = head.headers.get("expect", "").lower() == "100-continue" and head.length != 0
         self._body = Body(self._send_continue if expects else None, self.room)
-        self._request = Request(head, self._body)
+        self._request = Request(head, self._body, local=self.out.local)
         work = self._exchange(self._request, self._body, head.keep_alive)
         self._task = asyncio.get_running_loop().create_task(work)
 

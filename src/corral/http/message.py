@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 
 
 class Request:
-    """What a client asked for. `path` is decoded, `raw_path` as it came; header names are in lower case."""
+    """What a client asked for. `path` is decoded, `raw_path` as it came; header names are in lower case.
 
-    __slots__ = ("_body", "_disconnected", "_gone", "headers", "method", "path", "query", "raw_path", "version")
+    `local`: it came through a unix socket, so the client is on this machine.
+    """
 
-    def __init__(self, head: Head, body: Body) -> None:
+    __slots__ = (
+        *("_body", "_disconnected", "_gone"),
+        *("headers", "local", "method", "path", "query", "raw_path", "version"),
+    )
+
+    def __init__(self, head: Head, body: Body, *, local: bool = False) -> None:
+        self.local = local
         self.method = head.method
         self.version = head.version
         self.headers = head.headers

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from corral.images import config as configs
 from corral.images.digests import chain_ids
 from corral.images.layers import Layer
 from corral.images.load import finished
+from corral.images.packing import pack_layer
 from corral.images.references import parse_tag
-from corral.linux.archive import Limits, Packer, PackOptions
+from corral.linux.archive import Limits
 from corral.linux.streams import ReadAhead, in_thread
 from corral.model.image import Image, ImageConfig
 
@@ -56,17 +55,3 @@ def _unpack(images: Images, upper: str, below: list[str]) -> Layer:
     """A container's writable layer, through a tar, into a new layer. Blocking."""
     with ReadAhead.of(lambda put: pack_layer(put, upper, below)) as tar:
         return images.layers.unpack(tar, lambda: below, Limits())
-
-
-def pack_layer(put: Callable[[bytes], None], upper: str, below: list[str]) -> None:
-    """A writable layer as a layer's tar: deletions as `.wh.` entries. The root directory is an entry only if it
-    differs from that below. Blocking."""
-    with Packer(put, upper, PackOptions(overlay=True)) as packer:
-        packer.add("", "./" if _root_differs(upper, below) else "")
-        packer.finish()
-
-
-def _root_differs(upper: str, below: list[str]) -> bool:
-    new, old = os.stat(upper), os.stat(below[0]) if below else None
-    mine = (new.st_mode & 0o7777, new.st_uid, new.st_gid)
-    return mine != ((old.st_mode & 0o7777, old.st_uid, old.st_gid) if old else (0o755, 0, 0))

@@ -27,8 +27,13 @@ def chain_ids(diff_ids: Sequence[str]) -> list[str]:
     """
     chains: list[str] = []
     for diff_id in diff_ids:
-        chains.append(of(f"{chains[-1]} {diff_id}".encode()) if chains else diff_id)
+        chains.append(next_chain(chains[-1] if chains else "", diff_id))
     return chains
+
+
+def next_chain(below: str, diff_id: str) -> str:
+    """Pure: the chain id of a layer on those up to the chain id `below` ("" is none)."""
+    return of(f"{below} {diff_id}".encode()) if below else diff_id
 
 
 class Hasher:

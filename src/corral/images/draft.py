@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from corral.images import config
-from corral.images.digests import chain_ids
+from corral.images.digests import chain_ids, next_chain
 from corral.images.layers import Layer
 from corral.images.records import Change
 from corral.linux.streams import in_thread
@@ -60,6 +60,23 @@ class Draft:
         parent = self._stack[-1] if self._stack else ""
         self._images.add_layer(replace(layer, chain=chain, parent=parent))
         self.hold(chain)
+
+    def add_next(self, layer: Layer) -> None:
+        """The same, where the chain id follows from the layers so far."""
+        self.add(layer, next_chain(self.top, layer.diff))
+
+    @property
+    def top(self) -> str:
+        """The chain id of the highest layer so far, "" before the first."""
+        return self._stack[-1] if self._stack else ""
+
+    def hold_all(self, chain: str) -> bool:
+        """Takes `chain` and all below it as the first layers, if they are there."""
+        if chain and self._images.layers.get(chain) is None:
+            return False
+        for layer in self._images.layers.stack(chain):
+            self.hold(layer.chain)
+        return True
 
     def add_first(self, layer: Layer) -> str:
         """The only layer, or the lowest, is new; its diff id."""

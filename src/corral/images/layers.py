@@ -15,16 +15,19 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from corral.errors import HostError
+from msgspec.structs import replace
+
+from corral.errors import HostError, from_oserror
 from corral.images import scaffold
 from corral.images.digests import Hasher
+from corral.images.packing import clamp_times, pack_layer
 from corral.images.recipe import RecipeWriter, replay
 from corral.images.union import find
 from corral.linux.archive import Entry, Limits, UnpackOptions, extract
 from corral.linux.compression import decompressed
 from corral.linux.pack import is_opaque
 from corral.linux.streams import ReadAhead
-from corral.linux.tree import remove_tree
+from corral.linux.tree import link_tree, remove_tree
 from corral.model.container import Struct
 
 NO_LAYERS = "none"  # the place of containers whose image has no layers
@@ -43,7 +46,7 @@ class Layer(Struct):
 
 
 class Layers:
-    """The layers under `root`, and who needs them. No I/O but in `unpack`, `remove`, `tar`, `sweep`."""
+    """The layers under `root`, and who needs them. No I/O but in `unpack`, `adopt`, `remove`, `tar`, `strays`."""
 
     def __init__(self, root: str, known: Iterable[Layer] = ()) -> None:
         self._root = root
@@ -182,6 +185,58 @@ class Layers:
             raise
         opaque = is_opaque(f"{place}/diff")
         return Layer("", hasher.digest(), name, "", unpacked.size, hasher.size, opaque)
+
+    def adopt(self, upper: str, below: Sequence[str], latest: int | None = None) -> Layer:
+        """Makes an overlay's upper directory a new layer by moving it; `chain` and `parent` are still empty. Blocking.
+
+        Its files are read once, for the digest of their tar. With `latest` (seconds since the epoch) none of them is
+        newer. `below` as for `unpack`. On an error nothing is left behind, and `upper` is where it was.
+        """
+        name = os.urandom(5).hex()
+        place = f"{self._root}/{name}"
+        size = 0
+        try:
+            if latest is not None:
+                clamp_times(upper, latest)
+            os.mkdir(place)
+            recipe = RecipeWriter(place)
+            try:
+                hasher = Hasher()
+
+                def written(path: str, entry: Entry) -> None:
+                    nonlocal size
+                    size += entry.size
+                    recipe.written(path, entry)
+
+                pack_layer(hasher.update, upper, below, recipe.raw, written)
+                recipe.finish()
+            finally:
+                recipe.close()
+            os.rename(upper, f"{place}/diff")
+        except OSError as error:
+            remove_tree(place)
+            raise from_oserror(f"make a layer of {upper}", error) from error
+        except BaseException:
+            remove_tree(place)
+            raise
+        return Layer("", hasher.digest(), name, "", size, hasher.size, is_opaque(f"{place}/diff"))
+
+    def graft(self, layer: Layer) -> Layer:
+        """The same layer once more, to lie on others; `chain` and `parent` are still empty. Its files are hard links,
+        so it takes next to no disk. Blocking. On an error nothing is left behind."""
+        name = os.urandom(5).hex()
+        old, place = f"{self._root}/{layer.place}", f"{self._root}/{name}"
+        try:
+            os.mkdir(place)
+            for part in os.listdir(old):
+                if part in ("diff", "spare"):
+                    link_tree(f"{old}/{part}", f"{place}/{part}")
+                elif part in ("recipe", "moves"):
+                    os.link(f"{old}/{part}", f"{place}/{part}")
+        except OSError as error:
+            remove_tree(place)
+            raise from_oserror(f"make a layer of {old}", error) from error
+        return replace(layer, chain="", parent="", place=name)
 
     def remove(self, layers: Iterable[Layer]) -> None:
         """Deletes the files of layers. Blocking."""

@@ -6,7 +6,7 @@ import asyncio
 import builtins  # `list` is one of the verbs below
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,12 +15,12 @@ from msgspec.structs import replace
 
 from corral.errors import InvalidInput
 from corral.images import commit as committing
-from corral.images import digests, importing, removal
+from corral.images import digests, importing, merging, removal
 from corral.images import load as loading
 from corral.images.catalog import Catalog, Name
 from corral.images.changes import changes, size_of_tree
 from corral.images.content import Content
-from corral.images.digests import chain_ids
+from corral.images.digests import chain_ids, next_chain
 from corral.images.draft import Draft
 from corral.images.layers import Layer, Layers
 from corral.images.load import Loaded, LoadEvent
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = logging.getLogger("corral")
+HOLD = "hold"
 
 
 def top(image: Image) -> str:
@@ -74,6 +75,7 @@ class Images:
         self._catalog = Catalog()
         self.origins = Origins()
         self._fresh: set[str] = set()  # chain ids of layers without a record yet
+        self._kept: dict[str, str] = {}  # name: chain id of layers that somebody else's records need
         self.content.holders.append(lambda: [*builtins.list(self._catalog.images), *self.origins.needed()])
         self.layers = Layers(f"{root}/layers", self._read())
         self.rootfs = RootFilesystems(f"{root}/rootfs", f"{root}/trash", self.layers)
@@ -121,6 +123,8 @@ class Images:
                 self._catalog.images[key] = msgspec.json.decode(value, type=Image)
             elif kind in (BLOBS, MANIFEST):
                 self.origins.read(kind, key, value)
+            elif kind == HOLD:
+                self._kept[key] = value.decode()
             else:
                 names.append((key, msgspec.json.decode(value, type=Name)))
         for ref, name in names:
@@ -130,6 +134,8 @@ class Images:
     async def _sweep(self) -> None:
         for image in self._catalog.images.values():
             self.layers.hold(top(image))
+        for chain in self._kept.values():
+            self.layers.hold(chain)
         unneeded = self.layers.drop_unneeded()
         if unneeded:
             await self._write([Change("layer", layer.chain, None) for layer in unneeded])
@@ -310,6 +316,45 @@ class Images:
 
         return await self._alone(work)
 
+    async def keep(self, names: Mapping[str, str]) -> None:
+        """Keeps layers for somebody whose records need them: a name for each, and its chain id. Durable when it
+        returns, with the layers below. They are there; the caller holds them until then."""
+
+        async def work() -> None:
+            fresh = {layer.chain: layer for chain in names.values() for layer in self.layers.stack(chain)}
+            fresh = {chain: layer for chain, layer in fresh.items() if chain in self._fresh}
+            if fresh:
+                await in_thread("sync", lambda: self._make_durable((), True))
+            changes = [Change("layer", chain, msgspec.json.encode(layer)) for chain, layer in fresh.items()]
+            await self._write([*changes, *(Change(HOLD, name, chain.encode()) for name, chain in names.items())])
+            self._fresh.difference_update(fresh)
+            for name, chain in names.items():
+                self.layers.hold(chain)
+                if name in self._kept:
+                    await self._forget(self.layers.release(self._kept[name]))
+                self._kept[name] = chain
+
+        await self._alone(work)
+
+    async def unkeep(self, names: Iterable[str]) -> int:
+        """Takes names of `keep` away; layers that nobody else needs are deleted. The bytes of those. Unknown ones are
+        fine."""
+        gone = builtins.list(names)
+
+        async def work() -> int:
+            known = [name for name in gone if name in self._kept]
+            if known:
+                await self._write([Change(HOLD, name, None) for name in known])
+            dropped = [layer for name in known for layer in self.layers.release(self._kept.pop(name))]
+            await self._forget(dropped)
+            return sum(layer.size for layer in dropped)
+
+        return await self._alone(work)
+
+    def kept(self, prefix: str) -> dict[str, str]:
+        """What `keep` keeps under names that begin so."""
+        return {name: chain for name, chain in self._kept.items() if name.startswith(prefix)}
+
     async def remember(self, changes: Callable[[], builtins.list[Change]]) -> None:
         """Writes records that belong to images there are: names with a digest, origins. `changes` is asked when it is
         its turn."""
@@ -360,6 +405,46 @@ class Images:
     def prepare(self, container_id: str, image_id: str) -> None:
         """Makes a container's writable layer and pins its image's layers. Fast, not synced. Conflict if it is there."""
         self.rootfs.prepare(container_id, top(self.get(image_id)))
+
+    def prepare_on(self, container_id: str, chain: str, places: Mapping[str, str] | None = None) -> None:
+        """The same on a stack of layers, with mount points of its own (see `RootFilesystems.prepare`)."""
+        self.rootfs.prepare(container_id, chain, places)
+
+    async def adopt(self, container_id: str, draft: Draft, latest: int | None = None) -> str:
+        """What was written into a writable layer becomes the next layer of `draft`, whose layers it stands on; its
+        diff id. The files are moved, so the writable layer can only be discarded then. Unmount first.
+
+        `latest`: as in `Layers.adopt`.
+        """
+        upper = self.rootfs.upper(container_id)
+        below = draft.dirs()
+        layer = await loading.finished(in_thread("adopt", lambda: self.layers.adopt(upper, below, latest)), self)
+        draft.add_next(layer)
+        return layer.diff
+
+    async def merge(self, chain: str, draft: Draft) -> str:
+        """The layers from those of `draft` up to `chain`, which the caller holds, become its next one; the diff id."""
+        below, stack = draft.dirs(), self.layers.stack(chain)
+        above = stack[len(self.layers.stack(draft.top)) :]
+        dirs = [self.layers.dir_of(layer) for layer in reversed(above)]
+        place = f"{self.scratch}/{os.urandom(8).hex()}"
+
+        def work() -> Layer:
+            try:
+                merging.merge(place, dirs, below)
+                return self.layers.adopt(place, below)
+            finally:
+                remove_tree(place)
+
+        layer = await loading.finished(in_thread("merge", work), self)
+        draft.add_next(layer)
+        return layer.diff
+
+    async def graft(self, chain: str, draft: Draft) -> None:
+        """The layer `chain`, which the caller holds, becomes the next one of `draft` too, whatever it stood on."""
+        layer = self.layers.stack(chain)[-1]
+        if not draft.hold(next_chain(draft.top, layer.diff)):
+            draft.add_next(await loading.finished(in_thread("graft", lambda: self.layers.graft(layer)), self))
 
     def prepared(self) -> builtins.list[str]:
         """The containers that have a writable layer."""

@@ -18,7 +18,7 @@ _VERSION = 1
 
 
 class Change(NamedTuple):
-    """One record to write, or with None to delete. Kinds: "image", "tag", "digest", "layer"."""
+    """One record to write, or with None to delete. Kinds: "image", "tag", "digest", "layer", "hold"."""
 
     kind: str
     key: str

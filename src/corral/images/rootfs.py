@@ -4,6 +4,7 @@
 
     rootfs/CONTAINER.PLACE/upper   what the container wrote
     rootfs/CONTAINER.PLACE/work    overlayfs' own
+    rootfs/CONTAINER.PLACE/places  mount points of its own, where they were asked for (`scaffold`)
 
 PLACE is the top layer's directory: so the name alone pins the layers, also over a restart, and preparing a container
 is three mkdirs. Nothing is synced: the engine's record of the container, written right after, is what counts.
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from corral.errors import Conflict, HostError, InvalidInput, NotFound, from_oserror
+from corral.images import scaffold
 from corral.images.layers import NO_LAYERS, Layers
 from corral.linux import mounts
 from corral.linux.idmap import with_ids
@@ -53,8 +55,12 @@ class RootFilesystems:
         """The containers that have one."""
         return list(self._containers)
 
-    def prepare(self, container_id: str, chain: str) -> None:
-        """Makes the writable layer on top of the layers up to `chain`. Conflict if there is one."""
+    def prepare(self, container_id: str, chain: str, places: Mapping[str, str] | None = None) -> None:
+        """Makes the writable layer on top of the layers up to `chain`. Conflict if there is one.
+
+        `places` are mount points that it needs besides those that all have, as in `scaffold`: they never become a
+        part of what is written.
+        """
         if container_id in self._containers:
             raise Conflict(f"container {container_id} has a root file system already")
         if not container_id or "/" in container_id or "." in container_id:
@@ -63,8 +69,12 @@ class RootFilesystems:
         place = f"{self._root}/{container_id}.{layer.place if layer else NO_LAYERS}"
         try:
             self._make(place, chain)
-        except OSError as error:
+            if places:
+                scaffold.make(f"{place}/places", self._layers.lowers(chain), places)
+        except (OSError, HostError) as error:
             remove_tree(place)
+            if isinstance(error, HostError):
+                raise
             raise from_oserror(f"make the root file system of {container_id}", error) from error
         self._layers.hold(chain)
         self._containers[container_id] = (place, chain)
@@ -112,6 +122,8 @@ class RootFilesystems:
         """
         place, chain = self._of(container_id)
         lowers, own = self._layers.lowers(chain), place
+        if os.path.exists(f"{place}/places"):
+            lowers = [f"{place}/places", *lowers]
         if seen is not None:
             lowers, own = [seen(path) for path in lowers], seen(place)
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from corral.errors import from_oserror
 from corral.images.union import Found, find
 from corral.linux.tree import remove_tree
 
 # "dir", "file", or where a link points to.
-_PLACES = {
+PLACES = {
     "dev/pts": "dir",
     "dev/shm": "dir",
     "proc": "dir",
@@ -29,7 +29,7 @@ _PLACES = {
 }
 
 
-def make(place: str, layers: Sequence[str]) -> None:
+def make(place: str, layers: Sequence[str], places: Mapping[str, str] = PLACES) -> None:
     """Makes the directory `place` for these layers, the top first; if it is there already nothing happens."""
     if os.path.exists(place):
         return
@@ -37,9 +37,9 @@ def make(place: str, layers: Sequence[str]) -> None:
     try:
         os.mkdir(scratch)
         dress_like_root(scratch, layers)
-        for path, kind in _PLACES.items():
+        for path, kind in places.items():
             _make(scratch, path, kind, layers)
-        for path in ("dev", "etc", ""):  # making things in them changed their times
+        for path in sorted(_parents(places), reverse=True):  # making things in them changed their times
             _restore_time(f"{scratch}/{path}", find(layers, path))
         os.rename(scratch, place)
     except OSError as error:
@@ -70,6 +70,9 @@ def _make_parent(scratch: str, path: str, layers: Sequence[str]) -> bool:
     old = find(layers, path)
     if old is not None and not old.is_dir:
         return False
+    above = path.rpartition("/")[0]
+    if above and not _make_parent(scratch, above, layers):
+        return False
     place = f"{scratch}/{path}"
     if not os.path.isdir(place):
         os.mkdir(place)
@@ -78,6 +81,16 @@ def _make_parent(scratch: str, path: str, layers: Sequence[str]) -> bool:
         else:
             dress_like(place, old.path)
     return True
+
+
+def _parents(places: Iterable[str]) -> set[str]:
+    """Pure: the directories above these paths.
+
+    >>> sorted(_parents(["dev/pts", "a/b/c"]))
+    ['', 'a', 'a/b', 'dev']
+    """
+    parts = [path.split("/") for path in places]
+    return {"/".join(names[:n]) for names in parts for n in range(len(names))}
 
 
 def _restore_time(place: str, old: Found | None) -> None:

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from corral.errors import InvalidInput
 from corral.linux.pack import is_opaque
 from corral.linux.unpack import is_whiteout
 
@@ -56,6 +57,35 @@ def find(layers: Sequence[str], path: str) -> Found | None:
             return None
         found = step(found.dirs, name)
     return found
+
+
+_MAX_LINKS = 40  # what the kernel allows on one path
+
+
+def resolve(layers: Sequence[str], path: str) -> str:
+    """Where `path` leads in the union when links are followed, all but a missing rest: "var/run/x" may be "run/x".
+
+    InvalidInput for a path of too many links.
+    """
+    done: list[str] = []
+    todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+    links = 0
+    while todo:
+        name = todo.pop()
+        if name == "..":
+            done = done[:-1]
+            continue
+        found = find(layers, "/".join([*done, name]))
+        if found is None or not stat.S_ISLNK(found.stat.st_mode):
+            done.append(name)
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            raise InvalidInput(f"too many levels of symbolic links: /{path.lstrip('/')}")
+        target = os.readlink(found.path)
+        done = [] if target.startswith("/") else done
+        todo += [part for part in reversed(target.split("/")) if part not in ("", ".")]
+    return "/".join(done)
 
 
 def names(dirs: Sequence[str]) -> set[str]:

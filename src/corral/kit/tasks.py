@@ -30,6 +30,11 @@ class Tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task %s failed: %s", task.get_name(), error, exc_info=error)
 
+    async def wait(self) -> None:
+        """Returns when all that was started so far has ended."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+
     async def close(self) -> None:
         """Cancels what still runs and waits for it. The caller itself may be one of the tasks."""
         mine = asyncio.current_task()

@@ -33,6 +33,7 @@ class PackOptions:
     `skip(path)`: leave this path of the root, and all below, out. `owner`: (uid, gid) to write for everything.
     `ids`: files are read with ids of the host's, and written with those of this namespace.
     `sparse`: holes stay holes (GNU tar's PAX format 1.0, which its and libarchive's tar, and this one, unpack).
+    `raw`: told every byte of the archive that is not a file's content; `written(path, entry)`: told where one is.
     """
 
     overlay: bool = False
@@ -40,6 +41,8 @@ class PackOptions:
     owner: tuple[int, int] | None = None
     ids: IdMaps | None = None
     sparse: bool = False
+    raw: Callable[[bytes], object] | None = None
+    written: Callable[[str, Entry], object] | None = None
 
 
 class Packer:
@@ -78,7 +81,7 @@ class Packer:
 
     def finish(self) -> None:
         """Writes the end of the archive."""
-        self._put(END)
+        self._head(END)
         self._flush()
 
     def _one(self, path: str, name: str) -> list[tuple[str, str]]:
@@ -88,11 +91,11 @@ class Packer:
         try:
             there = os.lstat(base or ".", dir_fd=parent)
             if stat.S_ISREG(there.st_mode):
-                self._file(parent, base, name, there)
+                self._file(parent, base, path, name, there)
             elif stat.S_ISDIR(there.st_mode):
                 return self._directory(parent, base, path, name, there)
             elif self._options.overlay and is_whiteout(there):
-                self._put(entry_bytes(_whiteout(name)))
+                self._head(entry_bytes(_whiteout(name)))
             elif (kind := _KINDS.get(stat.S_IFMT(there.st_mode))) is not None:
                 entry = self._entry(name, kind, there)
                 if kind == "symlink":
@@ -100,7 +103,7 @@ class Packer:
                     entry.mode = 0o777
                 else:
                     entry.major, entry.minor = os.major(there.st_rdev), os.minor(there.st_rdev)
-                self._put(entry_bytes(entry))
+                self._head(entry_bytes(entry))
         finally:
             os.close(parent)
         return []
@@ -112,22 +115,22 @@ class Packer:
             entry = self._entry(name, "dir", there)
             entry.xattrs = self._xattrs(fd)
             if name:
-                self._put(entry_bytes(entry))
+                self._head(entry_bytes(entry))
             if self._options.overlay and is_opaque(fd):
-                self._put(entry_bytes(Entry(join(name, OPAQUE_MARK), mode=0)))
+                self._head(entry_bytes(Entry(join(name, OPAQUE_MARK), mode=0)))
             children = sorted(os.listdir(fd), key=os.fsencode)
         finally:
             os.close(fd)
         pairs = [(join(path, child), join(name, child)) for child in children]
         return [pair for pair in pairs if not self._options.skip(pair[0])]
 
-    def _file(self, parent: int, base: str, name: str, there: os.stat_result) -> None:
+    def _file(self, parent: int, base: str, path: str, name: str, there: os.stat_result) -> None:
         if there.st_nlink > 1:
             first = self._links.setdefault((there.st_dev, there.st_ino), name)
             if first != name:
                 entry = self._entry(name, "hardlink", there)
                 entry.link = first
-                self._put(entry_bytes(entry))
+                self._head(entry_bytes(entry))
                 return
         fd = _open_file(parent, base)
         try:
@@ -139,13 +142,16 @@ class Packer:
             entry.xattrs = self._xattrs(fd)
             if self._options.sparse and there.st_blocks * 512 < there.st_size:
                 entry.sparse = data_of(fd, there.st_size)
-                self._put(sparse_bytes(entry))
+                self._head(sparse_bytes(entry))
             else:
-                self._put(entry_bytes(entry))
-            for offset, length in entry.sparse or [(0, there.st_size)]:
+                self._head(entry_bytes(entry))
+            pieces = entry.sparse or [(0, there.st_size)]
+            for offset, length in pieces:
                 os.lseek(fd, offset, os.SEEK_SET)
                 self._content(fd, length)
-            self._put(padding(sum(length for _, length in entry.sparse or [(0, there.st_size)])))
+            if self._options.written is not None:
+                self._options.written(path, entry)
+            self._head(padding(sum(length for _, length in pieces)))
         finally:
             os.close(fd)
 
@@ -170,6 +176,12 @@ class Packer:
         if self._options.ids is not None and CAPABILITY in found:
             found[CAPABILITY] = capability_inside(found[CAPABILITY], self._options.ids)
         return found
+
+    def _head(self, data: bytes) -> None:
+        """Bytes that are no file's content."""
+        if self._options.raw is not None:
+            self._options.raw(data)
+        self._put(data)
 
     def _put(self, data: bytes) -> None:
         self._pending.append(data)

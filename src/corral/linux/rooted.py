@@ -39,8 +39,11 @@ def open_in_root(root: int, path: str, flags: int, mode: int = 0) -> int:
         return walk_in_root(root, path, flags, mode)
 
 
-def make_directories(root: int, path: str, mode: int = 0o755) -> None:
-    """As `mkdir -p` inside `root`. Raises OSError: ENOTDIR or EEXIST where something else is in the way."""
+def make_directories(root: int, path: str, mode: int = 0o755, owner: tuple[int, int] | None = None) -> None:
+    """As `mkdir -p` inside `root`; what is made belongs to `owner`.
+
+    Raises OSError: ENOTDIR or EEXIST where something else is in the way.
+    """
     here = os.dup(root)
     try:
         names = [name for name in path.split("/") if name]
@@ -50,6 +53,8 @@ def make_directories(root: int, path: str, mode: int = 0o755) -> None:
             except FileNotFoundError:
                 os.mkdir(name, mode, dir_fd=here)
                 fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+                if owner is not None:
+                    os.chown(name, *owner, dir_fd=here, follow_symlinks=False)
             os.close(here)
             here = fd
     finally:

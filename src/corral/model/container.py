@@ -373,3 +373,4 @@ class Container(Struct):
     ports: list[BoundPort] = []
     runtime: str = ""  # the runtime that was chosen
     ready: bool = False  # False while it is being made: a restarted daemon removes what is not ready
+    hidden: bool = False  # a piece of somebody's work: listed nowhere, told to nobody, never on record

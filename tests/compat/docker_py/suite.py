@@ -31,6 +31,7 @@ FILES = (
     "api_healthcheck_test",
     "api_network_test",
     "models_containers_test",
+    "api_build_test",
     "api_image_test",
     "models_images_test",
     "api_volume_test",

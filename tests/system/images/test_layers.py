@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from corral.images.changes import changes
-from corral.images.commit import pack_layer
 from corral.images.layers import Layers
+from corral.images.packing import pack_layer
 from corral.images.union import find, names
 from corral.linux import mounts
 from corral.linux.archive import Limits

@@ -15,16 +15,17 @@ from corral.http.message import Answer, BodyTooLarge, ClientGone, Hijack, Reques
 from corral.http.parser import BadRequest
 
 if TYPE_CHECKING:
+    from corral.build.builder import Builder
     from corral.engine.engine import Engine
 
 log = logging.getLogger("corral.api.docker")
 
 
 class DockerApi:
-    """A handler for `http.Server`. It keeps no state: everything is the engine's."""
+    """A handler for `http.Server`. It keeps no state: everything is the engine's and the builder's."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, builder: Builder) -> None:
+        self.engine, self.builder = engine, builder
         self._router = Router(ROUTES)
 
     async def __call__(self, request: Request) -> Answer:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from corral.api.docker.answers import reply
 from corral.api.docker.at import Version, version_of
+from corral.api.docker.build_cache import cache_usage
 from corral.api.docker.containers import summaries
 from corral.api.docker.images import count_users
 from corral.api.docker.render_image import layers_size, shared_sizes, summary
@@ -37,7 +38,7 @@ async def system_df(api: DockerApi, request: Request) -> Response:
             "Images": _images(engine, version) if "image" in kinds else None,
             "Containers": await summaries(engine, newest, version, size=True) if "container" in kinds else None,
             "Volumes": await _volumes(engine) if "volume" in kinds else None,
-            "BuildCache": [] if "build-cache" in kinds else None,
+            "BuildCache": await cache_usage(api) if "build-cache" in kinds else None,
         }
     )
 

@@ -88,9 +88,3 @@ def _wants_all(filters: Filters) -> bool:
         if value not in TRUE + FALSE:
             raise InvalidInput(f"invalid filter 'all': strconv.ParseBool: parsing \"{value}\": invalid syntax")
     return any(value in TRUE for value in values)
-
-
-async def build_prune(api: DockerApi, request: Request) -> Response:
-    """There is no build cache yet; `docker system prune` asks all the same."""
-    _told(api.engine, "builder", 0)
-    return reply({"CachesDeleted": None, "SpaceReclaimed": 0})

@@ -33,15 +33,24 @@ def decode_auth(header: str) -> Credentials:
     """
     if not header:
         return ANYBODY
+    found = decode_json_header(header, "X-Registry-Auth")
+    return credentials_of(found)
+
+
+def decode_json_header(header: str, name: str) -> Any:
+    """Pure: a header that is JSON in base64, for URLs or the plain one. InvalidInput.
+
+    >>> decode_json_header("eyJhIjogMX0", "X-Registry-Config")
+    {'a': 1}
+    """
     try:
         data = base64.b64decode(header.strip() + "==", altchars=b"-_" if "-" in header or "_" in header else None)
     except (binascii.Error, ValueError) as error:
-        raise InvalidInput(f"invalid X-Registry-Auth header: {error}") from None
+        raise InvalidInput(f"invalid {name} header: {error}") from None
     try:
-        found = json.loads(data) if data.strip() else {}
+        return json.loads(data) if data.strip() else {}
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"invalid X-Registry-Auth header: {error}") from None
-    return credentials_of(found)
+        raise InvalidInput(f"invalid {name} header: {error}") from None
 
 
 def credentials_of(found: Any) -> Credentials:

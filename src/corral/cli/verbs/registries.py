@@ -67,20 +67,25 @@ def pull(session: Session, options: Parsed) -> int:
 
 def push(session: Session, options: Parsed) -> int:
     name = options.args[0]
-    repository, tag = split_name(name)
+    tag = split_name(name)[1]
     if options.on("all-tags") and tag:
         raise Failure("tag can't be used with --all-tags/-a", 1)
     if not options.on("all-tags") and not tag:
         tag = "latest"
         if not options.on("quiet"):
             session.say("Using default tag: latest")
-    who = accounts.header(accounts.account(accounts.server_of_image(name)))
-    query = {"tag": tag}
-    reply = session.client.send("POST", f"/images/{quote(repository)}/push", query, headers=who)
-    show(checked(reply), quiet=options.on("quiet"))
+    push_image(session, name, tag, quiet=options.on("quiet"))
     if options.on("quiet"):
         session.say(name)
     return 0
+
+
+def push_image(session: Session, name: str, tag: str = "", *, quiet: bool = False, fd: int = 1) -> None:
+    """Pushes an image, drawing on a descriptor. Without a `tag` it is the name's own."""
+    repository, own = split_name(name)
+    who = accounts.header(accounts.account(accounts.server_of_image(name)))
+    reply = session.client.send("POST", f"/images/{quote(repository)}/push", {"tag": tag or own}, headers=who)
+    show(checked(reply), quiet=quiet, fd=fd)
 
 
 def search(session: Session, options: Parsed) -> int:

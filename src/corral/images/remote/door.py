@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from corral.images.platforms import check_platform
 from corral.images.references import Reference
+from corral.images.remote.caches import Found, find_cache, push_cache
 from corral.images.remote.cancel import Cancel
 from corral.images.remote.config import RemoteConfig
+from corral.images.remote.documents import Blob
 from corral.images.remote.endpoints import plan_endpoints
 from corral.images.remote.hub import Hub
 from corral.images.remote.inspecting import describe
@@ -24,6 +27,7 @@ from corral.images.remote.threads import blocking
 from corral.model.transfer import ANYBODY, Credentials, Description, Hit, Note
 
 if TYPE_CHECKING:
+    from corral.images.layers import Layer
     from corral.images.library import Images
 
 
@@ -74,6 +78,12 @@ class Remote:
         images = chosen(self._images, ref)
         for _, image in images:
             check_platform(image, platform, ref.familiar)
+        async with self._pushing(ref, credentials, report) as push:
+            for one, image in images:
+                await push.tag(one, image)
+
+    @asynccontextmanager
+    async def _pushing(self, ref: Reference, credentials: Credentials, report: Report) -> AsyncIterator[Push]:
         (endpoint,) = plan_endpoints(ref.domain, self._hub.config, push=True)
 
         def connect(cancel: Cancel) -> Repository:
@@ -82,10 +92,29 @@ class Remote:
 
         push = Push(self._images, self._hub, await blocking("connect", connect), ref.name, report)
         try:
-            for one, image in images:
-                await push.tag(one, image)
+            yield push
         finally:
             await push.close()
+
+    def push_cache(
+        self,
+        ref: Reference,
+        layers: Sequence[Layer],
+        describe: Callable[[list[Blob]], bytes],
+        *,
+        credentials: Credentials = ANYBODY,
+    ) -> AsyncGenerator[Note, None]:
+        """Layers for later builds (see `caches`); the caller holds them. The notes of its progress."""
+
+        async def work(report: Report) -> None:
+            async with self._pushing(ref, credentials, report) as push:
+                await push_cache(push, ref, layers, describe, report)
+
+        return self._transfers.follow(("push", object()), work)
+
+    async def find_cache(self, ref: Reference, credentials: Credentials = ANYBODY) -> Found:
+        """What a registry has under a name for builds."""
+        return await find_cache(self._images, self._hub, ref, credentials)
 
     async def login(self, credentials: Credentials) -> str:
         """Checks them; the identity token to use from now on, "" if there is none. Unauthorized, RemoteFailed."""

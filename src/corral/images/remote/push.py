@@ -71,13 +71,22 @@ class Push:
         else:
             data, media_type = build_manifest(config, blobs), DOCKER_MANIFEST
 
+        return await self.document(ref, config, media_type, data), len(data)
+
+    async def document(self, ref: Reference, config: bytes, media_type: str, data: bytes) -> str:
+        """A manifest over blobs that are there by now, and its configuration; its digest."""
+
         def finish(cancel: Cancel) -> str:
-            repository = self._repository.again(cancel)
-            if not repository.has_blob(image.id):
-                repository.put_blob(image.id, config)
+            repository, digest = self._repository.again(cancel), of(config)
+            if not repository.has_blob(digest):
+                repository.put_blob(digest, config)
             return put_manifest(repository, ref.tag, media_type, data)
 
-        return await blocking("push", finish), len(data)
+        return await blocking("push", finish)
+
+    async def layers(self, stack: Sequence[Layer]) -> list[Blob]:
+        """Layers, which the caller holds; their blobs in the repository, in the same order."""
+        return await self._layers(stack, None)
 
     def _kept(self, image: Image) -> Manifest | None:
         """The manifest that the image came with."""

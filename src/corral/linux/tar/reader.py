@@ -211,8 +211,8 @@ class TarReader:
     def _skip(self) -> None:
         for piece in self.content():
             self._raw(bytes(piece))
-        if self._padding:
-            self._take(self._padding)
+        if self._padding:  # some writers end with the last file's last byte
+            self._take(self._padding, end_allowed=True)
             self._padding = 0
 
     def _drain(self) -> None:

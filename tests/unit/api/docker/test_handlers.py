@@ -22,6 +22,7 @@ from corral.model.container import Container, ContainerSpec, Endpoint, MountPoin
 from corral.model.image import Change, HistoryEntry, Image, ImageConfig
 from corral.model.network import Network, NetworkInfo, NetworkSpec, Pool
 from corral.model.volume import Volume
+from tests.support.fake_builder import FakeBuilder
 
 IMAGE = Image("sha256:" + "1" * 64, created=SECOND, tags=["docker.io/library/busybox:latest"], history=[HistoryEntry()])
 WEB = Container(
@@ -151,7 +152,7 @@ def make_api(**answers: dict[str, Any]) -> Any:
             tell_image=lambda action, id, name="": events.append(("image", action, id, {"name": name or id})),
         ),
     )
-    return SimpleNamespace(engine=engine)
+    return SimpleNamespace(engine=engine, builder=FakeBuilder())
 
 
 def ask(method: str, path: str, /, body: Any = None, version: str = "/v1.51", **query: Any) -> Request:

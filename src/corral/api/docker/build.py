@@ -1,0 +1,109 @@
+"""`POST /build` and its relatives: Docker's classic build, what a build costs in disk, and ending one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from corral.api.docker.answers import JSON, done
+from corral.api.docker.build_query import NEEDS_SESSION, plan_build
+from corral.api.docker.build_stream import Classic, failure_message, stream
+from corral.api.docker.references import familiar
+from corral.build.request import BuildEvent, BuildRequest, Built
+from corral.errors import CorralError, InvalidInput, Unsupported
+from corral.http.message import Answer, ClientGone, Request, Response, StreamResponse
+
+if TYPE_CHECKING:
+    from corral.api.docker.app import DockerApi
+
+
+async def build(api: DockerApi, request: Request) -> Answer:
+    """The context is the body, or what `remote` names. What fails before the first step is an error of its own."""
+    wanted, quiet = plan_build(request), request.query.flag("q")
+    events = run(api, request, wanted)
+    return StreamResponse(await first(request, messages(events, quiet=quiet)), 200, JSON)
+
+
+async def run(api: DockerApi, request: Request, wanted: BuildRequest) -> AsyncGenerator[BuildEvent, None]:
+    """Takes the context in, and builds."""
+    remote = request.query.get("remote")
+    async with api.builder.context(request.stream(), remote=remote, dockerfile=wanted.dockerfile) as context:
+        wanted = replace(wanted, context=context.path, dockerfile_text=context.dockerfile_text)
+        async with aclosing(api.builder.build(wanted)) as events:
+            async for event in events:
+                tell(api, event)
+                yield event
+
+
+def tell(api: DockerApi, event: BuildEvent) -> None:
+    """The engine's own event for each name that a build gave."""
+    if isinstance(event, Built) and event.image:
+        for name in event.names:
+            api.engine.parts.tell_image("tag", event.image, familiar(name))
+
+
+async def messages(events: AsyncGenerator[BuildEvent, None], *, quiet: bool) -> AsyncGenerator[bytes, None]:
+    """The events on the wire. With `quiet` only the image's id, or all that was said if it failed.
+
+    An error before anything was said is raised, a later one is told in the stream.
+    """
+    shown, held, begun = Classic(), [b""], False
+    async with aclosing(events):
+        try:
+            async for event in events:
+                if quiet and isinstance(event, Built):
+                    yield stream(f"{event.image}\n")
+                    return
+                for piece in shown.take(event):
+                    if quiet:
+                        held.append(piece)
+                    else:
+                        yield piece
+                    begun = True
+        except CorralError as error:
+            if not begun:
+                raise
+            yield b"".join([*held, *shown.rest(), failure_message(error)])
+
+
+async def first(request: Request, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """The pieces, the first of which is there; a client that leaves before that ends the work. Raises ClientGone."""
+    beginning = asyncio.ensure_future(anext(pieces, b""))
+    leaving = asyncio.ensure_future(request.disconnected.wait())
+    try:
+        await asyncio.wait((beginning, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        if not beginning.done():
+            beginning.cancel()
+            await asyncio.gather(beginning, return_exceptions=True)
+            await pieces.aclose()
+    if beginning.cancelled():
+        raise ClientGone("the client has gone")
+    return _from(beginning.result(), pieces)
+
+
+async def _from(piece: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with aclosing(pieces):
+        if piece:
+            yield piece
+        async for piece in pieces:
+            yield piece
+
+
+async def build_cancel(api: DockerApi, request: Request) -> Response:
+    """Ends a build by the id that its client gave it."""
+    id = request.query.get("id")
+    if not id:
+        raise InvalidInput("build ID not provided")
+    await api.builder.cancel(id)
+    return done(200)
+
+
+async def no_session(api: DockerApi, request: Request) -> Response:
+    """BuildKit's own protocols."""
+    raise Unsupported(NEEDS_SESSION.replace("version=2", request.path))

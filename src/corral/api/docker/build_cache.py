@@ -1,0 +1,52 @@
+"""What builds keep for later ones: shown in `docker system df`, and thrown away by `docker builder prune`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from corral.api.docker.answers import reply
+from corral.api.docker.at import number
+from corral.api.docker.filters import parse_filters
+from corral.errors import Unsupported
+from corral.http.message import Request, Response
+from corral.kit.clock import to_rfc3339
+
+if TYPE_CHECKING:
+    from corral.api.docker.app import DockerApi
+    from corral.build.usage import Usage
+
+Json = dict[str, Any]
+
+
+def entry(one: Usage) -> Json:
+    """Pure: one thing that is kept, as the API has it."""
+    return {
+        "ID": one.id,
+        "Parents": one.parents,
+        "Type": one.kind,
+        "Description": one.description,
+        "InUse": one.in_use,
+        "Shared": one.shared,
+        "Size": one.size,
+        "CreatedAt": to_rfc3339(one.created),
+        "LastUsedAt": to_rfc3339(one.used) if one.used else None,
+        "UsageCount": one.count,
+    }
+
+
+async def cache_usage(api: DockerApi) -> list[Json]:
+    return [entry(one) for one in await api.builder.usage()]
+
+
+async def build_prune(api: DockerApi, request: Request) -> Response:
+    """What no image has too; with `all` everything. Until 1.48 what may stay is called keep-storage."""
+    filters = parse_filters(request.query.get("filters"))
+    for name in ("max-used-space", "min-free-space"):
+        if number(request, name):
+            raise Unsupported(f"{name} is not offered; say reserved-space (--keep-storage): how much may stay")
+    keep = number(request, "reserved-space") or number(request, "keep-storage") or 0
+    pruned = await api.builder.prune(
+        {name: list(values) for name, values in filters.items()}, keep=keep, all=request.query.flag("all")
+    )
+    api.engine.events.publish("builder", "prune", "", {"reclaimed": str(pruned.freed)})
+    return reply({"CachesDeleted": pruned.ids or None, "SpaceReclaimed": pruned.freed})

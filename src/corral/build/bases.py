@@ -1,0 +1,74 @@
+"""Bases: the images that stages begin with and copy from: here already, or pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+
+from corral.build.request import BuildRequest
+from corral.engine.engine import Engine
+from corral.errors import CorralError, NotFound, Unsupported
+from corral.images.platforms import Platform, host_platform, platform_of, split_platform
+from corral.images.references import as_id, parse
+from corral.model.image import Image
+from corral.model.transfer import ANYBODY, Credentials, Note
+
+
+def check_platform(wanted: str) -> Platform:
+    """Pure but for the host's name: the platform to build for. Unsupported for one that programs of cannot run here.
+
+    >>> str(check_platform(host_platform())) == str(split_platform(host_platform()))
+    True
+    """
+    own = split_platform(host_platform())
+    platform = split_platform(wanted) if wanted else own
+    if (platform.os, platform.architecture) != (own.os, own.architecture):
+        raise Unsupported(
+            f"platform {platform} is not supported: this machine builds for {own} only; leave --platform out, or build "
+            f"on a machine of that kind"
+        )
+    return platform
+
+
+def find_credentials(credentials: dict[str, Credentials], domain: str) -> Credentials:
+    """Pure: what is known of a registry, by any of the names that clients have for it.
+
+    >>> find_credentials({"https://index.docker.io/v1/": Credentials("me", "x")}, "docker.io").username
+    'me'
+    >>> find_credentials({"localhost:5000": Credentials("me", "x")}, "quay.io") is ANYBODY
+    True
+    """
+    hub = ("docker.io", "index.docker.io", "registry-1.docker.io")
+    wanted = hub if domain in hub else (domain,)
+    for name, found in credentials.items():
+        host = name.removeprefix("https://").removeprefix("http://").partition("/")[0]
+        if host in wanted:
+            return found
+    return ANYBODY
+
+
+async def find_image(engine: Engine, ref: str, request: BuildRequest, hear: Callable[[Note], None]) -> Image:
+    """The image that `ref` names, pulled if it is not here or the request says so. Hold its layers at once.
+
+    NotFound, Unsupported and all that a pull raises.
+    """
+    wanted, own = request.platform, check_platform(request.platform)
+    local = None
+    with suppress(NotFound):
+        local = engine.images.get(ref)
+    fits = local is not None and platform_of(local).architecture == own.architecture
+    if local is not None and (as_id(ref) or (fits and not request.pull)):
+        return local
+    name = parse(ref).tagged()
+    tag = name.digest or name.tag
+    credentials = find_credentials(request.credentials, name.domain)
+    try:
+        async with aclosing(
+            engine.transfers.pull(name.name, tag, platform=wanted and str(own), credentials=credentials)
+        ) as notes:
+            async for note in notes:
+                hear(note)
+    except CorralError as error:
+        error.message = f"failed to resolve source metadata for {name}: {error.message}"
+        raise
+    return engine.images.get(f"{name.name}@{name.digest}" if name.digest else str(name))

@@ -1,0 +1,100 @@
+"""The builder: the door to builds. What a build is made with is loaded by the first one: a daemon starts without."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+
+from corral.build.request import BuildEvent, BuildFailed, BuildRequest
+from corral.build.usage import Pruned, Usage, prune, usage
+from corral.build.works import Works
+from corral.engine.engine import Engine
+from corral.errors import Conflict, NotFound
+from corral.kit.ids import new_id
+
+if TYPE_CHECKING:
+    from corral.build.context import Context
+
+
+class Builder:
+    """Builds images on an engine. One for each engine; made with `open`, closed before the engine is.
+
+    A build that ends early, because it failed, was cancelled, or nobody listens any more, leaves nothing running;
+    what its finished steps made stays in the cache.
+    """
+
+    def __init__(self, works: Works) -> None:
+        self._works = works
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    @classmethod
+    async def open(cls, engine: Engine) -> Builder:
+        """Takes up what earlier builds left to be reused, and removes what a crash left half made."""
+        return cls(await Works.open(engine))
+
+    async def close(self) -> None:
+        """Cancels all builds, and waits for that."""
+        for task in list(self._running.values()):
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await self._works.close()
+
+    def context(
+        self,
+        body: AsyncIterator[bytes] | None = None,
+        *,
+        remote: str = "",
+        dockerfile: str = "",
+        filtered: bool = False,
+    ) -> AbstractAsyncContextManager[Context]:
+        """The directory that a build is made from, for the while: see `context.receive`."""
+        from corral.build.context import receive
+
+        works, name = self._works, dockerfile or "Dockerfile"
+        return receive(
+            works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered,
+            afterwork=works.afterwork,
+        )  # fmt: skip
+
+    async def build(self, request: BuildRequest) -> AsyncGenerator[BuildEvent, None]:
+        """What happens, as it happens; `Built` is last. Closing it cancels the build.
+
+        BuildFailed, Unsupported, and what pulling and running raise. Conflict where a build with the same id runs.
+        """
+        from corral.build.building import Building
+
+        id = request.id or new_id()
+        if id in self._running:
+            raise Conflict(f"a build with the id {id} is running")
+        building = Building(self._works, request)
+        task = self._running[id] = asyncio.create_task(building.run(), name=f"build {id[:12]}")
+        task.add_done_callback(lambda _: building.telling.end())
+        try:
+            async for event in building.telling:
+                yield event
+            if task.cancelled():
+                raise BuildFailed("context canceled")
+            task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            del self._running[id]
+
+    async def cancel(self, id: str) -> None:
+        """Ends a build by its request's id; returns when nothing of it is left. NotFound."""
+        task = self._running.get(id)
+        if task is None:
+            raise NotFound(f"no build with the id {id} is running")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def usage(self) -> list[Usage]:
+        """What is kept for later builds, each with its size (`docker builder du`)."""
+        return await usage(self._works)
+
+    async def prune(self, filters: dict[str, list[str]] | None = None, *, keep: int = 0, all: bool = False) -> Pruned:
+        """Removes what is kept and not in use: without `all`, only what no image has too. `keep`: as many bytes may
+        stay, those used last. InvalidInput for a filter that is none."""
+        return await prune(self._works, filters or {}, keep, all)

@@ -1,0 +1,316 @@
+"""Building: one build from its request to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from msgspec import field
+from msgspec.structs import replace
+
+from corral.build import frontend
+from corral.build.bases import check_platform, find_image
+from corral.build.context import bring, make_scratch
+from corral.build.dockerfile import Plan, StageSteps
+from corral.build.events import Telling
+from corral.build.excerpt import excerpt
+from corral.build.exports import check_stores, export, inline_entries
+from corral.build.frontend import Ready, Source
+from corral.build.imports import Imports, Past
+from corral.build.ops import CopyOp, Span, Step, Warning
+from corral.build.origins import Origin
+from corral.build.outputs import Result, check_output, give, plan_names
+from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
+from corral.build.result import Done, plan_image
+from corral.build.steps import Steps
+from corral.build.works import Works
+from corral.errors import CorralError, NotFound, Unsupported
+from corral.images.library import top
+from corral.linux.tree import remove_tree
+from corral.model.container import Struct
+from corral.model.image import Image, ImageConfig
+
+
+class StageDone(Struct):
+    """A stage at its end: the image at its very bottom, the top of its layers, and its steps. `fresh`: one of these
+    was not in the cache."""
+
+    chain: str
+    base: Image | None = None
+    steps: list[Done] = field(default_factory=list)
+    fresh: bool = False
+
+    def past(self) -> Past:
+        """How it came here."""
+        diffs = [*(self.base.diff_ids if self.base else []), *(one.diff for one in self.steps if one.diff)]
+        history = [entry.created_by for entry in self.base.history] if self.base else []
+        return Past(diffs, [*history, *(one.step.created_by for one in self.steps if one.step.created_by)])
+
+
+class Building:
+    """One build. `run` once; what it says meanwhile goes to `telling`."""
+
+    def __init__(self, works: Works, request: BuildRequest) -> None:
+        self._works, self._request = works, request
+        self._images = works.images
+        self.telling = Telling()
+        self._held = AsyncExitStack()
+        self._source = Source("Dockerfile", "")
+        self._stages: dict[int, asyncio.Task[StageDone]] = {}
+        self._found: dict[str, asyncio.Task[Image]] = {}
+        self._brought: dict[str, asyncio.Task[str]] = {}
+        self._platform = check_platform(request.platform)
+        self._imports = Imports(works, request, self._warn)
+        for output in request.outputs:
+            check_output(output, request)
+        check_stores(request)
+        plan_names(request, Output("image"))  # a bad name is known before anything is done
+
+    async def run(self) -> None:
+        """To its end. BuildFailed, and other CorralErrors."""
+        async with self._held:
+            try:
+                await self._run()
+            except BuildFailed as error:
+                self._warned(error.warnings)
+                if error.span is not None and not error.excerpt:
+                    error.excerpt = excerpt(self._source.name, self._source.text, error.span)
+                raise
+            finally:
+                await _cancel([*self._stages.values(), *self._found.values(), *self._brought.values()])
+                await self._imports.close()
+
+    async def _run(self) -> None:
+        request = self._request
+        with self.telling.vertex("[internal] load build definition from Dockerfile"):
+            self._source = await asyncio.to_thread(frontend.read, request)
+            plan = frontend.plan(self._source, request)
+        ready = await self._evaluate(plan)
+        self._warned(ready.warnings)
+        if request.check_only:
+            return
+        latest = request.source_date_epoch if plan.epoch is None else plan.epoch
+        self._steps = Steps(self._works, request, self._origin, self._hold, self._imports, latest)
+        for number, stage in ready.stages.items():
+            self._stages[number] = asyncio.create_task(self._stage(ready, stage), name=f"stage {number}")
+        await _all(list(self._stages.values()))
+        await self._finish(self._stages[plan.target].result(), ready.config, latest)
+
+    async def _evaluate(self, plan: Plan) -> Ready:
+        """Fetches the images that stages stand on, and gives all steps."""
+        images: dict[str, Image] = {}
+        while True:
+            ready = frontend.evaluate(plan, images)
+            if not ready.missing:
+                return ready
+            spans = {stage.base: stage.span for stage in plan.stages}
+            found = await _all(
+                [asyncio.ensure_future(self._placed(spans[origin], self._image, origin)) for origin in ready.missing]
+            )
+            images.update(zip(ready.missing, found, strict=True))
+
+    async def _finish(self, done: StageDone, config: ImageConfig, latest: int | None) -> None:
+        image = plan_image(
+            done.base,
+            self._platform,
+            config,
+            done.steps,
+            now=self._works.clock.now(),
+            epoch=None if latest is None else latest * 10**9,
+        )
+        below = len(done.base.diff_ids) if done.base else 0
+        entries = inline_entries(done.steps, below) if wants_inline(self._request) else None
+        built = Built("")
+        for output in self._request.outputs or [Output("image")]:
+            result = Result(image, done.chain, done.base, entries)
+            built = await give(self._works, self._request, output, result, self.telling) or built
+        keys = {one.key for one in done.steps}
+        for store in self._request.cache_to:
+            if store.kind == "registry":
+                made = [record for record in self._steps.records if store.mode == "max" or record.key in keys]
+                await export(self._works, self._request, store, made, self.telling)
+        self.telling.say(built)
+
+    def _warned(self, warnings: Sequence[Warning]) -> None:
+        for warning in warnings:
+            text = excerpt(self._source.name, self._source.text, warning.span)
+            self.telling.say(Warned(replace(warning, text=text)))
+
+    def _warn(self, text: str) -> None:
+        with self.telling.vertex("importing cache") as vertex:
+            vertex.print(2, f"{text}\n".encode())
+
+    # Stages.
+
+    async def _stage(self, ready: Ready, stage: StageSteps) -> StageDone:
+        number = stage.stage.number
+        label = _label(ready, ready.first[number], f"FROM {stage.stage.text.partition(' ')[2]}")
+        done: StageDone = await self._placed(stage.stage.span, self._begin, stage, label)
+        cached = is_cached(self._request, stage.stage.name, stage.stage.shown)
+        for place, step in enumerate(stage.steps, ready.first[number] + 1):
+            label = _label(ready, place, as_written(self._source.text, step))
+            await self._placed(step.span, self._step, step, done, cached, label)
+        return done
+
+    async def _begin(self, stage: StageSteps, label: str) -> StageDone:
+        """What the stage stands on."""
+        kind, _, name = stage.stage.base.partition(":")
+        shown = f"FROM {name if kind == 'image' else stage.stage.text.split()[1]}"
+        if kind == "context":
+            op = CopyOp(["/"], "/", stage.stage.base)
+            done = StageDone("")
+            step = Step(shown, shown, stage.stage.span, ImageConfig(), op, number=stage.number)
+            await self._step(step, done, True, label)
+            return done
+        with self.telling.vertex(f"[{stage.number}] {shown}" if stage.number else shown, label) as vertex:
+            if kind == "image":
+                image = await self._image(stage.stage.base)
+                vertex.image = image.id
+                return StageDone(top(image), image)
+            if kind == "stage":
+                below = await asyncio.shield(self._stages[int(name)])
+                return replace(below, steps=list(below.steps))
+        return StageDone("")
+
+    async def _step(self, step: Step, done: StageDone, cached: bool, label: str) -> None:
+        with self.telling.vertex(f"[{step.number}] {step.text}" if step.number else step.text, label) as vertex:
+            if step.op is None:
+                vertex.cached = cached and not done.fresh
+                done.steps.append(Done(step))
+                return
+            record = await self._steps.do(step, done.chain, vertex, cached=cached, past=done.past())
+            done.steps.append(Done(step, record.diff, record.created, record.key))
+            done.chain, done.fresh = record.chain, done.fresh or not vertex.cached
+
+    async def _placed(self, span: Span, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        """Does it; a failure is said to be of these lines, unless it knows better."""
+        try:
+            return await work(*args)
+        except CorralError as error:
+            if isinstance(error, BuildFailed):
+                error.span = error.span or span
+                raise
+            raise BuildFailed(error.message, span=span) from error
+
+    # Where files come from.
+
+    async def _origin(self, origin: str) -> Origin:
+        kind, _, name = origin.partition(":")
+        if not kind:
+            where = self._request.context
+            return Origin("context", (where,), owner=(0, 0)) if where else self._layers("context", "")
+        if kind == "stage":
+            done = await asyncio.shield(self._stages[int(name)])
+            return self._layers(f"stage-{name}", done.chain)
+        if kind == "image":
+            return self._layers(name, top(await self._image(origin)))
+        if kind == "scratch":
+            return self._layers("scratch", "")
+        return Origin(f"context {name}", (await self._directory(name),), owner=(0, 0))
+
+    async def _directory(self, name: str) -> str:
+        """Where a named context is: here already, or brought once from its URL or repository."""
+        where = self._request.contexts.get(name, "")
+        if "://" not in where and not where.startswith("git@"):
+            if not os.path.isdir(where):
+                raise NotFound(f"named context {name}: {where or 'nothing'} is no directory")
+            return where
+        if where.startswith("oci-layout://"):
+            raise Unsupported(f"named context {name}: oci-layout:// is not supported; load it, and use docker-image://")
+        task = self._brought.get(name)
+        if task is None:
+            task = self._brought[name] = asyncio.create_task(self._bring(name, where), name=f"context {name}")
+        return await asyncio.shield(task)
+
+    async def _bring(self, name: str, where: str) -> str:
+        works = self._works
+        scratch = await asyncio.to_thread(make_scratch, works.contexts)
+        self._held.push_async_callback(asyncio.to_thread, remove_tree, scratch)
+        with self.telling.vertex(f"[context {name}] load {where}"):
+            return await bring(where, scratch, works.fetcher)
+
+    def _layers(self, name: str, chain: str) -> Origin:
+        return Origin(name, tuple(self._images.layers.dirs(chain)), chain)
+
+    async def _image(self, origin: str) -> Image:
+        """An image, looked for once; its layers are held until the build ends."""
+        task = self._found.get(origin)
+        if task is None:
+            task = self._found[origin] = asyncio.create_task(self._find(origin.partition(":")[2]), name=origin)
+        return await asyncio.shield(task)
+
+    async def _find(self, ref: str) -> Image:
+        with self.telling.vertex(f"[internal] load metadata for {ref}") as vertex:
+            image = await find_image(self._works.engine, ref, self._request, vertex.moved)
+            self._hold(top(image))
+        return image
+
+    def _hold(self, chain: str) -> None:
+        """Keeps layers until the build has ended. Nothing was waited for since they were found."""
+        self._images.layers.hold(chain)
+        self._works.held[chain] += 1
+        self._held.push_async_callback(self._release, chain)
+
+    async def _release(self, chain: str) -> None:
+        self._works.let_go(chain)
+        await self._images.release(chain)
+
+
+def as_written(text: str, step: Step) -> str:
+    """Pure: an instruction as it stands in the file, where that is one line; else with its variables expanded.
+
+    >>> as_written("FROM a\\nRUN  echo $X\\n", Step("RUN echo 1", "", Span(2, 2), ImageConfig()))
+    'RUN echo $X'
+    """
+    lines = text.splitlines()[step.span.first - 1 : step.span.last]
+    words = lines[0].split(None, 1) if len(lines) == 1 else []
+    if len(words) < 2 or words[0].upper() != step.text.partition(" ")[0]:  # of another instruction: a trigger
+        return step.text
+    return f"{words[0].upper()} {words[1].strip()}"
+
+
+def is_cached(request: BuildRequest, *names: str) -> bool:
+    """Pure: whether earlier results are welcome in a stage of these names.
+
+    >>> request = BuildRequest(no_cache_stages=["Build"])
+    >>> is_cached(request, "build", ""), is_cached(request, "", "stage-1")
+    (False, True)
+    """
+    refused = {name.lower() for name in request.no_cache_stages}
+    return not (request.no_cache or refused & {name.lower() for name in names if name})
+
+
+def wants_inline(request: BuildRequest) -> bool:
+    """Pure: whether the image is to say what its layers are for.
+
+    >>> wants_inline(BuildRequest(build_args={"BUILDKIT_INLINE_CACHE": "1"})), wants_inline(BuildRequest())
+    (True, False)
+    """
+    argument = request.build_args.get("BUILDKIT_INLINE_CACHE") or ""
+    return argument.lower() in ("1", "true") or any(store.kind == "inline" for store in request.cache_to)
+
+
+def _label(ready: Ready, place: int, text: str) -> str:
+    """Pure: an instruction as the classic display has it."""
+    return f"Step {place + 1}/{ready.total} : {text}"
+
+
+async def _all(tasks: Sequence[asyncio.Future[Any]]) -> list[Any]:
+    """All results; the others are cancelled when one fails, and what that raised is raised."""
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        return [task.result() for task in tasks]
+    finally:
+        await _cancel(tasks)
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Ends what still runs, and waits for that."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

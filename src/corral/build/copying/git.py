@@ -1,0 +1,144 @@
+"""Git: one commit of a repository as files, with the host's git. It is told to trust nothing on the way.
+
+No configuration of the host or of its user counts, nothing is asked on a terminal, and a repository cannot name the
+host's files as its submodules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import posixpath
+import shutil
+import signal
+import stat
+
+from corral.build.copying.giturl import GitRef, is_commit
+from corral.errors import InvalidInput, NotFound, RemoteFailed, Unsupported
+from corral.linux.archive import Tree, remove_tree
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy")
+_MOST_WORDS = 4096  # of what git says when it fails
+
+
+async def checkout(ref: GitRef, place: str, *, keep_git_dir: bool = False, agent: str = "") -> tuple[str, str]:
+    """Into `place`, an empty directory: (the directory with the files, the commit). `agent` is ssh's socket.
+
+    Unsupported without git; RemoteFailed, NotFound, InvalidInput.
+    """
+    program = shutil.which("git")
+    if program is None:
+        raise Unsupported(f"{_shown(ref)}: git repositories need the program git on this host: install git")
+    git = _Git(program, place, agent)
+    if ref.checksum and set(ref.checksum.lower()) - set("0123456789abcdef"):
+        raise InvalidInput(f"invalid checksum {ref.checksum} for Git URL, expected hex commit hash")
+    wanted = await git.resolve(ref)
+    sha256 = ["--object-format=sha256"] if is_commit(wanted) and len(wanted) == 64 else []
+    await git.run("init", "--quiet", "--template=", *sha256)
+    await git.run("remote", "add", "origin", ref.remote)
+    head = await git.fetch(ref, wanted)
+    tip, commit = await git.run("rev-parse", head), await git.run("rev-parse", f"{head}^{{commit}}")
+    if ref.checksum and not (tip.startswith(ref.checksum) or commit.startswith(ref.checksum)):
+        found = tip if tip == commit else f"{tip} or {commit}"
+        raise InvalidInput(f"expected checksum to match {ref.checksum}, got {found}")
+    await git.run("checkout", "--quiet", "--detach", head)
+    if ref.submodules is not False:
+        await git.run("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
+    if not keep_git_dir:
+        remove_tree(f"{place}/.git")
+    return _below(place, ref), commit
+
+
+def _below(place: str, ref: GitRef) -> str:
+    """The directory that was asked for; no link may lead to it."""
+    if not ref.subdir:
+        return place
+    with Tree(place) as tree:
+        for n in range(1, ref.subdir.count("/") + 2):
+            path = "/".join(ref.subdir.split("/")[:n])
+            above, name = posixpath.split(path)
+            try:
+                there = os.stat(name, dir_fd=tree.directory(above), follow_symlinks=False)
+            except FileNotFoundError:
+                raise NotFound(f"{_shown(ref)}: failed to open subdir {ref.subdir}: no such directory") from None
+            if not stat.S_ISDIR(there.st_mode):
+                raise InvalidInput(f"{_shown(ref)}: invalid subdir {ref.subdir}: {path} is not a directory")
+    return f"{place}/{ref.subdir}"
+
+
+class _Git:
+    def __init__(self, program: str, place: str, agent: str) -> None:
+        self._program, self._place = program, place
+        self._environment = {
+            "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "HOME": os.devnull,
+            "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull,
+            # A server's key that is known is checked; one that is not is taken, for nobody can be asked.
+            "GIT_SSH_COMMAND": "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new",
+            **{name: os.environ[name] for name in _PROXIES if name in os.environ},
+            **({"SSH_AUTH_SOCK": agent} if agent else {}),
+        }  # fmt: skip
+
+    async def resolve(self, ref: GitRef) -> str:
+        """The whole name of what the remote calls so: a branch before a tag, as `git checkout` does."""
+        if is_commit(ref.ref):
+            return ref.ref
+        if not ref.ref:
+            return "HEAD"
+        listed = await self._asking(ref, "ls-remote", "--", ref.remote, ref.ref, f"{ref.ref}^{{}}")
+        names = {line.partition("\t")[2] for line in listed.splitlines()}
+        bare = ref.ref.removeprefix("refs/")
+        for name in (
+            f"refs/{bare}",
+            f"refs/heads/{bare.removeprefix('heads/')}",
+            f"refs/tags/{bare.removeprefix('tags/')}",
+        ):
+            if name in names:
+                return name
+        raise NotFound(f'{_shown(ref)}: repository does not contain ref {ref.ref}, output: "{listed[:200]}"')
+
+    async def fetch(self, ref: GitRef, wanted: str) -> str:
+        """As little as the server allows; what it is called here."""
+        try:
+            await self._asking(ref, "fetch", "--quiet", "--depth=1", "--no-tags", "origin", wanted)
+        except RemoteFailed:
+            if not is_commit(wanted):
+                raise
+            # Not every server gives out a commit that no name stands for: then all of it, and look there.
+            await self._asking(ref, "fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+            return wanted
+        return "FETCH_HEAD"
+
+    async def _asking(self, ref: GitRef, *words: str) -> str:
+        try:
+            return await self.run(*words)
+        except RemoteFailed as error:
+            raise RemoteFailed(f"failed to fetch remote {_shown(ref)}: {error.message}") from error
+
+    async def run(self, *words: str) -> str:
+        command = (self._program, "-c", "protocol.file.allow=user", "-c", "core.hooksPath=/dev/null",
+                   "-c", "init.defaultBranch=master", "-c", "advice.detachedHead=false", *words)  # fmt: skip
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=self._place, env=self._environment, start_new_session=True, umask=0o022,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await asyncio.shield(process.wait())
+        if process.returncode:
+            said = err.decode("utf-8", "replace").strip()[-_MOST_WORDS:]
+            raise RemoteFailed(f"git {words[0]}: exit status {process.returncode}: git stderr:\n{said}")
+        return out.decode("utf-8", "surrogateescape").strip()
+
+
+def _shown(ref: GitRef) -> str:
+    """Without a password."""
+    scheme, found, rest = ref.remote.partition("://")
+    who, at, where = rest.partition("@")
+    if not found or not at or "/" in who:
+        return ref.remote
+    return f"{scheme}://{who.partition(':')[0]}:xxxxx@{where}" if ":" in who else ref.remote

@@ -1,0 +1,80 @@
+"""The frontend at work: from a request to the stages that must be made, each with all its steps."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec import field
+
+from corral.build.dockerfile import Base, Plan, StageSteps, evaluate_plan, parse, plan_stages
+from corral.build.ops import Warning
+from corral.build.request import BuildFailed, BuildRequest
+from corral.errors import from_oserror
+from corral.images.platforms import host_platform, platform_of
+from corral.linux.rooted import open_in_root, open_root
+from corral.model.container import Struct
+from corral.model.image import Image, ImageConfig
+
+_LARGEST = 16 << 20  # bytes of a Dockerfile
+
+
+class Source(Struct):
+    """A Dockerfile: what it is called, and its text."""
+
+    name: str
+    text: str
+
+
+class Ready(Struct):
+    """Everything that a build does. `stages` are by number, each after all it needs; `config` is the target's. `first`
+    says, for each stage, how many instructions there are before its own, and `total` how many there are in all."""
+
+    plan: Plan
+    stages: dict[int, StageSteps]
+    config: ImageConfig
+    warnings: list[Warning] = []
+    missing: list[str] = []
+    first: dict[int, int] = field(default_factory=dict)
+    total: int = 0
+
+
+def read(request: BuildRequest) -> Source:
+    """The Dockerfile of a request. BuildFailed in BuildKit's words. Blocking."""
+    name = os.path.basename(request.dockerfile) or "Dockerfile"
+    if request.dockerfile_text is not None:
+        return Source(name, request.dockerfile_text)
+    try:
+        data = _read(request.context, request.dockerfile)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise BuildFailed(f"failed to read dockerfile: open {request.dockerfile}: no such file or directory") from None
+    except OSError as error:
+        raise from_oserror(f"failed to read dockerfile: open {request.dockerfile}", error) from error
+    if len(data) > _LARGEST:
+        raise BuildFailed(f"failed to read dockerfile: {request.dockerfile} is larger than {_LARGEST} bytes")
+    return Source(name, data.decode("utf-8-sig", "replace"))
+
+
+def _read(context: str, path: str) -> bytes:
+    """A file of a context, which somebody else filled: links lead nowhere else."""
+    root = open_root(context)
+    try:
+        with open(open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            return file.read(_LARGEST + 1)
+    finally:
+        os.close(root)
+
+
+def plan(source: Source, request: BuildRequest) -> Plan:
+    """Which stages there are. BuildFailed."""
+    return plan_stages(parse(source.text), request, host_platform(), every=request.check_only)
+
+
+def evaluate(plan: Plan, images: dict[str, Image]) -> Ready:
+    """All steps; or, where images must be known first, their origins in `missing`. BuildFailed."""
+    bases = {origin: Base(image.config, image.author, platform_of(image)) for origin, image in images.items()}
+    found = evaluate_plan(plan, bases)
+    ready = Ready(plan, found.stages, found.config, found.warnings, found.missing)
+    for number, stage in found.stages.items():
+        ready.first[number] = ready.total
+        ready.total += 1 + len(stage.steps)
+    return ready

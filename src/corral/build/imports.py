@@ -1,0 +1,111 @@
+"""Imports: the caches that a request brings along, asked when this instance has no record of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from corral.build.bases import find_credentials
+from corral.build.exchange import Offer, history_offer, read_document
+from corral.build.ops import Step
+from corral.build.request import BuildRequest, CacheStore
+from corral.build.works import Works
+from corral.errors import CorralError, NotFound
+from corral.images import config as configs
+from corral.images.digests import next_chain
+from corral.images.draft import Draft
+from corral.images.references import parse
+from corral.model.image import Image
+
+if TYPE_CHECKING:
+    from corral.images.remote.caches import Found
+
+Warn = Callable[[str], None]
+
+
+@dataclass
+class Past:
+    """How a stage came to where it is: the diff ids of its layers, and its history's entries."""
+
+    diffs: Sequence[str] = ()
+    created_by: Sequence[str] = ()
+
+
+@dataclass
+class _Cache:
+    """One that could be reached. `remote` None is an image of this store."""
+
+    offers: dict[str, Offer] = field(default_factory=dict)
+    image: Image | None = None
+    remote: Found | None = None
+
+
+class Imports:
+    """Those of one build. They are looked for once, when the first step needs them; one that cannot be had is told
+    with `warn`, and is no reason to fail."""
+
+    def __init__(self, works: Works, request: BuildRequest, warn: Warn) -> None:
+        self._works, self._request, self._warn = works, request, warn
+        self._caches: asyncio.Task[list[_Cache]] | None = None
+
+    async def bring(self, key: str, step: Step, past: Past, draft: Draft) -> Offer | None:
+        """Makes the layer of a step the next of `draft`, if any cache has it; None otherwise."""
+        for cache in await self._all():
+            offer = cache.offers.get(key)
+            if offer is None and cache.image is not None and past.diffs:
+                blobs = cache.remote.layers if cache.remote else []
+                offer = history_offer(cache.image, blobs, past.diffs, past.created_by, step)
+            if offer is None:
+                continue
+            if draft.hold(next_chain(draft.top, offer.layer.diff)):
+                return offer
+            if cache.remote is None:
+                continue
+            try:
+                await cache.remote.bring(offer.layer.blob, offer.layer.diff, draft)
+            except CorralError as error:
+                self._warn(f"cache of {step.text}: {error.message}")
+            else:
+                return offer
+        return None
+
+    async def _all(self) -> list[_Cache]:
+        if not self._request.cache_from:
+            return []
+        if self._caches is None:
+            self._caches = asyncio.create_task(self._find(), name="caches")
+        return await asyncio.shield(self._caches)
+
+    async def _find(self) -> list[_Cache]:
+        found = await asyncio.gather(*(self._one(store) for store in self._request.cache_from))
+        return [cache for cache in found if cache is not None]
+
+    async def _one(self, store: CacheStore) -> _Cache | None:
+        """An image of this store is asked before a registry is."""
+        try:
+            image = self._works.images.get(store.ref)
+        except NotFound:
+            return await self._remote(store)
+        data = await asyncio.to_thread(self._works.images.config_bytes, image.id)
+        return _Cache(read_document(data, image.diff_ids, []), image)
+
+    async def _remote(self, store: CacheStore) -> _Cache | None:
+        try:
+            ref = parse(store.ref).tagged()
+            credentials = find_credentials(self._request.credentials, ref.domain)
+            found = await self._works.images.remote.find_cache(ref, credentials)
+            try:
+                image = configs.parse(found.config)
+            except CorralError:  # a cache, no image
+                return _Cache(read_document(found.config, [], []), None, found)
+        except CorralError as error:
+            self._warn(f"cache {store.ref} cannot be used: {error.message}")
+            return None
+        return _Cache(read_document(found.config, image.diff_ids, found.layers), image, found)
+
+    async def close(self) -> None:
+        if self._caches is not None:
+            self._caches.cancel()
+            await asyncio.gather(self._caches, return_exceptions=True)

@@ -1,0 +1,132 @@
+"""Records: what builds have made, so that it need not be made again; in a database of the builds' own.
+
+A record names a layer, and keeps it: the image store deletes no layer that is kept here (`Images.keep`), and frees
+the disk when the record goes. A record whose layer is gone, or a layer that is kept for no record, is what a crash
+between the two left; opening removes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from corral.images import Images
+from corral.kit.tasks import Tasks
+from corral.model.container import Struct
+from corral.store.interface import Store
+from corral.store.sqlite import open_sqlite
+
+KEPT = "build/"
+_STEP, _MEMO = "step/", "memo/"
+
+
+class Record(Struct):
+    """One step's result. `chain` is the top of its layers, `diff` and `size` are those of its own one. Times in
+    nanoseconds."""
+
+    key: str
+    chain: str
+    diff: str
+    size: int
+    created: int
+    description: str
+    used: int = 0
+    count: int = 0
+    kind: str = "regular"
+
+
+class Records:
+    """All of them, in memory too. Made by `open`. Writing is behind: what a crash loses is made again."""
+
+    def __init__(self, images: Images, store: Store) -> None:
+        self._images, self._store = images, store
+        self._records: dict[str, Record] = {}
+        self._memos: dict[str, str] = {}
+        self._behind: list[Record] = []
+        self._writing = Tasks()
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, images: Images, path: str) -> Records:
+        """Those in the file `path`. Unavailable, HostError."""
+        records = cls(images, open_sqlite(path))
+        await records._load()
+        return records
+
+    async def _load(self) -> None:
+        self._memos = {key.removeprefix(_MEMO): data.decode() for key, data in await self._store.range(_MEMO)}
+        kept = self._images.kept(KEPT)
+        gone = []
+        for key, data in await self._store.range(_STEP):
+            record = msgspec.json.decode(data, type=Record)
+            if kept.get(KEPT + record.key) == record.chain:
+                self._records[record.key] = record
+            else:
+                gone.append(key)
+        if gone:
+            await self._store.commit({}, gone)
+        await self._images.unkeep(name for name in kept if name.removeprefix(KEPT) not in self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(list(self._records.values()))
+
+    def find(self, key: str) -> Record | None:
+        """Its layers are there; the caller holds them before it waits for anything."""
+        record = self._records.get(key)
+        return record if record and (not record.chain or self._images.layers.get(record.chain)) else None
+
+    def add(self, record: Record) -> None:
+        """The layer is there, and held until this returns: from then on the record holds it."""
+        self._records[record.key] = record
+        self._images.layers.hold(record.chain)
+        self._behind.append(record)
+        if len(self._behind) == 1:
+            self._writing.start("build records", self._catch_up())
+
+    async def _catch_up(self) -> None:
+        """Writes what is behind, all at once: while one batch is synced the next one gathers."""
+        async with self._turn:
+            batch, self._behind = self._behind, []
+            try:
+                valid = {record.key: record for record in batch if self._records.get(record.key) is record}
+                await self._images.keep({KEPT + key: record.chain for key, record in valid.items()})
+                await self._store.commit({_STEP + key: msgspec.json.encode(record) for key, record in valid.items()})
+            finally:
+                for record in batch:
+                    await self._images.release(record.chain)
+
+    def touch(self, record: Record, now: int) -> None:
+        """It was of use."""
+        record.used, record.count = now, record.count + 1
+        self._writing.start("build record", self._store.commit({_STEP + record.key: msgspec.json.encode(record)}))
+
+    async def remove(self, keys: Iterable[str]) -> int:
+        """Forgets records; the bytes of the layers that went with them."""
+        gone = [key for key in keys if self._records.pop(key, None)]
+        async with self._turn:
+            await self._store.commit({}, [_STEP + key for key in gone])
+            return await self._images.unkeep(KEPT + key for key in gone)
+
+    # Digests of files in layers, which never change.
+
+    def memo(self, key: str) -> str:
+        """What `remember` was told; "" if nothing."""
+        return self._memos.get(key, "")
+
+    def remember(self, key: str, digest: str) -> None:
+        self._memos[key] = digest
+        self._writing.start("build memo", self._store.commit({_MEMO + key: digest.encode()}))
+
+    async def forget_memos(self) -> None:
+        keys, self._memos = list(self._memos), {}
+        await self._store.commit({}, [_MEMO + key for key in keys])
+
+    async def settle(self) -> None:
+        """Returns when all that was written so far is durable."""
+        await self._writing.wait()
+
+    async def close(self) -> None:
+        await self.settle()
+        self._store.close()

@@ -1,0 +1,230 @@
+"""Steps: one instruction of a stage carried out, or found to be done already. Its result is a record of a layer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import msgspec
+
+from corral.build.cache import copy_key, make_key, run_key, workdir_key
+from corral.build.copying import Fetched, Hashes, Source, carry_out, digest, links
+from corral.build.copying.owner import find_owner
+from corral.build.events import Vertex
+from corral.build.imports import Imports, Past
+from corral.build.mounting import Mounting, plan_places
+from corral.build.ops import CopyOp, RunOp, Step, WorkdirOp
+from corral.build.origins import Origin, opened
+from corral.build.records import Record
+from corral.build.request import BuildFailed, BuildRequest
+from corral.build.running import describe_process, plan_sandbox, surroundings
+from corral.build.shared import Hear
+from corral.build.works import Works
+from corral.errors import RuntimeFailed, from_oserror
+from corral.images.draft import Draft
+from corral.kit.ids import new_id
+from corral.linux.rooted import make_directories, open_root
+from corral.linux.streams import in_thread
+from corral.linux.tree import remove_tree
+
+T = TypeVar("T")
+CREATE = "OCI runtime create failed"
+Work = Callable[[Draft, Hear], Awaitable[None]]  # makes the next layer of a draft
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A step to do, on the layers up to `below`."""
+
+    step: Step
+    below: str
+    vertex: Vertex
+    cached: bool
+    past: Past
+
+
+class Steps:
+    """Those of one build. `origin` finds where files come from, `hold` keeps layers until the build ends; `latest`
+    (seconds) is what times are clamped to."""
+
+    def __init__(
+        self,
+        works: Works,
+        request: BuildRequest,
+        origin: Callable[[str], Awaitable[Origin]],
+        hold: Callable[[str], None],
+        imports: Imports,
+        latest: int | None,
+    ) -> None:
+        self._works, self._request, self._origin, self._hold, self._latest = works, request, origin, hold, latest
+        self._imports = imports
+        self.records: list[Record] = []  # all results so far
+        self._around = surroundings(request)
+        self._hashes = Hashes()
+
+    async def do(
+        self, step: Step, below: str, vertex: Vertex, *, cached: bool = True, past: Past | None = None
+    ) -> Record:
+        """The record of what `step` comes to on the layers up to `below`, which the caller holds. `cached`: an
+        earlier result is welcome; `past` is how the stage came to where it is.
+
+        The record's layers are held. BuildFailed, and what the engine raises.
+        """
+        op = step.op
+        if isinstance(op, RunOp):
+            files = {m.target: await self._mounted(m.origin, m.source) for m in op.mounts if _reads(m.kind, m.origin)}
+            key = run_key(below, op, files, self._around, self._latest)
+            job = _Job(step, below, vertex, cached, past or Past())
+            return await self._result(key, job, lambda draft, hear: self._run(op, draft, hear))
+        if isinstance(op, CopyOp):
+            return await self._copy(op, _Job(step, below, vertex, cached, Past()))
+        assert isinstance(op, WorkdirOp)
+        key = workdir_key(below, op, self._latest)
+        job = _Job(step, below, vertex, cached, past or Past())
+        return await self._result(key, job, lambda draft, hear: self._workdir(op, draft))
+
+    async def _result(self, key: str, job: _Job, work: Work) -> Record:
+        found = self._works.records.find(key) if job.cached else None
+        if found is not None:
+            self._works.records.touch(found, self._works.clock.now())
+            job.vertex.cached = True
+        else:
+            found = await self._works.shared.do(
+                key if job.cached else (key, id(self)), lambda hear: self._make(key, job, work, hear), job.vertex.print
+            )
+        self._hold(found.chain)  # without waiting: its record holds it, or has just been written
+        self.records.append(found)
+        return found
+
+    async def _make(self, key: str, job: _Job, work: Work, hear: Hear) -> Record:
+        """The layer is brought from a cache, or made."""
+        works = self._works
+        async with works.images.draft() as draft:
+            draft.hold_all(job.below)
+            offer = await self._imports.bring(key, job.step, job.past, draft) if job.cached else None
+            if offer is None:
+                async with works.slots:
+                    await work(draft, hear)
+            else:
+                job.vertex.cached = True
+            layer, now = works.images.layers.stack(draft.top)[-1], works.clock.now()
+            made = offer.created if offer else now
+            created = made if self._latest is None else self._latest * 10**9
+            record = Record(key, draft.top, layer.diff, layer.size, created, job.step.text, now, 1)
+            works.records.add(record)
+            return record
+
+    # What the files are that a step reads.
+
+    async def _mounted(self, origin: str, source: str) -> str:
+        return await self._digest(CopyOp([source or "/"], "/", origin), {})
+
+    async def _digest(self, op: CopyOp, fetched: Mapping[str, Fetched]) -> str:
+        """Of an op and all its files. What layers hold never changes, so it is remembered."""
+        origin = await self._origin(op.origin)
+        memo = make_key("files", origin.chain, op) if origin.constant and not fetched else ""
+        if memo and (known := self._works.records.memo(memo)):
+            return known
+        async with opened(self._works.sandboxes, origin) as root:
+            source = Source(root, origin.owner, origin.name)
+            found = await finished(in_thread("digest", lambda: digest(op, source, self._hashes, fetched)))
+        if memo:
+            self._works.records.remember(memo, found)
+        return found
+
+    # Carrying out.
+
+    async def _run(self, op: RunOp, draft: Draft, hear: Hear) -> None:
+        works, request = self._works, self._request
+        async with AsyncExitStack() as stack:
+            mounting = Mounting(
+                works.sandboxes, works.caches, works.scratch, stack, self._origin, request.secrets, request.ssh
+            )
+            spec = plan_sandbox(op, request, await mounting.prepare(op.mounts, op.files))
+            places = plan_places(mounting.targets, works.images.layers.lowers(draft.top))
+            async with works.sandboxes.open(draft.top, places) as box:
+                try:
+                    code = await box.run(spec, hear)
+                except RuntimeFailed as error:
+                    reason = error.message.rpartition(CREATE)[2].removeprefix(": ").removesuffix(": unknown")
+                    raise _failed(op, reason, error.exit_code) from error
+                if code:
+                    raise _failed(op, f"exit code: {code}", code)
+                await works.images.adopt(box.id, draft, self._latest)
+
+    async def _copy(self, op: CopyOp, job: _Job) -> Record:
+        async with AsyncExitStack() as stack:
+            fetched: dict[str, Fetched] = {}
+            if op.add:
+                scratch = f"{self._works.images.scratch}/{new_id()[:16]}"
+                os.mkdir(scratch)
+                stack.push_async_callback(asyncio.to_thread, remove_tree, scratch)
+                agent = self._request.ssh.get("default", "")
+                fetched = await self._works.fetcher.fetch(op, scratch, job.vertex.fetched, ssh_agent=agent)
+            key = copy_key("" if links(op) else job.below, await self._digest(op, fetched), self._latest)
+            work: Work = lambda draft, _: self._carry(op, fetched, draft)  # noqa: E731
+            if not links(op):
+                return await self._result(key, job, work)
+            alone = await self._result(key, replace(job, below=""), work)
+        async with self._works.images.draft() as draft:
+            draft.hold_all(job.below)
+            await self._works.images.graft(alone.chain, draft)
+            self._hold(draft.top)
+            return msgspec.structs.replace(alone, chain=draft.top)
+
+    async def _carry(self, op: CopyOp, fetched: Mapping[str, Fetched], draft: Draft) -> None:
+        origin, works = await self._origin(op.origin), self._works
+        async with (
+            opened(works.sandboxes, origin) as root,
+            works.sandboxes.open(draft.top) as box,
+        ):
+            source = Source(root, origin.owner, origin.name)
+            if links(op):
+                await finished(in_thread("copy", lambda: carry_out(op, source, box.upper, fetched)))
+            else:
+                async with box.rootfs() as target:
+                    await finished(in_thread("copy", lambda: carry_out(op, source, target, fetched)))
+            await works.images.adopt(box.id, draft, self._latest)
+
+    async def _workdir(self, op: WorkdirOp, draft: Draft) -> None:
+        async with self._works.sandboxes.open(draft.top) as box:
+            async with box.rootfs() as target:
+                _make_workdir(target, op)
+            await self._works.images.adopt(box.id, draft, self._latest)
+
+
+def _reads(kind: str, origin: str) -> bool:
+    """Pure: whether a mount's content counts for what is built."""
+    return kind == "bind" or (kind == "cache" and bool(origin))
+
+
+def _failed(op: RunOp, reason: str, code: int) -> BuildFailed:
+    return BuildFailed(f"process {describe_process(op.argv)} did not complete successfully: {reason}", exit_code=code)
+
+
+def _make_workdir(rootfs: str, op: WorkdirOp) -> None:
+    root = open_root(rootfs)
+    try:
+        owner = find_owner(op.user, root) if op.user else None
+        make_directories(root, op.path, owner=owner)
+    except (FileExistsError, NotADirectoryError):
+        raise BuildFailed(f"cannot make the working directory {op.path}: a file is in the way") from None
+    except OSError as error:
+        raise from_oserror(f"make the working directory {op.path}", error) from error
+    finally:
+        os.close(root)
+
+
+async def finished(future: asyncio.Future[T]) -> T:
+    """What a thread comes to; when cancelled, the thread is waited for: it uses what is taken away then."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        if not future.cancelled():
+            future.exception()  # seen; the cancellation is what counts
+        raise

@@ -1,0 +1,151 @@
+"""What is built once is not built again, and what changed is."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from corral.build.request import BuildRequest, CacheStore, Printed
+from tests.support.building import CLEAN, Workshop, add_busybox, directories, opened
+from tests.support.distribution import Distribution, installed
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+
+TWO = "FROM busybox\nCOPY a /a\nRUN cat /a > /sum\nCOPY b /b\nRUN cat /b\n"
+
+
+async def test_the_same_again_is_the_very_same_image(shop: Workshop) -> None:
+    where = shop.context({"a": "1", "b": "1"})
+    first = await shop.build(TWO, context=where)
+    second = await shop.build(TWO, context=where)
+    assert second.image == first.image
+    assert second.cached()["RUN cat /b"] and second.cached()["COPY a /a"]
+
+
+async def test_a_changed_file_builds_only_what_depends_on_it(shop: Workshop) -> None:
+    await shop.build(TWO, context=shop.context({"a": "1", "b": "1"}))
+    outcome = await shop.build(TWO, context=shop.context({"a": "1", "b": "2"}))
+    steps = ("COPY a /a", "RUN cat /a > /sum", "COPY b /b", "RUN cat /b")
+    assert [outcome.cached()[step] for step in steps] == [True, True, False, False]
+    assert outcome.output == "2"
+
+
+async def test_environment_counts_and_labels_do_not(shop: Workshop) -> None:
+    text = "FROM busybox\nLABEL l={l}\nENV e={e}\nRUN echo $e\n"
+    await shop.build(text.format(l="1", e="1"))
+    assert (await shop.build(text.format(l="2", e="1"))).cached()["RUN echo 1"]
+    assert not (await shop.build(text.format(l="1", e="2"))).cached()["RUN echo 2"]
+
+
+async def test_no_cache_for_all_or_for_one_stage(shop: Workshop) -> None:
+    text = "FROM busybox AS one\nRUN echo 1 > /x\nFROM busybox AS two\nRUN echo 2\nCOPY --from=one /x /x\n"
+    first = await shop.build(text)
+    part = await shop.build(text, no_cache_stages=["one"])
+    assert not part.cached()["RUN echo 1 > /x"] and part.cached()["RUN echo 2"]
+    assert part.cached()["COPY --from=one /x /x"], "the same content came out"
+    assert not any((await shop.build(text, no_cache=True)).cached().values())
+    assert first.error is None
+
+
+async def test_only_needed_stages_run(shop: Workshop) -> None:
+    text = "FROM busybox AS no\nRUN exit 1\nFROM busybox AS yes\nRUN true\nFROM no\n"
+    assert (await shop.build(text, target="yes")).image
+
+
+async def test_a_linked_copy_survives_a_change_below(shop: Workshop) -> None:
+    text = "FROM busybox\nRUN echo {n} > /n\nCOPY --link a /to/a\nRUN cat /n /to/a\n"
+    where = shop.context({"a": "x\n"})
+    await shop.build(text.format(n=1), context=where)
+    outcome = await shop.build(text.format(n=2), context=where)
+    assert outcome.cached()["COPY --link a /to/a"] and outcome.output == "2\nx\n"
+
+
+async def test_two_builds_at_once_do_the_same_step_once(shop: Workshop) -> None:
+    text = "FROM busybox\nRUN --mount=type=cache,target=/c echo x >> /c/n; cat /c/n; sleep 0.3\n"
+    one, other = await asyncio.gather(shop.build(text), shop.build(text))
+    assert one.image == other.image and one.output == other.output == "x\n"
+
+
+async def test_the_first_of_two_goes_and_the_other_goes_on(shop: Workshop) -> None:
+    text = "FROM busybox\nRUN echo here; sleep 1; echo done\n"
+    said: list[str] = []
+
+    async def build(heard: asyncio.Event) -> None:
+        async for event in shop.builder.build(BuildRequest(dockerfile_text=text)):
+            if isinstance(event, Printed):
+                said.append(event.data.decode())
+                heard.set()
+
+    heard = [asyncio.Event(), asyncio.Event()]
+    first = asyncio.create_task(build(heard[0]))
+    await heard[0].wait()
+    other = asyncio.create_task(build(heard[1]))
+    await heard[1].wait()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await other
+    assert said[-1].endswith("done\n")
+
+
+async def test_what_is_cached_outlives_image_and_daemon_and_goes_when_pruned(shop: Workshop) -> None:
+    text = "FROM busybox\nRUN echo kept > /kept\n"
+    image = (await shop.build(text, tags=["gone"])).image
+    shared = await shop.builder.usage()
+    assert [one.shared for one in shared] == [True] and (await shop.builder.prune()).ids == []
+    await shop.engine.images.remove("gone", force=True, used_by=lambda _: [])
+    assert (await shop.build(text)).image == image
+    await shop.engine.images.remove(image, force=True, used_by=lambda _: [])
+    before = len(shop.engine.images.layers.diffs())
+    pruned = await shop.builder.prune()
+    assert len(pruned.ids) == 1 and pruned.freed == 5
+    assert len(shop.engine.images.layers.diffs()) == before - 1 and await shop.builder.usage() == []
+    assert not (await shop.build(text)).cached()["RUN echo kept > /kept"]
+
+
+async def test_records_are_there_after_a_restart() -> None:
+    with directories() as (root, run):
+        async with opened(root, run) as shop:
+            await add_busybox(shop)
+            await shop.build("FROM busybox\nRUN echo kept > /kept\n")
+            images = [image.id for image in shop.engine.images.list() if not image.tags]
+            for image in images:
+                await shop.engine.images.remove(image, force=True, used_by=lambda _: [])
+        async with opened(root, run) as shop:
+            assert (await shop.build("FROM busybox\nRUN echo kept > /kept\n")).cached()["RUN echo kept > /kept"]
+            assert await shop.left() == CLEAN
+
+
+@pytest.mark.skipif(not installed(), reason="Debian's docker-registry is not installed")
+async def test_a_cache_goes_to_a_registry_and_comes_from_there(shop: Workshop) -> None:
+    text = "FROM busybox AS one\nRUN echo 1 > /x\nFROM busybox\nCOPY --from=one /x /x\nRUN cat /x > /y\n"
+    with Distribution(shop.root / "registry") as registry:
+        whole, small, app = (f"{registry.host}/{name}" for name in ("cache:max", "cache:min", "app:1"))
+        to = [CacheStore("registry", whole, "max"), CacheStore("registry", small), CacheStore("inline")]
+        await shop.build(text, tags=[app], cache_to=to)
+        async for _ in shop.engine.transfers.push(f"{registry.host}/app", "1"):
+            pass
+        for ref, from_one in ((whole, True), (small, False), (app, False)):
+            await _forget(shop)
+            outcome = await shop.build(text, cache_from=[CacheStore("registry", ref)])
+            assert outcome.image and outcome.cached()["RUN cat /x > /y"], ref
+            assert outcome.cached()["RUN echo 1 > /x"] == from_one, ref
+        await _forget(shop)
+        missing = await shop.build(text, cache_from=[CacheStore("registry", f"{registry.host}/no:1")])
+        assert missing.image and "cannot be used" in missing.output
+
+
+async def _forget(shop: Workshop) -> None:
+    for image in shop.engine.images.list():
+        if not any("busybox" in tag for tag in image.tags):
+            await shop.engine.images.remove(image.id, force=True, used_by=lambda _: [])
+    await shop.builder.prune(all=True)
+    assert await shop.builder.usage() == []
+
+
+async def test_an_image_s_history_is_a_cache_too(shop: Workshop) -> None:
+    text = "FROM busybox\nWORKDIR /w\nENV a=b\nRUN echo $a > x\n"
+    image = (await shop.build(text, tags=["old"])).image
+    await shop.builder.prune(all=True)
+    outcome = await shop.build(text, cache_from=[CacheStore("registry", "old")])
+    assert outcome.image == image and outcome.cached()["RUN echo b > x"]
