@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat.day import images, living, running, volumes
+from tests.compat.day import images, living, networking, running, volumes
 from tests.compat.day.differences import reworded
 from tests.compat.day.step import Day, Outcome, Step, normal
 from tests.support.dockerd import Dockerd
@@ -23,7 +23,7 @@ from tests.support.endpoint import BUSYBOX, Endpoint
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 
-SCRIPT: list[Step] = [*images.STEPS, *running.STEPS, *living.STEPS, *volumes.STEPS]
+SCRIPT: list[Step] = [*images.STEPS, *running.STEPS, *living.STEPS, *volumes.STEPS, *networking.STEPS]
 Answers = dict[str, Outcome]
 
 

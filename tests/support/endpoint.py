@@ -256,9 +256,10 @@ class Endpoint:
         assert answer.status in (204, 404, 409), answer
 
     def remove_everything(self) -> None:
-        """All containers and volumes, and all images but busybox's."""
+        """All containers, networks and volumes, and all images but busybox's."""
         for container in self.get("/containers/json", query={"all": 1}).json:
             self.remove(container["Id"])
+        self.post("/networks/prune")
         for volume in self.get("/volumes").json["Volumes"] or ():
             self.delete(f"/volumes/{volume['Name']}", query={"force": 1})
         while extra := beyond_busybox(self.get("/images/json").json):

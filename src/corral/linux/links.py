@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from ipaddress import ip_network
 
 from corral.linux import netlink_wire as wire
 from corral.linux.netlink import Address, Network, Request
@@ -152,8 +153,14 @@ def add_address(index: int, address: Address, prefix: int) -> Request:
     family = wire.AF_INET if address.version == 4 else wire.AF_INET6
     payload = wire.address_body(family, prefix, index) + wire.attribute(wire.IFA_LOCAL, address.packed)
     payload += wire.attribute(wire.IFA_ADDRESS, address.packed)
-    payload += wire.u32(wire.IFA_FLAGS, wire.IFA_F_NODAD) if address.version == 6 else b""
+    payload += wire.u32(wire.IFA_FLAGS, wire.IFA_F_NODAD) if address.version == 6 else _broadcast(address, prefix)
     return Request(f"give interface {index} the address {address}", wire.RTM_NEWADDR, _MADE, payload, _EXISTS)
+
+
+def _broadcast(address: Address, prefix: int) -> bytes:
+    """The last address of the subnet, where it is large enough to have one to spare."""
+    last = ip_network((address, prefix), strict=False).broadcast_address.packed
+    return wire.attribute(wire.IFA_BROADCAST, last) if prefix < 31 else b""
 
 
 def delete_address(index: int, address: Address, prefix: int) -> Request:

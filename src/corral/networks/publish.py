@@ -63,8 +63,12 @@ class Publisher:
         return published
 
     def _open_one(self, binding: PortBinding, target: Target, published: Published, name: str) -> None:
-        wanted = plan_binding(binding, ephemeral_ports(), self._last, families=target.families, host_ip=target.host_ip)
+        families = target.families
+        if binding.protocol == "sctp" and not target.ipv6:  # nothing relays it from the other family
+            families -= {6}
+        wanted = plan_binding(binding, ephemeral_ports(), self._last, families=families, host_ip=target.host_ip)
         if not wanted.host_ips:
+            require_routed(binding, target)
             return
         held = hold_first(wanted, self._taken, target.ipv4 or target.ipv6)
         if not binding.host_port:
@@ -81,8 +85,6 @@ class Publisher:
         handle = published.held.get(key_of(port))
         if element is not None:
             published.elements.append(element)
-        elif port.protocol == "sctp":
-            raise Unsupported(f"sctp port {port.port} cannot be published on {port.host_ip} for an IPv4 container")
         if ":" in port.host_ip and port.protocol != "sctp" and handle is not None and target.ipv4:
             self._relays.start(handle, (target.ipv4, port.port))
 
@@ -120,6 +122,20 @@ class Publisher:
 
     async def shut(self) -> None:
         await self._relays.close()
+
+
+def require_routed(binding: PortBinding, target: Target) -> None:
+    """Unsupported for a port that is published on no address of the host, unless the network's mode wants it so.
+
+    >>> require_routed(PortBinding(80, "sctp", host_ip="::1"), Target("10.0.0.2"))
+    Traceback (most recent call last):
+        ...
+    corral.errors.Unsupported: sctp port 80 cannot be published on ::1: the container has no address of that family
+    """
+    six = ":" in binding.host_ip
+    if binding.host_ip and not (target.ipv6 if six else target.ipv4) and "nat" in (target.mode4, target.mode6):
+        where = f"{binding.protocol} port {binding.port} cannot be published on {binding.host_ip}"
+        raise Unsupported(f"{where}: the container has no address of that family")
 
 
 def routed_elements(bindings: Iterable[PortBinding], target: Target) -> list[Element]:

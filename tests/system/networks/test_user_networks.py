@@ -370,3 +370,32 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
         await networks.create(NetworkSpec("x", options=NetworkOptions(bridge="lo")))
     with pytest.raises(Forbidden, match="networks have same bridge name"):
         await networks.create(NetworkSpec("y", options=NetworkOptions(bridge=shop.bridge)))
+
+
+async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
+    """Names, ports and gateways of both families, and of one alone."""
+    both = await networks.create(NetworkSpec("both", ipv6=True))
+    six = await networks.create(NetworkSpec("six", ipv4=False, ipv6=True, pools=[Pool("fd00:77::/64")]))
+    if Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text().strip() != "1" and not os.environ.get("CORRAL_GUEST"):
+        pytest.skip("the first container would turn on IPv6 forwarding on this machine")
+    web = await box().attach(networks, PortBinding(80), name="web", both=HERE)
+    one = await box().attach(networks, name="one", both=EndpointSpec(ipv6=both.pools[1].gateway[:-1] + "77"))
+    alone = await box().attach(networks, PortBinding(80), name="alone", six=HERE)
+    for each in (web, alone):
+        each.serve(80)
+    assert one.endpoint.ipv6.endswith("::77") and (alone.endpoint.ipv4, alone.endpoint.ipv6) == ("", "fd00:77::2")
+    assert await lookup(one, "web", wire.AAAA) == (0, [web.endpoint.ipv6])
+    assert await lookup(one, "web") == (0, [web.endpoint.ipv4])
+    reverse = ".".join(reversed(ip_address(web.endpoint.ipv6).exploded.replace(":", ""))) + ".ip6.arpa"
+    assert await lookup(one, reverse, wire.PTR) == (0, ["web.both"])
+    assert await ask(web.endpoint.ipv6, 80, one.netns) == one.endpoint.ipv6
+    gateway = both.pools[1].gateway
+    assert await ask(gateway, web.ports[0].host_port) == gateway
+    assert await ask(gateway, web.ports[0].host_port, one.netns) == gateway
+    assert {port.host_ip for port in alone.ports} == {"::"}
+    assert await ask(six.pools[0].gateway, alone.ports[0].host_port) == six.pools[0].gateway
+    with pytest.raises(OSError):
+        await ask(alone.endpoint.ipv6, 80, one.netns)
+    endpoints, _ = await networks.connect(alone.id, alone.netns, "both", HERE)
+    assert await ask(alone.endpoint.ipv6, 80) == six.pools[0].gateway
+    assert await ask(endpoints["both"].ipv6, 80, one.netns) == one.endpoint.ipv6

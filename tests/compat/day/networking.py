@@ -1,0 +1,72 @@
+"""Networks, as people use them all day: made, listed, joined, left, removed; names; and mistakes."""
+# ruff: noqa: E501 - a typed command is one line, whatever its length
+
+from __future__ import annotations
+
+from tests.compat.day.step import Step
+
+SERVER = "sh -c 'mkdir /w; echo $HOSTNAME says hello > /w/index.html; exec httpd -f -p 80 -h /w'"
+SHOP = "--subnet 10.222.1.0/24 --ip-range 10.222.1.128/25 --gateway 10.222.1.9 --aux-address printer=10.222.1.130"
+NEWER = "28 says more"
+
+STEPS: list[Step] = [
+    Step("net create", "network create back", out="^[0-9a-f]{64}\n$"),
+    Step("net create again", "network create back", code=1, err="network with name back already exists"),
+    Step("net create with all", f"network create {SHOP} --label tier=front --opt com.docker.network.driver.mtu=1400 shop"),
+    Step("net create internal", "network create --internal secret"),
+    Step("net overlap", "network create --subnet 10.222.1.0/25 other", code=1, err="Pool overlaps with other one", compare="co", why=NEWER),
+    Step("net bad subnet", "network create --subnet 10.222.300.0/25 other", code=1, err="invalid|CIDR", compare="c", why="the client's words"),
+    Step("net bad gateway", "network create --subnet 10.224.1.0/24 --gateway 10.9.9.9 other", code=1, err="10.9.9.9|no matching subnet", compare="c", why="the client's words"),
+    Step("net two subnets", "network create --subnet 10.224.1.0/24 --subnet 10.224.2.0/24 other", code=1, err="bridge driver doesn't support multiple subnets"),
+    Step("net no such driver", "network create -d nosuch other", code=1, err='plugin "nosuch" not found'),
+    Step("net overlay", "network create -d overlay other", code=1, err="This node is not a swarm manager", compare="c", why=NEWER),
+    Step("net predefined", "network create host", code=1, err="operation is not permitted on predefined host network"),
+    Step("net ls", "network ls --format '{{.Name}} {{.Driver}} {{.Internal}}' --filter type=custom", out="back bridge false", unordered=True),
+    Step("net ls by label", "network ls -q --filter label=tier=front", out="^[0-9a-f]{12}\n$"),
+    Step("net ls dangling", "network ls --format '{{.Name}}' --filter dangling=true", out="secret", unordered=True),
+    Step("net ls bad filter", "network ls --filter type=nosuch", code=1, err="'type'='nosuch'"),
+    Step("net inspect ipam", "network inspect -f '{{json .IPAM}}' shop", out="10.222.1.128/25", compare="co"),
+    Step("net inspect options", "network inspect -f '{{.Options}} {{.Labels}} {{.Internal}} {{.EnableIPv6}} {{.Scope}}' shop", out="mtu:1400"),
+    Step("net inspect missing", "network inspect nosuch", code=1, err="network nosuch not found", compare="c", why="words of the client"),
+    Step("net run", f"run -d --name web --hostname web --network shop --network-alias www busybox {SERVER}"),
+    Step("net run db", f"run -d --name db --hostname db --network back busybox {SERVER}"),
+    Step("net address", "inspect -f '{{.NetworkSettings.Networks.shop.IPAddress}} {{.NetworkSettings.Networks.shop.Gateway}}' web", out="^10.222.1.1(28|29|31) 10.222.1.9\n$"),
+    Step("net by name", "run --rm --network shop busybox wget -qO- http://web/", out="^web says hello\n$"),
+    Step("net by alias", "run --rm --network shop busybox wget -qO- http://www/", out="^web says hello\n$"),
+    Step("net own name", "exec web hostname", out="^web\n$"),
+    Step("net apart", "exec web ping -c 1 -w 1 db", code=1, err="bad address"),
+    Step("net resolv", "exec web grep nameserver /etc/resolv.conf", out="^nameserver 127.0.0.11\n$"),
+    Step("net mtu", "exec web cat /sys/class/net/eth0/mtu", out="^1400\n$"),
+    Step("net connect", "network connect --alias store back web"),
+    Step("net connected", "exec db wget -qO- http://store/", out="^web says hello\n$"),
+    Step("net other way", "exec web wget -qO- http://db/", out="^db says hello\n$"),
+    Step("net two interfaces", "exec web ls /sys/class/net", out="eth0\neth1\nlo"),
+    Step("net connect again", "network connect back web", code=1, err="already exists in network back", compare="c", why="20.10 says it of the endpoint"),
+    Step("net connect missing", "network connect nosuch web", code=1, err="network nosuch not found"),
+    Step("net connect nobody", "network connect back nosuch", code=1, err="No such container: nosuch"),
+    Step("net connect host", "network connect host web", code=1, err="host network", compare="c", why=NEWER),
+    Step("net who is in", "network inspect -f '{{range .Containers}}{{println .Name}}{{end}}' back", out="db\nweb|web\ndb", unordered=True),
+    Step("net ps filter", "ps --filter network=back --format '{{.Names}}'", out="db", unordered=True),
+    Step("net rm used", "network rm back", code=1, err="has active endpoints", compare="c", why="28 names them"),
+    Step("net disconnect", "network disconnect back web"),
+    Step("net disconnect again", "network disconnect back web", code=1, err="is not connected to (the )?network back", compare="c", why="20.10 says it with the id"),
+    Step("net gone", "exec web ping -c 1 -w 1 db", code=1, err="bad address"),
+    Step("net fixed ip", "run --rm --network shop --ip 10.222.1.77 busybox ip -o -4 addr show eth0", out="10.222.1.77/24"),
+    Step("net taken ip", "run --rm --network shop --ip 10.222.1.9 busybox true", code=125, err="Address already in use", compare="co", why="ours says which"),
+    Step("net foreign ip", "run --rm --network shop --ip 10.9.9.9 busybox true", code=125, err="10.9.9.9|subnet", compare="c", why=NEWER),
+    Step("net ip on bridge", "run --rm --ip 10.9.9.9 busybox true", code=125, err="user.specified IP address is supported on user.defined networks only", compare="c", why="a hyphen more in 28"),
+    Step("net internal", "run --rm --network secret busybox ip route", out="^10|^172|^192", compare="c", why="other subnets"),
+    Step("net no default route", "run --rm --network secret busybox sh -c 'ip route | grep -c default'", code=1, out="^0\n$", compare="", why="20.10 gives one that leads nowhere"),
+    Step("net created joins", "create --name later --network shop busybox hostname -i"),
+    Step("net connect a created one", "network connect back later"),
+    Step("net created has both", "inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}' later", out="back\nshop"),
+    Step("net disconnect a created one", "network disconnect shop later"),
+    Step("net start", "start -a later", out=r"\d+\.\d+\.\d+\.\d+"),
+    Step("net rm later", "rm later"),
+    Step("net links", "run --rm --network back --link db:database busybox wget -qO- http://database/", out="^db says hello\n$"),
+    Step("net stop", "rm -f web db", out="web\ndb"),
+    Step("net rm", "network rm shop", out="^shop\n$"),
+    Step("net rm missing", "network rm shop", code=1, err="[Nn]o such network|not found", compare="c", why="words of the client"),
+    Step("net prune", "network prune -f", out="Deleted Networks:\n", unordered=True),
+    Step("net prune nothing", "network prune -f", out="^$"),
+]  # fmt: skip

@@ -1,0 +1,102 @@
+"""Networks that somebody made, over the API: what survives the daemon, what a container keeps, what is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.endpoint import Endpoint
+from tests.support.instance import Instance
+from tests.support.wait import eventually
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+
+SERVER = ("sh", "-c", "mkdir /w; echo hello > /w/index.html; exec httpd -f -p 80 -h /w")
+
+
+def _create(engine: Endpoint, name: str, **more: object) -> str:
+    return str(engine.post("/networks/create", {"Name": name, **more}).json["Id"])
+
+
+def _run(engine: Endpoint, network: str, *command: str, name: str, **endpoint: object) -> str:
+    return engine.run(
+        *(command or ("sleep", "100")),
+        name=name,
+        version="v1.51",
+        HostConfig={"NetworkMode": network},
+        NetworkingConfig={"EndpointsConfig": {network: endpoint}},
+    )
+
+
+def test_networks_and_names_outlive_a_killed_daemon(fresh: Instance) -> None:
+    _create(fresh, "shop", Labels={"tier": "front"})
+    web, other = _run(fresh, "shop", *SERVER, name="web", Aliases=["www"]), _run(fresh, "shop", name="other")
+    eventually(lambda: fresh.execute(other, "wget", "-qO-", "http://www/") == (0, "hello\n"), "an answer by name")
+    before = fresh.get("/networks/shop").json
+    fresh.kill_daemon()
+    fresh.up()
+    assert fresh.get("/networks/shop").json == before
+    assert fresh.execute(other, "wget", "-qO-", "http://www/") == (0, "hello\n")
+    assert fresh.inspect(web)["NetworkSettings"]["Networks"]["shop"]["Aliases"] == ["www"]
+    fresh.post("/networks/shop/disconnect", {"Container": "web"})
+    assert fresh.execute(other, "nslookup", "www")[0] != 0
+    fresh.down(everything=True)
+    fresh.up()
+    assert fresh.get("/networks/shop").json["Labels"] == {"tier": "front"}
+
+
+def test_a_container_in_several_networks_from_its_creation(engine: Endpoint) -> None:
+    ids = {name: _create(engine, name) for name in ("front", "back")}
+    ends = {"front": {}, "back": {"GwPriority": 1, "MacAddress": "02:00:00:00:00:09"}}
+    one = engine.run(
+        "sleep",
+        "100",
+        version="v1.51",
+        HostConfig={"NetworkMode": ids["front"]},
+        NetworkingConfig={"EndpointsConfig": ends},
+    )
+    shown = engine.inspect(one)["NetworkSettings"]["Networks"]
+    assert {name: end["NetworkID"] for name, end in shown.items()} == ids
+    assert shown["back"]["MacAddress"] == "02:00:00:00:00:09"
+    _, routes = engine.execute(one, "ip", "route")
+    assert f"default via {shown['back']['Gateway']} dev eth1" in routes
+    assert "eth0" in engine.execute(one, "ip", "-o", "addr", "show", "to", shown["front"]["IPAddress"])[1]
+    engine.post(f"/containers/{one}/restart", query={"t": 0})
+    assert set(engine.inspect(one)["NetworkSettings"]["Networks"]) == {"front", "back"}
+    engine.post(f"/containers/{one}/rename", query={"name": "renamed"})
+    _, answer = engine.execute(one, "nslookup", "renamed.back")
+    assert engine.inspect(one)["NetworkSettings"]["Networks"]["back"]["IPAddress"] in answer
+
+
+def test_what_is_told(engine: Endpoint) -> None:
+    shop = _create(engine, "shop")
+    one = engine.run("sleep", "100")
+    engine.post("/networks/shop/connect", {"Container": one})
+    engine.post("/networks/shop/disconnect", {"Container": one})
+    engine.delete("/networks/shop")
+    filters = json.dumps({"type": ["network"], "network": [shop]})
+    text = engine.get("/events", query={"since": "0.1", "until": "0s", "filters": filters}).body.decode()
+    events = [json.loads(line) for line in text.splitlines()]
+    assert [event["Action"] for event in events] == ["create", "connect", "disconnect", "destroy"]
+    assert events[1]["Actor"]["Attributes"] == {"container": one, "name": "shop", "type": "bridge"}
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (
+            {"com.docker.network.bridge.enable_icc": "perhaps"},
+            400,
+            "failed to parse com.docker.network.bridge.enable_icc",
+        ),
+        ({"com.docker.network.bridge.gateway_mode_ipv4": "x"}, 400, "unknown gateway mode x"),
+        ({"com.docker.network.bridge.trusted_host_interfaces": "x"}, 501, "trusted_host_interfaces is not offered"),
+        ({"com.docker.network.bridge.gateway_mode_ipv4": "isolated"}, 400, "only be used for an internal network"),
+        ({"com.docker.network.bridge.name": "lo"}, 409, "interface lo is no bridge of ours"),
+    ],
+)
+def test_options_that_cannot_be(engine: Endpoint, options: dict[str, str], status: int, message: str) -> None:
+    answer = engine.post("/networks/create", {"Name": "bad", "Options": options})
+    assert answer.status == status and message in answer.message
+    assert engine.get("/networks/bad").status == 404
