@@ -199,7 +199,7 @@ def _foreign(instance: Instance) -> list[str]:
 
     names = InstanceNames.of_root(instance.root)
     try:
-        return forward_advice(names.table, names.bridge)
+        return forward_advice(names.table, [names.bridge, f"{names.user_bridge('')}*"])
     except CorralError as error:
         return [error.message]
 

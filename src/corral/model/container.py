@@ -339,6 +339,7 @@ class Endpoint(Struct):
     sysctls: list[str] = []
     priority: int = 0  # of the gateways of several networks the one with the highest is taken
     internal: bool = False  # no way out
+    link_local: list[str] = []  # more addresses, that only the network itself knows
 
 
 class MountPoint(Struct):

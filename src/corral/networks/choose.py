@@ -96,8 +96,6 @@ def check_endpoint(network: Network, wanted: EndpointSpec) -> None:
         for text in filter(None, (wanted.ipv4, wanted.ipv6)):
             if pool_of(network, ip_address(text)) is None:
                 problems.append(f"no configured subnet contains IP address {text}")
-    if wanted.link_local_ips:
-        problems.append("link-local addresses are not offered")
     if problems:
         raise InvalidInput(
             f"invalid config for network {network.name}: invalid endpoint settings:\n" + "\n".join(problems)
@@ -132,6 +130,7 @@ def plan_endpoint(
         dns_names=dns_names,
         priority=spec.gateway_priority,
         internal=network.spec.internal,
+        link_local=spec.link_local_ips,
     )
     if ipv4 and (pool := pool_of(network, ip_address(ipv4))):
         endpoint.ipv4, endpoint.ipv4_prefix = ipv4, ip_network(pool.subnet).prefixlen

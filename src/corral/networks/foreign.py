@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from corral.errors import CorralError
 from corral.linux.nftables import Nft
 
@@ -25,8 +27,10 @@ def dropping_chains(objects: list[dict[str, object]], own: str) -> list[str]:
     return found
 
 
-def forward_advice(own: str, bridge: str) -> list[str]:
-    """What to type where a foreign chain drops what containers send; empty when nothing does."""
+def forward_advice(own: str, bridges: Iterable[str]) -> list[str]:
+    """What to type where a foreign chain drops what containers send; empty when nothing does. A `*` at the end of a
+    bridge's name stands for anything.
+    """
     nft = Nft()
     try:
         chains = dropping_chains(nft.json("list chains"), own)
@@ -34,20 +38,21 @@ def forward_advice(own: str, bridge: str) -> list[str]:
         return [f"the firewall's rules cannot be listed: {error.message}"]
     finally:
         nft.close()
-    return [advice(chain, bridge) for chain in chains]
+    return [advice(chain, list(bridges)) for chain in chains]
 
 
-def advice(chain: str, bridge: str) -> str:
+def advice(chain: str, bridges: Sequence[str]) -> str:
     """Pure.
 
-    >>> advice("ip filter FORWARD", "corral0").partition(": ")[2]
-    'iptables -I FORWARD -i corral0 -j ACCEPT; iptables -I FORWARD -o corral0 -j ACCEPT'
+    >>> advice("ip filter FORWARD", ["cn*"]).partition(": ")[2]
+    'iptables -I FORWARD -i cn+ -j ACCEPT; iptables -I FORWARD -o cn+ -j ACCEPT'
     """
     family, table, name = chain.split(" ")
     if (family, table) in (("ip", "filter"), ("ip6", "filter")):
         tool = "iptables" if family == "ip" else "ip6tables"
         target = "DOCKER-USER" if name == "DOCKER-FORWARD" else name
-        fix = f"{tool} -I {target} -i {bridge} -j ACCEPT; {tool} -I {target} -o {bridge} -j ACCEPT"
+        fixes = [f"{tool} -I {target} -{way} {b.replace('*', '+')} -j ACCEPT" for b in bridges for way in "io"]
     else:
-        fix = f"nft insert rule {chain} iifname {bridge} accept; nft insert rule {chain} oifname {bridge} accept"
+        fixes = [f'nft insert rule {chain} {way}ifname "{b}" accept' for b in bridges for way in "io"]
+    fix = "; ".join(fixes)
     return f"the chain {chain} drops forwarded packets by default, containers cannot reach out; to let them: {fix}"

@@ -70,7 +70,8 @@ def plan_interface(index: int, endpoint: Endpoint) -> list[Request]:
         steps.append(links.add_address(index, ip_address(endpoint.ipv4), endpoint.ipv4_prefix))
     if endpoint.ipv6:
         steps.append(links.add_address(index, ip_address(endpoint.ipv6), endpoint.ipv6_prefix))
-    return steps
+    more = [ip_address(text) for text in endpoint.link_local]
+    return steps + [links.add_address(index, address, 16 if address.version == 4 else 64) for address in more]
 
 
 def plan_routes(endpoints: Mapping[str, Endpoint], ways: Ways, *, gone: bool = False) -> list[Request]:

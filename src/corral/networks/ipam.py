@@ -99,7 +99,7 @@ def plan_pools(
         ...
     corral.errors.Forbidden: invalid pool request: Pool overlaps with other one on this address space
     """
-    asked = [(ip_network(pool.subnet), pool) for pool in spec.pools if pool.subnet]
+    asked = [(ip_network(pool.subnet, strict=False), pool) for pool in spec.pools if pool.subnet]
     pools: list[Pool] = []
     if spec.ipv4:
         pools += _family([entry for entry in asked if entry[0].version == 4], ours)

@@ -47,13 +47,20 @@ class Networks:
     """
 
     def __init__(
-        self, *, names: InstanceNames, config: NetworkConfig, state_dir: str, clock: Clock | None = None
+        self,
+        *,
+        names: InstanceNames,
+        config: NetworkConfig,
+        state_dir: str,
+        clock: Clock | None = None,
+        make_wires: Callable[[InstanceNames], Wires] = Wires,
     ) -> None:
         self.names = names
         self._config = config
         self._state = os.path.join(state_dir, "network.json")
         self._clock = clock or SystemClock()
         self._thread = ThreadPoolExecutor(1, "networks")
+        self._make_wires = make_wires
         self._wires: Wires | None = None
         self._firewall: Firewall | None = None
         self._networks: dict[str, Network] = {}
@@ -85,7 +92,9 @@ class Networks:
 
     async def _open(self) -> None:
         if self._wires is None:
-            self._wires, self._firewall = await self._in_thread(lambda: (Wires(self.names), Firewall(self.names.table)))
+            self._wires, self._firewall = await self._in_thread(
+                lambda: (self._make_wires(self.names), Firewall(self.names.table))
+            )
 
     def _make_all(self, others: list[Network]) -> None:
         wires = self._need_wires()

@@ -97,7 +97,8 @@ def plan_routed(address: str, protocol: str, port: int) -> Element:
 def plan_network_elements(
     bridges: Iterable[str], subnets: Iterable[str], options: NetworkOptions, *, internal: bool
 ) -> list[Element]:
-    """What the sets say of one network. It has several bridges when one is too small for its containers.
+    """What the sets say of one network. It has several bridges when one is too small for its containers; what passes
+    within one of the further ones was let through by the first, or kept apart by its ports already.
 
     >>> for element in plan_network_elements(["cr0"], ["10.64.0.0/16"], NetworkOptions(icc=False), internal=False):
     ...     print(element.map, element.text)
@@ -106,9 +107,9 @@ def plan_network_elements(
     masked4 10.64.0.0/16
     """
     found = []
-    for name in bridges:
+    for number, name in enumerate(bridges):
         found.append(Element("bridges", name))
-        found += [Element("meeting", f"{name} . {name}")] if options.icc else []
+        found += [Element("meeting", f"{name} . {name}")] if options.icc or number else []
         found += [Element("internal", name)] if internal else []
         for version, mode in ((4, options.gateway4), (6, options.gateway6)):
             found += [Element(f"open{version}", name)] if mode == "open" and not internal else []

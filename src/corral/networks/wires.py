@@ -11,14 +11,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 from corral.errors import Conflict, HostError
 from corral.linux import links
 from corral.linux.netlink import Link, Netlink, Network, Request
 from corral.model.container import Endpoint
 from corral.model.stats import InterfaceStats
-from corral.networks.forwarding import allow_forwarding
+from corral.networks.forwarding import allow_forwarding, loosen_sources
 from corral.networks.lines import FIRST, FURTHER, Lines, plan_bridge
 from corral.networks.names import TURNS, InstanceNames
 from corral.networks.rules import Element
@@ -26,6 +26,9 @@ from corral.networks.rules import Element
 log = logging.getLogger("corral")
 
 _FULL = errno.EXFULL
+# Further bridges have the address that is set aside for those that need one and have none (RFC 7600): the kernel
+# takes packets from containers only at an interface with an address.
+_NOWHERE = ip_address("192.0.0.8")
 
 
 @dataclass(frozen=True)
@@ -114,11 +117,12 @@ class Wires:
                 bridges.where[port.name] = numbers[link.master]
         filtered = frames_are_filtered()
         for port in ports:
+            steps: list[Request] = []
             number = bridges.where.get(port.name)
-            steps = plan_port(port, icc=lines.options.icc, filtered=filtered)
             if number is None:
                 number = bridges.where[port.name] = self._room(lines, bridges)
-                steps = [links.set_master(port.name, bridges.indexes[number]), *steps]
+                steps.append(links.set_master(port.name, bridges.indexes[number]))
+            steps += plan_port(port, icc=lines.options.icc, filtered=filtered, further=number > 0)
             self._netlink.batch(steps)
 
     def _room(self, lines: Lines, bridges: Bridges) -> int:
@@ -137,6 +141,8 @@ class Wires:
         made = self._netlink.link(name)
         if made is None:
             raise HostError(f"bridge {name} vanished")
+        self._netlink.do(links.add_address(made.index, _NOWHERE, 32))
+        loosen_sources(name)
         near, far = self._names.span(lines.network_id, number)
         steps = [links.add_cable(near, far, bridges.indexes[0], made.index, lines.mtu)]
         steps += [links.set_master(near, bridges.indexes[0]), links.set_master(far, made.index)]
@@ -175,7 +181,8 @@ class Wires:
         name = self._new_veth(container_id, netns, endpoint, lines, bridges.indexes[number])
         bridges.where[name] = number
         try:
-            port = plan_port(Port(name, serves), icc=lines.options.icc, filtered=frames_are_filtered())
+            filtered, icc = frames_are_filtered(), lines.options.icc
+            port = plan_port(Port(name, serves), icc=icc, filtered=filtered, further=number > 0)
             self._netlink.batch([links.quiet_ipv6(name), *port])
         except HostError:
             self.unplug(name)
@@ -190,7 +197,9 @@ class Wires:
 
     def set_port(self, port: Port, lines: Lines) -> None:
         """After its ports were published or withdrawn."""
-        self._netlink.batch(plan_port(port, icc=lines.options.icc, filtered=frames_are_filtered()))
+        further = self._networks[lines.network_id].where.get(port.name, 0) > 0
+        icc, filtered = lines.options.icc, frames_are_filtered()
+        self._netlink.batch(plan_port(port, icc=icc, filtered=filtered, further=further))
 
     def _new_veth(self, container_id: str, netns: int, endpoint: Endpoint, lines: Lines, master: int) -> str:
         for turn in range(len(TURNS)):
@@ -263,14 +272,15 @@ class Wires:
         return self._netlink.link(interface)
 
 
-def plan_port(port: Port, *, icc: bool, filtered: bool) -> list[Request]:
+def plan_port(port: Port, *, icc: bool, filtered: bool, further: bool = False) -> list[Request]:
     """Pure: what is special about a container's port of the bridge.
 
     Where bridged frames pass the firewall (`filtered`, br_netfilter), a published port is translated while the
     frame is still in the bridge. A container that calls its own published port then needs a hairpin, and an isolated
     port could not call a neighbour's; but there, too, the rules see and stop what goes straight between containers.
+    A `further` bridge has no address of the network's: nothing that is translated stays in it.
     """
-    isolated, hairpin = not icc and not filtered, port.serves and filtered
+    isolated, hairpin = not icc and (further or not filtered), port.serves and filtered
     return [links.set_port(port.name, isolated=isolated, hairpin=hairpin)] if isolated or hairpin else []
 
 

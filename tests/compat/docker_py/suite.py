@@ -29,9 +29,14 @@ FILES = (
     "api_container_test",
     "api_exec_test",
     "api_healthcheck_test",
+    "api_network_test",
     "models_containers_test",
+<<<<<<< HEAD
     "api_volume_test",
     "models_volumes_test",
+=======
+    "models_networks_test",
+>>>>>>> networks
     "api_client_test",
     "client_test",
 )

@@ -77,7 +77,7 @@ def test_a_network_without_ipv4_has_a_mac_of_its_own() -> None:
 def test_what_networks_do_not_offer() -> None:
     default = plan_default(NetworkConfig(), Chosen("10.64.0.0/16", 5), NAMES, 1500)
     check_endpoint(default, EndpointSpec(mac="x"))
-    for refused in (EndpointSpec(ipv4="10.64.0.9"), EndpointSpec(aliases=["a"]), EndpointSpec(link_local_ips=["a"])):
+    for refused in (EndpointSpec(ipv4="10.64.0.9"), EndpointSpec(aliases=["a"])):
         with pytest.raises(InvalidInput, match="for network bridge: invalid endpoint settings"):
             check_endpoint(default, refused)
     shop = Network("1", NetworkSpec("shop"), pools=[Pool("10.70.0.0/16", "10.70.0.1")])

@@ -9,7 +9,7 @@ from typing import Literal, cast
 from corral.api.docker import parts
 from corral.api.docker.netmode import is_user_defined
 from corral.api.docker.settings import Config, EndpointSettings, HostConfig, NetworkingConfig
-from corral.errors import InvalidInput, Unsupported
+from corral.errors import InvalidInput
 from corral.model.container import EndpointSpec, NetworkSpec, PortBinding
 
 ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls"
@@ -136,8 +136,6 @@ def check_endpoints(networking: NetworkingConfig) -> None:
         elif found := _endpoint_problems(name, endpoint):
             lines = "\n".join(found)
             problems.append(f"invalid config for network {name}: invalid endpoint settings:\n{lines}")
-        if endpoint.IPAMConfig and endpoint.IPAMConfig.LinkLocalIPs:
-            raise Unsupported(f"link-local IP addresses are not offered (network {name})")
     if problems:
         raise InvalidInput("\n".join(problems))
 
@@ -152,6 +150,9 @@ def _endpoint_problems(name: str, endpoint: EndpointSettings) -> list[str]:
     for version, text in ((4, addresses.IPv4Address), (6, addresses.IPv6Address)):
         if text and not _is_ip(text, version):
             problems.append(f"invalid IPv{version} address: {text}")
+    problems += [
+        f"invalid link-local IP address: {text}" for text in addresses.LinkLocalIPs if not _is_link_local(text)
+    ]
     for setting in sysctls_of(endpoint):
         words = setting.partition("=")[0].split(".", 4)
         if len(words) != 5 or words[1] not in ("ipv4", "ipv6", "mpls") or words[3] not in ("IFNAME", "ifname"):
@@ -174,6 +175,13 @@ def _is_ip(text: str, version: int) -> bool:
     return address.version == version and not address.is_unspecified
 
 
+def _is_link_local(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).is_link_local
+    except ValueError:
+        return False
+
+
 def is_mac(text: str) -> bool:
     """
     >>> is_mac("02:42:ac:11:00:02"), is_mac("02-42-AC-11-00-02"), is_mac("02:42")
@@ -188,6 +196,7 @@ def endpoint_spec(endpoint: EndpointSettings) -> EndpointSpec:
     return EndpointSpec(
         ipv4=addresses.IPv4Address,
         ipv6=addresses.IPv6Address,
+        link_local_ips=addresses.LinkLocalIPs,
         mac=endpoint.MacAddress,
         aliases=endpoint.Aliases,
         links=endpoint.Links,

@@ -89,12 +89,12 @@ def endpoint(asked: EndpointSpec, has: Endpoint | None, network_id: str, contain
     """`named`: the network resolves names, which the default bridge does not."""
     now = has or _NOWHERE
     names = now.dns_names or dns_names(container, asked.aliases)
-    addresses = {"IPv4Address": asked.ipv4, "IPv6Address": asked.ipv6}
+    addresses = {"IPv4Address": asked.ipv4, "IPv6Address": asked.ipv6, "LinkLocalIPs": asked.link_local_ips}
     return {
         "IPAMConfig": {name: value for name, value in addresses.items() if value} or None,
         "Links": asked.links or None,
         "Aliases": asked.aliases or None,
-        "MacAddress": now.mac,
+        "MacAddress": now.mac or asked.mac,
         "DriverOpts": asked.driver_options or None,
         "GwPriority": asked.gateway_priority,
         "NetworkID": now.network_id or network_id,

@@ -405,8 +405,8 @@ def test_endpoints() -> None:
     assert refusal(networking={"EndpointsConfig": {"bridge": {"MacAddress": "x"}}}) == (
         "invalid config for network bridge: invalid MAC address x"
     )
-    assert refusal(networking={"EndpointsConfig": {"bridge": {"IPAMConfig": {"LinkLocalIPs": ["169.254.0.1"]}}}}) == (
-        "link-local IP addresses are not offered (network bridge)"
+    assert refusal(networking={"EndpointsConfig": {"bridge": {"IPAMConfig": {"LinkLocalIPs": ["10.0.0.1"]}}}}) == (
+        "invalid config for network bridge: invalid endpoint settings:\ninvalid link-local IP address: 10.0.0.1"
     )
     spec = create(networking={"EndpointsConfig": {"default": {"MacAddress": "02:42:ac:11:00:09"}}}).spec
     assert spec.network.endpoints["bridge"].mac == "02:42:ac:11:00:09"

@@ -1,0 +1,117 @@
+"""Stand-ins for containers: network namespaces with servers in them, and a world outside."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
+
+from corral.kit.ids import new_id
+from corral.linux import links
+from corral.linux.namespaces import in_netns, new_netns
+from corral.linux.netlink import Netlink
+from corral.model.container import BoundPort, Endpoint, EndpointSpec, NetworkSpec, PortBinding
+from corral.networks import Networks, Resolving
+
+OUTSIDE, HOST_OUTSIDE = "198.18.77.2", "198.18.77.1"
+
+
+class Box:
+    """A stand-in for a container: a namespace, and servers in it that answer who called."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.id = new_id()
+        self.netns = new_netns()
+        self._stack = stack
+        stack.callback(os.close, self.netns)
+        self.endpoint = Endpoint("", "", "")
+        self.endpoints: dict[str, Endpoint] = {}
+        self.ports: list[BoundPort] = []
+
+    async def attach(
+        self,
+        networks: Networks,
+        *ports: PortBinding,
+        name: str = "box",
+        resolving: Resolving | None = None,
+        **wanted: EndpointSpec,
+    ) -> Box:
+        """Joins the networks named by keywords, or the default bridge."""
+        spec = NetworkSpec(next(iter(wanted), "default"), wanted)
+        self.endpoints, self.ports = await networks.attach(
+            self.id, self.netns, spec, ports=ports, hostname="h", name=name, resolving=resolving
+        )
+        self.endpoint = next(iter(self.endpoints.values()))
+        return self
+
+    def serve(self, port: int, kind: int = socket.SOCK_STREAM, mark: str = "") -> None:
+        """Answers each connection or datagram with the caller's address, after a mark."""
+
+        def bind() -> socket.socket:
+            server = socket.socket(socket.AF_INET6, kind)
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            server.bind(("::", port))
+            return server
+
+        server = in_netns(self.netns, bind)
+        server.setblocking(False)
+        loop = asyncio.get_running_loop()
+        if kind == socket.SOCK_STREAM:
+            server.listen()
+            loop.add_reader(server, _answer_connection, server)
+        else:
+            loop.add_reader(server, _answer_datagram, server, mark)
+        self._stack.callback(server.close)
+        self._stack.callback(loop.remove_reader, server)
+
+
+def _answer_connection(server: socket.socket) -> None:
+    connection, caller = server.accept()
+    with connection:
+        connection.sendall(caller[0].removeprefix("::ffff:").encode())
+
+
+def _answer_datagram(server: socket.socket, mark: str) -> None:
+    _, caller = server.recvfrom(100)
+    server.sendto((mark + caller[0].removeprefix("::ffff:")).encode(), caller)
+
+
+def _call(host: str, port: int, kind: int) -> str:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as client:
+        client.settimeout(2)
+        client.connect((host, port))
+        if kind == socket.SOCK_DGRAM:
+            client.send(b"?")
+        return client.recv(100).decode()
+
+
+async def ask(host: str, port: int, netns: int | None = None, kind: int = socket.SOCK_STREAM) -> str:
+    """Whom the server at that address takes us for, when called from a namespace (None: the host)."""
+    if netns is None:
+        return await asyncio.to_thread(_call, host, port, kind)
+    return await asyncio.to_thread(lambda: in_netns(netns, lambda: _call(host, port, kind)))
+
+
+@contextmanager
+def outside_world() -> Iterator[int]:
+    """A neighbour of the host on a wire of its own, with a route to nothing else."""
+    netns = new_netns()
+    name = f"out{os.getpid()}"
+    with Netlink() as netlink, Netlink.inside(netns) as there:
+        netlink.do(links.add_veth(name, "eth0", netns, master=0))
+        here = netlink.link(name)
+        assert here is not None
+        netlink.batch([links.set_link(name, up=True), links.add_address(here.index, ip_address(HOST_OUTSIDE), 24)])
+        eth = there.link("eth0")
+        assert eth is not None
+        up = links.set_link("eth0", up=True)
+        there.batch([up, links.add_address(eth.index, ip_address(OUTSIDE), 24)])
+        try:
+            yield netns
+        finally:
+            netlink.do(links.delete_link(name))
+            os.close(netns)

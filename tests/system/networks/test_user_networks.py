@@ -1,0 +1,372 @@
+"""Networks that somebody made, with real packets: who reaches whom, by which address and by which name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from corral.errors import Conflict, Forbidden, HostError, NotFound
+from corral.linux import links
+from corral.linux.namespaces import in_netns
+from corral.linux.netlink import Netlink
+from corral.linux.nftables import Nft
+from corral.model.container import EndpointSpec, PortBinding
+from corral.model.network import NetworkOptions, NetworkSpec, Pool
+from corral.networks import InstanceNames, NetworkConfig, Networks, Resolving, Upstream
+from corral.networks.dns import wire
+from corral.networks.wires import Wires, frames_are_filtered
+from tests.system.networks.box import HOST_OUTSIDE, OUTSIDE, Box, ask, outside_world
+
+pytestmark = pytest.mark.root
+
+NAMES = InstanceNames(f"{os.getpid() & 0xFFFF:04x}u")
+HERE = EndpointSpec()
+
+
+def left() -> list[str]:
+    with Netlink() as netlink:
+        found = netlink.links()
+    ours = (NAMES.bridge, NAMES.user_bridge("")[:7])
+    marked = [link.name for link in found if NAMES.network_of(link.alias) or link.name.startswith(ours)]
+    return marked + [link.name for link in found if NAMES.veth_owner(link.name) or NAMES.is_further(link.name)]
+
+
+@pytest.fixture
+async def networks(tmp_path: Path) -> AsyncIterator[Networks]:
+    made = Networks(
+        names=NAMES,
+        config=NetworkConfig(),
+        state_dir=str(tmp_path),
+        make_wires=lambda names: Wires(names, first=2, further=2),
+    )
+    await made.setup()
+    yield made
+    await made.teardown()
+    await made.close()
+    assert left() == []
+    nft = Nft()
+    assert NAMES.table not in nft.run("list tables")
+    nft.close()
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[Callable[[], Box]]:
+    with ExitStack() as stack:
+        yield lambda: Box(stack)
+
+
+def query(name: str, kind: int, *, tcp: bool = False, size: int = 0) -> tuple[int, bool, list[str]]:
+    question = wire.ask(name, kind, id=7, size=size)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as asking:
+        asking.settimeout(5)
+        asking.connect(("127.0.0.11", 53))
+        asking.sendall(len(question).to_bytes(2, "big") + question if tcp else question)
+        reply = asking.recv(4096)
+    return wire.read_answer(reply[2:] if tcp else reply)
+
+
+async def lookup(box: Box, name: str, kind: int = wire.A, *, tcp: bool = False) -> tuple[int, list[str]]:
+    """What a program in the box is told: code and answers."""
+    code, _, found = await asyncio.to_thread(lambda: in_netns(box.netns, lambda: query(name, kind, tcp=tcp)))
+    return code, found
+
+
+async def test_networks_are_apart_until_they_are_joined(networks: Networks, box: Callable[[], Box]) -> None:
+    for name in ("front", "back"):
+        await networks.create(NetworkSpec(name))
+    web = await box().attach(networks, PortBinding(80), name="web", front=HERE)
+    db = await box().attach(networks, name="db", back=HERE)
+    for one in (web, db):
+        one.serve(80)
+    with pytest.raises(OSError):
+        await ask(db.endpoint.ipv4, 80, web.netns)
+    assert (await lookup(web, "db"))[0] != 0
+    port = web.ports[0].host_port
+    assert await ask(networks.gateway, port, db.netns) == networks.need("front").pools[0].gateway
+
+    endpoints, _ = await networks.connect(web.id, web.netns, "back", EndpointSpec(aliases=["www"]))
+    assert [endpoints[name].interface for name in ("front", "back")] == ["eth0", "eth1"]
+    assert await ask(db.endpoint.ipv4, 80, web.netns) == endpoints["back"].ipv4
+    assert await lookup(db, "www") == (0, [endpoints["back"].ipv4])
+    with pytest.raises(Forbidden, match="endpoint with name web already exists in network back"):
+        await networks.connect(web.id, web.netns, "back", HERE)
+
+    _, ports = await networks.disconnect(web.id, web.netns, "front")
+    assert [port.host_port for port in ports] == [port, port]  # led by way of the other now
+    assert await ask("127.0.0.1", port) == networks.need("back").pools[0].gateway
+    await networks.disconnect(web.id, web.netns, "back")
+    with pytest.raises(OSError):
+        await ask("127.0.0.1", port)
+    with Netlink.inside(web.netns) as inside:
+        assert [link.name for link in inside.links()] == ["lo"]
+    with pytest.raises(Forbidden, match="is not connected to network back"):
+        await networks.disconnect(web.id, web.netns, "back")
+
+
+async def test_an_internal_network_has_no_outside(networks: Networks, box: Callable[[], Box]) -> None:
+    secret = await networks.create(NetworkSpec("secret", internal=True))
+    await networks.create(NetworkSpec("front"))
+    one = await box().attach(networks, PortBinding(80), name="one", secret=HERE)
+    two = await box().attach(networks, name="two", secret=HERE)
+    both = await box().attach(networks, PortBinding(80), name="both", front=HERE, secret=HERE)
+    for each in (two, both):
+        each.serve(80)
+    assert one.ports == [] and both.ports
+    assert await ask(two.endpoint.ipv4, 80, one.netns) == one.endpoint.ipv4
+    assert await ask(two.endpoint.ipv4, 80) == secret.pools[0].gateway  # the host itself is no outside
+    assert await lookup(one, "two") == (0, [two.endpoint.ipv4])
+    assert await lookup(one, "example.org") == (wire.SERVFAIL, [])
+    with outside_world() as outside, Netlink.inside(one.netns) as inside:
+        assert await ask(HOST_OUTSIDE, both.ports[0].host_port, outside) == OUTSIDE
+        inside.do(links.add_route(ip_address(secret.pools[0].gateway)))  # a container that may, tries
+        with pytest.raises(OSError):
+            await ask(HOST_OUTSIDE, both.ports[0].host_port, one.netns)
+
+
+async def test_icc_and_routes_and_source_addresses(networks: Networks, box: Callable[[], Box]) -> None:
+    await networks.create(NetworkSpec("apart", options=NetworkOptions(icc=False)))
+    await networks.create(NetworkSpec("plain", options=NetworkOptions(gateway4="routed")))
+    one = await box().attach(networks, name="one", apart=HERE)
+    two = await box().attach(networks, PortBinding(80), name="two", apart=HERE)
+    routed = await box().attach(networks, PortBinding(80), name="routed", plain=HERE)
+    for each in (two, routed):
+        each.serve(80)
+        each.serve(81)
+    with pytest.raises(OSError):
+        await ask(two.endpoint.ipv4, 80, one.netns)
+    assert await ask(networks.gateway, two.ports[0].host_port, one.netns)
+    assert routed.ports == []
+    with outside_world() as outside, Netlink.inside(outside) as there:
+        for network in ("apart", "plain"):
+            there.do(links.add_route(ip_address(HOST_OUTSIDE), to=ip_network(networks.need(network).pools[0].subnet)))
+        assert await ask(routed.endpoint.ipv4, 80, outside) == OUTSIDE
+        for address, port in ((routed.endpoint.ipv4, 81), (two.endpoint.ipv4, 80)):
+            with pytest.raises(OSError):
+                await ask(address, port, outside)
+        with ExitStack() as stack:
+            world = Box(stack)
+            os.dup2(outside, world.netns)
+            world.serve(7)
+            assert await ask(OUTSIDE, 7, routed.netns) == routed.endpoint.ipv4
+            assert await ask(OUTSIDE, 7, one.netns) == HOST_OUTSIDE
+
+
+async def test_the_gateway_with_the_highest_priority(networks: Networks, box: Callable[[], Box]) -> None:
+    for name in ("a", "b"):
+        await networks.create(NetworkSpec(name))
+    one = await box().attach(networks, a=HERE, b=EndpointSpec(gateway_priority=3))
+    assert [end.interface for end in one.endpoints.values()] == ["eth0", "eth1"]
+    with ExitStack() as stack, outside_world() as outside:
+        world = Box(stack)
+        os.dup2(outside, world.netns)
+        world.serve(7)
+
+        def local(netns: int) -> str:
+            def connect() -> str:
+                with socket.create_connection((OUTSIDE, 7), 2) as connection:
+                    return str(connection.getsockname()[0])
+
+            return in_netns(netns, connect)
+
+        assert await asyncio.to_thread(local, one.netns) == one.endpoints["b"].ipv4
+        await networks.disconnect(one.id, one.netns, "b")
+        assert await asyncio.to_thread(local, one.netns) == one.endpoints["a"].ipv4
+
+
+async def test_addresses(networks: Networks, box: Callable[[], Box]) -> None:
+    pool = Pool("10.123.7.0/29", gateway="10.123.7.6", ip_range="10.123.7.0/30", aux={"printer": "10.123.7.1"})
+    shop = await networks.create(NetworkSpec("shop", pools=[pool]))
+    assert shop.pools[0].gateway == "10.123.7.6"
+    one = await box().attach(networks, shop=EndpointSpec(ipv4="10.123.7.5", mac="02:00:00:00:00:07"))
+    assert (one.endpoint.ipv4, one.endpoint.mac) == ("10.123.7.5", "02:00:00:00:00:07")
+    with pytest.raises(Forbidden, match=r"Address already in use: 10\.123\.7\.5"):
+        await box().attach(networks, shop=EndpointSpec(ipv4="10.123.7.5"))
+    found = [(await box().attach(networks, shop=HERE)).endpoint.ipv4 for _ in range(2)]
+    assert found == ["10.123.7.2", "10.123.7.3"]
+    with pytest.raises(HostError, match="no available IPv4 addresses on this network's address pools: shop"):
+        await box().attach(networks, shop=HERE)
+    with pytest.raises(Forbidden, match="Pool overlaps"):
+        await networks.create(NetworkSpec("other", pools=[Pool("10.123.7.0/24")]))
+    with pytest.raises(Conflict, match="network with name shop already exists"):
+        await networks.create(NetworkSpec("shop"))
+    with pytest.raises(Forbidden, match=r'network shop has active endpoints \(name:"box"'):
+        await networks.remove("shop")
+
+
+async def test_names(networks: Networks, box: Callable[[], Box]) -> None:
+    await networks.create(NetworkSpec("shop"))
+    webs = [await box().attach(networks, name=f"web{n}", shop=EndpointSpec(aliases=["web"])) for n in range(2)]
+    one = await box().attach(networks, name="one", shop=EndpointSpec(links=["web1:database"]))
+    addresses = [web.endpoint.ipv4 for web in webs]
+    first, second = await lookup(one, "web"), await lookup(one, "WEB.shop", tcp=True)
+    assert first == (0, second[1][::-1]) and sorted(first[1]) == sorted(addresses)
+    assert await lookup(one, "database") == (0, [addresses[1]])
+    assert (await lookup(webs[0], "database"))[0] != 0
+    assert await lookup(one, webs[0].id[:12]) == (0, [addresses[0]])
+    assert await lookup(one, "web0", wire.AAAA) == (0, [])
+    assert await lookup(one, "web0", 15) == (0, [])
+    reverse = ".".join(reversed(addresses[0].split("."))) + ".in-addr.arpa"
+    assert await lookup(one, reverse, wire.PTR) == (0, ["web0.shop"])
+    networks.rename(webs[0].id, "shopfront")
+    assert await lookup(one, "shopfront") == (0, [addresses[0]])
+    await networks.detach(webs[0].id)
+    assert await lookup(one, "web") == (0, [addresses[1]])
+
+
+async def test_questions_are_passed_on(networks: Networks, box: Callable[[], Box]) -> None:
+    await networks.create(NetworkSpec("shop"))
+    one = box()
+    inner = _name_server(in_netns(one.netns, _socket), "192.0.2.1", port=53)
+    outer = _name_server(_socket(), "192.0.2.2")
+
+    async def told(upstream: Upstream, name: str = "example.org", *, dotted: bool = False) -> tuple[int, list[str]]:
+        await one.attach(networks, name="one", shop=HERE, resolving=Resolving(upstream, dotted=dotted))
+        try:
+            return await lookup(one, name)
+        finally:
+            await networks.disconnect(one.id, one.netns, "shop")
+
+    with inner, outer:  # the inner one has port 53 of all the container's addresses, as name servers in containers do
+        host = Upstream(("127.0.0.1",), port=outer.getsockname()[1])
+        assert await told(host) == (0, ["192.0.2.2"])
+        assert await told(host, "single") == (0, ["192.0.2.2"])
+        assert await told(host, "single", dotted=True) == (0, [])
+        assert await told(Upstream(("127.0.0.1",), inside=True)) == (0, ["192.0.2.1"])
+        nobody = Upstream(("127.0.0.1", "127.0.0.2"), port=1)
+        assert await told(nobody) == (wire.SERVFAIL, [])  # and said at once
+
+
+def _socket() -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+def _name_server(server: socket.socket, address: str, port: int = 0) -> socket.socket:
+    """Tells everybody the same."""
+    server.setblocking(False)
+    server.bind(("0.0.0.0", port))
+    record = wire.Record(wire.A, ip_address(address).packed)
+
+    def tell() -> None:
+        data, sender = server.recvfrom(4096)
+        server.sendto(wire.answer(wire.parse_query(data), [record]), sender)
+
+    asyncio.get_running_loop().add_reader(server, tell)
+    return server
+
+
+async def test_a_restarted_daemon_takes_names_and_networks_back(
+    networks: Networks, box: Callable[[], Box], tmp_path: Path
+) -> None:
+    made = await networks.create(NetworkSpec("shop"))
+    gone = await networks.create(NetworkSpec("gone"))
+    web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
+    one = await box().attach(networks, name="one", shop=HERE)
+    web.serve(80)
+    asking = in_netns(one.netns, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    asking.settimeout(5)
+    asking.connect(("127.0.0.11", 53))
+    asking.send(wire.ask("web", wire.A))
+    assert wire.read_answer(await asyncio.to_thread(asking.recv, 512)) == (0, False, [web.endpoint.ipv4])
+    await networks.close()
+    assert await ask(web.endpoint.ipv4, 80, one.netns) == one.endpoint.ipv4  # nobody is there, and it serves
+    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+    await again.setup([made])
+    for each, name in ((web, "web"), (one, "one")):
+        await again.restore(each.id, each.endpoints, each.ports, name=name, netns=each.netns)
+    removed = await again.sweep([web.id, one.id])
+    assert removed == [gone.bridge]
+    with asking:  # who holds on to a socket finds the new server behind it
+        asking.send(wire.ask("web", wire.A))
+        assert wire.read_answer(await asyncio.to_thread(asking.recv, 512)) == (0, False, [web.endpoint.ipv4])
+    assert await ask("127.0.0.1", web.ports[0].host_port) == made.pools[0].gateway
+
+    await again.teardown()
+    await again.close()
+    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+
+
+async def test_more_containers_than_a_bridge_takes(networks: Networks, box: Callable[[], Box]) -> None:
+    shop = await networks.create(NetworkSpec("shop", options=NetworkOptions(icc=True)))
+    boxes = [await box().attach(networks, PortBinding(80), name=f"box{n}", shop=HERE) for n in range(5)]
+    for each in boxes:
+        each.serve(80)
+    with Netlink() as netlink:
+        masters = {netlink.link(each.endpoint.host_interface).master for each in boxes}  # type: ignore[union-attr]
+    assert len(masters) == 3  # two for each bridge
+    for caller, called in ((0, 4), (4, 0), (2, 4), (4, 2)):
+        assert await ask(boxes[called].endpoint.ipv4, 80, boxes[caller].netns) == boxes[caller].endpoint.ipv4
+    assert await ask("127.0.0.1", boxes[4].ports[0].host_port) == shop.pools[0].gateway
+    if not frames_are_filtered():  # see docs/networks.md
+        assert await ask(networks.gateway, boxes[0].ports[0].host_port, boxes[4].netns) == shop.pools[0].gateway
+    await networks.reconcile()
+    assert await ask(boxes[0].endpoint.ipv4, 80, boxes[4].netns) == boxes[4].endpoint.ipv4
+
+
+async def test_icc_off_on_several_bridges(networks: Networks, box: Callable[[], Box]) -> None:
+    shop = await networks.create(NetworkSpec("shop", options=NetworkOptions(icc=False)))
+    boxes = [await box().attach(networks, name=f"box{n}", shop=HERE) for n in range(5)]
+    for each in boxes:
+        each.serve(80)
+        assert await ask(each.endpoint.ipv4, 80) == shop.pools[0].gateway
+    for caller, called in ((0, 1), (0, 4), (2, 4), (4, 0)):
+        with pytest.raises(OSError):
+            await ask(boxes[called].endpoint.ipv4, 80, boxes[caller].netns)
+
+
+async def test_macvlan(networks: Networks, box: Callable[[], Box]) -> None:
+    parent = f"out{os.getpid()}"
+    with outside_world() as outside:
+        await networks.create(
+            NetworkSpec(
+                "lan", "macvlan", pools=[Pool("198.18.77.0/24", "198.18.77.254")], options=NetworkOptions(parent=parent)
+            )
+        )
+        one = await box().attach(networks, name="one", lan=EndpointSpec(ipv4="198.18.77.50"))
+        two = await box().attach(networks, name="two", lan=EndpointSpec(ipv4="198.18.77.51"))
+        one.serve(80)
+        assert await ask("198.18.77.50", 80, two.netns) == "198.18.77.51"
+        assert await ask("198.18.77.50", 80, outside) == OUTSIDE
+        assert await lookup(two, "one") == (0, ["198.18.77.50"])
+        await networks.disconnect(one.id, one.netns, "lan")
+        with Netlink.inside(one.netns) as inside:
+            assert [link.name for link in inside.links()] == ["lo"]
+        await networks.detach(two.id)
+        await networks.remove("lan")
+        with pytest.raises(NotFound, match="interface nosuch0 does not exist"):
+            await networks.create(NetworkSpec("x", "macvlan", options=NetworkOptions(parent="nosuch0")))
+
+
+async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Networks, box: Callable[[], Box]) -> None:
+    shop = await networks.create(NetworkSpec("shop", options=NetworkOptions(bridge=f"crx{os.getpid()}")))
+    web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
+    web.serve(80)
+    repaired = asyncio.Event()
+    reconcile = networks.reconcile
+
+    async def told() -> None:
+        await reconcile()
+        repaired.set()
+
+    networks.reconcile = told  # type: ignore[method-assign]
+    nft = Nft()
+    for damage in ("bridge", "rules"):
+        repaired.clear()
+        if damage == "bridge":
+            with Netlink() as netlink:
+                netlink.do(links.delete_link(shop.bridge))
+        else:
+            nft.run(f"delete table inet {NAMES.table}")
+        await asyncio.wait_for(repaired.wait(), 10)
+        assert await ask("127.0.0.1", web.ports[0].host_port) == shop.pools[0].gateway
+    nft.close()
+    with pytest.raises(Conflict, match="interface lo is no bridge of ours"):
+        await networks.create(NetworkSpec("x", options=NetworkOptions(bridge="lo")))
+    with pytest.raises(Forbidden, match="networks have same bridge name"):
+        await networks.create(NetworkSpec("y", options=NetworkOptions(bridge=shop.bridge)))

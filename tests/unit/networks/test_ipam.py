@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from corral.errors import Forbidden, InvalidInput
+from corral.model.network import NetworkSpec, Pool
+from corral.networks.config import POOLS
+from corral.networks.ipam import check_pools, plan_pools
+
+
+def problems(*pools: Pool, ipv6: bool = False) -> list[str]:
+    with pytest.raises(InvalidInput) as caught:
+        check_pools(NetworkSpec("a", pools=list(pools), ipv6=ipv6))
+    return caught.value.message.splitlines()[1:]
+
+
+def test_every_mistake_is_named() -> None:
+    assert problems(Pool("10.9.0.0/16", ip_range="10.0.0.0/8")) == [
+        "invalid ip-range 10.0.0.0/8: CIDR block is bigger than its parent subnet 10.9.0.0/16"
+    ]
+    assert problems(Pool("10.9.0.0/16", ip_range="10.8.0.0/24"), Pool("x")) == [
+        "invalid ip-range 10.8.0.0/24: parent subnet 10.9.0.0/16 doesn't contain ip-range",
+        "invalid subnet x: not an address and a prefix length",
+    ]
+    assert problems(Pool("10.9.0.0/16", ip_range="fd00::/64", aux={"a": "10.8.0.1", "b": "fd00::1"})) == [
+        "invalid ip-range fd00::/64: parent subnet is an IPv4 block",
+        "invalid auxiliary address a: parent subnet 10.9.0.0/16 doesn't contain this address",
+        "invalid auxiliary address b: parent subnet is an IPv4 block",
+    ]
+    assert problems(Pool("fd00::1/64"), ipv6=True) == ["invalid subnet fd00::1/64: it should be fd00::/64"]
+    assert problems(Pool(gateway="10.0.0.1")) == ["an address range, gateway or address needs its subnet"]
+    check_pools(NetworkSpec("a", pools=[Pool("fd00::1/64")]))  # not asked for without IPv6
+
+
+def test_both_families() -> None:
+    four, six = plan_pools(NetworkSpec("a", ipv6=True), POOLS, [], [], "seed")
+    assert (four.subnet, four.gateway) == ("10.64.0.0/16", "10.64.0.1")
+    assert ip_network(six.subnet).subnet_of(ip_network("fd00::/8")) and six.gateway.endswith("::1")
+    again = plan_pools(NetworkSpec("b", ipv4=False, ipv6=True), POOLS, [ip_network(six.subnet)], [], "seed")
+    assert len(again) == 1 and again[0].subnet != six.subnet
+
+
+def test_the_gateway_is_the_first_free_address_of_the_range() -> None:
+    def gateway(pool: Pool) -> str:
+        return plan_pools(NetworkSpec("a", pools=[pool]), POOLS, [], [], "")[0].gateway
+
+    assert gateway(Pool("10.9.0.0/24", ip_range="10.9.0.128/25")) == "10.9.0.128"
+    assert gateway(Pool("10.9.0.0/24", aux={"a": "10.9.0.1"})) == "10.9.0.2"
+    assert gateway(Pool("10.9.0.0/24", gateway="10.9.0.77")) == "10.9.0.77"
+    with pytest.raises(Forbidden, match="no available IPv4 addresses"):
+        gateway(Pool("10.9.0.0/30", aux={"a": "10.9.0.1", "b": "10.9.0.2"}))
+
+
+def test_what_is_taken() -> None:
+    ours, routes = [ip_network("10.64.0.0/16")], [ip_network("10.65.3.0/24"), ip_network("0.0.0.0/0")]
+    assert plan_pools(NetworkSpec("a"), POOLS, ours, routes, "")[0].subnet == "10.66.0.0/16"
+    asked = NetworkSpec("a", pools=[Pool("10.65.0.0/16")])
+    assert plan_pools(asked, POOLS, ours, routes, "")[0].subnet == "10.65.0.0/16"  # who asks for it knows
+    with pytest.raises(Forbidden, match="Pool overlaps"):
+        plan_pools(NetworkSpec("a", pools=[Pool("10.64.9.0/24")]), POOLS, ours, [], "")
+    with pytest.raises(InvalidInput, match="all predefined address pools have been fully subnetted"):
+        plan_pools(NetworkSpec("a"), POOLS, [ip_network(pool) for pool in POOLS], [], "")
