@@ -31,12 +31,9 @@ FILES = (
     "api_healthcheck_test",
     "api_network_test",
     "models_containers_test",
-<<<<<<< HEAD
     "api_volume_test",
     "models_volumes_test",
-=======
     "models_networks_test",
->>>>>>> networks
     "api_client_test",
     "client_test",
 )
