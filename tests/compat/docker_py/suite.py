@@ -30,6 +30,8 @@ FILES = (
     "api_exec_test",
     "api_healthcheck_test",
     "models_containers_test",
+    "api_image_test",
+    "models_images_test",
     "api_client_test",
     "client_test",
 )

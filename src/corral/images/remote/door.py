@@ -104,10 +104,9 @@ class Remote:
         )
 
     async def _all_tags(self, ref: Reference, credentials: Credentials) -> list[Reference]:
-        endpoint, who = self._hub.places(ref, credentials)[-1]
         tags = await blocking(
             "tags",
-            lambda cancel: Repository(self._hub.session(endpoint, who, cancel), ref.path, cancel).tags(),
+            lambda cancel: self._hub.tags(ref, credentials, cancel),
             lambda refusal: explain_pull(refusal, ref),
         )
         return [Reference(ref.domain, ref.path, tag) for tag in tags]

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from corral.images.content import Content
 from corral.images.references import Reference
@@ -28,12 +28,16 @@ from corral.model.transfer import ANYBODY, Credentials
 log = logging.getLogger("corral.images.remote")
 
 
+T = TypeVar("T")
+Place = tuple[Endpoint, Credentials]
+
+
 class Resolved(NamedTuple):
     """A manifest, and who gave it; `sources` are all that may have the blobs, that one first."""
 
     found: Found
     repository: Repository
-    sources: list[tuple[Endpoint, Credentials]]
+    sources: list[Place]
 
 
 class Hub:
@@ -101,20 +105,29 @@ class Hub:
     def resolve(self, ref: Reference, reference: str, credentials: Credentials, cancel: Cancel) -> Resolved:
         """The manifest `reference` (a tag or digest) of the repository of `ref`: from a mirror, or the registry."""
         places = self.places(ref, credentials)
+
+        def ask(number: int, repository: Repository) -> Resolved:
+            return Resolved(repository.manifest(reference), repository, [*places[number:], *places[:number]])
+
+        return self._from_any(ref, places, cancel, ask)
+
+    def tags(self, ref: Reference, credentials: Credentials, cancel: Cancel) -> list[str]:
+        """All tags of the repository of `ref`."""
+        return self._from_any(ref, self.places(ref, credentials), cancel, lambda _, repository: repository.tags())
+
+    def _from_any(self, ref: Reference, places: list[Place], cancel: Cancel, ask: Callable[[int, Repository], T]) -> T:
+        """From a mirror that can answer, else from the registry itself, whose refusal is the one to tell."""
         for number, (endpoint, who) in enumerate(places):
             try:
                 self.forget(endpoint, who)
-                repository = Repository(self.session(endpoint, who, cancel), ref.path, cancel)
-                found = repository.manifest(reference)
+                return ask(number, Repository(self.session(endpoint, who, cancel), ref.path, cancel))
             except (WireError, Refusal) as error:
                 if not endpoint.mirror:
                     raise
                 log.info("mirror %s has no %s: %s", endpoint.host, ref.familiar, error)
-            else:
-                return Resolved(found, repository, [*places[number:], *places[:number]])
         raise AssertionError("the registry itself is always asked")
 
-    def places(self, ref: Reference, credentials: Credentials) -> list[tuple[Endpoint, Credentials]]:
+    def places(self, ref: Reference, credentials: Credentials) -> list[Place]:
         """Where to read from; mirrors are never told who we are."""
         return [(e, ANYBODY if e.mirror else credentials) for e in plan_endpoints(ref.domain, self.config)]
 
