@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from corral.errors import InvalidInput, NotFound, from_oserror
 from corral.linux.archive import BadTar, Entry, Limits, TarReader, clean_name
 from corral.linux.compression import decompressed
+from corral.linux.filling import write_all
 from corral.linux.streams import ReadAhead
-from corral.linux.unpack import write_all
 
 _SMALL = 8 << 20  # no manifest or configuration is larger
 _LINKS = 16

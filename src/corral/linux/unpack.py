@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from corral.errors import CorralError, InvalidInput, from_oserror
+from corral.linux.filling import write_dense, write_sparse
 from corral.linux.idmap import CAPABILITY, IdMaps, capability_outside
 from corral.linux.tar.entry import BadTar, Entry, Limits
 from corral.linux.tar.reader import TarReader
@@ -200,10 +201,9 @@ class Unpacker:
         fd = self._create(lambda: os.open(base, _NEW_FILE, 0o600, dir_fd=parent), parent, base, parent_path, entry)
         try:
             if entry.sparse is None:
-                for piece in reader.content():
-                    write_all(fd, piece)
+                write_dense(fd, entry, reader)
             else:
-                _write_sparse(fd, entry, reader)
+                write_sparse(fd, entry, reader)
             self._own(fd, entry)
             os.fchmod(fd, entry.mode)
             os.utime(fd, ns=(entry.mtime, entry.mtime))
@@ -330,29 +330,6 @@ class Unpacker:
 def is_whiteout(there: os.stat_result) -> bool:
     """Is it overlayfs' mark for "deleted here": a character device 0:0?"""
     return stat.S_ISCHR(there.st_mode) and there.st_rdev == 0
-
-
-def write_all(fd: int, data: memoryview | bytes) -> None:
-    """write(2) until all is written."""
-    written = os.write(fd, data)
-    while written < len(data):
-        data = memoryview(data)[written:]
-        written = os.write(fd, data)
-
-
-def _write_sparse(fd: int, entry: Entry, reader: TarReader) -> None:
-    """The stored pieces at their places; the rest stays holes."""
-    os.ftruncate(fd, entry.size)
-    pieces = iter(entry.sparse or ())
-    offset = left = 0
-    for data in reader.content():
-        while data:
-            if not left:
-                offset, left = next((piece for piece in pieces if piece[1]), (0, 0))
-            part = data[:left]
-            os.lseek(fd, offset, os.SEEK_SET)
-            write_all(fd, part)
-            offset, left, data = offset + len(part), left - len(part), data[len(part) :]
 
 
 def _failure(entry: Entry, error: OSError) -> CorralError:

@@ -38,5 +38,4 @@ LEFT_OUT: dict[str, str] = {
     f"{_IMAGES}::test_build_with_success_build_output": _BUILDS,
     f"{_IMAGES}::test_pull_with_sha": "needs the very hello-world of 2019 from Docker Hub, by its digest",
     "api_image_test::ImportImageTest::test_import_from_url": "skipped by docker-py itself: needs a name for this host",
-    f"{_CONTAINERS}::LinkTest::test_remove_link": "removing a legacy link from a container is refused by name",
 }

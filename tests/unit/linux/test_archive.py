@@ -303,3 +303,12 @@ def test_removing_what_is_deeper_than_any_path(root: Path) -> None:
     os.close(here)
     remove_tree(str(root))
     assert not root.exists()
+
+
+@pytest.mark.parametrize("end", [b"end", b""])
+def test_runs_of_zeros_become_holes(root: Path, end: bytes) -> None:
+    data = b"start" + bytes(8 << 20) + end
+    archive = tar(member("file", data=data))
+    extract([archive[at : at + 300_000] for at in range(0, len(archive), 300_000)], str(root), UnpackOptions())
+    assert (root / "file").read_bytes() == data
+    assert os.stat(root / "file").st_blocks * 512 < 1 << 20
