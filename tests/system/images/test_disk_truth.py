@@ -1,0 +1,79 @@
+"""What `system df` and `prune` say of the disk is what du finds."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.distribution import free_port
+from tests.support.instance import Instance, instance
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.root
+MB = 1_000_000
+SIZES = {"B": 1, "kB": 1000, "MB": MB, "GB": 1000 * MB}
+
+
+@pytest.fixture
+def engine() -> Iterator[Instance]:
+    with instance("--registry", f"127.0.0.1:{free_port()}") as made:
+        yield made
+
+
+def disk(engine: Instance) -> int:
+    """Bytes that its whole state takes."""
+    return int(subprocess.run(["du", "-s", "-B1", str(engine.root)], capture_output=True, text=True).stdout.split()[0])
+
+
+def size(text: str) -> float:
+    """
+    >>> size("1.5MB")
+    1500000.0
+    """
+    number, unit = re.fullmatch(r"([0-9.]+)([kMG]?B)", text).groups()  # type: ignore[union-attr]
+    return float(number) * SIZES[unit]
+
+
+def told(engine: Instance) -> tuple[float, float]:
+    """(what images take, what of it could be had back), as `docker system df` says."""
+    lines = engine.docker("system", "df", "--format", "{{.Type}}|{{.Size}}|{{.Reclaimable}}", check=True).stdout
+    _, used, free = next(line for line in lines.splitlines() if line.startswith("Images|")).split("|")
+    return size(used), size(free.partition(" ")[0])
+
+
+def test_images_take_what_is_said_and_give_it_back(engine: Instance) -> None:
+    before, (used, _) = disk(engine), told(engine)
+    for name in ("one", "two"):
+        engine.docker(
+            "run", "--name", "maker", "busybox", "dd", "if=/dev/urandom", "of=/f", "bs=1M", "count=20", check=True
+        )
+        engine.docker("commit", "maker", f"{name}:1", check=True)
+        engine.docker("rm", "maker", check=True)
+    grown, (larger, reclaimable) = disk(engine) - before, told(engine)
+    assert larger - used == pytest.approx(grown, abs=MB) == pytest.approx(2 * 20 * 2**20, abs=MB)
+    assert reclaimable == pytest.approx(larger, abs=MB)
+    engine.docker("tag", "two:1", "kept:1", check=True)
+    engine.docker("run", "-d", "--name", "user", "kept:1", "sleep", "100", check=True)
+    said = engine.docker("image", "prune", "-af", check=True).stdout
+    reclaimed = size(re.search(r"Total reclaimed space: (\S+)", said)[1])  # type: ignore[index]
+    assert reclaimed == pytest.approx(20 * 2**20, abs=MB)
+    eventually(lambda: abs(disk(engine) - before - grown + reclaimed) < MB, lambda: str(disk(engine) - before))
+    assert engine.docker("exec", "user", "wc", "-c", "/f", check=True).stdout.split()[0] == str(20 * 2**20)
+    engine.docker("rm", "-f", "user", check=True)
+    engine.docker("rmi", "kept:1", "two:1", check=True)
+    eventually(lambda: disk(engine) - before < MB, lambda: str(disk(engine) - before))
+
+
+def test_what_the_registry_has_is_not_an_image_and_stays(engine: Instance) -> None:
+    """A prune does not take what was pushed; the registry's own copy runs afterwards."""
+    name = f"localhost:{engine.flags[1].rpartition(':')[2]}/app:1"
+    engine.docker("run", "--name", "maker", "busybox", "dd", "if=/dev/urandom", "of=/f", "bs=1M", "count=5", check=True)
+    engine.docker("commit", "-c", 'CMD ["wc", "-c", "/f"]', "maker", name, check=True)
+    engine.docker("rm", "maker", check=True)
+    engine.docker("push", name, check=True)
+    engine.docker("image", "prune", "-af", check=True)
+    assert told(engine) == (0, 0)
+    assert engine.docker("run", "--rm", name, check=True).stdout == f"{5 * 2**20} /f\n"
