@@ -15,35 +15,29 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from corral.errors import CorralError, NotFound, RemoteFailed
+from corral.errors import CorralError, NotFound
 from corral.http.message import Answer, Response, StreamResponse
-from corral.images.remote.endpoints import mirror_endpoint
-from corral.images.remote.hub import Hub
-from corral.images.remote.refusal import Refusal, explain, is_missing
-from corral.images.remote.repository import Found, Repository
-from corral.images.remote.threads import blocking
+from corral.images.remote.repository import Found
 from corral.kit.tasks import Tasks
 from corral.registry import blobs, records, tagging
+from corral.registry.asking import Asking, failed
 from corral.registry.call import Call
 from corral.registry.download import Download
 from corral.registry.faults import Fault
 from corral.registry.manifests import parse_manifest
 from corral.registry.names import is_digest, is_name
-from corral.registry.sweep import SECOND, left_behind
-from corral.registry.upstreams import Place, account_of, find_place, read_accounts
+from corral.registry.sweep import SECOND
+from corral.registry.upstreams import Place, find_place
 
 if TYPE_CHECKING:
     from corral.registry.app import Registry
 
 log = logging.getLogger("corral.registry")
 
-T = TypeVar("T")
-SILENCE: Final = 30 * SECOND  # an upstream that did not answer is not asked again for so long, if we have something
 NOTED: Final = 3600 * SECOND  # how exactly it is known when something was asked for last
 
 
@@ -52,36 +46,17 @@ class Proxy:
 
     def __init__(self, registry: Registry) -> None:
         self._registry, self._config = registry, registry.config
-        self._hub = Hub(registry.content, registry.config.remote, store=True)
+        self._asking = Asking(registry.config, registry.content, registry.clock)
         self._tasks = Tasks()
         self._downloads: dict[tuple[str, str], Download] = {}
-        self._silent: dict[str, int] = {}  # URL -> until when
 
     async def close(self) -> None:
         await self._tasks.close()
-        self._hub.close()
+        self._asking.close()
 
     def place(self, repository: str) -> Place | None:
         """Where it comes from; None if it is our own."""
         return find_place(self._config.upstreams, repository) if is_name(repository) else None
-
-    async def _ask(self, place: Place, work: Callable[[Repository], T]) -> T:
-        """NotFound for what the upstream does not have, or not for us; RemoteFailed for silence and failures."""
-        who = account_of(read_accounts(self._config.proxy_auth), place.upstream.url)
-        endpoint = mirror_endpoint(place.upstream.url, self._config.remote)
-        now = self._registry.clock.now()
-        if self._silent.get(place.upstream.url, 0) > now:
-            raise RemoteFailed(f"{place.upstream.url} did not answer a moment ago")
-        try:
-            return await blocking(
-                "upstream",
-                lambda cancel: work(Repository(self._hub.session(endpoint, who, cancel), place.path, cancel)),
-                explained,
-            )
-        except RemoteFailed:
-            self._silent[place.upstream.url] = now + SILENCE
-            self._hub.forget(endpoint, who)
-            raise
 
     # Manifests.
 
@@ -93,7 +68,6 @@ class Proxy:
             try:
                 known = await self._bring(call, place, known)
             except NotFound as error:
-                await self._forget_tag(call)
                 raise Fault("MANIFEST_UNKNOWN", f"{place.upstream.url}: {error.message}") from None
             except CorralError as error:
                 log.warning("%s of %s: %s", call.item, call.name, error.message)
@@ -111,10 +85,11 @@ class Proxy:
     async def _bring(self, call: Call, place: Place, known: str) -> str:
         """The digest that it has there, once the manifest is here."""
         item = call.item
-        if not known or await self._ask(place, lambda repository: repository.head_manifest(item)) != known:
-            found = await self._ask(place, lambda repository: repository.manifest(item))
+        if not known or await self._asking.ask(place, lambda repository: repository.head_manifest(item)) != known:
+            found = await self._asking.ask(place, lambda repository: repository.manifest(item))
             known = await self._keep(call, place, found)
-        self._registry.repositories.by_name[call.name].checked[item] = self._registry.clock.now()
+        if repository := self._registry.repositories.get(call.name):
+            repository.checked[item] = self._registry.clock.now()
         return known
 
     async def _keep(self, call: Call, place: Place, found: Found) -> str:
@@ -128,21 +103,16 @@ class Proxy:
 
     async def _note(self, call: Call, digest: str) -> None:
         """That it was asked for: what nobody wants any more is not kept for ever."""
-        now, repository = self._registry.clock.now(), self._registry.repositories.by_name[call.name]
-        tag, manifest = repository.tags.get(call.item), repository.manifests[digest]
+        now, repository = self._registry.clock.now(), self._registry.repositories.get(call.name)
+        tag = repository.tags.get(call.item) if repository else None
+        manifest = repository.manifests.get(digest) if repository else None
+        puts: dict[str, records.Record] = {}
         if tag is not None and now - tag.at > NOTED:
-            puts: dict[str, records.Record] = {records.tag_key(call.name, call.item): replace(tag, at=now)}
+            puts[records.tag_key(call.name, call.item)] = replace(tag, at=now)
+        if tag is None and manifest is not None and now - manifest.at > NOTED:
+            puts[records.manifest_key(call.name, digest)] = replace(manifest, at=now)
+        if puts:
             await self._registry.repositories.change(puts)
-        elif tag is None and now - manifest.at > NOTED:
-            puts = {records.manifest_key(call.name, digest): replace(manifest, at=now)}
-            await self._registry.repositories.change(puts)
-
-    async def _forget_tag(self, call: Call) -> None:
-        """One that the upstream has no more."""
-        repository = self._registry.repositories.get(call.name)
-        if repository is not None and call.item in repository.tags:
-            puts = left_behind(repository, [call.item], self._registry.clock.now())
-            await self._registry.repositories.change(puts, [records.tag_key(call.name, call.item)])
 
     # Blobs.
 
@@ -176,7 +146,7 @@ class Proxy:
             if found >= 0:
                 return found
         try:
-            return await self._ask(place, lambda repository: repository.blob_size(call.item))
+            return await self._asking.ask(place, lambda repository: repository.blob_size(call.item))
         except NotFound:
             raise blobs.unknown(call.item) from None
         except CorralError as error:
@@ -186,11 +156,10 @@ class Proxy:
         """The one that is under way, or a new one, which goes on when whoever wanted it has gone."""
         download = self._downloads.get((name, digest))
         if download is None:
-            who = account_of(read_accounts(self._config.proxy_auth), place.upstream.url)
-            endpoint = mirror_endpoint(place.upstream.url, self._config.remote)
-            source = self._hub.source(endpoint, who, place.path, digest)
             download = self._downloads[name, digest] = Download(self._registry.content, digest, size)
-            running = download.run(self._hub, source, lambda: self._record(name, digest, size))
+            running = download.run(
+                self._asking.hub, self._asking.source(place, digest), lambda: self._record(name, digest, size)
+            )
             task = self._tasks.start(f"fetch {digest}", running)
             task.add_done_callback(lambda _: self._downloads.pop((name, digest), None))
         return download
@@ -205,7 +174,7 @@ class Proxy:
         """All that the upstream has; while it is silent, those that are kept."""
         repository = self._registry.repositories.get(call.name)
         try:
-            return sorted(await self._ask(place, lambda there: there.tags()))
+            return sorted(await self._asking.ask(place, lambda there: there.tags()))
         except NotFound as error:
             raise Fault("NAME_UNKNOWN", f"{place.upstream.url}: {error.message}") from None
         except CorralError as error:
@@ -216,23 +185,11 @@ class Proxy:
     async def referrers(self, call: Call, place: Place) -> list[dict[str, Any]] | None:
         """The descriptors that the upstream has; None if it cannot say."""
         try:
-            found = json.loads(await self._ask(place, lambda there: there.referrers(call.item)))
+            found = json.loads(await self._asking.ask(place, lambda there: there.referrers(call.item)))
             return [one for one in found["manifests"] if isinstance(one, dict) and is_digest(str(one.get("digest")))]
         except (CorralError, ValueError, KeyError, TypeError) as error:
             log.info("referrers of %s in %s: %s", call.item, call.name, error)
             return None
-
-
-def explained(refusal: Refusal) -> CorralError:
-    """Pure: NotFound for what we do not get there, RemoteFailed for what may pass."""
-    if refusal.status in (401, 403, 404) or is_missing(refusal):
-        return NotFound(refusal.text)
-    return explain(refusal)
-
-
-def failed(place: Place, error: CorralError) -> Fault:
-    """Pure: what a client is told when the upstream fails it."""
-    return Fault("UNAVAILABLE", f"{place.upstream.url}: {error.message}")
 
 
 def size_in(manifest: bytes, digest: str) -> int:
