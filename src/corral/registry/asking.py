@@ -1,4 +1,4 @@
-"""Asking: the upstreams are spoken to, as whoever the registry is there; one that is silent is left alone for a while."""
+"""Asking: the upstreams, as whoever the registry is there; one that is silent is left alone for a while."""
 
 from __future__ import annotations
 
