@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from corral.errors import CorralError, InvalidInput
 from corral.images.remote.endpoints import HUB, check_mirror
 from corral.model.transfer import ANYBODY, Credentials
+from corral.registry.faults import Fault
 from corral.registry.names import check_name
 
 EVERYTHING = "*"
@@ -52,7 +53,7 @@ def parse_upstream(text: str) -> Upstream:
     if prefix != EVERYTHING:
         try:
             check_name(prefix)
-        except Exception as error:
+        except Fault as error:
             raise InvalidInput(f"registry-proxy {text}: {error}") from None
     check_mirror(url)
     return Upstream(prefix, url.rstrip("/"))
