@@ -25,7 +25,7 @@ from corral.images.remote.hub import Hub
 from corral.images.remote.packing import Pack
 from corral.images.remote.progress import Meter, Report
 from corral.images.remote.repository import Repository
-from corral.images.remote.subject import make_known, subject_of
+from corral.images.remote.subject import put_manifest
 from corral.images.remote.threads import blocking
 from corral.images.remote.uploading import Upload
 from corral.kit.ids import short
@@ -75,11 +75,7 @@ class Push:
             repository = self._repository.again(cancel)
             if not repository.has_blob(image.id):
                 repository.put_blob(image.id, config)
-            digest, listed = repository.put_manifest(ref.tag, media_type, data)
-            subject = subject_of(data)
-            if subject and not listed:
-                make_known(repository, subject, data, media_type)
-            return digest
+            return put_manifest(repository, ref.tag, media_type, data)
 
         return await blocking("push", finish), len(data)
 

@@ -1,5 +1,5 @@
 """Subject: a manifest that says something of another one is made known under a tag, where the registry keeps no list of
-referrers itself (distribution-spec 1.1, "Referrers Tag Schema"). Pure but for `make_known`.
+referrers itself (distribution-spec 1.1, "Referrers Tag Schema"). Pure but for the last two.
 
 ::
 
@@ -91,6 +91,15 @@ def _decode(known: bytes) -> Any:
     if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
         raise InvalidInput("the tag of the referrers means something else: no index")
     return found
+
+
+def put_manifest(repository: Repository, reference: str, media_type: str, data: bytes) -> str:
+    """Pushes a manifest, and sees to it that it is found by its subject, if it has one; its digest. Blocking."""
+    digest, listed = repository.put_manifest(reference, media_type, data)
+    subject = subject_of(data)
+    if subject and not listed:
+        make_known(repository, subject, data, media_type)
+    return digest
 
 
 def make_known(repository: Repository, subject: str, manifest: bytes, media_type: str) -> None:
