@@ -273,9 +273,7 @@ def test_skopeo_and_podman_log_in(engine: Instance, locked: str, peer: Storage, 
     assert json.loads(run(skopeo, "inspect", PLAIN, "--creds", "bob:secret", f"docker://{name}"))["RepoTags"] == ["1"]
     private = f"docker://{locked}/private/app:1"
     assert "denied" in run(skopeo, "inspect", PLAIN, "--creds", "bob:secret", private, check=False)
-    assert "unauthorized" in run(
-        skopeo, "inspect", PLAIN, private, check=False, env={"DOCKER_CONFIG": str(tmp_path)}
-    )
+    assert "unauthorized" in run(skopeo, "inspect", PLAIN, private, check=False, env={"DOCKER_CONFIG": str(tmp_path)})
     (tmp_path / "certs.d").mkdir()
     shutil.copy(tmp_path / "certs/server.crt", tmp_path / "certs.d/ca.crt")
     run(skopeo, "inspect", "--cert-dir", str(tmp_path / "certs.d"), "--creds", "ann:secret", private)
