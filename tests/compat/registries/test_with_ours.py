@@ -250,6 +250,7 @@ def test_docker_logs_in(engine: Instance, locked: str, old: bool) -> None:
     assert refused.returncode == 1 and "denied" in refused.stderr
     assert "Login Succeeded" in login("ann", "secret").stdout
     engine.docker("push", name, cli=cli, check=True)
+    assert "public/app" in engine.docker("search", f"{locked}/app", cli=cli, check=True).stdout
     login("bob", "secret")
     engine.docker("rmi", name, check=True)
     engine.docker("pull", name, cli=cli, check=True)
