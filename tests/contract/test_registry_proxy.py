@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import socket
@@ -276,3 +277,37 @@ def test_an_upstream_that_asks_to_wait(tmp_path: Path) -> None:
             count = len(upstream.seen)
             assert cache.ask("GET", f"/v2/app/manifests/{image.digest}").status == 503
             assert len(upstream.seen) == count  # it is left alone for a while
+
+
+def test_it_ends_in_the_middle_of_a_download(tmp_path: Path) -> None:
+    """Nobody waits for an upstream that says nothing any more; the next start fetches anew."""
+    with FakeRegistry() as upstream:
+        data = os.urandom(500_000)
+        upstream.add_blob("app", data)
+        reached, go = threading.Event(), threading.Event()
+
+        def hold(ask: Ask) -> bool:
+            if ask.command == "GET" and "/blobs/" in ask.path and not go.is_set():
+                reached.set()
+                go.wait(60)
+            return False
+
+        upstream.fault(hold)
+        settings = {"upstreams": (Upstream("*", f"http://{upstream.host}"),)}
+        failures: list[BaseException] = []
+
+        def get(cache: LiveRegistry) -> None:
+            try:
+                cache.ask("GET", f"/v2/app/blobs/{oci.digest(data)}")
+            except (OSError, http.client.HTTPException) as error:
+                failures.append(error)
+
+        with LiveRegistry(tmp_path / "cache", **settings) as cache:
+            thread = threading.Thread(target=get, args=(cache,))
+            thread.start()
+            assert reached.wait(20)
+        thread.join(20)
+        assert not thread.is_alive()
+        go.set()
+        with LiveRegistry(tmp_path / "cache", **settings) as cache:
+            assert cache.ask("GET", f"/v2/app/blobs/{oci.digest(data)}").body == data
