@@ -21,7 +21,7 @@ from corral.model.container import EndpointSpec, PortBinding
 from corral.model.network import NetworkOptions, NetworkSpec, Pool
 from corral.networks import InstanceNames, NetworkConfig, Networks, Resolving, Upstream
 from corral.networks.dns import wire
-from corral.networks.wires import Wires, frames_are_filtered
+from corral.networks.wires import Wires
 from tests.system.networks.box import HOST_OUTSIDE, OUTSIDE, Box, ask, outside_world
 
 pytestmark = pytest.mark.root
@@ -303,8 +303,15 @@ async def test_more_containers_than_a_bridge_takes(networks: Networks, box: Call
     for caller, called in ((0, 4), (4, 0), (2, 4), (4, 2)):
         assert await ask(boxes[called].endpoint.ipv4, 80, boxes[caller].netns) == boxes[caller].endpoint.ipv4
     assert await ask("127.0.0.1", boxes[4].ports[0].host_port) == shop.pools[0].gateway
-    if not frames_are_filtered():  # see docs/networks.md
-        assert await ask(networks.gateway, boxes[0].ports[0].host_port, boxes[4].netns) == shop.pools[0].gateway
+    for caller, called in ((4, 0), (0, 4), (0, 1), (0, 0)):
+        port = boxes[called].ports[0].host_port
+        assert await ask(networks.gateway, port, boxes[caller].netns) == shop.pools[0].gateway
+    with ExitStack() as stack, outside_world() as outside:
+        world = Box(stack)
+        os.dup2(outside, world.netns)
+        world.serve(7)
+        assert await ask(OUTSIDE, 7, boxes[4].netns) == HOST_OUTSIDE
+        assert await ask(HOST_OUTSIDE, boxes[4].ports[0].host_port, outside) == OUTSIDE
     await networks.reconcile()
     assert await ask(boxes[0].endpoint.ipv4, 80, boxes[4].netns) == boxes[4].endpoint.ipv4
 
