@@ -24,7 +24,10 @@ TOOLS = ("mmdebstrap", "mkfs.ext4", "qemu-system-x86_64")
 FIRST_BOOT = (
     *("tests/system/test_runtime.py", "tests/system/linux", "tests/system/networks", "tests/system/volumes"),
     *("tests/system/logs", *(f"tests/system/test_engine_{name}.py" for name in ("lifecycle", "streams", "limits"))),
-    *(f"tests/system/test_engine_{name}.py" for name in ("security", "network", "health", "adoption", "options", "userns")),
+    *(
+        f"tests/system/test_engine_{name}.py"
+        for name in ("security", "network", "health", "adoption", "options", "userns")
+    ),
     *("tests/guest/inside/test_runtimes.py", "tests/guest/inside/test_cgroup_v2.py"),
     "tests/guest/inside/test_systemd.py",
     "tests/guest/inside/test_switched_off.py",

@@ -171,7 +171,9 @@ class Wires:
 
         `serves`: it has published ports.
         """
-        bridges = self._networks[lines.network_id]
+        bridges = self._networks.get(lines.network_id)
+        if bridges is None:
+            raise HostError(f"network {lines.network} could not be made on this host; the daemon's log says why")
         number = self._room(lines, bridges)
         name = self._new_veth(container_id, netns, endpoint, lines, bridges.indexes[number])
         bridges.where[name] = number
@@ -192,7 +194,8 @@ class Wires:
 
     def set_port(self, port: Port, lines: Lines) -> None:
         """After its ports were published or withdrawn."""
-        further = self._networks[lines.network_id].where.get(port.name, 0) > 0
+        bridges = self._networks.get(lines.network_id)
+        further = bridges is not None and bridges.where.get(port.name, 0) > 0
         icc, filtered = lines.options.icc, frames_are_filtered()
         self._netlink.batch(plan_port(port, icc=icc, filtered=filtered, further=further))
 

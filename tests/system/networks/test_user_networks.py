@@ -379,6 +379,28 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
         await networks.create(NetworkSpec("y", options=NetworkOptions(bridge=shop.bridge)))
 
 
+async def test_a_network_that_cannot_be_made_keeps_nothing_else_down(
+    networks: Networks, box: Callable[[], Box], tmp_path: Path
+) -> None:
+    shop = await networks.create(NetworkSpec("shop", options=NetworkOptions(bridge=f"cry{os.getpid()}")))
+    fine = await networks.create(NetworkSpec("fine"))
+    await networks.close()
+    with Netlink() as netlink:  # somebody else has come to use the name
+        netlink.do(links.delete_link(shop.bridge))
+        netlink.do(links.add_bridge(shop.bridge, "02:42:00:00:00:09"))
+        again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+        await again.setup([shop, fine])
+        with pytest.raises(HostError, match="network shop could not be made on this host"):
+            await box().attach(again, shop=HERE)
+        await box().attach(again, fine=HERE)
+        netlink.do(links.delete_link(shop.bridge))
+        await again.setup()  # it may be made now
+        await box().attach(again, shop=HERE)
+    await again.teardown()
+    await again.close()
+    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+
+
 async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
     """Names, ports and gateways of both families, and of one alone."""
     both = await networks.create(NetworkSpec("both", ipv6=True))
