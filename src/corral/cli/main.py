@@ -56,6 +56,8 @@ def dispatch(words: list[str]) -> int:
         if not rest or rest[0] in ("-h", "--help"):
             print(verbs)
             return 0
+        if name in registry.ELSEWHERE:
+            raise unknown(f"{name} {rest[0]}", " ".join(words), root)
         raise Misuse(f"unknown command: corral {name} {rest[0]}\n\n{verbs}", 1)
     raise unknown(name, " ".join(words), root)
 
@@ -99,7 +101,7 @@ def unknown(name: str, words: str, root: str) -> Failure:
     """What is no verb here: Docker's own client may have it, or it is a slip of the pen."""
     import difflib
 
-    if name in registry.ELSEWHERE:
+    if name.split()[0] in registry.ELSEWHERE:
         from corral.cli.instance import from_environment
 
         docker = f"docker -H {from_environment(root).url} {words}"
@@ -130,7 +132,7 @@ def overview() -> str:
 def overview_of(noun: str) -> str:
     """Pure: the verbs of two words that begin so, "" if there are none."""
     verbs = registry.of_noun(noun)
-    lines = [f"Usage: corral {noun} VERB …", "", *(f"  {name:<17}{summary}" for name, summary in verbs.items())]
+    lines = [f"Usage: corral {noun} VERB …", "", *(f"  {name:<19}{summary}" for name, summary in verbs.items())]
     return "\n".join([*lines, "", f"corral {noun} VERB --help says more."]) if verbs else ""
 
 

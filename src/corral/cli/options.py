@@ -100,7 +100,7 @@ class Verb:
         self.most = most
         self.program = program
         self.whole = whole  # all its words, options too, are another command's
-        self.completes = completes  # what its arguments are: "containers", "running", "images", "volumes", ""
+        self.completes = completes  # its arguments: "containers", "running", "images", "volumes", "networks" or ""
 
 
 ROOT = text("--root", "DIR", "the instance whose state is in DIR (also: CORRAL_ROOT)")

@@ -17,6 +17,7 @@ MANAGE: dict[str, tuple[str, str]] = {
     "registry": ("registry", "Run a registry alone, without containers; `up` runs one too"),
     "version": ("system", "The version of this command and of the daemon"),
     "info": ("system", "What the daemon says of itself and the host"),
+    "system df": ("usage", "How much disk images, containers, volumes and the build cache take"),
     "completion": ("completion", "Print the completion script of a shell"),
 }
 
@@ -64,6 +65,8 @@ IMAGES: dict[str, tuple[str, str]] = {
     "login": ("registries", "Say who you are at a registry"),
     "logout": ("registries", "Forget that again"),
     "prune": ("prune", "Remove stopped containers and unused images"),
+    "container prune": ("prune", "Remove stopped containers"),
+    "image prune": ("prune", "Remove unused images"),
 }
 
 APPLICATIONS: dict[str, tuple[str, str]] = {
@@ -82,19 +85,30 @@ VOLUMES: dict[str, tuple[str, str]] = {
     "volume clone": ("volume_copies", "Make a volume with what another has"),
 }
 
+NETWORKS: dict[str, tuple[str, str]] = {
+    "network create": ("networks", "Make a network"),
+    "network ls": ("networks", "List networks"),
+    "network inspect": ("networks", "Everything about networks, as JSON"),
+    "network rm": ("networks", "Remove networks that no running container is in"),
+    "network prune": ("networks", "Remove all networks that no running container is in"),
+    "network connect": ("networks", "Let a container join a network, also while it runs"),
+    "network disconnect": ("networks", "Take a container out of a network"),
+}
+
 GROUPS = {
     "Corral itself": MANAGE,
     "Containers": CONTAINERS,
     "Images": IMAGES,
     "Volumes": VOLUMES,
+    "Networks": NETWORKS,
     "Applications": APPLICATIONS,
 }
-ALL = {**MANAGE, **CONTAINERS, **IMAGES, **VOLUMES, **APPLICATIONS}
+ALL = {**MANAGE, **CONTAINERS, **IMAGES, **VOLUMES, **NETWORKS, **APPLICATIONS}
 
 # What Docker's client has beyond these; it speaks to Corral as well
 ELSEWHERE = (
     *("buildx", "config", "container", "context", "image"),
-    *("manifest", "network", "node", "plugin", "secret", "service", "stack", "swarm"),
+    *("manifest", "node", "plugin", "secret", "service", "stack", "swarm"),
     *("system", "trust"),
 )
 
@@ -108,6 +122,8 @@ ALIASES = {
     ("image", "rm"): "rmi",
     ("volume", "list"): "volume ls",
     ("volume", "remove"): "volume rm",
+    ("network", "list"): "network ls",
+    ("network", "remove"): "network rm",
     ("system", "prune"): "prune",
     ("system", "info"): "info",
     ("system", "events"): "events",
@@ -129,9 +145,16 @@ def load(name: str) -> Verb:
 
 
 def of_noun(noun: str) -> dict[str, str]:
-    """The verbs of two words that begin so, and what each does.
+    """The verbs of two words that begin so, and what each does; Docker's long forms too.
 
-    >>> of_noun("volume")["volume ls"], of_noun("ps")
-    ('List volumes', {})
+    >>> of_noun("volume")["volume ls"], of_noun("container")["container ls"], of_noun("ps")
+    ('List volumes', 'List containers', {})
     """
-    return {name: about for name, (_, about) in ALL.items() if name.startswith(f"{noun} ")}
+    own = {name: about for name, (_, about) in ALL.items() if name.startswith(f"{noun} ")}
+    if noun in ALL:
+        return own
+    long: dict[str, str] = {}
+    for (first, second), meant in ALIASES.items():
+        if first == noun and not meant.startswith(f"{noun} "):
+            long.setdefault(meant, f"{first} {second}")
+    return own | {name: ALL[meant][1] for meant, name in long.items()}

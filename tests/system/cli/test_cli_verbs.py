@@ -209,6 +209,42 @@ def test_ports_are_shown(here: Instance) -> None:
     assert "No public port" in err(here, "port", "port", "81", code=1)
 
 
+def test_networks(here: Instance) -> None:
+    id = out(
+        here, "network", "create", "--subnet", "10.231.0.0/24", "--gateway", "10.231.0.7", "--label", "a=b", "shop"
+    )
+    try:
+        assert out(here, "network", "ls", "-q", "-f", "label=a=b") == f"{id[:12]}\n"
+        assert out(here, "network", "ls").splitlines()[0].split() == ["NETWORK", "ID", "NAME", "DRIVER", "SCOPE"]
+        assert out(here, "network", "ls", "--no-trunc", "-f", "name=shop", "--format", "{{.ID}} {{.IPv6}}") == (
+            f"{id.strip()} false\n"
+        )
+        out(here, "run", "-d", "--name", "web", "--stop-timeout", "1", "busybox", "sleep", "1000")
+        out(here, "network", "connect", "--ip", "10.231.0.9", "--alias", "till", "shop", "web")
+        assert "10.231.0.9/24" in out(here, "network", "inspect", "-f", "{{json .Containers}}", "shop")
+        found = out(here, "run", "--rm", "--network", "shop", "busybox", "nslookup", "till", "127.0.0.11")
+        assert "10.231.0.9" in found
+        assert "has active endpoints" in err(here, "network", "rm", "shop", code=1)
+        out(here, "network", "disconnect", "shop", "web")
+        assert "is not connected to" in err(here, "network", "disconnect", "shop", "web", code=1)
+        assert "lies in no --subnet" in err(here, "network", "create", "--gateway", "10.9.0.1", "x", code=1)
+        assert "shop" in out(here, "__complete", "network", "rm", "s").split()
+    finally:
+        assert "shop" in out(here, "network", "prune", "-f")
+    assert "not found" in err(here, "network", "inspect", "shop", code=1)
+    assert out(here, "network", "rm", "--force", "shop") == "shop\n"
+
+
+def test_long_forms(here: Instance) -> None:
+    out(here, "container", "run", "--name", "done", "busybox", "true")
+    kinds = out(here, "system", "df", "--format", "{{.Type}} {{.TotalCount}}").splitlines()
+    assert kinds[:3] == ["Images 1", "Containers 1", "Local Volumes 0"]
+    assert "Deleted Containers" in out(here, "container", "prune", "-f")
+    assert out(here, "container", "ls", "-aq") == ""
+    assert "Total reclaimed space: 0B" in out(here, "image", "prune", "-f")
+    assert "busybox" in out(here, "image", "ls")
+
+
 def test_completion_knows_names(here: Instance) -> None:
     out(here, "run", "-d", "--name", "complete-me", "busybox", "sleep", "1000")
     assert out(here, "__complete", "logs", "comp") == "complete-me\n"

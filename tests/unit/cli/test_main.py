@@ -13,6 +13,9 @@ from corral.cli.main import main
         (["pss"], 1, "Did you mean `corral ps`?"),
         (["zzzzzz"], 1, "All commands: corral help"),
         (["--root", "/r", "swarm", "x"], 1, "docker -H unix:///r/run/docker.sock swarm x"),
+        (["--root", "/r", "container", "fly"], 1, "docker -H unix:///r/run/docker.sock container fly"),
+        (["network", "fly"], 1, "unknown command: corral network fly"),
+        (["network", "create", "--subnet", "10.0.0.0/8", "--aux-address", "a=9.0.0.1", "x"], 1, "lies in no --subnet"),
         (["volume", "fly"], 1, "unknown command: corral volume fly"),
         (["volume", "rm"], 1, '"corral volume rm" requires at least 1 argument.'),
         (["--root", "/r", "run", "--gpus", "all", "x"], 125, "docker -H unix:///r/run/docker.sock run …"),
@@ -29,7 +32,7 @@ def test_what_goes_wrong(words: list[str], code: int, said: str, capsys: pytest.
     assert said in shown.err and shown.out == ""
 
 
-@pytest.mark.parametrize("words", [[], ["help"], ["--help"], ["help", "ps"], ["ps", "--help"]])
+@pytest.mark.parametrize("words", [[], ["help"], ["--help"], ["help", "ps"], ["ps", "--help"], ["container"]])
 def test_help_goes_to_stdout(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
     assert capsys.readouterr().out.startswith("Usage: corral")

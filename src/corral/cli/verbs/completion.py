@@ -78,7 +78,8 @@ def candidates(words: list[str], root: str = "") -> list[str]:
     if verbs := registry.of_noun(name):
         if len(before) == 1:
             return _fitting([verb.split()[1] for verb in verbs], last)
-        before[:2] = [name := f"{name} {before[1]}"]
+        name = registry.ALIASES.get((name, before[1]), f"{name} {before[1]}")
+        before[:2] = [name]
     if name not in registry.ALL:
         return []
     verb = registry.load(name)
@@ -110,6 +111,8 @@ def _objects(kind: str, root: str) -> list[str]:
             return sorted(tag for image in found for tag in image["RepoTags"] or [] if tag != "<none>:<none>")
         if kind == "volumes":
             return sorted(volume["Name"] for volume in client.call("GET", "/volumes")["Volumes"] or [])
+        if kind == "networks":
+            return sorted(network["Name"] for network in client.call("GET", "/networks"))
         if kind in ("containers", "running"):
             found = client.call("GET", "/containers/json", {"all": kind == "containers"})
             return sorted(name.lstrip("/") for container in found for name in container["Names"])

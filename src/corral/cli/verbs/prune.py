@@ -10,6 +10,8 @@ from corral.cli.verbs.ps import parse_filters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from corral.cli.session import Session
 
 
@@ -22,40 +24,71 @@ def confirmed(question: str) -> bool:
 
 def prune(session: Session, options: Parsed) -> int:
     every = options.on("all")
-    kinds = ["all stopped containers", "all images without a container" if every else "all images without a name"]
+    kinds = ["all stopped containers", _images(every)]
     kinds += ["all anonymous volumes that no container uses"] if options.on("volumes") else []
-    if not options.on("force"):
-        session.say("This will remove:\n" + "\n".join(f"  - {kind}" for kind in kinds))
-        if not confirmed("\nGo on?"):
-            return 1
+    if not options.on("force") and not _agreed(session, kinds):
+        return 1
     given = options.list("filter")
-    containers = session.client.call("POST", "/containers/prune", {"filters": parse_filters(given)})
-    dangling = [*given, f"dangling={'false' if every else 'true'}"]
-    images = session.client.call("POST", "/images/prune", {"filters": parse_filters(dangling)})
-    volumes = session.client.call("POST", "/volumes/prune", {"filters": ""}) if options.on("volumes") else {}
-    freed = 0
-    for title, found in (
-        ("Containers", containers.get("ContainersDeleted")),
-        ("Images", [f"{k.lower()}: {v}" for one in images.get("ImagesDeleted") or [] for k, v in one.items()]),
-        ("Volumes", volumes.get("VolumesDeleted")),
-    ):
-        if found:
-            session.say(f"Deleted {title}:\n" + "\n".join(found) + "\n")
-    freed = sum(answer.get("SpaceReclaimed") or 0 for answer in (containers, images, volumes))
+    answers = [_prune_containers(session, given), _prune_images(session, given, every)]
+    if options.on("volumes"):
+        answers.append(_post(session, "volumes", []))
+    return _report(session, answers)
+
+
+def prune_containers(session: Session, options: Parsed) -> int:
+    if not options.on("force") and not _agreed(session, ["all stopped containers"]):
+        return 1
+    return _report(session, [_prune_containers(session, options.list("filter"))])
+
+
+def prune_images(session: Session, options: Parsed) -> int:
+    every = options.on("all")
+    if not options.on("force") and not _agreed(session, [_images(every)]):
+        return 1
+    return _report(session, [_prune_images(session, options.list("filter"), every)])
+
+
+def _images(every: bool) -> str:
+    return "all images without a container" if every else "all images without a name"
+
+
+def _agreed(session: Session, kinds: list[str]) -> bool:
+    session.say("This will remove:\n" + "\n".join(f"  - {kind}" for kind in kinds))
+    return confirmed("\nGo on?")
+
+
+def _prune_containers(session: Session, filters: list[str]) -> Any:
+    return _post(session, "containers", filters)
+
+
+def _prune_images(session: Session, filters: list[str], every: bool) -> Any:
+    return _post(session, "images", [*filters, f"dangling={'false' if every else 'true'}"])
+
+
+def _post(session: Session, kind: str, filters: list[str]) -> Any:
+    return session.client.call("POST", f"/{kind}/prune", {"filters": parse_filters(filters)})
+
+
+def _report(session: Session, answers: list[Any]) -> int:
+    for answer in answers:
+        for title, found in (
+            ("Containers", answer.get("ContainersDeleted")),
+            ("Images", [f"{k.lower()}: {v}" for one in answer.get("ImagesDeleted") or [] for k, v in one.items()]),
+            ("Volumes", answer.get("VolumesDeleted")),
+        ):
+            if found:
+                session.say(f"Deleted {title}:\n" + "\n".join(found) + "\n")
+    freed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers)
     session.say(f"Total reclaimed space: {decimal_size(freed)}")
     return 0
 
 
+ALL = flag("-a --all", "images with a name, too, if no container uses them")
+FILTER = many("--filter", "KEY=VALUE", "until=TIME, label=KEY")
+FORCE = flag("-f --force", "do not ask")
+
 VERBS = {
-    "prune": Verb(
-        prune,
-        "prune [OPTIONS]",
-        (
-            flag("-a --all", "images with a name, too, if no container uses them"),
-            many("--filter", "KEY=VALUE", "until=TIME, label=KEY"),
-            flag("-f --force", "do not ask"),
-            flag("--volumes", "anonymous volumes too"),
-        ),
-        most=0,
-    )
+    "prune": Verb(prune, "prune [OPTIONS]", (ALL, FILTER, FORCE, flag("--volumes", "anonymous volumes too")), most=0),
+    "container prune": Verb(prune_containers, "container prune [OPTIONS]", (FILTER, FORCE), most=0),
+    "image prune": Verb(prune_images, "image prune [OPTIONS]", (ALL, FILTER, FORCE), most=0),
 }
