@@ -146,7 +146,7 @@ async def _take_network_back(parts: Parts, live: Live) -> None:
         return
     netns = netns_of(record.state.pid)
     try:
-        await parts.networks.restore(
+        left = await parts.networks.restore(
             live.id,
             record.endpoints,
             record.ports,
@@ -158,6 +158,9 @@ async def _take_network_back(parts: Parts, live: Live) -> None:
         )
     finally:
         os.close(netns)
+    for name in left:
+        log.warning("container %s is no longer in network %s: its interface there has gone", live.name, name)
+        del record.endpoints[name]
 
 
 def _frozen_as(parts: Parts, live: Live) -> Literal["paused", "running"]:

@@ -14,6 +14,7 @@ from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import Conflict, CorralError, Forbidden, InvalidInput, NotFound
 from corral.linux.namespaces import netns_of
+from corral.linux.proc import start_time
 from corral.model.container import Container, Endpoint, EndpointSpec
 from corral.model.network import Network, NetworkInfo, NetworkSpec
 
@@ -183,8 +184,11 @@ private (none) mode
 
 @contextmanager
 def network_of(record: Container) -> Iterator[int]:
+    """Of its process, and not of one that has the number by now."""
     netns = netns_of(record.state.pid)
     try:
+        if start_time(record.state.pid) != record.state.pid_start:
+            raise Conflict(f"container {record.id} is not running")
         yield netns
     finally:
         os.close(netns)

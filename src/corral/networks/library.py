@@ -289,9 +289,7 @@ class Networks:
         member = self._members.get(container_id)
         if member is None or network not in member.endpoints:
             raise Forbidden(f"container {container_id} is not connected to network {network}")
-        seating = self._seating()
-        await seating.leave(member, network, netns)
-        await seating.lead_ports(member)
+        await self._seating().leave(member, network, netns)
         return member.endpoints, member.published.ports
 
     async def detach(self, container_id: str, *, unplug: bool = False) -> None:
@@ -320,14 +318,18 @@ class Networks:
         asked: Sequence[PortBinding] = (),
         netns: int | None = None,
         resolving: Resolving | None = None,
-    ) -> None:
-        """Takes a running container's places and ports back, after the daemon was restarted."""
+    ) -> list[str]:
+        """Takes a running container's places and ports back, after the daemon was restarted.
+
+        The networks that it turns out to have left: those whose cable is no longer there.
+        """
         member = Member(container_id, name or container_id[:12], hostname, asked)
         member.resolving = resolving or member.resolving
         known = {plain(n): end for n, end in endpoints.items() if n in self._networks}
         if known:
             self._members[container_id] = member
             await self._seating().restore(member, known, ports, netns)
+        return [name for name in endpoints if plain(name) in known and plain(name) not in member.endpoints]
 
     async def sweep(self, known_ids: Collection[str]) -> list[str]:
         """Removes the interfaces and rule entries of this instance that no container has; returns their names.

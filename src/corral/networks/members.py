@@ -52,6 +52,7 @@ class Addresses:
             reserved = [ip_address(text) for text in (pool.gateway, *pool.aux.values()) if text]
             within = ip_network(pool.ip_range) if pool.ip_range else None
             self._pools.append(AddressPool(ip_network(pool.subnet), name, within=within, reserved=reserved))
+        self._others: set[str] = set()  # endpoints with an address that is not theirs
         self._derived = network.builtin  # its IPv6 addresses follow from the others
 
     def take(self, spec: EndpointSpec) -> tuple[str, str]:
@@ -93,10 +94,24 @@ class Addresses:
                     pool.give(address)
 
     def take_back(self, endpoint: Endpoint) -> None:
-        """For a restarted daemon: CorralError for an address that is not ours."""
-        for text in (endpoint.ipv4, "" if self._derived else endpoint.ipv6):
-            if text:
-                self.claim(text)
+        """For a restarted daemon. CorralError for an address that is not ours, or another's: it stays that one's."""
+        claimed: list[str] = []
+        try:
+            for text in (endpoint.ipv4, "" if self._derived else endpoint.ipv6):
+                if text:
+                    self.claim(text)
+                    claimed.append(text)
+        except CorralError:
+            self.give(*claimed)
+            self._others.add(endpoint.endpoint_id)
+            raise
+
+    def give_back(self, endpoint: Endpoint) -> None:
+        """What an endpoint has of the network's."""
+        if endpoint.endpoint_id in self._others:
+            self._others.remove(endpoint.endpoint_id)
+        else:
+            self.give(endpoint.ipv4, endpoint.ipv6)
 
 
 def plan_target(endpoints: Mapping[str, Endpoint], ways: Ways, networks: Mapping[str, Network]) -> Target | None:

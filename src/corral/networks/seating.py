@@ -24,7 +24,7 @@ from corral.networks.lines import plan_lines
 from corral.networks.members import Addresses, Member, plan_links, plan_target
 from corral.networks.parents import plug_over
 from corral.networks.places import plan_interface, plan_names, plan_ways
-from corral.networks.publish import Publisher
+from corral.networks.publish import Published, Publisher
 from corral.networks.wires import Port, Wires
 
 log = logging.getLogger("corral")
@@ -152,10 +152,14 @@ class Seating:
         before = list(published.elements)
         if target is None:
             self.publisher.close(published)
-            member.published = type(published)()
+            member.published = Published()
         elif not published.ports or target.families != published.target.families:
             self.publisher.close(published)
-            member.published = self.publisher.open(member.ports, target, member.name)
+            try:
+                member.published = self.publisher.open(member.ports, target, member.name)
+            except CorralError:  # they stay as they were, and the rules with them
+                member.published = self.publisher.reopen(published.ports, member.ports, published.target, member.name)
+                raise
         else:
             self.publisher.move(published, member.ports, target)
         after, ports = member.published.elements, [*published.ports, *member.published.ports]
@@ -176,8 +180,16 @@ class Seating:
     # Going
 
     async def leave(self, member: Member, name: str, netns: int) -> None:
+        """Its ports lead elsewhere before another may have its address."""
         endpoint = member.endpoints.pop(name)
-        self._forget(endpoint)
+        self.directory.remove(endpoint.network, endpoint)
+        try:
+            await self._unseat(member, endpoint, netns)
+        finally:
+            await self._lead_ports_or_none(member)
+            self._forget(endpoint)
+
+    async def _unseat(self, member: Member, endpoint: Endpoint, netns: int) -> None:
         ways = plan_ways(member.endpoints)
 
         def work() -> None:
@@ -189,6 +201,16 @@ class Seating:
 
         await self.in_thread(work)
         await self._serve(member, netns)
+
+    async def _lead_ports_or_none(self, member: Member) -> None:
+        """A container that has left cannot be kept from it: what cannot be led elsewhere is published no more."""
+        try:
+            await self.lead_ports(member)
+        except CorralError as error:
+            log.error("container %s: its ports are published no more: %s", member.name, error.message)
+            published, member.published = member.published, Published()
+            self.publisher.close(published)
+            await self.in_thread(lambda: self._clear(published.elements, published.ports, [], unplug=False))
 
     async def leave_all(self, member: Member, *, unplug: bool) -> None:
         if member.server is not None:
@@ -213,7 +235,7 @@ class Seating:
 
     def _forget(self, endpoint: Endpoint) -> None:
         if endpoint.network in self.networks:  # else it is one of those that went
-            self.addresses[endpoint.network].give(endpoint.ipv4, endpoint.ipv6)
+            self.addresses[endpoint.network].give_back(endpoint)
         self.directory.remove(endpoint.network, endpoint)
 
     # Staying
@@ -229,7 +251,10 @@ class Seating:
     async def restore(
         self, member: Member, endpoints: dict[str, Endpoint], ports: list[BoundPort], netns: int | None
     ) -> None:
-        """Nothing here fails: the container runs, whatever becomes of its network."""
+        """Nothing here fails: the container runs, whatever becomes of its network. A place whose cable has gone, as
+        when the daemon was killed before it could note that the container had left, is no longer in `member`."""
+        gone = await self.in_thread(lambda: self._unplugged(endpoints))
+        endpoints = {name: endpoint for name, endpoint in endpoints.items() if name not in gone}
         member.endpoints = endpoints
         for name, endpoint in endpoints.items():
             try:
@@ -247,6 +272,10 @@ class Seating:
                 await self._serve(member, netns, again=True)
         except CorralError as error:
             log.error("container %s: its network could not be taken over whole: %s", member.name, error.message)
+
+    def _unplugged(self, endpoints: dict[str, Endpoint]) -> list[str]:
+        cables = {name: end.host_interface for name, end in endpoints.items() if end.host_interface}
+        return [name for name, cable in cables.items() if not self.wires.exists(cable)]
 
     def _take_back(self, member: Member) -> None:
         for name, interface in member.cables().items():

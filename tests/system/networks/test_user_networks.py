@@ -21,6 +21,9 @@ from corral.model.container import EndpointSpec, PortBinding
 from corral.model.network import NetworkOptions, NetworkSpec, Pool
 from corral.networks import InstanceNames, NetworkConfig, Networks, Resolving, Upstream
 from corral.networks.dns import wire
+from corral.networks.members import Member
+from corral.networks.publish import Published, Publisher
+from corral.networks.seating import Seating
 from corral.networks.wires import Wires
 from tests.system.networks.box import HOST_OUTSIDE, OUTSIDE, Box, ask, outside_world
 
@@ -428,3 +431,67 @@ async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
     endpoints, _ = await networks.connect(alone.id, alone.netns, "both", HERE)
     assert await ask(alone.endpoint.ipv6, 80) == six.pools[0].gateway
     assert await ask(endpoints["both"].ipv6, 80, one.netns) == one.endpoint.ipv6
+
+
+async def test_ports_that_cannot_be_led_another_way_stay_where_they_are(
+    networks: Networks, box: Callable[[], Box], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await networks.create(NetworkSpec("four"))
+    await networks.create(NetworkSpec("six", ipv6=True, options=NetworkOptions(gateway6="routed")))
+    web = await box().attach(networks, PortBinding(80), name="web", four=HERE)
+    web.serve(80)
+    port = web.ports[0].host_port
+
+    def taken(*_: object) -> Published:
+        raise HostError("it was taken meanwhile")
+
+    with monkeypatch.context() as patch, pytest.raises(HostError, match="it was taken meanwhile"):
+        patch.setattr(Publisher, "open", taken)
+        await networks.connect(web.id, web.netns, "six", EndpointSpec(gateway_priority=9))
+    assert list(web.endpoints) == ["four"]
+    assert await ask("127.0.0.1", port)
+    with pytest.raises(HostError, match="already allocated"):
+        await box().attach(networks, PortBinding(80, host_port=port), name="late", four=HERE)
+
+
+async def test_a_port_never_leads_to_the_next_owner_of_an_address(
+    networks: Networks, box: Callable[[], Box], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await networks.create(NetworkSpec("shop", pools=[Pool("10.241.9.0/30")]))  # it has one address to give
+    web, late = await box().attach(networks, PortBinding(80), name="web", shop=HERE), box()
+    seen: list[str] = []
+
+    async def lead(self: Seating, member: Member) -> None:
+        with pytest.raises(HostError, match="no available IPv4 addresses"):
+            await late.attach(networks, name="late", shop=HERE)
+        seen.append(member.name)
+        await led(self, member)
+
+    led = Seating.lead_ports
+    monkeypatch.setattr(Seating, "lead_ports", lead)
+    await networks.disconnect(web.id, web.netns, "shop")
+    assert seen == ["web"]
+    monkeypatch.undo()
+    await late.attach(networks, name="late", shop=HERE)
+    assert late.endpoint.ipv4 == "10.241.9.2"
+
+
+async def test_what_a_killed_daemon_did_not_note(networks: Networks, box: Callable[[], Box], tmp_path: Path) -> None:
+    """A container had left, and another had its address, when the daemon was killed before it noted the former."""
+    made = await networks.create(NetworkSpec("shop", pools=[Pool("10.241.9.0/30")]))
+    first = await box().attach(networks, name="first", shop=HERE)
+    noted = dict(first.endpoints)
+    await networks.disconnect(first.id, first.netns, "shop")
+    second = await box().attach(networks, name="second", shop=HERE)
+    assert second.endpoint.ipv4 == noted["shop"].ipv4
+    await networks.close()
+    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+    await again.setup([made])
+    assert await again.restore(first.id, noted, [], name="first", netns=first.netns) == ["shop"]
+    assert await again.restore(second.id, second.endpoints, [], name="second", netns=second.netns) == []
+    await again.detach(first.id)
+    with pytest.raises(HostError, match="no available IPv4 addresses"):
+        await box().attach(again, name="third", shop=HERE)
+    await again.teardown()
+    await again.close()
+    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine

@@ -69,8 +69,9 @@ async def forward(
     for server in servers:
         exchange = _over_tcp if tcp else _over_udp
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-            last = await exchange(server, port, query, sent, make) or last
-            if code_of(last) not in (SERVFAIL, REFUSED):
+            reply = await exchange(server, port, query, sent, make)
+            last = reply or last
+            if reply and code_of(reply) not in (SERVFAIL, REFUSED):
                 break
     return data[:2] + last[2:] if last else b""
 
