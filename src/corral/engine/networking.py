@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from corral.engine.bundle import write_files
 from corral.engine.named import find_network, main_network
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.errors import Conflict, CorralError, Forbidden, InvalidInput, NotFound
+from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, NotFound
 from corral.linux.namespaces import netns_of
 from corral.linux.proc import start_time
 from corral.model.container import Container, Endpoint, EndpointSpec
@@ -34,7 +35,7 @@ class NetworkVerbs:
 
     async def create(self, spec: NetworkSpec) -> Network:
         parts = self._parts
-        if spec.name in {info.network.name for info in self.info() if info.network.builtin}:
+        if spec.name in {"default", *(info.network.name for info in self.info() if info.network.builtin)}:
             raise Forbidden(f"operation is not permitted on predefined {spec.name} network")
         network = await parts.networks.create(spec)
         try:
@@ -185,7 +186,12 @@ private (none) mode
 @contextmanager
 def network_of(record: Container) -> Iterator[int]:
     """Of its process, and not of one that has the number by now."""
-    netns = netns_of(record.state.pid)
+    try:
+        netns = netns_of(record.state.pid)
+    except HostError as error:
+        if error.errno not in (errno.ENOENT, errno.ESRCH):
+            raise
+        raise Conflict(f"container {record.id} is not running") from None
     try:
         if start_time(record.state.pid) != record.state.pid_start:
             raise Conflict(f"container {record.id} is not running")

@@ -13,15 +13,19 @@ AnyAddress = IPv4Address | IPv6Address
 
 
 def candidates(pools: Iterable[str]) -> list[IPv4Network]:
-    """The subnets to choose from: /16 each, /20 of pools as small as a /16.
+    """The subnets to choose from: /16 each, /20 of pools as small as a /16, or as the pool says behind its subnet.
 
     >>> [str(n) for n in candidates(["10.64.0.0/15", "192.168.0.0/16"])][:3]
     ['10.64.0.0/16', '10.65.0.0/16', '192.168.0.0/20']
+    >>> [str(n) for n in candidates(["10.80.0.0/13 24"])][:2]
+    ['10.80.0.0/24', '10.80.1.0/24']
     """
     found: list[IPv4Network] = []
-    for pool in map(IPv4Network, pools):
-        size = 16 if pool.prefixlen < 16 else min(pool.prefixlen + 4, 29)
-        found += pool.subnets(new_prefix=size)
+    for text in pools:
+        subnet, _, size = text.partition(" ")
+        pool = IPv4Network(subnet)
+        usual = 16 if pool.prefixlen < 16 else min(pool.prefixlen + 4, 29)
+        found += pool.subnets(new_prefix=int(size or usual))
     return found
 
 

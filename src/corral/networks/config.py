@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from corral.model.container import Struct
 
 # Away from what docker (172.17.…), podman (10.88.…) and Kubernetes (10.96.…, 10.244.…) take by default.
-POOLS = ("10.64.0.0/12", "172.16.0.0/12", "192.168.0.0/16")
+# The last is for the many: 2048 small ones, when the 48 of the others are taken.
+POOLS = ("10.64.0.0/12", "172.16.0.0/12", "192.168.0.0/16", "10.80.0.0/13 24")
 
 
 @dataclass(frozen=True)

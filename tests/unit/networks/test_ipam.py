@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 
 import pytest
 
@@ -61,4 +61,13 @@ def test_what_is_taken() -> None:
     with pytest.raises(Forbidden, match="Pool overlaps"):
         plan_pools(NetworkSpec("a", pools=[Pool("10.64.9.0/24")]), POOLS, ours, [], "")
     with pytest.raises(InvalidInput, match="all predefined address pools have been fully subnetted"):
-        plan_pools(NetworkSpec("a"), POOLS, [ip_network(pool) for pool in POOLS], [], "")
+        plan_pools(NetworkSpec("a"), POOLS, [ip_network(pool.split()[0]) for pool in POOLS], [], "")
+
+
+def test_three_hundred_networks() -> None:
+    made: list[IPv4Network] = []
+    for n in range(300):
+        [pool] = plan_pools(NetworkSpec(f"n{n}"), POOLS, made, [ip_network("10.80.2.0/23")], "seed")
+        made.append(IPv4Network(pool.subnet))
+    assert str(made[47]) == "192.168.240.0/20"
+    assert [str(subnet) for subnet in made[48:51]] == ["10.80.0.0/24", "10.80.1.0/24", "10.80.4.0/24"]
