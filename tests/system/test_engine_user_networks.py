@@ -100,3 +100,13 @@ def test_options_that_cannot_be(engine: Endpoint, options: dict[str, str], statu
     answer = engine.post("/networks/create", {"Name": "bad", "Options": options})
     assert answer.status == status and message in answer.message
     assert engine.get("/networks/bad").status == 404
+
+
+def test_a_place_that_a_network_does_not_have_is_refused_before_the_start(engine: Endpoint) -> None:
+    _create(engine, "shop", IPAM={"Config": [{"Subnet": "10.231.7.0/24"}]})
+    one = engine.create("sleep", "100")
+    how = {"IPAMConfig": {"IPv4Address": "10.9.9.9"}}
+    answer = engine.post("/networks/shop/connect", {"Container": one, "EndpointConfig": how}, version="v1.51")
+    assert answer.status == 400 and "no configured subnet contains IP address 10.9.9.9" in answer.message
+    assert "shop" not in engine.inspect(one)["NetworkSettings"]["Networks"]
+    assert engine.post("/networks/create", {"Name": "default"}).status == 403

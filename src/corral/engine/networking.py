@@ -82,8 +82,10 @@ class NetworkVerbs:
                 with network_of(record) as netns:
                     found = await self._parts.networks.connect(live.id, netns, network.name, how)
                 record.endpoints, record.ports = found
-            elif network.name in self._asked(record):
-                raise Forbidden(f"endpoint with name {live.name} already exists in network {network.name}")
+            else:
+                self._parts.networks.check(network.name, how)
+                if network.name in self._asked(record):
+                    raise Forbidden(f"endpoint with name {live.name} already exists in network {network.name}")
             self._remember(record, {**self._asked(record), network.name: how})
             await self._settle(live)
         if live.record.state.pid:

@@ -18,6 +18,7 @@ from corral.model.container import BoundPort, Endpoint, EndpointSpec, NetworkSpe
 from corral.model.network import Network, NetworkInfo
 from corral.model.network import NetworkSpec as Wanted
 from corral.model.stats import InterfaceStats
+from corral.networks.choose import check_endpoint
 from corral.networks.config import NetworkConfig
 from corral.networks.dns.directory import Directory
 from corral.networks.dns.upstream import HostServers
@@ -262,6 +263,10 @@ class Networks:
             await self.detach(container_id)
             raise
         return member.endpoints, member.published.ports
+
+    def check(self, network: str, how: EndpointSpec) -> None:
+        """NotFound, or InvalidInput for a place that the network does not have."""
+        check_endpoint(self.need(network), how)
 
     async def connect(
         self, container_id: str, netns: int, network: str, how: EndpointSpec

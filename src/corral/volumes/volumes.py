@@ -48,6 +48,16 @@ class Volumes:
         task.add_done_callback(self._going.discard)
         return await asyncio.shield(task)
 
+    @asynccontextmanager
+    async def _alone(self, name: str) -> AsyncIterator[None]:
+        """Nobody else works on the volume meanwhile. Its lock goes with it: who waited for that one takes the next."""
+        while True:
+            lock = self._locks[name]
+            async with lock:
+                if self._locks.get(name) is lock:
+                    yield
+                    return
+
     def exists(self, name: str) -> bool:
         return name in self._volumes
 
@@ -94,7 +104,7 @@ class Volumes:
         Raises InvalidInput, NoSpace, HostError; Conflict if there is one of that name.
         """
         check_name(name)
-        async with self._locks[name]:
+        async with self._alone(name):
             if name in self._volumes:
                 raise Conflict(f"create {name}: there is a volume of this name; remove it or choose another name")
             volume = self._new(name, labels)
@@ -108,7 +118,7 @@ class Volumes:
             self._volumes[name] = volume
 
     async def _create(self, volume: Volume) -> Volume:
-        async with self._locks[volume.name]:
+        async with self._alone(volume.name):
             if volume.name not in self._volumes:
                 await asyncio.to_thread(disk.create, self.root, volume)
                 self._volumes[volume.name] = volume
@@ -125,7 +135,7 @@ class Volumes:
         await self.through(self._remove(name, users))
 
     async def _remove(self, name: str, users: Sequence[str]) -> None:
-        async with self._locks[name]:
+        async with self._alone(name):
             if users := list(users) or sorted(self._users.get(name) or self._claims.get(name) or ()):
                 raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
             if name not in self._volumes:
@@ -187,7 +197,7 @@ class Volumes:
         return await self.through(self._acquire(name, user))
 
     async def _acquire(self, name: str, user: str) -> str:
-        async with self._locks[name]:
+        async with self._alone(name):
             volume = self.get(name)
             if volume.options and not self._users.get(name):
                 await asyncio.to_thread(attach, volume)
@@ -202,7 +212,7 @@ class Volumes:
         await self.through(self._release(name, user))
 
     async def _release(self, name: str, user: str) -> None:
-        async with self._locks[name]:
+        async with self._alone(name):
             users = self._users[name]
             users.discard(user)
             if users:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from corral.errors import Conflict, InvalidInput, NotFound
 from corral.kit.clock import ManualClock
 from corral.model.volume import Volume
-from corral.volumes import Volumes
+from corral.volumes import Volumes, disk
 from corral.volumes.plan import ANONYMOUS_LABEL
 
 
@@ -136,7 +137,7 @@ async def test_a_damaged_description_hides_nobodys_data(volumes: Volumes, caplog
 
 _CHILD = textwrap.dedent("""
     import asyncio, os, sys
-    from corral.volumes import Volumes
+    from corral.volumes import Volumes, disk
 
     async def main():
         volumes, n = Volumes(sys.argv[1]), 0
@@ -169,3 +170,43 @@ def test_kill_9_leaves_each_volume_whole_or_gone(tmp_path: Path, acknowledged: i
     assert made - removed - {max(made)} <= there
     assert not removed & there
     assert all(not name.startswith(".") for name in left(volumes))
+
+
+async def test_who_waited_for_a_removed_volume_and_who_comes_later_make_it_once(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock goes with the volume: who waited for the old one must not work beside who takes the new one."""
+    await volumes.create("data")
+    loop, making = asyncio.get_running_loop(), 0
+    reached = {"bury": asyncio.Event(), "create": asyncio.Event()}
+    go_on = {"bury": threading.Event(), "create": threading.Event()}
+    bury, create = disk.bury, disk.create
+
+    def stop_at(name: str) -> None:
+        loop.call_soon_threadsafe(reached[name].set)
+        go_on[name].wait(10)
+
+    def slow_bury(root: str, name: str) -> str:
+        stop_at("bury")
+        return bury(root, name)
+
+    def slow_create(root: str, volume: Volume) -> None:
+        nonlocal making
+        making += 1
+        stop_at("create")
+        create(root, volume)
+
+    monkeypatch.setattr(disk, "bury", slow_bury)
+    monkeypatch.setattr(disk, "create", slow_create)
+    removal = asyncio.create_task(volumes.remove("data"))
+    await reached["bury"].wait()
+    waiting = asyncio.create_task(volumes.create("data"))
+    await asyncio.sleep(0)
+    go_on["bury"].set()
+    await removal
+    await reached["create"].wait()
+    late = asyncio.create_task(volumes.create("data"))
+    await asyncio.sleep(0)
+    go_on["create"].set()
+    assert await waiting is await late
+    assert making == 1 and os.path.isdir(volumes.get("data").mountpoint)
