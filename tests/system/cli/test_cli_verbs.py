@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.distribution import free_port
 from tests.support.instance import Instance, corral_command
 from tests.support.instance import instance as running_instance
 from tests.support.terminal import Terminal
@@ -266,3 +267,16 @@ def test_an_ended_reader_is_no_error(here: Instance) -> None:
     done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True)
     assert done.stdout == "1\n" and done.stderr == ""
     eventually(lambda: out(here, "ps", "-q") == "", "nothing runs")
+
+
+def test_the_tour_of_networks_in_the_documentation(here: Instance) -> None:
+    text = (Path(__file__).parents[3] / "docs/networks.md").read_text()
+    tour, port = text.partition("```sh\n")[2].partition("```")[0], str(free_port())
+    command = " ".join([*corral_command(), "--root", str(here.root)])
+    for line in filter(None, tour.splitlines()):
+        typed = line.replace("corral ", f"{command} ", 1).replace("8080", port).replace("prune", "prune -f")
+        done = subprocess.run(["sh", "-c", typed], capture_output=True, text=True, timeout=60)
+        said = line.partition("#")[2].strip().partition(":")[0]
+        assert (done.returncode != 0) is said.startswith("bad address"), f"{line}: {done.stdout}{done.stderr}"
+        if said in ("hello", "bad address"):
+            assert said in done.stdout + done.stderr
