@@ -45,6 +45,15 @@ class Firewall:
         if text := plan_add(self.table, elements):
             self._nft.run(text)
 
+    def take_back(self, elements: list[Element]) -> None:
+        """As `add`, in place of what a daemon that was killed in the middle of a change left under the same keys."""
+        try:
+            self.add(elements)
+        except HostError:
+            keys = {(element.map, element.key) for element in elements}
+            stale = [each for each in self.listed() if (each.map, each.key) in keys and each not in elements]
+            self.change(stale, elements)
+
     def change(self, gone: Iterable[Element], come: Iterable[Element]) -> None:
         """At one moment for all packets."""
         if text := plan_delete(self.table, gone) + plan_add(self.table, come):

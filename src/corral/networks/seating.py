@@ -266,10 +266,13 @@ class Seating:
         target = plan_target(endpoints, plan_ways(endpoints), self.networks)
         if target is not None:
             member.published = self.publisher.reopen(ports, member.ports, target, member.name)
+        await self._tried(member, self.in_thread(lambda: self._take_back(member)))
+        if netns is not None:
+            await self._tried(member, self._serve(member, netns, again=True))
+
+    async def _tried(self, member: Member, step: Awaitable[None]) -> None:
         try:
-            await self.in_thread(lambda: self._take_back(member))
-            if netns is not None:
-                await self._serve(member, netns, again=True)
+            await step
         except CorralError as error:
             log.error("container %s: its network could not be taken over whole: %s", member.name, error.message)
 
@@ -280,7 +283,7 @@ class Seating:
     def _take_back(self, member: Member) -> None:
         for name, interface in member.cables().items():
             self.wires.remember(interface, self.networks[name].id)
-        self.firewall.add(member.published.elements)
+        self.firewall.take_back(member.published.elements)
 
 
 def _on_endpoint(error: HostError, member: Member) -> HostError:

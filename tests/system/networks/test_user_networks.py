@@ -17,12 +17,13 @@ from corral.linux import links
 from corral.linux.namespaces import in_netns
 from corral.linux.netlink import Netlink
 from corral.linux.nftables import Nft
-from corral.model.container import EndpointSpec, PortBinding
+from corral.model.container import BoundPort, EndpointSpec, PortBinding
 from corral.model.network import NetworkOptions, NetworkSpec, Pool
 from corral.networks import InstanceNames, NetworkConfig, Networks, Resolving, Upstream
 from corral.networks.dns import wire
 from corral.networks.members import Member
 from corral.networks.publish import Published, Publisher
+from corral.networks.rules import plan_element
 from corral.networks.seating import Seating
 from corral.networks.wires import Wires
 from tests.system.networks.box import HOST_OUTSIDE, OUTSIDE, Box, ask, outside_world
@@ -492,6 +493,30 @@ async def test_what_a_killed_daemon_did_not_note(networks: Networks, box: Callab
     await again.detach(first.id)
     with pytest.raises(HostError, match="no available IPv4 addresses"):
         await box().attach(again, name="third", shop=HERE)
+    await again.teardown()
+    await again.close()
+    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+
+
+async def test_a_port_that_a_killed_daemon_was_leading_elsewhere(
+    networks: Networks, box: Callable[[], Box], tmp_path: Path
+) -> None:
+    made = await networks.create(NetworkSpec("shop"))
+    web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
+    web.serve(80)
+    port = web.ports[0].host_port
+    member = networks._members[web.id]
+    before = list(member.published.elements)
+    after = plan_element(BoundPort(80, "tcp", "0.0.0.0", port), "10.241.9.9", "")
+    assert after is not None
+    await networks._in_thread(lambda: networks._need_firewall().change(before, [after]))
+    await networks.close()
+    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+    await again.setup([made])
+    await again.restore(web.id, web.endpoints, web.ports, name="web", netns=web.netns)
+    assert await again.sweep([web.id]) == []
+    assert await ask("127.0.0.1", port) == made.pools[0].gateway
+    assert await lookup(web, "web") == (0, [web.endpoint.ipv4])
     await again.teardown()
     await again.close()
     networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
