@@ -55,7 +55,7 @@ class Builder:
         works, name = self._works, dockerfile or "Dockerfile"
         return receive(
             works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered,
-            afterwork=works.afterwork,
+            afterwork=works.afterwork, memory=works.sandboxes.remap is None,  # its mapped view shows no mounts
         )  # fmt: skip
 
     async def build(self, request: BuildRequest) -> AsyncGenerator[BuildEvent, None]:

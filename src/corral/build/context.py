@@ -6,13 +6,16 @@
         BuildRequest(context=context.path, dockerfile_text=context.dockerfile_text, …)
 
 It lives in `place`, which belongs to contexts alone and to root alone (files in it may be set-uid), and goes away at
-the end; `sweep(place)` takes away what a daemon that was killed left behind. Owners in a context count for nothing.
+the end; what a daemon that was killed leaves there the next one takes away. Owners in a context count for nothing.
+One that is small is kept in memory: making and removing its files on a disk takes several times as long as the rest
+of a build of which all is cached.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,17 +26,20 @@ from corral.build.copying.fetch import Fetcher, Report
 from corral.build.copying.giturl import parse_git_ref
 from corral.build.copying.listing import read_small
 from corral.build.copying.plan import is_url
-from corral.errors import InvalidInput, from_oserror
+from corral.errors import InvalidInput, NoSpace, from_oserror
 from corral.kit.ignore import IGNORE_FILE, Ignore, ignore_files, parse_ignore
 from corral.kit.tasks import Afterwork
-from corral.linux.archive import Limits, Tree, UnpackOptions, extract, remove_tree
+from corral.linux import mounts
+from corral.linux.archive import Limits, Tree, Unpacked, UnpackOptions, extract, remove_tree
 from corral.linux.compression import decompressed
 from corral.linux.rooted import open_root
-from corral.linux.streams import ReadAhead, consume, in_thread
+from corral.linux.streams import Inbox, ReadAhead, consume, in_thread
 from corral.linux.tree import remove_at
 
 LIMITS = Limits(entries=4_000_000, total=1 << 40)
 _DOCKERFILE, _IGNORES, _PIECE = 16 << 20, 1 << 20, 1 << 18
+_SMALL = 16 << 20  # bytes of an archive that is unpacked in memory
+_MEMORY = "mode=0755,size=64m,nr_inodes=20k"  # what it may come to there
 
 
 @dataclass(frozen=True)
@@ -52,21 +58,22 @@ def _silent(url: str, now: int, total: int) -> None:
 async def receive(
     place: str, body: AsyncIterator[bytes] | None = None, *, remote: str = "", dockerfile: str = "Dockerfile",
     fetcher: Fetcher, limits: Limits = LIMITS, report: Report = _silent, filtered: bool = False,
-    afterwork: Afterwork | None = None,
+    afterwork: Afterwork | None = None, memory: bool = True,
 ) -> AsyncIterator[Context]:  # fmt: skip
     """The context of one build. `remote` counts where it is set; without both it is an empty directory.
     `filtered`: who sent it has left out what is to be ignored. With `afterwork` nobody waits until it is removed.
+    Without `memory` it is on the disk, however small.
 
     InvalidInput for a damaged or hostile archive, NotFound, RemoteFailed, Unsupported (git, zstd), NoSpace.
     """
     scratch = await asyncio.to_thread(make_scratch, place)
     try:
-        received = await _receive(scratch, body, remote, fetcher, limits, report)
+        received = await _receive(scratch, body, remote, fetcher, limits, report, memory)
         if not filtered and received.dockerfile_text is None:
             received = await asyncio.to_thread(ignore, received.path, dockerfile)
         yield received
     finally:
-        removal = partial(in_thread, "remove", lambda: remove_tree(scratch))
+        removal = partial(in_thread, "remove", lambda: _remove(scratch))
         if afterwork is not None:
             await afterwork.put("remove a context", removal)
         else:
@@ -74,14 +81,15 @@ async def receive(
 
 
 async def _receive(
-    scratch: str, body: AsyncIterator[bytes] | None, remote: str, fetcher: Fetcher, limits: Limits, report: Report
+    scratch: str, body: AsyncIterator[bytes] | None, remote: str, fetcher: Fetcher, limits: Limits, report: Report,
+    memory: bool,
 ) -> Context:  # fmt: skip
     if remote:
         path, text = await _remote(remote, scratch, fetcher, limits, report)
     else:
         path, text = _directory(scratch), None
         if body is not None:
-            await consume(body, lambda chunks: _unpack(chunks, path, limits, chunks.leave), name="context")
+            await consume(body, lambda chunks: _unpack_sent(chunks, path, limits, memory), name="context")
     return Context(path, text)
 
 
@@ -134,10 +142,38 @@ def _pieces(fd: int) -> Iterator[bytes]:
         yield data
 
 
-def _unpack(chunks: Iterable[bytes], path: str, limits: Limits, stop: Callable[[], None] | None = None) -> None:
+def _unpack_sent(chunks: Inbox, path: str, limits: Limits, memory: bool) -> None:
+    """Into memory if all of it fits there, or else onto the disk."""
+    begin: list[bytes] = []
+    size, whole = 0, True
+    for chunk in chunks if memory else ():
+        begin.append(chunk)
+        size += len(chunk)
+        if size > _SMALL:
+            whole = False
+            break
+    if not memory or not whole:
+        _unpack(itertools.chain(begin, chunks), path, limits, chunks.leave)
+    elif not _unpack_in_memory(begin, path, limits):
+        _unpack(begin, path, limits)
+
+
+def _unpack_in_memory(chunks: list[bytes], path: str, limits: Limits) -> bool:
+    """False, and nothing is there, if it needs more room, or attributes that only a disk keeps."""
+    mounts.mount("tmpfs", path, "tmpfs", data=_MEMORY)
+    try:
+        if not _unpack(chunks, path, limits).skipped:
+            return True
+    except NoSpace:
+        pass
+    mounts.unmount(path, lazy=True)
+    return False
+
+
+def _unpack(chunks: Iterable[bytes], path: str, limits: Limits, stop: Callable[[], None] | None = None) -> Unpacked:
     """Decompressing runs ahead of writing. What comes in belongs to root."""
     with ReadAhead(decompressed(chunks), stop) as plain:
-        extract(plain, path, UnpackOptions(owner=(0, 0), limits=limits, root_entry=False))
+        return extract(plain, path, UnpackOptions(owner=(0, 0), limits=limits, root_entry=False))
 
 
 # .dockerignore
@@ -230,11 +266,9 @@ def _directory(scratch: str) -> str:
     return path
 
 
-def sweep(place: str) -> None:
-    """Takes away what is left in `place` by a daemon that was killed. For its start, before the first build."""
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(place):
-            remove_tree(f"{place}/{name}")
+def _remove(scratch: str) -> None:
+    mounts.unmount(f"{scratch}/context", lazy=True)
+    remove_tree(scratch)
 
 
-__all__ = ["Context", "bring", "ignore", "make_scratch", "receive", "sweep"]
+__all__ = ["Context", "bring", "ignore", "make_scratch", "receive"]

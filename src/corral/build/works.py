@@ -41,6 +41,7 @@ class Works:
         root, scratch = engine.parts.paths.build, f"{engine.config.run}/b"
         caches = CacheDirs(f"{root}/caches", engine.parts.clock)
         await in_thread("sweep caches", caches.sweep)
+        unmount_under(f"{root}/contexts")
         await in_thread("sweep contexts", lambda: remove_tree(f"{root}/contexts"))
         unmount_under(scratch)
         await in_thread("sweep builds", lambda: remove_tree(scratch))

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from corral.build.context import LIMITS, bring, receive, sweep
+from corral.build.context import LIMITS, bring, receive
 from corral.build.copying import Fetched, Fetcher, Source, carry_out, digest
 from corral.build.copying.giturl import GitRef
 from corral.build.ops import CopyOp
 from corral.errors import CorralError, InvalidInput, NotFound, RemoteFailed, Unsupported
 from corral.linux.archive import Limits
+from corral.linux.mounts import is_mount, mounts_under
 from tests.support.tars import chunked, member, tar
 
 pytestmark = pytest.mark.root
@@ -125,8 +126,8 @@ def commit(place: Path) -> None:
     git(place, "commit", "-q", "-m", "c")
 
 
-async def sent(data: bytes) -> AsyncIterator[bytes]:
-    for chunk in chunked(data, 4096):
+async def sent(data: bytes, size: int = 4096) -> AsyncIterator[bytes]:
+    for chunk in chunked(data, size):
         yield chunk
 
 
@@ -205,11 +206,23 @@ async def test_a_server_that_never_answers_is_left(tmp_path: Path, fetcher: Fetc
     assert os.listdir(place) == []
 
 
-def test_sweep_removes_what_a_killed_daemon_left(tmp_path: Path) -> None:
-    (tmp_path / "c/old/context").mkdir(parents=True)
-    sweep(str(tmp_path / "c"))
-    assert os.listdir(tmp_path / "c") == []
-    sweep(str(tmp_path / "none"))
+async def test_what_is_small_is_in_memory_and_what_does_not_fit_there_is_not(tmp_path: Path, fetcher: Fetcher) -> None:
+    place, many = str(tmp_path / "c"), [member(f"d/{n}") for n in range(21_000)]
+    large = [member(f"large{n}", data=os.urandom(9 << 20)) for n in range(2)]
+    zeros = [member("ones", data=b"1" * (65 << 20))]
+    for members, memory, expected in (
+        ([member("f", data=b"1")], True, True),
+        ([member("f", data=b"1")], False, False),
+        (large, True, False),  # not even begun
+        (zeros, True, False),  # too many bytes once they are unpacked
+        (many, True, False),  # too many files
+    ):
+        data = gzip.compress(tar(*members), 1)
+        async with receive(place, sent(data, 1 << 20), fetcher=fetcher, memory=memory) as context:
+            assert is_mount(context.path) == expected
+            assert sum(len(files) for _, _, files in os.walk(context.path)) == len(members)
+            assert stat.S_IMODE(os.stat(context.path).st_mode) == 0o755
+        assert os.listdir(place) == [] and not mounts_under(place)
 
 
 # .dockerignore

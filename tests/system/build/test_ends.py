@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from corral.build.request import BuildFailed, BuildRequest, Output, Printed
+from corral.linux.mounts import mount
 from tests.support.building import CLEAN, Workshop, directories, opened
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
@@ -88,6 +89,9 @@ async def test_a_killed_daemon_leaves_nothing_after_the_next_start() -> None:
         assert daemon.stdout and await daemon.stdout.readline() == b"up\n"
         daemon.send_signal(signal.SIGKILL)
         await daemon.wait()
+        context = root / "build/contexts/1/context"  # a small one
+        context.mkdir(parents=True)
+        mount("tmpfs", str(context), "tmpfs")
         async with opened(root, run) as shop:
             assert await shop.left() == CLEAN
             assert not list((root / "build/contexts").glob("*"))
