@@ -15,25 +15,22 @@ _PIECE, _SMALL = 1 << 20, 64 << 10
 _NO_RANGES = (errno.ENOSYS, errno.EXDEV, errno.EPERM, errno.EIO, errno.EOPNOTSUPP, errno.EINVAL)
 
 
-def copy_file(from_directory: int, from_name: str, to_directory: int, to_name: str) -> None:
-    read = os.open(from_name, _READ, dir_fd=from_directory)
-    try:
-        there = os.fstat(read)
-        if not stat.S_ISREG(there.st_mode):
-            raise InvalidInput(f"{from_name} was replaced while it was copied")
-        write = os.open(to_name, NEW, 0o600, dir_fd=to_directory)
-        try:
-            _copy_content(read, write, there)
-        finally:
-            os.close(write)
-    finally:
-        os.close(read)
+def open_source(directory: int, name: str) -> tuple[int, os.stat_result]:
+    """A regular file, and how it is now. InvalidInput if it is none any more."""
+    fd = os.open(name, _READ, dir_fd=directory)
+    there = os.fstat(fd)
+    if stat.S_ISREG(there.st_mode):
+        return fd, there
+    os.close(fd)
+    raise InvalidInput(f"{name} was replaced while it was copied")
 
 
-def _copy_content(read: int, write: int, there: os.stat_result) -> None:
+def copy_content(read: int, write: int, there: os.stat_result) -> None:
     if there.st_size <= _SMALL:
-        while data := os.read(read, _SMALL):
+        left = there.st_size
+        while left > 0 and (data := os.read(read, left)):
             write_all(write, data)
+            left -= len(data)
     elif there.st_blocks * 512 >= there.st_size:
         _copy_range(read, write, 0, there.st_size)
     else:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from corral.build.copying.attributes import read_attributes
+from corral.build.copying.attributes import place_of, read_attributes
 from corral.build.copying.chmod import parse_chmod
 from corral.build.copying.fetch import Fetched
 from corral.build.copying.filters import Rules
-from corral.build.copying.hashing import Hashes, version
+from corral.build.copying.hashing import Hashed, Hashes
 from corral.build.copying.listing import Found, MissingSource, Node, Source, find, walk
 from corral.build.copying.plan import Piece, plan_copy
 from corral.build.ops import CopyOp
@@ -67,32 +67,34 @@ def _local(op: CopyOp, source: Source, tree: Tree, piece: Piece, rules: Rules, h
         contents = hashes.contents(tree, nodes)
         name = "" if found.directory else found.name
         parts.append(_encode((os.fsencode(name), found.directory, len(nodes))))
-        for node in nodes:
-            parts.append(_record(tree, found, node, source.owner, bool(op.chown), change, contents))
+        for node, content in zip(nodes, contents, strict=True):
+            parts.append(_record(tree, node, source.owner, bool(op.chown), change, content))
     if not seen:
         raise MissingSource(source, piece.required)
     return parts
 
 
 def _record(
-    tree: Tree, found: Found, node: Node, owner: tuple[int, int] | None, chown: bool,
-    change: Callable[[int, bool], int] | None, contents: Mapping[tuple[int, int, int, int, int], bytes],
+    tree: Tree, node: Node, owner: tuple[int, int] | None, chown: bool,
+    change: Callable[[int, bool], int] | None, hashed: Hashed | None,
 ) -> bytes:  # fmt: skip
     """One file as it will be. Of a directory whose content is copied nothing counts but that."""
     there = node.stat
-    kind, mode = node.kind, stat.S_IMODE(there.st_mode)
-    if node.directory and not node.below:
+    kind, mode = stat.S_IFMT(there.st_mode), stat.S_IMODE(there.st_mode)
+    if kind == stat.S_IFDIR and not node.below:
         return b""
-    directory = tree.directory(node.above)
     ids = None if chown else owner or (there.st_uid, there.st_gid)
     content: object = None
-    if kind == stat.S_IFREG:
-        content = contents[version(there)]
-    elif kind == stat.S_IFLNK:
-        content, mode = os.fsencode(os.readlink(node.name, dir_fd=directory)), 0o777
-    elif kind in (stat.S_IFCHR, stat.S_IFBLK):
-        content = there.st_rdev
+    if hashed is not None:
+        content, attributes = hashed
+    else:
+        directory = tree.directory(node.above)
+        attributes = read_attributes(place_of(directory, node.name))
+        if kind == stat.S_IFLNK:
+            content, mode = os.fsencode(os.readlink(node.name, dir_fd=directory)), 0o777
+        elif kind in (stat.S_IFCHR, stat.S_IFBLK):
+            content = there.st_rdev
     if change is not None and kind != stat.S_IFLNK:
-        mode = change(mode, node.directory)
-    attributes = sorted(read_attributes(directory, node.name).items())
-    return _encode((os.fsencode(node.below), kind, mode, ids, content, attributes))
+        mode = change(mode, kind == stat.S_IFDIR)
+    below = node.below.encode("utf-8", "surrogateescape")
+    return _encode((below, kind, mode, ids, content, sorted(attributes.items()) if attributes else ()))
