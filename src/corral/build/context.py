@@ -32,14 +32,14 @@ from corral.kit.tasks import Afterwork
 from corral.linux import mounts
 from corral.linux.archive import Limits, Tree, Unpacked, UnpackOptions, extract, remove_tree
 from corral.linux.compression import decompressed
+from corral.linux.proc import free_memory
 from corral.linux.rooted import open_root
 from corral.linux.streams import Inbox, ReadAhead, consume, in_thread
 from corral.linux.tree import remove_at
 
 LIMITS = Limits(entries=4_000_000, total=1 << 40)
 _DOCKERFILE, _IGNORES, _PIECE = 16 << 20, 1 << 20, 1 << 18
-_SMALL = 16 << 20  # bytes of an archive that is unpacked in memory
-_MEMORY = "mode=0755,size=64m,nr_inodes=20k"  # what it may come to there
+_LARGEST_IN_MEMORY, _SHARE = 64 << 20, 64  # bytes of an archive; and of the memory that is free, one part of so many
 
 
 @dataclass(frozen=True)
@@ -142,25 +142,33 @@ def _pieces(fd: int) -> Iterator[bytes]:
         yield data
 
 
+def plan_memory(free: int) -> int:
+    """Pure: the most bytes of an archive that is unpacked in memory, when as many are free.
+
+    >>> plan_memory(512 << 20) >> 20, plan_memory(64 << 30) >> 20
+    (8, 64)
+    """
+    return min(_LARGEST_IN_MEMORY, free // _SHARE)
+
+
 def _unpack_sent(chunks: Inbox, path: str, limits: Limits, memory: bool) -> None:
     """Into memory if all of it fits there, or else onto the disk."""
     begin: list[bytes] = []
-    size, whole = 0, True
+    most = left = plan_memory(free_memory()) if memory else -1
     for chunk in chunks if memory else ():
         begin.append(chunk)
-        size += len(chunk)
-        if size > _SMALL:
-            whole = False
+        left -= len(chunk)
+        if left < 0:
             break
-    if not memory or not whole:
+    if left < 0:
         _unpack(itertools.chain(begin, chunks), path, limits, chunks.leave)
-    elif not _unpack_in_memory(begin, path, limits):
+    elif not _unpack_in_memory(begin, path, limits, 4 * most):
         _unpack(begin, path, limits)
 
 
-def _unpack_in_memory(chunks: list[bytes], path: str, limits: Limits) -> bool:
+def _unpack_in_memory(chunks: list[bytes], path: str, limits: Limits, room: int) -> bool:
     """False, and nothing is there, if it needs more room, or attributes that only a disk keeps."""
-    mounts.mount("tmpfs", path, "tmpfs", data=_MEMORY)
+    mounts.mount("tmpfs", path, "tmpfs", data=f"mode=0755,size={room},nr_inodes={room // 4096}")
     try:
         if not _unpack(chunks, path, limits).skipped:
             return True

@@ -206,19 +206,20 @@ async def test_a_server_that_never_answers_is_left(tmp_path: Path, fetcher: Fetc
     assert os.listdir(place) == []
 
 
-async def test_what_is_small_is_in_memory_and_what_does_not_fit_there_is_not(tmp_path: Path, fetcher: Fetcher) -> None:
-    place, many = str(tmp_path / "c"), [member(f"d/{n}") for n in range(21_000)]
-    large = [member(f"large{n}", data=os.urandom(9 << 20)) for n in range(2)]
-    zeros = [member("ones", data=b"1" * (65 << 20))]
+async def test_what_is_small_is_in_memory_and_what_does_not_fit_there_is_not(
+    tmp_path: Path, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corral.build.context.free_memory", lambda: 64 << 20)  # so 1 MB of archive, 4 MB of files
+    place = str(tmp_path / "c")
     for members, memory, expected in (
         ([member("f", data=b"1")], True, True),
         ([member("f", data=b"1")], False, False),
-        (large, True, False),  # not even begun
-        (zeros, True, False),  # too many bytes once they are unpacked
-        (many, True, False),  # too many files
+        ([member("f", data=os.urandom(2 << 20))], True, False),  # not even begun there
+        ([member("f", data=b"1" * (5 << 20))], True, False),  # too many bytes once they are unpacked
+        ([member(f"d/{n}") for n in range(1500)], True, False),  # too many files
     ):
         data = gzip.compress(tar(*members), 1)
-        async with receive(place, sent(data, 1 << 20), fetcher=fetcher, memory=memory) as context:
+        async with receive(place, sent(data, 1 << 16), fetcher=fetcher, memory=memory) as context:
             assert is_mount(context.path) == expected
             assert sum(len(files) for _, _, files in os.walk(context.path)) == len(members)
             assert stat.S_IMODE(os.stat(context.path).st_mode) == 0o755
