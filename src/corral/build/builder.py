@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest
-from corral.build.usage import Pruned, Usage, prune, usage
+from corral.build.usage import Pruned, Usage, prune, trim, usage
 from corral.build.works import Works
 from corral.engine.engine import Engine
 from corral.errors import Conflict, NotFound
@@ -81,6 +81,13 @@ class Builder:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             del self._running[id]
+            self._keep_small()
+
+    def _keep_small(self) -> None:
+        """Nobody waits for it. One is enough for all builds that end before its turn comes."""
+        if self._works.records.grown:
+            self._works.records.grown = False
+            self._works.afterwork.add("trim the build cache", lambda: trim(self._works))
 
     async def cancel(self, id: str) -> None:
         """Ends a build by its request's id; returns when nothing of it is left. NotFound."""

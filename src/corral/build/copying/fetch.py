@@ -97,9 +97,13 @@ class Fetcher:
         root, commit = await checkout(ref, _fresh(scratch), keep_git_dir=keep_git_dir, agent=ssh_agent)
         return Fetched(root, f"{commit}{'.git' if keep_git_dir else ''}:{ref.subdir}:{ref.submodules is not False}")
 
-    def prune(self) -> None:
-        """Forgets all downloads. Blocking."""
-        remove_tree(self._place)
+    async def prune(self) -> None:
+        """Forgets all downloads but those that are under way."""
+        for key in os.listdir(self._place) if os.path.isdir(self._place) else ():
+            lock = self._locks.setdefault(key, asyncio.Lock())
+            if not lock.locked():
+                async with lock:
+                    await asyncio.to_thread(remove_tree, f"{self._place}/{key}")
 
     def close(self) -> None:
         self._wire.close()
