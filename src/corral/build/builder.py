@@ -48,14 +48,16 @@ class Builder:
         remote: str = "",
         dockerfile: str = "",
         filtered: bool = False,
+        ssh_agent: str = "",
     ) -> AbstractAsyncContextManager[Context]:
         """The directory that a build is made from, for the while: see `context.receive`."""
         from corral.build.context import receive
 
         works, name = self._works, dockerfile or "Dockerfile"
+        memory = works.sandboxes.remap is None  # the mapped view of the instance's directories shows no mounts
         return receive(
             works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered,
-            afterwork=works.afterwork, memory=works.sandboxes.remap is None,  # its mapped view shows no mounts
+            afterwork=works.afterwork, ssh_agent=ssh_agent, memory=memory,
         )  # fmt: skip
 
     async def build(self, request: BuildRequest) -> AsyncGenerator[BuildEvent, None]:

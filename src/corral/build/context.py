@@ -58,17 +58,17 @@ def _silent(url: str, now: int, total: int) -> None:
 async def receive(
     place: str, body: AsyncIterator[bytes] | None = None, *, remote: str = "", dockerfile: str = "Dockerfile",
     fetcher: Fetcher, limits: Limits = LIMITS, report: Report = _silent, filtered: bool = False,
-    afterwork: Afterwork | None = None, memory: bool = True,
+    afterwork: Afterwork | None = None, memory: bool = True, ssh_agent: str = "",
 ) -> AsyncIterator[Context]:  # fmt: skip
     """The context of one build. `remote` counts where it is set; without both it is an empty directory.
     `filtered`: who sent it has left out what is to be ignored. With `afterwork` nobody waits until it is removed.
-    Without `memory` it is on the disk, however small.
+    `ssh_agent` is for a repository. Without `memory` it is on the disk, however small.
 
     InvalidInput for a damaged or hostile archive, NotFound, RemoteFailed, Unsupported (git, zstd), NoSpace.
     """
     scratch = await asyncio.to_thread(make_scratch, place)
     try:
-        received = await _receive(scratch, body, remote, fetcher, limits, report, memory)
+        received = await _receive(scratch, body, remote, fetcher, limits, report, memory, ssh_agent)
         if not filtered and received.dockerfile_text is None:
             received = await asyncio.to_thread(ignore, received.path, dockerfile)
         yield received
@@ -82,10 +82,10 @@ async def receive(
 
 async def _receive(
     scratch: str, body: AsyncIterator[bytes] | None, remote: str, fetcher: Fetcher, limits: Limits, report: Report,
-    memory: bool,
+    memory: bool, ssh_agent: str,
 ) -> Context:  # fmt: skip
     if remote:
-        path, text = await _remote(remote, scratch, fetcher, limits, report)
+        path, text = await _remote(remote, scratch, fetcher, limits, report, ssh_agent)
     else:
         path, text = _directory(scratch), None
         if body is not None:
@@ -94,10 +94,11 @@ async def _receive(
 
 
 async def bring(
-    reference: str, scratch: str, fetcher: Fetcher, *, limits: Limits = LIMITS, report: Report = _silent
+    reference: str, scratch: str, fetcher: Fetcher, *, limits: Limits = LIMITS, report: Report = _silent,
+    ssh_agent: str = "",
 ) -> str:  # fmt: skip
     """A named context that is a URL (of an archive) or a git repository, as a directory below `scratch`."""
-    path, text = await _remote(reference, scratch, fetcher, limits, report)
+    path, text = await _remote(reference, scratch, fetcher, limits, report, ssh_agent)
     if text is not None:
         raise InvalidInput(
             f"{reference} is no archive: a named context must be an archive, a repository or a directory"
@@ -106,12 +107,12 @@ async def bring(
 
 
 async def _remote(
-    remote: str, scratch: str, fetcher: Fetcher, limits: Limits, report: Report
+    remote: str, scratch: str, fetcher: Fetcher, limits: Limits, report: Report, ssh_agent: str
 ) -> tuple[str, str | None]:  # fmt: skip
     """(the directory, the Dockerfile if the URL is one)"""
     git = parse_git_ref(remote, context=True)
     if git is not None:
-        fetched = await fetcher.repository(git, scratch, keep_git_dir=bool(git.keep_git_dir))
+        fetched = await fetcher.repository(git, scratch, keep_git_dir=bool(git.keep_git_dir), ssh_agent=ssh_agent)
         return fetched.root, None
     if not is_url(remote):
         raise InvalidInput(f"remote context {remote[:200]!r} is no http(s) URL and no git repository")

@@ -10,7 +10,7 @@ from corral.build.exchange import Entry, write_inline
 from corral.build.request import BuildRequest, Built, Given, Output
 from corral.build.result import plan_squashed
 from corral.build.works import Works
-from corral.errors import Unsupported
+from corral.errors import InvalidInput, Unsupported
 from corral.images import config as configs
 from corral.images import digests
 from corral.images.draft import Draft
@@ -47,6 +47,26 @@ def check_output(output: Output, request: BuildRequest) -> None:
     if request.annotations:
         raise Unsupported(
             "annotations are not supported: the image store keeps configurations, not manifests; use --label"
+        )
+
+
+def check_times(output: Output, epoch: int | None) -> None:
+    """Pure. Under SOURCE_DATE_EPOCH the times of files are always clamped, so that the same build is the same image:
+    `rewrite-timestamp` may ask for that. InvalidInput, Unsupported where it asks for something else.
+
+    >>> check_times(Output("image", {"rewrite-timestamp": "true"}), 0)
+    >>> check_times(Output("image", {"rewrite-timestamp": "false"}), 0)
+    Traceback (most recent call last):
+    corral.errors.Unsupported: rewrite-timestamp=false is not supported with SOURCE_DATE_EPOCH: files' times are \
+always clamped to it; leave one of them out
+    """
+    asked = output.options.get("rewrite-timestamp", "")
+    if asked.lower() not in ("", "1", "t", "true", "0", "f", "false"):
+        raise InvalidInput(f"output type={output.kind}: rewrite-timestamp={asked} is neither true nor false")
+    if asked.lower() in ("0", "f", "false") and epoch is not None:
+        raise Unsupported(
+            "rewrite-timestamp=false is not supported with SOURCE_DATE_EPOCH: files' times are always clamped to it; "
+            "leave one of them out"
         )
 
 

@@ -50,11 +50,14 @@ class Works:
 
     @property
     def fetcher(self) -> Fetcher:
-        """What brings sources that are elsewhere."""
+        """What brings sources that are elsewhere; it trusts whom pulls trust."""
         if self._fetcher is None:
             from corral.build.copying import Fetcher
+            from corral.images.remote.certificates import Trust
+            from corral.images.remote.wire import Wire
 
-            self._fetcher = Fetcher(f"{self.engine.parts.paths.build}/fetched")
+            wire = Wire(Trust(self.engine.config.remote.certificates))
+            self._fetcher = Fetcher(f"{self.engine.parts.paths.build}/fetched", wire=wire)
         return self._fetcher
 
     def busy(self) -> set[str]:
@@ -70,4 +73,6 @@ class Works:
 
     async def close(self) -> None:
         await self.afterwork.close()
+        if self._fetcher is not None:
+            self._fetcher.close()
         await self.records.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from corral.build.request import BuildFailed, BuildRequest, Output, Printed
+from corral.errors import InvalidInput, Unsupported
 from corral.linux.mounts import mount
 from tests.support.building import CLEAN, Workshop, directories, opened
 
@@ -116,6 +117,14 @@ async def test_two_builds_at_one_source_date_are_one_image(shop: Workshop) -> No
     )
     with tarfile.open(fileobj=BytesIO(files.tar)) as tar:
         assert {tar.getmember(name).mtime for name in ("d", "d/a", "d/l", "f", "w")} == {1_700_000_000}
+
+
+async def test_times_are_not_left_alone_under_a_source_date(shop: Workshop) -> None:
+    text = "ARG SOURCE_DATE_EPOCH=5\nFROM busybox\n"
+    assert (await shop.build(text, outputs=[Output("image", {"rewrite-timestamp": "true"})])).image
+    for value, kind, words in (("maybe", InvalidInput, "true nor false"), ("false", Unsupported, "always clamped")):
+        with pytest.raises(kind, match=words):
+            await shop.build(text, outputs=[Output("image", {"rewrite-timestamp": value})])
 
 
 async def test_independent_stages_run_at_the_same_time(shop: Workshop) -> None:

@@ -201,3 +201,12 @@ async def test_an_image_is_named_by_its_id_too(shop: Workshop) -> None:
         assert (await shop.build(f"FROM {name}\nCOPY --from={name} /bin/busybox /again\n")).error is None, name
     gone = await shop.build(f"FROM sha256:{'0' * 64}\n")
     assert "No such image" in str(gone.error)
+
+
+async def test_a_mount_s_source_has_no_wildcards(shop: Workshop) -> None:
+    files = {"[x]": "1", "x": "other"}
+    text = "FROM busybox\nRUN --mount=source=[x],target=/f cat /f\n"
+    assert (await shop.build(text, context=shop.context(files))).output == "1"
+    again = await shop.build(text, context=shop.context({**files, "x": "changed"}))
+    assert list(again.cached().values())[-1], "another file has changed"
+    assert (await shop.build(text, context=shop.context({**files, "[x]": "2"}))).output == "2"

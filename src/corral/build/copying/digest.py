@@ -14,7 +14,7 @@ from corral.build.copying.chmod import parse_chmod
 from corral.build.copying.fetch import Fetched
 from corral.build.copying.filters import Rules
 from corral.build.copying.hashing import Hashed, Hashes
-from corral.build.copying.listing import Found, MissingSource, Node, Source, find, walk
+from corral.build.copying.listing import MissingSource, Node, Source, find, walk
 from corral.build.copying.plan import Piece, plan_copy
 from corral.build.ops import CopyOp
 from corral.errors import from_oserror
@@ -25,9 +25,13 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def digest(
-    op: CopyOp, source: Source, hashes: Hashes | None = None, fetched: Mapping[str, Fetched] | None = None
+    op: CopyOp, source: Source, hashes: Hashes | None = None, fetched: Mapping[str, Fetched] | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> str:  # fmt: skip
-    """ "sha256:…" of the op and its files. Blocking. MissingSource, InvalidInput, HostError."""
+    """ "sha256:…" of the op and its files. Blocking; `check` is called often, and may raise to end it.
+
+    MissingSource, InvalidInput, HostError.
+    """
     pieces = plan_copy(op)
     parts: list[object] = [_FORMAT, _flags(op)]
     rules_of = {piece.include: Rules.of(piece.include, op.exclude) for piece in pieces}
@@ -37,7 +41,7 @@ def digest(
         if local:
             with Tree(source.root) as tree:
                 for piece in local:
-                    for part in _local(op, source, tree, piece, rules_of[piece.include], hashes or Hashes()):
+                    for part in _local(op, source, tree, piece, rules_of[piece.include], hashes or Hashes(), check):
                         hashed.update(part)
     except OSError as error:
         raise from_oserror(f"read {source.name}", error) from error
@@ -57,14 +61,16 @@ def _flags(op: CopyOp) -> tuple[object, ...]:
     return (op.target, op.chown, op.chmod, op.link, op.exclude, bool(op.add and op.keep_git_dir))
 
 
-def _local(op: CopyOp, source: Source, tree: Tree, piece: Piece, rules: Rules, hashes: Hashes) -> list[bytes]:
+def _local(
+    op: CopyOp, source: Source, tree: Tree, piece: Piece, rules: Rules, hashes: Hashes, check: Callable[[], None]
+) -> list[bytes]:  # fmt: skip
     parts = []
     seen = not piece.required
     change = parse_chmod(op.chmod) if op.chmod else None
     for found in find(tree, source, piece, rules):
         nodes = list(walk(tree, found, rules))
         seen = seen or any(node.below.startswith(piece.include) for node in nodes)
-        contents = hashes.contents(tree, nodes)
+        contents = hashes.contents(tree, nodes, check)
         name = "" if found.directory else found.name
         parts.append(_encode((os.fsencode(name), found.directory, len(nodes))))
         for node, content in zip(nodes, contents, strict=True):

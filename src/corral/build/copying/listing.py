@@ -121,7 +121,7 @@ def look(tree: Tree, path: str) -> os.stat_result | None:
 
 def find(tree: Tree, source: Source, piece: Piece, rules: Rules) -> list[Found]:
     """What a local piece means. Wildcards that match nothing mean nothing; a name that is missing raises."""
-    fixed, pattern = split_wildcards(piece.path)
+    fixed, pattern = (piece.path, "") if piece.literal else split_wildcards(piece.path)
     if not pattern:
         path = resolve(tree, piece.path)
         there = look(tree, path)

@@ -22,12 +22,13 @@ class Writer:
     `made_mode`: of directories that nothing in a source stands for."""
 
     def __init__(
-        self, target: Tree, owner: tuple[int, int] | None, change: Callable[[int, bool], int] | None, made_mode: int
+        self, target: Tree, owner: tuple[int, int] | None, change: Callable[[int, bool], int] | None, made_mode: int,
+        check: Callable[[], None],
     ) -> None:  # fmt: skip
         self.target = target
         self.owner = owner
         self._change = change
-        self._made_mode = made_mode
+        self._made_mode, self._check = made_mode, check
         self._links: dict[tuple[int, int], str] = {}
         self._times: list[tuple[str, tuple[int, int]]] = []
 
@@ -64,6 +65,7 @@ class Writer:
 
     def write(self, source: Tree, node: Node, path: str, owner: tuple[int, int] | None) -> None:
         """`node` becomes `path`. `owner` counts where there is no --chown; None: the node's own."""
+        self._check()
         above, _, name = path.rpartition("/")
         parent, origin = self.target.directory(above), source.directory(node.above)
         there, kind = node.stat, node.kind
@@ -93,7 +95,7 @@ class Writer:
         try:
             write = self._create(lambda: os.open(name, NEW, 0o600, dir_fd=parent), parent, path)
             try:
-                copy_content(read, write, there)
+                copy_content(read, write, there, self._check)
                 os.fchown(write, *ids)
                 os.fchmod(write, self._mode(node))
                 if attributes := read_attributes(read):
