@@ -177,6 +177,7 @@ class Steps:
             return msgspec.structs.replace(alone, chain=draft.top)
 
     async def _carry(self, op: CopyOp, fetched: Mapping[str, Fetched], draft: Draft) -> None:
+        fetched = {path: await one.here() for path, one in fetched.items()}
         origin, works = await self._origin(op.origin), self._works
         async with (
             opened(works.sandboxes, origin) as root,

@@ -386,6 +386,23 @@ async def test_the_repository_that_add_takes(tmp_path: Path, fetcher: Fetcher, r
     assert os.readlink(target / "src/app/evil") == "/etc"
 
 
+async def test_a_repository_that_is_known_is_not_cloned(
+    tmp_path: Path, fetcher: Fetcher, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corral.build.copying.plan.parse_git_ref", lambda _: GitRef(f"file://{repository}", "main"))
+    op = CopyOp(["https://localhost/r.git#main"], "/", add=True)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    first = (await fetcher.fetch(op, str(scratch)))[op.sources[0]]
+    assert first.digest.startswith(git(repository, "rev-parse", "main")) and os.listdir(scratch) == []
+    (repository / "more").write_text("1")
+    commit(repository)
+    with pytest.raises(RemoteFailed, match="refs/heads/main was changed while it was fetched"):
+        await first.here()
+    now = await (await fetcher.fetch(op, str(scratch)))[op.sources[0]].here()
+    assert os.path.exists(f"{now.root}/more") and now.digest.startswith(git(repository, "rev-parse", "main"))
+
+
 async def test_a_repository_cannot_take_the_hosts_files(tmp_path: Path, fetcher: Fetcher, repository: Path) -> None:
     """A submodule on this host's disk, hooks and configuration of the host: none of it counts."""
     secret = tmp_path / "secret"
