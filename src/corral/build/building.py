@@ -22,7 +22,7 @@ from corral.build.frontend import Ready, Source
 from corral.build.imports import Imports, Past
 from corral.build.ops import CopyOp, Span, Step, Warning
 from corral.build.origins import Origin
-from corral.build.outputs import Result, check_output, check_times, give, plan_names
+from corral.build.outputs import Result, check_outputs, check_times, give, plan_names
 from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
 from corral.build.result import Done, plan_image
 from corral.build.steps import Steps
@@ -64,8 +64,7 @@ class Building:
         self._brought: dict[str, asyncio.Task[str]] = {}
         self._platform = check_platform(request.platform)
         self._imports = Imports(works, request, self._warn)
-        for output in request.outputs:
-            check_output(output, request)
+        check_outputs(request)
         check_stores(request)
         plan_names(request, Output("image"))  # a bad name is known before anything is done
 

@@ -31,14 +31,26 @@ _OPTIONS = {
 }
 
 
-def check_output(output: Output, request: BuildRequest) -> None:
+def check_outputs(request: BuildRequest) -> None:
     """Pure: Unsupported for what is not offered, by its name.
 
-    >>> check_output(Output("image", {"name": "a"}), BuildRequest())
-    >>> check_output(Output("image", {"compression": "zstd"}), BuildRequest())
+    >>> check_outputs(BuildRequest(outputs=[Output("image", {"name": "a"}), Output("files")]))
+    >>> check_outputs(BuildRequest(outputs=[Output("image", {"compression": "zstd"})]))
     Traceback (most recent call last):
     corral.errors.Unsupported: output type=image: the option compression is not supported
+    >>> check_outputs(BuildRequest(outputs=[Output("oci"), Output("files")]))
+    Traceback (most recent call last):
+    corral.errors.Unsupported: only one output can be given out: type=oci, type=files; build once for each
     """
+    outputs = request.outputs or [Output("image")]
+    for output in outputs:
+        _check_output(output, request)
+    given = [f"type={output.kind}" for output in outputs if output.kind in ("files", "oci", "docker")]
+    if len(given) > 1:
+        raise Unsupported(f"only one output can be given out: {', '.join(given)}; build once for each")
+
+
+def _check_output(output: Output, request: BuildRequest) -> None:
     for name in output.options:
         if name not in _OPTIONS[output.kind]:
             raise Unsupported(f"output type={output.kind}: the option {name} is not supported")

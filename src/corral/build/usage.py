@@ -199,7 +199,7 @@ async def _remove(works: Works, found: Sequence[Usage], gone: Sequence[str]) -> 
     sizes = {one.id: one.size for one in found}
     freed, removed = 0, []
     for one in gone:
-        if await in_thread("prune", lambda one=one: works.caches.has(one) and works.caches.remove(one)):  # type: ignore[misc]
+        if await works.caches.remove(one):
             freed += sizes[one]
             removed.append(one)
     keys = {record.key[:25]: record.key for record in works.records}

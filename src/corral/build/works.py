@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import os
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ class Works:
         await in_thread("sweep caches", caches.sweep)
         unmount_under(f"{root}/contexts")
         await in_thread("sweep contexts", lambda: remove_tree(f"{root}/contexts"))
+        await in_thread("sweep downloads", lambda: _sweep_downloads(f"{root}/fetched"))
         unmount_under(scratch)
         await in_thread("sweep builds", lambda: remove_tree(scratch))
         os.makedirs(scratch, mode=0o711)
@@ -76,3 +78,9 @@ class Works:
         if self._fetcher is not None:
             self._fetcher.close()
         await self.records.close()
+
+
+def _sweep_downloads(place: str) -> None:
+    """Those that a killed daemon had begun."""
+    for path in glob.glob(f"{glob.escape(place)}/*/partial-*"):
+        os.unlink(path)
