@@ -8,7 +8,7 @@ between the two left; opening removes it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -109,15 +109,17 @@ class Records:
             await self._store.commit({}, [_STEP + key for key in gone])
             return await self._images.unkeep(KEPT + key for key in gone)
 
-    # Digests of files in layers, which never change.
+    # Digests: of files in layers, which never change; of configurations that were made.
 
     def memo(self, key: str) -> str:
         """What `remember` was told; "" if nothing."""
         return self._memos.get(key, "")
 
-    def remember(self, key: str, digest: str) -> None:
-        self._memos[key] = digest
-        self._writing.start("build memo", self._store.commit({_MEMO + key: digest.encode()}))
+    def remember(self, digests: Mapping[str, str]) -> None:
+        """By their keys."""
+        self._memos.update(digests)
+        entries = {_MEMO + key: digest.encode() for key, digest in digests.items()}
+        self._writing.start("build memo", self._store.commit(entries))
 
     async def forget_memos(self) -> None:
         keys, self._memos = list(self._memos), {}

@@ -51,7 +51,10 @@ def brief_warnings(warnings: Sequence[Event], check: str) -> str:
     if not warnings:
         return ""
     count = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}"
-    lines = [f" - {one['rule']}: {one['detail']} (line {one['span']['first']})" for one in warnings]
+    lines = [
+        f" - {one['rule']}: {one['detail']} (line {one['span']['first']})" if one["rule"] else f" - {one['detail']}"
+        for one in warnings
+    ]
     return "\n".join(["", f" {count} found ({check} says more):", *lines])
 
 
