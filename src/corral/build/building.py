@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+import shlex
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -105,7 +106,10 @@ class Building:
         for number, stage in ready.stages.items():
             self._stages[number] = asyncio.create_task(self._stage(ready, stage), name=f"stage {number}")
         await _all(list(self._stages.values()))
-        await self._finish(self._stages[plan.target].result(), ready.config)
+        done = self._stages[plan.target].result()
+        if request.labels:
+            self._label(ready, done)
+        await self._finish(done, ready.config)
 
     async def _evaluate(self, plan: Plan) -> Ready:
         """Fetches the images that stages stand on, and gives all steps."""
@@ -213,6 +217,15 @@ class Building:
                 raise
             raise BuildFailed(error.message, span=span) from error
 
+    def _label(self, ready: Ready, done: StageDone) -> None:
+        """The labels that are given beside the Dockerfile: the classic display's last step."""
+        text = label_text(self._request.labels)
+        with self.telling.vertex(text, _label(ready, ready.total - 1, text)) as vertex:
+            vertex.image = self._id(done, ready.config)
+            vertex.cached = not done.fresh and bool(self._works.records.memo(vertex.image))
+            if not vertex.cached:
+                self._works.records.remember({vertex.image: "1"})
+
     # Where files come from.
 
     async def _origin(self, origin: str) -> Origin:
@@ -299,6 +312,15 @@ def is_cached(request: BuildRequest, *names: str) -> bool:
     """
     refused = {name.lower() for name in request.no_cache_stages}
     return not (request.no_cache or refused & {name.lower() for name in names if name})
+
+
+def label_text(labels: Mapping[str, str]) -> str:
+    """Pure: labels as an instruction.
+
+    >>> label_text({"a": "b", "c": "d e"})
+    "LABEL a=b c='d e'"
+    """
+    return " ".join(["LABEL", *(f"{name}={shlex.quote(value)}" for name, value in labels.items())])
 
 
 def unasked(arguments: Sequence[str]) -> Warning:

@@ -27,7 +27,8 @@ class Source(Struct):
 
 class Ready(Struct):
     """Everything that a build does. `stages` are by number, each after all it needs; `config` is the target's. `first`
-    says, for each stage, how many instructions there are before its own, and `total` how many there are in all."""
+    says, for each stage, how many instructions there are before its own, and `total` how many there are in all: labels
+    that the request gives are one more."""
 
     plan: Plan
     stages: dict[int, StageSteps]
@@ -77,4 +78,5 @@ def evaluate(plan: Plan, images: dict[str, Image]) -> Ready:
     for number, stage in found.stages.items():
         ready.first[number] = ready.total
         ready.total += 1 + len(stage.steps)
+    ready.total += bool(plan.labels)
     return ready
