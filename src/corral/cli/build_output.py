@@ -28,6 +28,8 @@ def writing(path: str, what: str = "write") -> Iterator[None]:
     """What the host refuses is a Failure that names the place."""
     try:
         yield
+    except BrokenPipeError:  # the reader has gone, which is its right
+        raise
     except OSError as error:
         raise Failure(f"{what} {path}: {(error.strerror or str(error)).lower()}", 1) from None
 
@@ -47,7 +49,8 @@ class TarSink:
 
     def take(self, data: str) -> None:
         if self._file is None:
-            write_all(1, base64.b64decode(data))
+            with writing("stdout"):
+                write_all(1, base64.b64decode(data))
         else:
             with writing(self.path):
                 self._file.write(base64.b64decode(data))

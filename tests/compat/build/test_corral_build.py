@@ -214,6 +214,14 @@ def test_a_tar_on_stdout(engine: Instance, build: Builds) -> None:
     assert b"ustar" in done.stdout[:512]
 
 
+def test_no_room_for_the_tar(engine: Instance, build: Builds) -> None:
+    Case("", "FROM scratch\nCOPY a /\n", {"a": "x"}).lay(build.folder)
+    command = [*corral_command(), "--root", str(engine.root), "build", "-q", "-o", "-", "."]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, cwd=build.folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "write stdout: no space left on device\n")
+
+
 def test_files_with_the_result(engine: Instance, build: Builds, tmp_path: Path) -> None:
     paths = ("--iidfile", str(tmp_path / "iid"), "--metadata-file", str(tmp_path / "meta"))
     done = build("FROM busybox\nLABEL b=c\n", "-q", "-t", "meta:1", *paths)

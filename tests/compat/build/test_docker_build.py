@@ -161,6 +161,12 @@ def test_interrupted(engine: Instance, tmp_path: Path) -> None:
     assert engine.get("/containers/json", query={"all": 1}).json == []
 
 
+def test_ended_by_its_id(engine: Instance, tmp_path: Path) -> None:
+    """As clients with a ^C do it; one that has ended meanwhile is no error."""
+    assert engine.post("/build/cancel", query={"id": "gone"}).status == 200
+    assert engine.post("/build/cancel").status == 400
+
+
 def sleepers() -> list[str]:
     found = []
     for entry in os.listdir("/proc"):
