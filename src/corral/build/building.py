@@ -99,6 +99,9 @@ class Building:
         self._warned(ready.warnings)
         if request.check_only:
             return
+        for place, head in enumerate(plan.heads):
+            with self.telling.vertex(head.text, _label(ready, place, as_written(self._source.text, head))):
+                pass  # it is done by being read
         if plan.unconsumed:
             self.telling.say(Warned(unasked(plan.unconsumed)))
         self._latest = request.source_date_epoch if plan.epoch is None else plan.epoch

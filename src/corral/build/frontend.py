@@ -75,6 +75,7 @@ def evaluate(plan: Plan, images: dict[str, Image]) -> Ready:
     bases = {origin: Base(image.config, image.author, platform_of(image)) for origin, image in images.items()}
     found = evaluate_plan(plan, bases)
     ready = Ready(plan, found.stages, found.config, found.warnings, found.missing)
+    ready.total = len(plan.heads)
     for number, stage in found.stages.items():
         ready.first[number] = ready.total
         ready.total += 1 + len(stage.steps)

@@ -83,13 +83,13 @@ def test_what_each_client_says(engine: Instance, tmp_path: Path, version: str) -
 
 def test_what_is_said_below_each_step(engine: Instance, tmp_path: Path) -> None:
     """As dockerd says it: what it runs in, what stands there then, what was there already, what nobody asked for."""
-    case = Case("", f"FROM busybox\nLABEL of={tmp_path.name}\nRUN echo hello\nENV A=1\n")
+    case = Case("", f"ARG I=busybox\nFROM $I\nLABEL of={tmp_path.name}\nRUN echo hello\nENV A=1\n")
     args = ("--build-arg", "nobody=1")
     done = build(engine, case, tmp_path, TAG, args=args)
     pattern = (
-        r"Step 1/4 : FROM busybox\n ---> \w{12}\nStep 2/4 : LABEL .*\n ---> \w{12}\n"
-        r"Step 3/4 : RUN echo hello\n ---> Running in (\w{12})\nhello\n"
-        r" ---> Removed intermediate container \1\n ---> \w{12}\nStep 4/4 : ENV A=1\n ---> (\w{12})\n"
+        r"Step 1/5 : ARG I=busybox\nStep 2/5 : FROM \$I\n ---> \w{12}\nStep 3/5 : LABEL .*\n ---> \w{12}\n"
+        r"Step 4/5 : RUN echo hello\n ---> Running in (\w{12})\nhello\n"
+        r" ---> Removed intermediate container \1\n ---> \w{12}\nStep 5/5 : ENV A=1\n ---> (\w{12})\n"
         r"\[Warning\] One or more build-args \[nobody\] were not consumed\nSuccessfully built \2\n"
     )
     assert re.search(pattern, done.stdout), done.stdout
