@@ -27,6 +27,7 @@ from corral.errors import CorralError
 from corral.model.transfer import Note
 
 STEP: Final = re.compile(r"Step (\d+)/\d+ : ")
+METADATA: Final = "[internal] load metadata for "
 PROCESS: Final = re.compile(r'process "(.*)" did not complete successfully: exit code: (\d+)', re.DOTALL)
 
 
@@ -98,6 +99,7 @@ class Classic:
         self._done: set[int] = set()
         self._decoders: dict[tuple[int, int], codecs.IncrementalDecoder] = {}
         self._next = 1
+        self._fetching: set[int] = set()  # vertices that pull a stage's image
         self._last: list[bytes] = []  # what is said when all steps are done
 
     def take(self, event: BuildEvent) -> list[bytes]:
@@ -111,6 +113,10 @@ class Classic:
                 self._waiting.setdefault(self._number[vertex], []).append(stream(text))
             case Printed(vertex=vertex) if vertex in self._number:
                 self._waiting.setdefault(self._number[vertex], []).extend(self._printed(event))
+            case Started(vertex=vertex, name=name) if name.startswith(METADATA):
+                self._fetching.add(vertex)
+            case Printed(vertex=vertex, data=data) if vertex in self._fetching:
+                return [message(status=line) for line in data.decode(errors="replace").splitlines()]
             case Moved():
                 return [note_message(Note(event.status, event.id, event.current or -1, event.total, "layer"))]
             case Finished(vertex=vertex) if vertex in self._number:

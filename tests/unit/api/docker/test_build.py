@@ -169,6 +169,8 @@ def test_quiet() -> None:
 def test_a_pull_is_shown_as_pulls_are() -> None:
     (piece,) = Classic().take(Moved(1, "abc", "Downloading", 5, 10))
     assert json.loads(piece)["progressDetail"] == {"current": 5, "total": 10}
+    lines = said(Started(1, "[internal] load metadata for x"), Printed(1, b"Digest: y\nStatus: z\n"), Finished(1))
+    assert lines == [{"status": "Digest: y"}, {"status": "Status: z"}]
 
 
 def body(*parts: bytes, size: int = 3) -> AsyncIterator[bytes]:
