@@ -20,6 +20,7 @@ from corral.store.sqlite import open_sqlite
 
 KEPT = "build/"
 _STEP, _MEMO = "step/", "memo/"
+_MOST = 50_000  # memos, of about 200 bytes
 
 
 class Record(Struct):
@@ -116,10 +117,13 @@ class Records:
         return self._memos.get(key, "")
 
     def remember(self, digests: Mapping[str, str]) -> None:
-        """By their keys."""
+        """By their keys. Of very many the older ones are forgotten: they are found out again."""
         self._memos.update(digests)
         entries = {_MEMO + key: digest.encode() for key, digest in digests.items()}
-        self._writing.start("build memo", self._store.commit(entries))
+        gone = [key for key in plan_forgotten(self._memos, _MOST) if key not in digests]
+        for key in gone:
+            del self._memos[key]
+        self._writing.start("build memo", self._store.commit(entries, [_MEMO + key for key in gone]))
 
     async def forget_memos(self) -> None:
         keys, self._memos = list(self._memos), {}
@@ -132,3 +136,12 @@ class Records:
     async def close(self) -> None:
         await self.settle()
         self._store.close()
+
+
+def plan_forgotten(memos: Mapping[str, str], most: int) -> list[str]:
+    """Pure: the older half, where there are more than `most`: seldom, and many at once.
+
+    >>> plan_forgotten({"a": "1", "b": "2", "c": "3"}, 2), plan_forgotten({"a": "1"}, 2)
+    (['a'], [])
+    """
+    return list(memos)[: len(memos) // 2] if len(memos) > most else []
