@@ -23,7 +23,7 @@ from corral.build.frontend import Ready, Source
 from corral.build.imports import Imports, Past
 from corral.build.ops import CopyOp, Span, Step, Warning
 from corral.build.origins import Origin
-from corral.build.outputs import Result, check_output, give, plan_names
+from corral.build.outputs import Result, check_outputs, check_times, give, plan_names
 from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
 from corral.build.result import Done, plan_image
 from corral.build.steps import Steps
@@ -71,8 +71,7 @@ class Building:
         self._imports = Imports(works, request, self._warn)
         self._now = works.clock.now()
         self._latest: int | None = None  # seconds: what times are clamped to
-        for output in request.outputs:
-            check_output(output, request)
+        check_outputs(request)
         check_stores(request)
         plan_names(request, Output("image"))  # a bad name is known before anything is done
 
@@ -105,6 +104,8 @@ class Building:
         if plan.unconsumed:
             self.telling.say(Warned(unasked(plan.unconsumed)))
         self._latest = request.source_date_epoch if plan.epoch is None else plan.epoch
+        for output in request.outputs:
+            check_times(output, self._latest)
         self._steps = Steps(self._works, request, self._origin, self._hold, self._imports, self._latest)
         for number, stage in ready.stages.items():
             self._stages[number] = asyncio.create_task(self._stage(ready, stage), name=f"stage {number}")
@@ -263,8 +264,9 @@ class Building:
         works = self._works
         scratch = await asyncio.to_thread(make_scratch, works.contexts)
         self._held.push_async_callback(asyncio.to_thread, remove_tree, scratch)
-        with self.telling.vertex(f"[context {name}] load {where}"):
-            return await bring(where, scratch, works.fetcher)
+        agent = self._request.ssh.get("default", "")
+        with self.telling.vertex(f"[context {name}] load {where}") as vertex:
+            return await bring(where, scratch, works.fetcher, report=vertex.fetched, ssh_agent=agent)
 
     def _layers(self, name: str, chain: str) -> Origin:
         return Origin(name, tuple(self._images.layers.dirs(chain)), chain)

@@ -48,6 +48,7 @@ class Records:
         self._behind: list[Record] = []
         self._writing = Tasks()
         self._turn = asyncio.Lock()
+        self.grown = False  # since somebody last looked
 
     @classmethod
     async def open(cls, images: Images, path: str) -> Records:
@@ -80,7 +81,7 @@ class Records:
 
     def add(self, record: Record) -> None:
         """The layer is there, and held until this returns: from then on the record holds it."""
-        self._records[record.key] = record
+        self._records[record.key], self.grown = record, True
         self._images.layers.hold(record.chain)
         self._behind.append(record)
         if len(self._behind) == 1:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import msgspec
 
@@ -23,15 +22,14 @@ from corral.build.records import Record
 from corral.build.request import BuildFailed, BuildRequest
 from corral.build.running import describe_process, plan_sandbox, surroundings
 from corral.build.shared import Hear
+from corral.build.stopping import in_stoppable_thread
 from corral.build.works import Works
 from corral.errors import RuntimeFailed, from_oserror
 from corral.images.draft import Draft
 from corral.kit.ids import new_id
 from corral.linux.rooted import make_directories, open_root
-from corral.linux.streams import in_thread
 from corral.linux.tree import remove_tree
 
-T = TypeVar("T")
 CREATE = "OCI runtime create failed"
 Work = Callable[[Draft, Hear], Awaitable[None]]  # makes the next layer of a draft
 
@@ -121,7 +119,7 @@ class Steps:
     # What the files are that a step reads.
 
     async def _mounted(self, origin: str, source: str) -> str:
-        return await self._digest(CopyOp([source or "/"], "/", origin), {})
+        return await self._digest(CopyOp([source or "/"], "/", origin, literal=True), {})
 
     async def _digest(self, op: CopyOp, fetched: Mapping[str, Fetched]) -> str:
         """Of an op and all its files. What layers hold never changes, so it is remembered."""
@@ -131,7 +129,9 @@ class Steps:
             return known
         async with opened(self._works.sandboxes, origin) as root:
             source = Source(root, origin.owner, origin.name)
-            found = await finished(in_thread("digest", lambda: digest(op, source, self._hashes, fetched)))
+            found = await in_stoppable_thread(
+                "digest", lambda check: digest(op, source, self._hashes, fetched, check=check)
+            )
         if memo:
             self._works.records.remember({memo: found})
         return found
@@ -178,6 +178,7 @@ class Steps:
             return msgspec.structs.replace(alone, chain=draft.top)
 
     async def _carry(self, op: CopyOp, fetched: Mapping[str, Fetched], draft: Draft) -> None:
+        fetched = {path: await one.here() for path, one in fetched.items()}
         origin, works = await self._origin(op.origin), self._works
         async with (
             opened(works.sandboxes, origin) as root,
@@ -185,10 +186,10 @@ class Steps:
         ):
             source = Source(root, origin.owner, origin.name)
             if links(op):
-                await finished(in_thread("copy", lambda: carry_out(op, source, box.upper, fetched)))
+                await in_stoppable_thread("copy", lambda check: carry_out(op, source, box.upper, fetched, check))
             else:
                 async with box.rootfs() as target:
-                    await finished(in_thread("copy", lambda: carry_out(op, source, target, fetched)))
+                    await in_stoppable_thread("copy", lambda check: carry_out(op, source, target, fetched, check))
             await works.images.adopt(box.id, draft, self._latest)
 
     async def _workdir(self, op: WorkdirOp, draft: Draft) -> None:
@@ -218,14 +219,3 @@ def _make_workdir(rootfs: str, op: WorkdirOp) -> None:
         raise from_oserror(f"make the working directory {op.path}", error) from error
     finally:
         os.close(root)
-
-
-async def finished(future: asyncio.Future[T]) -> T:
-    """What a thread comes to; when cancelled, the thread is waited for: it uses what is taken away then."""
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait([future])
-        if not future.cancelled():
-            future.exception()  # seen; the cancellation is what counts
-        raise
