@@ -166,7 +166,7 @@ def test_events(cli: Cli) -> None:
 @needs_cli
 def test_what_is_not_there(cli: Cli) -> None:
     assert "not a swarm manager" in cli("service", "ls")[2]
-    assert "is not available yet" in cli("network", "create", "n")[2]
+    assert "is not available yet" in cli("swarm", "init")[2]
     assert cli("plugin", "ls", "-q") == (0, "", "")
 
 

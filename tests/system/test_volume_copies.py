@@ -101,7 +101,7 @@ def _begin_import(here: Instance, name: str) -> socket.socket:
     with tarfile.open(fileobj=out, mode="w") as tar:
         entry = tarfile.TarInfo("large")
         entry.size = 1 << 24
-        tar.addfile(entry, io.BytesIO(bytes(entry.size)))
+        tar.addfile(entry, io.BytesIO(b"x" * entry.size))
     link = socket.socket(socket.AF_UNIX)
     link.connect(str(here.socket))
     part = out.getvalue()[: 1 << 20]

@@ -77,7 +77,7 @@ class Steps:
             files = {m.target: await self._mounted(m.origin, m.source) for m in op.mounts if _reads(m.kind, m.origin)}
             key = run_key(below, op, files, self._around, self._latest)
             job = _Job(step, below, vertex, cached, past or Past())
-            return await self._result(key, job, lambda draft, hear: self._run(op, draft, hear))
+            return await self._result(key, job, lambda draft, hear: self._run(op, draft, hear, vertex))
         if isinstance(op, CopyOp):
             return await self._copy(op, _Job(step, below, vertex, cached, Past()))
         assert isinstance(op, WorkdirOp)
@@ -133,12 +133,12 @@ class Steps:
                 "digest", lambda check: digest(op, source, self._hashes, fetched, check=check)
             )
         if memo:
-            self._works.records.remember(memo, found)
+            self._works.records.remember({memo: found})
         return found
 
     # Carrying out.
 
-    async def _run(self, op: RunOp, draft: Draft, hear: Hear) -> None:
+    async def _run(self, op: RunOp, draft: Draft, hear: Hear, vertex: Vertex) -> None:
         works, request = self._works, self._request
         async with AsyncExitStack() as stack:
             mounting = Mounting(
@@ -147,6 +147,7 @@ class Steps:
             spec = plan_sandbox(op, request, await mounting.prepare(op.mounts, op.files))
             places = plan_places(mounting.targets, works.images.layers.lowers(draft.top))
             async with works.sandboxes.open(draft.top, places) as box:
+                vertex.enter(box.id)
                 try:
                     code = await box.run(spec, hear)
                 except RuntimeFailed as error:

@@ -152,7 +152,7 @@ def _readlink(root: int, path: str) -> str | None:
 def _bind(root: int, point: MountPoint) -> None:
     spec = point.spec
     with ExitStack() as held:
-        source = _open(point.source, spec.subpath if spec else "")
+        source = _open(point.source, spec.subpath if spec else "", point.target)
         held.callback(os.close, source)
         try:
             place = _mount_place(root, point.target, stat.S_ISDIR(os.fstat(source).st_mode))
@@ -169,7 +169,7 @@ def _bind(root: int, point: MountPoint) -> None:
             os.close(fd)
 
 
-def _open(source: str, subpath: str) -> int:
+def _open(source: str, subpath: str, target: str) -> int:
     """What is mounted, or the part of it that is; links do not lead out."""
     try:
         whole = os.open(source, os.O_PATH | os.O_CLOEXEC)
@@ -180,7 +180,8 @@ def _open(source: str, subpath: str) -> int:
         finally:
             os.close(whole)
     except OSError as error:
-        raise from_oserror(f"mount {posixpath.join(source, subpath)}", error) from error
+        what = posixpath.join(source, subpath) if subpath else source
+        raise from_oserror(f"mount {what} on {target}", error) from error
 
 
 def _make_read_only(fd: int) -> None:

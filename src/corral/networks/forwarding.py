@@ -18,11 +18,6 @@ def allow_forwarding(bridge: str) -> None:
     _set(f"/proc/sys/net/ipv4/conf/{bridge}/route_localnet", "1")
 
 
-def loosen_sources(bridge: str) -> None:
-    """Packets may come in at a further bridge of a network, though the network's addresses are at the first one's."""
-    _set(f"/proc/sys/net/ipv4/conf/{bridge}/rp_filter", "2")
-
-
 def allow_forwarding6(conf: str = CONF6) -> None:
     """The host forwards IPv6: asked for when a container joins a network that has it and leads out.
 

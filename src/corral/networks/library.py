@@ -127,10 +127,10 @@ class Networks:
 
         def work() -> None:
             for network in list(self._networks.values()):
-                if network.driver == "bridge":
-                    wires.set_up(plan_lines(network), ports[network.name])
-                else:
-                    raise_up(wires, network)
+                try:
+                    raise_up(wires, network, ports[network.name])
+                except CorralError as error:  # the others are put right all the same
+                    log.error("network %s cannot be made: %s", network.name, error.message)
             firewall.apply(self._network_elements(), elements)
 
         await self._in_thread(work)

@@ -35,6 +35,7 @@ PORT_MAPS = ("host4", "any4", "host6", "any6", "routed4", "routed6")
 _NETWORK_SETS = {
     "bridges": "type ifname",
     "meeting": "type ifname . ifname",  # (bridge, bridge): its containers talk to each other
+    "further": "type ifname",  # bridges that are only wires to the first of their network
     "internal": "type ifname",
     "reachable": "type ifname",  # routed networks: they answer to ping
     "open4": "type ifname",
@@ -97,8 +98,8 @@ def plan_routed(address: str, protocol: str, port: int) -> Element:
 def plan_network_elements(
     bridges: Iterable[str], subnets: Iterable[str], options: NetworkOptions, *, internal: bool
 ) -> list[Element]:
-    """What the sets say of one network. It has several bridges when one is too small for its containers; what passes
-    within one of the further ones was let through by the first, or kept apart by its ports already.
+    """What the sets say of one network. It has several bridges when one is too small for its containers. What passes
+    within a further one is judged, tracked and translated at the first, or kept apart by its ports already.
 
     >>> for element in plan_network_elements(["cr0"], ["10.64.0.0/16"], NetworkOptions(icc=False), internal=False):
     ...     print(element.map, element.text)
@@ -109,6 +110,7 @@ def plan_network_elements(
     found = []
     for number, name in enumerate(bridges):
         found.append(Element("bridges", name))
+        found += [Element("further", name)] if number else []
         found += [Element("meeting", f"{name} . {name}")] if options.icc or number else []
         found += [Element("internal", name)] if internal else []
         for version, mode in ((4, options.gateway4), (6, options.gateway6)):
@@ -164,6 +166,7 @@ def _table(table: str) -> str:
 {_publish(4, "ip")}{_publish(6, "ip6")}	}}
 	chain guard {{
 		type filter hook prerouting priority raw; policy accept;
+		iifname @further notrack
 		iifname @bridges ip daddr 127.0.0.0/8 drop
 		iifname @bridges ip saddr 127.0.0.0/8 drop
 	}}

@@ -20,7 +20,7 @@ from corral.networks.ipam import plan_pools
 from corral.networks.lines import plan_lines
 from corral.networks.names import InstanceNames
 from corral.networks.parents import prepare_parent
-from corral.networks.wires import Wires, one_at_a_time
+from corral.networks.wires import Port, Wires, one_at_a_time
 
 log = logging.getLogger("corral")
 
@@ -77,10 +77,10 @@ def check_beside(network: Network, others: Iterable[Network]) -> None:
             raise Forbidden(f"interface {parent} is in use by the {other.driver} network {other.name}")
 
 
-def raise_up(wires: Wires, network: Network) -> None:
-    """Its interfaces on the host."""
+def raise_up(wires: Wires, network: Network, ports: Iterable[Port] = ()) -> None:
+    """Its interfaces on the host; `ports` are those of the containers that are in it."""
     if network.driver == "bridge":
-        wires.set_up(plan_lines(network))
+        wires.set_up(plan_lines(network), ports)
     else:
         prepare_parent(wires, network)
 

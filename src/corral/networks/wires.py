@@ -11,14 +11,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from corral.errors import Conflict, HostError
 from corral.linux import links
 from corral.linux.netlink import Link, Netlink, Network, Request
 from corral.model.container import Endpoint
 from corral.model.stats import InterfaceStats
-from corral.networks.forwarding import allow_forwarding, loosen_sources
+from corral.networks.forwarding import allow_forwarding
 from corral.networks.lines import FIRST, FURTHER, Lines, plan_bridge
 from corral.networks.names import TURNS, InstanceNames
 from corral.networks.rules import Element
@@ -26,9 +26,6 @@ from corral.networks.rules import Element
 log = logging.getLogger("corral")
 
 _FULL = errno.EXFULL
-# Further bridges have the address that is set aside for those that need one and have none (RFC 7600): the kernel
-# takes packets from containers only at an interface with an address.
-_NOWHERE = ip_address("192.0.0.8")
 
 
 @dataclass(frozen=True)
@@ -141,8 +138,6 @@ class Wires:
         made = self._netlink.link(name)
         if made is None:
             raise HostError(f"bridge {name} vanished")
-        self._netlink.do(links.add_address(made.index, _NOWHERE, 32))
-        loosen_sources(name)
         near, far = self._names.span(lines.network_id, number)
         steps = [links.add_cable(near, far, bridges.indexes[0], made.index, lines.mtu)]
         steps += [links.set_master(near, bridges.indexes[0]), links.set_master(far, made.index)]
@@ -176,7 +171,9 @@ class Wires:
 
         `serves`: it has published ports.
         """
-        bridges = self._networks[lines.network_id]
+        bridges = self._networks.get(lines.network_id)
+        if bridges is None:
+            raise HostError(f"network {lines.network} could not be made on this host; the daemon's log says why")
         number = self._room(lines, bridges)
         name = self._new_veth(container_id, netns, endpoint, lines, bridges.indexes[number])
         bridges.where[name] = number
@@ -197,7 +194,8 @@ class Wires:
 
     def set_port(self, port: Port, lines: Lines) -> None:
         """After its ports were published or withdrawn."""
-        further = self._networks[lines.network_id].where.get(port.name, 0) > 0
+        bridges = self._networks.get(lines.network_id)
+        further = bridges is not None and bridges.where.get(port.name, 0) > 0
         icc, filtered = lines.options.icc, frames_are_filtered()
         self._netlink.batch(plan_port(port, icc=icc, filtered=filtered, further=further))
 
@@ -278,7 +276,7 @@ def plan_port(port: Port, *, icc: bool, filtered: bool, further: bool = False) -
     Where bridged frames pass the firewall (`filtered`, br_netfilter), a published port is translated while the
     frame is still in the bridge. A container that calls its own published port then needs a hairpin, and an isolated
     port could not call a neighbour's; but there, too, the rules see and stop what goes straight between containers.
-    A `further` bridge has no address of the network's: nothing that is translated stays in it.
+    In a `further` bridge nothing is translated.
     """
     isolated, hairpin = not icc and (further or not filtered), port.serves and filtered
     return [links.set_port(port.name, isolated=isolated, hairpin=hairpin)] if isolated or hairpin else []

@@ -498,7 +498,7 @@ async def test_old_archives_with_links_and_compressed_layers(images: Images) -> 
         (archive(config_of("sha256:" + "0" * 64), LAYER),
          f'invalid diffID for layer 0: expected "sha256:{"0" * 64}", got "{DIFF}"'),
         (archive(config_of(DIFF), LAYER[:1024]), f'invalid diffID for layer 0: expected "{DIFF}"'),
-        (archive(config_of(DIFF), LAYER[:513]), "unexpected EOF"),
+        (archive(config_of(DIFF), LAYER[:512]), "unexpected EOF"),
         (archive(config_of(DIFF), gzip.compress(LAYER)[:-9]), "damaged gzip stream"),
         (archive(config_of(DIFF, os="windows"), LAYER), "cannot load windows image on linux"),
         (archive({"os": "linux"}, LAYER), "invalid image JSON, no RootFS key"),

@@ -21,7 +21,7 @@ from corral.model.container import EndpointSpec, PortBinding
 from corral.model.network import NetworkOptions, NetworkSpec, Pool
 from corral.networks import InstanceNames, NetworkConfig, Networks, Resolving, Upstream
 from corral.networks.dns import wire
-from corral.networks.wires import Wires, frames_are_filtered
+from corral.networks.wires import Wires
 from tests.system.networks.box import HOST_OUTSIDE, OUTSIDE, Box, ask, outside_world
 
 pytestmark = pytest.mark.root
@@ -303,8 +303,15 @@ async def test_more_containers_than_a_bridge_takes(networks: Networks, box: Call
     for caller, called in ((0, 4), (4, 0), (2, 4), (4, 2)):
         assert await ask(boxes[called].endpoint.ipv4, 80, boxes[caller].netns) == boxes[caller].endpoint.ipv4
     assert await ask("127.0.0.1", boxes[4].ports[0].host_port) == shop.pools[0].gateway
-    if not frames_are_filtered():  # see docs/networks.md
-        assert await ask(networks.gateway, boxes[0].ports[0].host_port, boxes[4].netns) == shop.pools[0].gateway
+    for caller, called in ((4, 0), (0, 4), (0, 1), (0, 0)):
+        port = boxes[called].ports[0].host_port
+        assert await ask(networks.gateway, port, boxes[caller].netns) == shop.pools[0].gateway
+    with ExitStack() as stack, outside_world() as outside:
+        world = Box(stack)
+        os.dup2(outside, world.netns)
+        world.serve(7)
+        assert await ask(OUTSIDE, 7, boxes[4].netns) == HOST_OUTSIDE
+        assert await ask(HOST_OUTSIDE, boxes[4].ports[0].host_port, outside) == OUTSIDE
     await networks.reconcile()
     assert await ask(boxes[0].endpoint.ipv4, 80, boxes[4].netns) == boxes[4].endpoint.ipv4
 
@@ -370,6 +377,28 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
         await networks.create(NetworkSpec("x", options=NetworkOptions(bridge="lo")))
     with pytest.raises(Forbidden, match="networks have same bridge name"):
         await networks.create(NetworkSpec("y", options=NetworkOptions(bridge=shop.bridge)))
+
+
+async def test_a_network_that_cannot_be_made_keeps_nothing_else_down(
+    networks: Networks, box: Callable[[], Box], tmp_path: Path
+) -> None:
+    shop = await networks.create(NetworkSpec("shop", options=NetworkOptions(bridge=f"cry{os.getpid()}")))
+    fine = await networks.create(NetworkSpec("fine"))
+    await networks.close()
+    with Netlink() as netlink:  # somebody else has come to use the name
+        netlink.do(links.delete_link(shop.bridge))
+        netlink.do(links.add_bridge(shop.bridge, "02:42:00:00:00:09"))
+        again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+        await again.setup([shop, fine])
+        with pytest.raises(HostError, match="network shop could not be made on this host"):
+            await box().attach(again, shop=HERE)
+        await box().attach(again, fine=HERE)
+        netlink.do(links.delete_link(shop.bridge))
+        await again.setup()  # it may be made now
+        await box().attach(again, shop=HERE)
+    await again.teardown()
+    await again.close()
+    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
 
 
 async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:

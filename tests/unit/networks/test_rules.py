@@ -61,7 +61,12 @@ def test_what_the_sets_say_of_a_network(given: dict[str, Any], more: set[tuple[s
 
 def test_a_network_of_several_bridges() -> None:
     elements = plan_network_elements(["b", "b2"], [], NetworkOptions(icc=False), internal=False)
-    assert [(e.map, e.key) for e in elements] == [("bridges", "b"), ("bridges", "b2"), ("meeting", "b2 . b2")]
+    assert [(e.map, e.key) for e in elements] == [
+        ("bridges", "b"),
+        ("bridges", "b2"),
+        ("further", "b2"),
+        ("meeting", "b2 . b2"),
+    ]
 
 
 def test_elements() -> None:

@@ -58,6 +58,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 with database() as rows, rows.cursor() as cursor:
-    cursor.execute("SELECT pg_advisory_lock(1)")  # several start at once
+    cursor.execute("SELECT pg_advisory_xact_lock(1)")  # several start at once
     cursor.execute("CREATE TABLE IF NOT EXISTS notes (id serial, text text)")
 ThreadingHTTPServer(("", 8000), Handler).serve_forever()
