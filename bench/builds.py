@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.engines import IMAGE, Engine
 from bench.statistics import Target
 
-FILES, BYTES = 50, 4096  # of the context: a small service
+FILES, BYTES = 200, 4096  # of the context: a service
 _numbers = itertools.count(1)
 
 

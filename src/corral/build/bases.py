@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 
@@ -12,6 +13,8 @@ from corral.images.platforms import Platform, host_platform, platform_of, split_
 from corral.images.references import as_id, parse
 from corral.model.image import Image
 from corral.model.transfer import ANYBODY, Credentials, Note
+
+_SHORT_ID = re.compile(r"docker\.io/library/(?:([0-9a-f]{6,63}):latest|sha256:([0-9a-f]{6,63}))")
 
 
 def check_platform(wanted: str) -> Platform:
@@ -47,17 +50,36 @@ def find_credentials(credentials: dict[str, Credentials], domain: str) -> Creden
     return ANYBODY
 
 
+def short_id(ref: str) -> str:
+    """Pure: the start of an id that `ref`, in full, was before it was taken for a name; "" if it was none. With less
+    than 6 digits it is a word.
+
+    >>> short_id("docker.io/library/b6021581cc63:latest"), short_id("docker.io/library/sha256:b6021581cc63")
+    ('sha256:b6021581cc63', 'sha256:b6021581cc63')
+    >>> short_id("docker.io/library/cafe:latest"), short_id("docker.io/team/b6021581cc63:latest")
+    ('', '')
+    """
+    found = _SHORT_ID.fullmatch(ref)
+    return f"sha256:{found[1] or found[2]}" if found else ""
+
+
 async def find_image(engine: Engine, ref: str, request: BuildRequest, hear: Callable[[Note], None]) -> Image:
-    """The image that `ref` names, pulled if it is not here or the request says so. Hold its layers at once.
+    """The image that `ref`, a name in full or an id, means; a name is pulled if it is not here or the request says so.
+    A name that is not here may be the start of an id. Hold its layers at once.
 
     NotFound, Unsupported and all that a pull raises.
     """
     wanted, own = request.platform, check_platform(request.platform)
+    if as_id(ref):
+        return engine.images.get(ref)
     local = None
     with suppress(NotFound):
         local = engine.images.get(ref)
+    if local is None and (short := short_id(ref)):
+        with suppress(NotFound):
+            return engine.images.get(short)
     fits = local is not None and platform_of(local).architecture == own.architecture
-    if local is not None and (as_id(ref) or (fits and not request.pull)):
+    if local is not None and fits and not request.pull:
         return local
     name = parse(ref).tagged()
     tag = name.digest or name.tag

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest
-from corral.build.usage import Pruned, Usage, prune, usage
+from corral.build.usage import Pruned, Usage, prune, trim, usage
 from corral.build.works import Works
 from corral.engine.engine import Engine
 from corral.errors import Conflict, NotFound
@@ -48,14 +48,16 @@ class Builder:
         remote: str = "",
         dockerfile: str = "",
         filtered: bool = False,
+        ssh_agent: str = "",
     ) -> AbstractAsyncContextManager[Context]:
         """The directory that a build is made from, for the while: see `context.receive`."""
         from corral.build.context import receive
 
         works, name = self._works, dockerfile or "Dockerfile"
+        memory = works.sandboxes.remap is None  # the mapped view of the instance's directories shows no mounts
         return receive(
             works.contexts, body, remote=remote, dockerfile=name, fetcher=works.fetcher, filtered=filtered,
-            afterwork=works.afterwork,
+            afterwork=works.afterwork, ssh_agent=ssh_agent, memory=memory,
         )  # fmt: skip
 
     async def build(self, request: BuildRequest) -> AsyncGenerator[BuildEvent, None]:
@@ -81,6 +83,13 @@ class Builder:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             del self._running[id]
+            self._keep_small()
+
+    def _keep_small(self) -> None:
+        """Nobody waits for it. One is enough for all builds that end before its turn comes."""
+        if self._works.records.grown:
+            self._works.records.grown = False
+            self._works.afterwork.add("trim the build cache", lambda: trim(self._works))
 
     async def cancel(self, id: str) -> None:
         """Ends a build by its request's id; returns when nothing of it is left. NotFound."""

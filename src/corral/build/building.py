@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+import shlex
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -22,12 +23,14 @@ from corral.build.frontend import Ready, Source
 from corral.build.imports import Imports, Past
 from corral.build.ops import CopyOp, Span, Step, Warning
 from corral.build.origins import Origin
-from corral.build.outputs import Result, check_output, give, plan_names
+from corral.build.outputs import Result, check_outputs, check_times, give, plan_names
 from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
 from corral.build.result import Done, plan_image
 from corral.build.steps import Steps
 from corral.build.works import Works
 from corral.errors import CorralError, NotFound, Unsupported
+from corral.images import config as configs
+from corral.images import digests
 from corral.images.library import top
 from corral.linux.tree import remove_tree
 from corral.model.container import Struct
@@ -36,12 +39,14 @@ from corral.model.image import Image, ImageConfig
 
 class StageDone(Struct):
     """A stage at its end: the image at its very bottom, the top of its layers, and its steps. `fresh`: one of these
-    was not in the cache."""
+    was not in the cache. `image` is the id of what it comes to; `made` are those of configurations that are new."""
 
     chain: str
     base: Image | None = None
     steps: list[Done] = field(default_factory=list)
     fresh: bool = False
+    image: str = ""
+    made: list[str] = field(default_factory=list)
 
     def past(self) -> Past:
         """How it came here."""
@@ -64,8 +69,9 @@ class Building:
         self._brought: dict[str, asyncio.Task[str]] = {}
         self._platform = check_platform(request.platform)
         self._imports = Imports(works, request, self._warn)
-        for output in request.outputs:
-            check_output(output, request)
+        self._now = works.clock.now()
+        self._latest: int | None = None  # seconds: what times are clamped to
+        check_outputs(request)
         check_stores(request)
         plan_names(request, Output("image"))  # a bad name is known before anything is done
 
@@ -92,12 +98,22 @@ class Building:
         self._warned(ready.warnings)
         if request.check_only:
             return
-        latest = request.source_date_epoch if plan.epoch is None else plan.epoch
-        self._steps = Steps(self._works, request, self._origin, self._hold, self._imports, latest)
+        for place, head in enumerate(plan.heads):
+            with self.telling.vertex(head.text, _label(ready, place, as_written(self._source.text, head))):
+                pass  # it is done by being read
+        if plan.unconsumed:
+            self.telling.say(Warned(unasked(plan.unconsumed)))
+        self._latest = request.source_date_epoch if plan.epoch is None else plan.epoch
+        for output in request.outputs:
+            check_times(output, self._latest)
+        self._steps = Steps(self._works, request, self._origin, self._hold, self._imports, self._latest)
         for number, stage in ready.stages.items():
             self._stages[number] = asyncio.create_task(self._stage(ready, stage), name=f"stage {number}")
         await _all(list(self._stages.values()))
-        await self._finish(self._stages[plan.target].result(), ready.config, latest)
+        done = self._stages[plan.target].result()
+        if request.labels:
+            self._label(ready, done)
+        await self._finish(done, ready.config)
 
     async def _evaluate(self, plan: Plan) -> Ready:
         """Fetches the images that stages stand on, and gives all steps."""
@@ -112,15 +128,8 @@ class Building:
             )
             images.update(zip(ready.missing, found, strict=True))
 
-    async def _finish(self, done: StageDone, config: ImageConfig, latest: int | None) -> None:
-        image = plan_image(
-            done.base,
-            self._platform,
-            config,
-            done.steps,
-            now=self._works.clock.now(),
-            epoch=None if latest is None else latest * 10**9,
-        )
+    async def _finish(self, done: StageDone, config: ImageConfig) -> None:
+        image = self._plan(done, config)
         below = len(done.base.diff_ids) if done.base else 0
         entries = inline_entries(done.steps, below) if wants_inline(self._request) else None
         built = Built("")
@@ -150,9 +159,13 @@ class Building:
         label = _label(ready, ready.first[number], f"FROM {stage.stage.text.partition(' ')[2]}")
         done: StageDone = await self._placed(stage.stage.span, self._begin, stage, label)
         cached = is_cached(self._request, stage.stage.name, stage.stage.shown)
-        for place, step in enumerate(stage.steps, ready.first[number] + 1):
-            label = _label(ready, place, as_written(self._source.text, step))
-            await self._placed(step.span, self._step, step, done, cached, label)
+        try:
+            for place, step in enumerate(stage.steps, ready.first[number] + 1):
+                label = _label(ready, place, as_written(self._source.text, step))
+                await self._placed(step.span, self._step, step, done, cached, label)
+        finally:
+            if done.made:
+                self._works.records.remember(dict.fromkeys(done.made, "1"))
         return done
 
     async def _begin(self, stage: StageSteps, label: str) -> StageDone:
@@ -169,21 +182,34 @@ class Building:
             if kind == "image":
                 image = await self._image(stage.stage.base)
                 vertex.image = image.id
-                return StageDone(top(image), image)
+                return StageDone(top(image), image, image=image.id)
             if kind == "stage":
                 below = await asyncio.shield(self._stages[int(name)])
-                return replace(below, steps=list(below.steps))
+                vertex.image = below.image
+                return replace(below, steps=list(below.steps), made=[])
         return StageDone("")
 
     async def _step(self, step: Step, done: StageDone, cached: bool, label: str) -> None:
         with self.telling.vertex(f"[{step.number}] {step.text}" if step.number else step.text, label) as vertex:
             if step.op is None:
-                vertex.cached = cached and not done.fresh
                 done.steps.append(Done(step))
-                return
-            record = await self._steps.do(step, done.chain, vertex, cached=cached, past=done.past())
-            done.steps.append(Done(step, record.diff, record.created, record.key))
-            done.chain, done.fresh = record.chain, done.fresh or not vertex.cached
+                done.image = vertex.image = self._id(done, step.config)
+                vertex.cached = cached and not done.fresh and bool(self._works.records.memo(done.image))
+                done.made += [done.image] if not vertex.cached else []
+            else:
+                record = await self._steps.do(step, done.chain, vertex, cached=cached, past=done.past())
+                done.steps.append(Done(step, record.diff, record.created, record.key))
+                done.chain = record.chain
+                done.image = vertex.image = self._id(done, step.config)
+            done.fresh = done.fresh or not vertex.cached
+
+    def _id(self, done: StageDone, config: ImageConfig) -> str:
+        """Of the image that a stage comes to with its steps so far."""
+        return digests.of(configs.build(self._plan(done, config)))
+
+    def _plan(self, done: StageDone, config: ImageConfig) -> Image:
+        epoch = None if self._latest is None else self._latest * 10**9
+        return plan_image(done.base, self._platform, config, done.steps, now=self._now, epoch=epoch)
 
     async def _placed(self, span: Span, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Does it; a failure is said to be of these lines, unless it knows better."""
@@ -194,6 +220,15 @@ class Building:
                 error.span = error.span or span
                 raise
             raise BuildFailed(error.message, span=span) from error
+
+    def _label(self, ready: Ready, done: StageDone) -> None:
+        """The labels that are given beside the Dockerfile: the classic display's last step."""
+        text = label_text(self._request.labels)
+        with self.telling.vertex(text, _label(ready, ready.total - 1, text)) as vertex:
+            vertex.image = self._id(done, ready.config)
+            vertex.cached = not done.fresh and bool(self._works.records.memo(vertex.image))
+            if not vertex.cached:
+                self._works.records.remember({vertex.image: "1"})
 
     # Where files come from.
 
@@ -229,8 +264,9 @@ class Building:
         works = self._works
         scratch = await asyncio.to_thread(make_scratch, works.contexts)
         self._held.push_async_callback(asyncio.to_thread, remove_tree, scratch)
-        with self.telling.vertex(f"[context {name}] load {where}"):
-            return await bring(where, scratch, works.fetcher)
+        agent = self._request.ssh.get("default", "")
+        with self.telling.vertex(f"[context {name}] load {where}") as vertex:
+            return await bring(where, scratch, works.fetcher, report=vertex.fetched, ssh_agent=agent)
 
     def _layers(self, name: str, chain: str) -> Origin:
         return Origin(name, tuple(self._images.layers.dirs(chain)), chain)
@@ -281,6 +317,25 @@ def is_cached(request: BuildRequest, *names: str) -> bool:
     """
     refused = {name.lower() for name in request.no_cache_stages}
     return not (request.no_cache or refused & {name.lower() for name in names if name})
+
+
+def label_text(labels: Mapping[str, str]) -> str:
+    """Pure: labels as an instruction.
+
+    >>> label_text({"a": "b", "c": "d e"})
+    "LABEL a=b c='d e'"
+    """
+    return " ".join(["LABEL", *(f"{name}={shlex.quote(value)}" for name, value in labels.items())])
+
+
+def unasked(arguments: Sequence[str]) -> Warning:
+    """Pure: what is said of build arguments that no ARG asks for. It is no rule of lint, and has no place.
+
+    >>> unasked(["a", "b"]).detail
+    '[Warning] One or more build-args [a b] were not consumed'
+    """
+    text = f"[Warning] One or more build-args [{' '.join(arguments)}] were not consumed"
+    return Warning("", "", "", text, Span(0, 0))
 
 
 def wants_inline(request: BuildRequest) -> bool:

@@ -21,9 +21,11 @@ from corral.build.ops import RunMount
 from corral.errors import from_oserror
 from corral.images.changes import size_of_tree
 from corral.kit.clock import Clock
+from corral.linux.streams import in_thread
 from corral.linux.tree import remove_tree
 from corral.model.container import Struct
 
+_GONE = ".gone"  # the name of one that is being deleted ends so
 Fill = Callable[[str], Awaitable[None]]  # puts the first files into a directory
 
 
@@ -53,7 +55,7 @@ class CacheDirs:
     def sweep(self) -> None:
         """Deletes what a crash left half made. Blocking; before any is used."""
         for name in os.listdir(self._root):
-            if not os.path.exists(f"{self._root}/{name}/about"):
+            if name.endswith(_GONE) or not os.path.exists(f"{self._root}/{name}/about"):
                 remove_tree(f"{self._root}/{name}")
 
     @asynccontextmanager
@@ -76,6 +78,7 @@ class CacheDirs:
             if not self._users[key]:
                 del self._users[key]
                 self._alone.pop(key, None)
+                self._filling.pop(key, None)
 
     def _free(self, key: str) -> str:
         """The first of its kind that nobody uses."""
@@ -124,21 +127,20 @@ class CacheDirs:
         found = []
         for key in os.listdir(self._root):
             about = self._read(key)
-            if about is not None:
+            if about is not None and not key.endswith(_GONE):
                 size = size_of_tree(f"{self._root}/{key}/data")
                 id, created, used, count = str(about["id"]), about["created"], about["used"], about["count"]
                 found.append(CacheDir(key, id, created, used, count, size, key in self._users))
         return found
 
-    def has(self, key: str) -> bool:
+    def _has(self, key: str) -> bool:
         return "/" not in key and os.path.exists(f"{self._root}/{key}/about")
 
-    def remove(self, key: str) -> bool:
-        """Deletes one that nobody uses; whether it did. Blocking."""
-        if key in self._users:
+    async def remove(self, key: str) -> bool:
+        """Deletes one that nobody uses; whether it did. It loses its name at once, so that nobody starts to use it."""
+        if key in self._users or not self._has(key):
             return False
-        grave = f"{self._root}/{key}.gone"  # without its name first, so that nobody starts to use it
+        grave = f"{self._root}/{key}.{os.urandom(4).hex()}{_GONE}"
         os.rename(f"{self._root}/{key}", grave)
-        os.unlink(f"{grave}/about")
-        remove_tree(grave)
+        await in_thread("remove a cache", lambda: remove_tree(grave))
         return True

@@ -6,13 +6,16 @@
         BuildRequest(context=context.path, dockerfile_text=context.dockerfile_text, …)
 
 It lives in `place`, which belongs to contexts alone and to root alone (files in it may be set-uid), and goes away at
-the end; `sweep(place)` takes away what a daemon that was killed left behind. Owners in a context count for nothing.
+the end; what a daemon that was killed leaves there the next one takes away. Owners in a context count for nothing.
+One that is small is kept in memory: making and removing its files on a disk takes several times as long as the rest
+of a build of which all is cached.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,17 +26,20 @@ from corral.build.copying.fetch import Fetcher, Report
 from corral.build.copying.giturl import parse_git_ref
 from corral.build.copying.listing import read_small
 from corral.build.copying.plan import is_url
-from corral.errors import InvalidInput, from_oserror
+from corral.errors import InvalidInput, NoSpace, from_oserror
 from corral.kit.ignore import IGNORE_FILE, Ignore, ignore_files, parse_ignore
 from corral.kit.tasks import Afterwork
-from corral.linux.archive import Limits, Tree, UnpackOptions, extract, remove_tree
+from corral.linux import mounts
+from corral.linux.archive import Limits, Tree, Unpacked, UnpackOptions, extract, remove_tree
 from corral.linux.compression import decompressed
+from corral.linux.proc import free_memory
 from corral.linux.rooted import open_root
-from corral.linux.streams import ReadAhead, consume, in_thread
+from corral.linux.streams import Inbox, ReadAhead, consume, in_thread
 from corral.linux.tree import remove_at
 
 LIMITS = Limits(entries=4_000_000, total=1 << 40)
 _DOCKERFILE, _IGNORES, _PIECE = 16 << 20, 1 << 20, 1 << 18
+_LARGEST_IN_MEMORY, _SHARE = 64 << 20, 64  # bytes of an archive; and of the memory that is free, one part of so many
 
 
 @dataclass(frozen=True)
@@ -52,21 +58,22 @@ def _silent(url: str, now: int, total: int) -> None:
 async def receive(
     place: str, body: AsyncIterator[bytes] | None = None, *, remote: str = "", dockerfile: str = "Dockerfile",
     fetcher: Fetcher, limits: Limits = LIMITS, report: Report = _silent, filtered: bool = False,
-    afterwork: Afterwork | None = None,
+    afterwork: Afterwork | None = None, memory: bool = True, ssh_agent: str = "",
 ) -> AsyncIterator[Context]:  # fmt: skip
     """The context of one build. `remote` counts where it is set; without both it is an empty directory.
     `filtered`: who sent it has left out what is to be ignored. With `afterwork` nobody waits until it is removed.
+    `ssh_agent` is for a repository. Without `memory` it is on the disk, however small.
 
     InvalidInput for a damaged or hostile archive, NotFound, RemoteFailed, Unsupported (git, zstd), NoSpace.
     """
     scratch = await asyncio.to_thread(make_scratch, place)
     try:
-        received = await _receive(scratch, body, remote, fetcher, limits, report)
+        received = await _receive(scratch, body, remote, fetcher, limits, report, memory, ssh_agent)
         if not filtered and received.dockerfile_text is None:
             received = await asyncio.to_thread(ignore, received.path, dockerfile)
         yield received
     finally:
-        removal = partial(in_thread, "remove", lambda: remove_tree(scratch))
+        removal = partial(in_thread, "remove", lambda: _remove(scratch))
         if afterwork is not None:
             await afterwork.put("remove a context", removal)
         else:
@@ -74,22 +81,24 @@ async def receive(
 
 
 async def _receive(
-    scratch: str, body: AsyncIterator[bytes] | None, remote: str, fetcher: Fetcher, limits: Limits, report: Report
+    scratch: str, body: AsyncIterator[bytes] | None, remote: str, fetcher: Fetcher, limits: Limits, report: Report,
+    memory: bool, ssh_agent: str,
 ) -> Context:  # fmt: skip
     if remote:
-        path, text = await _remote(remote, scratch, fetcher, limits, report)
+        path, text = await _remote(remote, scratch, fetcher, limits, report, ssh_agent)
     else:
         path, text = _directory(scratch), None
         if body is not None:
-            await consume(body, lambda chunks: _unpack(chunks, path, limits, chunks.leave), name="context")
+            await consume(body, lambda chunks: _unpack_sent(chunks, path, limits, memory), name="context")
     return Context(path, text)
 
 
 async def bring(
-    reference: str, scratch: str, fetcher: Fetcher, *, limits: Limits = LIMITS, report: Report = _silent
+    reference: str, scratch: str, fetcher: Fetcher, *, limits: Limits = LIMITS, report: Report = _silent,
+    ssh_agent: str = "",
 ) -> str:  # fmt: skip
     """A named context that is a URL (of an archive) or a git repository, as a directory below `scratch`."""
-    path, text = await _remote(reference, scratch, fetcher, limits, report)
+    path, text = await _remote(reference, scratch, fetcher, limits, report, ssh_agent)
     if text is not None:
         raise InvalidInput(
             f"{reference} is no archive: a named context must be an archive, a repository or a directory"
@@ -98,12 +107,12 @@ async def bring(
 
 
 async def _remote(
-    remote: str, scratch: str, fetcher: Fetcher, limits: Limits, report: Report
+    remote: str, scratch: str, fetcher: Fetcher, limits: Limits, report: Report, ssh_agent: str
 ) -> tuple[str, str | None]:  # fmt: skip
     """(the directory, the Dockerfile if the URL is one)"""
     git = parse_git_ref(remote, context=True)
     if git is not None:
-        fetched = await fetcher.repository(git, scratch, keep_git_dir=bool(git.keep_git_dir))
+        fetched = await fetcher.repository(git, scratch, keep_git_dir=bool(git.keep_git_dir), ssh_agent=ssh_agent)
         return fetched.root, None
     if not is_url(remote):
         raise InvalidInput(f"remote context {remote[:200]!r} is no http(s) URL and no git repository")
@@ -134,10 +143,46 @@ def _pieces(fd: int) -> Iterator[bytes]:
         yield data
 
 
-def _unpack(chunks: Iterable[bytes], path: str, limits: Limits, stop: Callable[[], None] | None = None) -> None:
+def plan_memory(free: int) -> int:
+    """Pure: the most bytes of an archive that is unpacked in memory, when as many are free.
+
+    >>> plan_memory(512 << 20) >> 20, plan_memory(64 << 30) >> 20
+    (8, 64)
+    """
+    return min(_LARGEST_IN_MEMORY, free // _SHARE)
+
+
+def _unpack_sent(chunks: Inbox, path: str, limits: Limits, memory: bool) -> None:
+    """Into memory if all of it fits there, or else onto the disk."""
+    begin: list[bytes] = []
+    most = left = plan_memory(free_memory()) if memory else -1
+    for chunk in chunks if memory else ():
+        begin.append(chunk)
+        left -= len(chunk)
+        if left < 0:
+            break
+    if left < 0:
+        _unpack(itertools.chain(begin, chunks), path, limits, chunks.leave)
+    elif not _unpack_in_memory(begin, path, limits, 4 * most):
+        _unpack(begin, path, limits)
+
+
+def _unpack_in_memory(chunks: list[bytes], path: str, limits: Limits, room: int) -> bool:
+    """False, and nothing is there, if it needs more room, or attributes that only a disk keeps."""
+    mounts.mount("tmpfs", path, "tmpfs", data=f"mode=0755,size={room},nr_inodes={room // 4096}")
+    try:
+        if not _unpack(chunks, path, limits).skipped:
+            return True
+    except NoSpace:
+        pass
+    mounts.unmount(path, lazy=True)
+    return False
+
+
+def _unpack(chunks: Iterable[bytes], path: str, limits: Limits, stop: Callable[[], None] | None = None) -> Unpacked:
     """Decompressing runs ahead of writing. What comes in belongs to root."""
     with ReadAhead(decompressed(chunks), stop) as plain:
-        extract(plain, path, UnpackOptions(owner=(0, 0), limits=limits, root_entry=False))
+        return extract(plain, path, UnpackOptions(owner=(0, 0), limits=limits, root_entry=False))
 
 
 # .dockerignore
@@ -230,11 +275,9 @@ def _directory(scratch: str) -> str:
     return path
 
 
-def sweep(place: str) -> None:
-    """Takes away what is left in `place` by a daemon that was killed. For its start, before the first build."""
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(place):
-            remove_tree(f"{place}/{name}")
+def _remove(scratch: str) -> None:
+    mounts.unmount(f"{scratch}/context", lazy=True)
+    remove_tree(scratch)
 
 
-__all__ = ["Context", "bring", "ignore", "make_scratch", "receive", "sweep"]
+__all__ = ["Context", "bring", "ignore", "make_scratch", "receive"]

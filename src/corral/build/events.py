@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
-from corral.build.request import BuildEvent, Finished, Moved, Printed, Started
+from corral.build.request import BuildEvent, Entered, Finished, Moved, Printed, Started
 from corral.errors import CorralError
 from corral.model.transfer import Note
 
@@ -19,6 +19,11 @@ class Vertex:
         self.cached = False
         self.image = ""
         self.container = ""
+
+    def enter(self, container: str) -> None:
+        """A process begins."""
+        self.container = container
+        self._tell.say(Entered(self.number, container))
 
     def print(self, stream: int, data: bytes) -> None:
         self._tell.say(Printed(self.number, data, stream))

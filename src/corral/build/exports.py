@@ -32,6 +32,8 @@ def check_stores(request: BuildRequest) -> None:
             raise Unsupported("cache type=local is not supported: use type=registry,ref=NAME, or type=inline")
         if store.kind == "registry" and not store.ref:
             raise InvalidInput("cache type=registry needs ref=NAME")
+        if store.kind == "inline" and store in request.cache_from:
+            raise InvalidInput("cache-from type=inline: an image's own cache is found by type=registry,ref=NAME")
         for name in store.options:
             raise Unsupported(f"cache type={store.kind}: the option {name} is not supported")
     for store in request.cache_to:

@@ -27,7 +27,8 @@ class Source(Struct):
 
 class Ready(Struct):
     """Everything that a build does. `stages` are by number, each after all it needs; `config` is the target's. `first`
-    says, for each stage, how many instructions there are before its own, and `total` how many there are in all."""
+    says, for each stage, how many instructions there are before its own, and `total` how many there are in all: labels
+    that the request gives are one more."""
 
     plan: Plan
     stages: dict[int, StageSteps]
@@ -74,7 +75,9 @@ def evaluate(plan: Plan, images: dict[str, Image]) -> Ready:
     bases = {origin: Base(image.config, image.author, platform_of(image)) for origin, image in images.items()}
     found = evaluate_plan(plan, bases)
     ready = Ready(plan, found.stages, found.config, found.warnings, found.missing)
+    ready.total = len(plan.heads)
     for number, stage in found.stages.items():
         ready.first[number] = ready.total
         ready.total += 1 + len(stage.steps)
+    ready.total += bool(plan.labels)
     return ready

@@ -13,11 +13,11 @@ from corral.build.copying import Source, carry_out
 from corral.build.ops import CopyOp, InlineFile, RunMount
 from corral.build.origins import Origin, inside, opened
 from corral.build.request import BuildFailed
+from corral.build.stopping import in_stoppable_thread
 from corral.engine.sandbox import Sandboxes
 from corral.images.union import find, resolve
 from corral.kit.ids import new_id
 from corral.linux import mounts
-from corral.linux.streams import in_thread
 from corral.linux.tree import remove_tree
 from corral.model.container import Mount
 
@@ -104,10 +104,10 @@ class Mounting:
             base = f"{origin.chain or origin.name} {mount.source.strip('/')}"
 
             async def fill(target: str) -> None:
-                op = CopyOp([f"{mount.source.strip('/')}/"], "/")
+                op = CopyOp([f"{mount.source.strip('/')}/"], "/", literal=True)
                 async with opened(self._sandboxes, origin) as root:
                     source = Source(root, origin.owner, origin.name)
-                    await in_thread("cache", lambda: carry_out(op, source, target, {}))
+                    await in_stoppable_thread("cache", lambda check: carry_out(op, source, target, {}, check))
 
         known = (mount.id or mount.target, base)
         if known not in self._shared:  # one process may have it at several places

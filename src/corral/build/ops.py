@@ -89,6 +89,7 @@ class CopyOp(Struct):
     checksum: str = ""
     keep_git_dir: bool = False
     unpack: bool | None = None
+    literal: bool = False  # sources are paths of the origin, and no letter in them is a wildcard
 
 
 class WorkdirOp(Struct):

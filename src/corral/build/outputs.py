@@ -10,7 +10,7 @@ from corral.build.exchange import Entry, write_inline
 from corral.build.request import BuildRequest, Built, Given, Output
 from corral.build.result import plan_squashed
 from corral.build.works import Works
-from corral.errors import Unsupported
+from corral.errors import InvalidInput, Unsupported
 from corral.images import config as configs
 from corral.images import digests
 from corral.images.draft import Draft
@@ -31,14 +31,26 @@ _OPTIONS = {
 }
 
 
-def check_output(output: Output, request: BuildRequest) -> None:
+def check_outputs(request: BuildRequest) -> None:
     """Pure: Unsupported for what is not offered, by its name.
 
-    >>> check_output(Output("image", {"name": "a"}), BuildRequest())
-    >>> check_output(Output("image", {"compression": "zstd"}), BuildRequest())
+    >>> check_outputs(BuildRequest(outputs=[Output("image", {"name": "a"}), Output("files")]))
+    >>> check_outputs(BuildRequest(outputs=[Output("image", {"compression": "zstd"})]))
     Traceback (most recent call last):
     corral.errors.Unsupported: output type=image: the option compression is not supported
+    >>> check_outputs(BuildRequest(outputs=[Output("oci"), Output("files")]))
+    Traceback (most recent call last):
+    corral.errors.Unsupported: only one output can be given out: type=oci, type=files; build once for each
     """
+    outputs = request.outputs or [Output("image")]
+    for output in outputs:
+        _check_output(output, request)
+    given = [f"type={output.kind}" for output in outputs if output.kind in ("files", "oci", "docker")]
+    if len(given) > 1:
+        raise Unsupported(f"only one output can be given out: {', '.join(given)}; build once for each")
+
+
+def _check_output(output: Output, request: BuildRequest) -> None:
     for name in output.options:
         if name not in _OPTIONS[output.kind]:
             raise Unsupported(f"output type={output.kind}: the option {name} is not supported")
@@ -47,6 +59,26 @@ def check_output(output: Output, request: BuildRequest) -> None:
     if request.annotations:
         raise Unsupported(
             "annotations are not supported: the image store keeps configurations, not manifests; use --label"
+        )
+
+
+def check_times(output: Output, epoch: int | None) -> None:
+    """Pure. Under SOURCE_DATE_EPOCH the times of files are always clamped, so that the same build is the same image:
+    `rewrite-timestamp` may ask for that. InvalidInput, Unsupported where it asks for something else.
+
+    >>> check_times(Output("image", {"rewrite-timestamp": "true"}), 0)
+    >>> check_times(Output("image", {"rewrite-timestamp": "false"}), 0)
+    Traceback (most recent call last):
+    corral.errors.Unsupported: rewrite-timestamp=false is not supported with SOURCE_DATE_EPOCH: files' times are \
+always clamped to it; leave one of them out
+    """
+    asked = output.options.get("rewrite-timestamp", "")
+    if asked.lower() not in ("", "1", "t", "true", "0", "f", "false"):
+        raise InvalidInput(f"output type={output.kind}: rewrite-timestamp={asked} is neither true nor false")
+    if asked.lower() in ("0", "f", "false") and epoch is not None:
+        raise Unsupported(
+            "rewrite-timestamp=false is not supported with SOURCE_DATE_EPOCH: files' times are always clamped to it; "
+            "leave one of them out"
         )
 
 

@@ -8,7 +8,7 @@ between the two left; opening removes it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -20,6 +20,7 @@ from corral.store.sqlite import open_sqlite
 
 KEPT = "build/"
 _STEP, _MEMO = "step/", "memo/"
+_MOST = 50_000  # memos, of about 200 bytes
 
 
 class Record(Struct):
@@ -47,6 +48,7 @@ class Records:
         self._behind: list[Record] = []
         self._writing = Tasks()
         self._turn = asyncio.Lock()
+        self.grown = False  # since somebody last looked
 
     @classmethod
     async def open(cls, images: Images, path: str) -> Records:
@@ -79,7 +81,7 @@ class Records:
 
     def add(self, record: Record) -> None:
         """The layer is there, and held until this returns: from then on the record holds it."""
-        self._records[record.key] = record
+        self._records[record.key], self.grown = record, True
         self._images.layers.hold(record.chain)
         self._behind.append(record)
         if len(self._behind) == 1:
@@ -109,15 +111,20 @@ class Records:
             await self._store.commit({}, [_STEP + key for key in gone])
             return await self._images.unkeep(KEPT + key for key in gone)
 
-    # Digests of files in layers, which never change.
+    # Digests: of files in layers, which never change; of configurations that were made.
 
     def memo(self, key: str) -> str:
         """What `remember` was told; "" if nothing."""
         return self._memos.get(key, "")
 
-    def remember(self, key: str, digest: str) -> None:
-        self._memos[key] = digest
-        self._writing.start("build memo", self._store.commit({_MEMO + key: digest.encode()}))
+    def remember(self, digests: Mapping[str, str]) -> None:
+        """By their keys. Of very many the older ones are forgotten: they are found out again."""
+        self._memos.update(digests)
+        entries = {_MEMO + key: digest.encode() for key, digest in digests.items()}
+        gone = [key for key in plan_forgotten(self._memos, _MOST) if key not in digests]
+        for key in gone:
+            del self._memos[key]
+        self._writing.start("build memo", self._store.commit(entries, [_MEMO + key for key in gone]))
 
     async def forget_memos(self) -> None:
         keys, self._memos = list(self._memos), {}
@@ -130,3 +137,12 @@ class Records:
     async def close(self) -> None:
         await self.settle()
         self._store.close()
+
+
+def plan_forgotten(memos: Mapping[str, str], most: int) -> list[str]:
+    """Pure: the older half, where there are more than `most`: seldom, and many at once.
+
+    >>> plan_forgotten({"a": "1", "b": "2", "c": "3"}, 2), plan_forgotten({"a": "1"}, 2)
+    (['a'], [])
+    """
+    return list(memos)[: len(memos) // 2] if len(memos) > most else []

@@ -78,6 +78,13 @@ class Started(Struct, tag=True):
     step: str = ""
 
 
+class Entered(Struct, tag=True):
+    """A process begins in a container of its own, which nobody else sees."""
+
+    vertex: int
+    container: str
+
+
 class Printed(Struct, tag=True):
     """What it wrote: `stream` is 1 or 2."""
 
@@ -124,7 +131,7 @@ class Given(Struct, tag=True):
     data: bytes
 
 
-BuildEvent = Started | Printed | Moved | Finished | Warned | Built | Given
+BuildEvent = Started | Entered | Printed | Moved | Finished | Warned | Built | Given
 
 
 class BuildFailed(InvalidInput):

@@ -9,15 +9,21 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 Hear = Callable[[int, bytes], None]
 
+LATE = 2 << 20  # bytes that are kept for who comes later
+CLIPPED = b"[output clipped: it had said more before this build came]\n"
+
 
 class _One(Generic[T]):
     def __init__(self) -> None:
         self.said: list[tuple[int, bytes]] = []
         self.ears: list[Hear] = []
+        self._room = LATE
         self.result: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
 
     def hear(self, stream: int, data: bytes) -> None:
-        self.said.append((stream, data))
+        if self._room > 0:
+            self._room -= len(data)
+            self.said.append((stream, data) if self._room > 0 else (2, CLIPPED))
         for ear in self.ears:
             ear(stream, data)
 
@@ -30,7 +36,8 @@ class Shared(Generic[T]):
 
     async def do(self, key: Hashable, work: Callable[[Hear], Awaitable[T]], hear: Hear) -> T:
         """The result of `work`, or of the same work that another does just now. `hear` is told what it says, from its
-        beginning. Where the other gives up or fails, it is done here: it may have failed for reasons of its own."""
+        beginning (of very much only that). Where the other gives up or fails, it is done here: it may have failed for
+        reasons of its own."""
         while (one := self._running.get(key)) is not None:
             for said in one.said:
                 hear(*said)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import msgspec
 
@@ -23,15 +22,14 @@ from corral.build.records import Record
 from corral.build.request import BuildFailed, BuildRequest
 from corral.build.running import describe_process, plan_sandbox, surroundings
 from corral.build.shared import Hear
+from corral.build.stopping import in_stoppable_thread
 from corral.build.works import Works
 from corral.errors import RuntimeFailed, from_oserror
 from corral.images.draft import Draft
 from corral.kit.ids import new_id
 from corral.linux.rooted import make_directories, open_root
-from corral.linux.streams import in_thread
 from corral.linux.tree import remove_tree
 
-T = TypeVar("T")
 CREATE = "OCI runtime create failed"
 Work = Callable[[Draft, Hear], Awaitable[None]]  # makes the next layer of a draft
 
@@ -79,7 +77,7 @@ class Steps:
             files = {m.target: await self._mounted(m.origin, m.source) for m in op.mounts if _reads(m.kind, m.origin)}
             key = run_key(below, op, files, self._around, self._latest)
             job = _Job(step, below, vertex, cached, past or Past())
-            return await self._result(key, job, lambda draft, hear: self._run(op, draft, hear))
+            return await self._result(key, job, lambda draft, hear: self._run(op, draft, hear, vertex))
         if isinstance(op, CopyOp):
             return await self._copy(op, _Job(step, below, vertex, cached, Past()))
         assert isinstance(op, WorkdirOp)
@@ -121,7 +119,7 @@ class Steps:
     # What the files are that a step reads.
 
     async def _mounted(self, origin: str, source: str) -> str:
-        return await self._digest(CopyOp([source or "/"], "/", origin), {})
+        return await self._digest(CopyOp([source or "/"], "/", origin, literal=True), {})
 
     async def _digest(self, op: CopyOp, fetched: Mapping[str, Fetched]) -> str:
         """Of an op and all its files. What layers hold never changes, so it is remembered."""
@@ -131,14 +129,16 @@ class Steps:
             return known
         async with opened(self._works.sandboxes, origin) as root:
             source = Source(root, origin.owner, origin.name)
-            found = await finished(in_thread("digest", lambda: digest(op, source, self._hashes, fetched)))
+            found = await in_stoppable_thread(
+                "digest", lambda check: digest(op, source, self._hashes, fetched, check=check)
+            )
         if memo:
-            self._works.records.remember(memo, found)
+            self._works.records.remember({memo: found})
         return found
 
     # Carrying out.
 
-    async def _run(self, op: RunOp, draft: Draft, hear: Hear) -> None:
+    async def _run(self, op: RunOp, draft: Draft, hear: Hear, vertex: Vertex) -> None:
         works, request = self._works, self._request
         async with AsyncExitStack() as stack:
             mounting = Mounting(
@@ -147,6 +147,7 @@ class Steps:
             spec = plan_sandbox(op, request, await mounting.prepare(op.mounts, op.files))
             places = plan_places(mounting.targets, works.images.layers.lowers(draft.top))
             async with works.sandboxes.open(draft.top, places) as box:
+                vertex.enter(box.id)
                 try:
                     code = await box.run(spec, hear)
                 except RuntimeFailed as error:
@@ -177,6 +178,7 @@ class Steps:
             return msgspec.structs.replace(alone, chain=draft.top)
 
     async def _carry(self, op: CopyOp, fetched: Mapping[str, Fetched], draft: Draft) -> None:
+        fetched = {path: await one.here() for path, one in fetched.items()}
         origin, works = await self._origin(op.origin), self._works
         async with (
             opened(works.sandboxes, origin) as root,
@@ -184,10 +186,10 @@ class Steps:
         ):
             source = Source(root, origin.owner, origin.name)
             if links(op):
-                await finished(in_thread("copy", lambda: carry_out(op, source, box.upper, fetched)))
+                await in_stoppable_thread("copy", lambda check: carry_out(op, source, box.upper, fetched, check))
             else:
                 async with box.rootfs() as target:
-                    await finished(in_thread("copy", lambda: carry_out(op, source, target, fetched)))
+                    await in_stoppable_thread("copy", lambda check: carry_out(op, source, target, fetched, check))
             await works.images.adopt(box.id, draft, self._latest)
 
     async def _workdir(self, op: WorkdirOp, draft: Draft) -> None:
@@ -217,14 +219,3 @@ def _make_workdir(rootfs: str, op: WorkdirOp) -> None:
         raise from_oserror(f"make the working directory {op.path}", error) from error
     finally:
         os.close(root)
-
-
-async def finished(future: asyncio.Future[T]) -> T:
-    """What a thread comes to; when cancelled, the thread is waited for: it uses what is taken away then."""
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait([future])
-        if not future.cancelled():
-            future.exception()  # seen; the cancellation is what counts
-        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from corral.build.caches import CacheDir
@@ -29,6 +30,8 @@ class Usage(Struct):
     in_use: bool = False
     shared: bool = False
     parents: list[str] = []
+    last: int = 0  # when it, or what stands on it, was last used
+    depth: int = 0  # how many layers there are up to it
 
 
 class Pruned(Struct):
@@ -38,17 +41,72 @@ class Pruned(Struct):
     freed: int
 
 
-def describe(records: Sequence[Record], caches: Sequence[CacheDir], imaged: set[str], busy: set[str]) -> list[Usage]:
-    """Pure. `imaged` are the chain ids of images' layers, `busy` those that running builds hold."""
+def describe(
+    records: Sequence[Record],
+    caches: Sequence[CacheDir],
+    imaged: set[str],
+    busy: set[str],
+    stacks: Mapping[str, Sequence[str]],
+) -> list[Usage]:
+    """Pure. `imaged` are the chain ids of images' layers, `busy` those that running builds hold; `stacks` gives for a
+    chain id those of all its layers."""
+    last = last_uses(records, stacks)
     found = [
         Usage(
-            r.key[:25], REGULAR, r.description, r.size, r.created, r.used, r.count, r.chain in busy, r.chain in imaged
+            r.key[:25], REGULAR, r.description, r.size, r.created, r.used, r.count, r.chain in busy, r.chain in imaged,
+            last=last.get(r.chain, 0), depth=len(stacks.get(r.chain, ())),
         )
         for r in records
-    ]
+    ]  # fmt: skip
     return found + [
-        Usage(c.key, MOUNT, f"cached mount {c.id}", c.size, c.created, c.used, c.count, c.in_use) for c in caches
+        Usage(c.key, MOUNT, f"cached mount {c.id}", c.size, c.created, c.used, c.count, c.in_use, last=c.used)
+        for c in caches
     ]
+
+
+def last_uses(records: Sequence[Record], stacks: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Pure: when each layer was last of use, to its own record or to one above it.
+
+    >>> below, above = Record("a", "1", "", 0, 0, "", used=5), Record("b", "2", "", 0, 0, "", used=9)
+    >>> last_uses([below, above], {"1": ["1"], "2": ["1", "2"]})
+    {'1': 9, '2': 9}
+    """
+    last: dict[str, int] = {}
+    for record in records:
+        for chain in stacks.get(record.chain, ()):
+            last[chain] = max(last.get(chain, 0), record.used)
+    return last
+
+
+def plan_limit(asked: int | None, disk: int) -> int:
+    """Pure: how many bytes builds may keep that nothing else needs; 0 is no limit. None asks for a tenth of a disk of
+    so many bytes, 10 GB at most.
+
+    >>> plan_limit(None, 50 * 10**9), plan_limit(None, 10**12), plan_limit(7, 10**12)
+    (5000000000, 10000000000, 7)
+    """
+    return min(disk // 10, 10 * 10**9) if asked is None else asked
+
+
+def plan_trim(found: Sequence[Usage], limit: int) -> list[str]:
+    """Pure: the ids of what goes so that what is kept for later builds alone takes `limit` bytes at most. That which
+    was of no use for longest goes first, and what stands on a layer goes before it. What an image or a running build
+    needs stays, and does not count.
+
+    >>> old, new = Usage("old", REGULAR, "", 10, 1, last=1, depth=1), Usage("new", REGULAR, "", 10, 1, last=2)
+    >>> above, shared = Usage("above", REGULAR, "", 10, 1, last=1, depth=2), Usage("s", REGULAR, "", 99, 1, shared=True)
+    >>> plan_trim([old, new, above, shared], 20), plan_trim([old, new, above, shared], 15)
+    (['above'], ['above', 'old'])
+    """
+    left = sum(one.size for one in found if not one.shared)
+    free = [one for one in found if not one.shared and not one.in_use]
+    gone = []
+    for one in sorted(free, key=lambda one: (one.last or one.created, -one.depth)):
+        if left <= limit:
+            break
+        gone.append(one.id)
+        left -= one.size
+    return gone
 
 
 _BOOLEANS = {"inuse": "in_use", "shared": "shared"}
@@ -113,21 +171,38 @@ def _moment(text: str, now: int) -> int:
 async def usage(works: Works) -> list[Usage]:
     caches = await in_thread("usage", works.caches.list)
     imaged = {chain for image in works.images.list() for chain in chain_ids(image.diff_ids)}
-    return describe(list(works.records), caches, imaged, works.busy())
+    records, layers = list(works.records), works.images.layers
+    stacks = {record.chain: [layer.chain for layer in layers.stack(record.chain)] for record in records}
+    return describe(records, caches, imaged, works.busy(), stacks)
 
 
 async def prune(works: Works, filters: Mapping[str, Sequence[str]], keep: int, everything: bool) -> Pruned:
     found = await usage(works)
     gone = plan_prune(found, filters, keep, everything, works.clock.now())
+    pruned = await _remove(works, found, gone)
+    if everything and not filters and not keep:
+        await works.records.forget_memos()
+        await works.fetcher.prune()
+    return pruned
+
+
+async def trim(works: Works) -> None:
+    """Keeps to the limit. For after a build that has made something."""
+    disk = os.statvfs(works.engine.config.root)
+    limit = plan_limit(works.engine.config.build_cache_limit, disk.f_blocks * disk.f_frsize)
+    if limit:
+        found = await usage(works)
+        await _remove(works, found, plan_trim(found, limit))
+
+
+async def _remove(works: Works, found: Sequence[Usage], gone: Sequence[str]) -> Pruned:
     sizes = {one.id: one.size for one in found}
     freed, removed = 0, []
     for one in gone:
-        if await in_thread("prune", lambda one=one: works.caches.has(one) and works.caches.remove(one)):  # type: ignore[misc]
+        if await works.caches.remove(one):
             freed += sizes[one]
             removed.append(one)
     keys = {record.key[:25]: record.key for record in works.records}
     records = [one for one in gone if one in keys]
     freed += await works.records.remove(keys[one] for one in records)
-    if everything and not filters and not keep:
-        await works.records.forget_memos()
     return Pruned([*removed, *records], freed)

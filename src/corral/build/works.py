@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import os
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -41,7 +42,9 @@ class Works:
         root, scratch = engine.parts.paths.build, f"{engine.config.run}/b"
         caches = CacheDirs(f"{root}/caches", engine.parts.clock)
         await in_thread("sweep caches", caches.sweep)
+        unmount_under(f"{root}/contexts")
         await in_thread("sweep contexts", lambda: remove_tree(f"{root}/contexts"))
+        await in_thread("sweep downloads", lambda: _sweep_downloads(f"{root}/fetched"))
         unmount_under(scratch)
         await in_thread("sweep builds", lambda: remove_tree(scratch))
         os.makedirs(scratch, mode=0o711)
@@ -49,11 +52,14 @@ class Works:
 
     @property
     def fetcher(self) -> Fetcher:
-        """What brings sources that are elsewhere."""
+        """What brings sources that are elsewhere; it trusts whom pulls trust."""
         if self._fetcher is None:
             from corral.build.copying import Fetcher
+            from corral.images.remote.certificates import Trust
+            from corral.images.remote.wire import Wire
 
-            self._fetcher = Fetcher(f"{self.engine.parts.paths.build}/fetched")
+            wire = Wire(Trust(self.engine.config.remote.certificates))
+            self._fetcher = Fetcher(f"{self.engine.parts.paths.build}/fetched", wire=wire)
         return self._fetcher
 
     def busy(self) -> set[str]:
@@ -69,4 +75,12 @@ class Works:
 
     async def close(self) -> None:
         await self.afterwork.close()
+        if self._fetcher is not None:
+            self._fetcher.close()
         await self.records.close()
+
+
+def _sweep_downloads(place: str) -> None:
+    """Those that a killed daemon had begun."""
+    for path in glob.glob(f"{glob.escape(place)}/*/partial-*"):
+        os.unlink(path)

@@ -130,6 +130,22 @@ def plan_outputs(options: Parsed) -> list[Json]:
     return outputs or [{"kind": "image", "dest": "", "options": {}}]
 
 
+def wants_push(output: Json) -> bool:
+    return output["options"].get("push", "false") not in FALSE
+
+
+def for_the_daemon(outputs: list[Json]) -> list[Json]:
+    """Pure: outputs as the builder knows them. Pushing is not its work: it is asked for when the image is there.
+
+    >>> for_the_daemon([{"kind": "image", "dest": "", "options": {"push": "true", "name": "a"}}])
+    [{'kind': 'image', 'options': {'name': 'a'}}]
+    """
+    return [
+        {"kind": one["kind"], "options": {key: value for key, value in one["options"].items() if key != "push"}}
+        for one in outputs
+    ]
+
+
 def credentials(path: str = "") -> Json:
     """All accounts that are known here, by registry, in the daemon's words."""
     words = {"identitytoken": "identity_token", "registrytoken": "registry_token", "serveraddress": "server"}

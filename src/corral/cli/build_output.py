@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from contextlib import contextmanager, suppress
 
 from corral.cli.fail import Failure
 from corral.cli.stream import write_all
@@ -11,7 +12,7 @@ from corral.cli.stream import write_all
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import tarfile
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO, Protocol
 
     class Sink(Protocol):
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
         def drop(self) -> None: ...
 
 
+@contextmanager
+def writing(path: str, what: str = "write") -> Iterator[None]:
+    """What the host refuses is a Failure that names the place."""
+    try:
+        yield
+    except BrokenPipeError:  # the reader has gone, which is its right
+        raise
+    except OSError as error:
+        raise Failure(f"{what} {path}: {(error.strerror or str(error)).lower()}", 1) from None
+
+
 class TarSink:
     """A file that appears only when it is whole, or stdout ("-")."""
 
@@ -29,26 +41,30 @@ class TarSink:
         self.path = path
         self._part = f"{path}.{os.getpid()}.part"
         self._file: BinaryIO | None = None
+        if os.path.isdir(path):
+            raise Failure(f"open {path}: is a directory; a tar needs dest=FILE", 1)
         if path != "-":
-            try:
+            with writing(path, "open"):
                 self._file = open(self._part, "wb")
-            except OSError as error:
-                raise Failure(f"open {path}: {(error.strerror or '').lower()}", 1) from None
 
     def take(self, data: str) -> None:
         if self._file is None:
-            write_all(1, base64.b64decode(data))
+            with writing("stdout"):
+                write_all(1, base64.b64decode(data))
         else:
-            self._file.write(base64.b64decode(data))
+            with writing(self.path):
+                self._file.write(base64.b64decode(data))
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
-            os.replace(self._part, self.path)
+            with writing(self.path):
+                self._file.close()
+                os.replace(self._part, self.path)
 
     def drop(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # of what could not be written: it is not wanted
+                self._file.close()
             os.unlink(self._part)
 
 
@@ -58,11 +74,20 @@ class FolderSink:
     def __init__(self, path: str) -> None:
         import tempfile
 
+        if os.path.lexists(path) and not os.path.isdir(path):
+            raise Failure(f"open {path}: not a directory", 1)
         self.path = path
         self._file = tempfile.TemporaryFile()
 
     def take(self, data: str) -> None:
-        self._file.write(base64.b64decode(data))
+        with writing(self._aside()):
+            self._file.write(base64.b64decode(data))
+
+    @staticmethod
+    def _aside() -> str:
+        import tempfile
+
+        return tempfile.gettempdir()
 
     def close(self) -> None:
         self._file.seek(0)
@@ -80,7 +105,8 @@ def unpack(file: BinaryIO, folder: str) -> None:
     """
     import tarfile
 
-    os.makedirs(folder, exist_ok=True)
+    with writing(folder):
+        os.makedirs(folder, exist_ok=True)
     modes: list[tuple[str, int]] = []
     with tarfile.open(fileobj=file, mode="r:") as tar:
         for entry in tar:
@@ -88,11 +114,9 @@ def unpack(file: BinaryIO, folder: str) -> None:
             if not name:
                 continue
             path = os.path.join(folder, name)
-            try:
+            with writing(path):
                 ensure_parents(folder, name)
                 _make(tar, entry, folder, path)
-            except OSError as error:
-                raise Failure(f"write {path}: {(error.strerror or str(error)).lower()}", 1) from None
             if entry.isdir():
                 modes.append((path, entry.mode & 0o7777))
     for path, mode in reversed(modes):

@@ -76,6 +76,7 @@ SETTINGS = (
     Setting("dns-opt", LIST, [], "OPTION", "their resolver options"),
     Setting("default-ulimit", LIST, [], "NAME=SOFT[:HARD]", "resource limits of containers"),
     Setting("default-shm-size", SIZE, "64m", "BYTES", "size of /dev/shm in containers"),
+    Setting("build-cache-limit", TEXT, "", "BYTES", "kept for later builds; empty: 10g or a tenth of the disk; 0: any"),
     Setting("cgroup-parent", TEXT, "", "PATH", "the cgroup of all containers; empty: the instance's own"),
     Setting("stop-timeout", NUMBER, 10, "SECONDS", "grace of `stop` for containers that do not say"),
     Setting("label", LIST, [], "KEY=VALUE", "labels of this engine, shown by `info`"),

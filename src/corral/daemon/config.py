@@ -155,6 +155,7 @@ def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
         dns_search=settings.list("dns-search"),
         dns_options=settings.list("dns-opt"),
         shm_size=settings.size("default-shm-size"),
+        build_cache_limit=settings.size("build-cache-limit") if settings.text("build-cache-limit") else None,
         ulimits=[parse_ulimit(word) for word in settings.list("default-ulimit")],
         cgroup_parent=settings.text("cgroup-parent"),
         stop_timeout=settings.number("stop-timeout"),

@@ -37,4 +37,5 @@ class EngineConfig(Struct):
     stop_timeout: int = 10  # seconds
     labels: list[str] = []
     remote: RemoteConfig = field(default_factory=RemoteConfig)
+    build_cache_limit: int | None = None  # 0 is none
     userns_remap: str = ""  # "default", or USER[:GROUP] whose subordinate ids containers get

@@ -133,6 +133,7 @@ class Content:
             yield
         finally:
             with self._lock:
+                self._spare(wanted)  # a collection may have asked the holders before there was one
                 self._pins.subtract(wanted)
                 for digest in wanted:
                     if self._pins[digest] <= 0:

@@ -99,3 +99,22 @@ def _read(pid: int, name: str) -> str:
             return file.read()
     except OSError:  # it ended: before the open (ENOENT) or before the read (ESRCH)
         return ""
+
+
+def available_memory(meminfo: str) -> int:
+    """Pure: the bytes that programs can still get, by the text of /proc/meminfo; 0 if it does not say.
+
+    >>> available_memory("MemTotal: 9 kB\\nMemAvailable:   2048 kB\\n")
+    2097152
+    """
+    for line in meminfo.splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            return int(value.split()[0]) << 10
+    return 0
+
+
+def free_memory() -> int:
+    """The same, of this machine now."""
+    with open("/proc/meminfo") as file:
+        return available_memory(file.read())

@@ -132,12 +132,12 @@ def test_secrets_are_seen_and_not_kept(engine: Instance, build: Builds) -> None:
         "RUN --mount=type=secret,id=word,env=WORD echo ${#WORD} > /length\n"
     )
     args = ("--secret", "id=file,src=s", "--secret", "id=word,env=MY_WORD", "-t", "secret:1")
-    build(text, *args, s="hush-hush", env={"MY_WORD": "abc"})
+    build(text, *args, s="hush-hush", env={"MY_WORD": "xyz"})
     found = files(engine, "secret:1")
     assert found["/size"] == "0644 0:0 9\n"
     assert found["/length"] == "0644 0:0 3\n"
     assert not any("hush-hush" in what for what in found.values())
-    assert "abc" not in str(engine.inspect_image("secret:1"))
+    assert "xyz" not in str(engine.inspect_image("secret:1"))
 
 
 def test_an_agent_is_reached(engine: Instance, build: Builds, tmp_path: Path) -> None:
@@ -184,6 +184,24 @@ def test_outputs(build: Builds, tmp_path: Path) -> None:
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".part")]
 
 
+def test_outputs_that_have_no_place(build: Builds, tmp_path: Path) -> None:
+    """Said before anything is built, and nothing is left beside it."""
+    place = tmp_path / "places"
+    (place / "folder").mkdir(parents=True)
+    (place / "file").write_text("kept")
+    for words, reason in (
+        (f"type=tar,dest={place}/folder", "is a directory"),
+        (f"type=local,dest={place}/file", "not a directory"),
+        (f"type=local,dest={place}/file/x", "not a directory"),
+        (f"type=oci,dest={place}/nope/x.tar", "no such file or directory"),
+    ):
+        failed = build("FROM busybox\nRUN echo x > /x\n", "-o", words, ok=False)
+        assert reason in failed.stderr
+        assert "Traceback" not in failed.stderr
+    assert sorted(os.listdir(place)) == ["file", "folder"]
+    assert (place / "file").read_text() == "kept"
+
+
 def test_an_output_for_docker_loads(engine: Instance, build: Builds, tmp_path: Path) -> None:
     build("FROM busybox\nLABEL a=b\n", "-o", f"type=docker,dest={tmp_path}/i.tar", "-t", "archived:1")
     assert "archived:1" in engine.docker("load", "-i", str(tmp_path / "i.tar"), check=True).stdout
@@ -194,6 +212,14 @@ def test_a_tar_on_stdout(engine: Instance, build: Builds) -> None:
     command = [*corral_command(), "--root", str(engine.root), "build", "-o", "-", "."]
     done = subprocess.run(command, cwd=build.folder, capture_output=True, timeout=60, check=True)
     assert b"ustar" in done.stdout[:512]
+
+
+def test_no_room_for_the_tar(engine: Instance, build: Builds) -> None:
+    Case("", "FROM scratch\nCOPY a /\n", {"a": "x"}).lay(build.folder)
+    command = [*corral_command(), "--root", str(engine.root), "build", "-q", "-o", "-", "."]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, cwd=build.folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "write stdout: no space left on device\n")
 
 
 def test_files_with_the_result(engine: Instance, build: Builds, tmp_path: Path) -> None:

@@ -81,6 +81,25 @@ def test_what_each_client_says(engine: Instance, tmp_path: Path, version: str) -
     assert quiet.stdout.strip() == id
 
 
+def test_what_is_said_below_each_step(engine: Instance, tmp_path: Path) -> None:
+    """As dockerd says it: what it runs in, what stands there then, what was there already, what nobody asked for."""
+    case = Case("", f"ARG I=busybox\nFROM $I\nLABEL of={tmp_path.name}\nRUN echo hello\nENV A=1\n")
+    args = ("--build-arg", "nobody=1")
+    done = build(engine, case, tmp_path, TAG, args=args)
+    pattern = (
+        r"Step 1/5 : ARG I=busybox\nStep 2/5 : FROM \$I\n ---> \w{12}\nStep 3/5 : LABEL .*\n ---> \w{12}\n"
+        r"Step 4/5 : RUN echo hello\n ---> Running in (\w{12})\nhello\n"
+        r" ---> Removed intermediate container \1\n ---> \w{12}\nStep 5/5 : ENV A=1\n ---> (\w{12})\n"
+        r"\[Warning\] One or more build-args \[nobody\] were not consumed\nSuccessfully built \2\n"
+    )
+    assert re.search(pattern, done.stdout), done.stdout
+    again = build(engine, case, tmp_path, TAG, args=args).stdout
+    assert again.count(" ---> Using cache\n") == 3
+    assert "Running in" not in again
+    changed = Case("", case.dockerfile.replace("A=1", "A=2"))
+    assert build(engine, changed, tmp_path, TAG).stdout.count(" ---> Using cache\n") == 2
+
+
 def test_a_changed_file_does_again_only_what_depends_on_it(engine: Instance, tmp_path: Path) -> None:
     once = "cat /proc/sys/kernel/random/uuid"
     case = Case("", f"FROM busybox\nRUN {once} > /first\nCOPY a /a\nRUN {once} > /last\n", {"a": "x"})
@@ -140,6 +159,12 @@ def test_interrupted(engine: Instance, tmp_path: Path) -> None:
     process.communicate(timeout=20)
     eventually(lambda: not sleepers(), "the build's process ended")
     assert engine.get("/containers/json", query={"all": 1}).json == []
+
+
+def test_ended_by_its_id(engine: Instance, tmp_path: Path) -> None:
+    """As clients with a ^C do it; one that has ended meanwhile is no error."""
+    assert engine.post("/build/cancel", query={"id": "gone"}).status == 200
+    assert engine.post("/build/cancel").status == 400
 
 
 def sleepers() -> list[str]:

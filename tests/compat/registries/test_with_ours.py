@@ -70,6 +70,26 @@ def an_image(engine: Instance, name: str, words: str) -> str:
     return name
 
 
+# Our own build command.
+
+
+def test_a_build_is_pushed_with_its_cache(engine: Instance, host: str, tmp_path: Path) -> None:
+    """--push under each name, and an output that says so; the cache goes there too, and comes back."""
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo pushed > /said\nCMD cat /said\n")
+    names = (f"{host}/app:1", f"{host}/app:one")
+    cache = f"type=registry,ref={host}/app:cache"
+    words = ("build", "-t", names[0], "-t", names[1], "--cache-to", f"{cache},mode=max", "--push", str(tmp_path))
+    engine.corral(*words, check=True)
+    engine.corral("build", "-o", f"type=registry,name={host}/other:1", str(tmp_path), check=True)
+    for name in (*names, f"{host}/other:1"):
+        assert greeting(engine, name) == "pushed\n"
+    engine.corral("builder", "prune", "-af", check=True)
+    again = engine.corral("build", "--cache-from", cache, str(tmp_path), check=True)
+    assert " CACHED\n" in again.stderr
+    untagged = engine.corral("build", "--push", str(tmp_path))
+    assert (untagged.returncode, "tag is needed" in untagged.stderr) == (1, True)
+
+
 # docker's own clients.
 
 

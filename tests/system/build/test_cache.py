@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from corral.build.request import BuildRequest, CacheStore, Printed
+from corral.build.request import BuildRequest, CacheStore, Output, Printed
 from tests.support.building import CLEAN, Workshop, add_busybox, directories, opened
 from tests.support.distribution import Distribution, installed
 
@@ -101,6 +101,22 @@ async def test_what_is_cached_outlives_image_and_daemon_and_goes_when_pruned(sho
     assert len(pruned.ids) == 1 and pruned.freed == 5
     assert len(shop.engine.images.layers.diffs()) == before - 1 and await shop.builder.usage() == []
     assert not (await shop.build(text)).cached()["RUN echo kept > /kept"]
+
+
+async def test_what_is_cached_goes_by_itself_above_the_limit() -> None:
+    text = "FROM busybox\nRUN echo {n} && head -c 1000000 /dev/zero > /{n}\nRUN echo above\n"
+    with directories() as (root, run):
+        async with opened(root, run, build_cache_limit=2_500_000) as shop:
+            await add_busybox(shop)
+            for n in (1, 2, 3):
+                await shop.build(text.format(n=n), outputs=[Output("none")])
+            image = (await shop.build(text.format(n=4), tags=["kept"])).image
+            await shop.builder._works.afterwork.drain()
+            there = {one.description.split()[2]: one for one in await shop.builder.usage() if one.size}
+            assert sorted(there) == ["2", "3", "4"] and there["4"].shared
+            assert len(shop.engine.images.get(image).diff_ids) == 3
+            assert (await shop.build(text.format(n=3))).cached()["RUN echo above"]
+            assert not (await shop.build(text.format(n=1))).cached()["RUN echo above"]
 
 
 async def test_records_are_there_after_a_restart() -> None:

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from corral.build.context import LIMITS, bring, receive, sweep
+from corral.build.context import LIMITS, bring, receive
 from corral.build.copying import Fetched, Fetcher, Source, carry_out, digest
 from corral.build.copying.giturl import GitRef
 from corral.build.ops import CopyOp
 from corral.errors import CorralError, InvalidInput, NotFound, RemoteFailed, Unsupported
 from corral.linux.archive import Limits
+from corral.linux.mounts import is_mount, mounts_under
 from tests.support.tars import chunked, member, tar
 
 pytestmark = pytest.mark.root
@@ -125,8 +126,8 @@ def commit(place: Path) -> None:
     git(place, "commit", "-q", "-m", "c")
 
 
-async def sent(data: bytes) -> AsyncIterator[bytes]:
-    for chunk in chunked(data, 4096):
+async def sent(data: bytes, size: int = 4096) -> AsyncIterator[bytes]:
+    for chunk in chunked(data, size):
         yield chunk
 
 
@@ -205,11 +206,24 @@ async def test_a_server_that_never_answers_is_left(tmp_path: Path, fetcher: Fetc
     assert os.listdir(place) == []
 
 
-def test_sweep_removes_what_a_killed_daemon_left(tmp_path: Path) -> None:
-    (tmp_path / "c/old/context").mkdir(parents=True)
-    sweep(str(tmp_path / "c"))
-    assert os.listdir(tmp_path / "c") == []
-    sweep(str(tmp_path / "none"))
+async def test_what_is_small_is_in_memory_and_what_does_not_fit_there_is_not(
+    tmp_path: Path, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corral.build.context.free_memory", lambda: 64 << 20)  # so 1 MB of archive, 4 MB of files
+    place = str(tmp_path / "c")
+    for members, memory, expected in (
+        ([member("f", data=b"1")], True, True),
+        ([member("f", data=b"1")], False, False),
+        ([member("f", data=os.urandom(2 << 20))], True, False),  # not even begun there
+        ([member("f", data=b"1" * (5 << 20))], True, False),  # too many bytes once they are unpacked
+        ([member(f"d/{n}") for n in range(1500)], True, False),  # too many files
+    ):
+        data = gzip.compress(tar(*members), 1)
+        async with receive(place, sent(data, 1 << 16), fetcher=fetcher, memory=memory) as context:
+            assert is_mount(context.path) == expected
+            assert sum(len(files) for _, _, files in os.walk(context.path)) == len(members)
+            assert stat.S_IMODE(os.stat(context.path).st_mode) == 0o755
+        assert os.listdir(place) == [] and not mounts_under(place)
 
 
 # .dockerignore
@@ -370,6 +384,23 @@ async def test_the_repository_that_add_takes(tmp_path: Path, fetcher: Fetcher, r
     assert sorted(os.listdir(target / "src/app")) == ["Dockerfile", "evil", "sub"]
     assert (target / "src/app/sub/run.sh").stat().st_uid == 7
     assert os.readlink(target / "src/app/evil") == "/etc"
+
+
+async def test_a_repository_that_is_known_is_not_cloned(
+    tmp_path: Path, fetcher: Fetcher, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corral.build.copying.plan.parse_git_ref", lambda _: GitRef(f"file://{repository}", "main"))
+    op = CopyOp(["https://localhost/r.git#main"], "/", add=True)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    first = (await fetcher.fetch(op, str(scratch)))[op.sources[0]]
+    assert first.digest.startswith(git(repository, "rev-parse", "main")) and os.listdir(scratch) == []
+    (repository / "more").write_text("1")
+    commit(repository)
+    with pytest.raises(RemoteFailed, match="refs/heads/main was changed while it was fetched"):
+        await first.here()
+    now = await (await fetcher.fetch(op, str(scratch)))[op.sources[0]].here()
+    assert os.path.exists(f"{now.root}/more") and now.digest.startswith(git(repository, "rev-parse", "main"))
 
 
 async def test_a_repository_cannot_take_the_hosts_files(tmp_path: Path, fetcher: Fetcher, repository: Path) -> None:

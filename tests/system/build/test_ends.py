@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from corral.build.request import BuildFailed, BuildRequest, Output, Printed
+from corral.errors import InvalidInput, Unsupported
+from corral.linux.mounts import mount
 from tests.support.building import CLEAN, Workshop, directories, opened
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
@@ -88,9 +90,15 @@ async def test_a_killed_daemon_leaves_nothing_after_the_next_start() -> None:
         assert daemon.stdout and await daemon.stdout.readline() == b"up\n"
         daemon.send_signal(signal.SIGKILL)
         await daemon.wait()
+        context = root / "build/contexts/1/context"  # a small one
+        context.mkdir(parents=True)
+        mount("tmpfs", str(context), "tmpfs")
+        partial = root / "build/fetched/1/partial-1"
+        partial.parent.mkdir(parents=True)
+        partial.write_text("half")
         async with opened(root, run) as shop:
             assert await shop.left() == CLEAN
-            assert not list((root / "build/contexts").glob("*"))
+            assert not list((root / "build/contexts").glob("*")) and not partial.exists()
             outcome = await shop.build(LONG, target="a")
             assert outcome.image
 
@@ -112,6 +120,16 @@ async def test_two_builds_at_one_source_date_are_one_image(shop: Workshop) -> No
     )
     with tarfile.open(fileobj=BytesIO(files.tar)) as tar:
         assert {tar.getmember(name).mtime for name in ("d", "d/a", "d/l", "f", "w")} == {1_700_000_000}
+
+
+async def test_what_an_output_cannot_be_is_refused(shop: Workshop) -> None:
+    text = "ARG SOURCE_DATE_EPOCH=5\nFROM busybox\n"
+    assert (await shop.build(text, outputs=[Output("image", {"rewrite-timestamp": "true"})])).image
+    with pytest.raises(Unsupported, match="annotations"):  # said or not, there is an output
+        await shop.build(text, annotations={"a": "b"})
+    for value, kind, words in (("maybe", InvalidInput, "true nor false"), ("false", Unsupported, "always clamped")):
+        with pytest.raises(kind, match=words):
+            await shop.build(text, outputs=[Output("image", {"rewrite-timestamp": value})])
 
 
 async def test_independent_stages_run_at_the_same_time(shop: Workshop) -> None:

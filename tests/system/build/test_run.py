@@ -193,3 +193,20 @@ async def test_where_users_are_remapped_layers_have_the_users_from_inside() -> N
 
 def layers_top(shop: Workshop, image: str) -> str:
     return chain_ids(shop.engine.images.get(image).diff_ids)[-1]
+
+
+async def test_an_image_is_named_by_its_id_too(shop: Workshop) -> None:
+    digits = shop.engine.images.get("busybox").id.removeprefix("sha256:")
+    for name in (f"sha256:{digits}", digits, digits[:12], f"sha256:{digits[:12]}"):
+        assert (await shop.build(f"FROM {name}\nCOPY --from={name} /bin/busybox /again\n")).error is None, name
+    gone = await shop.build(f"FROM sha256:{'0' * 64}\n")
+    assert "No such image" in str(gone.error)
+
+
+async def test_a_mount_s_source_has_no_wildcards(shop: Workshop) -> None:
+    files = {"[x]": "1", "x": "other"}
+    text = "FROM busybox\nRUN --mount=source=[x],target=/f cat /f\n"
+    assert (await shop.build(text, context=shop.context(files))).output == "1"
+    again = await shop.build(text, context=shop.context({**files, "x": "changed"}))
+    assert list(again.cached().values())[-1], "another file has changed"
+    assert (await shop.build(text, context=shop.context({**files, "[x]": "2"}))).output == "2"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from corral.build.shared import Hear, Shared
+from corral.build.shared import CLIPPED, LATE, Hear, Shared
 
 
 class Work:
@@ -71,3 +71,25 @@ async def test_another_time_is_another_run() -> None:
     shared, work = Shared[str](), Work("done")
     work.go.set()
     assert await _do(shared, work, []) == await _do(shared, work, []) == "done" and work.runs == 2
+
+
+async def test_who_comes_late_hears_of_very_much_only_the_beginning() -> None:
+    shared, said, heard = Shared[str](), list[bytes](), list[bytes]()
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def work(hear: Hear) -> str:
+        for _ in range(5):
+            hear(1, b"x" * (LATE // 2 - 1))
+        begun.set()
+        await go.wait()
+        hear(1, b"end")
+        return "done"
+
+    one = asyncio.create_task(shared.do("key", work, lambda _, data: heard.append(data)))
+    await begun.wait()
+    other = _do(shared, Work("again"), said)
+    await asyncio.sleep(0)
+    go.set()
+    assert await one == await other == "done"
+    assert len(heard) == 6 and [len(data) for data in said[:2]] == [LATE // 2 - 1] * 2
+    assert said[2:] == [CLIPPED, b"end"]

@@ -182,6 +182,24 @@ def test_collect_spares_what_is_taken_up_meanwhile(content: Content) -> None:
     assert content.collect() == (2, 2)
 
 
+def test_collect_spares_what_was_pinned_before_and_is_held_by_now(content: Content) -> None:
+    """Its holder comes after the holders were asked, and its pin goes before it is its turn to be deleted."""
+    digest = content.put(b"x")
+    held: list[str] = []
+    pin = content.pinned(digest)
+    pin.__enter__()
+
+    def holder() -> list[str]:
+        asked = list(held)
+        held.append(digest)
+        pin.__exit__(None, None, None)
+        return asked
+
+    content.holders.append(holder)
+    assert content.collect() == (0, 0)
+    assert content.has(digest)
+
+
 def test_collect_and_pushes_at_the_same_time(content: Content) -> None:
     """Whatever is committed under a pin and then held is never lost."""
     held: set[str] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from corral.api.docker.build_query import NEEDS_SESSION, plan_build
 from corral.api.docker.build_stream import Classic, failure_message, stream
 from corral.api.docker.references import familiar
 from corral.build.request import BuildEvent, BuildRequest, Built
-from corral.errors import CorralError, InvalidInput, Unsupported
+from corral.errors import CorralError, InvalidInput, NotFound, Unsupported
 from corral.http.message import Answer, ClientGone, Request, Response, StreamResponse
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ async def build_cancel(api: DockerApi, request: Request) -> Response:
     id = request.query.get("id")
     if not id:
         raise InvalidInput("build ID not provided")
-    await api.builder.cancel(id)
+    with suppress(NotFound):  # it has ended already: as Docker answers
+        await api.builder.cancel(id)
     return done(200)
 
 

@@ -120,7 +120,8 @@ async def run(api: DockerApi, asked: Asked, parts: Parts) -> AsyncGenerator[Buil
     wanted = asked.request
     async with AsyncExitStack() as stack:
         if asked.remote:
-            found = api.builder.context(remote=asked.remote, dockerfile=wanted.dockerfile)
+            agent = wanted.ssh.get("default", "")
+            found = api.builder.context(remote=asked.remote, dockerfile=wanted.dockerfile, ssh_agent=agent)
             context = await stack.enter_async_context(found)
             text = wanted.dockerfile_text if wanted.dockerfile_text is not None else context.dockerfile_text
             wanted = replace(wanted, context=context.path, dockerfile_text=text)

@@ -16,15 +16,18 @@ from corral.build.request import (
     BuildEvent,
     BuildFailed,
     Built,
+    Entered,
     Finished,
     Moved,
     Printed,
     Started,
+    Warned,
 )
 from corral.errors import CorralError
 from corral.model.transfer import Note
 
 STEP: Final = re.compile(r"Step (\d+)/\d+ : ")
+METADATA: Final = "[internal] load metadata for "
 PROCESS: Final = re.compile(r'process "(.*)" did not complete successfully: exit code: (\d+)', re.DOTALL)
 
 
@@ -50,7 +53,7 @@ def outcome(event: Finished) -> list[bytes]:
     if event.error:
         return []
     said = [" ---> Using cache\n"] if event.cached else []
-    said += [f"Removing intermediate container {event.container[:12]}\n"] if event.container else []
+    said += [f" ---> Removed intermediate container {event.container[:12]}\n"] if event.container else []
     said += [f" ---> {short(event.image)}\n"] if event.image else []
     return [stream(text) for text in said]
 
@@ -96,6 +99,8 @@ class Classic:
         self._done: set[int] = set()
         self._decoders: dict[tuple[int, int], codecs.IncrementalDecoder] = {}
         self._next = 1
+        self._fetching: set[int] = set()  # vertices that pull a stage's image
+        self._last: list[bytes] = []  # what is said when all steps are done
 
     def take(self, event: BuildEvent) -> list[bytes]:
         match event:
@@ -103,16 +108,25 @@ class Classic:
                 found = STEP.match(step)
                 number = self._number[vertex] = int(found[1]) if found else self._next
                 self._waiting.setdefault(number, []).append(stream(step + "\n"))
+            case Entered(vertex=vertex, container=container) if vertex in self._number:
+                text = f" ---> Running in {container[:12]}\n"
+                self._waiting.setdefault(self._number[vertex], []).append(stream(text))
             case Printed(vertex=vertex) if vertex in self._number:
                 self._waiting.setdefault(self._number[vertex], []).extend(self._printed(event))
+            case Started(vertex=vertex, name=name) if name.startswith(METADATA):
+                self._fetching.add(vertex)
+            case Printed(vertex=vertex, data=data) if vertex in self._fetching:
+                return [message(status=line) for line in data.decode(errors="replace").splitlines()]
             case Moved():
                 return [note_message(Note(event.status, event.id, event.current or -1, event.total, "layer"))]
             case Finished(vertex=vertex) if vertex in self._number:
                 number = self._number[vertex]
                 self._waiting.setdefault(number, []).extend(outcome(event))
                 self._done.add(number)
+            case Warned(warning=warning) if not warning.rule:
+                self._last.append(stream(warning.detail + "\n"))
             case Built(image=image) if image:
-                return [*self.rest(), *finale(event)]
+                return [*self.rest(), *self._last, *finale(event)]
             case _:
                 return []
         return self._drain()

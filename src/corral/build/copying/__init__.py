@@ -18,6 +18,7 @@ How an executor uses it, for one op::
     fetched = await fetcher.fetch(op, scratch)                # only URLs and repositories; {} for all other ops
     key = await in_thread("digest", lambda: digest(op, source, hashes, fetched))
     ...                                                       # nothing cached under `key` and the parent's key:
+    fetched = {path: await one.here() for path, one in fetched.items()}
     await in_thread("copy", lambda: carry_out(op, source, target, fetched))
 
 `source` is `Source(root, owner, name)`: a directory (the context; a read-only mount of a stage or image), the ids

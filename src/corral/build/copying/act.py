@@ -36,7 +36,7 @@ def carry_out(
     op: CopyOp, source: Source, target: str, fetched: Mapping[str, Fetched] | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
-    """Copies into `target`. Blocking; `check` is called between files, and may raise to end it.
+    """Copies into `target`. Blocking; `check` is called often, and may raise to end it.
 
     MissingSource, InvalidInput in BuildKit's words, NoSpace, HostError.
     """
@@ -58,7 +58,7 @@ class _Copy:
         self._owner = find_owner(op.chown, target.root) if op.chown else None
         octal = parse_octal(op.chmod) if op.chmod else None
         made_mode = 0o755 if octal is None else octal & 0o777
-        self._writer = Writer(target, self._owner, parse_chmod(op.chmod) if op.chmod else None, made_mode)
+        self._writer = Writer(target, self._owner, parse_chmod(op.chmod) if op.chmod else None, made_mode, check)
 
     def run(self, fetched: Mapping[str, Fetched]) -> None:
         contents = {file.name: file.content for file in self._op.files}
@@ -95,7 +95,7 @@ class _Copy:
     def _unpack(self, tree: Tree, path: str) -> None:
         place = resolve(self._target, self._op.target)
         self._writer.make_directories(place)
-        unpack(tree, path, self._target, place, self._owner)
+        unpack(tree, path, self._target, place, self._owner, self._check)
         self._target.forget()  # an archive may have put a link where a directory was
 
     def _found(
@@ -105,7 +105,6 @@ class _Copy:
         place, there = self._place(found.name, found.directory, made=not whole)
         self._writer.begin()
         for node in walk(tree, found, rules):
-            self._check()
             if node.below:
                 self._writer.write(tree, node, f"{place}/{node.below}" if place else node.below, owner)
             elif not found.directory or (whole and not there):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from corral.errors import InvalidInput, Unsupported
 from corral.linux.archive import BadTar, TarReader, Tree, UnpackOptions, extract
@@ -15,15 +15,18 @@ _PIECE = 1 << 18
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def unpack(source: Tree, path: str, target: Tree, place: str, owner: tuple[int, int] | None) -> None:
+def unpack(
+    source: Tree, path: str, target: Tree, place: str, owner: tuple[int, int] | None,
+    check: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
     """Unpacks the archive `path` into the directory `place`. Names and links of it stay inside `place`.
 
-    Owners are the archive's, unless one is given.
+    Owners are the archive's, unless one is given. `check` is called for every piece that is read.
     """
     above, name = posixpath.split(path)
     fd = os.open(name, _FLAGS, dir_fd=source.directory(above))
     try:
-        extract(decompressed(_pieces(fd)), target.directory(place), UnpackOptions(owner=owner))
+        extract(decompressed(_pieces(fd, check)), target.directory(place), UnpackOptions(owner=owner))
     finally:
         os.close(fd)
 
@@ -50,6 +53,7 @@ def begins_as_tar(pieces: Iterator[bytes]) -> bool:
         return False
 
 
-def _pieces(fd: int) -> Iterator[bytes]:
+def _pieces(fd: int, check: Callable[[], None] = lambda: None) -> Iterator[bytes]:
     while data := os.read(fd, _PIECE):
+        check()
         yield data

@@ -10,11 +10,16 @@ _FOREIGN = ("trusted.overlay.", "user.overlay.", "security.selinux", "security.i
 _GONE = (errno.EOPNOTSUPP, errno.ENODATA, errno.EPERM, errno.EACCES)
 
 
-def read_attributes(directory: int, name: str) -> dict[str, bytes]:
-    """Those of `name` in a directory, itself if it is a link."""
-    place = f"/proc/self/fd/{directory}/{name}"
+def place_of(directory: int, name: str) -> str:
+    """Pure: a path of `name` in an open directory; of itself if it is a link."""
+    return f"/proc/self/fd/{directory}/{name}"
+
+
+def read_attributes(place: int | str) -> dict[str, bytes]:
+    """Those of an open file, or of what is at a path: itself if it is a link."""
+    follow = isinstance(place, int)
     try:
-        names = os.listxattr(place, follow_symlinks=False)
+        names = os.listxattr(place, follow_symlinks=follow)
     except OSError as error:
         if error.errno in _GONE:
             return {}
@@ -23,18 +28,18 @@ def read_attributes(directory: int, name: str) -> dict[str, bytes]:
     for key in names:
         if not key.startswith(_FOREIGN):
             try:
-                found[key] = os.getxattr(place, key, follow_symlinks=False)
+                found[key] = os.getxattr(place, key, follow_symlinks=follow)
             except OSError as error:
                 if error.errno not in _GONE:
                     raise
     return found
 
 
-def write_attributes(directory: int, name: str, attributes: dict[str, bytes]) -> None:
+def write_attributes(place: int | str, attributes: dict[str, bytes]) -> None:
     """What the target's file system refuses is left out, as BuildKit does."""
     for key, value in attributes.items():
         try:
-            os.setxattr(f"/proc/self/fd/{directory}/{name}", key, value, follow_symlinks=False)
+            os.setxattr(place, key, value, follow_symlinks=isinstance(place, int))
         except OSError as error:
             if error.errno not in _GONE:
                 raise

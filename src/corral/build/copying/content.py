@@ -5,41 +5,40 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 
 from corral.errors import InvalidInput
 from corral.linux.filling import write_all
 
 NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PIECE, _SMALL = 1 << 20, 64 << 10
+_PIECE, _SMALL, _AT_ONCE = 1 << 20, 64 << 10, 64 << 20
 _NO_RANGES = (errno.ENOSYS, errno.EXDEV, errno.EPERM, errno.EIO, errno.EOPNOTSUPP, errno.EINVAL)
 
 
-def copy_file(from_directory: int, from_name: str, to_directory: int, to_name: str) -> None:
-    read = os.open(from_name, _READ, dir_fd=from_directory)
-    try:
-        there = os.fstat(read)
-        if not stat.S_ISREG(there.st_mode):
-            raise InvalidInput(f"{from_name} was replaced while it was copied")
-        write = os.open(to_name, NEW, 0o600, dir_fd=to_directory)
-        try:
-            _copy_content(read, write, there)
-        finally:
-            os.close(write)
-    finally:
-        os.close(read)
+def open_source(directory: int, name: str) -> tuple[int, os.stat_result]:
+    """A regular file, and how it is now. InvalidInput if it is none any more."""
+    fd = os.open(name, _READ, dir_fd=directory)
+    there = os.fstat(fd)
+    if stat.S_ISREG(there.st_mode):
+        return fd, there
+    os.close(fd)
+    raise InvalidInput(f"{name} was replaced while it was copied")
 
 
-def _copy_content(read: int, write: int, there: os.stat_result) -> None:
+def copy_content(read: int, write: int, there: os.stat_result, check: Callable[[], None]) -> None:
+    """`check` is called between pieces of a large file."""
     if there.st_size <= _SMALL:
-        while data := os.read(read, _SMALL):
+        left = there.st_size
+        while left > 0 and (data := os.read(read, left)):
             write_all(write, data)
+            left -= len(data)
     elif there.st_blocks * 512 >= there.st_size:
-        _copy_range(read, write, 0, there.st_size)
+        _copy_range(read, write, 0, there.st_size, check)
     else:
         os.ftruncate(write, there.st_size)
         for start, end in _data(read, there.st_size):
-            _copy_range(read, write, start, end)
+            _copy_range(read, write, start, end, check)
 
 
 def _data(fd: int, size: int) -> list[tuple[int, int]]:
@@ -58,12 +57,13 @@ def _data(fd: int, size: int) -> list[tuple[int, int]]:
     return parts
 
 
-def _copy_range(read: int, write: int, start: int, end: int) -> None:
+def _copy_range(read: int, write: int, start: int, end: int, check: Callable[[], None]) -> None:
     """In the kernel, which may share the blocks; else through here. Ends early with the file."""
     at = start
     try:
         while at < end:
-            done = os.copy_file_range(read, write, end - at, at, at)
+            check()
+            done = os.copy_file_range(read, write, min(_AT_ONCE, end - at), at, at)
             if not done:
                 break
             at += done
@@ -74,5 +74,6 @@ def _copy_range(read: int, write: int, start: int, end: int) -> None:
             raise
     os.lseek(write, start, os.SEEK_SET)
     while at < end and (data := os.pread(read, min(_PIECE, end - at), at)):
+        check()
         write_all(write, data)
         at += len(data)

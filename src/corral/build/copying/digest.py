@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from corral.build.copying.attributes import read_attributes
+from corral.build.copying.attributes import place_of, read_attributes
 from corral.build.copying.chmod import parse_chmod
 from corral.build.copying.fetch import Fetched
 from corral.build.copying.filters import Rules
-from corral.build.copying.hashing import Hashes, version
-from corral.build.copying.listing import Found, MissingSource, Node, Source, find, walk
+from corral.build.copying.hashing import Hashed, Hashes
+from corral.build.copying.listing import MissingSource, Node, Source, find, walk
 from corral.build.copying.plan import Piece, plan_copy
 from corral.build.ops import CopyOp
 from corral.errors import from_oserror
@@ -25,9 +25,13 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def digest(
-    op: CopyOp, source: Source, hashes: Hashes | None = None, fetched: Mapping[str, Fetched] | None = None
+    op: CopyOp, source: Source, hashes: Hashes | None = None, fetched: Mapping[str, Fetched] | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> str:  # fmt: skip
-    """ "sha256:…" of the op and its files. Blocking. MissingSource, InvalidInput, HostError."""
+    """ "sha256:…" of the op and its files. Blocking; `check` is called often, and may raise to end it.
+
+    MissingSource, InvalidInput, HostError.
+    """
     pieces = plan_copy(op)
     parts: list[object] = [_FORMAT, _flags(op)]
     rules_of = {piece.include: Rules.of(piece.include, op.exclude) for piece in pieces}
@@ -37,7 +41,7 @@ def digest(
         if local:
             with Tree(source.root) as tree:
                 for piece in local:
-                    for part in _local(op, source, tree, piece, rules_of[piece.include], hashes or Hashes()):
+                    for part in _local(op, source, tree, piece, rules_of[piece.include], hashes or Hashes(), check):
                         hashed.update(part)
     except OSError as error:
         raise from_oserror(f"read {source.name}", error) from error
@@ -57,42 +61,46 @@ def _flags(op: CopyOp) -> tuple[object, ...]:
     return (op.target, op.chown, op.chmod, op.link, op.exclude, bool(op.add and op.keep_git_dir))
 
 
-def _local(op: CopyOp, source: Source, tree: Tree, piece: Piece, rules: Rules, hashes: Hashes) -> list[bytes]:
+def _local(
+    op: CopyOp, source: Source, tree: Tree, piece: Piece, rules: Rules, hashes: Hashes, check: Callable[[], None]
+) -> list[bytes]:  # fmt: skip
     parts = []
     seen = not piece.required
     change = parse_chmod(op.chmod) if op.chmod else None
     for found in find(tree, source, piece, rules):
         nodes = list(walk(tree, found, rules))
         seen = seen or any(node.below.startswith(piece.include) for node in nodes)
-        contents = hashes.contents(tree, nodes)
+        contents = hashes.contents(tree, nodes, check)
         name = "" if found.directory else found.name
         parts.append(_encode((os.fsencode(name), found.directory, len(nodes))))
-        for node in nodes:
-            parts.append(_record(tree, found, node, source.owner, bool(op.chown), change, contents))
+        for node, content in zip(nodes, contents, strict=True):
+            parts.append(_record(tree, node, source.owner, bool(op.chown), change, content))
     if not seen:
         raise MissingSource(source, piece.required)
     return parts
 
 
 def _record(
-    tree: Tree, found: Found, node: Node, owner: tuple[int, int] | None, chown: bool,
-    change: Callable[[int, bool], int] | None, contents: Mapping[tuple[int, int, int, int, int], bytes],
+    tree: Tree, node: Node, owner: tuple[int, int] | None, chown: bool,
+    change: Callable[[int, bool], int] | None, hashed: Hashed | None,
 ) -> bytes:  # fmt: skip
     """One file as it will be. Of a directory whose content is copied nothing counts but that."""
     there = node.stat
-    kind, mode = node.kind, stat.S_IMODE(there.st_mode)
-    if node.directory and not node.below:
+    kind, mode = stat.S_IFMT(there.st_mode), stat.S_IMODE(there.st_mode)
+    if kind == stat.S_IFDIR and not node.below:
         return b""
-    directory = tree.directory(node.above)
     ids = None if chown else owner or (there.st_uid, there.st_gid)
     content: object = None
-    if kind == stat.S_IFREG:
-        content = contents[version(there)]
-    elif kind == stat.S_IFLNK:
-        content, mode = os.fsencode(os.readlink(node.name, dir_fd=directory)), 0o777
-    elif kind in (stat.S_IFCHR, stat.S_IFBLK):
-        content = there.st_rdev
+    if hashed is not None:
+        content, attributes = hashed
+    else:
+        directory = tree.directory(node.above)
+        attributes = read_attributes(place_of(directory, node.name))
+        if kind == stat.S_IFLNK:
+            content, mode = os.fsencode(os.readlink(node.name, dir_fd=directory)), 0o777
+        elif kind in (stat.S_IFCHR, stat.S_IFBLK):
+            content = there.st_rdev
     if change is not None and kind != stat.S_IFLNK:
-        mode = change(mode, node.directory)
-    attributes = sorted(read_attributes(directory, node.name).items())
-    return _encode((os.fsencode(node.below), kind, mode, ids, content, attributes))
+        mode = change(mode, kind == stat.S_IFDIR)
+    below = node.below.encode("utf-8", "surrogateescape")
+    return _encode((below, kind, mode, ids, content, sorted(attributes.items()) if attributes else ()))

@@ -6,11 +6,11 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from corral.build.copying.git import checkout
+from corral.build.copying.git import checkout, look
 from corral.build.copying.giturl import GitRef
 from corral.build.copying.http import LARGEST, Download, Kept, check, parse_checksum
 from corral.build.copying.plan import plan_copy
@@ -33,11 +33,17 @@ def _silent(url: str, now: int, total: int) -> None:
 class Fetched:
     """`root` is a directory with the file (called as its piece is) or, of a repository, with all its files.
 
-    `digest` stands for all of it in the cache's key; of a repository it is the commit and the part of it.
+    `digest` stands for all of it in the cache's key; of a repository it is the commit and the part of it, and `later`
+    brings it: who has the result already needs no clone.
     """
 
     root: str
     digest: str
+    later: Callable[[], Awaitable[str]] | None = None
+
+    async def here(self) -> Fetched:
+        """The same, with its files."""
+        return self if self.later is None else Fetched(await self.later(), self.digest)
 
 
 class Fetcher:
@@ -53,7 +59,10 @@ class Fetcher:
         self, op: CopyOp, scratch: str, report: Report = _silent, *, ssh_agent: str = ""
     ) -> dict[str, Fetched]:  # fmt: skip
         """By the source as it is written; {} if all are here. It is all put below `scratch`, which is the caller's to
-        remove. RemoteFailed, NotFound, InvalidInput, Unsupported without git, HostError."""
+        remove; of a repository only when it is asked for with `here`.
+
+        RemoteFailed, NotFound, InvalidInput, Unsupported without git, HostError.
+        """
         found: dict[str, Fetched] = {}
         for piece in plan_copy(op):
             if piece.path in found or piece.kind not in ("url", "git"):
@@ -61,7 +70,7 @@ class Fetcher:
             if piece.git is not None:
                 keep = op.keep_git_dir if piece.git.keep_git_dir is None else piece.git.keep_git_dir
                 ref = _with_checksum(piece.git, op.checksum)
-                found[piece.path] = await self.repository(ref, scratch, keep_git_dir=keep, ssh_agent=ssh_agent)
+                found[piece.path] = await self._commit(ref, scratch, keep, ssh_agent)
             else:
                 found[piece.path] = await self.url(piece.path, piece.name, scratch, op.checksum, report)
         return found
@@ -94,12 +103,24 @@ class Fetcher:
     async def repository(
         self, ref: GitRef, scratch: str, *, keep_git_dir: bool = False, ssh_agent: str = ""
     ) -> Fetched:  # fmt: skip
-        root, commit = await checkout(ref, _fresh(scratch), keep_git_dir=keep_git_dir, agent=ssh_agent)
-        return Fetched(root, f"{commit}{'.git' if keep_git_dir else ''}:{ref.subdir}:{ref.submodules is not False}")
+        return await (await self._commit(ref, scratch, keep_git_dir, ssh_agent)).here()
 
-    def prune(self) -> None:
-        """Forgets all downloads. Blocking."""
-        remove_tree(self._place)
+    async def _commit(self, ref: GitRef, scratch: str, keep_git_dir: bool, agent: str) -> Fetched:
+        tip = await look(ref, scratch, agent=agent)
+        kept = ".git" if keep_git_dir else ""
+        return Fetched(
+            "",
+            f"{tip.commit}{kept}:{ref.subdir}:{ref.submodules is not False}",
+            lambda: checkout(ref, tip, _fresh(scratch), keep_git_dir=keep_git_dir, agent=agent),
+        )
+
+    async def prune(self) -> None:
+        """Forgets all downloads but those that are under way."""
+        for key in os.listdir(self._place) if os.path.isdir(self._place) else ():
+            lock = self._locks.setdefault(key, asyncio.Lock())
+            if not lock.locked():
+                async with lock:
+                    await asyncio.to_thread(remove_tree, f"{self._place}/{key}")
 
     def close(self) -> None:
         self._wire.close()

@@ -13,6 +13,7 @@ import posixpath
 import shutil
 import signal
 import stat
+from dataclasses import dataclass
 
 from corral.build.copying.giturl import GitRef, is_commit
 from corral.errors import InvalidInput, NotFound, RemoteFailed, Unsupported
@@ -22,32 +23,53 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", 
 _MOST_WORDS = 4096  # of what git says when it fails
 
 
-async def checkout(ref: GitRef, place: str, *, keep_git_dir: bool = False, agent: str = "") -> tuple[str, str]:
-    """Into `place`, an empty directory: (the directory with the files, the commit). `agent` is ssh's socket.
+@dataclass(frozen=True)
+class Tip:
+    """What a remote calls `name` now: an object (a tag may be one), and the commit that it means."""
+
+    name: str
+    object: str
+    commit: str
+
+
+async def look(ref: GitRef, place: str, *, agent: str = "") -> Tip:
+    """Asks the remote, and brings nothing. `place` is any directory, `agent` ssh's socket. A ref that is a commit
+    already is believed.
 
     Unsupported without git; RemoteFailed, NotFound, InvalidInput.
     """
-    program = shutil.which("git")
-    if program is None:
-        raise Unsupported(f"{_shown(ref)}: git repositories need the program git on this host: install git")
-    git = _Git(program, place, agent)
     if ref.checksum and set(ref.checksum.lower()) - set("0123456789abcdef"):
         raise InvalidInput(f"invalid checksum {ref.checksum} for Git URL, expected hex commit hash")
-    wanted = await git.resolve(ref)
-    sha256 = ["--object-format=sha256"] if is_commit(wanted) and len(wanted) == 64 else []
+    git = _git(ref, place, agent)
+    tip = Tip(ref.ref, ref.ref, ref.ref) if is_commit(ref.ref) else await git.resolve(ref)
+    if ref.checksum and not (tip.object.startswith(ref.checksum) or tip.commit.startswith(ref.checksum)):
+        found = tip.commit if tip.object == tip.commit else f"{tip.object} or {tip.commit}"
+        raise InvalidInput(f"expected checksum to match {ref.checksum}, got {found}")
+    return tip
+
+
+async def checkout(ref: GitRef, tip: Tip, place: str, *, keep_git_dir: bool = False, agent: str = "") -> str:
+    """What `look` found, into `place`, an empty directory: the directory with the files. Raises the same."""
+    git = _git(ref, place, agent)
+    sha256 = ["--object-format=sha256"] if len(tip.object) == 64 else []
     await git.run("init", "--quiet", "--template=", *sha256)
     await git.run("remote", "add", "origin", ref.remote)
-    head = await git.fetch(ref, wanted)
-    tip, commit = await git.run("rev-parse", head), await git.run("rev-parse", f"{head}^{{commit}}")
-    if ref.checksum and not (tip.startswith(ref.checksum) or commit.startswith(ref.checksum)):
-        found = tip if tip == commit else f"{tip} or {commit}"
-        raise InvalidInput(f"expected checksum to match {ref.checksum}, got {found}")
+    head = await git.fetch(ref, tip.name)
+    if tip.object not in (await git.run("rev-parse", head), await git.run("rev-parse", f"{head}^{{commit}}")):
+        raise RemoteFailed(f"{_shown(ref)}: {tip.name} was changed while it was fetched: build again")
     await git.run("checkout", "--quiet", "--detach", head)
     if ref.submodules is not False:
         await git.run("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
     if not keep_git_dir:
         remove_tree(f"{place}/.git")
-    return _below(place, ref), commit
+    return _below(place, ref)
+
+
+def _git(ref: GitRef, place: str, agent: str) -> _Git:
+    program = shutil.which("git")
+    if program is None:
+        raise Unsupported(f"{_shown(ref)}: git repositories need the program git on this host: install git")
+    return _Git(program, place, agent)
 
 
 def _below(place: str, ref: GitRef) -> str:
@@ -79,23 +101,21 @@ class _Git:
             **({"SSH_AUTH_SOCK": agent} if agent else {}),
         }  # fmt: skip
 
-    async def resolve(self, ref: GitRef) -> str:
-        """The whole name of what the remote calls so: a branch before a tag, as `git checkout` does."""
-        if is_commit(ref.ref):
-            return ref.ref
-        if not ref.ref:
-            return "HEAD"
-        listed = await self._asking(ref, "ls-remote", "--", ref.remote, ref.ref, f"{ref.ref}^{{}}")
-        names = {line.partition("\t")[2] for line in listed.splitlines()}
+    async def resolve(self, ref: GitRef) -> Tip:
+        """What the remote calls so: a branch before a tag, as `git checkout` does."""
+        wanted = ref.ref or "HEAD"
+        listed = await self._asking(ref, "ls-remote", "--", ref.remote, wanted, f"{wanted}^{{}}")
+        names = {name: id for id, _, name in (line.partition("\t") for line in listed.splitlines())}
         bare = ref.ref.removeprefix("refs/")
         for name in (
+            "" if ref.ref else "HEAD",
             f"refs/{bare}",
             f"refs/heads/{bare.removeprefix('heads/')}",
             f"refs/tags/{bare.removeprefix('tags/')}",
         ):
             if name in names:
-                return name
-        raise NotFound(f'{_shown(ref)}: repository does not contain ref {ref.ref}, output: "{listed[:200]}"')
+                return Tip(name, names[name], names.get(f"{name}^{{}}", names[name]))
+        raise NotFound(f'{_shown(ref)}: repository does not contain ref {wanted}, output: "{listed[:200]}"')
 
     async def fetch(self, ref: GitRef, wanted: str) -> str:
         """As little as the server allows; what it is called here."""

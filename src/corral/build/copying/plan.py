@@ -21,8 +21,8 @@ _UNNAMED = "__unnamed__"
 class Piece:
     """One source of an op.
 
-    local: `path` of the origin, absolute and clean, maybe with wildcards. With --parents `path` is the directory that
-    the names are kept from, `include` the pattern below it, and `required` what must be there.
+    local: `path` of the origin, absolute and clean, maybe with wildcards, unless it is `literal`. With --parents `path`
+    is the directory that the names are kept from, `include` the pattern below it, and `required` what must be there.
     url, git: `path` as it was written, `git` what it means; `name` is the file's name where the target is a directory.
     inline: `path` is the name; the content is the op's.
     """
@@ -34,6 +34,7 @@ class Piece:
     required: str = ""
     unpack: bool = False
     git: GitRef | None = None
+    literal: bool = False
 
 
 def plan_copy(op: CopyOp) -> list[Piece]:
@@ -61,6 +62,8 @@ def plan_copy(op: CopyOp) -> list[Piece]:
 
 
 def _piece(op: CopyOp, source: str) -> Piece:
+    if op.literal:
+        return Piece("local", clean_path(source), literal=True)
     git = parse_git_ref(source)
     if git is not None:
         if not op.add:

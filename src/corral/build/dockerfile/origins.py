@@ -48,6 +48,8 @@ def context_of(names: Names, name: str) -> str | None:
 def _image(name: str) -> str:
     if name == SCRATCH:
         return SCRATCH
+    if id := references.as_id(name):
+        return f"image:{id}"
     try:
         return f"image:{references.parse(name).tagged()}"
     except InvalidInput as error:
@@ -59,6 +61,8 @@ def base_origin(names: Names, name: str) -> str:
 
     >>> base_origin(Names({"build": 0}), "build"), base_origin(Names(), "busybox")
     ('stage:0', 'image:docker.io/library/busybox:latest')
+    >>> base_origin(Names(), "0" * 64) == base_origin(Names(), "sha256:" + "0" * 64) == "image:sha256:" + "0" * 64
+    True
     """
     if name in names.stages:
         return f"stage:{names.stages[name]}"

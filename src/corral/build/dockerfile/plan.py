@@ -17,11 +17,12 @@ from corral.build.dockerfile.parse import Parsed
 from corral.build.dockerfile.shell import Rules
 from corral.build.dockerfile.stages import Stage, link_stage, make_stage, split_stages
 from corral.build.dockerfile.targets import check_platform, target_platform, target_stage
-from corral.build.ops import Warning
+from corral.build.ops import Step, Warning
 from corral.build.request import BuildFailed, BuildRequest
 from corral.images.platforms import Platform, split_platform
 from corral.kit.ignore import Ignore
 from corral.model.container import Struct
+from corral.model.image import ImageConfig
 
 _SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
@@ -29,8 +30,9 @@ _SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 class Plan(Struct):
     """`needed` are the numbers of the stages that the target needs, itself too, in the order they are made.
 
-    `arguments` are those of the global scope; `given` the request's. `proxies` are environment that only processes
-    see. `epoch` is SOURCE_DATE_EPOCH in seconds. `ignore` is .dockerignore, as far as lint is to know it.
+    `arguments` are those of the global scope, `heads` its instructions as steps; `given` the request's. `proxies` are
+    environment that only processes see. `epoch` is SOURCE_DATE_EPOCH in seconds. `ignore` is .dockerignore, as far as
+    lint is to know it.
     """
 
     rules: Rules
@@ -39,6 +41,7 @@ class Plan(Struct):
     given: dict[str, str]
     names: Names
     arguments: dict[str, str] = {}
+    heads: list[Step] = []
     stages: list[Stage] = []
     target: int = 0
     needed: list[int] = []
@@ -108,6 +111,7 @@ def _fill(plan: Plan, parsed: Parsed, request: BuildRequest, own: Platform, ever
     plan.warnings += lint_bases(parts.heads, parts.arguments, start, plan.rules, plan.check)
     plan.arguments = global_arguments(parts.arguments, start, plan.given, plan.rules)
     plan.epoch = plan_epoch(request.source_date_epoch, plan.given, plan.arguments)
+    plan.heads = [head_step(instruction) for instruction in parts.arguments]
     declared = [name for instruction in parts.arguments for name, _ in instruction.names]
     for number, (head, body) in enumerate(parts.stages):
         plan.warnings += lint_from(head, plan.arguments, declared, plan.rules, plan.check)
@@ -124,6 +128,12 @@ def _fill(plan: Plan, parsed: Parsed, request: BuildRequest, own: Platform, ever
     for number in plan.needed:
         if wanted := plan.stages[number].platform:
             check_platform(wanted, plan.platform, plan.stages[number].span)
+
+
+def head_step(argument: Arg) -> Step:
+    """An ARG of the global scope, as something to show."""
+    words = [name if value is None else f"{name}={value}" for name, value in argument.names]
+    return Step(f"ARG {' '.join(words)}", "", argument.span, ImageConfig())
 
 
 def _check_cycles(stages: Sequence[Stage]) -> None:

@@ -47,12 +47,20 @@ def brief_warnings(warnings: Sequence[Event], check: str) -> str:
     <BLANKLINE>
      1 warning found (corral build --check says more):
      - X: y (line 3)
+    >>> print(brief_warnings([{"rule": "", "detail": "[Warning] z"}], "corral build --check"))
+    <BLANKLINE>
+     1 warning found:
+     - [Warning] z
     """
     if not warnings:
         return ""
     count = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}"
-    lines = [f" - {one['rule']}: {one['detail']} (line {one['span']['first']})" for one in warnings]
-    return "\n".join(["", f" {count} found ({check} says more):", *lines])
+    lines = [
+        f" - {one['rule']}: {one['detail']} (line {one['span']['first']})" if one["rule"] else f" - {one['detail']}"
+        for one in warnings
+    ]
+    more = f" ({check} says more)" if any(one["rule"] for one in warnings) else ""
+    return "\n".join(["", f" {count} found{more}:", *lines])
 
 
 def check_report(warnings: Sequence[Event]) -> str:

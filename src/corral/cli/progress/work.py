@@ -81,6 +81,8 @@ class Watch:
         if kind == "Warned":
             self.warnings.append(event["warning"])
             return None
+        if kind == "Entered":
+            return None
         if kind == "Started":
             if event.get("step") and not event["name"].startswith("["):
                 return None  # a step that only changes the configuration

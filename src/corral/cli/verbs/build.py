@@ -33,7 +33,7 @@ def build(session: Session, options: Parsed) -> int:
     source = context.find(options.args[0], options.text("file"))
     asked = build_ask.plan_request(options, source) | {"credentials": build_ask.credentials()}
     outputs = build_ask.plan_outputs(options)
-    asked["outputs"] = [{"kind": one["kind"], "options": one["options"]} for one in outputs]
+    asked["outputs"] = build_ask.for_the_daemon(outputs)
     asked["contexts"], folders = named_contexts(options.list("build-context"))
     local = {"": source} if source.folder or source.stream else {}
     display = choose(options)
@@ -167,7 +167,7 @@ def finish(
         from corral.cli.progress.ending import brief_warnings
 
         session.warn(brief_warnings(warnings, session.instance.command("build --check")))
-    if any(one["options"].get("push") == "true" for one in outputs):
+    if any(build_ask.wants_push(one) for one in outputs):
         push(session, result, quiet=options.on("quiet"))
     return 0
 

@@ -11,6 +11,7 @@ Numbers are octal text; GNU writes large ones in base 256 with the first bit set
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from corral.linux.tar.entry import BadTar, Entry
@@ -36,6 +37,7 @@ class Header(NamedTuple):
     minor: int
 
 
+@lru_cache(maxsize=4096)  # modes, owners and times are the same in most headers of an archive
 def parse_number(field: bytes) -> int:
     """An octal or base-256 number; empty is 0. BadTar if it is neither.
 

@@ -13,7 +13,19 @@ from corral.api.docker import build_own
 from corral.api.docker.build import messages
 from corral.api.docker.build_query import plan_build
 from corral.api.docker.build_stream import Classic
-from corral.build.request import BuildEvent, BuildFailed, BuildRequest, Built, Finished, Moved, Printed, Started
+from corral.build.ops import Span, Warning
+from corral.build.request import (
+    BuildEvent,
+    BuildFailed,
+    BuildRequest,
+    Built,
+    Entered,
+    Finished,
+    Moved,
+    Printed,
+    Started,
+    Warned,
+)
 from corral.errors import CorralError, InvalidInput, Unsupported
 from corral.http.message import Body, Request
 from corral.http.parser import Head
@@ -112,7 +124,9 @@ def test_a_whole_stream() -> None:
     lines = said(
         Started(1, "[internal] load"),
         Finished(1),
+        Warned(Warning("", "", "", "[Warning] unasked", Span(0, 0))),
         STEP,
+        Entered(2, "c" * 64),
         Printed(2, "é".encode()[:1]),
         Printed(2, "é".encode()[1:]),
         Printed(2, b"oh", 2),
@@ -121,10 +135,12 @@ def test_a_whole_stream() -> None:
     )
     assert lines == [
         {"stream": "Step 1/1 : RUN x\n"},
+        {"stream": " ---> Running in cccccccccccc\n"},
         {"stream": "é"},
         {"stream": "\033[91moh\033[0m"},
-        {"stream": "Removing intermediate container cccccccccccc\n"},
+        {"stream": " ---> Removed intermediate container cccccccccccc\n"},
         {"stream": " ---> abababababab\n"},
+        {"stream": "[Warning] unasked\n"},
         {"aux": {"ID": ID}},
         {"stream": "Successfully built abababababab\n"},
         {"stream": "Successfully tagged a:latest\n"},
@@ -153,6 +169,8 @@ def test_quiet() -> None:
 def test_a_pull_is_shown_as_pulls_are() -> None:
     (piece,) = Classic().take(Moved(1, "abc", "Downloading", 5, 10))
     assert json.loads(piece)["progressDetail"] == {"current": 5, "total": 10}
+    lines = said(Started(1, "[internal] load metadata for x"), Printed(1, b"Digest: y\nStatus: z\n"), Finished(1))
+    assert lines == [{"status": "Digest: y"}, {"status": "Status: z"}]
 
 
 def body(*parts: bytes, size: int = 3) -> AsyncIterator[bytes]:

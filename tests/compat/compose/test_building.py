@@ -1,0 +1,75 @@
+"""`compose build` and `compose up --build`, by both Composes."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.compose import compose_v1, compose_v2
+from tests.support.instance import Instance, corral_command, instance
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
+STACK = """\
+version: "3.9"
+services:
+  web:
+    image: built-web:1
+    build:
+      context: app
+      target: one
+      args: {V: "7"}
+      labels: {a: b}
+    command: [cat, /v]
+  other:
+    build: app
+    command: [cat, /two]
+"""
+DOCKERFILE = "FROM busybox AS one\nARG V=1\nRUN echo value $V > /v\nFROM one\nRUN echo two > /two\n"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Instance]:
+    with instance("--registry", "off") as subject:
+        yield subject
+        subject.remove_everything()
+
+
+@pytest.fixture(params=["new", "through us", pytest.param("old", marks=pytest.mark.peers)])
+def client(request: pytest.FixtureRequest, engine: Instance) -> tuple[list[str], dict[str, str]]:
+    """Its command, and what must be set for it. Our own command finds the binary as a plugin of the docker client."""
+    if request.param == "new":
+        return [str(compose_v2())], {"DOCKER_BUILDKIT": "0"}
+    if request.param == "through us":
+        plugin = Path(engine.env()["DOCKER_CONFIG"]) / "cli-plugins/docker-compose"
+        plugin.parent.mkdir(parents=True, exist_ok=True)
+        plugin.unlink(missing_ok=True)
+        plugin.symlink_to(compose_v2())
+        return [*corral_command(), "--root", str(engine.root), "compose"], {}
+    old = compose_v1()
+    if old is None:
+        pytest.skip("Debian's docker-compose 1.29 is not installed")
+    return [str(old)], {}
+
+
+def test_it_builds_and_runs(engine: Instance, client: tuple[list[str], dict[str, str]], tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/Dockerfile").write_text(DOCKERFILE)
+    (tmp_path / "docker-compose.yml").write_text(STACK)
+    command, more = client
+    env = {name: value for name, value in engine.env().items() if name != "DOCKER_BUILDKIT"} | more
+
+    def compose(*words: str) -> str:
+        done = subprocess.run([*command, *words], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    said = compose("-p", "built", "build", "--no-cache", "web")
+    assert " ---> Running in " in said
+    assert said.count("Successfully built ") == 1
+    assert engine.inspect_image("built-web:1")["Config"]["Labels"]["a"] == "b"
+    lines = compose("-p", "built", "up", "--build", "--no-color").splitlines()  # until both have ended
+    assert {"value 7", "two"} <= {line.rpartition("| ")[2].strip() for line in lines}
+    compose("-p", "built", "down", "--rmi", "all")
