@@ -142,7 +142,7 @@ async def _watch_again(parts: Parts, live: Live) -> None:
 
 async def _take_network_back(parts: Parts, live: Live) -> None:
     record = live.record
-    if not record.endpoints:
+    if not (record.endpoints or record.spec.network.left):
         return
     netns = netns_of(record.state.pid)
     try:

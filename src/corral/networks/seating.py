@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -227,9 +227,14 @@ class Seating:
                 self.directory.add(network, endpoint)
 
     async def restore(
-        self, member: Member, endpoints: dict[str, Endpoint], ports: list[BoundPort], netns: int | None
+        self,
+        member: Member,
+        endpoints: dict[str, Endpoint],
+        ports: list[BoundPort],
+        netns: int | None,
+        cables: Collection[str] = (),
     ) -> None:
-        """Nothing here fails: the container runs, whatever becomes of its network."""
+        """Nothing here fails: the container runs, whatever becomes of its network. It was found with `cables`."""
         member.endpoints = endpoints
         for name, endpoint in endpoints.items():
             try:
@@ -244,6 +249,7 @@ class Seating:
         try:
             await self.in_thread(lambda: self._take_back(member))
             if netns is not None:
+                await self.in_thread(lambda: self._mend(member, netns, cables))
                 await self._serve(member, netns, again=True)
         except CorralError as error:
             log.error("container %s: its network could not be taken over whole: %s", member.name, error.message)
@@ -252,6 +258,22 @@ class Seating:
         for name, interface in member.cables().items():
             self.wires.remember(interface, self.networks[name].id)
         self.firewall.add(member.published.elements)
+
+    def _mend(self, member: Member, netns: int, cables: Collection[str]) -> None:
+        """Ends what a killed daemon had begun: networks that were being joined or left are there, or not, as recorded.
+
+        Only then are routes led: otherwise they are as the container itself wants them.
+        """
+        stray = set(cables) - set(member.cables().values())
+        missing = inside.missing(netns, member.endpoints.values())
+        if not (stray or missing):
+            return
+        self.wires.delete_links(stray)
+        for endpoint in missing:
+            self.wires.forget(endpoint.host_interface)
+            endpoint.host_interface = ""
+        self._plug(member, netns, missing)
+        inside.lead(netns, member.endpoints, plan_ways(member.endpoints))
 
 
 def _on_endpoint(error: HostError, member: Member) -> HostError:
