@@ -100,3 +100,18 @@ def test_options_that_cannot_be(engine: Endpoint, options: dict[str, str], statu
     answer = engine.post("/networks/create", {"Name": "bad", "Options": options})
     assert answer.status == status and message in answer.message
     assert engine.get("/networks/bad").status == 404
+
+
+@pytest.mark.parametrize(
+    ("main", "other", "message"),
+    [
+        ("bridge", "host", "cannot connect container to host network - container must be created in host network mode"),
+        ("host", "bridge", "cannot be connected to any other network"),
+        ("none", "bridge", "one of the networks in private (none) mode"),
+        ("bridge", "none", "one of the networks in private (none) mode"),
+    ],
+)
+def test_networks_that_do_not_go_together(engine: Endpoint, main: str, other: str, message: str) -> None:
+    done = engine.docker("create", "--network", main, "--network", other, "busybox", "true")
+    assert done.returncode == 1
+    assert message in done.stderr
