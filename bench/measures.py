@@ -31,8 +31,8 @@ class Size:
     log_mb: int = 64
     image_mb: int = 300
     requests: int = 4000  # small ones to a registry, or for a name
-    port_mb: int = 2000  # through a published port
-    connections: int = 3000  # to a published port
+    port_mb: int = 200  # through a published port
+    connections: int = 1000  # to a published port
     members: int = 200  # of one network
 
 
@@ -45,7 +45,7 @@ QUICK = Size(
     log_mb=16,
     image_mb=60,
     requests=1000,
-    port_mb=500,
+    port_mb=100,
     connections=500,
     members=20,
 )
@@ -228,7 +228,7 @@ def measures(size: Size) -> list[Measure]:
         Measure("attach", 9, connected["attach"], _with_daemon(lambda engine, _: networks.attach(engine))),
         Measure("names", 5, connected["names"],
                 _with_daemon(lambda engine, size: networks.names(engine, size.requests))),
-        Measure("ports", 5, connected["ports"],
+        Measure("ports", 9, connected["ports"],
                 _with_daemon(lambda engine, size: networks.ports(engine, size.port_mb, size.connections))),
         Measure("compose", 3, connected["compose"], _with_daemon(lambda engine, _: networks.compose(engine))),
         Measure("many", 1, connected["many"],

@@ -61,7 +61,7 @@ def network(api: Api) -> Iterator[str]:
 @contextmanager
 def container(api: Api, on: str, **host: Any) -> Iterator[str]:
     """One that sleeps, created but not started."""
-    exposed = {port: {} for port in host.get("PortBindings", ())}
+    exposed: dict[str, dict[str, str]] = {port: {} for port in host.get("PortBindings", ())}
     body = {"Image": IMAGE, "Cmd": ["sleep", "100000"], "ExposedPorts": exposed}
     name = f"member{next(_numbers)}"
     api.call("POST", f"/containers/create?name={name}", {**body, "HostConfig": {"NetworkMode": on, **host}})

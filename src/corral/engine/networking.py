@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from corral.engine.bundle import write_files
 from corral.engine.named import check_join, find_network, main_network
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.errors import Conflict, CorralError, Forbidden, InvalidInput, NotFound
+from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, NotFound
 from corral.linux.namespaces import netns_of
 from corral.model.container import Container, Endpoint, EndpointSpec
 from corral.model.network import Network, NetworkInfo, NetworkSpec
@@ -159,7 +160,13 @@ def check_removal(live: Live) -> None:
 
 @contextmanager
 def network_of(record: Container) -> Iterator[int]:
-    netns = netns_of(record.state.pid)
+    """Conflict if it has just ended, which is told to us a moment later."""
+    try:
+        netns = netns_of(record.state.pid)
+    except HostError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        raise Conflict(f"container {record.id} has just ended: ask again once it is shown as stopped") from None
     try:
         yield netns
     finally:
