@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bench import builds, images
+from bench import builds, images, networks
 from bench.engines import IMAGE, Engine
 from bench.statistics import Target
 
@@ -30,10 +30,25 @@ class Size:
     listed: int = 500  # containers in `ps`
     log_mb: int = 64
     image_mb: int = 300
-    requests: int = 4000  # small ones to a registry
+    requests: int = 4000  # small ones to a registry, or for a name
+    port_mb: int = 200  # through a published port
+    connections: int = 1000  # to a published port
+    members: int = 200  # of one network
 
 
-QUICK = Size(repeat=0.25, starts=10, idle=10, seconds=5.0, listed=100, log_mb=16, image_mb=60, requests=1000)
+QUICK = Size(
+    repeat=0.25,
+    starts=10,
+    idle=10,
+    seconds=5.0,
+    listed=100,
+    log_mb=16,
+    image_mb=60,
+    requests=1000,
+    port_mb=100,
+    connections=500,
+    members=20,
+)
 
 
 @dataclass(frozen=True)
@@ -189,6 +204,7 @@ def measures(size: Size) -> list[Measure]:
     many, mb = f"ps --all of {size.listed}", (Target("most", 1.5),)
     fifth = (Target("most", 0.2, "dockerd"),)
     step = ("ms", ())
+    connected = networks.rows(size.members)
     half = tuple(Target("most", 0.6, peer) for peer in ("dockerd", "podman"))
     return [
         Measure("idle", 1, {
@@ -209,8 +225,21 @@ def measures(size: Size) -> list[Measure]:
         Measure("load", 5, {"load": ("s", ()), "save": ("s", ())},
                 lambda engine, size: images.load_and_save(engine, size.image_mb)),
         Measure("build", 5, builds.ROWS, lambda engine, _: builds.builds(engine)),
+        Measure("attach", 9, connected["attach"], _with_daemon(lambda engine, _: networks.attach(engine))),
+        Measure("names", 5, connected["names"],
+                _with_daemon(lambda engine, size: networks.names(engine, size.requests))),
+        Measure("ports", 9, connected["ports"],
+                _with_daemon(lambda engine, size: networks.ports(engine, size.port_mb, size.connections))),
+        Measure("compose", 3, connected["compose"], _with_daemon(lambda engine, _: networks.compose(engine))),
+        Measure("many", 1, connected["many"],
+                _with_daemon(lambda engine, size: networks.many(engine, size.members))),
         Measure("ps", 5, {many: step, "the same, as a request": step}, listing),
     ]  # fmt: skip
+
+
+def _with_daemon(take: Callable[[Engine, Size], Sample]) -> Callable[[Engine, Size], Sample]:
+    """What is asked over the API: engines without a daemon have no sample."""
+    return lambda engine, size: take(engine, size) if engine.socket else {}
 
 
 def _bridge(engine: Engine) -> str:

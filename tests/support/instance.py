@@ -112,8 +112,9 @@ class Instance(Endpoint):
     def words(self) -> list[str]:
         """What the names of everything that is this instance's own have in them: its paths, and four hex digits."""
         tag = self._digest[:4]
-        cable = hashlib.sha256(f"corral {tag}".encode()).hexdigest()[:5]
-        return [f"{self.root}/", str(self.volatile), f"cr-{tag}", f"corral_{tag}", f"corral-{tag}", f"c{cable}"]
+        mark = hashlib.sha256(f"corral {tag}".encode()).hexdigest()[:5]
+        links = [f"{kind}{mark}" for kind in ("c", "cn", "cx", "s", "t")]  # cables, bridges, what joins bridges
+        return [f"{self.root}/", str(self.volatile), f"cr-{tag}", f"corral_{tag}", f"corral-{tag}", *links]
 
     def footprint(self) -> Footprint:
         return Footprint.of(self.words)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -25,6 +25,7 @@ class Footprint:
     cgroups: frozenset[str]
     processes: frozenset[str]
     netns: frozenset[str]
+    routes: frozenset[str]
 
     @classmethod
     def of_host(cls, keep: Callable[[str], bool] = lambda word: True) -> Footprint:
@@ -36,6 +37,7 @@ class Footprint:
             cgroups=frozenset(filter(keep, _cgroups())),
             processes=frozenset(filter(keep, _processes())),
             netns=frozenset(filter(keep, _named_netns())),
+            routes=frozenset(filter(keep, _routes())),
         )
 
     @classmethod
@@ -47,11 +49,11 @@ class Footprint:
     def beyond(self, before: Footprint) -> dict[str, list[str]]:
         """What is here and was not `before`, by kind; empty when nothing leaked. Pure.
 
-        >>> empty = Footprint(*[frozenset()] * 6)
-        >>> Footprint(frozenset({"/x"}), *[frozenset()] * 5).beyond(empty)
+        >>> empty = Footprint(*[frozenset()] * 7)
+        >>> Footprint(frozenset({"/x"}), *[frozenset()] * 6).beyond(empty)
         {'mounts': ['/x']}
         """
-        kinds = ("mounts", "links", "tables", "cgroups", "processes", "netns")
+        kinds = (field.name for field in fields(self))
         found = {kind: sorted(getattr(self, kind) - getattr(before, kind)) for kind in kinds}
         return {kind: names for kind, names in found.items() if names}
 
@@ -88,3 +90,13 @@ def _named_netns() -> list[str]:
         return os.listdir("/run/netns")
     except FileNotFoundError:
         return []
+
+
+def _routes() -> list[str]:
+    """`interface destination gateway`, in hexadecimal as the kernel writes them, of both families."""
+    ipv4 = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
+    ipv6 = [line.split() for line in Path("/proc/net/ipv6_route").read_text().splitlines()]
+    return [
+        *(" ".join((*words[:3], words[7])) for words in ipv4),
+        *(" ".join((words[9], *words[:5])) for words in ipv6),
+    ]

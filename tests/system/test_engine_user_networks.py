@@ -110,3 +110,18 @@ def test_a_place_that_a_network_does_not_have_is_refused_before_the_start(engine
     assert answer.status == 400 and "no configured subnet contains IP address 10.9.9.9" in answer.message
     assert "shop" not in engine.inspect(one)["NetworkSettings"]["Networks"]
     assert engine.post("/networks/create", {"Name": "default"}).status == 403
+
+
+@pytest.mark.parametrize(
+    ("main", "other", "message"),
+    [
+        ("bridge", "host", "cannot connect container to host network - container must be created in host network mode"),
+        ("host", "bridge", "cannot be connected to any other network"),
+        ("none", "bridge", "one of the networks in private (none) mode"),
+        ("bridge", "none", "one of the networks in private (none) mode"),
+    ],
+)
+def test_networks_that_do_not_go_together(engine: Endpoint, main: str, other: str, message: str) -> None:
+    done = engine.docker("create", "--network", main, "--network", other, "busybox", "true")
+    assert done.returncode == 1
+    assert message in done.stderr

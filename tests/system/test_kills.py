@@ -1,13 +1,11 @@
 """SIGKILL at random moments of a random workload: nothing that was acknowledged is lost, and nothing leaks.
 
-One round: threads send requests to the daemon; at a random moment it is killed; it is started again; the *ledger*
-of everything that was acknowledged is compared with what the daemon now knows. The seed is printed; CORRAL_SEED
-repeats a run, CORRAL_KILLS sets the number of kills: 300 in CI (some five minutes), 20 elsewhere.
+After each kill (`tests.support.kills`) the *ledger* of everything that was acknowledged is compared with what the
+daemon now knows. CORRAL_KILLS sets the number of kills: 300 in CI (some five minutes), 20 elsewhere.
 """
 
 from __future__ import annotations
 
-import http.client
 import os
 import random
 import threading
@@ -20,6 +18,7 @@ import pytest
 from tests.conftest import IN_CI
 from tests.support.endpoint import BUSYBOX, Endpoint
 from tests.support.instance import Instance, instance
+from tests.support.kills import failures_of_threads, kill_amid, seeded, told, until_killed
 from tests.support.wait import eventually
 
 KILLS = int(os.environ.get("CORRAL_KILLS") or (300 if IN_CI else 20))
@@ -75,12 +74,7 @@ class Worker:
         ]
 
     def __call__(self) -> None:
-        weights, actions = zip(*self.actions, strict=True)
-        try:
-            while True:
-                self.random.choices(actions, weights)[0]()
-        except (OSError, http.client.HTTPException):
-            return  # the daemon was killed: what this happened in is the doubt that the ledger holds
+        until_killed(self.actions, self.random)
 
     def _pick(self, want: Callable[[Entry], bool]) -> Entry | None:
         with self.ledger.lock:
@@ -214,42 +208,23 @@ def _adopt_unknown(engine: Endpoint, ledger: Ledger, known: Iterator[str] | obje
 
 
 def _round(engine: Instance, ledger: Ledger, chance: random.Random) -> None:
-    workers = [threading.Thread(target=Worker(engine, ledger, chance.getrandbits(64))) for _ in range(WORKERS)]
-    for worker in workers:
-        worker.start()
-    time.sleep(chance.uniform(*ROUND))
-    engine.kill_daemon()
-    for worker in workers:
-        worker.join(30)
-        assert not worker.is_alive(), "a request hangs although the daemon is dead"
-    engine.up()
+    workers = [Worker(engine, ledger, chance.getrandbits(64)) for _ in range(WORKERS)]
+    kill_amid(engine, workers, lambda: time.sleep(chance.uniform(*ROUND)))
     check(engine, ledger)
 
 
 def test_kills(capsys: pytest.CaptureFixture[str]) -> None:
-    seed = int(os.environ.get("CORRAL_SEED", "0")) or random.SystemRandom().getrandbits(32)
-    chance = random.Random(seed)
+    seed, chance = seeded()
     ledger = Ledger()
-    failures: list[BaseException] = []
-    threading_hook = threading.excepthook
-    threading.excepthook = lambda caught: failures.append(caught.exc_value or RuntimeError("thread died"))
     begun = time.monotonic()
-    try:
-        with instance() as engine:
-            for number in range(KILLS):
-                try:
-                    _round(engine, ledger, chance)
-                    assert not failures, failures[0]
-                except BaseException:
-                    with capsys.disabled():
-                        print(f"\nfailed at kill {number + 1} of {KILLS}, CORRAL_SEED={seed}; the daemon's log ends:")
-                        print(engine.log[-4000:])
-                    raise
-            engine.remove_everything()
-            eventually(lambda: engine.settled() == (0, 0), engine.unsettled, seconds=30)
-            assert not engine.get("/volumes").json["Volumes"], "no anonymous volume stays"
-    finally:
-        threading.excepthook = threading_hook
+    with failures_of_threads() as failures, instance() as engine:
+        for number in range(KILLS):
+            with told(engine, capsys, f"kill {number + 1} of {KILLS}, CORRAL_SEED={seed}"):
+                _round(engine, ledger, chance)
+                assert not failures, failures[0]
+        engine.remove_everything()
+        eventually(lambda: engine.settled() == (0, 0), engine.unsettled, seconds=30)
+        assert not engine.get("/volumes").json["Volumes"], "no anonymous volume stays"
     with capsys.disabled():
         took = time.monotonic() - begun
         print(

@@ -142,9 +142,13 @@ async def _watch_again(parts: Parts, live: Live) -> None:
 
 async def _take_network_back(parts: Parts, live: Live) -> None:
     record = live.record
-    if not record.endpoints:
+    if not (record.endpoints or record.spec.network.left):
         return
-    netns = netns_of(record.state.pid)
+    try:
+        netns = netns_of(record.state.pid)
+    except HostError as error:  # it has ended since we looked, which its monitor tells
+        log.warning("container %s: its network could not be taken over: %s", record.name, error.message)
+        return
     try:
         left = await parts.networks.restore(
             live.id,

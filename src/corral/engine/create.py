@@ -19,7 +19,7 @@ from corral.engine.mounts import (
     read_mountinfo,
     split_from,
 )
-from corral.engine.named import find_network, is_named, main_network
+from corral.engine.named import check_joined, find_network, is_named, main_network
 from corral.engine.names import new_name
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -41,6 +41,7 @@ from corral.model.container import (
 )
 from corral.model.image import Image
 from corral.networks.choose import check_endpoint
+from corral.networks.places import plain
 
 
 class Created(Struct):
@@ -206,13 +207,14 @@ def _other(parts: Parts, ref: str) -> Live:
 
 def _resolve_network(parts: Parts, network: NetworkSpec) -> NetworkSpec:
     mode = _resolve(parts, network.mode)
-    endpoints = network.endpoints
+    main, endpoints = plain(mode), network.endpoints
     if is_named(network):  # NotFound for one that is not there
         known = parts.networks.info()
         main = main_network(known, mode)
         endpoints = {main_network(known, name): how for name, how in endpoints.items()}
         for name in {main, *endpoints} - {"host", "none"} if not main.startswith("container:") else ():
             check_endpoint(find_network(known, name).network, endpoints.get(name, EndpointSpec()))
+    check_joined(main, endpoints)
     if mode.startswith("container:") and network.ports:
         raise Conflict("conflicting options: port publishing and the container type network mode")
     links = [_resolve_link(parts, link) for link in network.links]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -65,6 +65,43 @@ def main_network(networks: Sequence[NetworkInfo], mode: str) -> str:
     if mode in BUILTIN or mode.startswith("container:"):
         return mode
     return find_network(networks, mode).network.name
+
+
+def check_join(network: str, main: str) -> None:
+    """InvalidInput where `main`, a container's own network, is none that others go with, or `network` is no other's.
+
+    >>> check_join("shop", "none")
+    Traceback (most recent call last):
+        ...
+    corral.errors.InvalidInput: container cannot be connected to multiple networks with one of the networks in \
+private (none) mode
+    """
+    if network == "host":
+        raise InvalidInput("cannot connect container to host network - container must be created in host network mode")
+    if main == "host" or main.startswith("container:"):
+        raise InvalidInput(
+            "container sharing network namespace with another container or host "
+            "cannot be connected to any other network"
+        )
+    if "none" in (main, network):
+        raise InvalidInput(
+            "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+        )
+
+
+def check_joined(main: str, names: Collection[str]) -> None:
+    """InvalidInput for networks asked for at once that cannot be had together: the others beside the main one.
+
+    >>> check_joined("bridge", ["bridge", "shop"])
+    >>> check_joined("bridge", ["bridge", "host"])
+    Traceback (most recent call last):
+        ...
+    corral.errors.InvalidInput: cannot connect container to host network - container must be created in host network \
+mode
+    """
+    if main in names:
+        for name in sorted(set(names) - {main}):
+            check_join(name, main)
 
 
 def plan_joined(networks: Sequence[NetworkInfo], spec: NetworkSpec) -> NetworkSpec:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from msgspec.structs import replace
 
 from corral.engine.bundle import write_files
-from corral.engine.named import find_network, main_network
+from corral.engine.named import check_join, find_network, main_network
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, NotFound
@@ -77,7 +77,7 @@ class NetworkVerbs:
         async with live.lock:
             record = live.record
             check_removal(live)
-            check_join(record, network, main_network(self.info(), record.spec.network.mode))
+            check_join(network.name, main_network(self.info(), record.spec.network.mode))
             if record.state.running and record.state.pid:
                 with network_of(record) as netns:
                     found = await self._parts.networks.connect(live.id, netns, network.name, how)
@@ -161,33 +161,10 @@ def check_removal(live: Live) -> None:
         )
 
 
-def check_join(record: Container, network: Network, main: str) -> None:
-    """InvalidInput where a container's own network is no network that others go with.
-
-    >>> from corral.model.container import ContainerSpec
-    >>> record = Container("1", "a", 0, "i", ContainerSpec("x"))
-    >>> check_join(record, Network("4f2a", NetworkSpec("shop")), "none")
-    Traceback (most recent call last):
-        ...
-    corral.errors.InvalidInput: container cannot be connected to multiple networks with one of the networks in \
-private (none) mode
-    """
-    if network.name == "host":
-        raise InvalidInput("cannot connect container to host network - container must be created in host network mode")
-    if main == "host" or main.startswith("container:"):
-        raise InvalidInput(
-            "container sharing network namespace with another container or host "
-            "cannot be connected to any other network"
-        )
-    if main == "none" or network.name == "none":
-        raise InvalidInput(
-            "container cannot be connected to multiple networks with one of the networks in private (none) mode"
-        )
-
-
 @contextmanager
 def network_of(record: Container) -> Iterator[int]:
-    """Of its process, and not of one that has the number by now."""
+    """Of its process, and not of one that has the number by now. Conflict if it has just ended, which is told to us a
+    moment later."""
     try:
         netns = netns_of(record.state.pid)
     except HostError as error:

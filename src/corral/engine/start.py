@@ -231,9 +231,12 @@ async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitSt
     if netns is None or network.disabled:
         return
     wanted = plan_joined(parts.networks.info() if is_named(network) else (), network)
-    if wanted.mode == "none":
+    if wanted.mode == "none" and not network.left:
         return
     undo.push_async_callback(parts.networks.detach, live.id)
+    if wanted.mode == "none":  # it has left them all, and may join others
+        await _seat_nowhere(parts, live)
+        return
     record.endpoints, record.ports = await parts.networks.attach(
         live.id,
         netns,
@@ -245,6 +248,20 @@ async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitSt
     )
     for endpoint in record.endpoints.values():
         parts.tell_network(live, "connect", endpoint)
+
+
+async def _seat_nowhere(parts: Parts, live: Live) -> None:
+    record = live.record
+    record.endpoints, record.ports = {}, []
+    await parts.networks.restore(
+        live.id,
+        {},
+        [],
+        name=record.name,
+        hostname=record.spec.hostname,
+        asked=plan_published(record),
+        resolving=plan_resolving(record.spec.network, parts.config),
+    )
 
 
 def _request(parts: Parts, live: Live) -> MonitorRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 
 from corral.errors import HostError, from_oserror
@@ -56,6 +56,13 @@ def lead(netns: int, endpoints: Mapping[str, Endpoint], ways: Ways) -> None:
     """Leads the default routes anew, after a network was left."""
     with Netlink.inside(netns) as inside:
         inside.batch(plan_routes(endpoints, ways, gone=True))
+
+
+def missing(netns: int, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """Those whose interfaces are not there."""
+    with Netlink.inside(netns) as inside:
+        there = {link.name for link in inside.links()}
+    return [endpoint for endpoint in endpoints if endpoint.interface not in there]
 
 
 def remove(netns: int, interface: str) -> None:

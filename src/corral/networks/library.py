@@ -67,6 +67,7 @@ class Networks:
         self._networks: dict[str, Network] = {}
         self._addresses: dict[str, Addresses] = {}
         self._members: dict[str, Member] = {}
+        self._found: dict[str, list[str]] = {}  # the cables of a former daemon, by the first digits of their owners
         self._making = asyncio.Lock()
         self._publisher = Publisher()
         self._directory = Directory()
@@ -108,6 +109,8 @@ class Networks:
                 log.error("network %s cannot be made: %s", network.name, error.message)
             self._know(network)
         self._need_firewall().apply(self._network_elements(), [])
+        for name in wires.own_links():
+            self._found.setdefault(self.names.veth_owner(name) or "", []).append(name)
 
     def _know(self, network: Network) -> None:
         self._networks[network.name], self._addresses[network.name] = network, Addresses(network)
@@ -326,14 +329,14 @@ class Networks:
     ) -> list[str]:
         """Takes a running container's places and ports back, after the daemon was restarted.
 
-        The networks that it turns out to have left: those whose cable is no longer there.
+        What they are by the record, they are made to be: a former daemon may have been killed in the midst of a change.
+        One without places may be given some (`connect`). Returns the networks that it can no longer be in.
         """
         member = Member(container_id, name or container_id[:12], hostname, asked)
         member.resolving = resolving or member.resolving
         known = {plain(n): end for n, end in endpoints.items() if n in self._networks}
-        if known:
-            self._members[container_id] = member
-            await self._seating().restore(member, known, ports, netns)
+        self._members[container_id] = member
+        await self._seating().restore(member, known, ports, netns, self._found.get(container_id[:8], []))
         return [name for name in endpoints if plain(name) in known and plain(name) not in member.endpoints]
 
     async def sweep(self, known_ids: Collection[str]) -> list[str]:
@@ -349,6 +352,7 @@ class Networks:
         # Being attached right now: the interface may be there before its name is.
         spared = {i[:8] for i, m in self._members.items() if len(m.cables()) < len(m.endpoints)}
         wanted = set(self._elements())
+        self._found.clear()
         networks = [network.id for network in self._networks.values()]
 
         def work() -> list[str]:

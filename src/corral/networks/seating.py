@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -249,10 +249,18 @@ class Seating:
                 self.directory.add(network, endpoint)
 
     async def restore(
-        self, member: Member, endpoints: dict[str, Endpoint], ports: list[BoundPort], netns: int | None
+        self,
+        member: Member,
+        endpoints: dict[str, Endpoint],
+        ports: list[BoundPort],
+        netns: int | None,
+        cables: Collection[str] = (),
     ) -> None:
-        """Nothing here fails: the container runs, whatever becomes of its network. A place whose cable has gone, as
-        when the daemon was killed before it could note that the container had left, is no longer in `member`."""
+        """Nothing here fails: the container runs, whatever becomes of its network. It was found with `cables`.
+
+        A place whose cable has gone, as when the daemon was killed before it could note that the container had left, is
+        no longer in `member`.
+        """
         gone = await self.in_thread(lambda: self._unplugged(endpoints))
         endpoints = {name: endpoint for name, endpoint in endpoints.items() if name not in gone}
         member.endpoints = endpoints
@@ -268,6 +276,7 @@ class Seating:
             member.published = self.publisher.reopen(ports, member.ports, target, member.name)
         await self._tried(member, self.in_thread(lambda: self._take_back(member)))
         if netns is not None:
+            await self._tried(member, self.in_thread(lambda: self._mend(member, netns, cables)))
             await self._tried(member, self._serve(member, netns, again=True))
 
     async def _tried(self, member: Member, step: Awaitable[None]) -> None:
@@ -284,6 +293,22 @@ class Seating:
         for name, interface in member.cables().items():
             self.wires.remember(interface, self.networks[name].id)
         self.firewall.take_back(member.published.elements)
+
+    def _mend(self, member: Member, netns: int, cables: Collection[str]) -> None:
+        """Ends what a killed daemon had begun: networks that were being joined or left are there, or not, as recorded.
+
+        Only then are routes led: otherwise they are as the container itself wants them.
+        """
+        stray = set(cables) - set(member.cables().values())
+        missing = inside.missing(netns, member.endpoints.values())
+        if not (stray or missing):
+            return
+        self.wires.delete_links(stray)
+        for endpoint in missing:
+            self.wires.forget(endpoint.host_interface)
+            endpoint.host_interface = ""
+        self._plug(member, netns, missing)
+        inside.lead(netns, member.endpoints, plan_ways(member.endpoints))
 
 
 def _on_endpoint(error: HostError, member: Member) -> HostError:

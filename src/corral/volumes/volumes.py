@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -23,6 +23,11 @@ from corral.volumes.plan import ANONYMOUS_LABEL, check_name, check_options, plan
 
 Names = list[str]
 T = TypeVar("T")
+Users = Callable[[str], Sequence[str]]  # a volume's name -> the ids of the containers that refer to it
+
+
+def nobody(_: str) -> Names:
+    return []
 
 
 class Volumes:
@@ -124,8 +129,9 @@ class Volumes:
                 self._volumes[volume.name] = volume
             return self._volumes[volume.name]
 
-    async def remove(self, name: str, *, force: bool = False, users: Sequence[str] = ()) -> None:
-        """Removes the volume and its data. `users` are the ids of the containers that refer to it.
+    async def remove(self, name: str, *, force: bool = False, users: Users = nobody) -> None:
+        """Removes the volume and its data. `users` tells the ids of the containers that refer to it: asked at the last
+        moment, for one may have come meanwhile.
 
         NotFound unless `force`; Conflict while it is referred to or mounted, even with `force`.
         """
@@ -134,10 +140,10 @@ class Volumes:
         self.get(name)
         await self.through(self._remove(name, users))
 
-    async def _remove(self, name: str, users: Sequence[str]) -> None:
+    async def _remove(self, name: str, users: Users) -> None:
         async with self._alone(name):
-            if users := list(users) or sorted(self._users.get(name) or self._claims.get(name) or ()):
-                raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
+            if found := list(users(name)) or sorted(self._users.get(name) or self._claims.get(name) or ()):
+                raise Conflict(f"remove {name}: volume is in use - [{', '.join(found)}]")
             if name not in self._volumes:
                 return  # removed by another while we waited
             # What is mounted there is another's, and never removed with it.
@@ -146,19 +152,19 @@ class Volumes:
             del self._volumes[name], self._locks[name]
         await asyncio.to_thread(disk.clear, grave)
 
-    async def prune(self, select: Callable[[Volume], bool], used: Collection[str]) -> tuple[Names, int]:
-        """Removes those that nothing in `used` names and `select` takes: their names, and the bytes they held.
+    async def prune(self, select: Callable[[Volume], bool], users: Users) -> tuple[Names, int]:
+        """Removes those without `users` that `select` takes: their names, and the bytes they held.
 
         Volumes that are mounts of something else stay: removing them frees nothing.
         """
         removed, freed = [], 0
         for volume in self.list():
-            taken = volume.name in used or self._users.get(volume.name) or self._claims.get(volume.name)
+            taken = users(volume.name) or self._users.get(volume.name) or self._claims.get(volume.name)
             if taken or volume.options or not select(volume):
                 continue
             held = await self.size(volume.name)
             try:
-                await self.remove(volume.name)
+                await self.remove(volume.name, users=users)
             except (NotFound, Conflict):  # taken by somebody since we looked
                 continue
             removed.append(volume.name)

@@ -296,6 +296,40 @@ async def test_a_restarted_daemon_takes_names_and_networks_back(
     networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
 
 
+async def test_a_change_that_a_killed_daemon_had_begun_is_ended(
+    networks: Networks, box: Callable[[], Box], tmp_path: Path
+) -> None:
+    """Joining a network of which no record tells, and leaving one that the record still has."""
+    shop, back = await networks.create(NetworkSpec("shop")), await networks.create(NetworkSpec("back"))
+    joining = await box().attach(networks, name="joining", shop=HERE)
+    leaving = await box().attach(networks, name="leaving", shop=HERE)
+    staying = await box().attach(networks, name="staying", shop=HERE)
+    recorded = {each.id: dict(each.endpoints) for each in (joining, leaving, staying)}
+    more, _ = await networks.connect(joining.id, joining.netns, "back", EndpointSpec(gateway_priority=1))
+    stray = more["back"].host_interface
+    with Netlink() as netlink:
+        netlink.do(links.delete_link(leaving.endpoints["shop"].host_interface))
+    await networks.close()
+    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+    await again.setup([shop, back])
+    for each, left in ((joining, []), (leaving, ["shop"]), (staying, [])):
+        assert await again.restore(each.id, recorded[each.id], [], name="box", netns=each.netns) == left
+    assert await again.sweep([joining.id, leaving.id, staying.id]) == []
+    with Netlink() as netlink:
+        assert netlink.link(stray) is None
+    with Netlink.inside(leaving.netns) as inside:
+        assert not any(network.prefixlen == 0 for _, network in inside.routes())
+    for each in (joining, staying):
+        each.serve(80)
+    for there, here in ((joining, staying), (staying, joining)):
+        assert await ask(there.endpoint.ipv4, 80, here.netns) == here.endpoint.ipv4
+        with Netlink.inside(here.netns) as inside:
+            assert any(network.prefixlen == 0 for _, network in inside.routes()), "a way out"
+    await again.teardown()
+    await again.close()
+    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+
+
 async def test_more_containers_than_a_bridge_takes(networks: Networks, box: Callable[[], Box]) -> None:
     shop = await networks.create(NetworkSpec("shop", options=NetworkOptions(icc=True)))
     boxes = [await box().attach(networks, PortBinding(80), name=f"box{n}", shop=HERE) for n in range(5)]

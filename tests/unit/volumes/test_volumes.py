@@ -75,7 +75,7 @@ async def test_removing(volumes: Volumes) -> None:
     (Path(made.mountpoint) / "deep").mkdir()
     (Path(made.mountpoint) / "deep" / "file").write_text("x")
     with pytest.raises(Conflict, match=r"^remove data: volume is in use - \[c1, c2\]$"):
-        await volumes.remove("data", force=True, users=["c1", "c2"])
+        await volumes.remove("data", force=True, users=lambda _: ["c1", "c2"])
     await volumes.remove("data")
     assert not volumes.exists("data")
     assert left(volumes) == []
@@ -106,9 +106,18 @@ async def test_pruning_counts_bytes_once_and_asks_who_may_go(volumes: Volumes) -
     (inside / "file").write_bytes(bytes(1000))
     os.link(inside / "file", inside / "again")
     assert await volumes.size("wanted") == 1000
-    removed = await volumes.prune(lambda v: v.name != "other", {"used"})
+    removed = await volumes.prune(lambda v: v.name != "other", lambda name: ["c1"] if name == "used" else [])
     assert removed == (["wanted"], 1000)
     assert [v.name for v in volumes.list()] == ["other", "used"]
+
+
+async def test_one_that_is_taken_while_others_are_pruned_stays(volumes: Volumes) -> None:
+    for name in ("first", "second"):
+        await volumes.create(name)
+    users = {"first": [], "second": [[], ["c1"]]}  # nobody when it is looked at, somebody when it is to go
+    removed = await volumes.prune(lambda v: True, lambda name: users[name].pop(0) if users[name] else [])
+    assert removed == (["first"], 0)
+    assert volumes.exists("second")
 
 
 async def test_what_was_half_made_or_half_removed_is_swept_away(volumes: Volumes) -> None:

@@ -10,6 +10,7 @@ from corral.api.docker.filters import parse_filters, until_of
 from corral.api.docker.images import remove, users_of
 from corral.api.docker.render_image import layer_sizes
 from corral.api.docker.security import FALSE, TRUE
+from corral.api.docker.volumes import users_of as volume_users_of
 from corral.engine.filters import Filters, flag, labels_fit, refuse_unknown
 from corral.engine.listing import plan_prune
 from corral.errors import CorralError, InvalidInput
@@ -70,9 +71,9 @@ async def volume_prune(api: DockerApi, request: Request) -> Response:
     filters, engine = parse_filters(request.query.get("filters")), api.engine
     refuse_unknown(filters, ("all", "label", "label!"))
     every = version_of(request) < (1, 42) or _wants_all(filters)
-    used = {point.name for c in engine.containers.list() for point in c.mount_points if point.type == "volume"}
     removed, freed = await engine.volumes.prune(
-        lambda volume: (every or volume.anonymous) and labels_fit(filters, volume.labels), used
+        lambda volume: (every or volume.anonymous) and labels_fit(filters, volume.labels),
+        lambda name: volume_users_of(engine, name),
     )
     for name in removed:
         engine.events.publish("volume", "destroy", name, {"driver": "local"})

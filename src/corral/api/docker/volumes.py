@@ -85,7 +85,7 @@ async def volume_remove(api: DockerApi, request: Request) -> Response:
     """Conflict while a container has it; one that is not there is fine when forced."""
     name, engine = name_of(request), api.engine
     existed = engine.volumes.exists(name)
-    await engine.volumes.remove(name, force=request.query.flag("force"), users=users_of(engine, name))
+    await engine.volumes.remove(name, force=request.query.flag("force"), users=lambda name: users_of(engine, name))
     if existed:
         engine.events.publish("volume", "destroy", name, {"driver": "local"})
     return done()

@@ -19,12 +19,14 @@ class _Names:
 
 
 class Directory:
-    """The names of the containers in the networks that have names."""
+    """The names of the containers in the networks that have names. `version` is another after each change."""
 
     def __init__(self) -> None:
         self._networks: dict[str, _Names] = {}
+        self.version = 0
 
     def add(self, network: str, endpoint: Endpoint) -> None:
+        self.version += 1
         names = self._networks.setdefault(network, _Names())
         for name in endpoint.dns_names:
             names.by_name.setdefault(name.lower(), {})[endpoint.endpoint_id] = endpoint
@@ -33,6 +35,7 @@ class Directory:
                 names.by_address[str(ip_address(address))] = endpoint.dns_names[0]
 
     def remove(self, network: str, endpoint: Endpoint) -> None:
+        self.version += 1
         names = self._networks.get(network, _Names())
         for name in endpoint.dns_names:
             holders = names.by_name.get(name.lower(), {})

@@ -18,6 +18,7 @@ from corral.kit.tasks import Tasks
 from corral.linux.namespaces import in_netns
 from corral.networks.dns.directory import Directory, View, resolve
 from corral.networks.dns.door import Door
+from corral.networks.dns.kept import Kept
 from corral.networks.dns.upstream import HostServers, Upstream, forward
 from corral.networks.dns.wire import (
     AAAA,
@@ -63,6 +64,7 @@ class NameServer:
         self._door, self._netns = door, netns
         self._directory, self._host = directory, host
         self._tasks = Tasks()
+        self._kept = Kept()
         self._turn = 0
         self._under_way = 0
         self._loop = asyncio.get_running_loop()
@@ -143,6 +145,10 @@ class NameServer:
 
     def answer(self, data: bytes, *, tcp: bool) -> bytes | Query:
         """The answer, or the question that is to be passed on."""
+        of = (self._directory.version, self.asking, tcp)
+        return self._kept.find(of, data) or self._answer(data, of, tcp=tcp)
+
+    def _answer(self, data: bytes, of: object, *, tcp: bool) -> bytes | Query:
         try:
             query = parse_query(data)
         except Malformed:
@@ -153,7 +159,10 @@ class NameServer:
         asking = self.asking
         records = resolve(self._directory, asking.view, query.name, query.type, self._turn)
         if records is not None:
-            return answer(query, records, NOERROR, LARGEST if tcp else query.size)
+            reply = answer(query, records, NOERROR, LARGEST if tcp else query.size)
+            if len(records) < 2:  # several take turns
+                self._kept.keep(of, data, reply)
+            return reply
         if asking.dotted and query.type in (A, AAAA) and "." not in query.name:
             return answer(query)
         return query

@@ -102,3 +102,21 @@ def test_the_hosts_servers_are_read_again(tmp_path) -> None:  # type: ignore[no-
     file.with_suffix(".new").write_text("nameserver 192.0.2.7\n")
     file.with_suffix(".new").rename(file)
     assert servers.now() == ["192.0.2.7"]
+
+
+async def test_what_is_kept_is_forgotten_when_names_or_networks_change(server: NameServer) -> None:
+    def told(number: int) -> object:
+        reply = server.answer(wire.ask("web", wire.A, id=number), tcp=False)
+        if not isinstance(reply, bytes):
+            return None
+        assert reply[:2] == number.to_bytes(2, "big")
+        return wire.read_answer(reply)[2]
+
+    assert [told(1), told(2)] == [["10.0.0.2"]] * 2
+    server._directory.add("shop", Endpoint("shop", "", "f", ipv4="10.0.0.3", dns_names=["web"]))
+    assert [told(3), told(4)] in ([["10.0.0.2", "10.0.0.3"], ["10.0.0.3", "10.0.0.2"]],
+                                  [["10.0.0.3", "10.0.0.2"], ["10.0.0.2", "10.0.0.3"]])  # fmt: skip
+    server._directory.remove("shop", Endpoint("shop", "", "e", ipv4="10.0.0.2", dns_names=["web"]))
+    assert told(5) == ["10.0.0.3"]
+    server.asking = Asking(View([]), outward=False)
+    assert told(6) is None
