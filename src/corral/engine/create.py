@@ -206,9 +206,17 @@ def _other(parts: Parts, ref: str) -> Live:
 
 
 def _resolve_network(parts: Parts, network: NetworkSpec) -> NetworkSpec:
+    """InvalidInput for a network that is not there. Not NotFound: clients take that for a missing image."""
+    try:
+        return _with_names(parts, network)
+    except NotFound as error:
+        raise InvalidInput(error.message) from error
+
+
+def _with_names(parts: Parts, network: NetworkSpec) -> NetworkSpec:
     mode = _resolve(parts, network.mode)
     main, endpoints = plain(mode), network.endpoints
-    if is_named(network):  # NotFound for one that is not there
+    if is_named(network):
         known = parts.networks.info()
         main = main_network(known, mode)
         endpoints = {main_network(known, name): how for name, how in endpoints.items()}

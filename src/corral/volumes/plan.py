@@ -33,10 +33,14 @@ def check_name(name: str) -> None:
         )
 
 
-def check_options(name: str, driver: str, options: Mapping[str, str]) -> None:
-    """Raises NotFound for a driver that is not there, InvalidInput or Unsupported for options of the local one."""
+def check_driver(name: str, driver: str) -> None:
+    """Raises NotFound for a driver that is not there."""
     if driver != "local":
         raise NotFound(f'create {name}: error looking up volume plugin {driver}: plugin "{driver}" not found')
+
+
+def check_options(name: str, options: Mapping[str, str]) -> None:
+    """Raises InvalidInput or Unsupported for options that the local driver does not take."""
     for option in options:
         if option not in _OPTIONS:
             raise InvalidInput(f'create {name}: invalid option: "{option}"')

@@ -19,7 +19,7 @@ from corral.volumes import disk
 from corral.volumes.attach import attach
 from corral.volumes.copies import Copies
 from corral.volumes.fill import fill_from
-from corral.volumes.plan import ANONYMOUS_LABEL, check_name, check_options, plan_mount
+from corral.volumes.plan import ANONYMOUS_LABEL, check_driver, check_name, check_options, plan_mount
 
 Names = list[str]
 T = TypeVar("T")
@@ -91,8 +91,9 @@ class Volumes:
         """
         anonymous = anonymous or not name
         name = name or new_id()
+        check_driver(name, driver or "local")
         check_name(name)
-        check_options(name, driver or "local", options or {})
+        check_options(name, options or {})
         marks = {ANONYMOUS_LABEL: ""} if anonymous else {}
         volume = self._new(name, {**(labels or {}), **marks})
         volume.options, volume.anonymous = dict(options or {}), anonymous

@@ -4,7 +4,7 @@ import pytest
 
 from corral.errors import InvalidInput, NotFound, Unsupported
 from corral.linux import mounts
-from corral.volumes.plan import check_name, check_options, hide_password, plan_mount
+from corral.volumes.plan import check_driver, check_name, check_options, hide_password, plan_mount
 
 
 @pytest.mark.parametrize("name", ["ab", "a.b_c-d", "0" * 64, "A1"])
@@ -33,18 +33,18 @@ def test_the_words() -> None:
 
 
 def test_options() -> None:
-    check_options("vv", "local", {})
-    check_options("vv", "local", {"type": "none", "o": "bind", "device": "/srv"})
+    check_options("vv", {})
+    check_options("vv", {"type": "none", "o": "bind", "device": "/srv"})
     with pytest.raises(InvalidInput, match='create vv: invalid option: "foo"'):
-        check_options("vv", "local", {"foo": "1"})
+        check_options("vv", {"foo": "1"})
     with pytest.raises(InvalidInput, match='missing required option: "device"'):
-        check_options("vv", "local", {"o": "bind"})
+        check_options("vv", {"o": "bind"})
     with pytest.raises(InvalidInput, match='missing required option: "type"'):
-        check_options("vv", "local", {"device": "/x"})
+        check_options("vv", {"device": "/x"})
     with pytest.raises(Unsupported, match="no quota support"):
-        check_options("vv", "local", {"size": "10m"})
+        check_options("vv", {"size": "10m"})
     with pytest.raises(NotFound, match='error looking up volume plugin nfs: plugin "nfs" not found'):
-        check_options("vv", "nfs", {})
+        check_driver("vv", "nfs")
 
 
 def test_a_read_only_bind_needs_a_second_call() -> None:
