@@ -181,7 +181,7 @@ def _changed(day: Day) -> Outcome:
     done = day.compose("up", "-d", MODE="night")
     after = {service: day.compose("ps", "-q", service).out for service in ("db", "api")}
     said = day.compose("exec", "-T", "api", "sh", "-c", "echo $MODE").out.strip()
-    return Outcome(done.code, f"{said} {before['db'] == after['db']} {before['api'] == after['api']}")
+    return Outcome(done.code, f"{said} {before['db'] == after['db']} {before['api'] == after['api']}", done.err)
 
 
 def _killed(day: Day) -> Outcome:

@@ -48,7 +48,19 @@ async def image_inspect(api: DockerApi, request: Request) -> Response:
     image, version = api.engine.images.get(name_of(request)), version_of(request)
     if version >= (1, 48) and request.query.flag("manifests") and request.query.get("platform"):
         raise InvalidInput("conflicting options: manifests and platform options cannot both be set")
-    return reply(inspect(image, version, api.engine.images.image_graph(image.id)))
+    shown = inspect(image, version, api.engine.images.image_graph(image.id))
+    if needs_container_config(request.header("user-agent")):
+        shown["ContainerConfig"] = shown["Config"]
+    return reply(shown)
+
+
+def needs_container_config(agent: str) -> bool:
+    """Pure: Compose 1.x cannot make a service's container anew without a field that the API lost in 1.45.
+
+    >>> needs_container_config("docker-compose/1.29.2 docker-py/5.0.3 Linux/6.1"), needs_container_config("Docker/28")
+    (True, False)
+    """
+    return agent.startswith("docker-compose/1.")
 
 
 async def image_history(api: DockerApi, request: Request) -> Response:
