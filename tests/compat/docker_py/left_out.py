@@ -48,3 +48,10 @@ LEFT_OUT: dict[str, str] = {
         "asks that a cache-from turns the daemon's own cache off; here it adds to it, as BuildKit's does"
     ),
 }
+
+# These read a container's output right after its start, without waiting for the program to have written any: they may
+# be early, and are then asked once more.
+EARLY = tuple(
+    f"api_build_test::BuildTest::test_build_{name}_dockerfile"
+    for name in ("out_of_context", "in_context", "in_context_nested", "in_context_abs")
+)
