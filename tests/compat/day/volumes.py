@@ -14,8 +14,10 @@ def _shape(day: Day) -> Outcome:
     """The keys and the kinds of values of one volume, seen alone and in a list."""
     alone = json.loads(day.docker("volume", "inspect", "tour").out)[0]
     listed = next(v for v in day.endpoint.get("/volumes").json["Volumes"] if v["Name"] == "tour")
+    same = alone == listed
+    alone["Options"] = alone["Options"] or {}  # null where a client sent none, and 20.10's sends {}
     wanted = {key: type(value).__name__ for key, value in sorted(alone.items())}
-    return Outcome(0, f"{wanted} {alone == listed} {alone['Labels']} {alone['Options']}")
+    return Outcome(0, f"{wanted} {same} {alone['Labels']} {alone['Options']}")
 
 
 def _kinds(day: Day) -> Outcome:
@@ -35,7 +37,8 @@ def _kinds(day: Day) -> Outcome:
     host = shown["HostConfig"]
     for mount in host["Mounts"]:
         mount.get("VolumeOptions", {}).pop("DriverConfig", None)  # the client sends an empty one
-    lines += [json.dumps(host["Binds"]), json.dumps(host["Tmpfs"]), json.dumps(host["Mounts"], sort_keys=True)]
+        mount.get("BindOptions", {}).pop("ReadOnlyNonRecursive", None)  # 25 began to note it for older clients
+    lines += [json.dumps(sorted(host["Binds"])), json.dumps(host["Tmpfs"]), json.dumps(host["Mounts"], sort_keys=True)]
     return Outcome(0, "\n".join(lines))
 
 
