@@ -1,8 +1,8 @@
 """SIGKILL at random moments of a random workload: nothing that was acknowledged is lost, and nothing leaks.
 
 After each kill (`tests.support.kills`) the *ledger* of everything that was acknowledged is compared with what the
-daemon now knows. CORRAL_KILLS sets the number of kills: 100 in CI, where each run has a seed of its own, 20 elsewhere; 300 take some
-nine minutes.
+daemon now knows. CORRAL_KILLS sets the number of kills: 100 in CI, where each run has a seed of its own, 20 elsewhere;
+300 take some nine minutes.
 """
 
 from __future__ import annotations
