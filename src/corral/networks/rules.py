@@ -156,6 +156,7 @@ def plan_table(table: str) -> str:
 
 
 def _table(table: str) -> str:
+    """Protocols 1 and 58 are ICMP's, by number: names of protocols are not known where /etc/protocols is missing."""
     sets = {**_NETWORK_SETS, **_PORT_SETS}
     declared = "".join(f"\tset {name} {{ {kind}; }}\n" for name, kind in sets.items())
     declared += "".join(f"\tmap {name} {{ {kind}; }}\n" for name, kind in _NETWORK_MAPS.items())
@@ -191,7 +192,7 @@ def _table(table: str) -> str:
 		ct status dnat accept
 		ip daddr . meta l4proto . th dport @routed4 accept
 		ip6 daddr . meta l4proto . th dport @routed6 accept
-		oifname @reachable meta l4proto {{ icmp, ipv6-icmp }} accept
+		oifname @reachable meta l4proto {{ 1, 58 }} accept
 		meta nfproto ipv4 oifname @open4 iifname != @bridges accept
 		meta nfproto ipv6 oifname @open6 iifname != @bridges accept
 		drop
