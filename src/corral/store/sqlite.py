@@ -11,15 +11,15 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
 
-from corral.errors import CorralError, Unavailable
+from corral.errors import CorralError, Unavailable, Unsupported
 from corral.store import database
-from corral.store.interface import Changes, after_prefix
+from corral.store.interface import Changes, Entry, Page, Watch, after_prefix
 from corral.store.writer import Writer
 
-_GET = "SELECT value FROM entries WHERE key = ?"
-_ALL = "SELECT key, value FROM entries ORDER BY key"
-_FROM = "SELECT key, value FROM entries WHERE key >= ? ORDER BY key"
-_BETWEEN = "SELECT key, value FROM entries WHERE key >= ? AND key < ? ORDER BY key"
+_GET = "SELECT key, value, created, modified FROM entries WHERE key = ?"
+_FROM = "SELECT key, value, created, modified FROM entries WHERE key >= ? ORDER BY key"
+_REVISION = "SELECT value FROM meta WHERE name = 'revision'"
+_BETWEEN = "SELECT key, value, created, modified FROM entries WHERE key >= ? AND key < ? ORDER BY key"
 
 
 class SqliteStore:
@@ -34,34 +34,69 @@ class SqliteStore:
         self._ranging = threading.Lock()
         self._writer = Writer(path)
 
-    async def get(self, key: str) -> bytes | None:
+    @property
+    def revision(self) -> int:
+        return self._writer.revision
+
+    async def get(self, key: str, revision: int | None = None) -> Entry | None:
         self._check_open()
+        if revision is not None:
+            raise Unsupported("this store keeps no history")
         try:
             row = self._reader.execute(_GET, (key,)).fetchone()
         except sqlite3.Error as error:
             raise database.translate(self._path, error) from error
-        return None if row is None else row[0]
+        return None if row is None else Entry(*row)
 
-    async def range(self, prefix: str) -> list[tuple[str, bytes]]:
-        return await asyncio.to_thread(self._range, prefix)
+    async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int | None = None) -> Page:
+        if revision is not None:
+            raise Unsupported("this store keeps no history")
+        return await asyncio.to_thread(self._range, prefix, max(prefix, start), limit)
 
-    def _range(self, prefix: str) -> list[tuple[str, bytes]]:
+    def _range(self, prefix: str, start: str, limit: int) -> Page:
         end = after_prefix(prefix)
+        query, bounds = (_FROM, (start,)) if end is None else (_BETWEEN, (start, end))
         with self._ranging:
             self._check_open()
             try:
-                if end is not None:
-                    return self._ranger.execute(_BETWEEN, (prefix, end)).fetchall()
-                return self._ranger.execute(_FROM, (prefix,)).fetchall() if prefix else self._everything()
+                self._ranger.execute("BEGIN")
+                try:
+                    (revision,) = self._ranger.execute(_REVISION).fetchone()
+                    found = [Entry(*row) for row in self._ranger.execute(query, bounds)]
+                finally:
+                    self._ranger.execute("COMMIT")
             except sqlite3.Error as error:
                 raise database.translate(self._path, error) from error
+        page = found[:limit] if limit else found
+        return Page(page, revision, len(found) - len(page))
 
-    def _everything(self) -> list[tuple[str, bytes]]:
-        return self._ranger.execute(_ALL).fetchall()
-
-    async def commit(self, puts: Mapping[str, bytes], deletes: Iterable[str] = ()) -> int:
+    async def commit(
+        self,
+        puts: Mapping[str, bytes],
+        deletes: Iterable[str] = (),
+        *,
+        expect: Mapping[str, int] | None = None,
+        lease: int = 0,
+    ) -> int:
         self._check_open()
+        if expect or lease:
+            raise Unsupported("this store keeps no history")
         return await self._writer.submit(Changes(puts, deletes))
+
+    def watch(self, prefix: str, after: int) -> Watch:
+        raise Unsupported("this store keeps no history")
+
+    async def compact(self, revision: int) -> None:
+        raise Unsupported("this store keeps no history")
+
+    async def grant(self, seconds: int) -> int:
+        raise Unsupported("this store has no leases")
+
+    async def keep_alive(self, lease: int) -> None:
+        raise Unsupported("this store has no leases")
+
+    async def revoke(self, lease: int) -> None:
+        raise Unsupported("this store has no leases")
 
     def close(self) -> None:
         if self._closed:

@@ -41,7 +41,7 @@ class Writer:
         self._path = path
         self._connection = database.connect(path)
         row = self._connection.execute("SELECT value FROM meta WHERE name = 'revision'").fetchone()
-        self._revision = int(row[0])
+        self.revision = int(row[0])
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -88,11 +88,11 @@ class Writer:
 
     def _transact(self, group: Sequence[Request]) -> list[int]:
         run = self._connection.execute
-        revision, revisions = self._revision, []
+        revision, revisions = self.revision, []
         run("BEGIN IMMEDIATE")
         try:
             for request in group:
-                revision += bool(request.changes)
+                revision += bool(request.changes.puts or request.changes.deletes)
                 self._apply(request.changes, revision)
                 revisions.append(revision)
             run(_REVISION, (revision,))
@@ -102,7 +102,7 @@ class Writer:
             if self._connection.in_transaction:
                 run("ROLLBACK")
             raise
-        self._revision = revision
+        self.revision = revision
         return revisions
 
     def _apply(self, changes: Changes, revision: int) -> None:
