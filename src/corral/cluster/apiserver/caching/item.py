@@ -72,6 +72,8 @@ def resource_prefix(group: str, plural: str) -> str:
 class Item:
     """An object at one revision. `body` is everything from `"metadata":` to the end, resourceVersion and all.
 
+    Revision 0 is an object that was not stored (a dry run): it shows none.
+
     >>> item = Item("shop/web", 7, b'{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web","labels":{"a":"b"}}}')
     >>> item.body
     b'"metadata":{"resourceVersion":"7","name":"web","labels":{"a":"b"}}}'
@@ -85,7 +87,8 @@ class Item:
         self.key, self.revision, self.value = key, revision, value
         at = value.index(_METADATA) + len(_METADATA)
         comma = b"" if value[at : at + 1] == b"}" else b","
-        self.body = b'"metadata":{"resourceVersion":"%d"%b%b' % (revision, comma, value[at:])
+        shown = b'"resourceVersion":"%d"%b' % (revision, comma) if revision else b""
+        self.body = b'"metadata":{%b%b' % (shown, value[at:])
         self._head: _Meta | None = None
         self._view: Object | None = None
         self._forms: dict[str, bytes] | None = None
@@ -116,7 +119,8 @@ class Item:
     def object(self) -> Object:
         """A fresh copy in the stored version, the caller's own."""
         found = _OBJECT.decode(self.value)
-        found["metadata"]["resourceVersion"] = str(self.revision)
+        if self.revision:
+            found["metadata"]["resourceVersion"] = str(self.revision)
         return found
 
     def view(self) -> Object:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
@@ -22,11 +21,21 @@ BATCH_SECONDS: Final = 0.05
 class Event:
     """One change: what was and what is. `revision` is the commit's. `forms` keeps what was made of it."""
 
-    __slots__ = ("forms", "new", "old", "revision")
+    __slots__ = ("_gone", "forms", "new", "old", "revision")
 
     def __init__(self, revision: int, old: Item | None, new: Item | None) -> None:
         self.revision, self.old, self.new = revision, old, new
         self.forms: dict[str, bytes] = {}
+        self._gone: Item | None = None
+
+    @property
+    def gone(self) -> Item:
+        """What was, at the revision of the change that took it away (or out of somebody's selection)."""
+        if self._gone is None:
+            if self.old is None:
+                raise ValueError("nothing was there before")
+            self._gone = self.old.at(self.revision)
+        return self._gone
 
     @property
     def size(self) -> int:
@@ -47,6 +56,7 @@ class EventLog:
     def __init__(self, since: int) -> None:
         self.events: deque[Event] = deque()
         self.since, self.start, self.size = since, 0, 0
+        self.batches: dict[str, bytes] = {}  # what watchers made of the events since, by selection, form and range
         self._waiters: set[asyncio.Future[None]] = set()
         self._waking: asyncio.TimerHandle | asyncio.Handle | None = None
 
@@ -55,6 +65,7 @@ class EventLog:
         return self.start + len(self.events)
 
     def append(self, event: Event) -> None:
+        self.batches.clear()
         self.events.append(event)
         self.size += event.size
         while len(self.events) > WINDOW or (self.size > WINDOW_BYTES and len(self.events) > 64):
@@ -78,13 +89,9 @@ class EventLog:
                 high = middle
         return self.start + low
 
-    def after(self, position: int) -> Iterator[Event]:
+    def after(self, position: int) -> list[Event]:
         """The events from a number on, as of now. The number must still be in the window."""
-        return islice(list(self.events) if position == self.start else self._tail(position), None)
-
-    def _tail(self, position: int) -> list[Event]:
-        count = self.end - position
-        found = list(islice(reversed(self.events), count))
+        found = list(islice(reversed(self.events), self.end - position))
         found.reverse()
         return found
 
@@ -103,9 +110,9 @@ class EventLog:
             return
         loop = asyncio.get_running_loop()
         crowd = len(self._waiters) > CROWD
-        self._waking = loop.call_later(BATCH_SECONDS, self._wake) if crowd else loop.call_soon(self._wake)
+        self._waking = loop.call_later(BATCH_SECONDS, self.wake) if crowd else loop.call_soon(self.wake)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         self._waking = None
         for waiter in list(self._waiters):
             if not waiter.done():

@@ -52,7 +52,9 @@ def parse_accept(header: str) -> list[Clause]:
         media, *rest = (part.strip() for part in text.split(";"))
         if not media:
             continue
-        parameters = {name.strip().lower(): value.strip().strip('"') for name, _, value in (r.partition("=") for r in rest)}
+        parameters = {
+            name.strip().lower(): value.strip().strip('"') for name, _, value in (r.partition("=") for r in rest)
+        }
         found.append(Clause(media.lower(), parameters, _quality(parameters.pop("q", ""))))
     return sorted(found, key=lambda one: (-one.quality, one.media.count("*")))
 
