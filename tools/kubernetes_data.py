@@ -1,12 +1,13 @@
 """Writes src/corral/model/kubernetes/schema/kubernetes.txt: what all stable kinds of Kubernetes look like, as data.
 
     python tools/kubernetes_data.py --definitions _definitions.json --resources lightkube/resources \
-        --openapi openapi-v2.json --proto api --proto apimachinery … > src/corral/model/kubernetes/schema/kubernetes.txt
+        --openapi openapi-v2.json --source api --source … > src/corral/model/kubernetes/schema/kubernetes.txt
 
 definitions  the JSON schema of all types, of the newest version (`kubernetes-validate` carries one)
 resources    a package of classes, one for each resource (`lightkube-models`): plural, scope, verbs, subresources
 openapi      an OpenAPI v2 document of Kubernetes with paths: the subresources that connect (exec, proxy, …)
-proto        directories with generated.proto files: the numbers of fields, and their defaults
+source       directories with generated.proto files (the numbers of fields, and their defaults) and types.go files
+             (which fields are left out when they are zero)
 
 Only names, types and numbers are taken over. What the lines mean is told by `schema/data.py`, which reads them.
 A type that the inputs do not agree on ends the run: better no data than wrong data. A field that is newer than the
@@ -162,6 +163,34 @@ def proto_key(message: str, name: str) -> str:
     return name.lower()  # uID, jSONPath, …: the generator's own idea of camel case
 
 
+# ------------------------------------------------------------------------------------------------ what is left out
+
+
+def read_go(roots: list[Path]) -> dict[str, set[str]]:
+    """Short name of a type -> its fields with `omitempty` that are no pointers."""
+    found: dict[str, set[str]] = {}
+    inlined: dict[str, list[str]] = {}
+    for root in roots:
+        for path in sorted(root.rglob("types*.go")):
+            read_go_file(path.read_text(), ".".join(path.parent.parts[-2:]), found, inlined)
+    for _ in range(3):  # a type that is part of a type that is part of a type
+        for name, others in inlined.items():
+            found[name].update(*(found.get(other, ()) for other in others))
+    return found
+
+
+def read_go_file(text: str, package: str, found: dict[str, set[str]], inlined: dict[str, list[str]]) -> None:
+    name = ""
+    for line in text.splitlines():
+        if struct := re.match(r"type (\w+) struct \{", line):
+            name = f"{package}.{struct[1]}"
+            found[name] = set()
+        elif inline := re.match(r'\s+(\w+) `json:",inline', line):
+            inlined.setdefault(name, []).append(f"{package}.{inline[1]}")
+        elif field := re.match(r'\s+\w+\s+[^\s`*][^\s`]*\s+`json:"([\w$-]+),(?:omitempty|omitzero)', line):
+            found[name].add(field[1])
+
+
 # --------------------------------------------------------------------------------------------------------- the types
 
 
@@ -182,7 +211,9 @@ def field_type(spec: dict[str, Any]) -> str:
     return words[kind, form]
 
 
-def write_type(name: str, spec: dict[str, Any], protos: dict[str, dict[str, Field]]) -> list[str]:
+def write_type(
+    name: str, spec: dict[str, Any], protos: dict[str, dict[str, Field]], left_out: dict[str, set[str]]
+) -> list[str]:
     package = name.rpartition(".")[0]
     lines = [f"type {name}" + (" atomic" if spec.get("x-kubernetes-map-type") == "atomic" else "")]
     properties = spec.get("properties", {})
@@ -194,7 +225,9 @@ def write_type(name: str, spec: dict[str, Any], protos: dict[str, dict[str, Fiel
             kind = agree(name, key, kind, found[1].type, protos)
         elif key not in ("apiVersion", "kind") and name in protos:
             print(f"{name}.{key} has no number", file=sys.stderr)
-        words = [key + ("!" if key in spec.get("required", ()) else ""), path, kind.replace(f"{package}.", "")]
+        omitted = key in left_out.get(name, ()) and (kind in SCALARS or kind[0] in "[{")
+        marks = ("!" if key in spec.get("required", ()) else "") + ("?" if omitted else "")
+        words = [key + marks, path, kind.replace(f"{package}.", "")]
         lines.append(" ".join([*words, *options(one, default)]))
     return lines
 
@@ -338,16 +371,17 @@ def main() -> int:
     parser.add_argument("--definitions", type=Path, required=True)
     parser.add_argument("--resources", type=Path, required=True)
     parser.add_argument("--openapi", type=Path, required=True)
-    parser.add_argument("--proto", type=Path, action="append", required=True)
+    parser.add_argument("--source", type=Path, action="append", required=True)
     asked = parser.parse_args()
     definitions = {short(name): spec for name, spec in json.loads(asked.definitions.read_text())["$defs"].items()}
-    protos = read_protos(asked.proto)
+    protos = read_protos(asked.source)
+    left_out = read_go(asked.source)
     resources = read_resources(asked.resources, json.loads(asked.openapi.read_text()))
     order = sorted(resources, key=lambda key: (GROUPS.index(key[0]), VERSIONS.index(key[1]), key[2]))
     blocks = [write_resource(*key, resources[key]) for key in order]
     types = closure(root_types(resources, definitions), definitions)
     blocks.append(["kinds", *gvk_lines(types, definitions)])
-    blocks += [write_type(name, definitions[name], protos) for name in types]
+    blocks += [write_type(name, definitions[name], protos, left_out) for name in types]
     print("\n\n".join("\n".join(block) for block in blocks))
     return 0
 

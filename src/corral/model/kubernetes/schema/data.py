@@ -9,9 +9,10 @@ Blocks are separated by an empty line; the first word of a block says what it is
     GROUP VERSION KIND TYPE
 
     type NAME [atomic]
-    FIELD[!] NUMBER TYPE [set] [map=KEYS] [atomic] [patch=…] [merge=…] [default=JSON]
+    FIELD[!][?] NUMBER TYPE [set] [map=KEYS] [atomic] [patch=…] [merge=…] [default=JSON]
 
-The group "core" is written for "". `!` marks a required field. NUMBER is the field's in protobuf: 0 has none, 2.5 is
+The group "core" is written for "". `!` marks a required field, `?` one that Go leaves out when it is zero
+or empty. NUMBER is the field's in protobuf: 0 has none, 2.5 is
 field 5 of the message in field 2. TYPE is a scalar in lower case or a type's name (of the same package, if it has no
 dot); `[]T` is a list, `{}T` a map by text, `*T` a list that protobuf wraps in a message. tools/kubernetes_data.py
 writes the file.
@@ -40,6 +41,7 @@ class Field(NamedTuple):
 
     name: str
     required: bool
+    omit_empty: bool
     path: tuple[int, ...]
     type: str
     options: Mapping[str, str]
@@ -73,7 +75,7 @@ def parse(text: str) -> Data:
     >>> found.resources[0].short_names, found.resources[0].subresources[0].name, list(found.kinds.values())
     (('po',), 'log', ['core.v1.Pod'])
     >>> list(found.fields("core.v1.Pod"))
-    [Field(name='spec', required=True, path=(2, 1), type='[]core.v1.PodSpec', options={'set': ''})]
+    [Field(name='spec', required=True, omit_empty=False, path=(2, 1), type='[]core.v1.PodSpec', options={'set': ''})]
     """
     resources, kinds, types = [], {}, {}
     for block in text.strip().split("\n\n"):
@@ -111,10 +113,11 @@ def element(kind: str) -> tuple[str, str]:
 
 
 def _parse_field(line: str, package: str) -> Field:
-    name, number, kind, *words = line.split(" ")
+    marked, number, kind, *words = line.split(" ")
     options = {key: value for key, _, value in (word.partition("=") for word in words)}
     path = tuple(map(int, number.split(".")))
-    return Field(name.rstrip("!"), name.endswith("!"), path, _qualified(kind, package), options)
+    name = marked.rstrip("!?")
+    return Field(name, "!" in marked, "?" in marked, path, _qualified(kind, package), options)
 
 
 def _qualified(kind: str, package: str) -> str:
