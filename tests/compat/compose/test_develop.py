@@ -19,7 +19,10 @@ from tests.support.instance import Instance
 from tests.support.instance import instance as running_instance
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    *(pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(300)),
+    pytest.mark.ahead.with_args(compose_v2),
+]
 
 HERE = Path(__file__).parent / "develop"
 
