@@ -26,12 +26,13 @@ MAX_LEASE = 9_000_000_000  # seconds, as etcd has it
 
 
 class Entry(NamedTuple):
-    """A key with its value, and the revisions that created it and that last changed it."""
+    """A key with its value, the revisions that created it and that last changed it, and its lease (0: none)."""
 
     key: str
     value: bytes
     created: int
     modified: int
+    lease: int = 0
 
 
 class Change(NamedTuple):

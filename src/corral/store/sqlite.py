@@ -9,66 +9,66 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Concatenate, ParamSpec, TypeVar
 
 from corral.errors import CorralError, Unavailable, Unsupported
-from corral.store import database
-from corral.store.interface import Changes, Entry, Page, Watch, after_prefix
+from corral.kit.clock import Clock, SystemClock
+from corral.store import database, reading
+from corral.store.interface import Change, Changes, Entry, Page, Watch, check_lease
+from corral.store.watching import Hub
 from corral.store.writer import Writer
 
-_GET = "SELECT key, value, created, modified FROM entries WHERE key = ?"
-_FROM = "SELECT key, value, created, modified FROM entries WHERE key >= ? ORDER BY key"
-_REVISION = "SELECT value FROM meta WHERE name = 'revision'"
-_BETWEEN = "SELECT key, value, created, modified FROM entries WHERE key >= ? AND key < ? ORDER BY key"
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class SqliteStore:
-    """Made by `open_sqlite`. `get` is answered inline (tens of microseconds); `range` reads in a thread."""
+    """Made by `open_sqlite`. `get` is answered inline (tens of microseconds); ranges and history by a thread."""
 
-    def __init__(self, path: str, lock: int) -> None:
+    def __init__(self, path: str, lock: int, clock: Clock, *, history: bool) -> None:
         self._path = path
         self._lock = lock
+        self._history = history
         self._closed = False
         self._reader = database.connect(path)
         self._ranger = database.connect(path)
         self._ranging = threading.Lock()
-        self._writer = Writer(path)
+        self._writer = Writer(path, clock)
+        self._hub = Hub(self._writer.revision, self._replay)
+        self._writer.publish = self._hub.publish
+        self._writer.start()
 
     @property
     def revision(self) -> int:
-        return self._writer.revision
+        return self._hub.revision
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         self._check_open()
-        if revision is not None:
-            raise Unsupported("this store keeps no history")
         try:
-            row = self._reader.execute(_GET, (key,)).fetchone()
+            if revision is None:
+                return reading.get(self._reader, key)
+            return reading.get_at(self._reader, key, revision)
         except sqlite3.Error as error:
             raise database.translate(self._path, error) from error
-        return None if row is None else Entry(*row)
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int | None = None) -> Page:
-        if revision is not None:
-            raise Unsupported("this store keeps no history")
-        return await asyncio.to_thread(self._range, prefix, max(prefix, start), limit)
+        return await self._read(reading.read_range, prefix, start, limit, revision)
 
-    def _range(self, prefix: str, start: str, limit: int) -> Page:
-        end = after_prefix(prefix)
-        query, bounds = (_FROM, (start,)) if end is None else (_BETWEEN, (start, end))
-        with self._ranging:
-            self._check_open()
-            try:
-                self._ranger.execute("BEGIN")
+    async def _read(
+        self, read: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """In a thread, so that the event loop goes on meanwhile."""
+
+        def work() -> T:
+            with self._ranging:
+                self._check_open()
                 try:
-                    (revision,) = self._ranger.execute(_REVISION).fetchone()
-                    found = [Entry(*row) for row in self._ranger.execute(query, bounds)]
-                finally:
-                    self._ranger.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise database.translate(self._path, error) from error
-        page = found[:limit] if limit else found
-        return Page(page, revision, len(found) - len(page))
+                    return read(self._ranger, *args, **kwargs)
+                except sqlite3.Error as error:
+                    raise database.translate(self._path, error) from error
+
+        return await asyncio.to_thread(work)
 
     async def commit(
         self,
@@ -79,30 +79,47 @@ class SqliteStore:
         lease: int = 0,
     ) -> int:
         self._check_open()
-        if expect or lease:
-            raise Unsupported("this store keeps no history")
-        return await self._writer.submit(Changes(puts, deletes))
+        changes = Changes(puts, deletes, expect, lease)
+        return await self._writer.submit(lambda tables: tables.commit(changes))
 
     def watch(self, prefix: str, after: int) -> Watch:
-        raise Unsupported("this store keeps no history")
+        """See `Store.watch`. Unsupported if no history is kept."""
+        self._check_open()
+        if not self._history:
+            raise Unsupported(f"store {self._path} keeps no history and cannot be watched")
+        return self._hub.watch(prefix, after)
+
+    async def _replay(self, prefix: str, after: int, until: int) -> tuple[list[Change], int]:
+        return await self._read(reading.read_changes, prefix, after, until)
 
     async def compact(self, revision: int) -> None:
-        raise Unsupported("this store keeps no history")
+        self._check_open()
+        await self._writer.submit(lambda tables: tables.compact(revision))
 
     async def grant(self, seconds: int) -> int:
-        raise Unsupported("this store has no leases")
+        check_lease(seconds)
+        self._check_open()
+        return await self._writer.submit(lambda tables: tables.grant(seconds))
 
     async def keep_alive(self, lease: int) -> None:
-        raise Unsupported("this store has no leases")
+        self._check_open()
+        await self._writer.submit(lambda tables: tables.keep_alive(lease))
 
     async def revoke(self, lease: int) -> None:
-        raise Unsupported("this store has no leases")
+        self._check_open()
+        await self._writer.submit(lambda tables: tables.revoke(lease))
+
+    async def expire(self) -> None:
+        """Ends the leases whose time is over; this happens by itself, too."""
+        self._check_open()
+        await self._writer.submit(lambda tables: tables.revision)
 
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
         self._writer.close()
+        self._hub.fail(Unavailable(f"store {self._path} is closed"))
         self._reader.close()
         with self._ranging:
             self._ranger.close()
@@ -113,15 +130,16 @@ class SqliteStore:
             raise Unavailable(f"store {self._path} is closed")
 
 
-def open_sqlite(path: str) -> SqliteStore:
+def open_sqlite(path: str, *, history: bool = False, clock: Clock | None = None) -> SqliteStore:
     """Opens or creates the store in the file `path`, whose directory exists. Blocks for some milliseconds.
 
+    `history`: keep what was, for reads in the past and for watches; without it the file does not grow with changes.
     Raises Unavailable (in use, or locked), HostError (damaged), NoSpace, and Unsupported (not our file).
     """
     lock = database.lock(path)
     try:
-        database.prepare(path)
-        return SqliteStore(path, lock)
+        database.prepare(path, history=history)
+        return SqliteStore(path, lock, clock or SystemClock(), history=history)
     except sqlite3.Error as error:
         os.close(lock)
         raise database.translate(path, error) from error

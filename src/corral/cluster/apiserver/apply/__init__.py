@@ -1,0 +1,16 @@
+"""Server-side apply: who owns which field, and what follows from it.
+
+    elements.py    one step of a path: a field, an item by its keys, by its value, by its place
+    fieldset.py    sets of fields, as trees
+    plan.py        a Schema, compiled to what apply needs of it
+    typed.py       the set of an object's fields; what is wrong with an object that is applied
+    comparing.py   what changed between two objects
+    merging.py     an applied object, merged into the live one
+    pruning.py     fields taken out of an object; sets that fit a changed schema
+    entries.py     metadata.managedFields, decoded and encoded
+    ownership.py   who owns what after a change; conflicts
+    managed.py     the door: `on_update` for every write, `on_apply` for apply patches
+    scale.py       the owner of a resource's replicas, as its scale subresource sees it
+
+Follows sigs.k8s.io/structured-merge-diff and k8s.io/apimachinery/pkg/util/managedfields. Everything here is pure.
+"""
