@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +15,7 @@ from corral.cluster.apiserver.authentication.proxy import FrontProxy
 from corral.cluster.apiserver.authentication.service_accounts import Proven, ServiceAccounts
 from corral.cluster.apiserver.authentication.token_file import TokenFile
 from corral.cluster.apiserver.certificates.x509 import Certificate
+from corral.cluster.apiserver.gotexts import joined
 from corral.cluster.apiserver.lookup import Lookup
 from corral.model.kubernetes.status import unauthorized
 
@@ -63,7 +64,7 @@ class Authenticator:
         except BadCredentials as problem:
             problems.append(str(problem))
         if problems:
-            log.info("%s %s: unable to authenticate the request: %s", request.method, request.path, join(problems))
+            log.info("%s %s: unable to authenticate the request: %s", request.method, request.path, joined(problems))
             raise unauthorized()
         return None
 
@@ -88,7 +89,7 @@ class Authenticator:
                 continue
             if proven is not None:
                 return Proven(with_groups(proven.user), proven.audiences)
-        raise BadCredentials(join(["invalid bearer token", *problems]))
+        raise BadCredentials(joined(["invalid bearer token", *problems]))
 
     def _by_proxy(self, request: Request) -> User | None:
         return proxy.user_of(request, self.front_proxy, int(self.now())) if self.front_proxy else None
@@ -136,13 +137,3 @@ def with_groups(user: User) -> User:
     if AUTHENTICATED_GROUP in user.groups or UNAUTHENTICATED_GROUP in user.groups:
         return user
     return replace(user, groups=(*user.groups, AUTHENTICATED_GROUP))
-
-
-def join(problems: Iterable[str]) -> str:
-    """Pure: several problems as Go's aggregate prints them.
-
-    >>> join(["a"]), join(["a", "b", "a"])
-    ('a', '[a, b]')
-    """
-    once = list(dict.fromkeys(problems))
-    return once[0] if len(once) == 1 else f"[{', '.join(once)}]"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -13,6 +12,7 @@ from corral.cluster.apiserver.authentication import jwt
 from corral.cluster.apiserver.authentication.claims import LEGACY_ISSUER, check_claims, check_legacy
 from corral.cluster.apiserver.authentication.keys import PublicKey, SigningKey, verify
 from corral.cluster.apiserver.authentication.problem import BadCredentials
+from corral.cluster.apiserver.gotexts import quoted
 from corral.cluster.apiserver.lookup import Lookup
 
 DEFAULT_ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
@@ -102,12 +102,3 @@ class ServiceAccounts:
         if not matched:
             raise BadCredentials(f"token audiences {quoted(meant)} is invalid for the target audiences {quoted(asked)}")
         return matched
-
-
-def quoted(texts: Sequence[str]) -> str:
-    """Pure: as Go prints a list of texts with %q.
-
-    >>> quoted(["a", "b"])
-    '["a" "b"]'
-    """
-    return "[" + " ".join(json.dumps(text, ensure_ascii=False) for text in texts) + "]"
