@@ -63,10 +63,12 @@ class Mismatch(Conflict):
 
 
 class Compacted(NotFound):
-    """What was asked for lies before `oldest`, the first revision that can still be read."""
+    """What was asked for lies before `oldest`, the first revision that can still be read (0: not known)."""
 
     def __init__(self, revision: int, oldest: int) -> None:
-        super().__init__(f"revision {revision} has been compacted, the oldest one is {oldest}")
+        super().__init__(
+            f"revision {revision} has been compacted" + (f", the oldest one is {oldest}" if oldest else "")
+        )
         self.revision, self.oldest = revision, oldest
 
 
@@ -99,12 +101,16 @@ class Watch(Protocol):
         """The next changes, of one commit or of several: ordered by revision, without a gap or a duplicate.
 
         Nothing is lost if the caller is cancelled. Ends after `close`. Raises Compacted (the watch starts too far in
-        the past), Lagging (cut off), Unavailable (the store was closed) and HostError; all of them for good.
+        the past), Lagging (cut off), Unavailable (the store was closed or cannot be reached) and HostError; each for
+        good. After all but the first, a new watch after `progress()` goes on where this one stopped.
         """
         ...
 
     def progress(self) -> int:
-        """The revision up to which everything there was has been handed to the reader."""
+        """The revision up to which everything there was has been handed to the reader.
+
+        On one machine it follows every commit; a remote store may tell of commits under other prefixes late.
+        """
         ...
 
     def close(self) -> None:
@@ -145,7 +151,9 @@ class Store(Protocol):
         `expect`: for a key, the revision that must have changed it last; 0: it must not be there. `lease`: what is put
         goes when that lease ends; without one it stays, even if it had one before. A missing key may be deleted; if
         nothing changes, the present revision is returned. A caller that is cancelled while it waits does not undo the
-        commit. Raises Mismatch, NoLease, InvalidInput (a bad key or value, or a key both put and deleted), NoSpace.
+        commit. Local stores make commits in the order in which they are asked for.
+
+        Raises Mismatch, NoLease, InvalidInput (a bad key or value, or a key both put and deleted) and NoSpace.
         """
         ...
 

@@ -111,7 +111,7 @@ class MemoryStore:
             previous = self._entries.get(key)
             if previous is None:
                 bisect.insort(self._keys, key)
-            self._entries[key] = Entry(key, value, previous.created if previous else revision, revision)
+            self._entries[key] = Entry(key, value, previous.created if previous else revision, revision, asked.lease)
             changes.append(Change(revision, key, value, previous))
             self._lease(key, asked.lease)
         return self._publish(changes, revision) if changes else self.revision
@@ -123,6 +123,7 @@ class MemoryStore:
             self._leased.pop(key, None)
 
     def _publish(self, changes: list[Change], revision: int) -> int:
+        changes.sort(key=lambda change: change.key)
         self._log += changes
         self._hub.publish(changes, revision)
         if compact_to := self._marks.note(self._clock.now(), revision):

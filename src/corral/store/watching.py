@@ -22,19 +22,19 @@ Replay = Callable[[str, int, int], Awaitable[tuple[list[Change], int]]]
 
 
 class Hub:
-    """All watches of one store. `publish` may be called in any thread."""
+    """All watches of one store in this process. `publish` may be called in any thread."""
 
     def __init__(self, revision: int, replay: Replay) -> None:
         self.revision = revision
         self.replay = replay
         self._lock = threading.Lock()
-        self._watches: dict[asyncio.AbstractEventLoop, set[HubWatch]] = {}
+        self._watches: dict[asyncio.AbstractEventLoop, set[QueuedWatch]] = {}
 
-    def watch(self, prefix: str, after: int) -> HubWatch:
+    def watch(self, prefix: str, after: int) -> QueuedWatch:
         """One for the running event loop."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            made = HubWatch(self, prefix, after, self.revision)
+            made = QueuedWatch(prefix, after, self.revision, self.replay, self.leave)
             self._watches.setdefault(loop, set()).add(made)
         return made
 
@@ -51,7 +51,7 @@ class Hub:
             for loop in list(self._watches):
                 self._tell(loop, self._break, loop, error)
 
-    def leave(self, watch: HubWatch) -> None:
+    def leave(self, watch: QueuedWatch) -> None:
         with self._lock:
             for loop, watches in list(self._watches.items()):
                 watches.discard(watch)
@@ -73,11 +73,13 @@ class Hub:
             watch.end(error)
 
 
-class HubWatch:
-    """A `Watch`: first what happened until it joined, then what is offered."""
+class QueuedWatch:
+    """A `Watch`: first the history until it joined, by `replay`, then what is offered. `leave` is told of its end."""
 
-    def __init__(self, hub: Hub, prefix: str, after: int, joined: int) -> None:
-        self._hub, self._prefix = hub, prefix
+    def __init__(
+        self, prefix: str, after: int, joined: int, replay: Replay, leave: Callable[[QueuedWatch], None]
+    ) -> None:
+        self._prefix, self._replay, self._leave = prefix, replay, leave
         self._reached = after  # everything up to here was handed out
         self._joined = joined  # what came until here is history
         self._floor = max(after, joined)  # the queue begins after this
@@ -95,7 +97,7 @@ class HubWatch:
             if self._error:
                 raise self._error
             if self._reached < self._joined:
-                found = await self._replay()
+                found = await self._recall()
             else:
                 found = self._take()
             if found:
@@ -104,9 +106,9 @@ class HubWatch:
                 await self._wait()
         raise StopAsyncIteration
 
-    async def _replay(self) -> list[Change]:
+    async def _recall(self) -> list[Change]:
         try:
-            found, reached = await self._hub.replay(self._prefix, self._reached, self._joined)
+            found, reached = await self._replay(self._prefix, self._reached, self._joined)
         except CorralError as error:
             self.end(error)
             raise
@@ -148,13 +150,13 @@ class HubWatch:
         """Nothing more comes, and the reader is told why."""
         self._error = self._error or error
         self._queue.clear()
-        self._hub.leave(self)
+        self._leave(self)
         self._wake()
 
     def close(self) -> None:
         self._closed = True
         self._queue.clear()
-        self._hub.leave(self)
+        self._leave(self)
         self._wake()
 
     def _wake(self) -> None:
