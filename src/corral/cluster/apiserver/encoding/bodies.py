@@ -1,21 +1,28 @@
-"""What a client sends: JSON, YAML or protobuf, as a plain object of the kind that its path is about."""
+"""What a client sends: read whole, and made an object of the kind that its path is about."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
-import msgspec
-
-from corral.cluster.apiserver.encoding.accept import JSON, PROTOBUF, YAML
 from corral.http.message import BodyTooLarge, Request
+from corral.model.kubernetes.body import decode_body
 from corral.model.kubernetes.kind import Object
-from corral.model.kubernetes.status import StatusError, bad_request, too_large, unsupported_media_type
+from corral.model.kubernetes.resources import GroupVersionKind, split_api_version
+from corral.model.kubernetes.schema import Schema
+from corral.model.kubernetes.schema.check import conform
+from corral.model.kubernetes.schema.field_validation import cannot_be_handled, plan_warnings, unrecognized
+from corral.model.kubernetes.status import bad_request, too_large
 
 LIMIT: Final = 3 * 1024 * 1024  # bytes, as upstream
-JSON_PATCH: Final = "application/json-patch+json"
-MERGE_PATCH: Final = "application/merge-patch+json"
-STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
-APPLY_PATCH: Final = "application/apply-patch+yaml"
+Warn = Callable[[str], None]
+
+
+class Expected(NamedTuple):
+    """What a body must be. `schema` None: anything is taken as it is (a custom resource without one)."""
+
+    gvk: GroupVersionKind
+    schema: Schema | None
 
 
 async def read(request: Request) -> bytes:
@@ -26,62 +33,44 @@ async def read(request: Request) -> bytes:
         raise too_large(f"Request entity too large: limit is {error.limit}") from None
 
 
-def media_type(request: Request) -> str:
-    """Pure: the body's, without parameters; "" if it does not say."""
-    return request.header("content-type").partition(";")[0].strip().lower()
+def decode(data: bytes, media: str, expected: Expected, validation: str, warn: Warn) -> Object:
+    """The object that was sent, tidied, with metadata. Unknown fields are refused or warned of, as `validation` says.
+
+    Raises StatusError: 400, 415.
+    """
+    gvk = expected.gvk
+    if not data:
+        raise unrecognized(gvk.kind, "couldn't get version/kind; json parse error: unexpected end of JSON input", data)
+    document = decode_body(data, media, gvk)
+    check_kind(document.object, gvk)
+    return tidy(document.object, expected, validation, warn, document.duplicates)
 
 
-def decode(data: bytes, media: str) -> tuple[Any, list[str]]:
-    """Pure: what a body says, and the warnings about keys that came twice in it. 400, 415."""
-    if media in ("", JSON):
-        return decode_json(data)
-    if media in (YAML, "application/x-yaml", "text/yaml"):
-        from corral.cluster.apiserver.encoding.yaml_text import decode as from_yaml
-
-        found, duplicates = from_yaml(data)
-        return found, [f'key "{one}" already set in map' for one in duplicates]
-    if media == PROTOBUF:
-        return _protobuf(data), []
-    supported = f"{JSON}, {YAML}, {PROTOBUF}"
-    text = f"the body of the request was in an unknown format - accepted media types include: {supported}"
-    raise unsupported_media_type(text)
-
-
-def decode_json(data: bytes) -> tuple[Any, list[str]]:
-    """Pure."""
-    try:
-        return msgspec.json.decode(data), []
-    except msgspec.MsgspecError as error:
-        raise bad_request(f"invalid character or truncated JSON: {error}") from None
+def tidy(obj: Object, expected: Expected, validation: str, warn: Warn, duplicates: tuple[str, ...] = ()) -> Object:
+    """An object as its schema has it: a copy. The same refusals and warnings."""
+    checked = conform(obj, expected.schema) if expected.schema is not None else None
+    if checked is not None and checked.mistyped:
+        raise cannot_be_handled(expected.gvk, expected.gvk.kind, checked.mistyped)
+    complaints = (*duplicates, *(checked.unknown if checked is not None else ()))
+    warnings, refusal = plan_warnings(validation, complaints)
+    if refusal:
+        raise cannot_be_handled(expected.gvk, expected.gvk.kind, refusal)
+    for text in warnings:
+        warn(text)
+    found: dict[str, Any] = checked.object if checked is not None else dict(obj)
+    if not isinstance(found.get("metadata"), dict):
+        found["metadata"] = {}
+    found["apiVersion"], found["kind"] = expected.gvk.api_version, expected.gvk.kind
+    return found
 
 
-def _protobuf(data: bytes) -> Object:
-    raise unsupported_media_type("protobuf")
-
-
-def as_object(value: Any, expected: str) -> Object:
-    """A fresh JSON object, whose kind is not looked at. 400 for what is none."""
-    if not isinstance(value, dict):
-        raise bad_request(f"couldn't get version/kind; json parse error: json: cannot unmarshal into {expected}")
-    return value
-
-
-def check_kind(obj: Object, api_version: str, kind: str) -> None:
-    """Fills in kind and apiVersion, or raises 400 when they are others than the path is about."""
-    found_version, found_kind = obj.get("apiVersion"), obj.get("kind")
-    for value in (found_version, found_kind):
-        if value is not None and not isinstance(value, str):
-            raise bad_request("couldn't get version/kind; json parse error: apiVersion and kind must be strings")
-    if found_version and found_version != api_version:
-        text = f"the API version in the data ({found_version}) does not match the expected API version ({api_version})"
-        raise bad_request(text)
-    if found_kind and found_kind != kind:
-        group_version = found_version or api_version
-        raise wrong_kind(found_kind, group_version, kind)
-    obj["apiVersion"], obj["kind"] = api_version, kind
-
-
-def wrong_kind(found: str, api_version: str, expected: str) -> StatusError:
-    version = api_version.rpartition("/")[2]
-    text = f'{found} in version "{version}" cannot be handled as a {expected}: '
-    return bad_request(f"{text}converting ({api_version}.{found}) to ({api_version}.{expected}): unknown conversion")
+def check_kind(obj: Object, wanted: GroupVersionKind) -> None:
+    """Raises 400 when an object is of another kind than the path is about."""
+    api_version, kind = obj.get("apiVersion", ""), obj.get("kind", "")
+    if api_version != wanted.api_version:
+        text = f"the API version in the data ({api_version}) does not match the expected API version "
+        raise bad_request(f"{text}({wanted.api_version})")
+    if kind != wanted.kind:
+        group, version = split_api_version(api_version)
+        found = GroupVersionKind(group, version, kind)
+        raise cannot_be_handled(found, wanted.kind, f"no kind {kind!r} is expected here".replace("'", '"'))

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from corral.cluster.apiserver.caching.item import Item, Object, encode
 from corral.cluster.apiserver.caching.watching import Happened
-from corral.cluster.apiserver.encoding.ages import since
 from corral.model.kubernetes.kind import Column
+from corral.model.kubernetes.kinds.ages import since
 
 Convert = Callable[[Object], Object]
 INITIAL_END: Final = b',"annotations":{"k8s.io/initial-events-end":"true"}'

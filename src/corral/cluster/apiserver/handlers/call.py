@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from corral.cluster.apiserver.attributes import User
 from corral.cluster.apiserver.encoding import bodies
@@ -11,6 +10,7 @@ from corral.cluster.apiserver.encoding.accept import Accepted, negotiate
 from corral.cluster.apiserver.objects.core import Caller
 from corral.cluster.apiserver.paths import RequestInfo
 from corral.http.message import Request
+from corral.model.kubernetes.kind import Object
 
 LONGEST_MANAGER = 128
 
@@ -23,7 +23,7 @@ class Call:
     info: RequestInfo
     user: User
     caller: Caller = field(init=False)
-    body: Any = None
+    body: bytes = b""
 
     def __post_init__(self) -> None:
         self.caller = Caller(self.user, manager_of(self.request.header("user-agent")))
@@ -31,12 +31,16 @@ class Call:
     def accepted(self, transforms: bool = True) -> Accepted:
         return negotiate(self.request.header("accept"), transforms)
 
-    async def read(self) -> tuple[Any, list[str]]:
-        """The body as plain JSON, and what came twice in it. 400, 413, 415."""
-        data = await bodies.read(self.request)
-        found, duplicates = bodies.decode(data, bodies.media_type(self.request)) if data else (None, [])
-        self.body = found
-        return found, duplicates
+    async def read(self) -> bytes:
+        """The body. 413."""
+        self.body = await bodies.read(self.request)
+        return self.body
+
+    async def read_as(self, expected: bodies.Expected, validation: str = "Ignore") -> Object:
+        """The body as an object of one kind. 400, 413, 415."""
+        data = await self.read()
+        media = self.request.header("content-type")
+        return bodies.decode(data, media, expected, validation, self.caller.warn)
 
 
 def manager_of(agent: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from corral.cluster.apiserver.caching.item import Item, encode, stored_bytes
-from corral.cluster.apiserver.encoding import bodies
+from corral.cluster.apiserver.caching.item import Item, encode
 from corral.cluster.apiserver.encoding.accept import JSON
 from corral.cluster.apiserver.encoding.answers import answer, success
 from corral.cluster.apiserver.handlers.call import Call
@@ -22,20 +21,13 @@ from corral.cluster.apiserver.options import DeleteOptions, delete_options, list
 from corral.cluster.apiserver.registry import ScalePaths, Served
 from corral.http.message import Answer, StreamResponse
 from corral.http.query import Query
+from corral.model.kubernetes.body import decode_body
+from corral.model.kubernetes.resources import GroupVersionKind
 from corral.model.kubernetes.status import StatusError, bad_request, no_such_path
 
 Act = Callable[[Call, Target], Awaitable[tuple[int, dict[str, Any]]]]
 CONNECT: Final = ("attach", "exec", "log", "portforward", "proxy")
-_METHODS: Final = {
-    "get": "GET",
-    "list": "GET",
-    "watch": "GET",
-    "create": "POST",
-    "update": "PUT",
-    "patch": "PATCH",
-    "delete": "DELETE",
-    "deletecollection": "DELETE",
-}
+DELETE_OPTIONS: Final = GroupVersionKind("", "v1", "DeleteOptions")
 
 
 def not_allowed() -> StatusError:
@@ -196,19 +188,14 @@ class Resources:
         return await answer(call.request, shape.many(done, listed.meta), accepted)
 
     async def _delete_options(self, call: Call) -> DeleteOptions:
-        body, _ = await call.read()
-        if body is None:
+        data = await call.read()
+        if not data:
             return delete_options(call.request.query, None)
-        found = bodies.as_object(body, "DeleteOptions")
-        if found.get("kind", "DeleteOptions") != "DeleteOptions":
-            raise bad_request(f"decoded object cannot be converted to DeleteOptions: {found.get('kind')}")
-        return delete_options(Query(), found)
+        found = decode_body(data, call.request.header("content-type"), DELETE_OPTIONS).object
+        if found["kind"] != "DeleteOptions":
+            raise bad_request(f"decoded object cannot be converted to DeleteOptions: {found['kind']}")
+        return delete_options(Query(), {key: value for key, value in found.items() if value is not None})
 
 
 def _key(target: Target) -> tuple[str, str]:
     return target.served.resource.group, target.served.plural
-
-
-def as_item(obj: dict[str, Any], key: str) -> Item:
-    """An object that was never stored, to be shown as others are."""
-    return Item(key, 0, stored_bytes(obj))

@@ -24,20 +24,6 @@ ORPHAN: Final = "orphan"
 FOREGROUND: Final = "foregroundDeletion"
 IMMUTABLE: Final = "field is immutable"
 _FIXED: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
-_TYPES: Final = {
-    "name": str,
-    "generateName": str,
-    "namespace": str,
-    "uid": str,
-    "resourceVersion": str,
-    "labels": dict,
-    "annotations": dict,
-    "finalizers": list,
-    "ownerReferences": list,
-    "managedFields": list,
-    "generation": int,
-}
-Choose = Callable[[str], str]
 
 
 def random_suffix() -> str:
@@ -51,40 +37,6 @@ def generate_name(base: str, suffix: str) -> str:
     ('web-x2c4v', 63)
     """
     return base[:LONGEST_PREFIX] + suffix
-
-
-def check_shape(obj: Object, kind: str) -> dict[str, Any]:
-    """The metadata, made if it is missing. 400 where its fields are of other types than they may be."""
-    found = obj.get("metadata")
-    if found is None:
-        found = obj["metadata"] = {}
-    if not isinstance(found, dict):
-        raise bad_request(_mistyped(kind, type(found), "metadata", "v1.ObjectMeta"))
-    for name, wanted in _TYPES.items():
-        value = found.get(name)
-        if value is None:
-            found.pop(name, None)
-        elif not isinstance(value, wanted) or isinstance(value, bool):
-            raise bad_request(_mistyped(kind, type(value), f"metadata.{name}", wanted.__name__))
-    for name in ("labels", "annotations"):
-        for value in (found.get(name) or {}).values():
-            if not isinstance(value, str):
-                raise bad_request(_mistyped(kind, type(value), f"metadata.{name}", "string"))
-    _check_lists(found, kind)
-    return found
-
-
-def _check_lists(found: dict[str, Any], kind: str) -> None:
-    if not all(isinstance(one, str) for one in found.get("finalizers", ())):
-        raise bad_request(_mistyped(kind, dict, "metadata.finalizers", "string"))
-    for name, go in (("ownerReferences", "v1.OwnerReference"), ("managedFields", "v1.ManagedFieldsEntry")):
-        if not all(isinstance(one, dict) for one in found.get(name, ())):
-            raise bad_request(_mistyped(kind, str, f"metadata.{name}", go))
-
-
-def _mistyped(kind: str, found: type, path: str, wanted: str) -> str:
-    words = {str: "string", int: "number", float: "number", bool: "bool", dict: "object", list: "array"}
-    return f"json: cannot unmarshal {words.get(found, 'null')} into Go struct field {kind}.{path} of type {wanted}"
 
 
 def ensure_namespace(metadata: dict[str, Any], namespace: str, namespaced: bool) -> None:

@@ -76,11 +76,56 @@ def _resized(container: Object, asked: Object | None) -> Object:
     return {**found, **{key: asked[key] for key in ("resources", "resizePolicy") if key in asked}}
 
 
+def merge_binding(new: Object, old: Object, now: datetime) -> Object:
+    """All that `bind` has changed, which no other update may."""
+    return new
+
+
+def bind(pod: Object, binding: Object, now: datetime) -> Object:
+    """Pure: a pod that has got its node. 409 when it has one, or may not get one; 422 for what is no node.
+
+    >>> pod, node = {"metadata": {"name": "web"}, "spec": {}}, {"metadata": {}, "target": {"name": "n1"}}
+    >>> bind(pod, node, datetime(2026, 1, 2))["spec"]["nodeName"]
+    'n1'
+    """
+    name, target = pod["metadata"]["name"], _part(binding, "target")
+    wrong = []
+    if target.get("kind", "") not in ("", "Node"):
+        wrong.append(p.not_supported("target.kind", target["kind"], ("Node", "<empty>")))
+    if not target.get("name"):
+        wrong.append(p.required("target.name"))
+    if wrong:
+        raise invalid("Binding", name, wrong)
+    metadata, spec, status = dict(pod["metadata"]), _part(pod, "spec"), _part(pod, "status")
+    _check_bindable(name, metadata, spec, _part(binding, "metadata"))
+    for field in ("annotations", "labels"):
+        if given := _part(binding, "metadata").get(field):
+            metadata[field] = {**(metadata.get(field) or {}), **given}
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": to_text(now)}
+    others = [one for one in status.get("conditions") or () if one.get("type") != "PodScheduled"]
+    made = {**pod, "metadata": metadata, "spec": {**spec, "nodeName": target["name"]}}
+    return {**made, "status": {**status, "conditions": [*others, scheduled]}}
+
+
+def _check_bindable(name: str, metadata: dict[str, Any], spec: dict[str, Any], wanted: dict[str, Any]) -> None:
+    resource = "pods/binding"
+    if wanted.get("uid") and wanted["uid"] != metadata.get("uid"):
+        shown = f"UID in precondition: {wanted['uid']}, UID in object meta: {metadata.get('uid', '')}"
+        raise conflict(resource, name, f"Precondition failed: {shown}")
+    if metadata.get("deletionTimestamp"):
+        raise conflict(resource, name, f"pod {name} is being deleted, cannot be assigned to a host")
+    if spec.get("nodeName"):
+        raise conflict(resource, name, f'pod {name} is already assigned to node "{spec["nodeName"]}"')
+    if spec.get("schedulingGates"):
+        raise conflict(resource, name, f"pod {name} has non-empty .spec.schedulingGates")
+
+
 MERGES: Final[dict[tuple[str, str], Merge]] = {
     ("namespaces", "finalize"): merge_finalize,
     ("certificatesigningrequests", "approval"): merge_approval,
     ("pods", "ephemeralcontainers"): merge_ephemeral,
     ("pods", "resize"): merge_resize,
+    ("pods", "binding"): merge_binding,
 }
 
 # Scale
