@@ -159,7 +159,9 @@ def to_wire(fields: FieldSet) -> dict[str, Any]:
     {'f:a': {}, 'f:b': {'.': {}, 'f:c': {}}}
     """
     keys: Iterable[str] = fields if len(fields) < 2 else elements.in_order(fields)
-    return {key: EMPTY if len(below) < 2 and SELF in below else to_wire(below) for key in keys for below in (fields[key],)}
+    return {
+        key: EMPTY if len(below) < 2 and SELF in below else to_wire(below) for key in keys for below in (fields[key],)
+    }
 
 
 def touches(wire: Mapping[str, Any], change: FieldSet) -> bool:
