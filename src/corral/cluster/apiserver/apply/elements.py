@@ -30,6 +30,13 @@ def of_keys(keys: Mapping[str, Any]) -> str:
     return "k:" + _json({key: keys[key] for key in sorted(keys)})
 
 
+def of_key(key: str, value: Any) -> str:
+    """Pure: the same with one key."""
+    if type(value) is str and value.isalnum() and value.isascii():
+        return f'k:{{"{key}":"{value}"}}'
+    return "k:" + _json({key: value})
+
+
 def of_value(value: Any) -> str:
     return "v:" + _json(value)
 
