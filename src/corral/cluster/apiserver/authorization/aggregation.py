@@ -12,7 +12,8 @@ from corral.model.kubernetes.selectors.objects import of_object
 def plan_rules(role: Object, all_roles: Iterable[Object]) -> list[Rule] | None:
     """Pure: the rules that an aggregated role should have; None when it has them, or is not aggregated.
 
-    Raises BadSelector. The others are taken by name, so the result does not depend on their order; a rule that is there twice counts once.
+    Raises BadSelector.
+    The others are taken by name, so the result does not depend on their order; a rule that is there twice counts once.
 
     >>> pick = {"clusterRoleSelectors": [{"matchLabels": {"to-view": "true"}}]}
     >>> view = {"metadata": {"name": "view"}, "aggregationRule": pick, "rules": []}
