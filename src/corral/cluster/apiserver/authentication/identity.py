@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from corral.model.kubernetes.names import dns_label, dns_subdomain
 
 SERVICE_ACCOUNT_PREFIX: Final = "system:serviceaccount:"
 ALL_SERVICE_ACCOUNTS: Final = "system:serviceaccounts"
@@ -15,9 +16,6 @@ POD_NAME: Final = "authentication.kubernetes.io/pod-name"
 POD_UID: Final = "authentication.kubernetes.io/pod-uid"
 NODE_NAME: Final = "authentication.kubernetes.io/node-name"
 NODE_UID: Final = "authentication.kubernetes.io/node-uid"
-
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 def service_account_user(namespace: str, name: str) -> str:
@@ -37,7 +35,7 @@ def split_service_account(user: str) -> tuple[str, str] | None:
     if not user.startswith(SERVICE_ACCOUNT_PREFIX):
         return None
     parts = user.removeprefix(SERVICE_ACCOUNT_PREFIX).split(":")
-    if len(parts) != 2 or not _LABEL.fullmatch(parts[0]) or not is_subdomain(parts[1]):
+    if len(parts) != 2 or dns_label(parts[0]) or dns_subdomain(parts[1]):
         return None
     return parts[0], parts[1]
 
@@ -49,8 +47,4 @@ def node_name(user: str) -> str:
     ('a', '', '')
     """
     name = user.removeprefix(NODE_PREFIX)
-    return name if user.startswith(NODE_PREFIX) and is_subdomain(name) else ""
-
-
-def is_subdomain(name: str) -> bool:
-    return len(name) <= 253 and _SUBDOMAIN.fullmatch(name) is not None
+    return name if user.startswith(NODE_PREFIX) and not dns_subdomain(name) else ""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from corral.cluster.apiserver.authorization.rules import Rule
 from corral.model.kubernetes.kind import Object
+from corral.model.kubernetes.selectors.objects import of_object
 
 
 def plan_rules(role: Object, all_roles: Iterable[Object]) -> list[Rule] | None:
     """Pure: the rules that an aggregated role should have; None when it has them, or is not aggregated.
 
+    Raises BadSelector.
     The others are taken by name, so the result does not depend on their order; a rule that is there twice counts once.
 
     >>> pick = {"clusterRoleSelectors": [{"matchLabels": {"to-view": "true"}}]}
@@ -28,34 +29,8 @@ def plan_rules(role: Object, all_roles: Iterable[Object]) -> list[Rule] | None:
         (one for one in all_roles if one["metadata"]["name"] != name), key=lambda one: str(one["metadata"]["name"])
     )
     rules: list[Rule] = []
-    for selector in selectors:
+    for selector in map(of_object, selectors):
         for other in others:
-            if selects(selector, other["metadata"].get("labels") or {}):
+            if selector.matches(other["metadata"].get("labels") or {}):
                 rules.extend(rule for rule in other.get("rules") or () if rule not in rules)
     return None if rules == (role.get("rules") or []) else rules
-
-
-def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Pure: a LabelSelector object; an empty one selects everything.
-
-    >>> selects({"matchExpressions": [{"key": "a", "operator": "In", "values": ["1"]}]}, {"a": "1"})
-    True
-    """
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    return all(_holds(one, labels) for one in selector.get("matchExpressions") or ())
-
-
-def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, values = expression["key"], expression.get("values") or ()
-    match expression["operator"]:
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-        case _:
-            return False

@@ -22,7 +22,6 @@ from corral.cluster.apiserver.attributes import (
 from corral.cluster.apiserver.authentication.identity import (
     NODE_NAME,
     NODES,
-    is_subdomain,
     node_name,
     service_account_groups,
     split_service_account,
@@ -30,6 +29,7 @@ from corral.cluster.apiserver.authentication.identity import (
 from corral.cluster.apiserver.authentication.proxy import extras
 from corral.cluster.apiserver.authorization.decision import Authorizer, refusal
 from corral.cluster.apiserver.gotexts import quoted
+from corral.model.kubernetes.names import domain_prefixed_path
 from corral.model.kubernetes.status import StatusError, bad_request
 
 if TYPE_CHECKING:
@@ -152,11 +152,8 @@ def _check_groups(asked: Attributes, groups: tuple[str, ...]) -> None:
 def _check_extra(asked: Attributes, key: str, values: tuple[str, ...]) -> None:
     if not key:
         raise refusal(asked, "impersonating the empty string key in extra is not allowed")
-    domain, slash, path = key.partition("/")
-    if not slash or not path or not is_subdomain(domain):
-        text = (
-            f'extra.key: Invalid value: {quoted([key])[1:-1]}: must be a domain-prefixed path (such as "acme.io/foo")'
-        )
+    if wrong := domain_prefixed_path(key):
+        text = f"extra.key: Invalid value: {quoted([key])[1:-1]}: {wrong[0]}"
         raise refusal(asked, f"impersonating an invalid key in extra is not allowed: {text}")
     if key != key.lower():
         raise refusal(asked, f"impersonating a non-lowercase key in extra is not allowed: {quoted([key])[1:-1]}")
