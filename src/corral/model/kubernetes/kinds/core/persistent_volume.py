@@ -150,7 +150,8 @@ def _warnings(new: Object, old: Object | None) -> list[str]:
         says = 'deprecated since v1.8; use "storageClassName" attribute instead'
         found.append(f"metadata.annotations[{CLASS_ANNOTATION}]: {says}")
     if text(spec, "persistentVolumeReclaimPolicy") == "Recycle":
-        says = "The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning."
+        says = "The Recycle reclaim policy is deprecated. Instead, "
+        says += "the recommended approach is to use dynamic provisioning."
         found.append(f"spec.persistentVolumeReclaimPolicy: {says}")
     return found
 
