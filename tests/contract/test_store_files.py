@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from corral.errors import CorralError, HostError, NoSpace, Unavailable, Unsupported
-from corral.store.interface import Change
-from corral.store.sqlite import SqliteStore, open_sqlite
-from tests.support.stores import apply, keys, value, values
+from corral.kit.clock import SECOND, ManualClock
+from corral.store.interface import Change, Compacted, Entry
+from corral.store.sqlite import open_sqlite
+from tests.support.stores import apply, happened, keys, value, values
+from tests.support.wait import eventually_async
 
 
 async def test_everything_is_there_after_a_clean_close(tmp_path: Path) -> None:
@@ -45,15 +48,15 @@ _CHILD = textwrap.dedent("""
             os.write(1, f"{name} {n} {revision}\\n".encode())
 
     async def main():
-        store = open_sqlite(sys.argv[1])
+        store = open_sqlite(sys.argv[1], history="history" in sys.argv)
         await asyncio.gather(*(work(store, f"w{i}") for i in range(8)))
 
     asyncio.run(main())
 """)
 
 
-def _start_child(path: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", _CHILD, path], stdout=subprocess.PIPE, text=True)
+def _start_child(path: str, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", _CHILD, path, *words], stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("acknowledged", [1, 2, 40, 333, 1500])
@@ -63,18 +66,11 @@ async def test_kill_9_loses_no_acknowledged_commit_and_leaves_none_half_made(tmp
     highest = 0
     for _ in range(2):  # the second child starts from what the first one left
         last_before = highest
-        child = _start_child(path)
-        assert child.stdout
-        lines = [child.stdout.readline() for _ in range(acknowledged)]
-        child.kill()
-        lines += child.stdout.readlines()
-        child.wait()
-        child.stdout.close()
+        lines = _kill_after(_start_child(path), acknowledged)
         last = {}
-        for line in (line for line in lines if line.endswith("\n")):
-            name, n, revision = line.split()
-            last[name] = int(n)
-            highest = max(highest, int(revision))
+        for name, n, revision in lines:
+            last[name] = n
+            highest = max(highest, revision)
         assert highest > last_before
         store = open_sqlite(path)
         for name, n in last.items():
@@ -86,6 +82,194 @@ async def test_kill_9_loses_no_acknowledged_commit_and_leaves_none_half_made(tmp
         assert highest_now >= highest
         highest = highest_now
         store.close()
+
+
+async def test_kill_9_leaves_no_gap_for_watches(tmp_path: Path) -> None:
+    """Three owners are killed, each during a thousand writes; all that they did can be watched."""
+    path = str(tmp_path / "store.db")
+    known: dict[int, tuple[str, int]] = {}
+    for _ in range(3):
+        lines = _kill_after(_start_child(path, "history"), 1000)
+        known |= {revision: (name, n) for name, n, revision in lines}
+        store = open_sqlite(path, history=True)
+        changes = await happened(store, "", 0, store.revision)
+        assert sorted({change.revision for change in changes}) == list(range(1, store.revision + 1))
+        assert apply(changes, {}) == {entry.key: entry for entry in (await store.range("")).entries}
+        told = {change.revision: change for change in changes if change.key.startswith("last/")}
+        for revision, (name, n) in known.items():
+            assert (told[revision].key, told[revision].value) == (f"last/{name}", b"%d" % n)
+        middle = store.revision // 2
+        before = apply((change for change in changes if change.revision <= middle), {})
+        assert before == {entry.key: entry for entry in (await store.range("", revision=middle)).entries}
+        store.close()
+    assert len(known) >= 3000
+
+
+def _kill_after(child: subprocess.Popen[str], acknowledged: int) -> list[tuple[str, int, int]]:
+    """Lets a child make so many commits and kills it; whom it told what: name, number and revision."""
+    assert child.stdout
+    lines = [child.stdout.readline() for _ in range(acknowledged)]
+    child.kill()
+    lines += child.stdout.readlines()
+    child.wait()
+    child.stdout.close()
+    whole = (line.split() for line in lines if line.endswith("\n"))
+    return [(name, int(n), int(revision)) for name, n, revision in whole]
+
+
+async def test_a_torn_log_loses_the_last_commits_alone(tmp_path: Path) -> None:
+    """Whatever the write-ahead log is cut to, the store is as it was after one of its commits."""
+    live, chance = tmp_path / "live.db", random.Random(2)
+    store = open_sqlite(str(live), history=True)
+    for n in range(60):
+        await store.commit({f"k/{n % 7}": b"%d " % n * chance.randrange(900), "n": b"%d" % n}, [f"k/{(n + 3) % 7}"])
+    history = await happened(store, "", 0, 60)
+    data, log = live.read_bytes(), Path(f"{live}-wal").read_bytes()
+    store.close()
+    seen = set[int]()
+    for cut in sorted({0, 31, 32, len(log), *(chance.randrange(len(log)) for _ in range(25))}):
+        copy = tmp_path / f"{cut}.db"
+        copy.write_bytes(data)
+        Path(f"{copy}-wal").write_bytes(log[:cut])
+        torn = open_sqlite(str(copy), history=True)
+        now = torn.revision
+        seen.add(now)
+        expected = apply((change for change in history if change.revision <= now), {})
+        assert {entry.key: entry for entry in (await torn.range("")).entries} == expected
+        assert now == 0 or await happened(torn, "", 0, now) == [c for c in history if c.revision <= now]
+        assert await torn.commit({"next": b""}) == now + 1
+        torn.close()
+    assert len(seen) > 10
+    assert 60 in seen
+
+
+_FORMAT_1 = """
+PRAGMA journal_mode = WAL;
+BEGIN;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('revision', 9);
+CREATE TABLE entries (
+    key TEXT NOT NULL UNIQUE, value BLOB NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL
+);
+INSERT INTO entries VALUES ('b', X'00ff', 2, 9), ('a', '', 3, 3);
+UPDATE entries SET value = CAST(value AS BLOB);
+PRAGMA application_id = 1131377266;
+PRAGMA user_version = 1;
+COMMIT;
+"""
+_ENTRIES_1 = [Entry("a", b"", 3, 3), Entry("b", b"\x00\xff", 2, 9)]
+
+
+def _write_format_1(path: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript(_FORMAT_1)
+    connection.close()
+
+
+@pytest.mark.parametrize("history", [False, True])
+async def test_a_file_of_the_first_format_is_brought_up_to_date(tmp_path: Path, history: bool) -> None:
+    path = str(tmp_path / "store.db")
+    _write_format_1(path)
+    for _ in range(2):
+        store = open_sqlite(path, history=history)
+        assert await store.range("") == (_ENTRIES_1, 9, 0)
+        store.close()
+    store = open_sqlite(path, history=history)
+    assert await store.commit({"a": b"1"}, expect={"a": 3}) == 10
+    assert await store.get("a") == Entry("a", b"1", 3, 10)
+    if history:
+        assert await happened(store, "", 9, 10) == [Change(10, "a", b"1", _ENTRIES_1[0])]
+        with pytest.raises(Compacted):
+            await store.get("a", 8)
+    store.close()
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "store.db")
+    _write_format_1(path)
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("corral.store.formats.keep_history", fail)
+    with pytest.raises(HostError, match="disk I/O error"):
+        open_sqlite(path)
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("SELECT * FROM entries ORDER BY key").fetchall() == [
+        (entry.key, entry.value, entry.created, entry.modified) for entry in _ENTRIES_1
+    ]
+    connection.close()
+
+
+async def test_a_store_without_a_history_does_not_grow_with_changes(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.db")
+    store = open_sqlite(path)
+    for n in range(200):
+        await store.commit({"a": b"%d" % n * 5000})
+    with pytest.raises(Compacted):
+        await store.get("a", 199)
+    assert await value(store, "a", 200) == b"199" * 5000
+    with pytest.raises(Unsupported, match="keeps no history"):
+        store.watch("", 200)
+    store.close()
+    assert Path(path).stat().st_size < 200_000
+
+
+async def test_a_history_begins_and_ends_with_who_opens_the_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.db")
+    for history, first in ((True, 0), (False, 3), (True, 6), (True, 6)):
+        store = open_sqlite(path, history=history)
+        base = store.revision
+        for n in range(3):
+            await store.commit({"a": b"%d" % n})
+        if history:
+            assert [change.revision for change in await happened(store, "", first, base + 3)] == list(
+                range(first + 1, base + 4)
+            )
+            if first:
+                with pytest.raises(Compacted):
+                    await store.range("", revision=first - 1)
+        store.close()
+
+
+async def test_what_is_compacted_leaves_the_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.db")
+    store = open_sqlite(path, history=True)
+    await asyncio.gather(*(store.commit({f"k/{n % 5}": b"%d" % n}) for n in range(3000)))
+    await store.compact(2900)
+    store.close()  # before all of it is thrown away
+
+    def rows() -> int:
+        connection = sqlite3.connect(path)
+        try:
+            return int(connection.execute("SELECT count(*) FROM history WHERE ended <= 2900").fetchone()[0])
+        finally:
+            connection.close()
+
+    assert rows() > 0
+    store = open_sqlite(path, history=True)
+    await eventually_async(lambda: rows() == 0, "the rest of the history is thrown away")
+    assert len(await happened(store, "", 2900, 3000)) == 100
+    store.close()
+
+
+async def test_leases_outlive_their_process_and_end_at_their_time(tmp_path: Path) -> None:
+    path, clock = str(tmp_path / "store.db"), ManualClock(SECOND)
+    store = open_sqlite(path, clock=clock)
+    lease = await store.grant(10)
+    await store.commit({"a": b""}, lease=lease)
+    await store.commit({"b": b""})
+    store.close()
+    clock.advance(9 * SECOND)
+    store = open_sqlite(path, clock=clock)
+    await store.expire()
+    assert await keys(store) == ["a", "b"]
+    assert await store.grant(10) > lease
+    clock.advance(SECOND)
+    await store.expire()
+    assert await keys(store) == ["b"]
+    store.close()
 
 
 async def test_only_one_process_owns_a_store_and_a_killed_owner_frees_it(tmp_path: Path) -> None:

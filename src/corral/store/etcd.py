@@ -143,12 +143,13 @@ class EtcdStore:
             await call.write(words.encode_watch(self._root, prefix, after))
             while (response := await call.read()) is not grpc.aio.EOF:
                 if response.compact_revision:
-                    watch.end(Compacted(after, response.compact_revision))
-                    return
+                    raise Compacted(after, response.compact_revision)
                 if response.canceled:
                     break
                 self._offer(watch, response)
             watch.end(Unavailable(f"{self._name} has ended the watch of {prefix!r}"))
+        except Compacted as error:
+            watch.end(error)
         except rpc.AioRpcError as error:
             watch.end(words.translate(self._name, error, after, self._seen))
         finally:

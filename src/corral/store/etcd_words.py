@@ -93,9 +93,12 @@ def decode_entry(root: str, kv: Any) -> Entry:
 
 
 def decode_change(root: str, event: Any) -> Change:
+    """Compacted if etcd does not know any more what was there before."""
     kv = event.kv
     previous = decode_entry(root, event.prev_kv) if event.HasField("prev_kv") else None
     value = None if event.type == rpc.Event.DELETE else kv.value
+    if previous is None and (value is None or kv.create_revision != kv.mod_revision):
+        raise Compacted(kv.mod_revision, 0)
     return Change(kv.mod_revision, kv.key.decode()[len(root) :], value, previous)
 
 
