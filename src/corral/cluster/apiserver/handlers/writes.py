@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.caching.item import Item
 from corral.cluster.apiserver.encoding.bodies import Expected, check_kind, tidy
 from corral.cluster.apiserver.handlers.call import Call
@@ -85,7 +86,7 @@ class Writes:
             return Update(lambda live: take_scale(live or {}, applied, served, target.name), options, "PatchOptions")
 
         def change(live: Object | None) -> Object:
-            return core.fields.on_apply(
+            return managed.on_apply(
                 live,
                 applied,
                 options.manager,
@@ -94,6 +95,7 @@ class Writes:
                 served.resource.api_version,
                 served.schema,
                 core.now(),
+                kind=served.resource.kind,
             )
 
         return Update(change, options, "PatchOptions", tracks=True, create=True)

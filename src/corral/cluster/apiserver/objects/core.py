@@ -15,7 +15,6 @@ from corral.cluster.apiserver.objects.metadata import random_suffix
 from corral.cluster.apiserver.objects.times import utc_now
 from corral.cluster.apiserver.options import DeleteOptions, WriteOptions
 from corral.cluster.apiserver.registry import Registry, Served
-from corral.model.kubernetes.schema import Schema
 from corral.store.interface import Store
 
 
@@ -23,33 +22,6 @@ class Plugin(Protocol):
     async def admit(self, admission: Admission) -> None: ...
 
     async def validate(self, admission: Admission) -> None: ...
-
-
-class Fields(Protocol):
-    """Who owns which field: what is written in `metadata.managedFields`. Pure, on objects of the served version."""
-
-    def on_update(
-        self,
-        live: Object | None,
-        new: Object,
-        manager: str,
-        subresource: str,
-        api_version: str,
-        schema: Schema | None,
-        now: datetime,
-    ) -> Object: ...
-
-    def on_apply(
-        self,
-        live: Object | None,
-        applied: Object,
-        manager: str,
-        force: bool,
-        subresource: str,
-        api_version: str,
-        schema: Schema | None,
-        now: datetime,
-    ) -> Object: ...
 
 
 @dataclass(slots=True)
@@ -96,7 +68,6 @@ class Core:
     caches: Caches
     registry: Registry
     chain: Plugin
-    fields: Fields
     now: Callable[[], datetime] = utc_now
     suffix: Callable[[], str] = random_suffix
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
+from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.caching.item import Item, Object, stored_bytes
 from corral.cluster.apiserver.objects.core import Caller, Core, Target
 from corral.cluster.apiserver.objects.metadata import check_new, ensure_namespace, fill_new, generate_name
@@ -69,7 +70,7 @@ async def _prepare(core: Core, caller: Caller, target: Target, obj: Object, opti
     manager = options.manager or caller.manager
     shown = served.outgoing(obj)
     api_version, schema = served.resource.api_version, served.schema
-    tracked = core.fields.on_update(None, shown, manager, target.subresource, api_version, schema, now)
+    tracked = managed.on_update(None, shown, manager, target.subresource, api_version, schema, now)
     obj = {**obj, "metadata": tracked["metadata"]}
     problems = [*check_new(obj, kind, served.resource.namespaced), *kind.validate(obj)]
     if problems:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.caching.item import Item, Object, stored_bytes
 from corral.cluster.apiserver.objects.core import Caller, Core, Target
 from corral.cluster.apiserver.objects.creating import create
@@ -176,7 +177,7 @@ def _track(core: Core, caller: Caller, target: Target, asked: Update, new: Objec
     live, shown = served.outgoing(old), served.outgoing(new)
     manager = asked.options.manager or caller.manager
     api_version, schema = served.resource.api_version, served.schema
-    tracked = core.fields.on_update(live, shown, manager, target.subresource, api_version, schema, core.now())
+    tracked = managed.on_update(live, shown, manager, target.subresource, api_version, schema, core.now())
     return {**new, "metadata": tracked["metadata"]}
 
 
@@ -198,6 +199,7 @@ def _validate(caller: Caller, target: Target, new: Object, old: Object) -> None:
 
 async def _write(core: Core, target: Target, asked: Update, new: Object, old: Object, item: Item) -> Item:
     """Writes what has changed; removes what an update let go; writes nothing when nothing differs."""
+    new = managed.keep_times(old, new)
     if is_over(new, target.collection):
         if not asked.options.dry_run:
             return Item(item.key, await core.remove(target, item.revision), stored_bytes(new))
