@@ -16,12 +16,13 @@ from typing import Final
 
 from corral.cluster.apiserver.admission.chain import Chain
 from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
-from corral.cluster.apiserver.attributes import Attributes
+from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
 from corral.cluster.apiserver.audit.events import Auditor, Record
 from corral.cluster.apiserver.authentication.chain import Authenticator
 from corral.cluster.apiserver.authentication.proxy import FrontProxy
 from corral.cluster.apiserver.authentication.service_accounts import Issuer, ServiceAccounts
 from corral.cluster.apiserver.authorization import union
+from corral.cluster.apiserver.boot.objects import plan_boot, write
 from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.certificates.pki import Pki
@@ -33,6 +34,7 @@ from corral.cluster.apiserver.handlers.others import Others
 from corral.cluster.apiserver.handlers.resources import Resources
 from corral.cluster.apiserver.handlers.writes import Writes
 from corral.cluster.apiserver.limits import Limits
+from corral.cluster.apiserver.local import LocalClient
 from corral.cluster.apiserver.metrics import Metrics
 from corral.cluster.apiserver.objects.core import Core
 from corral.cluster.apiserver.registry import Registry
@@ -46,9 +48,11 @@ SCALE: Final = GroupVersionKind("autoscaling", "v1", "Scale")
 
 @dataclass(slots=True)
 class Options:
-    """`url`: where clients reach the server, known once it listens."""
+    """`url`: where clients reach the server; `service_address`: where pods do, by the Service kubernetes."""
 
     url: str = "https://127.0.0.1:6443"
+    service_address: str = "10.96.0.1"
+    port: int = 6443
     limits: Limits = field(default_factory=Limits)
     auditor: Auditor | None = None
     now: Callable[[], float] = time.time
@@ -115,6 +119,16 @@ class Kubernetes:
 
     def _check_boot(self) -> str:
         return "" if self.ready else "not finished"
+
+    def client(self, user: User, manager: str) -> LocalClient:
+        """For a component in this process, which acts as `user`."""
+        return LocalClient(self.core, user, manager)
+
+    async def boot(self) -> None:
+        """Makes what every cluster has and is not there; then the server is ready. StatusError."""
+        me = self.client(User("system:apiserver", groups=(MASTERS_GROUP,)), "kube-apiserver")
+        await write(me, plan_boot(self.caches, self.options.service_address, self.options.port))
+        self.ready = True
 
     async def handle(self, request: Request) -> Answer:
         return await self._server.handle(request)
