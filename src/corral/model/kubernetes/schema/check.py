@@ -79,7 +79,8 @@ class _Walk:
         """`owner` is the struct that the value is a field of; None where Go has no structs."""
         if value is None:
             return _NOTHING if owner is not None or schema.name or not schema.nullable else None
-        if special := _SPECIAL.get(schema.format):
+        built_in = owner is not None or schema.name
+        if built_in and (special := _SPECIAL.get(schema.format)):
             return special(self, value, schema, owner)
         if schema.type == "object":
             return self._object(value, schema, owner)
@@ -107,10 +108,8 @@ class _Walk:
                     made[key] = self._below(key, one, schema.values, None)
                 elif schema.preserve_unknown:
                     made[key] = one
-                elif not (schema.embedded and key in _TYPE_META):
-                    self._unknown(key)
                 else:
-                    made[key] = one
+                    self._unknown(key)
                 continue
             self._fields.append(key)
             found = self._below(key, one, field, owner)
@@ -158,22 +157,18 @@ class _Walk:
         return self._parsed(text, scalars.quantity)
 
     def int_or_string(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
-        if isinstance(value, str) or owner is None or _fits(value, _INT32):
+        if isinstance(value, str) or _fits(value, _INT32):
             return value
         shown = f"number {value}" if _is_number(value) else value_name(value)
         return self._fault(WRONG_TYPE, mismatch(shown, "int32", None, ()))
 
     def moment(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
-        if owner is None:
-            return value
         if not isinstance(value, str):
             return self._fault(WRONG_TYPE, mismatch(value_name(value), "string", None, ()))
         micro = schema.name.endswith("MicroTime")
         return self._parsed(value, lambda text: scalars.moment(text, micro=micro))
 
     def byte(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
-        if owner is None:
-            return value
         return self._parsed(value, scalars.base64_text) if isinstance(value, str) else self._wrong(value, schema, owner)
 
     def _parsed(self, text: str, parse: Callable[[str], str]) -> Any:
@@ -197,7 +192,6 @@ class _Walk:
 
 
 _INT32 = Schema("integer", "int32")
-_TYPE_META = ("apiVersion", "kind", "metadata")
 _SPECIAL: dict[str, Callable[[_Walk, Any, Schema, Schema | None], Any]] = {
     "quantity": _Walk.quantity,
     "int-or-string": _Walk.int_or_string,

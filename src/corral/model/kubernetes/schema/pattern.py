@@ -1,0 +1,39 @@
+"""Regular expressions as Go knows them (RE2): found in time that grows with the text, whatever the pattern is."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import re2  # type: ignore[import-untyped]
+
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> Any:
+    return re2.compile(pattern, options=_OPTIONS)
+
+
+def problem(pattern: str) -> str:
+    """Pure: why a pattern is none; "" if it is one.
+
+    >>> problem("^a+$"), problem("(?=a)")
+    ('', 'error parsing regexp: invalid perl operator: (?=')
+    """
+    try:
+        _compiled(pattern)
+    except re2.error as error:
+        cause = error.args[0]
+        return f"error parsing regexp: {cause.decode(errors='replace') if isinstance(cause, bytes) else cause}"
+    return ""
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Pure: whether the pattern is found anywhere in the text. A pattern that is none matches nothing.
+
+    >>> matches("^a+$", "aa"), matches("^a$", "a\\n"), matches("(?=a)", "a")
+    (True, False, False)
+    """
+    return not problem(pattern) and _compiled(pattern).search(text) is not None
