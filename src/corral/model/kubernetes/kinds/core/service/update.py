@@ -17,9 +17,9 @@ def check_update(new: Object, old: Object) -> Problems:
     if EXTERNAL not in (text(spec, "type"), text(was, "type")):
         yield from _addresses(spec, was)
         yield from _families(spec, was)
-    if text(spec, "type") == text(was, "type") == LOAD_BALANCER:
-        if spec.get("loadBalancerClass") != was.get("loadBalancerClass"):
-            yield invalid("spec.loadBalancerClass", spec.get("loadBalancerClass"), _FIXED)
+    balanced, name = text(spec, "type") == text(was, "type") == LOAD_BALANCER, spec.get("loadBalancerClass")
+    if balanced and name != was.get("loadBalancerClass"):
+        yield invalid("spec.loadBalancerClass", name, _FIXED)
     if traits.needs_health_check(was) and traits.needs_health_check(spec):
         after, before = number(spec, "healthCheckNodePort"), number(was, "healthCheckNodePort")
         if after and before and after != before:
