@@ -21,10 +21,11 @@ from corral.errors import CorralError, InvalidInput, Unavailable
 from corral.kit.clock import Clock, SystemClock
 from corral.store import etcd_words as words
 from corral.store.housekeeping import Marks
-from corral.store.interface import Change, Changes, Compacted, Entry, NoLease, Page, Watch, check_lease
+from corral.store.interface import Change, Changes, Compacted, Entry, NoLease, Page, Room, Watch, check_lease
 from corral.store.watching import QueuedWatch
 
 TIMEOUT = 10.0  # seconds for one call
+ROOM = Room(100, 1 << 20)  # below the limits that etcd has if nobody changed them
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ class EtcdStore:
     @property
     def revision(self) -> int:
         return self._seen
+
+    @property
+    def room(self) -> Room:
+        return ROOM
 
     # Reading
 

@@ -16,6 +16,7 @@ A list and everything that happens after it, without a gap:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol, Self
 
@@ -50,6 +51,16 @@ class Page(NamedTuple):
     entries: list[Entry]
     revision: int
     remaining: int
+
+
+class Room(NamedTuple):
+    """How many changes a commit may have, and how many bytes in all."""
+
+    changes: int
+    size: int
+
+
+ANYTHING = Room(sys.maxsize, sys.maxsize)
 
 
 class Mismatch(Conflict):
@@ -124,6 +135,11 @@ class Store(Protocol):
     @property
     def revision(self) -> int:
         """That of the last commit that this process has seen; 0 or what the backend begins with."""
+        ...
+
+    @property
+    def room(self) -> Room:
+        """What a commit may have for sure."""
         ...
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:

@@ -10,6 +10,7 @@ from corral.errors import Unavailable
 from corral.kit.clock import SECOND, Clock, SystemClock
 from corral.store.housekeeping import Marks
 from corral.store.interface import (
+    ANYTHING,
     Change,
     Changes,
     Compacted,
@@ -18,6 +19,7 @@ from corral.store.interface import (
     NoLease,
     NotYet,
     Page,
+    Room,
     Watch,
     check_lease,
 )
@@ -46,6 +48,10 @@ class MemoryStore:
     @property
     def revision(self) -> int:
         return self._hub.revision
+
+    @property
+    def room(self) -> Room:
+        return ANYTHING
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         self._ready()
