@@ -4,6 +4,7 @@
 
     settings ──> Engine ──> Builder ──> DockerApi ──> Server ──> docker.sock, tcp://…
                    └─ content ──> LazyRegistry ──> Server ──> 127.0.0.1:5000
+    cluster.db ──> Kubernetes ──> Server ──> 127.0.0.1:6443
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import AsyncExitStack
 from corral.api.docker.app import DockerApi
 from corral.build.builder import Builder
 from corral.cli.instance import Instance
-from corral.daemon import registry
+from corral.daemon import kubernetes, registry
 from corral.daemon.config import Settings, engine_config
 from corral.daemon.listeners import listen
 from corral.engine.engine import Engine
@@ -32,6 +33,7 @@ async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings
     server = Server(DockerApi(engine, builder))
     stack.push_async_callback(server.close)
     await listen(server, instance, settings)
+    await kubernetes.add_kubernetes(stack, instance, settings)
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
     # Now that all who need blobs are known: what a crash left between a blob and the record that names it.

@@ -30,7 +30,7 @@ from corral.cluster.apiserver.certificates.x509 import from_pem
 from corral.cluster.apiserver.handlers.actions import Actions, expected
 from corral.cluster.apiserver.handlers.documents import Documents
 from corral.cluster.apiserver.handlers.health import Health
-from corral.cluster.apiserver.handlers.others import Others
+from corral.cluster.apiserver.handlers.others import VERSION, Others
 from corral.cluster.apiserver.handlers.resources import Resources
 from corral.cluster.apiserver.handlers.writes import Writes
 from corral.cluster.apiserver.limits import Limits
@@ -91,7 +91,7 @@ class Kubernetes:
         resources = Resources(self.core, Writes(self.core, expected(SCALE)), actions.table())
         checks = {"ping": lambda: "", "etcd": self._check_store, "poststarthook/boot-objects": self._check_boot}
         health = Health(checks, ready_only=("poststarthook/boot-objects",))
-        documents = Documents(self.registry, self._address)
+        documents = Documents(self.registry, self._address, VERSION)
         others = Others(documents, health, self.metrics, self.caches, self.issuer, lambda: self.options.url)
         return ApiServer(
             self.authenticator,

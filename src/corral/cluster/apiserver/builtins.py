@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from corral.cluster.apiserver.registry import ScalePaths, Served, kind_of
-from corral.model.kubernetes import kinds
+from corral.model.kubernetes import kinds, names
 from corral.model.kubernetes.resources import GroupVersionKind, Resource
 from corral.model.kubernetes.schema import builtin
 
@@ -28,5 +29,7 @@ def _served(resource: Resource, schema: object) -> Served:
     stored = STORED.get((resource.group, resource.version, resource.kind), resource.gvk)
     table = getattr(kinds, "KINDS", {})
     kind = kind_of(resource, table)
+    if resource.group == "rbac.authorization.k8s.io":
+        kind = replace(kind, validate_name=names.path_segment)
     scale = ScalePaths() if resource.subresource("scale") else None
     return Served(resource, kind, schema, stored, scale=scale)  # type: ignore[arg-type]

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from corral.cluster.apiserver.caching.item import encode
-from corral.cluster.apiserver.encoding.accept import JSON, Accepted, negotiate
+from corral.cluster.apiserver.encoding.accept import JSON, negotiate
 from corral.cluster.apiserver.encoding.answers import GZIP_FROM, answer, gzip, takes_gzip
 from corral.cluster.apiserver.handlers.health import PATHS
 from corral.cluster.apiserver.registry import Registry
 from corral.http.message import Request, Response
 from corral.model.kubernetes import discovery
-from corral.model.kubernetes.resources import Resource
+from corral.model.kubernetes.openapi import v2, v3
+from corral.model.kubernetes.resources import GroupVersionKind, Resource
+from corral.model.kubernetes.schema import Schema, builtin
 
 _STATIC: Final = ("/metrics", "/version", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks")
 
@@ -30,10 +32,10 @@ class Kept:
 
 
 class Documents:
-    """`address`: where clients reach the server, as host:port."""
+    """`address`: where clients reach the server, as host:port; `release`: the version that it says it has."""
 
-    def __init__(self, registry: Registry, address: Callable[[], str]) -> None:
-        self._registry, self._address = registry, address
+    def __init__(self, registry: Registry, address: Callable[[], str], release: str) -> None:
+        self._registry, self._address, self._release = registry, address, release
         self._kept: dict[str, Kept] = {}
         self._generation = -1
 
@@ -88,18 +90,45 @@ class Documents:
             return await answer(request, kept.body, negotiate(request.header("accept"), False))
         return send(request, kept)
 
+    # OpenAPI
+
+    def _schema(self, gvk: GroupVersionKind) -> Schema | None:
+        served = self._registry.of_kind(gvk)
+        return served.schema if served is not None else builtin().schema(gvk)
+
     async def _openapi(self, request: Request, path: str) -> Response | None:
-        return None
+        """None when there is no such document. Made in a thread: the whole of it takes a while."""
+        kept = self._current().get(path)
+        if kept is None:
+            made = await asyncio.to_thread(self._make, path)
+            if made is None:
+                return None
+            kept = self._current()[path] = made
+        if path.startswith("/openapi/v3/") and "hash" in request.query:
+            return send(request, kept, "public, immutable")
+        return send(request, kept)
+
+    def _make(self, path: str) -> Kept | None:
+        resources, schemas = self._resources(), self._schema
+        found: dict[str, Any] | None = None
+        if path == "/openapi/v2":
+            found = v2.document(resources, schemas, self._release)
+        elif path == "/openapi/v3":
+            found = v3.index(resources, schemas, self._release)
+        else:
+            parts = path.removeprefix("/openapi/v3/").split("/")
+            if parts[0] == "api" and len(parts) == 2:
+                found = v3.document(resources, "", parts[1], schemas, self._release)
+            elif parts[0] == "apis" and len(parts) == 3:
+                found = v3.document(resources, parts[1], parts[2], schemas, self._release)
+        return Kept(encode(found), JSON) if found is not None else None
 
 
-def send(request: Request, kept: Kept) -> Response:
+def send(request: Request, kept: Kept, control: str = "no-cache, private") -> Response:
     """A kept document: 304 for who has it, compressed for who takes that."""
-    headers = {"Content-Type": kept.type, "ETag": kept.etag, "Vary": "Accept", "Cache-Control": "public"}
+    headers = {"Content-Type": kept.type, "ETag": kept.etag, "Vary": "Accept", "Cache-Control": control}
     if kept.etag in request.header("if-none-match"):
         return Response(304, headers)
     if kept.packed and takes_gzip(request.header("accept-encoding")):
         return Response(200, {**headers, "Content-Encoding": "gzip"}, kept.packed)
     return Response(200, headers, kept.body)
-
-
-__all__ = ["JSON", "Accepted", "Documents", "asyncio"]
