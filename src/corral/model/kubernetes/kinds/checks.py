@@ -57,7 +57,7 @@ def nonnegative(obj: Mapping[str, Any], path: str, *keys: str) -> Problems:
     for key in keys:
         value = obj.get(key)
         if isinstance(value, int | float) and value < 0:
-            yield invalid(f"{path}.{key}", value, NEGATIVE)
+            yield invalid(f"{path}.{key}" if path else key, value, NEGATIVE)
 
 
 def positive(obj: Mapping[str, Any], path: str, *keys: str) -> Problems:

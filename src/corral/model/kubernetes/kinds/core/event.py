@@ -5,6 +5,7 @@ Follows pkg/apis/core/validation/events.go and pkg/apis/events/v1/conversion.go.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from corral.model.kubernetes.kind import Column, Kind, Object
@@ -144,6 +145,11 @@ def source_of(event: Object) -> str:
 
 _FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
+
+def _of_involved(key: str) -> Callable[[Object], str]:
+    return lambda event: text(_involved(event), key)
+
+
 EVENT = Kind(
     validate=listed(_validate),
     has_generation=False,
@@ -160,8 +166,8 @@ EVENT = Kind(
         own_name(priority=1),
     ),
     fields={
-        **{f"involvedObject.{key}": lambda event, key=key: text(_involved(event), key) for key in _FIELDS},
-        **{f"regarding.{key}": lambda event, key=key: text(_involved(event), key) for key in _FIELDS},
+        **{f"involvedObject.{key}": _of_involved(key) for key in _FIELDS},
+        **{f"regarding.{key}": _of_involved(key) for key in _FIELDS},
         "reason": lambda event: text(event, "reason"),
         "type": lambda event: text(event, "type"),
         "reportingComponent": lambda event: text(event, "reportingComponent"),
