@@ -64,7 +64,7 @@ def sign(
     key: CertificatePublicKeyTypes,
     name: x509.Name,
     names: list[x509.GeneralName],
-    usage: x509.KeyUsage,
+    usage: x509.KeyUsage | None,
     usages: list[x509.ObjectIdentifier],
     authority: str,
     begin: int,
@@ -78,7 +78,8 @@ def sign(
     end = min(end, int(parent.not_valid_after_utc.timestamp()))
     builder = _builder(name, key, begin, end).issuer_name(parent.subject)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(usage, critical=True)
+    if usage is not None:
+        builder = builder.add_extension(usage, critical=True)
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     parent_id = parent.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value

@@ -118,12 +118,17 @@ def sign(request: str, usages: Sequence[str], authority: str, begin: int, end: i
         raise InvalidInput(f"unable to sign: {error}") from None
 
 
-def _key_usage(bits: set[str]) -> x509.KeyUsage:
-    """`encipher only` and `decipher only` mean something only with `key agreement`: without it they are left out."""
+def _key_usage(bits: set[str]) -> x509.KeyUsage | None:
+    """None when nothing is asked for: an extension without a use is malformed (RFC 5280, 4.2.1.3).
+
+    `encipher only` and `decipher only` mean something only with `key agreement`: without it they are left out.
+    """
     from cryptography import x509
 
     if "key_agreement" not in bits:
         bits -= {"encipher_only", "decipher_only"}
+    if not bits:
+        return None
     return x509.KeyUsage(**{name: name in bits for name in dict.fromkeys(_BITS.values())})
 
 
