@@ -12,7 +12,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from corral.cluster.apiserver.admission.chain import Chain
 from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
@@ -27,7 +26,7 @@ from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.certificates.pki import Pki
 from corral.cluster.apiserver.certificates.x509 import from_pem
-from corral.cluster.apiserver.handlers.actions import Actions, expected
+from corral.cluster.apiserver.handlers.actions import Actions
 from corral.cluster.apiserver.handlers.documents import Documents
 from corral.cluster.apiserver.handlers.health import Health
 from corral.cluster.apiserver.handlers.others import VERSION, Others
@@ -40,10 +39,7 @@ from corral.cluster.apiserver.objects.core import Core
 from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.server import ApiServer
 from corral.http.message import Answer, Request
-from corral.model.kubernetes.resources import GroupVersionKind
 from corral.store.interface import Store
-
-SCALE: Final = GroupVersionKind("autoscaling", "v1", "Scale")
 
 
 @dataclass(slots=True)
@@ -88,7 +84,7 @@ class Kubernetes:
 
     def _assemble(self) -> ApiServer:
         actions = Actions(self.core, self.authenticator, self.authorizer, self.issuer, self.options.now)
-        resources = Resources(self.core, Writes(self.core, expected(SCALE)), actions.table())
+        resources = Resources(self.core, Writes(self.core), actions.table())
         checks = {"ping": lambda: "", "etcd": self._check_store, "poststarthook/boot-objects": self._check_boot}
         health = Health(checks, ready_only=("poststarthook/boot-objects",))
         documents = Documents(self.registry, self._address, VERSION)

@@ -10,7 +10,7 @@ from corral.cluster.apiserver.authorization.defaults.reconcile import GROUP as R
 from corral.cluster.apiserver.authorization.defaults.reconcile import plan_defaults
 from corral.cluster.apiserver.boot.flows import flow_schemas, priority_levels
 from corral.cluster.apiserver.lookup import Lookup
-from corral.cluster.client import Client, Collection
+from corral.cluster.client.protocol import Client, Collection
 from corral.model.kubernetes.status import StatusError
 
 Object = dict[str, Any]

@@ -13,19 +13,13 @@ from corral.cluster.apiserver.authentication.token_request import issue
 from corral.cluster.apiserver.authorization import reviews
 from corral.cluster.apiserver.authorization.decision import Authorizer
 from corral.cluster.apiserver.encoding.answers import success
-from corral.cluster.apiserver.encoding.bodies import Expected
 from corral.cluster.apiserver.handlers.call import Call
 from corral.cluster.apiserver.handlers.resources import Act
+from corral.cluster.apiserver.objects.changes import expected_of
 from corral.cluster.apiserver.objects.core import Core, Target
-from corral.cluster.apiserver.objects.evicting import evict
-from corral.cluster.apiserver.objects.subresources import bind
-from corral.cluster.apiserver.objects.updating import Update, update
-from corral.cluster.apiserver.options import WriteOptions, delete_options, write_options
-from corral.http.query import Query
+from corral.cluster.apiserver.objects.posting import Post, post_binding, post_eviction
+from corral.cluster.apiserver.options import write_options
 from corral.model.kubernetes.kind import Object
-from corral.model.kubernetes.resources import GroupVersionKind
-from corral.model.kubernetes.schema import builtin
-from corral.model.kubernetes.status import bad_request
 
 Result = tuple[int, dict[str, Any]]
 CREATED: Final = 201
@@ -55,37 +49,24 @@ class Actions:
             (authorization, "selfsubjectrulesreviews", ""): self._review_access,
         }
 
-    async def _posted(self, call: Call, target: Target) -> tuple[Object, WriteOptions]:
+    async def _posted(self, call: Call, target: Target) -> Object:
         """The body, of the kind that the subresource or the resource has."""
         options = write_options(call.request.query, "CreateOptions")
-        resource = target.served.resource
-        found = resource.subresource(target.subresource) if target.subresource else None
-        gvk = found.kind if found is not None else resource.gvk
-        return await call.read_as(expected(gvk), options.validation), options
+        return await call.read_as(expected_of(target), options.validation)
 
     async def _bind(self, call: Call, target: Target) -> Result:
-        binding, options = await self._posted(call, target)
-        name = target.name or binding["metadata"].get("name") or ""
-        pods = self._core.registry.need("", "v1", "pods")
-        pod = Target(pods, target.namespace, name, "binding")
-        now = self._core.now()
-        asked = Update(lambda live: bind(live or {}, binding, now), options, "CreateOptions")
-        await update(self._core, call.caller, pod, asked)
-        return CREATED, {**success(), "code": CREATED}
+        return await self._post(post_binding, call, target)
 
     async def _evict(self, call: Call, target: Target) -> Result:
-        eviction, options = await self._posted(call, target)
-        name = eviction["metadata"].get("name") or target.name
-        if name != target.name:
-            raise bad_request("name in URL does not match name in Eviction object")
-        inner = dict(eviction.get("deleteOptions") or {})
-        if options.dry_run:
-            inner["dryRun"] = ["All"]
-        await evict(self._core, call.caller, target, delete_options(Query(), inner))
+        return await self._post(post_eviction, call, target)
+
+    async def _post(self, post: Post, call: Call, target: Target) -> Result:
+        options = write_options(call.request.query, "CreateOptions")
+        await post(self._core, call.caller, target, await self._posted(call, target), options)
         return CREATED, {**success(), "code": CREATED}
 
     async def _token(self, call: Call, target: Target) -> Result:
-        asked, options = await self._posted(call, target)
+        asked = await self._posted(call, target)
         await self._core.caches.fresh()
         namespace, now, number = target.namespace, int(self._now()), str(uuid.uuid4())
         issued = issue(asked, namespace, target.name, self._core.caches, self._issuer, now, number)
@@ -94,16 +75,16 @@ class Actions:
         return CREATED, issued.object
 
     async def _review_token(self, call: Call, target: Target) -> Result:
-        asked, _ = await self._posted(call, target)
+        asked = await self._posted(call, target)
         await self._core.caches.fresh()
         return CREATED, await identity_reviews.review_token(asked, self._authenticator)
 
     async def _review_self(self, call: Call, target: Target) -> Result:
-        asked, _ = await self._posted(call, target)
+        asked = await self._posted(call, target)
         return CREATED, identity_reviews.review_self(asked, call.user)
 
     async def _review_access(self, call: Call, target: Target) -> Result:
-        asked, _ = await self._posted(call, target)
+        asked = await self._posted(call, target)
         await self._core.caches.fresh()
         plural, authorizer = target.served.plural, self._authorizer
         if plural == "subjectaccessreviews":
@@ -113,7 +94,3 @@ class Actions:
         if plural == "selfsubjectrulesreviews":
             return CREATED, reviews.review_rules(asked, call.user, authorizer)
         return CREATED, reviews.review_self(asked, call.user, authorizer)
-
-
-def expected(gvk: GroupVersionKind) -> Expected:
-    return Expected(gvk, builtin().schema(gvk))

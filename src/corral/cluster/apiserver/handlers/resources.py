@@ -12,13 +12,13 @@ from corral.cluster.apiserver.handlers.call import Call
 from corral.cluster.apiserver.handlers.forms import shape_of
 from corral.cluster.apiserver.handlers.watches import failed, lines
 from corral.cluster.apiserver.handlers.writes import Writes
+from corral.cluster.apiserver.objects.changes import shown_scale
 from corral.cluster.apiserver.objects.core import Core, Target
 from corral.cluster.apiserver.objects.deleting import delete, delete_all
 from corral.cluster.apiserver.objects.deletion import SHOWN_WHEN_GONE
 from corral.cluster.apiserver.objects.listing import begin_watch, get_object, list_objects
-from corral.cluster.apiserver.objects.subresources import show_scale
 from corral.cluster.apiserver.options import DeleteOptions, delete_options, list_options
-from corral.cluster.apiserver.registry import ScalePaths, Served
+from corral.cluster.apiserver.registry import Served
 from corral.http.message import Answer, StreamResponse
 from corral.http.query import Query
 from corral.model.kubernetes.body import decode_body
@@ -133,8 +133,7 @@ class Resources:
         """One object as the answer."""
         accepted = call.accepted()
         if target.subresource == "scale":
-            shown = show_scale(target.served.outgoing(item.object()), target.served.scale or ScalePaths())
-            return await answer(call.request, encode(shown), accepted, status)
+            return await answer(call.request, encode(shown_scale(target, item.object())), accepted, status)
         shape = shape_of(target.served, accepted, call.request.query, is_list=False)
         return await answer(call.request, shape.one(item), accepted, status)
 
