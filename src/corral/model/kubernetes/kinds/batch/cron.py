@@ -18,9 +18,9 @@ class BadSchedule(CorralError):
 
 
 class Schedule(NamedTuple):
-    """What matches in each field. `any_day`: neither day of the month nor of the week is restricted by a star alone;
+    """What matches in each field. Of days of the month and of the week, one is enough unless the other is a star.
 
-    where both are restricted, one of them is enough. `every`: seconds between starts, of `@every`; `zone`: of TZ=.
+    `every`: seconds between starts, of `@every`; `zone`: of TZ=.
     """
 
     minutes: frozenset[int]
@@ -85,8 +85,9 @@ def parse(text: str) -> Schedule:
     fields = text.split()
     if len(fields) != 5:
         raise BadSchedule(f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]")
-    found = [_field(field, bounds) for field, bounds in zip(fields, _FIELDS, strict=True)]
-    return Schedule(*found, days_star=_is_star(fields[2]), weekdays_star=_is_star(fields[4]), zone=zone)
+    minutes, hours, days, months, weekdays = (_field(one, bounds) for one, bounds in zip(fields, _FIELDS, strict=True))
+    stars = _is_star(fields[2]), _is_star(fields[4])
+    return Schedule(minutes, hours, days, months, weekdays, *stars, zone=zone)
 
 
 def _check_zone(zone: str) -> None:

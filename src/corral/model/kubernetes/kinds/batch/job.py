@@ -224,10 +224,12 @@ def _completions(spec: Object, was: Object) -> Problems:
     """An indexed Job may grow and shrink, as long as all its pods may run at once."""
     if text(spec, "completionMode") != "Indexed":
         yield from immutable(spec, was, "spec", "completions")
-    elif has(spec, "completions") and number(spec, "completions") != number(was, "completions"):
-        if number(spec, "completions") != number(spec, "parallelism"):
-            detail = "can only be modified in tandem with spec.parallelism"
-            yield invalid("spec.completions", number(spec, "completions"), detail)
+    elif has(spec, "completions") and number(spec, "completions") not in (
+        number(was, "completions"),
+        number(spec, "parallelism"),
+    ):
+        detail = "can only be modified in tandem with spec.parallelism"
+        yield invalid("spec.completions", number(spec, "completions"), detail)
 
 
 def _with_directives(old: Object, new: Object) -> Object:

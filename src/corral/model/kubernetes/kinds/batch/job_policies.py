@@ -129,16 +129,15 @@ def count_indexes(text: str, completions: int) -> int | str:
     last, total = -1, 0
     for interval in filter(None, text.split(",")):
         low, dash, high = interval.partition("-")
-        found = []
-        for one in (low, high) if dash else (low,):
-            if not re.fullmatch("[0-9]{1,9}", one):
-                return f'cannot convert string to integer for index: "{one}"'
-            if int(one) >= completions:
-                return f'too large index: "{one}"'
-            found.append(int(one))
-        for one in found:
-            if one <= last:
-                return f"non-increasing order, previous: {last}, current: {one}"
-            last = one
-        total += found[-1] - found[0] + 1
+        ends = (low, high) if dash else (low,)
+        for end in ends:
+            if not re.fullmatch("[0-9]{1,9}", end):
+                return f'cannot convert string to integer for index: "{end}"'
+            if int(end) >= completions:
+                return f'too large index: "{end}"'
+        for index in map(int, ends):
+            if index <= last:
+                return f"non-increasing order, previous: {last}, current: {index}"
+            last = index
+        total += last - int(low) + 1
     return total
