@@ -61,6 +61,7 @@ KUBERNETES = (
         "where; empty: 127.0.0.1:6443, with --root a free port if need be",
     ),
     Setting("kubernetes-name", LIST, [], "NAME", "one more name or address in its certificate"),
+    Setting("kubernetes-service-subnet", LIST, [], "CIDR", "addresses of Services, one per family; none: 10.96.0.0/12"),
     Setting("kubernetes-audit-policy", TEXT, "", "FILE", "what its audit log records; empty: there is none"),
     Setting("kubernetes-audit-log", TEXT, "", "FILE", "where; empty: kubernetes/audit.log in the state directory"),
 )

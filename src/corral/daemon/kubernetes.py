@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
 import os
 import socket
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from corral.cluster.apiserver.certificates.pki import Pki
     from corral.store.interface import Store
 
+    Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 log = logging.getLogger("corral.daemon")
 
 DEFAULT: Final = "127.0.0.1:6443"
-SERVICE_ADDRESS: Final = "10.96.0.1"
+SERVICE_SUBNET: Final = "10.96.0.0/12"
 DATABASE: Final = "cluster.db"
 LONGEST_SLEEP: Final = 86400.0  # seconds between looks at the certificates: clocks are set, machines sleep
 WILDCARDS: Final = ("0.0.0.0", "::")
@@ -69,23 +72,44 @@ def plan_names(host: str, name: str, extra: list[str]) -> list[str]:
     return [name, *([] if host in WILDCARDS else [host]), *extra]
 
 
+def plan_networks(words: list[str]) -> tuple[Network, ...]:
+    """Pure: the subnets of Services, the default family's first. InvalidInput.
+
+    >>> plan_networks([]), len(plan_networks(["10.1.0.0/16", "fd00::/112"]))
+    ((IPv4Network('10.96.0.0/12'),), 2)
+    """
+    try:
+        found = tuple(ipaddress.ip_network(word) for word in words or [SERVICE_SUBNET])
+    except ValueError as error:
+        raise InvalidInput(f"kubernetes-service-subnet: {error}") from None
+    if len({one.version for one in found}) != len(found):
+        raise InvalidInput("kubernetes-service-subnet: at most one subnet of each family, IPv4 and IPv6")
+    for one in found:
+        if one.num_addresses < 8:
+            raise InvalidInput(f"kubernetes-service-subnet {one}: too small, it must have 8 addresses at least")
+    return found
+
+
 def check(settings: Settings) -> None:
     """Raises for settings that cannot work, before anything is touched."""
     if settings.on("kubernetes"):
         plan_address(settings.text("kubernetes-address"))
+        plan_networks(settings.list("kubernetes-service-subnet"))
 
 
 def kubeconfig_path(instance: Instance) -> str:
     return os.path.join(instance.run, "kubeconfig")
 
 
-async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> None:
-    """Serves the API until `stack` ends; its kubeconfig is there when this returns. CorralError."""
+async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Store | None:
+    """Serves the API until `stack` ends; its kubeconfig is there when this returns. The cluster's store; CorralError.
+
+    None when it is not served.
+    """
     _forget(kubeconfig_path(instance))
     if not settings.on("kubernetes"):
-        return
-    part = _Part(instance, settings)
-    await part.open(stack)
+        return None
+    return await _Part(instance, settings).open(stack)
 
 
 class _Part:
@@ -94,16 +118,17 @@ class _Part:
     def __init__(self, instance: Instance, settings: Settings) -> None:
         self._instance, self._settings = instance, settings
         self._host, self._port = plan_address(settings.text("kubernetes-address"))
+        self._networks = plan_networks(settings.list("kubernetes-service-subnet"))
         self._context: ssl.SSLContext | None = None
 
-    async def open(self, stack: AsyncExitStack) -> None:
+    async def open(self, stack: AsyncExitStack) -> Store | None:
         from corral.cluster.apiserver.certificates import pki
         from corral.http.tls import server_context
         from corral.store.sqlite import open_sqlite
 
         root = Path(self._instance.root)
         extra = plan_names(self._host, socket.gethostname(), self._settings.list("kubernetes-name"))
-        names = pki.server_names(SERVICE_ADDRESS, extra)
+        names = pki.server_names(str(self._networks[0][1]), extra)
         made = await asyncio.to_thread(pki.ensure, root / "kubernetes" / "pki", names, int(time.time()))
         store = await asyncio.to_thread(open_sqlite, str(root / DATABASE), history=True)
         stack.callback(store.close)
@@ -114,7 +139,7 @@ class _Part:
         stack.push_async_callback(api.close)  # first of all: watches end, and their connections with them
         self._context = server_context(str(made.server), str(made.server), made.client_authorities)
         if not await self._listen(server, self._context):
-            return
+            return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
         self._write_kubeconfig(made)
@@ -123,11 +148,12 @@ class _Part:
         stack.push_async_callback(tasks.close)
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
+        return store
 
     async def _open_api(self, store: Store, made: Pki) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options
 
-        options = Options(service_address=SERVICE_ADDRESS, auditor=self._auditor())
+        options = Options(networks=self._networks, auditor=self._auditor())
         return await Kubernetes.open(store, made, options)
 
     def _auditor(self) -> Auditor | None:

@@ -12,7 +12,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
+from corral.cluster.apiserver.admission.authority import Authority
 from corral.cluster.apiserver.admission.chain import Chain
 from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
@@ -36,22 +38,30 @@ from corral.cluster.apiserver.limits import Limits
 from corral.cluster.apiserver.local import LocalClient
 from corral.cluster.apiserver.metrics import Metrics
 from corral.cluster.apiserver.objects.core import Core
+from corral.cluster.apiserver.objects.services import ServiceClaims
 from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.server import ApiServer
 from corral.http.message import Answer, Request
+from corral.model.kubernetes.addresses import Network
+from corral.model.kubernetes.kinds.core.service.allocation import Ranges
 from corral.store.interface import Store
 
 
 @dataclass(slots=True)
 class Options:
-    """`url`: where clients reach the server; `service_address`: where pods do, by the Service kubernetes."""
+    """`url`: where clients reach the server. `networks`: the addresses of Services, the default family first."""
 
     url: str = "https://127.0.0.1:6443"
-    service_address: str = "10.96.0.1"
+    networks: tuple[Network, ...] = (ip_network("10.96.0.0/12"),)
     port: int = 6443
     limits: Limits = field(default_factory=Limits)
     auditor: Auditor | None = None
     now: Callable[[], float] = time.time
+
+    @property
+    def service_address(self) -> str:
+        """Where pods find the server: the first address of all, that of the Service kubernetes."""
+        return str(self.networks[0][1])
 
 
 class Kubernetes:
@@ -63,9 +73,10 @@ class Kubernetes:
     def __init__(self, store: Store, caches: Caches, pki: Pki, options: Options) -> None:
         self.options, self.caches = options, caches
         self.registry, self.metrics, self.ready = Registry(served_builtins()), Metrics(), False
-        self.chain = Chain([NamespaceLifecycle(caches, caches.fresh)])
-        self.core = Core(store, caches, self.registry, self.chain)
         self.authorizer, self.rbac = union.default(caches)
+        self.chain = Chain([NamespaceLifecycle(caches, caches.fresh), Authority(self.authorizer, self.rbac)])
+        self.core = Core(store, caches, self.registry, self.chain)
+        self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(
             options.now,
@@ -123,7 +134,7 @@ class Kubernetes:
     async def boot(self) -> None:
         """Makes what every cluster has and is not there; then the server is ready. StatusError."""
         me = self.client(User("system:apiserver", groups=(MASTERS_GROUP,)), "kube-apiserver")
-        await write(me, plan_boot(self.caches, self.options.service_address, self.options.port))
+        await write(me, plan_boot(self.caches, self.options.networks, self.options.port))
         self.ready = True
 
     async def handle(self, request: Request) -> Answer:

@@ -21,6 +21,7 @@ LEVELS: Final[dict[str, tuple[int, int, tuple[int, int, int] | None]]] = {
 }
 _EVERYBODY: Final = ("g:system:unauthenticated", "g:system:authenticated")
 _MANAGER, _SCHEDULER = "u:system:kube-controller-manager", "u:system:kube-scheduler"
+_ENDPOINT_ACCOUNT: Final = "s:kube-system/endpoint-controller"
 _ACCOUNTS: Final = "s:kube-system/*"
 _LEASING: Final = ("get", "create", "update")
 _LEASES: Final = "coordination.k8s.io"
@@ -48,7 +49,7 @@ SCHEMAS: Final[tuple[tuple[str, int, str, str, tuple[str, ...], tuple[Object, ..
     ("exempt", 1, "exempt", "", ("g:system:masters",), _ALL, _ALL_PATHS),
     ("probes", 2, "exempt", "", _EVERYBODY, (), _PROBES),
     ("system-leader-election", 100, "leader-election", "ByUser", (_MANAGER, _SCHEDULER, _ACCOUNTS), _SYSTEM_LEASES, ()),
-    ("endpoint-controller", 150, "workload-high", "ByUser", (_MANAGER, "s:kube-system/endpoint-controller"), _ENDPOINTS, ()),
+    ("endpoint-controller", 150, "workload-high", "ByUser", (_MANAGER, _ENDPOINT_ACCOUNT), _ENDPOINTS, ()),
     ("workload-leader-election", 200, "leader-election", "ByUser", (_ACCOUNTS,), _ANY_LEASES, ()),
     ("system-node-high", 400, "node-high", "ByUser", ("g:system:nodes",), _NODES, ()),
     ("system-nodes", 500, "system", "ByUser", ("g:system:nodes",), _ALL, _ALL_PATHS),

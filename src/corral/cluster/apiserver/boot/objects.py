@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from corral.cluster.apiserver.authorization.defaults.reconcile import GROUP as RBAC
@@ -11,11 +12,13 @@ from corral.cluster.apiserver.authorization.defaults.reconcile import plan_defau
 from corral.cluster.apiserver.boot.flows import flow_schemas, priority_levels
 from corral.cluster.apiserver.lookup import Lookup
 from corral.cluster.client.protocol import Client, Collection
+from corral.model.kubernetes.addresses import Network
 from corral.model.kubernetes.status import StatusError
 
 Object = dict[str, Any]
 NAMESPACES: Final = Collection("", "v1", "namespaces")
 SERVICES: Final = Collection("", "v1", "services")
+CIDRS: Final = Collection("networking.k8s.io", "v1", "servicecidrs")
 PRIORITIES: Final = Collection("scheduling.k8s.io", "v1", "priorityclasses")
 LEVELS: Final = Collection("flowcontrol.apiserver.k8s.io", "v1", "prioritylevelconfigurations")
 FLOWS: Final = Collection("flowcontrol.apiserver.k8s.io", "v1", "flowschemas")
@@ -38,6 +41,11 @@ def kubernetes_service(address: str, port: int) -> Object:
     return {"metadata": {"name": "kubernetes", "namespace": "default", "labels": labels}, "spec": spec}
 
 
+def service_cidr(networks: Sequence[Network]) -> Object:
+    """Pure: the ranges that Services get their addresses from, as the API shows them."""
+    return {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [str(one) for one in networks]}}
+
+
 def priority_classes() -> list[Object]:
     """Pure: the classes of what the cluster itself needs."""
     cluster = (
@@ -50,11 +58,12 @@ def priority_classes() -> list[Object]:
     ]
 
 
-def plan_boot(lookup: Lookup, address: str, port: int) -> list[list[Due]]:
+def plan_boot(lookup: Lookup, networks: Sequence[Network], port: int) -> list[list[Due]]:
     """Pure: what must be written, in steps; the objects of one step do not need each other."""
     wanted: list[tuple[Collection, Object]] = [(NAMESPACES, {"metadata": {"name": name}}) for name in FIRST]
     later = [(PRIORITIES, one) for one in priority_classes()] + [(LEVELS, one) for one in priority_levels()]
-    later += [(FLOWS, one) for one in flow_schemas()] + [(SERVICES, kubernetes_service(address, port))]
+    later += [(FLOWS, one) for one in flow_schemas()] + [(CIDRS, service_cidr(networks))]
+    later.append((SERVICES, kubernetes_service(str(networks[0][1]), port)))
     steps = [_missing(lookup, wanted), _missing(lookup, later)]
     roles: list[Due] = []
     bindings: list[Due] = []

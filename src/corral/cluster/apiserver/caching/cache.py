@@ -14,7 +14,7 @@ Changed = Callable[[Object | None, Object | None], None]
 
 
 class Part(NamedTuple):
-    """`more`: the key of the last item when others follow; `remaining`: how many, None where selectors make it a guess."""
+    """`more`: the key of the last item when others follow; `remaining`: how many, None when that is not known."""
 
     items: list[Item]
     more: str

@@ -1,6 +1,6 @@
 """Content negotiation: which form of an object the client takes.
 
-Follows k8s.io/apiserver/pkg/endpoints/handlers/negotiation: the clause with the highest quality that can be served wins.
+Follows k8s.io/apiserver/pkg/endpoints/handlers/negotiation: the clause of the highest quality that can be served wins.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TRANSFORMS: Final = (TABLE, PARTIAL, PARTIAL_LIST)
 
 
 class Accepted(NamedTuple):
-    """`media` is JSON or YAML; `kind` (with `group`, `version`) what the object is to be turned into, "" for nothing."""
+    """`media` is JSON or YAML; `kind` (with `group`, `version`) what the object is to be turned into, if anything."""
 
     media: str = JSON
     kind: str = ""

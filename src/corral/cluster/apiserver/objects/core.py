@@ -25,6 +25,27 @@ class Plugin(Protocol):
 
 
 @dataclass(slots=True)
+class Claims:
+    """What a commit does besides the object itself. `expect` as the store has it."""
+
+    puts: dict[str, bytes] = field(default_factory=dict)
+    deletes: list[str] = field(default_factory=list)
+    expect: dict[str, int] = field(default_factory=dict)
+
+
+class Companion(Protocol):
+    """What objects of one kind claim for themselves, and nobody else may have: addresses, ports."""
+
+    def prepare(self, new: Object, old: Object | None) -> None:
+        """In place, on each try: gives the object what it lacks. StatusError."""
+        ...
+
+    def claims(self, new: Object | None, old: Object | None) -> Claims:
+        """What must be written along with the change from `old` to `new` (None: is not there)."""
+        ...
+
+
+@dataclass(slots=True)
 class Caller:
     """Who writes. `manager` stands in for a fieldManager that was not given; `warnings` are for the client."""
 
@@ -62,12 +83,13 @@ class Target:
 
 @dataclass(slots=True)
 class Core:
-    """The parts that operations share. `suffix` makes the random end of generated names."""
+    """The parts that operations share. `companions` by (group, plural); `suffix` ends generated names."""
 
     store: Store
     caches: Caches
     registry: Registry
     chain: Plugin
+    companions: dict[tuple[str, str], Companion] = field(default_factory=dict)
     now: Callable[[], datetime] = utc_now
     suffix: Callable[[], str] = random_suffix
 
@@ -86,15 +108,28 @@ class Core:
             raise target.served.not_found(target.name)
         return found
 
-    async def save(self, target: Target, obj: Object, expect: int) -> Item:
+    def prepare(self, target: Target, new: Object, old: Object | None) -> None:
+        """In place: what the kind's companion, if it has one, has to give."""
+        companion = self.companions.get(target.collection)
+        if companion is not None:
+            companion.prepare(new, old)
+
+    async def save(self, target: Target, new: Object, old: Object | None, expect: int) -> Item:
         """Writes an object of the stored version over revision `expect` (0: a new one). Mismatch."""
-        key, value = target.store_key, stored_bytes(obj)
-        revision = await self.store.commit({key: value}, expect={key: expect})
+        key, value = target.store_key, stored_bytes(new)
+        claims = self._claims(target, new, old)
+        expected = {key: expect, **claims.expect}
+        revision = await self.store.commit({key: value, **claims.puts}, claims.deletes, expect=expected)
         return Item(target.key, revision, value)
 
-    async def remove(self, target: Target, expect: int) -> int:
-        key = target.store_key
-        return await self.store.commit({}, [key], expect={key: expect})
+    async def remove(self, target: Target, old: Object, expect: int) -> int:
+        """Takes the object of revision `expect` away. Mismatch."""
+        key, claims = target.store_key, self._claims(target, None, old)
+        return await self.store.commit(claims.puts, [key, *claims.deletes], expect={key: expect, **claims.expect})
+
+    def _claims(self, target: Target, new: Object | None, old: Object | None) -> Claims:
+        companion = self.companions.get(target.collection)
+        return companion.claims(new, old) if companion is not None else Claims()
 
     # Admission sees objects in the version of the request
 

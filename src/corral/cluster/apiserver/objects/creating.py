@@ -40,7 +40,7 @@ async def create(core: Core, caller: Caller, target: Target, obj: Object, option
 async def _attempt(
     core: Core, caller: Caller, target: Target, stored: Object, options: WriteOptions, *, last: bool
 ) -> Item | None:
-    """One try; None when a generated name is taken and another one may be tried."""
+    """One try; None when a name or a claim was taken, and others may be tried."""
     metadata = dict(stored["metadata"])
     generated = not metadata.get("name") and bool(metadata.get("generateName"))
     if generated:
@@ -51,9 +51,10 @@ async def _attempt(
         if options.dry_run:
             await _check_free(core, named)
             return Item(named.key, 0, stored_bytes(obj))
-        return await core.save(named, obj, 0)
+        return await core.save(named, obj, None, 0)
     except Mismatch as error:
-        if generated and not last:
+        if not last and (generated or error.key != named.store_key):
+            await core.caches.until(error.found)
             return None
         raise await _taken(core, named, error.found, generated) from None
 
@@ -67,6 +68,7 @@ async def _prepare(core: Core, caller: Caller, target: Target, obj: Object, opti
     kind.prepare_create(obj)
     admission = core.admission(caller, target, "CREATE", obj, None, options, "CreateOptions")
     obj = await core.admit(admission, served)
+    core.prepare(target, obj, None)
     manager = options.manager or caller.manager
     shown = served.outgoing(obj)
     api_version, schema = served.resource.api_version, served.schema

@@ -54,8 +54,8 @@ async def _act(core: Core, target: Target, plan: Plan, item: Item, options: Dele
     if options.dry_run:
         return Deleted(Item(item.key, item.revision, value), gone)
     if gone:
-        return Deleted(Item(item.key, await core.remove(target, item.revision), value), True)
-    return Deleted(await core.save(target, plan.object, item.revision), False)
+        return Deleted(Item(item.key, await core.remove(target, item.view(), item.revision), value), True)
+    return Deleted(await core.save(target, plan.object, item.view(), item.revision), False)
 
 
 async def delete_all(

@@ -89,6 +89,8 @@ async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, it
     stored = _merge(target, served.incoming(new), old, core.now())
     admission = core.admission(caller, target, "UPDATE", stored, old, asked.options, asked.kind)
     stored = await core.admit(admission, served)
+    if target.subresource != "status":
+        core.prepare(target, stored, old)
     stored = _count(target, stored, old)
     if not asked.tracks:
         stored = _track(core, caller, target, asked, stored, old)
@@ -202,12 +204,12 @@ async def _write(core: Core, target: Target, asked: Update, new: Object, old: Ob
     new = managed.keep_times(old, new)
     if is_over(new, target.collection):
         if not asked.options.dry_run:
-            return Item(item.key, await core.remove(target, item.revision), stored_bytes(new))
+            return Item(item.key, await core.remove(target, old, item.revision), stored_bytes(new))
     elif new == old:
         return item
     if asked.options.dry_run:
         return Item(item.key, item.revision, stored_bytes(new))
-    return await core.save(target, new, item.revision)
+    return await core.save(target, new, old, item.revision)
 
 
 def of_object(obj: Object, options: WriteOptions, *, create: bool = False) -> Update:
