@@ -7,8 +7,11 @@
     comparing.py   what changed between two objects
     merging.py     an applied object, merged into the live one
     pruning.py     fields taken out of an object; sets that fit a changed schema
+    zero.py        the empty object that a new one is compared with
     entries.py     metadata.managedFields, decoded and encoded
     ownership.py   who owns what after a change; conflicts
+    reset_fields.py    which fields a request cannot change
+    last_applied.py    the annotation of kubectl's client-side apply
     managed.py     the door: `on_update` for every write, `on_apply` for apply patches
     scale.py       the owner of a resource's replicas, as its scale subresource sees it
 

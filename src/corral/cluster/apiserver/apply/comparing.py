@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from corral.cluster.apiserver.apply.elements import SELF
-from corral.cluster.apiserver.apply.fieldset import EMPTY, MEMBER, FieldSet, union, without
+from corral.cluster.apiserver.apply.fieldset import EMPTY, MEMBER, FieldSet, union
 from corral.cluster.apiserver.apply.plan import ATOMIC, LIST, MAP, UNTYPED, Plan
+from corral.cluster.apiserver.apply.reset_fields import Filter
 from corral.cluster.apiserver.apply.typed_errors import TypedError
 from corral.cluster.apiserver.patch.values import equal
 
@@ -26,9 +27,9 @@ class Comparison(NamedTuple):
     def __bool__(self) -> bool:
         return bool(self.removed or self.modified or self.added)
 
-    def excluding(self, fields: FieldSet) -> Comparison:
-        """Without these fields, and all that lies below them."""
-        return Comparison(*(without(one, fields) for one in self)) if fields and self else self
+    def through(self, reset: Filter) -> Comparison:
+        """Without what a filter holds back."""
+        return Comparison(*map(reset.of, self)) if self else self
 
 
 _SAME = Comparison()

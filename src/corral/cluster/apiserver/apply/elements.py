@@ -27,18 +27,18 @@ def of_keys(keys: Mapping[str, Any]) -> str:
     >>> of_keys({"protocol": "TCP", "port": 80})
     'k:{"port":80,"protocol":"TCP"}'
     """
-    return "k:" + _json({key: keys[key] for key in sorted(keys)})
+    return "k:" + _json({key: _whole(keys[key]) for key in sorted(keys)})
 
 
 def of_key(key: str, value: Any) -> str:
     """Pure: the same with one key."""
     if type(value) is str and value.isalnum() and value.isascii():
         return f'k:{{"{key}":"{value}"}}'
-    return "k:" + _json({key: value})
+    return "k:" + _json({key: _whole(value)})
 
 
 def of_value(value: Any) -> str:
-    return "v:" + _json(value)
+    return "v:" + _json(_whole(value))
 
 
 @functools.lru_cache(maxsize=16384)
@@ -64,10 +64,10 @@ def canonical(text: str) -> str | None:
     except msgspec.DecodeError as error:
         raise BadElement(str(error)) from None
     if kind == "v:":
-        return of_value(_whole(value))
+        return of_value(value)
     if not isinstance(value, dict):
         raise BadElement(f"expect {{ or n, but found {rest[:1]}")
-    return of_keys({key: _whole(one) for key, one in value.items()})
+    return of_keys(value)
 
 
 def in_order(texts: Iterable[str]) -> list[str]:
@@ -132,6 +132,7 @@ def _json(value: Any) -> str:
 
 
 def _whole(value: Any) -> Any:
+    """1.0 is 1, to JSON and to Go."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
 
 

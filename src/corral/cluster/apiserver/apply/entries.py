@@ -108,6 +108,8 @@ def decode(entries: Any, *, trusted: bool = False) -> Entries:
 
     `trusted`: they are the ones that are stored, so their sets have been looked at before.
     """
+    if entries is not None and not isinstance(entries, list):
+        raise BadEntry("managedFields must be a list")
     found: Entries = {}
     for index, one in enumerate(entries or ()):
         _check(index, one)

@@ -11,12 +11,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from corral.cluster.apiserver.apply import entries as managed
-from corral.cluster.apiserver.apply import fieldset, last_applied, ownership, plan, typed, typed_errors, zero
+from corral.cluster.apiserver.apply import (
+    fieldset,
+    last_applied,
+    ownership,
+    plan,
+    reset_fields,
+    typed,
+    typed_errors,
+    zero,
+)
 from corral.cluster.apiserver.apply.comparing import compare
 from corral.cluster.apiserver.apply.conflicts import Conflicts
 from corral.cluster.apiserver.apply.entries import APPLY, UPDATE, BadEntry, Entries, Manager
-from corral.cluster.apiserver.apply.fieldset import FieldSet
 from corral.cluster.apiserver.apply.plan import Plan
+from corral.cluster.apiserver.apply.reset_fields import Filter
 from corral.cluster.apiserver.apply.typed_errors import TypedError
 from corral.model.kubernetes import status
 from corral.model.kubernetes.resources import split_api_version
@@ -37,7 +46,7 @@ def on_update(
     schema: Schema | None,
     now: datetime,
     *,
-    reset: FieldSet = fieldset.EMPTY,
+    reset: Filter = reset_fields.NOTHING,
 ) -> Object:
     """Pure: the new object; its fields that differ from the live one (None: it is created) belong to `manager`.
 
@@ -71,7 +80,7 @@ def on_apply(
     now: datetime,
     *,
     kind: str = "",
-    reset: FieldSet = fieldset.EMPTY,
+    reset: Filter = reset_fields.NOTHING,
 ) -> Object:
     """Pure: the live object (None: there is none yet) with `applied` merged in. Defaults are for the caller to fill in.
 
@@ -125,7 +134,7 @@ def invalid_after_admission(new: Object) -> str:
 
 
 def _applied(
-    base: Object, applied: Object, entries: Entries, who: Manager, plan: Plan, reset: FieldSet, force: bool
+    base: Object, applied: Object, entries: Entries, who: Manager, plan: Plan, reset: Filter, force: bool
 ) -> tuple[Object, Entries]:
     try:
         return ownership.after_apply(base, applied, entries, who, plan, reset, force=force)
@@ -140,10 +149,10 @@ def _applied(
 
 
 def _updated(
-    live: Object | None, new: Object, entries: Entries, who: Manager, plan: Plan, reset: FieldSet, now: str
+    live: Object | None, new: Object, entries: Entries, who: Manager, plan: Plan, reset: Filter, now: str
 ) -> Entries:
     old = zero.of_plan(plan) if live is None else _without_managed(live)
-    change = compare(old, _without_managed(new), plan).excluding(reset)
+    change = compare(old, _without_managed(new), plan).through(reset)
     return ownership.after_update(entries, change, who, now)
 
 
@@ -161,7 +170,7 @@ def _of_update(live: Object | None, new: Object, subresource: str) -> Entries:
         return managed.decode(stored, trusted=True)
 
 
-def _of_live(live: Object | None, subresource: str, api_version: str, plan: Plan, reset: FieldSet, now: str) -> Entries:
+def _of_live(live: Object | None, subresource: str, api_version: str, plan: Plan, reset: Filter, now: str) -> Entries:
     """What is there before the first apply belongs to a manager of that name."""
     if live is None:
         return {}

@@ -19,6 +19,7 @@ from corral.cluster.apiserver.apply.entries import Entries, Entry, Manager
 from corral.cluster.apiserver.apply.fieldset import FieldSet
 from corral.cluster.apiserver.apply.merging import merge
 from corral.cluster.apiserver.apply.plan import Plan
+from corral.cluster.apiserver.apply.reset_fields import Filter
 from corral.cluster.apiserver.apply.typed import field_set
 
 Object = dict[str, Any]
@@ -64,7 +65,7 @@ def after_update(entries: Entries, change: Comparison, manager: Manager, now: st
 
 
 def after_apply(
-    live: Object, applied: Object, entries: Entries, manager: Manager, plan: Plan, reset: FieldSet, *, force: bool
+    live: Object, applied: Object, entries: Entries, manager: Manager, plan: Plan, reset: Filter, *, force: bool
 ) -> tuple[Object, Entries]:
     """Pure: the new object, and the entries. `reset`: fields that cannot be set this way, so nobody owns them so.
 
@@ -72,10 +73,12 @@ def after_apply(
     """
     key = manager.identifier
     last = entries[key].fields if key in entries else fieldset.EMPTY
-    own = fieldset.without(field_set(applied, plan), reset)
+    own = reset.of(field_set(applied, plan))
     others = {name: entry for name, entry in entries.items() if name != key}
-    found = _pruned(merge(live, applied, plan), last, own, others, plan)
-    change = compare(live, found, plan).excluding(reset)
+    found = merge(live, applied, plan)
+    if fieldset.difference(last, own):
+        found = merge(_pruned(found, last, own, others, plan), applied, plan)  # what is applied empty stays, empty
+    change = compare(live, found, plan).through(reset)
     if not force and (against := _conflicts(others, change)):
         raise Conflicts(against)
     after = _without_changed(others, change)
@@ -87,8 +90,6 @@ def after_apply(
 
 def _pruned(merged: Object, last: FieldSet, own: FieldSet, others: Entries, plan: Plan) -> Object:
     """Without what was applied last time and is not now, unless somebody else owns it."""
-    if not fieldset.difference(last, own):
-        return merged
     owned = own
     for entry in others.values():
         owned = fieldset.union(owned, entry.fields)

@@ -102,6 +102,7 @@ UNTYPED.item = UNTYPED.value = UNTYPED
 DEDUCED = Plan(scalar="untyped", list=ATOMIC, item=UNTYPED, map="granular", loose=True)
 DEDUCED.value = DEDUCED
 
+_FIELDS_V1 = Plan(map=ATOMIC, value=UNTYPED)  # in managedFields, which nobody owns: not a reason to be `loose`
 _TEXT = Plan(scalar="string")
 _OWNER = Plan(map=ATOMIC, value=_TEXT)
 _OBJECT_META = Plan(
@@ -150,6 +151,8 @@ class _Compiler:
             return known
         if schema.name.endswith("runtime.RawExtension"):
             return UNTYPED
+        if schema.name.endswith("meta.v1.FieldsV1"):
+            return _FIELDS_V1
         if schema.format.startswith("schema-or-"):
             return DEDUCED
         plan = self._made[id(schema), preserve] = Plan(scalar=_scalar(schema), name=schema.name)
