@@ -18,7 +18,7 @@ _V2["int-or-string"] = {"type": "string", "format": "int-or-string"}
 _V3: dict[str, dict[str, Any]] = {"quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]}}
 _V3["int-or-string"] = {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}
 # What OpenAPI v2 cannot say of a schema of a CustomResourceDefinition; upstream leaves the same out.
-_ONLY_V3 = ("oneOf", "anyOf", "allOf", "not", "nullable", "default", "x-kubernetes-validations")
+_ONLY_V3 = ("oneOf", "anyOf", "allOf", "not", "nullable", "default", "x-kubernetes-validations", "$schema")
 
 
 def undescribed(name: str, field: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from corral.model.kubernetes.quantity import NoQuantity, of_json
 from corral.model.kubernetes.schema import scalars
 from corral.model.kubernetes.schema.document import quote
 from corral.model.kubernetes.schema.gotypes import mismatch, type_name, value_name
@@ -153,8 +154,10 @@ class _Walk:
         return value
 
     def quantity(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
-        text = value if isinstance(value, str) else str(value) if _is_number(value) else "-"
-        return self._parsed(text, scalars.quantity)
+        try:
+            return str(of_json(value))
+        except NoQuantity as error:
+            return self._fault(WRONG_TYPE, error.message)
 
     def int_or_string(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
         if isinstance(value, str) or _fits(value, _INT32):

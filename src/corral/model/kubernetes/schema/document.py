@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from corral.model.kubernetes import status
 
-# Upstream gives up at 10,000 levels; no real object comes near this, and everything here may recurse below it.
-MAX_DEPTH = 200
+# Upstream gives up at 10,000 levels; no real object comes near this, and whatever looks at an object may recurse
+# (with up to five frames a level, of Python's thousand).
+MAX_DEPTH = 128
 _MAX_DUPLICATES = 100
 _INT64 = range(-(2**63), 2**63)
 

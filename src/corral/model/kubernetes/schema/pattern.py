@@ -20,14 +20,31 @@ def problem(pattern: str) -> str:
     """Pure: why a pattern is none; "" if it is one.
 
     >>> problem("^a+$"), problem("(?=a)")
-    ('', 'error parsing regexp: invalid perl operator: (?=')
+    ('', 'error parsing regexp: invalid or unsupported Perl syntax: `(?=`')
     """
     try:
         _compiled(pattern)
     except re2.error as error:
         cause = error.args[0]
-        return f"error parsing regexp: {cause.decode(errors='replace') if isinstance(cause, bytes) else cause}"
+        return _as_go(cause.decode(errors="replace") if isinstance(cause, bytes) else str(cause))
     return ""
+
+
+# RE2's words, and those of Go's copy of it.
+_GO = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid repetition size": "invalid repeat count",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "invalid named capture group": "invalid named capture",
+}
+
+
+def _as_go(cause: str) -> str:
+    code, _, expression = cause.partition(": ")
+    return f"error parsing regexp: {_GO.get(code, code)}: `{expression}`"
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Values that Go decodes with code of their own: quantities, times, bytes. Each comes back as Go would write it."""
+"""Values that Go decodes with code of their own: times and bytes. Each comes back as Go would write it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,12 @@ import binascii
 import re
 from datetime import UTC, datetime
 
-QUANTITY = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,9})?")
-_QUANTITY_TEXT = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)([.,]\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _LAYOUT = "2006-01-02T15:04:05Z07:00"
 _STEPS = (
     (r"\d{4}", "2006"), ("-", "-"), (r"\d\d", "01"), ("-", "-"), (r"\d\d", "02"), ("T", "T"), (r"\d\d", "15"),
     (":", ":"), (r"\d\d", "04"), (":", ":"), (r"\d\d(\.\d+)?", "05"), (r"Z|[+-]\d\d:\d\d", "Z07:00"),
 )  # fmt: skip
-
-
-def quantity(text: str) -> str:
-    """Pure: the quantity as it was written. Raises ValueError with Go's text.
-
-    >>> quantity("1.5Gi"), quantity("100m"), quantity("1e3")
-    ('1.5Gi', '100m', '1e3')
-    """
-    if not QUANTITY.fullmatch(text.strip()):
-        raise ValueError(_QUANTITY_TEXT)
-    return text.strip()
 
 
 def moment(text: str, *, micro: bool = False) -> str:

@@ -71,7 +71,14 @@ def test_wrong_types(spec: dict[str, Any], says: str) -> None:
 @pytest.mark.parametrize("value", ["", "x", "1.2.3", "1KiB", "--1", [], {}, True])
 def test_quantities_that_are_none(value: Any) -> None:
     container = {"resources": {"limits": {"cpu": value}}}
-    assert checked({"spec": {"containers": [container]}}).mistyped.startswith("quantities must match")
+    found = checked({"spec": {"containers": [container]}}).mistyped
+    assert found.startswith(("quantities must match", "unable to parse"))
+
+
+def test_quantities_are_written_as_upstream_would() -> None:
+    limits = {"cpu": "1000m", "memory": "1024Ki", "e": 0.5}
+    found = checked({"spec": {"containers": [{"resources": {"limits": limits}}]}}).object
+    assert found["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "1", "memory": "1Mi", "e": "500m"}
 
 
 @pytest.mark.parametrize(
