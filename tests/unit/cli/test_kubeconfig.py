@@ -63,9 +63,7 @@ def test_merging_again_replaces_and_keeps_the_namespace() -> None:
 
 def test_removing_leaves_what_was_there() -> None:
     merged = kubeconfig.merge(THEIRS, OURS, "corral", use=False)
-    assert yaml.safe_load(kubeconfig.remove(merged, "corral")) == yaml.safe_load(
-        kubeconfig.remove(THEIRS, "corral")
-    )
+    assert yaml.safe_load(kubeconfig.remove(merged, "corral")) == yaml.safe_load(kubeconfig.remove(THEIRS, "corral"))
 
 
 @pytest.mark.parametrize("text", ["a: [", "- x", "clusters: 5", "clusters: [5]", "\x00"])

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import msgspec
 
 from corral.cluster.apiserver.certificates.files import make_folder
-from corral.errors import from_oserror
+from corral.errors import HostError, from_oserror
 from corral.model.kubernetes.kind import Object
 
 log = logging.getLogger("corral.cluster")
@@ -72,30 +72,36 @@ class AuditLog:
             except OSError as error:
                 self.dropped += 1
                 log.error("audit: cannot write %s: %s", self._path, error)
-        self._file.close()
+        os.close(self._file)
 
     def _append(self, event: Object) -> None:
-        line = msgspec.json.encode(event) + b"\n"
-        if self._limits.size and self._file.tell() and self._file.tell() + len(line) > self._limits.size:
-            self._rotate()
-        self._file.write(line)
+        line = memoryview(msgspec.json.encode(event) + b"\n")
+        if self._limits.size and self._size and self._size + len(line) > self._limits.size:
+            try:
+                self._rotate()
+            except (OSError, HostError) as error:
+                log.error("audit: no new file for %s, the old one grows: %s", self._path, error)
+        while line:
+            written = os.write(self._file, line)
+            self._size += written
+            line = line[written:]
 
     def _rotate(self) -> None:
-        self._file.close()
+        """OSError, HostError: what was being written to goes on."""
         moment = datetime.fromtimestamp(self._now(), UTC)
         os.replace(self._path, self._path.with_name(backup_name(self._path, moment)))
-        self._file = self._open()
+        old, self._file = self._file, self._open()
+        os.close(old)
         names = [one.name for one in self._path.parent.iterdir()]
         for name in plan_removal(names, self._path, self._limits, moment):
             (self._path.parent / name).unlink(missing_ok=True)
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> int:
         """HostError."""
         try:
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            file = open(handle, "ab", buffering=0)
-            file.seek(0, os.SEEK_END)
-            return file
+            self._size = os.fstat(handle).st_size
+            return handle
         except OSError as error:
             raise from_oserror(f"open {self._path}", error) from error
 

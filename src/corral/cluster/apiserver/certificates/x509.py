@@ -78,7 +78,8 @@ def pem_to_der(text: str) -> bytes:
 def parse(data: bytes) -> Certificate:
     """A certificate in DER. Remembered, as a connection shows the same one with each request. ValueError."""
     outer, _ = der.read(data)
-    body = der.items(next(der.items(der.only(outer, der.SEQUENCE))).content)
+    inner, _ = der.read(der.only(outer, der.SEQUENCE))
+    body = der.items(der.only(inner, der.SEQUENCE))
     try:
         first = next(body)
         if first.tag == 0xA0:  # the version; without it, it is version 1
@@ -87,7 +88,7 @@ def parse(data: bytes) -> Certificate:
         next(body)  # the signature's algorithm
         issuer, validity, subject, _key = next(body), next(body), next(body), next(body)
         begin, end = der.items(der.only(validity, der.SEQUENCE))
-    except (StopIteration, RuntimeError) as error:
+    except StopIteration as error:
         raise ValueError("a certificate with too few parts") from error
     extensions = _extensions(body)
     return Certificate(

@@ -160,7 +160,9 @@ async def test_those_without_credentials_are_anonymous_where_they_may(chain: Aut
     await refused(Authenticator(lambda: NOW, (), anonymous=False), request())
 
 
-async def test_a_token_review_tells_who_and_for_whom(chain: Authenticator, lookup: MemoryLookup, issuer: Issuer) -> None:
+async def test_a_token_review_tells_who_and_for_whom(
+    chain: Authenticator, lookup: MemoryLookup, issuer: Issuer
+) -> None:
     account = lookup.get("", "serviceaccounts", "d", "web")
     assert account is not None
     token = issuer.sign(claims_of(account, Bound(), ["vault", "other"], 600, NOW, "id-1"))
