@@ -21,9 +21,10 @@ from corral.cluster.apiserver.authorization.impersonation import impersonate, re
 from corral.cluster.apiserver.encoding.answers import failure, warning_headers
 from corral.cluster.apiserver.handlers.call import Call
 from corral.cluster.apiserver.limits import Limits, is_long
-from corral.cluster.apiserver.metrics import Labels, Metrics
+from corral.cluster.apiserver.metrics import Metrics
 from corral.cluster.apiserver.paths import RequestInfo, parse_request
 from corral.errors import CorralError, Unavailable
+from corral.http.answering import close_chunks
 from corral.http.message import Answer, ClientGone, Request, StreamResponse
 from corral.model.kubernetes.status import StatusError, internal, unavailable
 
@@ -151,25 +152,26 @@ class ApiServer:
         if isinstance(answer, StreamResponse) and is_long(run.info):
             if run.record is not None:
                 run.record.started(answer.status)
-            answer.chunks = self._counted(run, answer, self.metrics.begin_long(run.info), begun)
+            answer.chunks = self._counted(run, answer.chunks, answer.status, begun)
             return answer
         self.metrics.observe(run.info, answer.status, time.perf_counter() - begun)
         if run.record is not None:
             run.record.complete(answer.status)
         return answer
 
-    async def _counted(self, run: _Run, answer: StreamResponse, labels: Labels, begun: float) -> AsyncIterator[bytes]:
-        chunks = answer.chunks
+    async def _counted(
+        self, run: _Run, chunks: AsyncIterator[bytes], status: int, begun: float
+    ) -> AsyncIterator[bytes]:
+        labels = self.metrics.begin_long(run.info)
         try:
             async for piece in chunks:
                 yield piece
         finally:
+            await close_chunks(chunks)
             self.metrics.end_long(labels)
-            self.metrics.observe(run.info, answer.status, time.perf_counter() - begun)
+            self.metrics.observe(run.info, status, time.perf_counter() - begun)
             if run.record is not None:
-                run.record.complete(answer.status)
-            if hasattr(chunks, "aclose"):
-                await chunks.aclose()
+                run.record.complete(status)
 
 
 @dataclass(slots=True)

@@ -11,16 +11,18 @@ from corral.cluster.apiserver.objects.core import Caller, Core, Target
 from corral.cluster.apiserver.objects.metadata import check_new, ensure_namespace, fill_new, generate_name
 from corral.cluster.apiserver.objects.times import to_text
 from corral.cluster.apiserver.options import WriteOptions
-from corral.model.kubernetes.status import StatusError, already_exists, bad_request, conflict, invalid
+from corral.model.kubernetes.status import StatusError, already_exists, bad_request, invalid
 from corral.store.interface import Mismatch
 
 ATTEMPTS: Final = 8  # at names that are generated
 
 
-async def create(core: Core, caller: Caller, target: Target, obj: Object, options: WriteOptions) -> Item:
+async def create(
+    core: Core, caller: Caller, target: Target, obj: Object, options: WriteOptions, *, tracked: bool = False
+) -> Item:
     """Stores a new object of the served version, which is changed in place. `target.name` is "" or the object's name.
 
-    Raises StatusError: 400, 403, 409 (it is there already), 422.
+    `tracked`: its managedFields say already who owns what. Raises StatusError: 400, 403, 409 (it is there already), 422.
     """
     served, metadata = target.served, obj["metadata"]
     if metadata.get("resourceVersion"):
@@ -31,14 +33,14 @@ async def create(core: Core, caller: Caller, target: Target, obj: Object, option
     served.kind.default(stored)
     for attempt in range(ATTEMPTS):
         last = attempt == ATTEMPTS - 1
-        made = await _attempt(core, caller, target, stored, options, last=last)
+        made = await _attempt(core, caller, target, stored, options, last=last, tracked=tracked)
         if made is not None:
             return made
     raise AssertionError("the last attempt raises")
 
 
 async def _attempt(
-    core: Core, caller: Caller, target: Target, stored: Object, options: WriteOptions, *, last: bool
+    core: Core, caller: Caller, target: Target, stored: Object, options: WriteOptions, *, last: bool, tracked: bool
 ) -> Item | None:
     """One try; None when a name or a claim was taken, and others may be tried."""
     metadata = dict(stored["metadata"])
@@ -46,7 +48,7 @@ async def _attempt(
     if generated:
         metadata["name"] = generate_name(metadata["generateName"], core.suffix())
     named = Target(target.served, target.namespace, metadata.get("name") or "", target.subresource)
-    obj = await _prepare(core, caller, named, {**stored, "metadata": metadata}, options)
+    obj = await _prepare(core, caller, named, {**stored, "metadata": metadata}, options, tracked)
     try:
         if options.dry_run:
             await _check_free(core, named)
@@ -59,21 +61,20 @@ async def _attempt(
         raise await _taken(core, named, error.found, generated) from None
 
 
-async def _prepare(core: Core, caller: Caller, target: Target, obj: Object, options: WriteOptions) -> Object:
+async def _prepare(
+    core: Core, caller: Caller, target: Target, obj: Object, options: WriteOptions, tracked: bool
+) -> Object:
     """The object as it will be stored: filled, admitted, with owners of its fields, and checked."""
-    served, kind, now = target.served, target.served.kind, core.now()
-    fill_new(obj["metadata"], kind, str(uuid.uuid4()), to_text(now))
+    served, kind = target.served, target.served.kind
+    fill_new(obj["metadata"], kind, str(uuid.uuid4()), to_text(core.now()))
     if kind.has_status and served.custom:
         obj.pop("status", None)
     kind.prepare_create(obj)
     admission = core.admission(caller, target, "CREATE", obj, None, options, "CreateOptions")
     obj = await core.admit(admission, served)
     core.prepare(target, obj, None)
-    manager = options.manager or caller.manager
-    shown = served.outgoing(obj)
-    api_version, schema = served.resource.api_version, served.schema
-    tracked = managed.on_update(None, shown, manager, target.subresource, api_version, schema, now)
-    obj = {**obj, "metadata": tracked["metadata"]}
+    if not tracked:
+        obj = _track(core, caller, target, obj, options)
     problems = [*check_new(obj, kind, served.resource.namespaced), *kind.validate(obj)]
     if problems:
         raise invalid(served.resource.kind, target.name, problems, served.resource.group)
@@ -81,6 +82,14 @@ async def _prepare(core: Core, caller: Caller, target: Target, obj: Object, opti
         caller.warn(text)
     await core.judge(admission, served, obj)
     return obj
+
+
+def _track(core: Core, caller: Caller, target: Target, obj: Object, options: WriteOptions) -> Object:
+    served, manager = target.served, options.manager or caller.manager
+    api_version, schema = served.resource.api_version, served.schema
+    shown = served.outgoing(obj)
+    tracked = managed.on_update(None, shown, manager, target.subresource, api_version, schema, core.now())
+    return {**obj, "metadata": tracked["metadata"]}
 
 
 async def _check_free(core: Core, target: Target) -> None:
@@ -102,7 +111,3 @@ async def _taken(core: Core, target: Target, revision: int, generated: bool) -> 
     if found is not None and found.view()["metadata"].get("deletionTimestamp"):
         return StatusError(error.code, error.reason, f"object is being deleted: {error.message}", error.details)
     return error
-
-
-def gone_meanwhile(target: Target) -> StatusError:
-    return conflict(target.served.plural, target.name, group=target.served.resource.group)

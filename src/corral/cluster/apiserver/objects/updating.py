@@ -75,7 +75,8 @@ async def _create(core: Core, caller: Caller, target: Target, asked: Update) -> 
         raise served.not_found(target.name)
     obj = asked.change(None)
     obj["metadata"].setdefault("name", target.name)
-    return Written(await create(core, caller, target, obj, asked.options), created=True)
+    item = await create(core, caller, target, obj, asked.options, tracked=asked.tracks)
+    return Written(item, created=True)
 
 
 async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, item: Item) -> Item:
