@@ -22,7 +22,7 @@ async def create(
 ) -> Item:
     """Stores a new object of the served version, which is changed in place. `target.name` is "" or the object's name.
 
-    `tracked`: its managedFields say already who owns what. Raises StatusError: 400, 403, 409 (it is there already), 422.
+    `tracked`: its managedFields say already who owns what. Raises StatusError: 400, 403, 409 (it is there), 422.
     """
     served, metadata = target.served, obj["metadata"]
     if metadata.get("resourceVersion"):
