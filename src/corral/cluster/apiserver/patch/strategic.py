@@ -33,6 +33,7 @@ class _Field(NamedTuple):
     merge_key: str
 
 
+@values.bounded
 def apply(obj: Object, patch: Any, schema: Schema | None) -> Object:
     """Pure: the object with the patch merged in.
 
