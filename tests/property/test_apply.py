@@ -283,7 +283,7 @@ WILD = st.recursive(
 )
 
 
-@given(MERGEABLE, WILD)
+@given(MERGEABLE | OBJECTS | WILD.filter(lambda one: isinstance(one, dict)), WILD)
 @settings(max_examples=500)
 def test_a_strategic_merge_patch_is_taken_or_refused(old, patch):
     before = copy.deepcopy((old, patch))
