@@ -283,7 +283,7 @@ WILD = st.recursive(
 )
 
 
-@given(MERGEABLE, WILD)
+@given(MERGEABLE | OBJECTS | WILD.filter(lambda one: isinstance(one, dict)), WILD)
 @settings(max_examples=500)
 def test_a_strategic_merge_patch_is_taken_or_refused(old, patch):
     before = copy.deepcopy((old, patch))
@@ -294,15 +294,20 @@ def test_a_strategic_merge_patch_is_taken_or_refused(old, patch):
     assert (old, patch) == before
 
 
-@given(WILD, things())
+@given(WILD, WILD, things(), few(["me", "kubectl"]))
 @settings(max_examples=300)
-def test_whatever_is_applied_is_taken_or_refused(wild, live):
+def test_whatever_is_applied_is_taken_or_refused(wild, meta, live, who):
     applied = {"apiVersion": "x/v1", "kind": "Thing", "metadata": {"name": "a"}, "spec": wild}
     for schema in (ROOT, None):
-        try:
-            managed.on_apply(live, applied, "me", False, "", "x/v1", schema, NOW)
-        except StatusError as error:
-            assert error.code in (400, 409)
+        for one in (
+            applied,
+            {**applied, "metadata": meta},
+            {**applied, "metadata": {"annotations": wild, "labels": meta}},
+        ):
+            try:
+                managed.on_apply(live, one, who, False, "", "x/v1", schema, NOW)
+            except StatusError as error:
+                assert error.code in (400, 409)
 
 
 @given(things(), things(), JSON)

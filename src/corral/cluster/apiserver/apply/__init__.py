@@ -16,4 +16,10 @@
     scale.py       the owner of a resource's replicas, as its scale subresource sees it
 
 Follows sigs.k8s.io/structured-merge-diff and k8s.io/apimachinery/pkg/util/managedfields. Everything here is pure.
+It parts from these in three things:
+
+- An applied object that does not fit its schema is answered with 400, in the same words: upstream's 500 blames itself.
+- A map that loses its last key to an apply goes (or stays empty, if it is applied empty): upstream leaves a null.
+- Sets of another version of the kind are compared as they are, for versions that are served together name their
+  fields alike. Upstream converts the object first.
 """

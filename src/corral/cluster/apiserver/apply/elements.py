@@ -9,12 +9,27 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
 SELF = "."
+
+
+_SHORT = 256
+_Value = TypeVar("_Value")
+
+
+def _remembered(function: Callable[[str], _Value]) -> Callable[[str], _Value]:
+    """Remembers what it has said of short texts: the same few come again and again, and long ones would take memory."""
+    cached = functools.lru_cache(maxsize=16384)(function)
+
+    @functools.wraps(function)
+    def remembered(text: str) -> _Value:
+        return cached(text) if len(text) <= _SHORT else function(text)
+
+    return remembered
 
 
 class BadElement(ValueError):
@@ -41,7 +56,7 @@ def of_value(value: Any) -> str:
     return "v:" + _json(_whole(value))
 
 
-@functools.lru_cache(maxsize=16384)
+@_remembered
 def canonical(text: str) -> str | None:
     """Pure: the one way to write this element; None for one of a kind that is not known. Raises BadElement.
 
@@ -79,7 +94,7 @@ def in_order(texts: Iterable[str]) -> list[str]:
     return sorted(texts, key=_rank)
 
 
-@functools.lru_cache(maxsize=16384)
+@_remembered
 def shown(text: str) -> str:
     """Pure: as messages show it.
 
@@ -100,7 +115,7 @@ def _readable(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-@functools.lru_cache(maxsize=16384)
+@_remembered
 def _rank(text: str) -> tuple[Any, ...]:
     if text == SELF:
         return (-1,)

@@ -25,8 +25,8 @@ _MOST_BYTES = 256 * 1024  # of all annotations together
 
 
 def of_object(obj: Object) -> str:
-    annotations = (obj.get("metadata") or {}).get("annotations") or {}
-    found = annotations.get(ANNOTATION)
+    annotations = (obj.get("metadata") or {}).get("annotations")
+    found = annotations.get(ANNOTATION) if isinstance(annotations, dict) else ""
     return found if isinstance(found, str) else ""
 
 
@@ -58,9 +58,9 @@ def updated(obj: Object, applied: Object) -> Object:
 def _text(applied: Object) -> str:
     """As Go encodes it: keys in order, a line's end, nothing that means something in HTML."""
     metadata = dict(applied.get("metadata") or {})
-    if "annotations" in metadata:
-        kept = {key: value for key, value in (metadata["annotations"] or {}).items() if key != ANNOTATION}
-        metadata["annotations"] = kept
+    annotations = metadata.get("annotations")
+    if isinstance(annotations, dict):
+        metadata["annotations"] = {key: value for key, value in annotations.items() if key != ANNOTATION}
     found = {**applied, "metadata": metadata} if "metadata" in applied else applied
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     for letter in "<>&\u2028\u2029":

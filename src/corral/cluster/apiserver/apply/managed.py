@@ -7,6 +7,7 @@ Follows k8s.io/apimachinery/pkg/util/managedfields.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from corral.cluster.apiserver.apply.entries import APPLY, UPDATE, BadEntry, Entr
 from corral.cluster.apiserver.apply.plan import Plan
 from corral.cluster.apiserver.apply.reset_fields import Filter
 from corral.cluster.apiserver.apply.typed_errors import TypedError
+from corral.cluster.apiserver.patch.values import bounded, shown
 from corral.model.kubernetes import status
 from corral.model.kubernetes.resources import split_api_version
 from corral.model.kubernetes.schema.types import Schema
@@ -47,28 +49,31 @@ def on_update(
     now: datetime,
     *,
     reset: Filter = reset_fields.NOTHING,
+    served: Collection[str] = (),
 ) -> Object:
     """Pure: the new object; its fields that differ from the live one (None: it is created) belong to `manager`.
 
     A client may set metadata.managedFields itself: entries that cannot be decoded are ignored, `[]` disowns everybody.
-    `reset` are the fields that a request to this resource or subresource cannot change (see reset_fields.py).
-    Never raises: where the items of a list cannot be told apart, the live object's managedFields stay.
+    `reset` are the fields that a request to this resource or subresource cannot change (see reset_fields.py);
+    `served` the apiVersions that the kind has (none given: any), of which entries of other versions are forgotten.
+    Never raises: where the items of a list cannot be told apart, or lie too deep, the live object's managedFields stay.
     """
     entries = _of_update(live, new, subresource)
     if not entries and live is not None:
         return _without_managed(new)  # nobody owns anything of it until someone applies
-    compiled = plan.of_schema(schema)
+    compiled, entries = plan.of_schema(schema), _of_versions(entries, served)
     try:
         if schema is not None and schema.raw:  # the schemas of built-in kinds do not change
             entries = ownership.reconciled(entries, compiled)
         found = _updated(live, new, entries, Manager(manager or _UNKNOWN, UPDATE, api_version, subresource), compiled,
                          reset, _time(now))  # fmt: skip
-    except TypedError:
+    except (TypedError, RecursionError):
         kept = ((live or {}).get("metadata") or {}).get("managedFields")
         return _with_managed(new, kept) if kept else _without_managed(new)
     return _with_managed(new, managed.encode(found))
 
 
+@bounded
 def on_apply(
     live: Object | None,
     applied: Object,
@@ -81,22 +86,26 @@ def on_apply(
     *,
     kind: str = "",
     reset: Filter = reset_fields.NOTHING,
+    served: Collection[str] = (),
 ) -> Object:
     """Pure: the live object (None: there is none yet) with `applied` merged in. Defaults are for the caller to fill in.
 
     Raises StatusError: 409 with a cause for each field that others own, 400 for an object that does not fit the schema
-    or is of another kind than `kind` (if given) or `api_version`.
+    or is of another kind than `kind` (if given) or `api_version`. `reset` and `served` are as for an update.
     """
     _check_kind(applied, api_version, kind)
     compiled = plan.of_schema(schema)
-    if faults := typed.check(applied, compiled):
+    faults = typed.check(applied, compiled)
+    if not faults and not isinstance(applied.get("metadata", {}), dict | None):
+        faults = [TypedError(f"expected map, got &{{{shown(applied['metadata'])}}}", ".metadata")]
+    if faults:
         name = _named(applied, api_version)
         raise status.bad_request(f"failed to create typed patch object ({name}): {typed_errors.text(faults)}")
     base = _without_managed(live) if live is not None else {}
     time = _time(now)
     try:
         entries = _of_live(live, subresource, api_version, compiled, reset, time)
-        entries = ownership.reconciled(entries, compiled)
+        entries = ownership.reconciled(_of_versions(entries, served), compiled)
         who = Manager(manager, APPLY, api_version, subresource)
         found, entries = _applied(base, applied, entries, who, compiled, reset, force)
     except TypedError as error:
@@ -180,18 +189,25 @@ def _of_live(live: Object | None, subresource: str, api_version: str, plan: Plan
     return _updated(None, live, {}, Manager(_BEFORE, UPDATE, api_version, subresource), plan, reset, now)
 
 
+def _of_versions(entries: Entries, served: Collection[str]) -> Entries:
+    return {key: one for key, one in entries.items() if one.manager.api_version in served} if served else entries
+
+
 def _check_kind(applied: Object, api_version: str, kind: str) -> None:
     found = applied.get("apiVersion"), applied.get("kind")
     if found[0] != api_version or (kind and found[1] != kind):
         raise status.bad_request(f"invalid object type: {_gvk(str(found[0] or ''), str(found[1] or ''))}")
-    metadata = applied.get("metadata")
-    if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
+    if _metadata(applied).get("managedFields") is not None:
         raise status.bad_request("metadata.managedFields must be nil")
 
 
+def _metadata(obj: Object) -> Object:
+    found = obj.get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
 def _named(obj: Object, api_version: str) -> str:
-    metadata = obj.get("metadata")
-    found = metadata if isinstance(metadata, dict) else {}
+    found = _metadata(obj)
     return f"{found.get('namespace') or ''}/{found.get('name') or ''}; {_gvk(api_version, str(obj.get('kind') or ''))}"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from corral.cluster.apiserver.apply import fieldset, pruning
 from corral.cluster.apiserver.apply.comparing import Comparison, compare
 from corral.cluster.apiserver.apply.conflicts import Conflict, Conflicts
-from corral.cluster.apiserver.apply.entries import Entries, Entry, Manager
+from corral.cluster.apiserver.apply.entries import UPDATE, Entries, Entry, Manager
 from corral.cluster.apiserver.apply.fieldset import FieldSet
 from corral.cluster.apiserver.apply.merging import merge
 from corral.cluster.apiserver.apply.plan import Plan
@@ -147,14 +147,12 @@ def _capped(entries: Entries) -> Entries:
     for key in updaters:
         if count <= MOST_UPDATERS:
             break
-        entry = found[key]
-        version = entry.manager.api_version
+        version = found[key].manager.api_version
         if version not in first:
             first[version] = key
             continue
-        bucket = Manager(_ANCIENT, entry.manager.operation, version)
+        entry, bucket = found.pop(key), Manager(_ANCIENT, UPDATE, version)
         old = found.pop(bucket.identifier, None) or found.pop(first[version])
-        del found[key]
         found[bucket.identifier] = Entry(bucket, entry.time, None, fieldset.union(old.fields, entry.fields))
         count -= 1
     return found

@@ -45,6 +45,7 @@ class _Document:
         return found, _decoded(last)
 
 
+@values.bounded
 def apply(obj: Object, operations: Any) -> Object:
     """Pure: the object after all operations, in order, or none.
 

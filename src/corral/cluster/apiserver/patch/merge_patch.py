@@ -10,6 +10,7 @@ from corral.model.kubernetes import status
 Object = dict[str, Any]
 
 
+@values.bounded
 def apply(obj: Object, patch: Any) -> Object:
     """Pure: the object with what the patch sets, and without what it sets to null.
 

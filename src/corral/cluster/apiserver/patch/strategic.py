@@ -33,6 +33,7 @@ class _Field(NamedTuple):
     merge_key: str
 
 
+@values.bounded
 def apply(obj: Object, patch: Any, schema: Schema | None) -> Object:
     """Pure: the object with the patch merged in.
 
@@ -149,7 +150,7 @@ def _merge_ordered_lists(original: Object, patch: Object, schema: Schema | None)
         if old is None and new is None:
             continue
         merged = _combined(old, new, field)
-        original[name] = element_order.ordered(merged, order, old or [], field.merge_key)
+        original[name] = element_order.ordered(merged, order, _live_order(old or [], new or [], field), field.merge_key)
 
 
 def _combined(old: list[Any] | None, new: list[Any] | None, field: _Field) -> list[Any]:
@@ -158,6 +159,20 @@ def _combined(old: list[Any] | None, new: list[Any] | None, field: _Field) -> li
     if old is None:
         return list(_plain(new))
     return _merged_list(old, new, field) if field.strategy == "merge" else new
+
+
+def _live_order(old: list[Any], new: list[Any], field: _Field) -> list[Any]:
+    """Where the live items stand, to which a new one is compared.
+
+    As upstream has it: a new item takes the place of a deleted one, at the end.
+    """
+    merged = field.strategy == "merge" and field.merge_key and all(isinstance(one, dict) for one in [*old, *new])
+    if not merged or any(one.get(PATCH) == "replace" for one in new):
+        return old
+    left, plain = _without_directives(old, new, field.merge_key)
+    known = element_order.places(left, field.merge_key)
+    added = [one for one in plain if element_order.key_of(one, field.merge_key) not in known]
+    return [*left, *added][: len(old)]
 
 
 def _list_in(holder: Object, name: str) -> list[Any] | None:

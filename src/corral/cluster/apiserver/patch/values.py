@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
-from corral.model.kubernetes.status import StatusError
+from corral.model.kubernetes.status import StatusError, bad_request
+
+_Parameters = ParamSpec("_Parameters")
+_Value = TypeVar("_Value")
 
 _GO_TYPES = {
     dict: "map[string]interface {}",
@@ -20,6 +25,19 @@ _GO_TYPES = {
 def rejected() -> StatusError:
     """What upstream answers to a patch that is well-formed and does not fit: it keeps the cause to itself."""
     return StatusError(422, "Invalid", "the server rejected our request due to an error in our request")
+
+
+def bounded(function: Callable[_Parameters, _Value]) -> Callable[_Parameters, _Value]:
+    """The function, which recurses into JSON: what is nested too deep for it is the client's fault (400)."""
+
+    @functools.wraps(function)
+    def checked(*arguments: _Parameters.args, **options: _Parameters.kwargs) -> _Value:
+        try:
+            return function(*arguments, **options)
+        except RecursionError:
+            raise bad_request("json: exceeded max depth") from None
+
+    return checked
 
 
 def copied(value: Any) -> Any:

@@ -60,3 +60,8 @@ def test_the_order_is_that_of_kinds_then_of_values():
 
 def test_null_and_nested_values_can_be_put_in_order():
     assert elements.in_order(["v:null", "v:{}", "v:[1]", "v:0"]) == ["v:0", "v:[1]", "v:{}", "v:null"]
+
+
+def test_long_elements_are_read_too():
+    long = f'k:{{"name":"{"x" * 1000}"}}'
+    assert elements.canonical(long) == long and elements.in_order([long, "f:a"]) == ["f:a", long]

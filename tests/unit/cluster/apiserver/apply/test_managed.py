@@ -263,6 +263,22 @@ def test_what_cannot_be_applied(applied, text):
     assert (caught.value.code, caught.value.message) == (400, text)
 
 
+def test_entries_of_versions_that_are_no_longer_served_go():
+    live = update(None, thing({"replicas": 1}, uid="u"), "old", now=FIRST, version="x/v0")
+    live = update(live, edited(live, text="x"), "new", now=FIRST)
+    changed = edited(live, text="y")
+    found = managed.on_update(live, changed, "new", "", "x/v1", ROOT, SECOND, served=["x/v1", "x/v2"])
+    assert {name for name, _, _ in owners(found)} == {"new"}
+    found = managed.on_apply(live, thing({"replicas": 2}), "me", False, "", "x/v1", ROOT, SECOND, served=["x/v1"])
+    assert {name for name, _, _ in owners(found)} == {"new", "me"}
+
+
+def test_metadata_is_a_map_even_without_a_schema():
+    with pytest.raises(StatusError) as caught:
+        managed.on_apply(None, {**thing(), "metadata": ["x"]}, "me", False, "", "x/v1", None, FIRST)
+    assert caught.value.message.endswith(": .metadata: expected map, got &{[x]}")
+
+
 def test_without_a_schema_lists_are_atomic_and_keys_are_owned():
     reset = reset_fields.NOTHING
     live = managed.on_apply(None, thing({"l": [1], "m": {"a": 1}}), "one", False, "", "x/v1", None, FIRST, reset=reset)
@@ -292,3 +308,20 @@ def test_admission_may_not_break_managed_fields():
     assert managed.invalid_after_admission(live) == managed.invalid_after_admission(thing()) == ""
     broken = thing(managedFields=[{"operation": "Fly"}])
     assert managed.invalid_after_admission(broken).endswith("fix your requests: operation must be `Apply` or `Update`")
+
+
+def deep(levels):
+    found = 1
+    for _ in range(levels):
+        found = {"a": found}
+    return found
+
+
+def test_what_is_nested_too_deep_is_refused_or_left_to_nobody():
+    with pytest.raises(StatusError) as caught:
+        managed.on_apply(None, thing({"any": deep(5000)}), "me", False, "", "x/v1", ROOT, FIRST)
+    assert (caught.value.code, caught.value.message) == (400, "json: exceeded max depth")
+    live = update(None, thing({"replicas": 1}, uid="u"), now=FIRST)
+    new = thing({"replicas": 2, "any": deep(5000)}, uid="u")
+    found = managed.on_update(live, new, "editor", "", "x/v1", ROOT, SECOND)
+    assert owners(found) == owners(live) and found["spec"] is new["spec"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corral.cluster.apiserver.apply import ownership, plan
+from corral.cluster.apiserver.apply import fieldset, ownership, plan
 from corral.cluster.apiserver.apply.comparing import compare
 from corral.cluster.apiserver.apply.conflicts import Conflicts
 from corral.cluster.apiserver.apply.entries import APPLY, UPDATE, Manager
@@ -107,3 +107,24 @@ def test_a_field_changes_its_kind():
     world = World().apply("one", {"any": {"x": 1}}).apply("one", {"any": {"x": {"y": 1}}})
     assert world.obj == {"any": {"x": {"y": 1}}}
     assert world.apply("one", {"any": {"x": 2}}).obj == {"any": {"x": 2}}
+
+
+def test_the_bucket_of_old_updates_may_be_older_or_younger_than_what_goes_into_it():
+    world = World()
+    names = ["a", "ancient-changes", *(f"m{number}" for number in range(11))]
+    for number, name in enumerate(names):
+        world.update(name, {"map": {**world.obj.get("map", {}), f"k{number:02}": "x"}})
+    found = {one.manager.name for one in world.entries.values()}
+    assert len(found) == 10 and "ancient-changes" in found and "a" not in found
+    owned = {}
+    for entry in world.entries.values():
+        owned = fieldset.union(owned, entry.fields)
+    assert owned == of_paths(("map",), *(("map", f"k{number:02}") for number in range(len(names))))
+
+
+def test_old_updates_of_different_versions_are_not_mixed():
+    world = World()
+    for number in range(12):
+        world.update(f"m{number:02}", {"map": {**world.obj.get("map", {}), f"k{number}": "x"}}, f"v{number % 2}")
+    buckets = [one.manager.api_version for one in world.entries.values() if one.manager.name == "ancient-changes"]
+    assert len(world.entries) == 10 and sorted(buckets) == ["v0", "v1"]

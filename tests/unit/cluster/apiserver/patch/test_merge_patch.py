@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from corral.cluster.apiserver.patch import merge_patch
+from corral.cluster.apiserver.patch import merge_patch, strategic
 from corral.model.kubernetes.status import StatusError
 
 
@@ -45,3 +45,13 @@ def test_what_is_set_is_not_shared_with_the_patch():
     patch = {"a": [{"b": 1}]}
     merge_patch.apply({}, patch)["a"][0]["b"] = 2
     assert patch == {"a": [{"b": 1}]}
+
+
+def test_what_is_nested_too_deep_is_refused():
+    patch = {}
+    for _ in range(5000):
+        patch = {"a": patch}
+    for function in (merge_patch.apply, lambda obj, patch: strategic.apply(obj, patch, None)):
+        with pytest.raises(StatusError) as caught:
+            function({}, patch)
+        assert (caught.value.code, caught.value.message) == (400, "json: exceeded max depth")

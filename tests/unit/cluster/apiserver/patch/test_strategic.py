@@ -138,6 +138,17 @@ def test_what_stands_before_in_the_live_list_stays_before():
     assert found == containers("a", "b", "d", "c")
 
 
+@pytest.mark.parametrize(
+    ("old", "order", "added", "gone", "new"),
+    [("abd", "bc", "c", "a", "bdc"), ("ad", "bc", "bc", "a", "dbc"), ("abd", "bc", "c", "", "abcd")],
+)
+def test_a_new_item_takes_the_place_of_a_deleted_one(old, order, added, gone, new):
+    deleted = [{"name": name, "$patch": "delete"} for name in gone]
+    patch = {"$setElementOrder/containers": containers(*order), "containers": [*containers(*added), *deleted]}
+    found = patched({"containers": containers(*old)}, patch)["containers"]
+    assert "".join(one["name"] for one in found) == new
+
+
 def test_lists_of_texts():
     def finalizers(patch):
         return patched({"metadata": {"finalizers": ["a", "b"]}}, {"metadata": patch})["metadata"]["finalizers"]
