@@ -22,7 +22,7 @@ _BOOLS = {word: True for word in "y Y yes Yes YES true True TRUE on On ON".split
 _BOOLS |= {word: False for word in "n N no No NO false False FALSE off Off OFF".split()}
 _NULLS = ("", "~", "null", "Null", "NULL")
 _NOT_NUMBERS = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_FLOAT = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+][0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -49,7 +49,7 @@ def resolve(text: str) -> Any:
     """Pure: what a plain scalar means. Raises StatusError 400 for a number that JSON has not.
 
     >>> [resolve(text) for text in ("1e3", "1.5", "0x1F", "0o17", "12:30", "~", "off", "+12", "3.0")]
-    ['1e3', 1.5, 31, 15, '12:30', None, False, 12, 3]
+    [1000, 1.5, 31, 15, '12:30', None, False, 12, 3]
     """
     if text in _BOOLS:
         return _BOOLS[text]
@@ -61,7 +61,9 @@ def resolve(text: str) -> Any:
     if len(plain) < 100 and _INTEGER.fullmatch(plain):
         return _integer(plain)
     if len(plain) < 400 and plain[0] in "+-.0123456789" and _FLOAT.fullmatch(plain):
-        return _float(plain)
+        found = float(plain)
+        if abs(found) != float("inf"):
+            return int(found) if found.is_integer() and abs(found) < 2**63 else found
     return text
 
 
@@ -71,13 +73,6 @@ def _integer(text: str) -> int | float:
     found = int(body, 8) if old_octal else int(body, 0)
     signed = -found if text[0] == "-" else found
     return signed if -(2**63) <= signed < 2**63 else float(signed)
-
-
-def _float(text: str) -> int | float:
-    found = float(text)
-    if found in (float("inf"), float("-inf")):
-        raise _bad(f"json: unsupported value: {text[:60]}")
-    return int(found) if found.is_integer() and abs(found) < 2**63 else found
 
 
 class _Open(NamedTuple):
