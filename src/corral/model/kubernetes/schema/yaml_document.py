@@ -15,8 +15,9 @@ import yaml
 from corral.model.kubernetes import status
 from corral.model.kubernetes.schema.document import MAX_DEPTH, Document, quote
 
-# How many values the aliases of one document may come to.
+# How many values the aliases of one document may come to; long texts count for as many as they could hold.
 MAX_ALIASED = 100_000
+_LONG = 32
 _TAG = "tag:yaml.org,2002:"
 _BOOLS = {word: True for word in "y Y yes Yes YES true True TRUE on On ON".split()}
 _BOOLS |= {word: False for word in "n N no No NO false False FALSE off Off OFF".split()}
@@ -153,10 +154,11 @@ class _Builder:
 
     def _copy(self, value: Any, depth: int) -> Any:
         """What an alias stands for; a copy, for objects are changed in place later."""
-        self._aliased += 1
+        self._aliased += 1 + (len(value) // _LONG if isinstance(value, str) else 0)
         if self._aliased > MAX_ALIASED or depth > MAX_DEPTH:
             raise _bad("error converting YAML to JSON: yaml: document contains excessive aliasing")
         if isinstance(value, dict):
+            self._aliased += sum(map(len, value)) // _LONG
             return {key: self._copy(one, depth + 1) for key, one in value.items()}
         return [self._copy(one, depth + 1) for one in value] if isinstance(value, list) else value
 

@@ -87,6 +87,13 @@ def test_what_is_no_yaml_is_a_bad_request(body: bytes) -> None:
     assert caught.value.code == 400
 
 
+@pytest.mark.parametrize("big", ["x" * 10_000, "{" + "x" * 900 + ": 1}"])
+def test_aliases_of_long_texts_have_a_limit_too(big: str) -> None:
+    with pytest.raises(StatusError) as caught:
+        decode_yaml(f"a: &a {big}\nb: [{'*a, ' * 5000}]".encode())
+    assert "excessive aliasing" in caught.value.message
+
+
 def test_depth_has_a_limit() -> None:
     with pytest.raises(StatusError) as caught:
         decode_yaml(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
