@@ -179,6 +179,11 @@ def test_the_document_in_protobuf_has_what_the_json_has() -> None:
     assert len(list(top_level(definitions))) == len(v2_document()["definitions"])
 
 
+def test_the_answers_type_is_a_proper_one_though_clients_ask_by_another() -> None:
+    assert re.fullmatch(r"application/[\w.+-]+", gnostic.CONTENT_TYPE)
+    assert "application/com.github.proto-openapi.spec.v2@v1.0+protobuf" in gnostic.ASKED
+
+
 def top_level(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The fields of a message whose fields all have a length."""
     place = 0
