@@ -11,7 +11,9 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-CONTENT_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+CONTENT_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+# Clients ask by an older name, which is no proper media type: answers must not have it.
+ASKED = (CONTENT_TYPE, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
 
 
 def encode(document: Mapping[str, Any]) -> bytes:

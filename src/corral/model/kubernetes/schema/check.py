@@ -104,18 +104,20 @@ class _Walk:
         made: dict[str, Any] = {}
         for key, one in value.items():
             field = schema.properties.get(key)
-            if field is None:
-                if schema.values is not None:
-                    made[key] = self._below(key, one, schema.values, None)
-                elif schema.preserve_unknown:
-                    made[key] = one
-                else:
-                    self._unknown(key)
+            if field is not None:
+                self._fields.append(key)
+                found = self._below(key, one, field, owner)
+                self._fields.pop()
+                if field.omit_empty and found in _EMPTY:
+                    continue
+            elif schema.values is not None:
+                found = self._below(key, one, schema.values, None)
+            elif schema.preserve_unknown:
+                found = one
+            else:
+                self._unknown(key)
                 continue
-            self._fields.append(key)
-            found = self._below(key, one, field, owner)
-            self._fields.pop()
-            if found is not _NOTHING and not (field.omit_empty and found in _EMPTY):
+            if found is not _NOTHING:
                 made[key] = found
         return made
 

@@ -15,14 +15,15 @@ import yaml
 from corral.model.kubernetes import status
 from corral.model.kubernetes.schema.document import MAX_DEPTH, Document, quote
 
-# How many values the aliases of one document may come to.
+# How many values the aliases of one document may come to; long texts count for as many as they could hold.
 MAX_ALIASED = 100_000
+_LONG = 32
 _TAG = "tag:yaml.org,2002:"
 _BOOLS = {word: True for word in "y Y yes Yes YES true True TRUE on On ON".split()}
 _BOOLS |= {word: False for word in "n N no No NO false False FALSE off Off OFF".split()}
 _NULLS = ("", "~", "null", "Null", "NULL")
 _NOT_NUMBERS = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_FLOAT = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+][0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -49,7 +50,7 @@ def resolve(text: str) -> Any:
     """Pure: what a plain scalar means. Raises StatusError 400 for a number that JSON has not.
 
     >>> [resolve(text) for text in ("1e3", "1.5", "0x1F", "0o17", "12:30", "~", "off", "+12", "3.0")]
-    ['1e3', 1.5, 31, 15, '12:30', None, False, 12, 3]
+    [1000, 1.5, 31, 15, '12:30', None, False, 12, 3]
     """
     if text in _BOOLS:
         return _BOOLS[text]
@@ -61,7 +62,9 @@ def resolve(text: str) -> Any:
     if len(plain) < 100 and _INTEGER.fullmatch(plain):
         return _integer(plain)
     if len(plain) < 400 and plain[0] in "+-.0123456789" and _FLOAT.fullmatch(plain):
-        return _float(plain)
+        found = float(plain)
+        if abs(found) != float("inf"):
+            return int(found) if found.is_integer() and abs(found) < 2**63 else found
     return text
 
 
@@ -71,13 +74,6 @@ def _integer(text: str) -> int | float:
     found = int(body, 8) if old_octal else int(body, 0)
     signed = -found if text[0] == "-" else found
     return signed if -(2**63) <= signed < 2**63 else float(signed)
-
-
-def _float(text: str) -> int | float:
-    found = float(text)
-    if found in (float("inf"), float("-inf")):
-        raise _bad(f"json: unsupported value: {text[:60]}")
-    return int(found) if found.is_integer() and abs(found) < 2**63 else found
 
 
 class _Open(NamedTuple):
@@ -158,10 +154,11 @@ class _Builder:
 
     def _copy(self, value: Any, depth: int) -> Any:
         """What an alias stands for; a copy, for objects are changed in place later."""
-        self._aliased += 1
+        self._aliased += 1 + (len(value) // _LONG if isinstance(value, str) else 0)
         if self._aliased > MAX_ALIASED or depth > MAX_DEPTH:
             raise _bad("error converting YAML to JSON: yaml: document contains excessive aliasing")
         if isinstance(value, dict):
+            self._aliased += sum(map(len, value)) // _LONG
             return {key: self._copy(one, depth + 1) for key, one in value.items()}
         return [self._copy(one, depth + 1) for one in value] if isinstance(value, list) else value
 
