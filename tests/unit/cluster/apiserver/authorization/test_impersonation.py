@@ -47,6 +47,8 @@ def test_headers_say_whom() -> None:
         )
     )
     assert found == User("jane", "7", ("a", "b, c"), {"acme.io/scope": ("x", "y")})
+    utf8 = read_headers(request("Impersonate-User: jan\u00e9"))
+    assert utf8 is not None and utf8.name == "jan\u00e9"
     with pytest.raises(StatusError) as refused:
         read_headers(request("Impersonate-Group: a"))
     assert refused.value.code == 400 and "without impersonating a user name" in refused.value.message
