@@ -104,8 +104,8 @@ def test_service_accounts_and_nodes() -> None:
         ("system:nodes", "system:authenticated"),
         "impersonate:arbitrary-node",
     )
-    agent = User("system:serviceaccount:d:agent", extra={"authentication.kubernetes.io/node-name": ("a",)})
-    asked = Attributes(agent, "list", "", "v1", "pods")
+    collector = User("system:serviceaccount:d:collector", extra={"authentication.kubernetes.io/node-name": ("a",)})
+    asked = Attributes(collector, "list", "", "v1", "pods")
     theirs = (
         "impersonate-on:associated-node:list /pods/:",
         "impersonate:associated-node authentication.k8s.io/nodes/:*",
