@@ -11,6 +11,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,10 +61,11 @@ class AuditLog:
                 log.error("audit: the disk does not keep up with %s: events are lost", self._path)
             self.dropped += 1
 
-    def close(self) -> None:
-        """Returns when all that was written is on disk."""
-        self._queue.put(_END)
-        self._thread.join()
+    def close(self, patience: float = 5.0) -> None:
+        """Returns when all that was written is on disk, or after twice `patience` seconds."""
+        with suppress(queue.Full):
+            self._queue.put(_END, timeout=patience)
+        self._thread.join(patience)
 
     def _run(self) -> None:
         while (event := self._queue.get()) is not _END:

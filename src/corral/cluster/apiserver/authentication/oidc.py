@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from corral.cluster.apiserver.attributes import User
 from corral.cluster.apiserver.authentication import jwt
 from corral.cluster.apiserver.authentication.keys import ALGORITHMS, PublicKey, from_jwk, verify
@@ -165,12 +167,19 @@ def fetcher(authorities: str = "", seconds: float = 10.0) -> Fetch:
 def _get(url: str, authorities: str, seconds: float) -> Mapping[str, Any]:
     """Blocking. OSError, ValueError."""
     import ssl
-    from urllib.request import HTTPSHandler, build_opener
+    from urllib.error import URLError
+    from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
-    import msgspec
+    class SafeRedirects(HTTPRedirectHandler):
+        def redirect_request(
+            self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+        ) -> Request | None:
+            if not newurl.startswith("https://"):
+                raise URLError(f"redirected to {newurl}, which is not https")
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     context = ssl.create_default_context(cadata=authorities or None)
-    with build_opener(HTTPSHandler(context=context)).open(url, timeout=seconds) as answer:
+    with build_opener(HTTPSHandler(context=context), SafeRedirects).open(url, timeout=seconds) as answer:
         data = answer.read(1 << 20)
     try:
         found = msgspec.json.decode(data)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
 from corral.cluster.apiserver.attributes import User
+from corral.cluster.apiserver.authentication import headers
 from corral.cluster.apiserver.authentication.certificate import check
 from corral.cluster.apiserver.authentication.problem import BadCredentials
 from corral.cluster.apiserver.certificates.x509 import Certificate
@@ -40,21 +40,11 @@ def user_of(request: Request, proxy: FrontProxy, now: int) -> User | None:
 
 def read_headers(request: Request) -> User | None:
     """Pure: the user that the headers name."""
-    name = next((one for one in request.values(USER) if one), "")
+    name = next((one for one in headers.values(request, USER) if one), "")
     if not name:
         return None
-    groups = tuple(one for one in request.values(GROUP) if one)
-    return User(name, next(iter(request.values(UID)), ""), groups, extras(request, EXTRA))
-
-
-def extras(request: Request, prefix: str) -> dict[str, tuple[str, ...]]:
-    """Pure: header names below `prefix` are keys, percent-encoded where a header cannot have the character."""
-    names = [name for name in request.headers if name.startswith(prefix)]
-    found: dict[str, tuple[str, ...]] = {}
-    for name in names:
-        key = unquote(name.removeprefix(prefix))
-        found[key] = (*found.get(key, ()), *request.values(name))
-    return found
+    groups = tuple(one for one in headers.values(request, GROUP) if one)
+    return User(name, headers.value(request, UID), groups, headers.extras(request, EXTRA))
 
 
 def headers_of(user: User) -> list[tuple[str, str]]:

@@ -27,7 +27,8 @@ _COLLECTED: Final = ("finalizers", "ownerReferences", "managedFields", "resource
 def check_role(user: User, new: Object, old: Object | None, authorizer: Authorizer, rbac: Rbac) -> None:
     """A Role or ClusterRole that is created (`old` is None) or changed. StatusError 403."""
     name, namespace, plural = _place(new)
-    if MASTERS_GROUP in user.groups or _may(authorizer, user, "escalate", plural, namespace, name):
+    asked_name = name if old is not None else ""  # a request that creates has no name
+    if MASTERS_GROUP in user.groups or _may(authorizer, user, "escalate", plural, namespace, asked_name):
         return
     if old is not None and only_for_collection(new, old):
         return

@@ -19,6 +19,7 @@ from corral.cluster.apiserver.attributes import (
     Attributes,
     User,
 )
+from corral.cluster.apiserver.authentication import headers
 from corral.cluster.apiserver.authentication.identity import (
     NODE_NAME,
     NODES,
@@ -26,7 +27,6 @@ from corral.cluster.apiserver.authentication.identity import (
     service_account_groups,
     split_service_account,
 )
-from corral.cluster.apiserver.authentication.proxy import extras
 from corral.cluster.apiserver.authorization.decision import Authorizer, refusal
 from corral.cluster.apiserver.gotexts import quoted
 from corral.model.kubernetes.names import domain_prefixed_path
@@ -52,8 +52,8 @@ class Impersonated(NamedTuple):
 
 def read_headers(request: Request) -> User | None:
     """Pure: whom a request wants to be, as it says; None when it does not. StatusError 400."""
-    name, uid = (next(iter(request.values(key)), "") for key in (USER, UID))
-    groups, extra = tuple(request.values(GROUP)), extras(request, EXTRA)
+    name, uid = headers.value(request, USER), headers.value(request, UID)
+    groups, extra = headers.values(request, GROUP), headers.extras(request, EXTRA)
     if not name:
         if uid or groups or extra:
             raise bad_request(f"requested {_shown(uid, groups, extra)} without impersonating a user name")

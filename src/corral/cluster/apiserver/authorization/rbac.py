@@ -70,7 +70,7 @@ class Rbac:
         key = role_key(reference, namespace)
         found = self._roles.get(key)
         if found is None:
-            raise missing(key)
+            raise missing(key, plural=True)
         return found.raw
 
     def _grants_of(self, user: User, namespace: str) -> Iterator[Grant]:
@@ -142,12 +142,12 @@ def role_key(reference: Object, namespace: str) -> tuple[str, str, str]:
     return kind, namespace if kind == "Role" else "", reference.get("name", "")
 
 
-def missing(key: tuple[str, str, str]) -> StatusError:
-    """Pure: the 404 for a role that is not there."""
+def missing(key: tuple[str, str, str], *, plural: bool = False) -> StatusError:
+    """Pure: the 404 for a role that is not there; in reasons of refusals it is called by its kind."""
     kind, _, name = key
     if kind not in ("Role", "ClusterRole"):
         return StatusError(500, "InternalError", f'unsupported role reference kind: "{kind}"')
-    return not_found(kind.lower(), name, GROUP)
+    return not_found(kind.lower() + ("s" if plural else ""), name, GROUP)
 
 
 def _key_of(role: Object) -> tuple[str, str, str]:

@@ -63,7 +63,7 @@ def review_rules(asked: Object, user: User, authorizer: Authorizer) -> Object:
     if not namespace:
         raise bad_request("no namespace on request")
     rules, incomplete, error = authorizer.rules_for(user, namespace)
-    made = copy.deepcopy(asked)
+    made = copy.deepcopy({**asked, "spec": {}})
     made["status"] = {
         "resourceRules": [_only(rule, "verbs", "apiGroups", "resources", "resourceNames") for rule in rules
                           if rule.get("resources")],

@@ -125,7 +125,10 @@ def identity(pki: Pki, name: str, common_name: str, organizations: tuple[str, ..
     folder = pki.folder / "identities"
     files.make_folder(folder)
     path = folder / f"{name}.pem"
-    _leaf(path, Wanted(common_name, organizations, client=True), "../ca.pem", now)
+    try:
+        _leaf(path, Wanted(common_name, organizations, client=True), "../ca.pem", now)
+    except ValueError as error:  # names are at most 64 characters long (X.520)
+        raise InvalidInput(f"identity {name!r}: {error}") from None
     return path
 
 
@@ -152,6 +155,8 @@ def _authority(path: Path, common_name: str, now: int) -> str:
     found = _parsed(text)
     if found is None or "PRIVATE KEY" not in text:
         raise HostError(f"{path}: not an authority's certificate and key; restore it from a backup, or remove it")
+    if now < found.not_before:
+        raise HostError(f"{path}: not valid yet; set the clock, or remove it if the clock was ahead when it was made")
     if found.not_after <= now:
         raise HostError(f"{path}: the cluster's authority has expired; remove it to make a new one")
     return text

@@ -1,4 +1,4 @@
-"""Reading and signing certificate requests (PKCS#10); what may be signed is decided in `requests.py`."""
+"""Reading and signing certificate requests (PKCS#10); what may be signed is decided in the model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from corral.cluster.apiserver.certificates import issuing
-from corral.cluster.apiserver.certificates.requests import (
+from corral.errors import InvalidInput
+from corral.model.kubernetes.certificate_requests import (
     SIGNERS,
     Subject,
     check_request,
@@ -16,7 +17,6 @@ from corral.cluster.apiserver.certificates.requests import (
     longest_life,
     plan_life,
 )
-from corral.errors import InvalidInput
 from corral.model.kubernetes.kind import Object
 
 if TYPE_CHECKING:

@@ -146,6 +146,10 @@ def https(tmp_path: Path) -> Iterator[tuple[str, str]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/away":
+                self.send_response(302)
+                self.send_header("Location", "http://127.0.0.1/")
+                return self.end_headers()
             body = b"[" if self.path == "/odd" else json.dumps({"path": self.path}).encode()
             self.send_response(200)
             self.end_headers()
@@ -170,6 +174,8 @@ async def test_fetching_over_https(https: tuple[str, str]) -> None:
     assert await fetcher(authority)(f"{url}/a") == {"path": "/a"}
     with pytest.raises(ValueError):
         await fetcher(authority)(f"{url}/odd")
+    with pytest.raises(OSError, match="not https"):
+        await fetcher(authority)(f"{url}/away")
     with pytest.raises(OSError):
         await fetcher()(f"{url}/a")
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(OSError):

@@ -6,12 +6,12 @@ import pytest
 
 from corral.cluster.apiserver.attributes import Attributes, User
 from corral.cluster.apiserver.authentication.chain import NOBODY, with_groups
-from corral.cluster.apiserver.authorization.aggregation import plan_rules
 from corral.cluster.apiserver.authorization.defaults import objects
 from corral.cluster.apiserver.authorization.defaults.notation import AUTO_UPDATE
 from corral.cluster.apiserver.authorization.defaults.reconcile import plan_defaults
 from corral.cluster.apiserver.authorization.rbac import GROUP
 from corral.cluster.apiserver.authorization.union import Union, default
+from corral.model.kubernetes.aggregation import plan_rules
 from tests.support.lookup import MemoryLookup, named
 
 

@@ -47,6 +47,8 @@ def test_headers_say_whom() -> None:
         )
     )
     assert found == User("jane", "7", ("a", "b, c"), {"acme.io/scope": ("x", "y")})
+    utf8 = read_headers(request("Impersonate-User: jan\u00e9"))
+    assert utf8 is not None and utf8.name == "jan\u00e9"
     with pytest.raises(StatusError) as refused:
         read_headers(request("Impersonate-Group: a"))
     assert refused.value.code == 400 and "without impersonating a user name" in refused.value.message
@@ -102,8 +104,8 @@ def test_service_accounts_and_nodes() -> None:
         ("system:nodes", "system:authenticated"),
         "impersonate:arbitrary-node",
     )
-    agent = User("system:serviceaccount:d:agent", extra={"authentication.kubernetes.io/node-name": ("a",)})
-    asked = Attributes(agent, "list", "", "v1", "pods")
+    collector = User("system:serviceaccount:d:collector", extra={"authentication.kubernetes.io/node-name": ("a",)})
+    asked = Attributes(collector, "list", "", "v1", "pods")
     theirs = (
         "impersonate-on:associated-node:list /pods/:",
         "impersonate:associated-node authentication.k8s.io/nodes/:*",

@@ -164,7 +164,7 @@ def test_bindings_are_checked_like_the_role_they_bind(server: tuple[Union, Rbac]
     with pytest.raises(StatusError) as refused:
         check_binding(JANE, binding("new", "view", namespace="a", kind="ClusterRole"), None, *server)
     assert refused.value.message.startswith('rolebindings.rbac.authorization.k8s.io "new" is forbidden: user "jane"')
-    with pytest.raises(StatusError, match='"nothing" not found'):
+    with pytest.raises(StatusError, match=r'^roles\.rbac\.authorization\.k8s\.io "nothing" not found'):
         check_binding(JANE, binding("new", "nothing", namespace="a"), None, *server)
     bind = {"verbs": ["bind"], "apiGroups": [GROUP], "resources": ["clusterroles"], "resourceNames": ["view"]}
     lookup.put(GROUP, "roles", role("limited", bind, namespace="a"))
@@ -178,6 +178,16 @@ def test_an_aggregation_rule_needs_everything(server: tuple[Union, Rbac], lookup
     check_role(User("root", groups=("system:masters",)), gathering, None, *server)
     lookup.put(GROUP, "clusterrolebindings", binding("all", "cluster-admin", user("jane")))
     check_role(JANE, gathering, None, *server)
+
+
+def test_escalate_for_a_name_is_for_changes(server: tuple[Union, Rbac], lookup: MemoryLookup) -> None:
+    named_one = {"verbs": ["escalate"], "apiGroups": [GROUP], "resources": ["clusterroles"], "resourceNames": ["x"]}
+    lookup.put(GROUP, "clusterroles", role("escalating", named_one))
+    lookup.put(GROUP, "clusterrolebindings", binding("e", "escalating", user("jane")))
+    check_role(JANE, role("x", PODS), role("x"), *server)
+    for new, old in ((role("x", PODS), None), (role("y", PODS), role("y"))):
+        with pytest.raises(StatusError):
+            check_role(JANE, new, old, *server)
 
 
 def test_the_collector_may_take_finalizers_away(server: tuple[Union, Rbac]) -> None:

@@ -90,6 +90,9 @@ def test_a_new_authority_signs_everything_anew(made: pki.Pki) -> None:
 def test_a_damaged_leaf_is_made_anew_and_a_damaged_authority_is_not(made: pki.Pki) -> None:
     made.server.write_text("garbage")
     assert from_pem(pki.ensure(made.folder, NAMES, NOW).server.read_text()).names == NAMES
+    for clock, text in ((NOW - DAY, "not valid yet"), (NOW + 4000 * DAY, "has expired")):
+        with pytest.raises(HostError, match=text):
+            pki.ensure(made.folder, NAMES, clock)
     (made.folder / "ca.pem").write_text("garbage")
     with pytest.raises(HostError, match="restore it from a backup"):
         pki.ensure(made.folder, NAMES, NOW)
@@ -102,6 +105,8 @@ def test_identities_are_made_once(made: pki.Pki) -> None:
     assert pki.identity(made, "node-a", "system:node:a", ("system:nodes",), NOW) == path and path.read_text() == text
     with pytest.raises(InvalidInput):
         pki.identity(made, "../ca", "x", (), NOW)
+    with pytest.raises(InvalidInput, match="64"):
+        pki.identity(made, "long", "system:node:" + "x" * 60, (), NOW)
 
 
 def test_nothing_is_half_written_after_a_kill(tmp_path: Path) -> None:

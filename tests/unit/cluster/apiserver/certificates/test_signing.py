@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from corral.cluster.apiserver.attributes import Attributes, User
+from corral.cluster.apiserver.authorization import signers
 from corral.cluster.apiserver.authorization.decision import Decision, Rules
-from corral.cluster.apiserver.certificates import requests as csr
 from corral.cluster.apiserver.certificates import signing
 from corral.cluster.apiserver.certificates.issuing import new_authority
 from corral.cluster.apiserver.certificates.x509 import from_pem
 from corral.errors import InvalidInput
+from corral.model.kubernetes import certificate_requests as csr
 from corral.model.kubernetes.status import StatusError
 
 NOW = 1_800_000_000
@@ -119,34 +120,32 @@ class Allowing:
         return Rules(())
 
 
-def test_kubelets_are_approved_by_themselves(tmp_path: Path) -> None:
+def test_kubelets_may_be_approved_by_themselves(tmp_path: Path) -> None:
     body = ask(tmp_path, "/O=system:nodes/CN=system:node:a")
     usages = ["digital signature", "client auth"]
     asked = {**request(body, csr.KUBELET_CLIENT, usages, username="joiner"), "status": {}}
     subject = signing.read_subject(body)
-    way = ("joiner", "create", "certificatesigningrequests/nodeclient", "")
-    assert csr.plan_approval(asked, subject, Allowing(), NOW) is None
-    approved = csr.plan_approval(asked, subject, Allowing(way), NOW)
-    assert approved is not None
-    assert approved["status"]["conditions"][0]["message"].startswith("Auto approving kubelet client certificate")
-    assert csr.plan_approval(approved, subject, Allowing(way), NOW) is None
+    (way,) = csr.plan_approval(asked, subject)
+    assert way.message == "Auto approving kubelet client certificate after SubjectAccessReview."
+    approved = csr.approved(asked, way.message, NOW)
+    assert approved["status"]["conditions"][0]["lastUpdateTime"] == "2027-01-15T08:00:00Z"
+    assert csr.plan_approval(approved, subject) == () and csr.is_due(approved)
     own = {**asked, "spec": {**asked["spec"], "username": "system:node:a"}}
-    itself = ("system:node:a", "create", "certificatesigningrequests/selfnodeclient", "")
-    renewed = csr.plan_approval(own, subject, Allowing(itself), NOW)
-    assert renewed is not None and "self kubelet" in renewed["status"]["conditions"][0]["message"]
+    assert [way.subresource for way in csr.plan_approval(own, subject)] == ["selfnodeclient", "nodeclient"]
+    assert csr.plan_approval({**asked, "spec": {**asked["spec"], "usages": SERVING}}, subject) == ()
 
 
 def test_an_approver_needs_the_right_for_the_signer() -> None:
     asked = request("", csr.CLIENT, [])
     with pytest.raises(StatusError) as refused:
-        csr.check_approver(User("jane"), asked, "approve", Allowing())
+        signers.check_approver(User("jane"), asked, "approve", Allowing())
     text = 'user not permitted to approve requests with signerName "kubernetes.io/kube-apiserver-client"'
     assert refused.value.message == f'certificatesigningrequests.certificates.k8s.io "ask" is forbidden: {text}'
     for name in (csr.CLIENT, "kubernetes.io/*"):
-        csr.check_approver(User("jane"), asked, "approve", Allowing(("jane", "approve", "signers", name)))
+        signers.check_approver(User("jane"), asked, "approve", Allowing(("jane", "approve", "signers", name)))
 
 
 def test_nobody_becomes_a_master_by_request() -> None:
     with pytest.raises(StatusError, match="system:masters group is not allowed"):
-        csr.check_subject(request("", csr.CLIENT, []), csr.Subject("jane", ("system:masters",)))
-    csr.check_subject(request("", csr.LEGACY, []), csr.Subject("jane", ("system:masters",)))
+        signers.check_subject(request("", csr.CLIENT, []), csr.Subject("jane", ("system:masters",)))
+    signers.check_subject(request("", csr.LEGACY, []), csr.Subject("jane", ("system:masters",)))

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from corral.cluster.apiserver.authorization.aggregation import plan_rules
 from corral.cluster.apiserver.authorization.defaults import objects
 from corral.cluster.apiserver.authorization.defaults.notation import AUTO_UPDATE
 from corral.cluster.apiserver.authorization.rules import uncovered
 from corral.cluster.apiserver.lookup import Lookup
+from corral.model.kubernetes.aggregation import plan_rules
 from corral.model.kubernetes.kind import Object
 
 GROUP = "rbac.authorization.k8s.io"

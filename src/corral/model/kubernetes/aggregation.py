@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from corral.cluster.apiserver.authorization.rules import Rule
 from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.selectors.objects import of_object
 
 
-def plan_rules(role: Object, all_roles: Iterable[Object]) -> list[Rule] | None:
+def plan_rules(role: Object, all_roles: Iterable[Object]) -> list[dict[str, Any]] | None:
     """Pure: the rules that an aggregated role should have; None when it has them, or is not aggregated.
 
     Raises BadSelector.
@@ -28,7 +28,7 @@ def plan_rules(role: Object, all_roles: Iterable[Object]) -> list[Rule] | None:
     others = sorted(
         (one for one in all_roles if one["metadata"]["name"] != name), key=lambda one: str(one["metadata"]["name"])
     )
-    rules: list[Rule] = []
+    rules: list[dict[str, Any]] = []
     for selector in map(of_object, selectors):
         for other in others:
             if selector.matches(other["metadata"].get("labels") or {}):

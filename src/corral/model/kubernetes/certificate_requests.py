@@ -1,4 +1,4 @@
-"""CertificateSigningRequests: what each signer takes, and who may approve. Pure; reading and signing are beside it.
+"""CertificateSigningRequests: what each signer takes, what is approved by itself, how long it lasts. Pure.
 
 The signers are those of Kubernetes: kube-apiserver-client (people), kube-apiserver-client-kubelet and
 kubelet-serving (nodes), legacy-unknown.
@@ -8,16 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
-from corral.cluster.apiserver.authentication.identity import NODE_PREFIX, NODES
-from corral.cluster.apiserver.authorization.decision import Authorizer
-from corral.cluster.apiserver.certificates.renewal import LEAF_LIFE
 from corral.model.kubernetes.kind import Object
-from corral.model.kubernetes.status import forbidden
 
-GROUP: Final = "certificates.k8s.io"
 CLIENT: Final = "kubernetes.io/kube-apiserver-client"
 KUBELET_CLIENT: Final = "kubernetes.io/kube-apiserver-client-kubelet"
 KUBELET_SERVING: Final = "kubernetes.io/kubelet-serving"
@@ -26,6 +20,9 @@ SIGNERS: Final = (CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY)
 MIN_SECONDS: Final = 600
 BACKDATE: Final = 300
 _SHORT: Final = 8 * 3600
+_LONGEST: Final = 365 * 86400
+_NODES, _NODE_PREFIX = "system:nodes", "system:node:"
+_APPROVING: Final = "Auto approving {} after SubjectAccessReview."
 
 _SIGN, _ENCIPHER = "digital signature", "key encipherment"
 _CLIENT_USAGES: Final = ({_SIGN, _ENCIPHER, "client auth"}, {_SIGN, "client auth"})
@@ -73,13 +70,13 @@ def _check_client_usages(usages: Sequence[str]) -> str:
 
 
 def _check_node_subject(asked: Subject) -> str:
-    if asked.organizations != (NODES,):
+    if asked.organizations != (_NODES,):
         return "subject organization is not system:nodes"
-    return "" if asked.common_name.startswith(NODE_PREFIX) else "subject common name does not begin with system:node:"
+    return "" if asked.common_name.startswith(_NODE_PREFIX) else "subject common name does not begin with system:node:"
 
 
 def _check_kubelet_client(asked: Subject, usages: Sequence[str]) -> str:
-    if asked.organizations != (NODES,):
+    if asked.organizations != (_NODES,):
         return _check_node_subject(asked)
     names = (("DNS", asked.dns), ("Email", asked.emails), ("IP", asked.addresses), ("URI", asked.uris))
     given = [kind for kind, values in names if values]
@@ -91,7 +88,7 @@ def _check_kubelet_client(asked: Subject, usages: Sequence[str]) -> str:
 
 
 def _check_kubelet_serving(asked: Subject, usages: Sequence[str]) -> str:
-    if asked.organizations != (NODES,):
+    if asked.organizations != (_NODES,):
         return _check_node_subject(asked)
     if not asked.dns and not asked.addresses:
         return "DNS or IP subjectAltName is required"
@@ -123,78 +120,54 @@ def is_due(found: Object) -> bool:
 
 def failed(found: Object, cause: str, now: int) -> Object:
     """The request with the condition that says why it is not signed."""
-    return _with_condition(found, {
-        "type": "Failed",
-        "status": "True",
-        "reason": "SignerValidationFailure",
-        "message": cause,
-        "lastUpdateTime": _rfc3339(now),
-        "lastTransitionTime": _rfc3339(now),
-    })  # fmt: skip
+    return _with_condition(found, "Failed", "SignerValidationFailure", cause, now)
 
 
-def plan_approval(found: Object, asked: Subject, authorizer: Authorizer, now: int) -> Object | None:
-    """The request as approved, when it is a kubelet's for a client certificate and the requester may have one by
-    itself; None otherwise (a person decides)."""
+class Approval(NamedTuple):
+    """What the requester must be allowed to create (below certificatesigningrequests), and what is then said."""
+
+    subresource: str
+    message: str
+
+
+def plan_approval(found: Object, asked: Subject) -> tuple[Approval, ...]:
+    """How a request may be approved by itself, each way in turn: a kubelet's for its client certificate. Empty: a
+    person decides, or has decided.
+
+    >>> spec = {"signerName": KUBELET_CLIENT, "usages": ["digital signature", "client auth"], "username": "joiner"}
+    >>> plan_approval({"spec": spec}, Subject("system:node:a", ("system:nodes",)))[0].subresource
+    'nodeclient'
+    """
     status, spec = found.get("status") or {}, found["spec"]
     decided = any(one["type"] in ("Approved", "Denied") for one in status.get("conditions") or ())
     if decided or status.get("certificate") or spec.get("signerName") != KUBELET_CLIENT:
-        return None
+        return ()
     if _check_kubelet_client(asked, spec.get("usages") or ()):
-        return None
-    user = requester(found)
-    ways = [("nodeclient", "kubelet client certificate")]
-    if user.name == asked.common_name:
-        ways.insert(0, ("selfnodeclient", "self kubelet client certificate"))
-    for subresource, what in ways:
-        question = Attributes(user, "create", GROUP, "*", "certificatesigningrequests", subresource)
-        if authorizer.authorize(question).allowed:
-            message = f"Auto approving {what} after SubjectAccessReview."
-            return _with_condition(found, {
-                "type": "Approved",
-                "status": "True",
-                "reason": "AutoApproved",
-                "message": message,
-                "lastUpdateTime": _rfc3339(now),
-                "lastTransitionTime": _rfc3339(now),
-            })  # fmt: skip
-    return None
+        return ()
+    anybody = Approval("nodeclient", _APPROVING.format("kubelet client certificate"))
+    itself = Approval("selfnodeclient", _APPROVING.format("self kubelet client certificate"))
+    return (itself, anybody) if spec.get("username") == asked.common_name else (anybody,)
 
 
-def requester(found: Object) -> User:
-    """Who made the request, as the server wrote into it."""
-    spec = found["spec"]
-    extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
-    return User(spec.get("username") or "", spec.get("uid") or "", tuple(spec.get("groups") or ()), extra)
-
-
-def check_approver(user: User, found: Object, verb: str, authorizer: Authorizer) -> None:
-    """`verb`: approve (the subresource approval), sign (the subresource status), attest. StatusError 403."""
-    signer = found["spec"]["signerName"]
-    for name in (signer, f"{signer.partition('/')[0]}/*"):
-        if authorizer.authorize(Attributes(user, verb, GROUP, "*", "signers", name=name)).allowed:
-            return
-    name = found["metadata"]["name"]
-    cause = f'user not permitted to {verb} requests with signerName "{signer}"'
-    raise forbidden("certificatesigningrequests", name, cause, GROUP)
-
-
-def check_subject(found: Object, asked: Subject) -> None:
-    """What no request may ask for, whoever makes it. StatusError 403."""
-    if found["spec"].get("signerName") == CLIENT and MASTERS_GROUP in asked.organizations:
-        cause = f"use of {CLIENT} signer with {MASTERS_GROUP} group is not allowed"
-        raise forbidden("certificatesigningrequests", found["metadata"].get("name", ""), cause, GROUP)
+def approved(found: Object, message: str, now: int) -> Object:
+    """The request with the condition that a controller has approved it."""
+    return _with_condition(found, "Approved", "AutoApproved", message, now)
 
 
 def longest_life(signer: str) -> int:
     """Seconds that certificates of a signer last at most."""
-    return LEAF_LIFE if signer in SIGNERS else 0
+    return _LONGEST if signer in SIGNERS else 0
 
 
-def _with_condition(found: Object, condition: dict[str, Any]) -> Object:
+def _with_condition(found: Object, kind: str, reason: str, message: str, now: int) -> Object:
+    moment = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    condition = {
+        "type": kind,
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastUpdateTime": moment,
+        "lastTransitionTime": moment,
+    }
     status = found.get("status") or {}
     return {**found, "status": {**status, "conditions": [*(status.get("conditions") or ()), condition]}}
-
-
-def _rfc3339(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
