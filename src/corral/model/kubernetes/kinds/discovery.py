@@ -116,9 +116,9 @@ def _ports(obj: Object) -> str:
     """
     shown = []
     for port in objects(obj, "ports"):
-        name = text(port, "name") or "*"
+        name = text(port, "name") if has(port, "name") else "*"
         shown.append(str(number(port, "port")) if has(port, "port") else name)
-    return with_more(shown, _SHOWN) if shown else UNSET
+    return with_more(shown, _SHOWN) or UNSET
 
 
 def _endpoints(obj: Object) -> str:
