@@ -9,11 +9,10 @@ from typing import Any
 from corral.model.kubernetes.kind import Column, Object
 from corral.model.kubernetes.kinds.ages import parse_time, since
 from corral.model.kubernetes.kinds.checks import read_selector
-from corral.model.kubernetes.kinds.fields import labels_of, metadata, objects, pairs, part, text
+from corral.model.kubernetes.kinds.fields import metadata, objects, pairs, part, text
 
 NONE = "<none>"
 UNSET = "<unset>"
-Cell = Callable[[Object, datetime], Any]
 
 
 def column(name: str, cell: Callable[[Object], Any], type: str = "string", priority: int = 0) -> Column:
@@ -113,7 +112,3 @@ def boolean(value: Any) -> str:
 
 def count(found: Any) -> int:
     return len(found) if isinstance(found, list | dict) else 0
-
-
-def label_of(obj: Object, name: str) -> str:
-    return text(labels_of(obj), name)
