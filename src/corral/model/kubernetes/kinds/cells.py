@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from corral.model.kubernetes.kind import Column, Object
-from corral.model.kubernetes.kinds.ages import since
+from corral.model.kubernetes.kinds.ages import parse_time, since
 from corral.model.kubernetes.kinds.checks import read_selector
-from corral.model.kubernetes.kinds.fields import labels_of, metadata, objects, pairs, part, text
+from corral.model.kubernetes.kinds.fields import metadata, objects, pairs, part, text
 
 NONE = "<none>"
 UNSET = "<unset>"
-Cell = Callable[[Object, datetime], Any]
 
 
 def column(name: str, cell: Callable[[Object], Any], type: str = "string", priority: int = 0) -> Column:
@@ -35,7 +34,14 @@ def age(obj: Object, now: datetime) -> str:
     return since(metadata(obj).get("creationTimestamp"), now)
 
 
+def _created(obj: Object, now: datetime) -> str:
+    moment = parse_time(metadata(obj).get("creationTimestamp"))
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else "<unknown>"
+
+
 AGE = Column("Age", age)
+CREATED_AT = Column("Created At", _created, "date")
+"""Of kinds that upstream has no columns for."""
 
 
 def at(*keys: str, default: Any = "") -> Callable[[Object], Any]:
@@ -106,7 +112,3 @@ def boolean(value: Any) -> str:
 
 def count(found: Any) -> int:
     return len(found) if isinstance(found, list | dict) else 0
-
-
-def label_of(obj: Object, name: str) -> str:
-    return text(labels_of(obj), name)

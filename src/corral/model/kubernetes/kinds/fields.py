@@ -5,7 +5,7 @@ A missing field reads as Go's zero value, which is what upstream's rules are wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from corral.model.kubernetes import quantity
@@ -178,10 +178,6 @@ def _same_quantity(one: Any, other: Any) -> bool:
         return quantity.of_json(one) == quantity.of_json(other)
     except quantity.NoQuantity:
         return bool(one == other)
-
-
-def as_set(found: Iterable[Any]) -> set[str]:
-    return {one for one in found if isinstance(one, str)}
 
 
 def names(found: Sequence[Object]) -> set[str]:

@@ -8,7 +8,7 @@ from corral.model.kubernetes import names
 from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.kinds import checks
 from corral.model.kubernetes.kinds.checks import Problems, each, immutable, nonnegative
-from corral.model.kubernetes.kinds.fields import flag, has, indexed, metadata, number, pairs, part, text, texts
+from corral.model.kubernetes.kinds.fields import flag, has, indexed, metadata, number, pairs, text, texts
 from corral.model.kubernetes.problems import forbidden, invalid, required, too_long
 from corral.model.kubernetes.resources import split_api_version
 
@@ -144,7 +144,3 @@ def controller_of(obj: Object) -> Object:
     owners = metadata(obj).get("ownerReferences")
     found = [one for one in owners if isinstance(one, dict)] if isinstance(owners, list) else []
     return next((one for one in found if flag(one, "controller")), {})
-
-
-def template_labels(obj: Object, *keys: str) -> Object:
-    return part(obj, *keys, "metadata", "labels")

@@ -37,9 +37,10 @@ def to_v1(obj: Object) -> Object:
     metrics, current = objects(spec, "metrics"), objects(status, "currentMetrics")
     found: Object = {**obj, "apiVersion": "autoscaling/v1", "metadata": dict(metadata(obj))}
     found["spec"] = {key: value for key, value in spec.items() if key not in ("metrics", "behavior")}
-    found["status"] = {key: value for key, value in status.items() if key not in ("currentMetrics", "conditions")}
     _take_cpu(found["spec"], "targetCPUUtilizationPercentage", metrics, "target")
-    _take_cpu(found["status"], "currentCPUUtilizationPercentage", current, "current")
+    if has(obj, "status"):
+        found["status"] = {key: value for key, value in status.items() if key not in ("currentMetrics", "conditions")}
+        _take_cpu(found["status"], "currentCPUUtilizationPercentage", current, "current")
     kept = {
         METRICS: [_metric_to_v1(one, "target") for one in metrics if not _is_cpu(one, "target")],
         CURRENT: [_metric_to_v1(one, "current") for one in current if not _is_cpu(one, "current")],

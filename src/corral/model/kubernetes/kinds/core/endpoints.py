@@ -65,7 +65,7 @@ def _shown(obj: Object) -> str:
             found += ips
         for port in ports:
             found += [f"[{ip}]:{number(port, 'port')}" if ":" in ip else f"{ip}:{number(port, 'port')}" for ip in ips]
-    return with_more(found, _SHOWN) if found else NONE
+    return with_more(found, _SHOWN) if objects(obj, "subsets") else NONE
 
 
 def with_more(found: list[str], most: int, separator: str = ",") -> str:

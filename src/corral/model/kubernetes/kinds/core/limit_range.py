@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from corral.model.kubernetes.kind import Kind, Object
+from corral.model.kubernetes.kinds.cells import CREATED_AT
 from corral.model.kubernetes.kinds.checks import Problems, each, listed, qualified_name
 from corral.model.kubernetes.kinds.core import resources
 from corral.model.kubernetes.kinds.core.resources import read
@@ -110,4 +111,10 @@ def _ratio(found: dict[str, Quantity], name: str, path: str) -> Problems:
         yield invalid(path, str(ratio), f"ratio {ratio} is greater than max/min = {high.nanos / low.nanos:.6f}")
 
 
-LIMIT_RANGE = Kind(default=_default, validate=listed(_validate), has_generation=False, allow_create_on_update=True)
+LIMIT_RANGE = Kind(
+    default=_default,
+    validate=listed(_validate),
+    has_generation=False,
+    columns=(CREATED_AT,),
+    allow_create_on_update=True,
+)

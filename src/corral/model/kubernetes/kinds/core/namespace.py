@@ -53,7 +53,7 @@ def prepare_finalize(new: Object, old: Object) -> None:
 
 def _validate(obj: Object) -> Problems:
     """
-    >>> [str(one) for one in _validate({"spec": {"finalizers": ["mine"]}})][0][-72:]
+    >>> [str(one) for one in _validate({"spec": {"finalizers": ["mine"]}})][-1][-67:]
     'name is neither a standard finalizer name nor is it fully qualified'
     """
     for one in texts(part(obj, "spec"), "finalizers"):

@@ -102,7 +102,7 @@ def _block(block: Object, path: str) -> Problems:
 
 
 def _is_inside(inner: Any, outer: Any) -> bool:
-    return inner.version == outer.version and inner != outer and inner.subnet_of(outer)
+    return bool(inner.version == outer.version and inner != outer and inner.subnet_of(outer))
 
 
 NETWORK_POLICY = Kind(

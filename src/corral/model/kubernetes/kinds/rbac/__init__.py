@@ -6,14 +6,12 @@ from collections.abc import Callable
 
 from corral.model.kubernetes import names
 from corral.model.kubernetes.kind import Column, Kind, Object
-from corral.model.kubernetes.kinds.ages import parse_time
-from corral.model.kubernetes.kinds.cells import AGE, column, wide
+from corral.model.kubernetes.kinds.cells import AGE, CREATED_AT, column, wide
 from corral.model.kubernetes.kinds.checks import Problems, dns_subdomain, each, label_selector, listed
 from corral.model.kubernetes.kinds.fields import (
     ensure,
     fill_empty,
     indexed,
-    metadata,
     objects,
     part,
     same,
@@ -62,14 +60,6 @@ def _cluster_role(role: Object) -> Problems:
         for index, selector in enumerate(objects(rule, "clusterRoleSelectors")):
             yield from label_selector({"selector": selector}, "selector", f"{path}[{index}]")
 
-
-def _created(obj: Object) -> str:
-    """In UTC, to the second."""
-    moment = parse_time(metadata(obj).get("creationTimestamp"))
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else "<unknown>"
-
-
-CREATED_AT = column("Created At", _created)
 
 ROLE = Kind(
     validate=listed(lambda role: _rules(role, namespaced=True)),

@@ -1,4 +1,4 @@
-"""What CSI drivers say of themselves, of nodes and of room: CSIDriver, CSINode, CSIStorageCapacity; attachments. Pure."""
+"""What CSI drivers say of themselves, of nodes and of room; and what they attach. Pure."""
 
 from __future__ import annotations
 

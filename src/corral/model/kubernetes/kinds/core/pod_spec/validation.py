@@ -17,7 +17,7 @@ from corral.model.kubernetes.kinds.core.pod_spec.network import check_dns
 from corral.model.kubernetes.kinds.core.pod_spec.scope import all_containers, scope_of
 from corral.model.kubernetes.kinds.core.pod_spec.security import check_os, check_pod_context
 from corral.model.kubernetes.kinds.core.pod_spec.volumes import check_volumes
-from corral.model.kubernetes.kinds.fields import annotations_of, has, indexed, number, objects, part, text, texts
+from corral.model.kubernetes.kinds.fields import has, indexed, number, objects, part, text, texts
 from corral.model.kubernetes.kinds.fields import names as names_of
 from corral.model.kubernetes.kinds.metadata import check_template
 from corral.model.kubernetes.names import range_text
@@ -180,7 +180,3 @@ def check_restart_policy(template: Object, path: str, allowed: tuple[str, ...]) 
     policy = text(part(template, "spec"), "restartPolicy")
     if policy not in allowed:
         yield not_supported(f"{path}.spec.restartPolicy", policy, allowed)
-
-
-def is_mirror(obj: Object) -> bool:
-    return MIRROR in annotations_of(obj)
