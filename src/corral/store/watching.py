@@ -16,6 +16,7 @@ from corral.errors import CorralError
 from corral.store.interface import Change, Lagging
 
 MAX_BEHIND = 10_000  # changes that may wait for one reader
+MAX_BYTES = 64 << 20  # … and how large their values may be together
 
 # (prefix, after, until) -> the changes after `after`, and the revision they reach, `until` at most. Compacted.
 Replay = Callable[[str, int, int], Awaitable[tuple[list[Change], int]]]
@@ -85,6 +86,7 @@ class QueuedWatch:
         self._floor = max(after, joined)  # the queue begins after this
         self._seen = joined  # the queue ends here
         self._queue: deque[Change] = deque()
+        self._size = 0  # of the values in the queue
         self._waiter: asyncio.Future[None] | None = None
         self._error: CorralError | None = None
         self._closed = False
@@ -118,6 +120,7 @@ class QueuedWatch:
     def _take(self) -> list[Change]:
         found = list(self._queue)
         self._queue.clear()
+        self._size = 0
         self._reached = max(self._reached, self._seen)
         return found
 
@@ -140,8 +143,11 @@ class QueuedWatch:
         if revision <= self._seen or self._error:
             return
         self._seen, prefix, floor = revision, self._prefix, self._floor
-        self._queue.extend(c for c in changes if c.revision > floor and c.key.startswith(prefix))
-        if len(self._queue) > MAX_BEHIND:
+        for change in changes:
+            if change.revision > floor and change.key.startswith(prefix):
+                self._queue.append(change)
+                self._size += len(change.value or b"")
+        if len(self._queue) > MAX_BEHIND or self._size > MAX_BYTES:
             self.end(Lagging(f"the watch of {prefix!r} was cut off: {len(self._queue)} changes were waiting"))
         elif self._queue:
             self._wake()
