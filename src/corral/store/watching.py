@@ -83,7 +83,7 @@ class QueuedWatch:
         self._prefix, self._replay, self._leave = prefix, replay, leave
         self._reached = after  # everything up to here was handed out
         self._joined = joined  # what came until here is history
-        self._floor = max(after, joined)  # the queue begins after this
+        self._after = after
         self._seen = joined  # the queue ends here
         self._queue: deque[Change] = deque()
         self._size = 0  # of the values in the queue
@@ -139,12 +139,12 @@ class QueuedWatch:
         return self._reached
 
     def offer(self, changes: Sequence[Change], revision: int) -> None:
-        """What was published; of that, what came before the watch joined is skipped."""
+        """What was published. What came before the watch joined is history; what is not asked for yet is skipped."""
         if revision <= self._seen or self._error:
             return
-        self._seen, prefix, floor = revision, self._prefix, self._floor
+        self._seen, prefix, after = revision, self._prefix, self._after
         for change in changes:
-            if change.revision > floor and change.key.startswith(prefix):
+            if change.revision > after and change.key.startswith(prefix):
                 self._queue.append(change)
                 self._size += len(change.value or b"")
         if len(self._queue) > MAX_BEHIND or self._size > MAX_BYTES:
