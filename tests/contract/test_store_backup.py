@@ -172,6 +172,19 @@ async def test_a_backup_that_has_no_room_leaves_nothing(small_disk: Path) -> Non
     store.close()
 
 
+async def test_a_backup_that_is_given_up_leaves_nothing(local: Store, tmp_path: Path) -> None:
+    await _fill(local, 2000)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    for turns in range(40):
+        writing = asyncio.ensure_future(write_backup(local, str(folder / "backup")))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        writing.cancel()
+        (outcome,) = await asyncio.gather(writing, return_exceptions=True)
+        assert isinstance(outcome, asyncio.CancelledError) == (list(folder.iterdir()) == [])
+
+
 async def test_the_daemon_sends_and_takes_backups_and_leaves_no_files(tmp_path: Path) -> None:
     store = MemoryStore()
     made = await _fill(store, 700)

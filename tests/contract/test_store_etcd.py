@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 
 from corral.errors import InvalidInput, Unavailable
-from corral.store.etcd import EtcdStore, open_etcd
+from corral.store.etcd import EtcdStore, Tls, open_etcd
 from corral.store.interface import Mismatch
+from tests.support import certificates
 from tests.support.etcd import EtcdServer
 from tests.support.stores import apply, happened, keys, take, value
 from tests.support.wait import PATIENCE
@@ -105,6 +106,20 @@ async def test_a_server_that_is_not_there_is_a_clear_error(server: EtcdServer) -
     with pytest.raises(Unavailable, match=f"etcd {server.endpoint} cannot be reached"):
         await open_etcd([server.endpoint])
     server.start()
+
+
+async def test_both_sides_prove_who_they_are(tmp_path: Path) -> None:
+    certificate, client = certificates.make(tmp_path / "tls"), certificates.make(tmp_path / "tls", "client")
+    with EtcdServer(tmp_path, certificate, client[0]) as server:
+        good = Tls(certificate[0].read_bytes(), client[0].read_bytes(), client[1].read_bytes())
+        store = await open_etcd([server.endpoint], tls=good)
+        base = store.revision
+        assert (await happened(store, "", base, await store.commit({"a": b"1"})))[0].value == b"1"
+        store.close()
+        await store.closed()
+        for bad in (None, Tls(certificate[0].read_bytes()), Tls(client[0].read_bytes(), good.certificate, good.key)):
+            with pytest.raises(Unavailable, match="cannot be reached"):
+                await open_etcd([server.endpoint], tls=bad)
 
 
 @pytest.mark.parametrize(

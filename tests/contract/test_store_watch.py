@@ -128,6 +128,21 @@ async def test_a_slow_watch_is_cut_off_and_nobody_else(store: Store, monkeypatch
         watch.close()
 
 
+async def test_a_watch_with_too_many_bytes_behind_it_is_cut_off(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "MAX_BYTES", 100_000)
+    watch = store.watch("", store.revision)
+    for n in range(5):  # read in time, they may be as many as they like
+        await take(watch, await store.commit({"a": b"%d" % n * 50_000}))
+    other = store.watch("", store.revision)
+    for _ in range(3):
+        last = await store.commit({"a": b"1" * 50_000})
+        await take(watch, last)
+    with pytest.raises(Lagging):
+        await take(other, last)
+    watch.close()
+    other.close()
+
+
 async def test_progress_is_what_was_handed_out(store: Store) -> None:
     base = store.revision
     watch = store.watch("p/", base)

@@ -24,18 +24,24 @@ def free_ports(count: int) -> list[int]:
 class EtcdServer:
     """Runs while it is entered. `kill` and `start` are for those who want to see it fail."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, certificate: tuple[Path, Path] | None = None, client: Path | None = None) -> None:
+        """With a certificate and its key it serves TLS; with a client's, it lets in nobody else."""
+        self._folder, self._scheme, self._words = folder, "http", list[str]()
+        if certificate:
+            self._scheme = "https"
+            self._words = ["--cert-file", str(certificate[0]), "--key-file", str(certificate[1])]
+        if client:
+            self._words += ["--client-cert-auth", "--trusted-ca-file", str(client)]
         self._port, self._peer_port = free_ports(2)
         self.endpoint = f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        client, peer = f"http://{self.endpoint}", f"http://127.0.0.1:{self._peer_port}"
+        client, peer = f"{self._scheme}://{self.endpoint}", f"http://127.0.0.1:{self._peer_port}"
         words = ["--data-dir", str(self._folder / "data"), "--listen-client-urls", client]
         words += ["--advertise-client-urls", client, "--listen-peer-urls", peer]
         words += ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([tool("etcd"), *words], stdout=log, stderr=log)
+            self._process = subprocess.Popen([tool("etcd"), *words, *self._words], stdout=log, stderr=log)
         eventually(self._serves, lambda: f"etcd serves: {(self._folder / 'log').read_text()[-2000:]}")
 
     def _serves(self) -> bool:

@@ -14,13 +14,15 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from corral.errors import InvalidInput, Unavailable, from_oserror
 from corral.store import database, formats
 from corral.store.interface import Entry, Mismatch, Store
 
+P = ParamSpec("P")
+T = TypeVar("T")
 PAGE = 500
 ATTEMPTS = 10
 
@@ -71,13 +73,23 @@ async def write_backup(store: Store, path: str) -> Summary:
         with contextlib.closing(_Drawer(partial)) as drawer:
             drawer.open()
             async for entries, revision in _pages(store):
-                await asyncio.to_thread(drawer.add, entries, revision)
-            await asyncio.to_thread(drawer.finish)
-        written = await asyncio.to_thread(read_backup, partial)
-        await asyncio.to_thread(_give_name, partial, path)
+                await _thread(drawer.add, entries, revision)
+            await _thread(drawer.finish)
+        written = await _thread(read_backup, partial)
+        await _thread(_give_name, partial, path)
     finally:
         shutil.rmtree(place)
     return Summary(written.revision, len(written.values))
+
+
+async def _thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """In a thread. Who is cancelled waits for its end: the file is not taken away from under it."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 async def _pages(store: Store) -> AsyncIterator[tuple[list[Entry], int]]:

@@ -151,20 +151,26 @@ class EtcdStore:
                     raise Compacted(after, response.compact_revision)
                 if response.canceled:
                     break
-                self._offer(watch, response)
+                self._offer(watch, response, after)
             watch.end(Unavailable(f"{self._name} has ended the watch of {prefix!r}"))
         except Compacted as error:
             watch.end(error)
         except rpc.AioRpcError as error:
             watch.end(words.translate(self._name, error, after, self._seen))
+        except Exception as error:  # whatever it is, the reader hears of it
+            watch.end(Unavailable(f"{self._name}: the watch of {prefix!r} has failed: {error!r}"))
         finally:
             call.cancel()
 
-    def _offer(self, watch: QueuedWatch, response: Any) -> None:
-        changes: list[Change] = [words.decode_change(self._root, event) for event in response.events]
+    def _offer(self, watch: QueuedWatch, response: Any, after: int) -> None:
+        events = [event for event in response.events if event.kv.mod_revision > after]
+        changes: list[Change] = [words.decode_change(self._root, event) for event in events]
         changes.sort(key=lambda change: change[:2])
-        # With changes, the header may be ahead of them; without, it says that there were none until then.
-        reached = changes[-1].revision if changes else 0 if response.created else int(response.header.revision)
+        # With events, the header may be ahead of them; without, it says that there were none until then.
+        if response.events:
+            reached = int(response.events[-1].kv.mod_revision)
+        else:
+            reached = 0 if response.created else int(response.header.revision)
         self._seen = max(self._seen, reached)
         watch.offer(changes, reached)
 

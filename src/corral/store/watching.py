@@ -16,6 +16,7 @@ from corral.errors import CorralError
 from corral.store.interface import Change, Lagging
 
 MAX_BEHIND = 10_000  # changes that may wait for one reader
+MAX_BYTES = 64 << 20  # … and how large their values may be together
 
 # (prefix, after, until) -> the changes after `after`, and the revision they reach, `until` at most. Compacted.
 Replay = Callable[[str, int, int], Awaitable[tuple[list[Change], int]]]
@@ -82,9 +83,10 @@ class QueuedWatch:
         self._prefix, self._replay, self._leave = prefix, replay, leave
         self._reached = after  # everything up to here was handed out
         self._joined = joined  # what came until here is history
-        self._floor = max(after, joined)  # the queue begins after this
+        self._after = after
         self._seen = joined  # the queue ends here
         self._queue: deque[Change] = deque()
+        self._size = 0  # of the values in the queue
         self._waiter: asyncio.Future[None] | None = None
         self._error: CorralError | None = None
         self._closed = False
@@ -118,6 +120,7 @@ class QueuedWatch:
     def _take(self) -> list[Change]:
         found = list(self._queue)
         self._queue.clear()
+        self._size = 0
         self._reached = max(self._reached, self._seen)
         return found
 
@@ -136,12 +139,15 @@ class QueuedWatch:
         return self._reached
 
     def offer(self, changes: Sequence[Change], revision: int) -> None:
-        """What was published; of that, what came before the watch joined is skipped."""
+        """What was published. What came before the watch joined is history; what is not asked for yet is skipped."""
         if revision <= self._seen or self._error:
             return
-        self._seen, prefix, floor = revision, self._prefix, self._floor
-        self._queue.extend(c for c in changes if c.revision > floor and c.key.startswith(prefix))
-        if len(self._queue) > MAX_BEHIND:
+        self._seen, prefix, after = revision, self._prefix, self._after
+        for change in changes:
+            if change.revision > after and change.key.startswith(prefix):
+                self._queue.append(change)
+                self._size += len(change.value or b"")
+        if len(self._queue) > MAX_BEHIND or self._size > MAX_BYTES:
             self.end(Lagging(f"the watch of {prefix!r} was cut off: {len(self._queue)} changes were waiting"))
         elif self._queue:
             self._wake()
