@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from corral.cluster.apiserver.registry import ScalePaths, Served, kind_of
-from corral.model.kubernetes import kinds, names
+from corral.model.kubernetes.kinds import CONVERSIONS, KINDS
 from corral.model.kubernetes.resources import GroupVersionKind, Resource
-from corral.model.kubernetes.schema import builtin
+from corral.model.kubernetes.schema import Schema, builtin
 
 # What is stored in another group or version than the one it is served in.
 STORED: Final = {
@@ -25,11 +24,15 @@ def served_builtins() -> Iterator[Served]:
         yield _served(resource, found.schema(resource.gvk))
 
 
-def _served(resource: Resource, schema: object) -> Served:
-    stored = STORED.get((resource.group, resource.version, resource.kind), resource.gvk)
-    table = getattr(kinds, "KINDS", {})
-    kind = kind_of(resource, table)
-    if resource.group == "rbac.authorization.k8s.io":
-        kind = replace(kind, validate_name=names.path_segment)
-    scale = ScalePaths() if resource.subresource("scale") else None
-    return Served(resource, kind, schema, stored, scale=scale)  # type: ignore[arg-type]
+def _served(resource: Resource, schema: Schema | None) -> Served:
+    key = resource.group, resource.version, resource.kind
+    conversion = CONVERSIONS.get(key)
+    return Served(
+        resource,
+        kind_of(resource, KINDS),
+        schema,
+        STORED.get(key, resource.gvk),
+        to_stored=conversion.to_stored if conversion else None,
+        from_stored=conversion.from_stored if conversion else None,
+        scale=ScalePaths() if resource.subresource("scale") else None,
+    )

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from corral.cluster.apiserver.apply.reset_fields import Filter, of_kind
 from corral.cluster.apiserver.encoding.shapes import Plain
 from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.resources import GroupVersionKind, Resource
 from corral.model.kubernetes.schema import Schema
-from corral.model.kubernetes.status import StatusError, no_such_path
+from corral.model.kubernetes.status import StatusError, no_such_path, not_found
 
 Convert = Callable[[Object], Object]
-Check = Callable[[Object], None]
 KEYS: Final = ("apiVersion", "kind", "metadata")
 
 
@@ -32,8 +32,7 @@ class Served:
 
     `stored` is what the store keeps: the group says where, too (events of both groups are one collection).
     `to_stored` and `from_stored` convert between versions that differ in more than their name; None: they do not.
-    `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource. `prune` drops, in place, what the
-    schema does not know (of custom resources), or is None.
+    `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
     """
 
     resource: Resource
@@ -44,7 +43,6 @@ class Served:
     from_stored: Convert | None = None
     custom: bool = False
     scale: ScalePaths | None = None
-    prune: Check | None = None
     plain: Plain = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,9 +69,12 @@ class Served:
         found = self.from_stored(obj) if self.from_stored else obj
         return {**found, "kind": self.resource.kind, "apiVersion": self.resource.api_version}
 
-    def not_found(self, name: str) -> StatusError:
-        from corral.model.kubernetes.status import not_found
+    def unowned(self, subresource: str) -> Filter:
+        """Which fields a write of the resource, or of a subresource, cannot change, nor own."""
+        one = self.resource
+        return of_kind(one.group, one.kind, subresource, has_status=self.kind.has_status, custom=self.custom)
 
+    def not_found(self, name: str) -> StatusError:
         return not_found(self.plural, name, self.resource.group)
 
 

@@ -12,8 +12,8 @@ from corral.cluster.apiserver.attributes import Admission, User
 from corral.cluster.apiserver.authorization.decision import Authorizer
 from corral.cluster.apiserver.authorization.escalation import check_binding, check_role
 from corral.cluster.apiserver.authorization.rbac import Rbac
-from corral.cluster.apiserver.certificates.requests import GROUP as CERTIFICATES
-from corral.cluster.apiserver.certificates.requests import check_approver, check_subject
+from corral.cluster.apiserver.authorization.signers import GROUP as CERTIFICATES
+from corral.cluster.apiserver.authorization.signers import check_approver, check_subject
 from corral.errors import InvalidInput
 from corral.model.kubernetes.kind import Object
 

@@ -13,7 +13,9 @@ from corral.cluster.apiserver.handlers.health import PATHS
 from corral.cluster.apiserver.registry import Registry
 from corral.http.message import Request, Response
 from corral.model.kubernetes import discovery
-from corral.model.kubernetes.openapi import v2, v3
+from corral.model.kubernetes.openapi import gnostic, v2, v3
+from corral.model.kubernetes.openapi.definitions import undescribed
+from corral.model.kubernetes.openapi.descriptions import installed
 from corral.model.kubernetes.resources import GroupVersionKind, Resource
 from corral.model.kubernetes.schema import Schema, builtin
 
@@ -38,6 +40,7 @@ class Documents:
         self._registry, self._address, self._release = registry, address, release
         self._kept: dict[str, Kept] = {}
         self._generation = -1
+        self._describe = installed()
 
     def _resources(self) -> list[Resource]:
         return self._registry.resources()
@@ -98,29 +101,32 @@ class Documents:
 
     async def _openapi(self, request: Request, path: str) -> Response | None:
         """None when there is no such document. Made in a thread: the whole of it takes a while."""
-        kept = self._current().get(path)
+        packed = path == "/openapi/v2" and any(one in request.header("accept") for one in gnostic.ASKED)
+        name = f"{path} in protobuf" if packed else path
+        kept = self._current().get(name)
         if kept is None:
-            made = await asyncio.to_thread(self._make, path)
+            made = await asyncio.to_thread(self._make, path, packed)
             if made is None:
                 return None
-            kept = self._current()[path] = made
+            kept = self._current()[name] = made
         if path.startswith("/openapi/v3/") and "hash" in request.query:
             return send(request, kept, "public, immutable")
         return send(request, kept)
 
-    def _make(self, path: str) -> Kept | None:
-        resources, schemas = self._resources(), self._schema
-        found: dict[str, Any] | None = None
+    def _make(self, path: str, packed: bool) -> Kept | None:
+        resources, schemas, describe = self._resources(), self._schema, self._describe
         if path == "/openapi/v2":
-            found = v2.document(resources, schemas, self._release)
-        elif path == "/openapi/v3":
-            found = v3.index(resources, schemas, self._release)
-        else:
-            parts = path.removeprefix("/openapi/v3/").split("/")
-            if parts[0] == "api" and len(parts) == 2:
-                found = v3.document(resources, "", parts[1], schemas, self._release)
-            elif parts[0] == "apis" and len(parts) == 3:
-                found = v3.document(resources, parts[1], parts[2], schemas, self._release)
+            whole = v2.document(resources, schemas, self._release, describe)
+            return Kept(gnostic.encode(whole), gnostic.CONTENT_TYPE) if packed else Kept(encode(whole), JSON)
+        found: dict[str, Any] | None = None
+        described = describe is not undescribed
+        parts = path.removeprefix("/openapi/v3").strip("/").split("/")
+        if parts == [""]:
+            found = v3.index(resources, schemas, self._release, described=described)
+        elif parts[0] == "api" and len(parts) == 2:
+            found = v3.document(resources, "", parts[1], schemas, self._release, describe)
+        elif parts[0] == "apis" and len(parts) == 3:
+            found = v3.document(resources, parts[1], parts[2], schemas, self._release, describe)
         return Kept(encode(found), JSON) if found is not None else None
 
 

@@ -78,6 +78,7 @@ def apply_update(core: Core, target: Target, applied: Object, options: WriteOpti
             served.schema,
             core.now(),
             kind=served.resource.kind,
+            reset=served.unowned(target.subresource),
         )
 
     return Update(change, options, "PatchOptions", tracks=True, create=True)

@@ -88,7 +88,8 @@ def _track(core: Core, caller: Caller, target: Target, obj: Object, options: Wri
     served, manager = target.served, options.manager or caller.manager
     api_version, schema = served.resource.api_version, served.schema
     shown = served.outgoing(obj)
-    tracked = managed.on_update(None, shown, manager, target.subresource, api_version, schema, core.now())
+    unowned = served.unowned("")
+    tracked = managed.on_update(None, shown, manager, "", api_version, schema, core.now(), reset=unowned)
     return {**obj, "metadata": tracked["metadata"]}
 
 

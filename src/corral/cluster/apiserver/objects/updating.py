@@ -180,7 +180,8 @@ def _track(core: Core, caller: Caller, target: Target, asked: Update, new: Objec
     live, shown = served.outgoing(old), served.outgoing(new)
     manager = asked.options.manager or caller.manager
     api_version, schema = served.resource.api_version, served.schema
-    tracked = managed.on_update(live, shown, manager, target.subresource, api_version, schema, core.now())
+    sub, unowned = target.subresource, served.unowned(target.subresource)
+    tracked = managed.on_update(live, shown, manager, sub, api_version, schema, core.now(), reset=unowned)
     return {**new, "metadata": tracked["metadata"]}
 
 
