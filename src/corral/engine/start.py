@@ -21,6 +21,7 @@ from corral.engine.logs import watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, require_propagation
 from corral.engine.named import is_named, plan_joined, with_links
+from corral.engine.namespaces import BORROWED
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import remember_maps
@@ -216,7 +217,7 @@ def _file_label(parts: Parts, live: Live, point: MountPoint) -> str:
 def _own_network(live: Live) -> bool:
     """Whether it has a network namespace of its own: not the host's or another container's."""
     mode = live.record.spec.network.mode
-    return mode != "host" and not mode.startswith("container:")
+    return mode != "host" and not mode.startswith(BORROWED)
 
 
 def _netns(held: AsyncExitStack) -> int:
