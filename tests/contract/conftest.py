@@ -14,6 +14,7 @@ from corral.store.interface import Store
 from corral.store.memory import MemoryStore
 from corral.store.sqlite import open_sqlite
 from tests.support.etcd import EtcdServer
+from tests.support.kubernetes import LiveKubernetes, Namespace, numbered
 
 LOCAL = ["memory", "sqlite"]
 ALL = [*LOCAL, pytest.param("etcd", marks=pytest.mark.peers)]
@@ -60,3 +61,18 @@ async def local(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClo
     """Each backend that lives in this process."""
     async for made in _opened(request.param, request, tmp_path, clock):
         yield made
+
+
+_namespaces = numbered()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKubernetes]:
+    """An API server that tests share; each has a namespace of its own in it."""
+    with LiveKubernetes(tmp_path_factory.mktemp("kubernetes")) as made:
+        yield made
+
+
+@pytest.fixture
+def ns(cluster: LiveKubernetes) -> Namespace:
+    return Namespace(cluster, next(_namespaces))

@@ -96,6 +96,9 @@ NETWORKS: dict[str, tuple[str, str]] = {
 }
 
 CLUSTER: dict[str, tuple[str, str]] = {
+    "kubectl": ("kubernetes", "kubectl, as it is installed here, against this instance's cluster"),
+    "helm": ("kubernetes", "Helm, as it is installed here, against this instance's cluster"),
+    "kubeconfig": ("kubernetes", "Print the cluster's kubeconfig, or --merge it into your own"),
     "cluster backup": ("cluster", "Everything in the cluster, as of one moment, into a file"),
     "cluster restore": ("cluster", "Make the cluster what a backup says, while it runs"),
 }
