@@ -26,6 +26,7 @@ from corral.engine.stop import AFTER_KILL, kill_hard
 from corral.engine.teardown import discard
 from corral.engine.userns import remap_of
 from corral.engine.wait import Waiter
+from corral.images.library import top
 from corral.errors import HostError, from_oserror
 from corral.kit.ids import new_id
 from corral.linux import mounts
@@ -123,6 +124,13 @@ class Sandboxes:
             yield Sandbox(self._parts, id)
         finally:
             await asyncio.shield(asyncio.ensure_future(discard(self._parts, id)))
+
+    @asynccontextmanager
+    async def image(self, ref: str) -> AsyncIterator[str]:
+        """The files of an image, to be read. NotFound. Its layers stay for as long as it lasts."""
+        image = self._parts.images.get(ref)
+        async with self.open(top(image)) as sandbox, sandbox.rootfs() as rootfs:
+            yield rootfs
 
     @asynccontextmanager
     async def show(self, dirs: Sequence[str], *, inside: bool = False) -> AsyncIterator[str]:
