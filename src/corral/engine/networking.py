@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Network, IPv6Network
 
 from msgspec.structs import replace
 
@@ -32,6 +33,10 @@ class NetworkVerbs:
 
     def get(self, ref: str) -> NetworkInfo:
         return find_network(self.info(), ref)
+
+    async def taken(self) -> list[IPv4Network | IPv6Network]:
+        """The subnets that this host has routes to, its own networks among them."""
+        return await self._parts.networks.taken()
 
     def unlisted(self, name: str) -> Network | None:
         """A network that is not shown, for who made it; None where there is none."""

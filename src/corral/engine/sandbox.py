@@ -26,8 +26,8 @@ from corral.engine.stop import AFTER_KILL, kill_hard
 from corral.engine.teardown import discard
 from corral.engine.userns import remap_of
 from corral.engine.wait import Waiter
-from corral.images.library import top
 from corral.errors import HostError, from_oserror
+from corral.images.library import top
 from corral.kit.ids import new_id
 from corral.linux import mounts
 from corral.linux.idmap import with_ids

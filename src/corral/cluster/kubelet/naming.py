@@ -1,4 +1,4 @@
-"""How a pod's containers are called in the engine, and what their labels say: the kubelet's only memory of them. Pure."""
+"""How a pod's containers are called in the engine, and what their labels say. Pure."""
 
 from __future__ import annotations
 

@@ -37,9 +37,7 @@ class Sources:
         key = (plural, namespace, name)
         found = self._watched.get(key)
         if found is None:
-            informer = Informer(
-                self._client, COLLECTIONS[plural], namespace, field_selector=f"metadata.name={name}"
-            )
+            informer = Informer(self._client, COLLECTIONS[plural], namespace, field_selector=f"metadata.name={name}")
             task = self._tasks.start(f"watch {plural} {namespace}/{name}", informer.run())
             found = self._watched[key] = _Watched(informer, task)
             informer.on_change(lambda old, new: self._tell(key, old))

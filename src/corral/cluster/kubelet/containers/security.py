@@ -112,7 +112,8 @@ def check_non_root(pod: Object, container: Object, image_user: str) -> None:
         raise BadConfig(f"container has runAsNonRoot and image will run as root {where}")
     if not re.fullmatch(r"[0-9]+", name):
         raise BadConfig(
-            f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root {where}"
+            f"container has runAsNonRoot and image has non-numeric user ({name}), "
+            f"cannot verify user is non-root {where}"
         )
 
 
@@ -138,7 +139,7 @@ def plan_sysctls(pod: Object, allowed: frozenset[str] = frozenset()) -> dict[str
 def check_offered(pod: Object) -> None:
     """NotAdmitted for what this node cannot give a pod at all."""
     if pod["spec"].get("hostUsers") is False:
-        raise NotAdmitted("UnsupportedPodSpec", "user namespaces of pods (hostUsers: false) are not offered by this node")
+        raise NotAdmitted("UnsupportedPodSpec", "hostUsers: false is not offered by this node")
     system = (pod["spec"].get("os") or {}).get("name")
     if system and system != "linux":
         raise NotAdmitted("PodOSNotSupported", f"Failed to admit pod as the OS field doesn't match node OS: {system}")

@@ -21,7 +21,11 @@ from corral.cluster.kubelet.times import rfc3339
 
 Object = dict[str, Any]
 
-FIELDS: Final = {"init": "initContainerStatuses", "main": "containerStatuses", "ephemeral": "ephemeralContainerStatuses"}
+FIELDS: Final = {
+    "init": "initContainerStatuses",
+    "main": "containerStatuses",
+    "ephemeral": "ephemeralContainerStatuses",
+}
 
 
 def plan_status(pod: Object, facts: Facts) -> Object:

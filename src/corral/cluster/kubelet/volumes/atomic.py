@@ -62,9 +62,7 @@ def _current(place: str) -> str:
 
 def _is_same(directory: str, files: Mapping[str, File]) -> bool:
     there = {
-        os.path.relpath(os.path.join(base, name), directory)
-        for base, _, names in os.walk(directory)
-        for name in names
+        os.path.relpath(os.path.join(base, name), directory) for base, _, names in os.walk(directory) for name in names
     }
     if there != set(files):
         return False

@@ -24,7 +24,9 @@ def sub_path(mount: Object, env: Mapping[str, str]) -> str:
     if mount.get("subPathExpr"):
         path = expand(mount["subPathExpr"], env)
         if "$(" in path:
-            raise BadConfig(f'failed to expand subPathExpr of volumeMount "{mount["name"]}": missing value for "{path}"')
+            raise BadConfig(
+                f'failed to expand subPathExpr of volumeMount "{mount["name"]}": missing value for "{path}"'
+            )
     if path.startswith("/") or ".." in path.split("/"):
         raise BadConfig(f'error SubPath `{path}` must not be an absolute path or contain ".."')
     return str(path)
