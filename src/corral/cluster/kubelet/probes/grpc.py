@@ -102,6 +102,13 @@ def parse_message(data: bytes) -> int | None:
     return body[1] if len(body) >= 2 and body[0] == 8 else 0
 
 
+def is_last(frame: Frame) -> bool:
+    """Pure: whether nothing more comes of the call."""
+    if frame.kind in (DATA, HEADERS):
+        return frame.stream == 1 and bool(frame.flags & END_STREAM)
+    return frame.kind == GO_AWAY or (frame.kind == RESET and frame.stream == 1)
+
+
 def without_padding(frame: Frame) -> bytes:
     if not frame.flags & PADDED:
         return frame.payload
@@ -145,9 +152,8 @@ async def _call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plac
                 writer.write(encode(Frame(frame.kind, ACK, 0, frame.payload if frame.kind == PING else b"")))
             elif frame.kind == DATA and frame.stream == 1:
                 message += without_padding(frame)
-            if frame.kind == GO_AWAY or (frame.stream == 1 and (frame.flags & END_STREAM or frame.kind == RESET)):
-                if frame.kind in (DATA, HEADERS, RESET, GO_AWAY):
-                    return judged(bytes(message))
+            if is_last(frame):
+                return judged(bytes(message))
     return judged(bytes(message))
 
 

@@ -37,7 +37,7 @@ def plan_status(pod: Object, facts: Facts) -> Object:
     >>> made["phase"], [(one["type"], one["status"]) for one in made["conditions"]][:3]
     ('Pending', [('PodReadyToStartContainers', 'False'), ('Initialized', 'True'), ('Ready', 'False')])
     """
-    before, spec, view = pod.get("status") or {}, pod["spec"], facts.view
+    before, view = pod.get("status") or {}, facts.view
     phase = "Failed" if facts.failure else plan_phase(pod, view, over=facts.over)
     if before.get("phase") in ("Succeeded", "Failed"):
         phase = before["phase"]
@@ -104,7 +104,8 @@ def _is_initializing(pod: Object, facts: Facts) -> bool:
 def plan_volumes(one: Member) -> list[Object]:
     """The mounts as a container's status shows them.
 
-    >>> plan_volumes(Member("main", {"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/v", "readOnly": True}]}))
+    >>> mount = {"name": "v", "mountPath": "/v", "readOnly": True}
+    >>> plan_volumes(Member("main", {"name": "a", "volumeMounts": [mount]}))
     [{'name': 'v', 'mountPath': '/v', 'readOnly': True, 'recursiveReadOnly': 'Disabled'}]
     """
     found = []
