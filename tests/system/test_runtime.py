@@ -23,7 +23,7 @@ from corral.linux.proc import children, cmdline, start_time
 from corral.model.container import Container, ContainerSpec, Device, Resources, Security, Ulimit
 from corral.model.process import ExecSpec
 from corral.runtime.capabilities import plan_capabilities
-from corral.runtime.choose import choose, find_runtimes, read_unified_controllers
+from corral.runtime.choose import KNOWN, choose_here, find_runtimes
 from corral.runtime.conmon import leftovers
 from corral.runtime.console import Console
 from corral.runtime.devices import resolve_devices
@@ -32,7 +32,7 @@ from corral.runtime.init import find_init
 from corral.runtime.input import BundleInput
 from corral.runtime.monitor import ExecRequest, Monitor, MonitorRequest, Started, exit_code
 from corral.runtime.mounts import plan_bind, plan_tmpfs
-from corral.runtime.oci import OciRuntime
+from corral.runtime.oci import OciRuntime, resolve_program
 from corral.runtime.plan import plan_bundle, plan_exec
 from corral.runtime.resources import plan_resources
 from corral.runtime.seccomp import SeccompHost, machine_arch, needless_architectures, plan_seccomp
@@ -42,6 +42,7 @@ pytestmark = pytest.mark.root
 
 NEW = {"mount": "", "pid": "", "ipc": "", "uts": "", "network": ""}
 PATIENCE = 30.0  # seconds
+PROVEN = [name for name in KNOWN if resolve_program(name)]  # all that are installed, not the default alone
 
 
 class Box:
@@ -134,8 +135,8 @@ class Box:
                 os.rmdir(f"{self.layout.unified}{self.group}")
 
 
-@pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[Box]:
+@pytest.fixture(params=PROVEN)
+async def box(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Box]:
     busybox = shutil.which("busybox")
     assert busybox, "install busybox-static"
     for folder in ("bin", "etc", "proc", "sys", "dev", "tmp"):
@@ -163,10 +164,11 @@ async def box(tmp_path: Path) -> AsyncIterator[Box]:
     (tmp_path / "exits").mkdir()
     found = await find_runtimes({})
     layout = detect()
-    chosen = choose("", found, layout, read_unified_controllers(layout)).name
-    (one,) = [runtime for runtime in found if runtime.name == chosen]
+    choice = await choose_here(request.param, found, layout)
+    (one,) = [runtime for runtime in found if runtime.name == choice.name]
+    cover = choice.cover if one.name == "crun" else None
     exits = Exits(str(tmp_path / "exits"))
-    made = Box(tmp_path, OciRuntime(one.name, one.path, one.version, str(tmp_path / "state")), exits)
+    made = Box(tmp_path, OciRuntime(one.name, one.path, one.version, str(tmp_path / "state"), cover), exits)
     await exits.start(made.told)
     try:
         yield made

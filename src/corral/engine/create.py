@@ -74,7 +74,7 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
         args=command[1:],
         state=State(),
         mount_points=points,
-        runtime=parts.runtimes.choose(spec.runtime).name,
+        runtime=parts.runtimes.choose(spec.runtime, [p.source for p in points if p.type == "bind"]).name,
     )
     parts.registry.reserve(name, id)
     async with AsyncExitStack() as undo:

@@ -39,7 +39,7 @@ async def run_captured(
         parts.tell(live, plan_title("exec_start", command), execID=id)
         try:
             async with asyncio.timeout(timeout):
-                done = await run(runtime.exec_command(live.id, f"{directory}/process.json", f"{directory}/pid"))
+                done = await runtime.exec(live.id, f"{directory}/process.json", f"{directory}/pid")
         except BaseException:
             _kill(f"{directory}/pid")
             raise
