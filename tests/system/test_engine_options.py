@@ -45,6 +45,14 @@ def test_mounts_of_the_host_show_in_a_slave(engine: Endpoint, private_mount: Pat
     subprocess.run(["umount", private_mount / "in"], check=True)
 
 
+def test_a_mount_of_the_hosts_cgroups_shows_what_the_host_sees(engine: Endpoint) -> None:
+    """Also where the runtime is started with a part of it hidden."""
+    for tree in filter(Path.exists, (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))):
+        file = tree / "cgroup.controllers"
+        if file.exists():
+            assert _run(engine, "-v", "/sys:/sys:ro", BUSYBOX, "cat", str(file)) == file.read_text()
+
+
 def test_volumes_from_takes_modes_that_make_sense(engine: Endpoint) -> None:
     engine.docker("run", "--name", "from-me", "-v", "/vol", BUSYBOX, "true", check=True)
     assert "Read-only file system" in _run(engine, "--volumes-from", "from-me:ro,z", BUSYBOX, "touch", "/vol/a")

@@ -19,6 +19,7 @@ from corral.errors import HostError, RuntimeFailed, Unavailable
 from corral.kit.ids import new_id
 from corral.linux.cgroups import Cgroups, detect
 from corral.linux.limits import probe
+from corral.linux.mounts import bind, make_shared, mount, unmount_under
 from corral.linux.proc import children, cmdline, start_time
 from corral.model.container import Container, ContainerSpec, Device, Resources, Security, Ulimit
 from corral.model.process import ExecSpec
@@ -269,6 +270,42 @@ async def test_mounts_devices_and_hostname(box: Box, tmp_path: Path) -> None:
     assert any("Read-only file system" in line for line in lines)
     (scratch,) = [line for line in lines if " /scratch " in line]
     assert "size=1024k" in scratch and "nosuid" in scratch and "noexec" not in scratch
+
+
+async def test_mounts_go_both_ways_where_that_was_asked_for(box: Box, tmp_path: Path) -> None:
+    """Whatever mounts the runtime itself has been started in, those of the host and the container stay peers."""
+    shared = tmp_path / "shared"
+    (shared / "host").mkdir(parents=True)
+    (shared / "box").mkdir()
+    bind(str(shared), str(shared))
+    try:
+        make_shared(str(shared))
+        mounts = [plan_bind(str(shared), "/mnt", propagation="rshared")]
+        script = "read go; cat /mnt/host/file; mount -t tmpfs x /mnt/box && echo inside >/mnt/box/file; echo done; read go"
+        privileged = ContainerSpec("i", security=Security(privileged=True))
+        id, _ = box.write("sh", "-c", script, spec=privileged, mounts=mounts)
+        started = await box.monitor.create(box.request(id, stdin=True))
+        console = box.monitor.attach(box.bundle(id))
+        await box.runtime.start(id, started.pid)
+        mount("x", str(shared / "host"), "tmpfs")
+        (shared / "host/file").write_text("outside\n")
+        await console.write(b"go\n")
+        assert b"outside" in await read_until(console, b"done")
+        assert (shared / "box/file").read_text() == "inside\n"
+        await console.write(b"go\n")
+        console.close()
+        assert await box.end(id) == 0
+    finally:
+        unmount_under(str(shared))
+
+
+async def test_the_runtime_hides_nothing_from_the_host(box: Box) -> None:
+    before = Path("/proc/self/mountinfo").read_text()
+    container, started = await box.start("sleep", "100")
+    assert Path("/proc/self/mountinfo").read_text() == before
+    assert os.readlink(f"/proc/{started.monitor_pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
+    assert "cgroup.controllers" not in Path(f"/proc/{started.pid}/mountinfo").read_text()
+    await box.runtime.delete(container.id, force=True)
 
 
 async def test_an_init_program_goes_first(box: Box) -> None:

@@ -36,20 +36,18 @@ class RuntimeSet:
 
         InvalidInput in Docker's words where there is none; Unsupported where it cannot show one of them.
         """
-        cover = self.get(wanted).cover
-        shown = cover.shown_by(map(os.path.realpath, binds)) if cover else ""
-        if shown and not wanted and "runc" in self._runtimes:
-            return self._runtimes["runc"]
-        if cover and shown:
-            raise Unsupported(
-                f"{shown} cannot be mounted by crun on this host, as {cover.file} is hidden from it: "
-                "install the package runc, and use it (--runtime runc)"
-            )
-        if not wanted:
-            return self.default
-        if wanted not in self._runtimes:
+        if wanted and wanted not in self._runtimes:
             raise InvalidInput(f"unknown or invalid runtime name: {wanted}")
-        return self._runtimes[wanted]
+        runtime = self._runtimes[wanted] if wanted else self.default
+        shown = runtime.cover.shown_by(map(os.path.realpath, binds)) if runtime.cover else ""
+        if not shown:
+            return runtime
+        if not wanted and "runc" in self._runtimes:
+            return self._runtimes["runc"]
+        raise Unsupported(
+            f"{shown} cannot be mounted by {runtime.name} on this host, where cgroup.controllers is hidden from it: "
+            "install the package runc, and use it (--runtime runc)"
+        )
 
     def get(self, name: str) -> OciRuntime:
         """The runtime that a container was made with; the default where that one has been uninstalled since."""
