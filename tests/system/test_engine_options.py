@@ -83,3 +83,26 @@ def test_the_tag_of_a_log_is_a_template(engine: Endpoint) -> None:
     assert details == f"l=v,tag=tagged%2F{identity[:12]} hi\n"
     assert "unknown field Nope" in _run(engine, "--log-opt", "tag={{.Nope}}", BUSYBOX, "true")
     assert "error parsing regexp" in _run(engine, "--log-opt", "env-regex=(", BUSYBOX, "true")
+
+
+def test_a_mount_of_an_image(engine: Endpoint) -> None:
+    engine.docker("build", "-t", "shown:1", "-", input=f"FROM {BUSYBOX}\nRUN mkdir /d && echo one >/d/f", check=True)
+    mount = {"Type": "image", "Source": "shown:1", "Target": "/i"}
+    script = "cat /i/d/f; touch /i/new; cat /part/f; [ -x /i/bin/busybox ] && echo all"
+    part = {**mount, "Target": "/part", "ImageOptions": {"Subpath": "d"}}
+    id = engine.create("sh", "-c", script, version="v1.51", HostConfig={"Mounts": [mount, part]})
+    assert engine.delete("/images/shown:1").status == 409
+    assert engine.delete("/images/shown:1", query={"force": "1"}).status == 200
+    assert (engine.post(f"/containers/{id}/start").status, engine.wait(id)) == (204, 0)
+    assert engine.output(id) == "one\ntouch: /i/new: Read-only file system\none\nall\n"
+    assert engine.docker("cp", f"{id}:/i/d/f", "-").stdout  # where it does not run
+    engine.docker("start", "-a", id, check=True)  # once more
+    shown = {each["Destination"]: each for each in engine.inspect(id)["Mounts"]}
+    assert shown["/i"]["Type"] == "image" and shown["/i"]["RW"] is False
+    engine.remove(id)
+    missing = engine.post("/containers/create", {"Image": BUSYBOX, "HostConfig": {"Mounts": [mount]}}, version="v1.51")
+    assert (missing.status, missing.message) == (404, "No such image: shown:1")
+    bad = {**mount, "Source": BUSYBOX, "ImageOptions": {"Subpath": "nope"}}
+    id = engine.create("true", version="v1.51", HostConfig={"Mounts": [bad]})
+    assert "cannot access path" in engine.post(f"/containers/{id}/start").message
+    engine.remove(id)

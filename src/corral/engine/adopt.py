@@ -184,7 +184,8 @@ async def sweep(parts: Parts) -> None:
     known = {live.id for live in parts.registry}
     for id in set(_entries(f"{parts.paths.run}/c")) - known:
         await _sweep_bundle(parts, id)
-    for id in {*_entries(f"{parts.paths.root}/containers"), *parts.images.prepared()} - known:
+    prepared = {made.partition("-")[0] for made in parts.images.prepared()}
+    for id in {*_entries(f"{parts.paths.root}/containers"), *prepared} - known:
         await discard(parts, id)
     for mount in _entries(f"{parts.paths.run}/m"):
         parts.images.unmount(f"{parts.paths.run}/m/{mount}")

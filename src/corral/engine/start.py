@@ -17,6 +17,7 @@ from corral.engine.bundle import plan_published, tell_linked, write_config, writ
 from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.hub import Hub
+from corral.engine.image_mounts import mount_images
 from corral.engine.logs import watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, require_propagation
@@ -151,6 +152,7 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
         undo.push_async_callback(waiting.abandon)
         _mount(parts, live)
         await _acquire_volumes(parts, live, held)
+        mount_images(parts, live, held)
         mapped = remap_of(parts, live.record.spec) is not None
         netns = None if mapped or not _own_network(live) else _netns(held)
         write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")

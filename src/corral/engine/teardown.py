@@ -48,7 +48,9 @@ def schedule_discard(parts: Parts, live: Live) -> None:
 
 async def discard(parts: Parts, id: str) -> None:
     """Deletes a removed container's files. May be called again on what is half gone."""
-    await parts.images.discard(id)
+    for made in parts.images.prepared():
+        if made.partition("-")[0] == id:  # its own, and those of the images that it is shown (see `image_mounts`)
+            await parts.images.discard(made)
     await asyncio.to_thread(shutil.rmtree, parts.paths.state(id), ignore_errors=True)
 
 
