@@ -121,6 +121,19 @@ def test_a_cgroup_parent_of_its_own(engine: Endpoint) -> None:
             eventually(lambda group=group: _gone(group), "the container's group is removed")
 
 
+def test_a_cgroup_parent_of_a_build(engine: Endpoint) -> None:
+    """What is left of it tells: the parent, in which the RUN's own group was."""
+    parent = "corral-test-build"
+    groups = [root / parent for root in [ROOT, *filter(Path.is_dir, ROOT.iterdir())]]
+    try:
+        flags = ("build", "--cgroup-parent", f"/{parent}", "--no-cache", "-")
+        engine.docker(*flags, input=f"FROM {BUSYBOX}\nRUN true\n", check=True)
+        assert any(group.is_dir() for group in groups)
+    finally:
+        for group in groups:
+            eventually(lambda group=group: _gone(group), "the build's group is removed")
+
+
 def _gone(group: Path) -> bool:
     """Removes the group if nothing is left in it."""
     with contextlib.suppress(FileNotFoundError):
