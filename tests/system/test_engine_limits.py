@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.cgroups import PURE_V2, ROOT, cpu_weight, value
-from tests.support.endpoint import Endpoint
+from tests.support.endpoint import BUSYBOX, Endpoint
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from corral.runtime.choose import KNOWN
+from corral.runtime.oci import resolve_program
 from tests.support.endpoint import BUSYBOX, Endpoint
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -51,6 +54,18 @@ def test_a_mount_of_the_hosts_cgroups_shows_what_the_host_sees(engine: Endpoint)
         file = tree / "cgroup.controllers"
         if file.exists():
             assert _run(engine, "-v", "/sys:/sys:ro", BUSYBOX, "cat", str(file)) == file.read_text()
+
+
+@pytest.mark.parametrize("runtime", [name for name in KNOWN if resolve_program(name)])
+def test_a_file_is_mounted_to_be_read_only(engine: Endpoint, tmp_path: Path, runtime: str) -> None:
+    """Others than devices, too: sockets are mounted so into many containers."""
+    (tmp_path / "file").write_text("here\n")
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "door"))
+        mounts = [word for name in ("file", "door") for word in ("-v", f"{tmp_path}/{name}:/{name}:ro")]
+        script = "cat /file; [ -S /door ] && echo door; echo x >/file"
+        words = _run(engine, "--runtime", runtime, *mounts, BUSYBOX, "sh", "-c", script)
+    assert words.splitlines()[:2] == ["here", "door"] and "Read-only file system" in words
 
 
 def test_volumes_from_takes_modes_that_make_sense(engine: Endpoint) -> None:

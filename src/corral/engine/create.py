@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from corral.engine.access import mounted_rootfs
 from corral.engine.check import check
-from corral.engine.logs import log_policy
 from corral.engine.image_mounts import find_images, prepare_images
+from corral.engine.logs import log_policy
 from corral.engine.merge import plan_merge
 from corral.engine.mounts import (
     ensure_bind_source,

@@ -15,7 +15,6 @@ from corral.engine.events import plan_title
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.kit.ids import new_id
-from corral.linux.spawn import run
 from corral.model.process import ExecSpec
 
 

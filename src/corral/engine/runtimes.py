@@ -28,7 +28,9 @@ class RuntimeSet:
         found = await find_runtimes(config.runtimes)
         choice = await choose_here(config.runtime, found, layout)
         covers = {"crun": choice.cover}
-        runtimes = {f.name: OciRuntime(f.name, f.path, f.version, f"{state}/{f.name}", covers.get(f.name)) for f in found}
+        runtimes = {
+            f.name: OciRuntime(f.name, f.path, f.version, f"{state}/{f.name}", covers.get(f.name)) for f in found
+        }
         return cls(runtimes, choice)
 
     def choose(self, wanted: str, binds: Sequence[str] = ()) -> OciRuntime:

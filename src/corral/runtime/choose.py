@@ -27,7 +27,7 @@ class FoundRuntime:
 
 @dataclass(frozen=True)
 class RuntimeChoice:
-    """`reason` is for people: what `corral doctor` says. `cover` is what crun, the default or not, is started behind."""
+    """`reason` is for people: what `corral doctor` says. `cover` is what crun is started behind, chosen or not."""
 
     name: str
     reason: str

@@ -7,8 +7,8 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
-from itertools import product
 from ipaddress import ip_address, ip_network
+from itertools import product
 from pathlib import Path
 
 import pytest

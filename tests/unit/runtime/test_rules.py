@@ -402,7 +402,8 @@ class TestRuntimes:
 
     def test_who_may_see_what_is_covered(self) -> None:
         def runtimes(*names: str) -> RuntimeSet:
-            made = {name: OciRuntime(name, f"/bin/{name}", "1.1", "/r", cover if name == "crun" else None) for name in names}
+            covers = {"crun": cover}
+            made = {name: OciRuntime(name, f"/bin/{name}", "1.1", "/r", covers.get(name)) for name in names}
             return RuntimeSet(made, RuntimeChoice("crun", ""))
 
         cover = Cover("/sys/fs/cgroup/unified", "/usr/bin/nsenter")
