@@ -58,7 +58,7 @@ def test_a_mount_of_the_hosts_cgroups_shows_what_the_host_sees(engine: Endpoint)
 
 @pytest.mark.parametrize("runtime", [name for name in KNOWN if resolve_program(name)])
 def test_a_file_is_mounted_to_be_read_only(engine: Endpoint, tmp_path: Path, runtime: str) -> None:
-    """Others than devices, too: sockets are mounted so into many containers."""
+    """Sockets, too: many containers are given one so."""
     (tmp_path / "file").write_text("here\n")
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(tmp_path / "door"))
