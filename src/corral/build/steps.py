@@ -25,6 +25,7 @@ from corral.build.shared import Ear
 from corral.build.stopping import in_stoppable_thread
 from corral.build.works import Works
 from corral.errors import RuntimeFailed, from_oserror
+from corral.images import growth
 from corral.images.draft import Draft
 from corral.kit.ids import new_id
 from corral.linux.rooted import make_directories, open_root
@@ -155,7 +156,7 @@ class Steps:
                     raise _failed(op, reason, error.exit_code) from error
                 if code:
                     raise _failed(op, f"exit code: {code}", code)
-                await works.images.adopt(box.id, draft, self._latest)
+                await growth.adopt(works.images, box.id, draft, self._latest)
 
     async def _copy(self, op: CopyOp, job: _Job) -> Record:
         async with AsyncExitStack() as stack:
@@ -173,7 +174,7 @@ class Steps:
             alone = await self._result(key, replace(job, below=""), work)
         async with self._works.images.draft() as draft:
             draft.hold_all(job.below)
-            await self._works.images.graft(alone.chain, draft)
+            await growth.graft(self._works.images, alone.chain, draft)
             self._hold(draft.top)
             return msgspec.structs.replace(alone, chain=draft.top)
 
@@ -190,13 +191,13 @@ class Steps:
             else:
                 async with box.rootfs() as target:
                     await in_stoppable_thread("copy", lambda check: carry_out(op, source, target, fetched, check))
-            await works.images.adopt(box.id, draft, self._latest)
+            await growth.adopt(works.images, box.id, draft, self._latest)
 
     async def _workdir(self, op: WorkdirOp, draft: Draft) -> None:
         async with self._works.sandboxes.open(draft.top) as box:
             async with box.rootfs() as target:
                 _make_workdir(target, op)
-            await self._works.images.adopt(box.id, draft, self._latest)
+            await growth.adopt(self._works.images, box.id, draft, self._latest)
 
 
 def _reads(kind: str, origin: str) -> bool:

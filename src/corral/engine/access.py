@@ -33,10 +33,10 @@ async def mounted_rootfs(parts: Parts, id: str) -> AsyncIterator[str]:
     target = f"{parts.paths.run}/m/{new_id()[:16]}"
     os.makedirs(target)
     try:
-        parts.images.mount(id, target)
+        parts.images.rootfs.mount(id, target)
         yield target
     finally:
-        parts.images.unmount(target)
+        parts.images.rootfs.unmount(target)
         with suppress(OSError):
             os.rmdir(target)
 

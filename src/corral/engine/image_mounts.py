@@ -43,9 +43,9 @@ def mount_images(parts: Parts, live: Live, held: AsyncExitStack) -> None:
         os.mkdir(place, 0o700)
         held.callback(unpin, place)
         if remap is None:
-            parts.images.mount(f"{live.id}-{n}", place, ephemeral=True)
+            parts.images.rootfs.mount(f"{live.id}-{n}", place, ephemeral=True)
         else:
-            parts.images.mount(f"{live.id}-{n}", place, ephemeral=True, seen=remap.seen, owner=remap.maps.root)
+            parts.images.rootfs.mount(f"{live.id}-{n}", place, ephemeral=True, seen=remap.seen, owner=remap.maps.root)
         live.sources[point.target] = place
         if point.spec is not None and point.spec.subpath:
             held.callback(unpin, f"{place}.part")
@@ -62,7 +62,7 @@ async def images_in_view(parts: Parts, record: Container) -> AsyncIterator[list[
             place = f"{parts.paths.run}/m/{new_id()[:16]}"
             os.makedirs(place)
             held.callback(unpin, place)
-            parts.images.mount(f"{record.id}-{n}", place)
+            parts.images.rootfs.mount(f"{record.id}-{n}", place)
             points[n] = replace(point, source=place)
         yield points
 

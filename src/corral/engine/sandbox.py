@@ -185,7 +185,7 @@ class Sandboxes:
             mount() if owner is None else with_ids(*owner, mount)
             yield target
         finally:
-            self._parts.images.unmount(target)
+            self._parts.images.rootfs.unmount(target)
             with suppress(OSError):
                 os.rmdir(target)
 

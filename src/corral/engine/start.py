@@ -179,10 +179,10 @@ def _mount(parts: Parts, live: Live) -> None:
     rootfs, ephemeral = parts.paths.rootfs(live.id), live.record.spec.auto_remove or live.record.hidden
     remap = remap_of(parts, live.record.spec)
     if remap is None:
-        parts.images.mount(live.id, rootfs, ephemeral=ephemeral)
+        parts.images.rootfs.mount(live.id, rootfs, ephemeral=ephemeral)
         return
     remember_maps(parts.paths.bundle(live.id), remap.maps)
-    parts.images.mount(live.id, rootfs, ephemeral=ephemeral, seen=remap.seen, owner=remap.maps.root)
+    parts.images.rootfs.mount(live.id, rootfs, ephemeral=ephemeral, seen=remap.seen, owner=remap.maps.root)
 
 
 async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> None:
