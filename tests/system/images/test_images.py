@@ -249,7 +249,7 @@ async def test_a_containers_files(images: Images, tmp_path: Path) -> None:
         Change("/new", "added"), Change("/newer", "added"),
     ]  # fmt: skip
     assert await images.rootfs.size_rw("c1") == 150
-    for ask in (images.rootfs.changes, images.size_rw):
+    for ask in (images.rootfs.changes, images.rootfs.size_rw):
         with pytest.raises(NotFound):
             await ask("nope")
     graph = images.rootfs.graph("c1")
