@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import ahead
 from tests.support.wait import PATIENCE
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 IN_GUEST = os.environ.get("CORRAL_GUEST") == "1"
+LONGEST = 840  # seconds of one test where we are patient: the guest's console may be silent for 900
 ORDER = ("unit", "contract", "property", "system", "compat", "guest")  # cheap ones fail first
 
 
@@ -29,6 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "in_guest: runs only inside the guest")
+    config.addinivalue_line(
+        "markers", "ahead(work): needs what is made or run beside the tests before it; see tests/support/ahead.py"
+    )
     config.addinivalue_line("markers", "not_in_guest: cannot run inside the guest; says why")
 
 
@@ -49,7 +54,7 @@ def _be_patient(items: list[pytest.Item]) -> None:
         for item in items:
             limit = item.get_closest_marker("timeout")
             seconds = limit.args[0] if limit else float(item.config.getini("timeout"))
-            item.add_marker(pytest.mark.timeout(seconds * PATIENCE), append=False)
+            item.add_marker(pytest.mark.timeout(min(seconds * PATIENCE, LONGEST)), append=False)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -66,6 +71,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("root"):
                 item.add_marker(reason)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin what the chosen tests need and what takes long, beside the first of them."""
+    if session.config.option.collectonly:
+        return
+    marks = (
+        mark for item in session.items if not item.get_closest_marker("skip") for mark in item.iter_markers("ahead")
+    )
+    for work in dict.fromkeys(work for mark in marks for work in mark.args):
+        work.begin()
+
+
+def pytest_sessionfinish() -> None:
+    ahead.SESSION.end()
 
 
 @pytest.fixture(scope="session")

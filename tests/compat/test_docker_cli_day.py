@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 import pytest
 
-from tests.compat.day import images, living, networking, running, volumes
 from tests.compat.day.differences import reworded
-from tests.compat.day.step import Day, Outcome, Step, normal
-from tests.support.dockerd import Dockerd
-from tests.support.endpoint import BUSYBOX, Endpoint
+from tests.compat.day.peer import day_with_dockerd
+from tests.compat.day.script import SCRIPT, Answers, live
+from tests.compat.day.step import Step, normal
+from tests.support.ahead import Work
+from tests.support.endpoint import Endpoint
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
-
-SCRIPT: list[Step] = [*images.STEPS, *running.STEPS, *living.STEPS, *volumes.STEPS, *networking.STEPS]
-Answers = dict[str, Outcome]
 
 
 def _clients() -> list[str]:
@@ -33,44 +28,22 @@ def _clients() -> list[str]:
     return list(dict.fromkeys(os.path.realpath(path) for path in found)) or [""]
 
 
-def _live(endpoint: Endpoint, client: str) -> Answers:
-    """The whole script, once; a step that breaks its own script is an answer with exit code -2.
-
-    It begins with nothing but busybox, and leaves nothing else.
-    """
-    endpoint.remove_everything()
-    if endpoint.get(f"/images/{BUSYBOX}/json").status == 404:
-        endpoint.import_image((BUSYBOX,))
-    answers: Answers = {}
-    with tempfile.TemporaryDirectory(prefix="corral-day-") as folder:
-        (Path(folder) / "junk").write_text("no json")
-        day = Day(endpoint, client, folder)
-        for step in SCRIPT:
-            try:
-                answer = step.run(day)
-                answers[step.name] = Outcome(
-                    answer.code, *(t.replace(folder, "FOLDER") for t in (answer.out, answer.err))
-                )
-            except (AssertionError, OSError, ValueError, LookupError, subprocess.SubprocessError) as error:
-                answers[step.name] = Outcome(-2, "", f"{type(error).__name__}: {error}")
-    endpoint.remove_everything()
-    return answers
+PEERS = {client: Work(partial(day_with_dockerd, client)) for client in _clients()}
 
 
-@pytest.fixture(scope="module", params=_clients(), ids=os.path.dirname)
+@pytest.fixture(scope="module", params=list(PEERS), ids=os.path.dirname)
 def client(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def answers(shared_engine: Endpoint, client: str) -> Answers:
-    return _live(shared_engine, client)
+    return live(shared_engine, client)
 
 
 @pytest.fixture(scope="module")
-def peers_answers(client: str) -> Iterator[Answers]:
-    with Dockerd(Path("/tmp/corral-day-peer")) as peer:
-        yield _live(peer, client)
+def peers_answers(client: str) -> Answers:
+    return PEERS[client]()
 
 
 def test_the_script_is_a_whole_day() -> None:
@@ -87,6 +60,7 @@ def test_step(step: Step, answers: Answers) -> None:
 
 
 @pytest.mark.peers
+@pytest.mark.ahead.with_args(*PEERS.values())
 @pytest.mark.parametrize("step", [step for step in SCRIPT if step.compare], ids=lambda step: step.name)
 def test_same_as_dockerd(step: Step, answers: Answers, peers_answers: Answers) -> None:
     ours, theirs = answers[step.name], peers_answers[step.name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -18,8 +17,9 @@ from docker.models.containers import Container
 
 from tests.support.fake_server import FakeServer
 from tests.support.terminal import Terminal
+from tests.support.tools import needs
 
-needs_cli = pytest.mark.skipif(shutil.which("docker") is None, reason="Docker's command line is not installed")
+needs_cli = needs("docker")
 
 
 @pytest.fixture

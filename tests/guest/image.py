@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-SUITE = "bookworm"
+from tests.support import ahead, debian
+
 PACKAGES = (
     "systemd-sysv",
     "udev",
@@ -72,7 +72,7 @@ MASKED = (
 
 def cache_key() -> str:
     """The name of the image that this recipe makes: it changes when anything that goes in does. Pure."""
-    recipe = "\n".join((SUITE, SIZE, PAYLOAD_UNIT, *PACKAGES, *MASKED, CUSTOMIZE))
+    recipe = "\n".join((debian.SUITE, SIZE, PAYLOAD_UNIT, *PACKAGES, *MASKED, CUSTOMIZE))
     return hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
 
@@ -90,18 +90,12 @@ rm -rf usr/share/doc usr/share/man usr/share/locale var/cache/apt var/lib/apt/li
 
 
 def _customize(root: Path) -> None:
-    subprocess.run(["sh", "-c", CUSTOMIZE, "customize", str(root)], check=True)
+    ahead.run(["sh", "-c", CUSTOMIZE, "customize", root], timeout=60)
     units = root / "etc/systemd/system"
     (units / "payload.service").write_text(PAYLOAD_UNIT)
     for unit in MASKED:
         (units / unit).unlink(missing_ok=True)
         (units / unit).symlink_to("/dev/null")
-
-
-def _bootstrap(root: Path) -> None:
-    """A Debian tree in `root`. The host's own apt sources are used where the host is that Debian."""
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(root)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=600)
 
 
 def _boot_file(root: Path, prefix: str) -> Path:
@@ -118,7 +112,7 @@ def guest_image(cache: Path) -> Path:
     work = Path(tempfile.mkdtemp(prefix="guest-work-", dir=cache))
     try:
         root = work / "root"
-        _bootstrap(root)
+        debian.extended(root, PACKAGES)
         _customize(root)
         made = work / "made"
         made.mkdir()
@@ -136,5 +130,5 @@ def guest_image(cache: Path) -> Path:
 def make_disk(tree: Path, disk: Path, size: str) -> None:
     """An ext4 file system of `size` (as mkfs takes it, sparse) that holds a copy of `tree`."""
     options = "lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0"
-    command = ["mkfs.ext4", "-q", "-F", "-O", "^metadata_csum", "-E", options, "-d", str(tree), str(disk), size]
-    subprocess.run(command, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    command = ["mkfs.ext4", "-q", "-F", "-O", "^metadata_csum", "-E", options, "-d", tree, disk, size]
+    ahead.run(command, timeout=300)

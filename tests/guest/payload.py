@@ -17,14 +17,14 @@ import hashlib
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.guest.image import make_disk
+from tests.support import ahead
 from tests.support.endpoint import docker_cli
+from tests.support.venvs import pip
 
 PYTHON = "3.11"  # of the guest's Debian
 WHEELS = (
@@ -37,6 +37,8 @@ WHEELS = (
     "pytest-timeout>=2",
 )
 SIZE = "512M"
+# An emulated processor is ten times slower than a real one, and here it has only what other tests leave of that.
+PATIENCE = 8
 
 # Without PYTHONPYCACHEPREFIX every start of the daemon compiled all of its modules: seconds, in an emulated machine.
 COMMAND = """\
@@ -48,7 +50,7 @@ exec /usr/bin/python3 -m corral.cli "$@"
 RUN = """\
 export PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb
 export PYTHONPATH=/opt/corral:/opt/corral/src:/opt/packages PYTHONPYCACHEPREFIX=/var/cache/corral-tests
-export CORRAL_GUEST=1 CORRAL_TEST_PATIENCE=4 HYPOTHESIS_STORAGE_DIRECTORY=/var/tmp/hypothesis {environment}
+export CORRAL_GUEST=1 CORRAL_TEST_PATIENCE={patience} HYPOTHESIS_STORAGE_DIRECTORY=/var/tmp/hypothesis {environment}
 ln -sf /opt/bin/corral /usr/bin/corral
 for word in $(cat /proc/cmdline); do case $word in corral.boot=*) boot=${{word#*=}} ;; esac; done
 case $boot in
@@ -70,7 +72,7 @@ def script(boots: Sequence[Sequence[str]], environment: dict[str, str]) -> str:
     """
     words = " ".join(f"{name}={value}" for name, value in sorted(environment.items()))
     cases = "\n".join(f"{number}) set -- {shlex.join(words)} ;;" for number, words in enumerate(boots, 1))
-    return RUN.format(cases=cases, environment=words)
+    return RUN.format(cases=cases, environment=words, patience=PATIENCE)
 
 
 def packages(cache: Path) -> Path:
@@ -83,8 +85,7 @@ def packages(cache: Path) -> Path:
     work = tempfile.mkdtemp(prefix="guest-packages-work-", dir=cache)
     try:
         target = ["--target", work, "--python-version", PYTHON, "--only-binary=:all:", "--implementation", "cp"]
-        quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--root-user-action=ignore"]
-        subprocess.run([sys.executable, "-m", "pip", "install", *quiet, *target, *WHEELS], check=True, timeout=300)
+        pip("install", "--root-user-action=ignore", *target, *WHEELS)
         os.rename(work, done)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -93,7 +94,7 @@ def packages(cache: Path) -> Path:
 
 def _copy_checkout(checkout: Path, target: Path) -> None:
     listing = ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, check=True, capture_output=True).stdout.decode().split("\0")
+    names = ahead.run(listing, timeout=60).split("\0")
     for name in filter(None, names):
         source = checkout / name
         if source.is_file():

@@ -1,22 +1,19 @@
 """The engine's system tests, run again inside the host that most users have: systemd and pure cgroup v2.
 
 The machine is switched on twice. The first time it runs the system tests, then the tests of Corral as a service, and
-leaves containers behind; the second time it looks what became of them.
+leaves containers behind; the second time it looks what became of them. Where other tests are chosen, too, all of that
+goes on beside them (see tests/support/ahead.py), and the test at the end shows what was said.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.guest import image, machine, payload
+from tests.guest.run import Run, asked_for
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 TOOLS = ("mmdebstrap", "mkfs.ext4", "qemu-system-x86_64")
 # An emulated processor is ten times slower than the real one, and all of this has to pass in minutes. So in there run
 # the tests whose outcome depends on cgroups, systemd, the runtime or the kernel. What depends on none of these
@@ -34,34 +31,36 @@ FIRST_BOOT = (
     "tests/guest/inside/test_switched_off.py",
 )
 SECOND_BOOT = ("tests/guest/inside/test_switched_on.py",)
-SILENCE = 900  # seconds; each test has a line of its own, and a limit below this
+SILENCE = 900  # seconds; each test has a line of its own, and a limit below this (LONGEST in conftest.py)
 
 
-def _without_colours(line: str) -> str:
-    return re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|c)", "", line)
+# What skips where the machine is not its own must have run in here.
+ONLY_HERE = tuple(
+    f"tests/system/networks/{name}.py::test_ipv6 PASSED" for name in ("test_bridge", "test_user_networks")
+)
+ASKED = asked_for()
+RUN = Run(
+    [ASKED] if ASKED else [[*FIRST_BOOT, "-v", "--maxfail=25", "--durations=12"], [*SECOND_BOOT, "-v"]], silence=SILENCE
+)
 
 
 @pytest.mark.guest
 @pytest.mark.root
 @pytest.mark.slow
 @pytest.mark.timeout(5400)
-def test_the_engine_on_systemd_and_cgroup_v2(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.ahead.with_args(RUN)
+def test_the_engine_on_systemd_and_cgroup_v2(capfd: pytest.CaptureFixture[str]) -> None:
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     assert not missing, f"the guest needs {', '.join(missing)}: install them, or deselect with -m 'not guest'"
-    cache, disk, second = CHECKOUT / ".cache", tmp_path / "disk.img", tmp_path / "payload.img"
-    asked = os.environ.get("CORRAL_GUEST_ARGS", "").split()  # other tests, to work on the guest itself
-    boots = [asked] if asked else [[*FIRST_BOOT, "-v", "--maxfail=25", "--durations=12"], [*SECOND_BOOT, "-v"]]
-    payload.make_payload(CHECKOUT, cache, second, payload.script(boots, {"CI": "true"}))
-    kernel = image.guest_image(cache)
-    subprocess.run(["cp", "--sparse=always", str(kernel / "disk.img"), str(disk)], check=True)
     lines: list[str] = []
-    with capfd.disabled():  # the guest's own words belong on the screen while it works: it takes minutes
-        for boot in range(1, len(boots) + 1):
-            for line in machine.run(kernel, disk, second, boot=boot, silence=SILENCE):
-                lines.append(_without_colours(line))
-                print(f"guest| {lines[-1]}", flush=True)
+    with capfd.disabled():  # the guest's own words belong on the screen, while it works if it still does
+        for line in RUN.follow():
+            lines.append(line)
+            print(f"guest| {line}", flush=True)
     closing = [line for line in lines if re.fullmatch(r"(=+ )?\d+ passed.* in [\d.]+s.*", line)]
-    assert len(closing) == len(boots), "the guest's pytest did not come to its closing line, or not all passed"
+    assert len(closing) == len(RUN.boots), "the guest's pytest did not come to its closing line, or not all passed"
     assert [line for line in lines if line.endswith("exit 0")] == [
-        f"GUEST: boot {boot}, exit 0" for boot in range(1, len(boots) + 1)
+        f"GUEST: boot {boot}, exit 0" for boot in range(1, len(RUN.boots) + 1)
     ]
+    if not ASKED:
+        assert not [name for name in ONLY_HERE if not any(line.startswith(name) for line in lines)]

@@ -6,8 +6,6 @@ Run by hand on the loopback with a configuration of its own, never as a service,
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 import urllib.error
@@ -19,13 +17,6 @@ from tests.support.wait import eventually
 
 USER, PASSWORD = "me", "secret"
 _BCRYPT = "$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"  # of PASSWORD
-
-
-def installed() -> bool:
-    """:raises AssertionError: it is not, where CI=true."""
-    found = shutil.which("docker-registry") is not None
-    assert found or os.environ.get("CI", "").lower() not in ("1", "true", "yes"), "docker-registry is not installed"
-    return found
 
 
 def free_port() -> int:

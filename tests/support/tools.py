@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -23,11 +24,21 @@ def tool(name: str) -> str:
 
     :raises AssertionError: it is not installed, where CI=true; elsewhere the test is skipped.
     """
-    path = shutil.which(name)
-    assert path or not CI, f"{name} is not installed"
-    if not path:
-        pytest.skip(f"{name} is not installed: ./dev setup --peers")
-    return path
+    return shutil.which(name) or missing(name)
+
+
+def missing(name: str) -> NoReturn:
+    """What is compared with is not there.
+
+    :raises AssertionError: where CI=true; elsewhere the test is skipped.
+    """
+    assert not CI, f"{name} is not installed"
+    pytest.skip(f"{name} is not installed: ./dev setup --peers")
+
+
+def needs(name: str) -> pytest.MarkDecorator:
+    """Skips tests where a program is not installed; where CI=true they run, and fail by themselves."""
+    return pytest.mark.skipif(not CI and shutil.which(name) is None, reason=f"{name} is not installed")
 
 
 def run(*argv: str, check: bool = True, input: str = "", env: dict[str, str] | None = None) -> str:

@@ -58,15 +58,16 @@ class Records:
         return records
 
     async def _load(self) -> None:
-        self._memos = {key.removeprefix(_MEMO): data.decode() for key, data in await self._store.range(_MEMO)}
+        memos = await self._store.range(_MEMO)
+        self._memos = {entry.key.removeprefix(_MEMO): entry.value.decode() for entry in memos.entries}
         kept = self._images.kept(KEPT)
         gone = []
-        for key, data in await self._store.range(_STEP):
-            record = msgspec.json.decode(data, type=Record)
+        for entry in (await self._store.range(_STEP)).entries:
+            record = msgspec.json.decode(entry.value, type=Record)
             if kept.get(KEPT + record.key) == record.chain:
                 self._records[record.key] = record
             else:
-                gone.append(key)
+                gone.append(entry.key)
         if gone:
             await self._store.commit({}, gone)
         await self._images.unkeep(name for name in kept if name.removeprefix(KEPT) not in self._records)

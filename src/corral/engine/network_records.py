@@ -17,7 +17,7 @@ class NetworkRecords:
         self._store = store
 
     async def load(self) -> list[Network]:
-        return [msgspec.json.decode(data, type=Network) for _, data in await self._store.range(PREFIX)]
+        return [msgspec.json.decode(entry.value, type=Network) for entry in (await self._store.range(PREFIX)).entries]
 
     async def save(self, network: Network) -> None:
         """Durable when it returns."""

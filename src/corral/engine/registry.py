@@ -72,8 +72,8 @@ class Registry:
 
     async def load(self) -> list[Live]:
         """Reads every record. Called once, when the daemon starts."""
-        for _, data in await self._store.range(PREFIX):
-            self._add(msgspec.json.decode(data, type=Container))
+        for entry in (await self._store.range(PREFIX)).entries:
+            self._add(msgspec.json.decode(entry.value, type=Container))
         return list(self._by_id.values())
 
     def _add(self, record: Container) -> Live:

@@ -73,8 +73,8 @@ class Repositories:
     @classmethod
     async def load(cls, store: Store) -> Repositories:
         made = cls(store)
-        for key, value in await store.range(""):
-            made._set(key, records.decode(key, value))
+        for entry in (await store.range("")).entries:
+            made._set(entry.key, records.decode(entry.key, entry.value))
         return made
 
     def get(self, name: str) -> Repository | None:
@@ -108,8 +108,8 @@ class Repositories:
     async def _reread(self, keys: Iterable[str]) -> None:
         """After a failed change: memory follows the store again."""
         for key in keys:
-            value = await self._store.get(key)
-            self._set(key, None if value is None else records.decode(key, value))
+            entry = await self._store.get(key)
+            self._set(key, None if entry is None else records.decode(key, entry.value))
 
     def _look(self, key: str) -> Record | None:
         kind, name, item = records.split_key(key)

@@ -1,9 +1,4 @@
-"""The SQLite file behind a store: who owns it, its tables, and SQLite's errors in our words.
-
-`entries` has one row for each live key, with the revisions that created and last changed it; `meta` has the
-revision of the last commit. Older revisions (for watches and reads in the past) would be rows of a table beside
-these, written in the same transaction; the format number says which tables there are.
-"""
+"""The SQLite file behind a store: who owns it, how it is opened, and SQLite's errors in our words."""
 
 from __future__ import annotations
 
@@ -13,22 +8,10 @@ import os
 import sqlite3
 
 from corral.errors import HostError, NoSpace, Unavailable, Unsupported, from_oserror
+from corral.store import formats
+from corral.store.formats import APPLICATION, FORMAT
 
-FORMAT = 1
-APPLICATION = 0x436F7272  # "Corr": tells our files from other programs' databases
 BUSY_TIMEOUT = 5.0  # seconds that a program such as `sqlite3` may hold the file before we give up
-
-_TABLES = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('revision', 0);
-CREATE TABLE entries (
-    key TEXT NOT NULL UNIQUE, value BLOB NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL
-);
-PRAGMA application_id = {APPLICATION};
-PRAGMA user_version = {FORMAT};
-COMMIT;
-"""
 
 
 def translate(path: str, error: sqlite3.Error) -> HostError | Unavailable:
@@ -81,8 +64,10 @@ def connect(path: str) -> sqlite3.Connection:
     return connection
 
 
-def prepare(path: str) -> None:
-    """Creates the file and its tables, or checks those that are there. The caller owns the lock.
+def prepare(path: str, *, history: bool) -> None:
+    """Creates the file and its tables, or checks those that are there and brings them up to date.
+
+    The caller owns the lock. `history`: whether it is to be kept from now on.
 
     Raises HostError (damaged), Unsupported (another program's or a newer Corral's file), NoSpace, Unavailable.
     """
@@ -92,7 +77,8 @@ def prepare(path: str) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
         try:
-            _check(path, connection, thorough=killed)
+            found = _check(path, connection, thorough=killed)
+            _update(connection, found, history)
         finally:
             connection.close()
         _sync_directory(os.path.dirname(os.path.abspath(path)))
@@ -102,15 +88,14 @@ def prepare(path: str) -> None:
         raise from_oserror(f"open store {path}", error) from error
 
 
-def _check(path: str, connection: sqlite3.Connection, *, thorough: bool) -> None:
+def _check(path: str, connection: sqlite3.Connection, *, thorough: bool) -> int:
+    """The format of the file; 0 if it is empty."""
+
     def pragma(name: str) -> int:
         return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
     if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.executescript(_TABLES)
-        return
+        return 0
     if pragma("application_id") != APPLICATION:
         raise Unsupported(f"{path} is a database of another program")
     if (found := pragma("user_version")) > FORMAT:
@@ -119,6 +104,26 @@ def _check(path: str, connection: sqlite3.Connection, *, thorough: bool) -> None
         problem = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         if problem != "ok":
             raise HostError(f"store {path} is damaged ({problem}); move it away or put a backup in its place")
+    return found
+
+
+def _update(connection: sqlite3.Connection, found: int, history: bool) -> None:
+    """One transaction: whoever is killed in it, or finds the disk full, leaves the file as it was."""
+    run = connection.execute
+    run("PRAGMA journal_mode = WAL")
+    run("PRAGMA synchronous = FULL")
+    run("BEGIN IMMEDIATE")
+    try:
+        if not found:
+            formats.create(run)
+        else:
+            formats.migrate(run, found)
+        formats.keep_history(run, history)
+        run("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            run("ROLLBACK")
+        raise
 
 
 def _size(path: str) -> int:

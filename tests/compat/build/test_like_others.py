@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tests.compat.build.case import Case, listing
 from tests.compat.build.subject import Buildah, build, files
 from tests.support.dockerd import Dockerd
 from tests.support.instance import Instance, instance
+from tests.support.tools import tool
 
 pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(180)]
 TAG = "built:x"
@@ -43,8 +43,7 @@ def engine() -> Iterator[Instance]:
 
 @pytest.fixture(scope="module")
 def dockerd() -> Iterator[Dockerd]:
-    if not shutil.which("dockerd"):
-        pytest.skip("dockerd is not installed: ./dev setup --peers")
+    tool("dockerd")
     with Dockerd(Path("/tmp/corral-build-peer")) as peer:
         peer.import_image()
         yield peer
@@ -52,8 +51,7 @@ def dockerd() -> Iterator[Dockerd]:
 
 @pytest.fixture(scope="module")
 def buildah(tmp_path_factory: pytest.TempPathFactory, engine: Instance) -> Iterator[Buildah]:
-    if not shutil.which("buildah"):
-        pytest.skip("buildah is not installed: ./dev setup --peers")
+    tool("buildah")
     with Buildah(tmp_path_factory.mktemp("buildah")) as peer:
         peer.load(engine, "busybox:latest")
         yield peer

@@ -13,22 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat.build import debian
+from tests.support import debian
 from tests.support.instance import Instance, instance
 from tests.support.wait import eventually
 
 HERE = Path(__file__).parent
-CACHE = HERE.parents[2] / ".cache"
 BASE = "corral-test/debian:base"
 
-pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    *(pytest.mark.root, pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)),
+    pytest.mark.ahead.with_args(debian.base),
+]
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Instance]:
-    if not shutil.which("mmdebstrap"):
-        pytest.skip("mmdebstrap is not installed: ./dev setup --peers")
-    rootfs = debian.base(CACHE).read_bytes()
+    rootfs = debian.base().read_bytes()
     with instance("--registry", "off", image=False) as subject:
         subject.import_image((BASE,), ['CMD ["bash"]'], rootfs=rootfs)
         yield subject

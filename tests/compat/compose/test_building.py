@@ -11,7 +11,7 @@ import pytest
 from tests.support.compose import compose_v1, compose_v2
 from tests.support.instance import Instance, corral_command, instance
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.root, pytest.mark.timeout(180), pytest.mark.ahead.with_args(compose_v2)]
 STACK = """\
 version: "3.9"
 services:
@@ -48,10 +48,7 @@ def client(request: pytest.FixtureRequest, engine: Instance) -> tuple[list[str],
         plugin.unlink(missing_ok=True)
         plugin.symlink_to(compose_v2())
         return [*corral_command(), "--root", str(engine.root), "compose"], {}
-    old = compose_v1()
-    if old is None:
-        pytest.skip("Debian's docker-compose 1.29 is not installed")
-    return [str(old)], {}
+    return [str(compose_v1())], {}
 
 
 def test_it_builds_and_runs(engine: Instance, client: tuple[list[str], dict[str, str]], tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ from tests.support.compose import compose_v1, compose_v2
 from tests.support.instance import Instance, corral_command
 from tests.support.instance import instance as running_instance
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    *(pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(600)),
+    pytest.mark.ahead.with_args(compose_v2),
+]
 
 
 @pytest.fixture(scope="module", params=["new", pytest.param("old", marks=pytest.mark.peers)])
@@ -24,10 +27,7 @@ def day(request: pytest.FixtureRequest) -> Iterator[Day]:
     with running_instance() as subject, tempfile.TemporaryDirectory(prefix="corral-compose-") as folder:
         place = Path(folder)
         if request.param == "old":
-            client = compose_v1()
-            if client is None:
-                pytest.skip("Debian's docker-compose 1.29 is not installed")
-            yield Day(subject, [str(client)], place, old=True)
+            yield Day(subject, [str(compose_v1())], place, old=True)
         else:
             yield Day(subject, _through_us(subject, place), place)
 

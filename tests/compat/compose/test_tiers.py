@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import shutil
@@ -12,28 +13,28 @@ from typing import Any
 
 import pytest
 
+from tests.support import ahead, debian
 from tests.support.compose import CACHE, compose_v2
 from tests.support.instance import Instance, instance
 from tests.support.wait import eventually
-
-pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
 
 PACKAGES = ("nginx-light", "postgresql", "redis-server", "python3", "python3-psycopg2", "python3-redis")
 IMAGE = "corral-test/tiers:base"
 HERE = Path(__file__).parent / "tiers"
 
 
-def rootfs() -> bytes:
-    """A Debian with all of it; made at the first call (about a minute)."""
-    place = CACHE / "debian-tiers.tar"
+def _rootfs() -> Path:
+    place = CACHE / f"debian-tiers-{hashlib.sha256(' '.join(PACKAGES).encode()).hexdigest()[:12]}.tar"
     if not place.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        part = place.with_suffix(".part.tar")
-        thin = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale", "info")]
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", *thin]
-        subprocess.run([*command, "bookworm", str(part)], check=True, stdin=subprocess.DEVNULL, timeout=600)
-        part.rename(place)
-    return place.read_bytes()
+        debian.extended(place, PACKAGES)
+    return place
+
+
+rootfs = ahead.Work(_rootfs)  # the tar of a Debian with all of it; half a minute at the first call
+pytestmark = [
+    *(pytest.mark.root, pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)),
+    pytest.mark.ahead.with_args(rootfs, compose_v2),
+]
 
 
 class Stack:
@@ -72,10 +73,8 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    if not shutil.which("mmdebstrap"):
-        pytest.skip("mmdebstrap is not installed: ./dev setup --peers")
     with instance(image=False) as engine:
-        engine.import_image((IMAGE,), rootfs=rootfs())
+        engine.import_image((IMAGE,), rootfs=rootfs().read_bytes())
         made = Stack(engine, tmp_path_factory.mktemp("tiers"))
         made.compose("up", "-d", "--wait", "--quiet-pull")
         yield made

@@ -10,9 +10,11 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+from tests.support.ahead import Work
 from tests.support.endpoint import Endpoint
 from tests.support.venvs import environment, pip
 
+CACHE = Path(__file__).resolve().parents[3] / ".cache"
 SDIST = "docker==6.1.3"
 # docker-py 6.1.3 is older than requests 2.32 and urllib3 2, whose insides it reaches into.
 PACKAGES = (
@@ -45,12 +47,11 @@ SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") e
 TAGS = ("alpine:3.10", "alpine:latest", "busybox:latest")  # the images that the tests name
 
 
-def source(cache: Path) -> Path:
-    """The unpacked source distribution; fetched at the first call."""
-    done = cache / f"docker-py-{SDIST.partition('==')[2]}"
+def _source() -> Path:
+    done = CACHE / f"docker-py-{SDIST.partition('==')[2]}"
     if not done.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             pip("download", "--no-deps", "--no-binary", "docker", "-d", folder, SDIST)
             with tarfile.open(next(Path(folder).glob("docker-*.tar.gz"))) as sdist:
                 sdist.extractall(folder, **SAFELY)
@@ -58,17 +59,20 @@ def source(cache: Path) -> Path:
     return done
 
 
-def run(cache: Path, endpoint: Endpoint, *, only: str = "", seconds: float = 600) -> dict[str, str]:
+source = Work(_source)  # the unpacked source distribution
+python = Work(lambda: environment(CACHE, "docker-py", PACKAGES))
+
+
+def run(endpoint: Endpoint, *, only: str = "", seconds: float = 600) -> dict[str, str]:
     """Run the suite: test name ("api_exec_test::ExecTest::test_execute_command") to "" or the reason it did not pass.
 
     It runs in an empty network namespace: one of its tests calls an address that belongs to somebody else.
     """
-    python, place = environment(cache, "docker-py", PACKAGES), source(cache)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         files = [f"tests/integration/{name}.py" for name in FILES]
         command = [
-            *("unshare", "--net", str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("unshare", "--net", str(python()), "-m", "pytest", "-q", "-p", "no:cacheprovider"),
             *("--timeout", "60", f"--junitxml={report}", "-o", "junit_family=xunit1", *files),
             *(("-k", only) if only else ()),
         ]
@@ -78,7 +82,7 @@ def run(cache: Path, endpoint: Endpoint, *, only: str = "", seconds: float = 600
         env = {name: value for name, value in env.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))}
         done = subprocess.run(
             command,
-            cwd=place,
+            cwd=source(),
             env=env,
             capture_output=True,
             text=True,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.compat.docker_py.left_out import EARLY, LEFT_OUT
-from tests.compat.docker_py.suite import TAGS, run
+from tests.compat.docker_py.suite import TAGS, python, run, source
 from tests.support.distribution import free_port
 from tests.support.instance import instance
 from tests.support.tars import member, tar
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    *(pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(900)),
+    pytest.mark.ahead.with_args(python, source),
+]
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +29,9 @@ def results() -> dict[str, str]:
             engine.docker("push", f"{host}/library/{name}", check=True)
             engine.docker("rmi", f"{host}/library/{name}", check=True)
         try:
-            found = run(CHECKOUT / ".cache", engine)
+            found = run(engine)
             early = [name.rpartition("::")[2] for name in EARLY if found[name]]
-            return found | (run(CHECKOUT / ".cache", engine, only=" or ".join(early)) if early else {})
+            return found | (run(engine, only=" or ".join(early)) if early else {})
         finally:
             engine.remove_everything()
 

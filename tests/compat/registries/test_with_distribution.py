@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import certificates
-from tests.support.distribution import PASSWORD, USER, Distribution, installed
+from tests.support.distribution import PASSWORD, USER, Distribution
 from tests.support.instance import Instance, instance
 from tests.support.tools import run, storage, tool
 
@@ -23,8 +23,7 @@ pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distribution]:
-    if not installed():
-        pytest.skip("docker-registry is not installed: ./dev setup --peers")
+    tool("docker-registry")
     with Distribution(tmp_path_factory.mktemp("distribution")) as made:
         yield made
 
@@ -32,8 +31,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distribution]
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distribution]:
     """With a password and TLS."""
-    if not installed():
-        pytest.skip("docker-registry is not installed: ./dev setup --peers")
+    tool("docker-registry")
     folder = tmp_path_factory.mktemp("locked")
     with Distribution(folder, auth=True, tls=certificates.make(folder)) as made:
         yield made

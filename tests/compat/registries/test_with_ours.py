@@ -18,7 +18,7 @@ from tests.support.distribution import free_port
 from tests.support.dockerd import Dockerd
 from tests.support.images import busybox_rootfs
 from tests.support.instance import Instance, corral_command, instance
-from tests.support.tools import Storage, run, storage, tool
+from tests.support.tools import Storage, missing, run, storage, tool
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.timeout(300)]
@@ -49,7 +49,7 @@ def old_docker() -> str:
     for path in ("/usr/bin/docker", shutil.which("docker") or ""):
         if path and "version 20." in subprocess.run([path, "--version"], capture_output=True, text=True).stdout:
             return path
-    pytest.skip("no docker client 20.10 here")
+    missing("a docker client 20.10")
 
 
 def greeting(engine: Instance, name: str) -> str:

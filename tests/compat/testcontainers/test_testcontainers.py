@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ahead import Work
 from tests.support.endpoint import Endpoint
 from tests.support.python_image import python_rootfs
 from tests.support.venvs import environment
@@ -16,7 +17,12 @@ HERE = Path(__file__).parent
 CACHE = Path(__file__).resolve().parents[3] / ".cache"
 REAPER = "corral-test/reaper:1"
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(300)]
+PYTHON = Work(lambda: environment(CACHE, "testcontainers", ("testcontainers>=4,<5",)))
+
+pytestmark = [
+    *(pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(300)),
+    pytest.mark.ahead.with_args(PYTHON),
+]
 
 
 @pytest.fixture
@@ -29,9 +35,8 @@ def reaper_image(engine: Endpoint) -> str:
 
 
 def _run(engine: Endpoint, what: str, **env: str) -> list[str]:
-    python = environment(CACHE, "testcontainers", ("testcontainers>=4,<5",))
     done = subprocess.run(
-        [str(python), str(HERE / "scenario.py"), what],
+        [str(PYTHON()), str(HERE / "scenario.py"), what],
         env=engine.env({"HOME": str(HERE), "TC_POOLING_INTERVAL": "0.1", **env}),
         capture_output=True,
         text=True,

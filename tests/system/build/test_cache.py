@@ -8,7 +8,8 @@ import pytest
 
 from corral.build.request import BuildRequest, CacheStore, Output, Printed
 from tests.support.building import CLEAN, Workshop, add_busybox, directories, opened
-from tests.support.distribution import Distribution, installed
+from tests.support.distribution import Distribution
+from tests.support.tools import needs
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
@@ -132,7 +133,7 @@ async def test_records_are_there_after_a_restart() -> None:
             assert await shop.left() == CLEAN
 
 
-@pytest.mark.skipif(not installed(), reason="Debian's docker-registry is not installed")
+@needs("docker-registry")
 async def test_a_cache_goes_to_a_registry_and_comes_from_there(shop: Workshop) -> None:
     text = "FROM busybox AS one\nRUN echo 1 > /x\nFROM busybox\nCOPY --from=one /x /x\nRUN cat /x > /y\n"
     with Distribution(shop.root / "registry") as registry:

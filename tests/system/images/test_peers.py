@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,9 +13,10 @@ from corral.images import Images
 from corral.model.image import ImageConfig
 from tests.support.imagestore import TREE, an_image, load, nobody, saved, store
 from tests.support.tars import listing, member, stream, tar
+from tests.support.tools import needs
 
 pytestmark = pytest.mark.root
-skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
+skopeo = needs("skopeo")
 
 
 @pytest.fixture

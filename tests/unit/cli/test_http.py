@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,9 @@ def reply_to(data: bytes, step: int = 1 << 16) -> Reply:
     here, there = socket.socketpair()
 
     def send() -> None:
-        for n in range(0, len(data), step):
-            there.sendall(data[n : n + step])
-        there.close()
+        with there, suppress(BrokenPipeError):  # who has the whole answer need not wait for the mark of its end
+            for n in range(0, len(data), step):
+                there.sendall(data[n : n + step])
 
     threading.Thread(target=send, daemon=True).start()
     return Reply(here)

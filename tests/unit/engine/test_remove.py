@@ -23,10 +23,10 @@ from corral.store.memory import MemoryStore
 class FullStore(MemoryStore):
     full = False
 
-    async def commit(self, puts: Any, deletes: Any = ()) -> int:
+    async def commit(self, puts: Any, deletes: Any = (), **rest: Any) -> int:
         if self.full:
             raise NoSpace("no space left on device")
-        return await super().commit(puts, deletes)
+        return await super().commit(puts, deletes, **rest)
 
 
 async def made(tmp: str, store: MemoryStore) -> tuple[Parts, Live, list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import ssl
 import subprocess
@@ -15,8 +14,9 @@ import pytest
 from corral.http.message import Answer, Hijack, Request, Response
 from corral.http.server import Limits, Server
 from corral.http.stream import Stream
+from tests.support.tools import needs
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+pytestmark = needs("openssl")
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,10 @@ class FullStore(MemoryStore):
 
     full = False
 
-    async def commit(self, puts: Mapping[str, bytes], deletes: Iterable[str] = ()) -> int:
+    async def commit(self, puts: Mapping[str, bytes], deletes: Iterable[str] = (), **rest: Any) -> int:
         if self.full:
             raise NoSpace("no space left on device")
-        return await super().commit(puts, deletes)
+        return await super().commit(puts, deletes, **rest)
 
 
 MANIFEST = Manifest("t", 1, 2, ("b",), (), (), "subject", "kind", {"a": "b"})

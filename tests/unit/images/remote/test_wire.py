@@ -19,8 +19,9 @@ from corral.images.remote.wire import Wire, WireError
 from corral.linux.streams import Ended
 from tests.support import certificates
 from tests.support.fake_registry import Ask, FakeRegistry
+from tests.support.tools import needs
 
-openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+openssl = needs("openssl")
 
 
 @pytest.fixture

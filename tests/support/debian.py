@@ -1,4 +1,4 @@
-"""A small Debian as the base of real builds, and the way to the package registries as this host has it.
+"""A small Debian and what is built on it, and the way to the package registries as this host has it.
 
 Nothing of that way is written here: mirrors, proxies, certificates and indexes are read from the host's own settings.
 """
@@ -6,10 +6,17 @@ Nothing of that way is written here: mirrors, proxies, certificates and indexes 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support import ahead
+from tests.support.tools import tool
+
+CACHE = Path(__file__).resolve().parents[2] / ".cache"
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 SUITE = "bookworm"
@@ -29,18 +36,30 @@ def mirrors() -> list[str]:
     return sorted({f"deb {uri} {suite} {part}" for uri, suite, part in lines if suite.startswith(SUITE)})
 
 
-def base(cache: Path) -> Path:
-    """The tar of the base's files; made at the first call."""
-    place = cache / f"debian-{SUITE}-minbase.tar"
+def _base() -> Path:
+    place = CACHE / f"debian-{SUITE}-minbase.tar"
     if not place.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        part = place.with_suffix(".part.tar")
         leave_out = [f"--dpkgopt=path-exclude={path}" for path in NO_DOCS]
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", *leave_out, SUITE, str(part), *mirrors()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=400)
-        assert done.returncode == 0, done.stderr[-3000:]
-        os.replace(part, place)
+        _bootstrap(place, "--variant=minbase", *leave_out)
     return place
+
+
+base = ahead.Work(_base)  # the tar of the base's files; some twenty seconds at the first call
+
+
+def extended(target: Path, packages: Sequence[str]) -> None:
+    """The base and `packages` with all that they need, at `target`: a tar by that ending, otherwise a folder."""
+    unpack = f'mmtarfilter "--path-exclude=/dev/*" <{shlex.quote(str(base()))} | tar -C "$1" -x'
+    _bootstrap(target, "--variant=custom", f"--setup-hook={unpack}", f"--include={','.join(packages)}")
+
+
+def _bootstrap(target: Path, *options: str) -> None:
+    """Made beside its place and renamed: a killed run leaves nothing at it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="debian-work-", dir=target.parent) as folder:
+        part = Path(folder) / target.name
+        ahead.run([tool("mmdebstrap"), "--quiet", *options, SUITE, part, *mirrors()], timeout=600)
+        os.replace(part, target)
 
 
 def write_host_settings(folder: Path) -> None:
