@@ -39,8 +39,13 @@ class Vertex:
             self.print(2, CLIPPED)
         self.print(stream, data)
 
+    @property
+    def free(self) -> bool:
+        """Whether few events wait, so that a process can be heard."""
+        return self._tell.waiting < _MANY
+
     async def room(self) -> None:
-        """Returns when few events wait, so that a process can be heard."""
+        """Returns when it is so."""
         await self._tell.room()
 
     def moved(self, note: Note) -> None:

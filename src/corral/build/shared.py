@@ -12,10 +12,14 @@ T = TypeVar("T")
 class Ear(Protocol):
     """Who is told what a process writes (1 stdout, 2 stderr)."""
 
+    @property
+    def free(self) -> bool:
+        """Whether it can take more."""
+
     def hear(self, stream: int, data: bytes) -> None: ...
 
     async def room(self) -> None:
-        """Returns when it can take more."""
+        """Returns when it is free."""
 
 
 LATE = 2 << 20  # bytes that are kept for who comes later
@@ -44,7 +48,13 @@ class _One(Generic[T]):
         self.ears.append(ear)
         self._joined.set()
 
+    @property
+    def free(self) -> bool:
+        return any(ear.free for ear in self.ears)
+
     async def room(self) -> None:
+        if self.free:
+            return
         self._joined.clear()
         waits = [asyncio.ensure_future(wait) for wait in (self._joined.wait(), *(ear.room() for ear in self.ears))]
         try:

@@ -13,17 +13,21 @@ from corral.build.shared import CLIPPED, LATE, Ear, Shared
 
 
 class Listener:
-    """Writes down what it hears; has room unless it is `full`."""
+    """Writes down what it hears, and takes more while it is `taking`."""
 
     def __init__(self, said: list[bytes]) -> None:
-        self.said, self.free = said, asyncio.Event()
-        self.free.set()
+        self.said, self.taking = said, asyncio.Event()
+        self.taking.set()
+
+    @property
+    def free(self) -> bool:
+        return self.taking.is_set()
 
     def hear(self, stream: int, data: bytes) -> None:
         self.said.append(data)
 
     async def room(self) -> None:
-        await self.free.wait()
+        await self.taking.wait()
 
 
 class Work:
@@ -114,7 +118,7 @@ async def test_who_comes_late_hears_of_very_much_only_the_beginning() -> None:
 
 async def test_the_work_waits_for_the_quickest_of_those_who_hear() -> None:
     shared, slow, quick = Shared[str](), Listener([]), Listener([])
-    slow.free.clear()
+    slow.taking.clear()
     wrote = asyncio.Event()
 
     async def work(ear: Ear) -> str:
