@@ -23,6 +23,7 @@ class Ear(Protocol):
 
 
 LATE = 2 << 20  # bytes that are kept for who comes later
+_PIECE = 16 << 10
 CLIPPED = b"[output clipped: it had said more before this build came]\n"
 
 
@@ -40,9 +41,15 @@ class _One(Generic[T]):
     def hear(self, stream: int, data: bytes) -> None:
         if self._room > 0:
             self._room -= len(data)
-            self.said.append((stream, data) if self._room > 0 else (2, CLIPPED))
+            self._note(*((stream, data) if self._room > 0 else (2, CLIPPED)))
         for ear in self.ears:
             ear.hear(stream, data)
+
+    def _note(self, stream: int, data: bytes) -> None:
+        """In few pieces: who comes later is told all of them at once."""
+        if self.said and self.said[-1][0] == stream and len(self.said[-1][1]) < _PIECE:
+            data = self.said.pop()[1] + data
+        self.said.append((stream, data))
 
     def join(self, ear: Ear) -> None:
         self.ears.append(ear)

@@ -97,7 +97,7 @@ async def works(cover: Cover) -> bool:
     """Whether this host lets us make it: a sandbox around the daemon may forbid mounts or entering namespaces."""
     try:
         with cover.opened() as door:
-            done = await run([*cover.command(door), "/usr/bin/env", "cat", cover.file], timeout=10)
+            done = await run([*cover.command(door), "cat", cover.file], timeout=10)
     except HostError:
         return False
     return done.code == 0 and not done.out

@@ -94,6 +94,26 @@ async def test_another_time_is_another_run() -> None:
     assert await _do(shared, work, []) == await _do(shared, work, []) == "done" and work.runs == 2
 
 
+async def test_who_comes_late_is_told_in_few_pieces() -> None:
+    shared, said = Shared[str](), list[bytes]()
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def work(ear: Ear) -> str:
+        for number in range(3000):
+            ear.hear(1, b"%d\n" % number)
+        begun.set()
+        await go.wait()
+        return "done"
+
+    one = asyncio.create_task(shared.do("key", work, Listener([])))
+    await begun.wait()
+    other = _do(shared, Work("again"), said)
+    await asyncio.sleep(0)
+    go.set()
+    assert await one == await other == "done"
+    assert len(said) == 1 and said[0].splitlines()[-1] == b"2999"
+
+
 async def test_who_comes_late_hears_of_very_much_only_the_beginning() -> None:
     shared, said, heard = Shared[str](), list[bytes](), list[bytes]()
     begun, go = asyncio.Event(), asyncio.Event()
