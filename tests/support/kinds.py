@@ -22,10 +22,7 @@ def edited(obj: Object, **changes: Any) -> Object:
         *way, last = path.split("__")
         at: Any = found
         for step in way:
-            if isinstance(at, list):
-                at = at[int(step)]
-            else:
-                at = at.setdefault(step, {})
+            at = at[int(step)] if isinstance(at, list) else at.setdefault(step, {})
         if isinstance(at, list):
             at[int(last)] = value
         elif value is None:

@@ -253,7 +253,8 @@ INVALID: list[tuple[dict[str, Any], list[str]]] = [
         [
             'spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty, which '
             'means "match all values and all keys"',
-            "spec.tolerations[1].effect: Invalid value: \"\": effect must be 'NoExecute' when `tolerationSeconds` is set",
+            "spec.tolerations[1].effect: Invalid value: \"\": effect must be 'NoExecute' when "
+            "`tolerationSeconds` is set",
         ],
     ),
     (
