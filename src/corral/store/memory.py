@@ -10,6 +10,7 @@ from corral.errors import Unavailable
 from corral.kit.clock import SECOND, Clock, SystemClock
 from corral.store.housekeeping import Marks
 from corral.store.interface import (
+    ANYTHING,
     Change,
     Changes,
     Compacted,
@@ -18,8 +19,11 @@ from corral.store.interface import (
     NoLease,
     NotYet,
     Page,
+    Room,
     Watch,
+    check_key,
     check_lease,
+    check_text,
 )
 from corral.store.watching import Hub
 
@@ -47,8 +51,13 @@ class MemoryStore:
     def revision(self) -> int:
         return self._hub.revision
 
+    @property
+    def room(self) -> Room:
+        return ANYTHING
+
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         self._ready()
+        check_key(key)
         if revision is None:
             return self._entries.get(key)
         self._check(revision)
@@ -59,6 +68,7 @@ class MemoryStore:
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int | None = None) -> Page:
         self._ready()
+        check_text(prefix, start)
         at = self.revision if revision is None else revision
         self._check(at)
         keys, entries = self._state(at)
@@ -111,7 +121,7 @@ class MemoryStore:
             previous = self._entries.get(key)
             if previous is None:
                 bisect.insort(self._keys, key)
-            self._entries[key] = Entry(key, value, previous.created if previous else revision, revision)
+            self._entries[key] = Entry(key, value, previous.created if previous else revision, revision, asked.lease)
             changes.append(Change(revision, key, value, previous))
             self._lease(key, asked.lease)
         return self._publish(changes, revision) if changes else self.revision
@@ -123,6 +133,7 @@ class MemoryStore:
             self._leased.pop(key, None)
 
     def _publish(self, changes: list[Change], revision: int) -> int:
+        changes.sort(key=lambda change: change.key)
         self._log += changes
         self._hub.publish(changes, revision)
         if compact_to := self._marks.note(self._clock.now(), revision):
@@ -131,6 +142,7 @@ class MemoryStore:
 
     def watch(self, prefix: str, after: int) -> Watch:
         self._ready()
+        check_text(prefix)
         return self._hub.watch(prefix, after)
 
     async def _replay(self, prefix: str, after: int, until: int) -> tuple[list[Change], int]:
