@@ -28,6 +28,7 @@ from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.certificates.pki import Pki
 from corral.cluster.apiserver.certificates.x509 import from_pem
+from corral.cluster.apiserver.flows import Flows
 from corral.cluster.apiserver.handlers.actions import Actions
 from corral.cluster.apiserver.handlers.documents import Documents
 from corral.cluster.apiserver.handlers.health import Health
@@ -86,7 +87,8 @@ class Kubernetes:
             service_accounts=ServiceAccounts(self.issuer, caches),
             bootstrap=caches,
         )
-        self._server = self._assemble()
+        self._flows = Flows(caches)
+        self.server = self._assemble()
 
     @classmethod
     async def open(cls, store: Store, pki: Pki, options: Options | None = None) -> Kubernetes:
@@ -108,6 +110,7 @@ class Kubernetes:
             self.metrics,
             self.options.limits,
             self._begin_record,
+            self._flows.headers,
         )
 
     def _begin_record(self, request: Request, asked: Attributes, number: str) -> Record | None:
@@ -138,7 +141,7 @@ class Kubernetes:
         self.ready = True
 
     async def handle(self, request: Request) -> Answer:
-        return await self._server.handle(request)
+        return await self.server.handle(request)
 
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
