@@ -1,0 +1,28 @@
+"""The table of kinds, against the resources that there are."""
+
+from __future__ import annotations
+
+from corral.model.kubernetes.kinds import CONVERSIONS, KINDS
+from corral.model.kubernetes.schema.stable import builtin
+
+
+def test_every_resource_has_its_kind() -> None:
+    served = {(one.group, one.kind) for one in builtin().resources}
+    assert served - set(KINDS) == set()
+    assert set(KINDS) - served == {("authentication.k8s.io", "TokenRequest")}
+
+
+def test_status_is_a_subresource_where_it_is_one() -> None:
+    for resource in builtin().resources:
+        kind = KINDS.get((resource.group, resource.kind))
+        if kind is not None:
+            assert kind.has_status == (resource.subresource("status") is not None), resource.kind
+
+
+def test_every_other_version_is_converted() -> None:
+    several = {(one.group, one.kind) for one in builtin().resources if one.version != "v1"}
+    assert several == {("autoscaling", "HorizontalPodAutoscaler")}
+    assert set(CONVERSIONS) == {
+        ("autoscaling", "v1", "HorizontalPodAutoscaler"),
+        ("events.k8s.io", "v1", "Event"),
+    }
