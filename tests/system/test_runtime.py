@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from corral.runtime.plan import plan_bundle, plan_exec
 from corral.runtime.resources import plan_resources
 from corral.runtime.seccomp import SeccompHost, machine_arch, needless_architectures, plan_seccomp
 from corral.runtime.users import ResolvedUser, resolve_user
+from tests.support.wait import eventually_async
 
 pytestmark = pytest.mark.root
 
@@ -207,8 +209,8 @@ async def test_killed_by_a_signal(box: Box) -> None:
 
 async def test_the_usual_walls(box: Box) -> None:
     script = (
-        "id -u; grep CapEff /proc/self/status; grep Seccomp: /proc/self/status; mkdir /sys/x 2>&1; "
-        "echo 1 >/proc/sys/kernel/panic; cat /proc/kcore; mount -t tmpfs x /tmp 2>&1; test -e /dev/kmsg || echo none"
+        "exec 2>&1; id -u; grep CapEff /proc/self/status; grep Seccomp: /proc/self/status; mkdir /sys/x; "
+        "echo 1 >/proc/sys/kernel/panic; cat /proc/kcore; mount -t tmpfs x /tmp; test -e /dev/kmsg || echo none"
     )
     code, lines = await box.run("sh", "-c", script)
     text = "\n".join(lines)
@@ -490,7 +492,8 @@ async def test_a_monitor_that_was_never_told_to_go_is_found_without_its_file(box
     id, _ = box.write("true")
     waiting = box.monitor.prepare(box.request(id))
     os.unlink(f"{box.bundle(id)}/monitor")
-    assert Monitor().waits(box.bundle(id))
+    waits = partial(Monitor().waits, box.bundle(id))
+    await eventually_async(waits, "its command line names the bundle: not in the moment of its exec")
     await Monitor().end(box.bundle(id))
     assert not leftovers(str(box.path)) and not box.runtime.known()
     await waiting.abandon()
