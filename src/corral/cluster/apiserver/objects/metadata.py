@@ -72,11 +72,13 @@ def keep_old(new: dict[str, Any], old: dict[str, Any]) -> None:
     new.pop("selfLink", None)
     if not new.get("uid"):
         new["uid"] = old.get("uid", "")
-    for name in ("creationTimestamp", "deletionTimestamp", "generation"):
+    for name in ("creationTimestamp", "generation"):
         if name in old:
             new[name] = old[name]
         else:
             new.pop(name, None)
+    if "deletionTimestamp" in old:  # to set one is an error: only a deletion may
+        new["deletionTimestamp"] = old["deletionTimestamp"]
     if "deletionGracePeriodSeconds" in old:
         new.setdefault("deletionGracePeriodSeconds", old["deletionGracePeriodSeconds"])
 
