@@ -42,6 +42,7 @@ from corral.cluster.apiserver.objects.core import Core
 from corral.cluster.apiserver.objects.services import ServiceClaims
 from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.server import ApiServer
+from corral.cluster.client.protocol import Client
 from corral.http.message import Answer, Request
 from corral.model.kubernetes.addresses import Network
 from corral.model.kubernetes.kinds.core.service.allocation import Ranges
@@ -130,7 +131,7 @@ class Kubernetes:
     def _check_boot(self) -> str:
         return "" if self.ready else "not finished"
 
-    def client(self, user: User, manager: str) -> LocalClient:
+    def client(self, user: User, manager: str) -> Client:
         """For a component in this process, which acts as `user`."""
         return LocalClient(self.core, user, manager)
 
