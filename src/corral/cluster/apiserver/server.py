@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import msgspec
@@ -127,7 +127,14 @@ class ApiServer:
         if not decision.allowed:
             raise refusal(asked, decision.reason)
         call = run.call = Call(run.request, run.info, user)
+        call.caller.check_create = lambda: self._require(replace(asked, verb="create"))
         return await (self.resources(call) if run.info.resource else self.others(call))
+
+    def _require(self, asked: Attributes) -> None:
+        """Raises 403 for what the user may not do."""
+        decision = self.authorizer.authorize(asked)
+        if not decision.allowed:
+            raise refusal(asked, decision.reason)
 
     def _finish(self, run: _Run, answer: Answer, begun: float) -> Answer:
         """The headers that every answer has; counts and the audit log."""

@@ -69,6 +69,8 @@ async def _create(core: Core, caller: Caller, target: Target, asked: Update) -> 
     served = target.served
     if not asked.create or target.subresource:
         raise served.not_found(target.name)
+    if caller.check_create is not None:
+        caller.check_create()
     obj = asked.change(None)
     obj["metadata"].setdefault("name", target.name)
     item = await create(core, caller, target, obj, asked.options, tracked=asked.tracks)

@@ -14,7 +14,9 @@ from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.caching.item import stored_bytes
 from corral.cluster.apiserver.caching.selection import Selection
 from corral.errors import Unavailable
+from corral.store.interface import Watch
 from corral.store.memory import MemoryStore
+from corral.store.watching import Hub
 
 
 def pod(name: str, **labels: str) -> bytes:
@@ -134,5 +136,44 @@ async def test_subscribers_are_told_what_is_there_first(store: MemoryStore, cach
     assert [(bool(old), bool(new)) for old, new in told] == [(False, True), (True, True), (True, False)]
 
 
-def test_the_history_is_bounded() -> None:
-    assert feed.HISTORY <= 10_000
+async def test_a_subscriber_that_fails_harms_nobody(store: MemoryStore, caches: Caches) -> None:
+    def fail(old: Any, new: Any) -> None:
+        raise ZeroDivisionError
+
+    told: list[Any] = []
+    caches.subscribe("", "pods", fail)
+    caches.subscribe("", "pods", lambda old, new: told.append(new))
+    await store.commit({key("a"): pod("a")})
+    await caches.fresh()
+    assert len(told) == 1
+
+
+class Fickle(MemoryStore):
+    """A store that cannot be watched now and then."""
+
+    away = False
+
+    def watch(self, prefix: str, after: int) -> Watch:
+        if self.away:
+            raise Unavailable("the store is away")
+        return super().watch(prefix, after)
+
+
+async def test_a_store_that_comes_back_is_followed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "RETRY_SECONDS", 0.0)
+    store = Fickle()
+    caches = await Caches.open(store)
+    store.away = True
+    store._hub.fail(Unavailable("the connection is lost"))
+    waiting = asyncio.ensure_future(caches.until(store.revision + 1))
+    with pytest.raises(Unavailable):
+        await waiting
+    store._hub = Hub(store.revision, store._replay)
+    store.away = False
+    seen = asyncio.Event()
+    caches.subscribe("", "pods", lambda old, new: seen.set())
+    await store.commit({key("a"): pod("a")})
+    await asyncio.wait_for(seen.wait(), 10)
+    assert caches.get("", "pods", "shop", "a") is not None
+    await caches.close()
+    store.close()
