@@ -73,6 +73,7 @@ def test_it_is_there_when_the_daemon_is(engine: Instance) -> None:
     assert names == {"default", "kube-system", "kube-public", "kube-node-lease"}
     service = admin.ask("GET", "/api/v1/namespaces/default/services/kubernetes")
     assert service["spec"]["clusterIP"] == "10.96.0.1"
+    assert f"Kubernetes: {admin.server}\n" in engine.corral("status", check=True).stdout
     for name in ("run/kubeconfig", "cluster.db", "kubernetes/pki/ca.pem", "kubernetes/pki/admin.pem"):
         assert stat.S_IMODE((engine.root / name).stat().st_mode) == 0o600, name
 
@@ -158,3 +159,16 @@ def test_a_backup_and_its_way_back(engine: Instance, tmp_path: Path) -> None:
     admin.ask("POST", path, {"metadata": {"name": "later"}})
     engine.corral("cluster", "restore", str(tmp_path / "b"), check=True)
     assert [one["metadata"]["name"] for one in admin.ask("GET", path)["items"]] == ["kept"]
+
+
+def test_the_audit_log_is_as_the_policy_says(engine: Instance, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
+    engine.restart_daemon(f"--kubernetes-audit-policy={policy}")
+    Admin(engine).ask("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "seen"}})
+    engine.down()
+    log = engine.root / "kubernetes/audit.log"
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    last = next(one for one in reversed(events) if one.get("objectRef", {}).get("resource") == "configmaps")
+    assert (last["verb"], last["stage"], last["responseStatus"]["code"]) == ("create", "ResponseComplete", 201)
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
