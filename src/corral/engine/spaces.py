@@ -52,7 +52,7 @@ class Spaces:
     async def create(self, spec: SpaceSpec) -> Space:
         """Makes a space, which is in its network when this returns. Nothing is left behind where it fails.
 
-        InvalidInput (a parameter that is not its own), NotFound (a network), Conflict (a port that is taken), HostError.
+        InvalidInput (a parameter that is not its own), NotFound (a network), Conflict (a port is taken), HostError.
         """
         parts = self._parts
         has = {"network": spec.network.mode != "host", "ipc": spec.ipc != "host"}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from corral.cluster.kubelet.containers.limits import plan_limits, plan_pod_limits
 from corral.cluster.kubelet.containers.spec import Place
-from corral.cluster.kubelet.errors import CannotStart, NotMounted
+from corral.cluster.kubelet.errors import CannotStart
 from corral.cluster.kubelet.lifecycle.restarts import SECOND, next_backoff
 from corral.cluster.kubelet.lifecycle.view import View, Waiting
 from corral.cluster.kubelet.naming import Attempt
@@ -20,7 +21,6 @@ from corral.cluster.kubelet.worker.starting import Ground, make
 from corral.errors import CorralError
 from corral.kit.backoff import exponential
 from corral.kit.tasks import Tasks
-from corral.model.kubernetes.status import StatusError
 
 if TYPE_CHECKING:
     from corral.cluster.kubelet.worker.worker import PodWorker
@@ -37,7 +37,7 @@ class Launcher:
     def __init__(self, worker: PodWorker) -> None:
         self._worker = worker
         self._tasks = Tasks()
-        self._pause = ""
+        self._pausing = asyncio.Lock()
 
     # ------------------------------------------------------------------------------------------------- starting
 
@@ -57,7 +57,7 @@ class Launcher:
         worker, memory, engine = self._worker, self._worker.memory, self._worker.shared.engine
         try:
             async with worker.shared.turns:
-                made = await make(worker.shared, self._told_pod(), one, number, await self._ground(one))
+                made = await make(worker.shared, self._told_pod(), one, number, lambda: self._ground(one))
                 memory.image_ids[made.id] = made.image_id
                 self.tell(one.name, "Normal", "Created", "Container created")
                 memory.resources[made.id] = shown_resources(one.spec)
@@ -67,7 +67,7 @@ class Launcher:
                     self.tell(one.name, "Warning", "Failed", f"Error: {error.message}")
                     memory.waiting.pop(one.name, None)
                     return
-        except (CannotStart, NotMounted, StatusError, OSError) as error:
+        except (CorralError, OSError) as error:
             self._cannot(one, error)
             return
         for known in (memory.waiting, memory.failed, memory.tries):
@@ -94,6 +94,7 @@ class Launcher:
             hostname(pod, shared.node),
             await self._pid_mode(one),
             shared.memory,
+            worker.memory.runtime,
         )
         volumes = worker.volumes
         return Ground(place, worker.files(), dict(volumes.places), volumes.read_only, volumes.root)
@@ -104,9 +105,9 @@ class Launcher:
         if pod["spec"].get("hostPID"):
             return "host"
         if pod["spec"].get("shareProcessNamespace"):
-            if not self._pause:
-                self._pause = await ensure_pause(worker.shared, pod, worker.memory.space)
-            return f"container:{self._pause}"
+            async with self._pausing:
+                pause = await ensure_pause(worker.shared, pod, worker.memory.space)
+            return f"container:{pause}"
         if target:
             attempts = worker.shared.index.attempts(worker.uid).get(target) or []
             if not attempts or not attempts[-1].running:
@@ -118,7 +119,7 @@ class Launcher:
         """Nothing runs: what is wrong is shown, and it is tried again later."""
         worker, memory = self._worker, self._worker.memory
         tries = memory.tries[one.name] = memory.tries.get(one.name, -1) + 1
-        reason = error.reason if isinstance(error, CannotStart) else "CreateContainerConfigError"
+        reason = error.reason if isinstance(error, CannotStart) else "CreateContainerError"
         text = error.message if isinstance(error, CorralError) else str(error)
         memory.waiting[one.name] = Waiting(reason, text)
         when = time.time_ns() + exponential(tries, FIRST_RETRY, LONGEST_RETRY) * 1_000_000
@@ -240,7 +241,6 @@ class Launcher:
 
     async def end_pause(self) -> None:
         await remove_pause(self._worker.shared, self._worker.pod)
-        self._pause = ""
 
     async def close(self) -> None:
         for id in list(self._worker.memory.probers):

@@ -20,6 +20,7 @@ class Memory:
     """See `View` and `Facts` for what most of these mean. `starting`, `ending`: tasks by container and by attempt."""
 
     space: str = ""
+    runtime: str = ""
     started: set[str] = field(default_factory=set)
     ready: set[str] = field(default_factory=set)
     unhealthy: dict[str, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -40,11 +41,11 @@ class Ground(NamedTuple):
     root: str
 
 
-async def make(shared: Shared, pod: Object, one: Member, number: int, ground: Ground) -> Made:
-    """CannotStart, in the words that the status shows."""
+async def make(shared: Shared, pod: Object, one: Member, number: int, lay: Callable[[], Awaitable[Ground]]) -> Made:
+    """`lay` makes the ground ready once the image is there. CannotStart, in the words that the status shows."""
     uid, container = pod["metadata"]["uid"], one.spec
     image = await shared.puller.ensure(pod, one, await pull_secrets(shared, pod))
-    env = await environment(shared, pod, container)
+    ground, env = await lay(), await environment(shared, pod, container)
     mounts = plan_mounts(container, ground.places, ground.files, env, ground.read_only)
     make_parts(mounts)
     mounts.append(_termination_log(container, ground.root, number))

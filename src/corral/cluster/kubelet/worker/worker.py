@@ -26,6 +26,7 @@ from corral.cluster.kubelet.worker.launching import Launcher
 from corral.cluster.kubelet.worker.memory import Memory
 from corral.cluster.kubelet.worker.messages import termination_message
 from corral.cluster.kubelet.worker.reporting import write_status
+from corral.cluster.kubelet.worker.runtime import find_runtime
 from corral.cluster.kubelet.worker.space import addresses, plan_space, write_files
 from corral.errors import CorralError, NotFound
 from corral.kit.backoff import exponential
@@ -185,13 +186,13 @@ class PodWorker:
             await self._make_space()
             view = await self._look()
             steps = plan_steps(self.pod, view)
-        await self._refresh()
+        await self._refresh(view)
         for id, message in steps.kill.items():
             self._end(_find(view, id), message, self._probe_grace(view, id))
         for name, seconds in steps.waits.items():
             self._put_off(name, seconds)
         if steps.start:
-            await self.volumes.set_up(self.pod)
+            await self.volumes.set_up(self.pod)  # raises: then nothing is started
             for one, number in steps.start:
                 self._launcher.launch(one, number, view.last(one.name))
         await self._launcher.resize(view)
@@ -204,6 +205,7 @@ class PodWorker:
     async def _make_space(self) -> None:
         shared = self.shared
         try:
+            self.memory.runtime = await find_runtime(shared, self.pod)
             space = await shared.engine.spaces.create(plan_space(self.pod, shared))
         except CorralError as error:
             message = f"Failed to create pod sandbox: {error.message}"
@@ -216,12 +218,18 @@ class PodWorker:
     def files(self) -> dict[str, str]:
         return write_files(self.pod, self.memory.ips, f"{self.volumes.run}/etc", self.shared)
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, view: View) -> None:
+        """What running containers see of the API is kept up; where that fails they go on with what they have."""
         due = self.volumes.due()
-        if not self.volumes.places or not (self._stale or (due is not None and due <= time.time())):
+        runs = any(attempt.running for some in view.attempts.values() for attempt in some)
+        if not runs or not (self._stale or (due is not None and due <= time.time())):
             return
         self._stale = False
-        await self.volumes.refresh(self.pod)
+        try:
+            await self.volumes.set_up(self.pod)  # of an earlier daemon's pods nothing is known yet
+            await self.volumes.refresh(self.pod)
+        except (NotMounted, StatusError) as error:
+            self.shared.events.warning(self.pod, "FailedMount", error.message)
 
     def _put_off(self, name: str, seconds: float) -> None:
         delay = self.memory.backoffs[name].delay
