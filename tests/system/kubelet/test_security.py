@@ -19,9 +19,8 @@ async def test_user_capabilities_and_walls(node: Node) -> None:
     }
     await node.create("walls", container(securityContext=own), securityContext={"runAsNonRoot": True})
     await node.running("walls")
-    said = await node.ask(
-        "walls", "sh", "-c", "id -u; touch /x 2>&1; grep -E 'CapBnd|NoNew|Seccomp:' /proc/self/status"
-    )
+    script = "id -u; touch /x 2>&1; grep -E 'CapBnd|NoNew|Seccomp:' /proc/self/status"
+    said = await node.ask("walls", "sh", "-c", script)
     assert said.startswith("1000\n") and "Read-only file system" in said
     facts = dict(line.split(":\t") for line in said.splitlines() if ":\t" in line)
     assert facts == {"CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
@@ -30,10 +29,8 @@ async def test_user_capabilities_and_walls(node: Node) -> None:
 async def test_privileged(node: Node) -> None:
     await node.create("all", container(securityContext={"privileged": True}))
     await node.running("all")
-    said = await node.ask(
-        "all", "sh", "-c", "grep -E 'Seccomp:' /proc/self/status; mount -t tmpfs x /mnt 2>&1; ls /dev | wc -l"
-    )
-    assert said.splitlines()[0] == "Seccomp:\t0"
+    script = "grep Seccomp: /proc/self/status; mkdir /m; mount -t tmpfs x /m && echo mounted"
+    assert await node.ask("all", "sh", "-c", script) == "Seccomp:\t0\nmounted\n"
 
 
 async def test_root_is_refused_where_it_must_not_be(node: Node) -> None:
@@ -59,9 +56,8 @@ async def test_namespaces_of_the_host(node: Node) -> None:
     assert pod["status"]["podIP"] == pod["status"]["hostIP"]
     with open("/proc/sys/kernel/hostname") as file:
         assert await node.ask("host", "hostname") == file.read()
-    assert (
-        await node.ask("host", "sh", "-c", "test -d /proc/$PPID && readlink /proc/1/exe >/dev/null; echo ok") == "ok\n"
-    )
+    own = await node.ask("host", "sh", "-c", "echo $$")
+    assert int(own) > 20  # in a namespace of its own it would be one of the first
 
 
 async def test_one_pid_namespace_for_all(node: Node) -> None:
@@ -93,9 +89,8 @@ async def test_a_port_of_the_node(node: Node) -> None:
 
 async def test_memory_that_is_not_there(node: Node) -> None:
     hungry = ["sh", "-c", "x=a; while :; do x=$x$x; done"]
-    await node.create(
-        "hungry", container(command=hungry, resources={"limits": {"memory": "16Mi"}}), restartPolicy="Never"
-    )
+    limits = {"limits": {"memory": "16Mi"}}
+    await node.create("hungry", container(command=hungry, resources=limits), restartPolicy="Never")
     pod = await node.done("hungry")
     ended = state(pod)["state"]["terminated"]
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)

@@ -65,9 +65,8 @@ async def test_empty_directories_in_memory_and_of_a_group(node: Node) -> None:
     context = {"runAsUser": 1000, "runAsGroup": 3000, "fsGroup": 2000}
     await node.create("empty", main, volumes=volumes, securityContext=context)
     await node.running("empty")
-    said = await node.ask(
-        "empty", "sh", "-c", "touch /d/x /m/x; stat -c %u:%g /d/x; df /m | tail -1 | cut -c1-40; id -G"
-    )
+    script = "touch /d/x /m/x; stat -c %u:%g /d/x; df /m | tail -1 | cut -c1-40; id -G"
+    said = await node.ask("empty", "sh", "-c", script)
     lines = said.splitlines()
     assert lines[0] == "1000:2000" and lines[1].split()[:2] == ["tmpfs", "1024"] and "2000" in lines[2].split()
 
@@ -110,9 +109,8 @@ async def test_images_and_files_of_the_node(node: Node) -> None:
     mounts = [_mount("image", "/image"), _mount("file", "/file", readOnly=True), _mount("made", "/made")]
     await node.create("host", container(command=WAITS, volumeMounts=mounts), volumes=volumes)
     await node.running("host")
-    said = await node.ask(
-        "host", "sh", "-c", "head -c4 /image/etc/passwd; cat /file; touch /image/x 2>&1; touch /made/y"
-    )
+    script = "head -c4 /image/etc/passwd; cat /file; touch /image/x 2>&1; touch /made/y"
+    said = await node.ask("host", "sh", "-c", script)
     assert said.startswith("rootof the node") and "Read-only file system" in said
     assert (node.base / "made/y").exists()
     bad = [{"name": "v", "hostPath": {"path": str(node.base / "file"), "type": "Directory"}}]
