@@ -18,7 +18,7 @@ from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.hub import Hub
 from corral.engine.image_mounts import mount_images
-from corral.engine.logs import watch_log
+from corral.engine.logs import said_since, watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, require_propagation
 from corral.engine.named import is_named, plan_joined, with_links
@@ -169,7 +169,7 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
             started = await creating
         live.hub = live.hub or make_hub(parts, live)
         if live.hub.busy:
-            live.hub.connect()
+            live.hub.connect(starting_at=parts.clock.now())
         watch_log(parts, live)
         await runtime.start(id, started.pid)
     return started
@@ -289,4 +289,5 @@ def make_hub(parts: Parts, live: Live) -> Hub:
         tty=spec.tty,
         stdin_once=spec.stdin_once,
         keep=spec.stdin_open and spec.stdin_once,
+        logged=None if spec.log.driver == "none" else lambda since: said_since(parts, live, since),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -81,7 +82,7 @@ class Item:
     ({'a': 'b'}, '7')
     """
 
-    __slots__ = ("_forms", "_head", "_view", "body", "key", "revision", "value")
+    __slots__ = ("_fields", "_forms", "_head", "_view", "body", "key", "revision", "value")
 
     def __init__(self, key: str, revision: int, value: bytes) -> None:
         self.key, self.revision, self.value = key, revision, value
@@ -92,6 +93,7 @@ class Item:
         self._head: _Meta | None = None
         self._view: Object | None = None
         self._forms: dict[str, bytes] | None = None
+        self._fields: dict[str, str] | None = None
 
     @property
     def meta(self) -> _Meta:
@@ -128,6 +130,15 @@ class Item:
         if self._view is None:
             self._view = self.object()
         return self._view
+
+    def field(self, path: str, get: Callable[[Object], str]) -> str:
+        """A field's value, as selectors compare it; remembered, without the object being so."""
+        if self._fields is None:
+            self._fields = {}
+        found = self._fields.get(path)
+        if found is None:
+            found = self._fields[path] = get(self._view or self.object())
+        return found
 
     def at(self, revision: int) -> Item:
         """The same content with another revision: what a deletion shows."""
