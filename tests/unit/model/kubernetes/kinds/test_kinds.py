@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from corral.model.kubernetes.kinds import CONVERSIONS, KINDS
 from corral.model.kubernetes.schema.stable import builtin
 
@@ -17,6 +19,18 @@ def test_status_is_a_subresource_where_it_is_one() -> None:
         kind = KINDS.get((resource.group, resource.kind))
         if kind is not None:
             assert kind.has_status == (resource.subresource("status") is not None), resource.kind
+
+
+def test_clients_find_what_they_require_in_a_new_status() -> None:
+    for resource in builtin().resources:
+        kind, schema = KINDS[resource.group, resource.kind], builtin().schema(resource.gvk)
+        status = schema.properties.get("status") if schema else None
+        if status is None or not status.required or not kind.has_status:
+            continue
+        for prepare in (kind.default, kind.prepare_create):
+            obj: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {}}
+            prepare(obj)
+            assert set(status.required) <= set(obj["status"]), resource.kind
 
 
 def test_every_other_version_is_converted() -> None:

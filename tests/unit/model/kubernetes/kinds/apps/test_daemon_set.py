@@ -15,7 +15,12 @@ def test_defaults() -> None:
             "revisionHistoryLimit": 10,
             "template": {"spec": POD_DEFAULTS},
         },
-        "status": {},
+        "status": {
+            "currentNumberScheduled": 0,
+            "numberMisscheduled": 0,
+            "desiredNumberScheduled": 0,
+            "numberReady": 0,
+        },
     }
     assert judged("apps", "DaemonSet", DEPLOYMENT) == []
 

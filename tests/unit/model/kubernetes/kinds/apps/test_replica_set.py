@@ -7,7 +7,7 @@ from tests.unit.model.kubernetes.kinds.apps.test_deployment import DEPLOYMENT, P
 def test_defaults_changes_status_and_columns() -> None:
     assert added("apps", "ReplicaSet", DEPLOYMENT) == {
         "spec": {"replicas": 1, "template": {"spec": POD_DEFAULTS}},
-        "status": {},
+        "status": {"replicas": 0},
     }
     assert judged("apps", "ReplicaSet", DEPLOYMENT) == []
     assert changed("apps", "ReplicaSet", DEPLOYMENT, spec__selector={"matchLabels": {"b": "c"}}) == [

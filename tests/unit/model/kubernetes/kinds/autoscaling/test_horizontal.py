@@ -18,7 +18,10 @@ PODS = {"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": {"type": "
 
 
 def test_defaults() -> None:
-    assert added(GROUP, KIND, HPA) == {"spec": {"minReplicas": 1, "metrics": [CPU]}, "status": {}}
+    assert added(GROUP, KIND, HPA) == {
+        "spec": {"minReplicas": 1, "metrics": [CPU]},
+        "status": {"currentReplicas": 0, "desiredReplicas": 0},
+    }
     behavior = added(GROUP, KIND, edited(HPA, spec__behavior={"scaleDown": {"selectPolicy": "Min"}}))["spec"][
         "behavior"
     ]

@@ -10,7 +10,7 @@ def test_controllers() -> None:
     assert added("", "ReplicationController", RC) == {
         "metadata": {"labels": {"app": "web"}},
         "spec": {"replicas": 1, "selector": {"app": "web"}, "template": {"spec": POD_DEFAULTS}},
-        "status": {},
+        "status": {"replicas": 0},
     }
     assert judged("", "ReplicationController", RC) == []
     assert judged("", "ReplicationController", edited(RC, spec__selector={"app": "x"})) == [
