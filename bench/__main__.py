@@ -26,9 +26,12 @@ from bench.measures import QUICK, Measure, Size, measures
 from bench.registries import KINDS
 from bench.registries import measured as registries
 from bench.statistics import Row, collect
+from bench.stores import kinds as store_kinds
+from bench.stores import measured as stores
 from bench.table import document, table
 
 REGISTRY = "registry"  # the measure that is taken of registries, not of engines
+STORE = "store"  # … and that of stores
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -37,7 +40,9 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
         prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", action="append", choices=[*(measure.name for measure in measures(Size())), REGISTRY])
+    parser.add_argument(
+        "--only", action="append", choices=[*(measure.name for measure in measures(Size())), REGISTRY, STORE]
+    )
     parser.add_argument("--without", action="append", default=[], choices=[engine.name for engine in ENGINES])
     parser.add_argument("--folder", default="/var/tmp", help="where engines keep their data meanwhile (%(default)s)")
     return parser.parse_args(argv)
@@ -108,6 +113,14 @@ def compared(folder: Path, size: Size) -> list[Row]:
     return result
 
 
+def kept(folder: Path, size: Size) -> list[Row]:
+    print("store … ", end="", flush=True)
+    begin = time.monotonic()
+    result = stores(folder, size.requests, max(1, round(3 * size.repeat)))
+    print(f"{time.monotonic() - begin:.0f} s")
+    return result
+
+
 def machine() -> dict[str, object]:
     return {"kernel": platform.release(), "cores": os.cpu_count(), "python": platform.python_version()}
 
@@ -136,11 +149,14 @@ def main(argv: Sequence[str]) -> int:
         wanted = [measure for measure in measures(size) if measure.name in (chosen.only or [measure.name])]
         result = measured(wanted, engines, size)
         beside = compared(Path(folder), size) if REGISTRY in (chosen.only or [REGISTRY]) else []
+        below = kept(Path(folder), size) if STORE in (chosen.only or [STORE]) else []
     print("\nMedians. podman has no daemon: its starts are commands, the others' are requests to the daemon.\n")
     print(table(result, list(versions)))
     if beside:
         print(f"\n{table(beside, list(KINDS))}")
-    print(f"\nAll samples: {write(about, [*result, *beside])}")
+    if below:
+        print(f"\n{table(below, list(store_kinds()))}")
+    print(f"\nAll samples: {write(about, [*result, *beside, *below])}")
     return 0
 
 

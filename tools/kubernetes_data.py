@@ -1,12 +1,13 @@
 """Writes src/corral/model/kubernetes/schema/kubernetes.txt: what all stable kinds of Kubernetes look like, as data.
 
-    python tools/kubernetes_data.py --definitions _definitions.json --resources lightkube/resources \
-        --openapi openapi-v2.json --proto api --proto apimachinery … > src/corral/model/kubernetes/schema/kubernetes.txt
+    python -m tools.kubernetes_data --definitions _definitions.json --resources lightkube/resources \
+        --openapi openapi-v2.json --source api --source … > src/corral/model/kubernetes/schema/kubernetes.txt
 
 definitions  the JSON schema of all types, of the newest version (`kubernetes-validate` carries one)
 resources    a package of classes, one for each resource (`lightkube-models`): plural, scope, verbs, subresources
 openapi      an OpenAPI v2 document of Kubernetes with paths: the subresources that connect (exec, proxy, …)
-proto        directories with generated.proto files: the numbers of fields, and their defaults
+source       directories with generated.proto files (the numbers of fields, and their defaults) and types.go files
+             (which fields are left out when they are zero)
 
 Only names, types and numbers are taken over. What the lines mean is told by `schema/data.py`, which reads them.
 A type that the inputs do not agree on ends the run: better no data than wrong data. A field that is newer than the
@@ -16,20 +17,14 @@ A type that the inputs do not agree on ends the run: better no data than wrong d
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-PACKAGES = (
-    ("io.k8s.api.", ""),
-    ("io.k8s.apimachinery.pkg.apis.meta.v1.", "meta.v1."),
-    ("io.k8s.apiextensions-apiserver.pkg.apis.", ""),
-    ("io.k8s.kube-aggregator.pkg.apis.", ""),
-    ("io.k8s.apimachinery.pkg.", "apimachinery."),
-)
+from tools.kubernetes_sources import SCALARS, VERSIONS, Field, read_go, read_protos, read_resources, short
+
 # Types with an encoding of their own: scalars to us.
 SPECIAL = {
     "apimachinery.api.resource.Quantity": "quantity",
@@ -70,72 +65,10 @@ GROUPS = (
     "admissionregistration.k8s.io apiextensions.k8s.io scheduling.k8s.io coordination.k8s.io node.k8s.io "
     "discovery.k8s.io flowcontrol.apiserver.k8s.io resource.k8s.io storagemigration.k8s.io"
 ).split(" ")
-VERSIONS = ("v2", "v1")
 EXTRA_ROOTS = (
     "meta.v1.APIGroup meta.v1.APIGroupList meta.v1.APIResourceList meta.v1.APIVersions meta.v1.DeleteOptions "
     "meta.v1.Status meta.v1.WatchEvent apimachinery.version.Info"
 ).split()
-CONSTANTS = {"AzureDataDiskCachingReadWrite": '"ReadWrite"', "AzureSharedBlobDisk": '"Shared"'}
-SCALARS = {"int32", "int64", "double", "string", "bytes", "bool"}
-
-
-class Field(NamedTuple):
-    number: int
-    type: str  # as in the .proto file, with "[]" or "{}" before it
-    default: str
-
-
-def short(name: str) -> str:
-    for long, prefix in PACKAGES:
-        if name.startswith(long):
-            return prefix + name[len(long) :]
-    raise SystemExit(f"no prefix for {name}")
-
-
-# ------------------------------------------------------------------------------------------------- protobuf numbers
-
-
-def read_protos(roots: list[Path]) -> dict[str, dict[str, Field]]:
-    """All messages: short name -> field name -> Field."""
-    found: dict[str, dict[str, Field]] = {}
-    for root in roots:
-        for path in sorted(root.rglob("generated.proto")):
-            read_proto(path.read_text(), found)
-    return found
-
-
-def read_proto(text: str, into: dict[str, dict[str, Field]]) -> None:
-    package = re.search(r"^package ([\w.]+);", text, re.M)
-    assert package
-    fields: dict[str, Field] = {}
-    default = ""
-    for line in text.splitlines():
-        if message := re.match(r"message (\w+) \{", line):
-            fields = into[proto_name(package[1], message[1])] = {}
-        elif marked := re.match(r"\s*// \+default=(.*)", line):
-            constant = re.match(r"ref\((\w+)\)", marked[1])
-            default = CONSTANTS[constant[1]] if constant else json.dumps(json.loads(marked[1]), separators=(",", ":"))
-        elif found := re.match(r"\s+(optional|repeated|map)\s*(?:<string, )?([\w.]+)>? (\w+) = (\d+);", line):
-            prefix = {"optional": "", "repeated": "[]", "map": "{}"}[found[1]]
-            fields[found[3]] = Field(int(found[4]), prefix + proto_name(package[1], found[2]), default)
-            default = ""
-        elif re.match(r"\s+\S.* = \d+;", line) and not line.strip().startswith("//"):
-            raise SystemExit(f"cannot read: {line}")
-
-
-def proto_name(package: str, name: str) -> str:
-    if name in SCALARS:
-        return name
-    full = name.lstrip(".") if name.startswith(".") else f"{package}.{name}"
-    return full_name(full)
-
-
-def full_name(full: str) -> str:
-    for path in ("k8s.io.apiextensions_apiserver.", "k8s.io.kube_aggregator.", "k8s.io."):
-        if full.startswith(path):
-            full = "io.k8s." + path.removeprefix("k8s.io.").replace("_", "-") + full[len(path) :]
-            return short(full)
-    raise SystemExit(f"no package for {full}")
 
 
 def numbered(
@@ -182,7 +115,9 @@ def field_type(spec: dict[str, Any]) -> str:
     return words[kind, form]
 
 
-def write_type(name: str, spec: dict[str, Any], protos: dict[str, dict[str, Field]]) -> list[str]:
+def write_type(
+    name: str, spec: dict[str, Any], protos: dict[str, dict[str, Field]], left_out: dict[str, set[str]]
+) -> list[str]:
     package = name.rpartition(".")[0]
     lines = [f"type {name}" + (" atomic" if spec.get("x-kubernetes-map-type") == "atomic" else "")]
     properties = spec.get("properties", {})
@@ -194,7 +129,9 @@ def write_type(name: str, spec: dict[str, Any], protos: dict[str, dict[str, Fiel
             kind = agree(name, key, kind, found[1].type, protos)
         elif key not in ("apiVersion", "kind") and name in protos:
             print(f"{name}.{key} has no number", file=sys.stderr)
-        words = [key + ("!" if key in spec.get("required", ()) else ""), path, kind.replace(f"{package}.", "")]
+        omitted = key in left_out.get(name, ()) and (kind in SCALARS or kind[0] in "[{")
+        marks = ("!" if key in spec.get("required", ()) else "") + ("?" if omitted else "")
+        words = [key + marks, path, kind.replace(f"{package}.", "")]
         lines.append(" ".join([*words, *options(one, default)]))
     return lines
 
@@ -240,56 +177,6 @@ def closure(roots: list[str], definitions: dict[str, Any]) -> list[str]:
 
 
 # ----------------------------------------------------------------------------------------------------- the resources
-
-VERBS = {"post": "create", "put": "update", "delete": "delete", "get": "get", "patch": "patch"}
-VERBS |= {verb: verb for verb in ("deletecollection", "list", "watch")}
-
-
-def read_resources(folder: Path, openapi: dict[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Every stable resource: (group, version, plural) -> its kind, scope, verbs and subresources."""
-    found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for path in sorted(folder.glob("*.py")):
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.ClassDef) and (info := next(filter(None, map(api_info, node.body)), None)):
-                add_resource(found, ast.unparse(node.bases[0]), info)
-    for path_text, item in openapi["paths"].items():
-        for method, operation in item.items():
-            if isinstance(operation, dict) and operation.get("x-kubernetes-action") == "connect":
-                add_connect(found, path_text, method, operation["x-kubernetes-group-version-kind"])
-    return found
-
-
-def api_info(node: ast.stmt) -> dict[str, Any] | None:
-    if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
-        return None
-    words = {one.arg: one.value for one in node.value.keywords}
-    gvks = {
-        key: tuple(ast.literal_eval(arg) for arg in call.args)
-        for key, call in words.items()
-        if isinstance(call, ast.Call)
-    }
-    return {key: gvks.get(key) or ast.literal_eval(value) for key, value in words.items() if key}
-
-
-def add_resource(found: dict[tuple[str, str, str], dict[str, Any]], base: str, info: dict[str, Any]) -> None:
-    owner = info.get("parent", info["resource"])
-    if owner[1] not in VERSIONS:
-        return
-    one = found.setdefault((owner[0], owner[1], info["plural"]), {"subresources": {}})
-    verbs = {VERBS[verb] for verb in info["verbs"] if verb in VERBS}
-    if "action" in info:
-        one["subresources"][info["action"]] = (info["resource"], verbs)
-        return
-    unwatched = {"watch"} if info["plural"] == "componentstatuses" else set()
-    one |= {"kind": owner[2], "namespaced": "Namespaced" in base, "verbs": verbs - unwatched}
-
-
-def add_connect(found: dict[tuple[str, str, str], dict[str, Any]], path: str, method: str, gvk: dict[str, str]) -> None:
-    parts = path.split("/")
-    name = parts.index("{name}")
-    kind = (gvk["group"], gvk["version"], gvk["kind"])
-    subresources = found["", "v1", parts[name - 1]]["subresources"]
-    subresources.setdefault(parts[name + 1], (kind, set()))[1].update({VERBS[method]} if method in VERBS else ())
 
 
 def write_resource(group: str, version: str, plural: str, one: dict[str, Any]) -> list[str]:
@@ -338,16 +225,17 @@ def main() -> int:
     parser.add_argument("--definitions", type=Path, required=True)
     parser.add_argument("--resources", type=Path, required=True)
     parser.add_argument("--openapi", type=Path, required=True)
-    parser.add_argument("--proto", type=Path, action="append", required=True)
+    parser.add_argument("--source", type=Path, action="append", required=True)
     asked = parser.parse_args()
     definitions = {short(name): spec for name, spec in json.loads(asked.definitions.read_text())["$defs"].items()}
-    protos = read_protos(asked.proto)
+    protos = read_protos(asked.source)
+    left_out = read_go(asked.source)
     resources = read_resources(asked.resources, json.loads(asked.openapi.read_text()))
     order = sorted(resources, key=lambda key: (GROUPS.index(key[0]), VERSIONS.index(key[1]), key[2]))
     blocks = [write_resource(*key, resources[key]) for key in order]
     types = closure(root_types(resources, definitions), definitions)
     blocks.append(["kinds", *gvk_lines(types, definitions)])
-    blocks += [write_type(name, definitions[name], protos) for name in types]
+    blocks += [write_type(name, definitions[name], protos, left_out) for name in types]
     print("\n\n".join("\n".join(block) for block in blocks))
     return 0
 

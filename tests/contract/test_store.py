@@ -1,55 +1,50 @@
-"""What every store promises, run against each backend; and what only one that keeps files can show."""
+"""What every store promises of its keys and values, now and in the past, run against each backend."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import subprocess
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from corral.errors import CorralError, HostError, InvalidInput, NoSpace, Unavailable, Unsupported
-from corral.store.interface import Store
-from corral.store.memory import MemoryStore
-from corral.store.sqlite import open_sqlite
-
-
-async def keys(store: Store, prefix: str = "") -> list[str]:
-    return [entry.key for entry in (await store.range(prefix)).entries]
-
-
-async def value(store: Store, key: str) -> bytes | None:
-    entry = await store.get(key)
-    return entry.value if entry else None
-
-
-async def values(store: Store, prefix: str = "") -> list[tuple[str, bytes]]:
-    return [(entry.key, entry.value) for entry in (await store.range(prefix)).entries]
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made: Store = MemoryStore() if request.param == "memory" else open_sqlite(str(tmp_path / "store.db"))
-    yield made
-    made.close()
+from corral.errors import InvalidInput, Unavailable
+from corral.kit.clock import SECOND, ManualClock
+from corral.store.housekeeping import KEEP_REVISIONS, KEEP_TIME
+from corral.store.interface import MAX_LEASE, Compacted, Entry, Mismatch, NoLease, NotYet, Store
+from tests.support.stores import happened, keys, value, values
 
 
 async def test_nothing_is_there_at_first(store: Store) -> None:
     assert await store.get("a") is None
-    assert await keys(store) == []
-    assert await store.commit({}) == 0
+    assert await store.range("") == ([], store.revision, 0)
+    assert await store.commit({}) == store.revision
 
 
 async def test_a_commit_puts_and_deletes_together_and_counts_revisions(store: Store) -> None:
-    assert await store.commit({"a": b"1", "b": b"2"}) == 1
-    assert await store.commit({"c": b"3"}, ["a", "never-there"]) == 2
+    base = store.revision
+    assert await store.commit({"a": b"1", "b": b"2"}) == base + 1
+    assert await store.commit({"c": b"3"}, ["a", "never-there"]) == base + 2
+    assert store.revision == base + 2
     assert await store.get("a") is None
     assert await values(store) == [("b", b"2"), ("c", b"3")]
-    assert await store.commit({}, []) == 2
+
+
+async def test_a_commit_that_changes_nothing_has_no_revision_of_its_own(store: Store) -> None:
+    base = await store.commit({"a": b"1"})
+    assert await store.commit({}, []) == base
+    assert await store.commit({}, ["never-there"]) == base
+    assert await store.commit({"a": b"1"}) == base + 1  # the same value is a change
+
+
+async def test_an_entry_tells_when_it_was_created_and_last_changed(store: Store) -> None:
+    base = await store.commit({"a": b"1", "b": b"1"})
+    await store.commit({"a": b"2"})
+    await store.commit({}, ["b"])
+    await store.commit({"b": b"3"})
+    assert (await store.range("")).entries == [
+        Entry("a", b"2", base, base + 1),
+        Entry("b", b"3", base + 3, base + 3),
+    ]
+    assert await store.get("a") == Entry("a", b"2", base, base + 1)
 
 
 async def test_a_value_may_be_empty_and_any_bytes(store: Store) -> None:
@@ -67,6 +62,130 @@ async def test_a_range_takes_exactly_the_prefix_in_order_of_code_points(store: S
     assert await keys(store) == sorted(made)
 
 
+async def test_a_range_is_read_in_pages_of_one_revision_while_the_keys_change(store: Store) -> None:
+    base = await store.commit({f"k/{n:02}": b"old" for n in range(25)} | {"j": b"", "l": b""})
+    page = await store.range("k/", limit=10)
+    assert ([e.key for e in page.entries], page.revision, page.remaining) == (
+        [f"k/{n:02}" for n in range(10)],
+        base,
+        15,
+    )
+    await store.commit({"k/05": b"new", "k/12": b"new", "k/99": b"new"}, ["k/11", "k/24"])
+    found = list(page.entries)
+    while page.remaining:
+        page = await store.range("k/", start=found[-1].key + "\0", limit=10, revision=page.revision)
+        found += page.entries
+        assert (page.revision, page.remaining) == (base, 25 - len(found))
+    assert found == [Entry(f"k/{n:02}", b"old", base, base) for n in range(25)]
+    assert (await store.range("k/", limit=24)).remaining == 0
+    assert (await store.range("k/", limit=23)).remaining == 1
+    assert [e.key for e in (await store.range("k/", start="a", limit=1)).entries] == ["k/00"]
+    assert (await store.range("k/", start="l")).entries == []
+
+
+async def test_the_past_can_be_read_until_it_is_compacted(store: Store) -> None:
+    base = await store.commit({"a": b"1", "b": b"1"})
+    await store.commit({"a": b"2"}, ["b"])
+    await store.commit({"b": b"3", "c": b"3"})
+    states = {
+        base: [("a", b"1"), ("b", b"1")],
+        base + 1: [("a", b"2")],
+        base + 2: [("a", b"2"), ("b", b"3"), ("c", b"3")],
+    }
+    for revision, state in states.items():
+        assert await values(store, revision=revision) == state
+        for key in "abc":
+            assert await value(store, key, revision) == dict(state).get(key)
+    assert (await store.get("b", base)) == Entry("b", b"1", base, base)
+    await store.compact(base + 1)
+    await store.compact(base)  # it already is
+    for revision in (base, 0):
+        with pytest.raises(Compacted):
+            await store.get("a", revision)
+        with pytest.raises(Compacted):
+            await store.range("", revision=revision)
+    for revision in (base + 1, base + 2):
+        assert await values(store, revision=revision) == states[revision]
+
+
+async def test_the_future_cannot_be_read_or_compacted(store: Store) -> None:
+    future = await store.commit({"a": b"1"}) + 5
+    for call in (store.get("a", future), store.range("", revision=future), store.compact(future)):
+        with pytest.raises(NotYet) as caught:
+            await call
+        assert (caught.value.revision, caught.value.current) == (future, future - 5)
+
+
+async def test_old_revisions_go_by_themselves(local: Store, clock: ManualClock) -> None:
+    first = await local.commit({"old": b"1"})
+    await local.commit({"old": b"2"})
+    await asyncio.gather(*(local.commit({f"k/{n % 100}": b""}) for n in range(KEEP_REVISIONS)))
+    assert await value(local, "old", first) == b"1"  # not among the last ones, but young
+    for _ in range(2):
+        clock.advance(KEEP_TIME)
+        await local.commit({"tick": b""})
+    with pytest.raises(Compacted) as caught:
+        await local.get("old", first)
+    assert caught.value.oldest <= local.revision - KEEP_REVISIONS
+    assert await value(local, "old", local.revision - KEEP_REVISIONS) == b"2"
+
+
+# --- expectations ---
+
+
+async def test_a_commit_may_expect_what_is_there(store: Store) -> None:
+    first = await store.commit({"a": b"1"}, expect={"a": 0})
+    second = await store.commit({"a": b"2"}, expect={"a": first, "other": 0})
+    assert await store.commit({}, ["a"], expect={"a": second}) == second + 1
+    assert await store.commit({}, expect={"a": 0}) == second + 1
+
+
+@pytest.mark.parametrize(("key", "expected"), [("a", 0), ("a", 7), ("b", 7)])
+async def test_a_commit_that_expected_something_else_does_nothing(store: Store, key: str, expected: int) -> None:
+    base = await store.commit({"a": b"1"})
+    with pytest.raises(Mismatch) as caught:
+        await store.commit({"a": b"2", "c": b""}, ["b"], expect={"c": 0, key: expected and base + expected})
+    found = base if key == "a" else 0
+    assert (caught.value.key, caught.value.found) == (key, found)
+    assert await values(store) == [("a", b"1")]
+    assert store.revision == base
+
+
+async def test_of_many_who_expect_the_same_one_wins_and_each_win_is_seen_by_the_next(store: Store) -> None:
+    await store.commit({"counter": b"0"})
+
+    async def count() -> int:
+        lost = 0
+        for _ in range(10):
+            while True:
+                entry = await store.get("counter")
+                assert entry
+                await asyncio.sleep(0)  # the others' turn
+                try:
+                    await store.commit({"counter": b"%d" % (int(entry.value) + 1)}, expect={"counter": entry.modified})
+                    break
+                except Mismatch:
+                    lost += 1
+        return lost
+
+    lost = await asyncio.gather(*(count() for _ in range(8)))
+    assert await value(store, "counter") == b"80"
+    assert sum(lost) > 0
+
+
+async def test_a_failed_expectation_fails_its_own_commit_alone(store: Store) -> None:
+    base = store.revision
+    made = await asyncio.gather(
+        *(store.commit({f"k/{n}": b""}, expect={"never": n % 2}) for n in range(40)), return_exceptions=True
+    )
+    assert all(isinstance(made[n], Mismatch) for n in range(1, 40, 2))
+    assert {made[n] for n in range(0, 40, 2)} == set(range(base + 1, base + 21))
+    assert await keys(store) == sorted(f"k/{n}" for n in range(0, 40, 2))
+
+
+# --- what is refused, and what is not ---
+
+
 async def test_the_callers_collections_stay_the_callers(store: Store) -> None:
     puts, deletes = {"a": b"1"}, ["b"]
     waiting = asyncio.ensure_future(store.commit(puts, iter(deletes)))
@@ -78,10 +197,13 @@ async def test_the_callers_collections_stay_the_callers(store: Store) -> None:
 
 @pytest.mark.parametrize("key", ["", "a\0b", "\ud800", 7, None])
 async def test_a_bad_key_is_refused_and_nothing_changes(store: Store, key: str) -> None:
-    with pytest.raises(InvalidInput):
-        await store.commit({"good": b"", key: b""})
-    with pytest.raises(InvalidInput):
-        await store.commit({"good": b""}, [key])
+    for call in (
+        store.commit({"good": b"", key: b""}),
+        store.commit({"good": b""}, [key]),
+        store.commit({"good": b""}, expect={key: 0}),
+    ):
+        with pytest.raises(InvalidInput):
+            await call
     assert await keys(store) == []
 
 
@@ -92,230 +214,110 @@ async def test_a_bad_commit_is_refused(store: Store) -> None:
         await store.commit({"a": "text"})  # type: ignore[dict-item]
     with pytest.raises(InvalidInput, match="more than"):
         await store.commit({"a": bytes((64 << 20) + 1)})
+    assert await keys(store) == []
 
 
-async def test_many_commits_at_once_each_have_a_revision_and_the_order_they_were_made_in(store: Store) -> None:
-    revisions = await asyncio.gather(*(store.commit({"last": b"%d" % n, f"k/{n}": b""}) for n in range(700)))
-    assert revisions == list(range(1, 701))
-    assert await value(store, "last") == b"699"
+async def test_values_are_kept_up_to_the_limit_and_beyond_it_refused(
+    store: Store, request: pytest.FixtureRequest
+) -> None:
+    remote = "etcd" in request.node.name
+    limit = 1_500_000 if remote else 64 << 20
+    await store.commit({"large": b"x" * limit})
+    assert await value(store, "large") == b"x" * limit
+    with pytest.raises(InvalidInput):
+        await store.commit({"larger": bytes(limit + (1 << 20))})
+    assert await keys(store) == ["large"]
+
+
+async def test_many_commits_at_once_each_have_a_revision(store: Store) -> None:
+    base = store.revision
+    revisions = await asyncio.gather(*(store.commit({f"k/{n}": b""}) for n in range(700)))
+    assert sorted(revisions) == list(range(base + 1, base + 701))
     assert len(await keys(store, "k/")) == 700
 
 
+async def test_commits_at_once_are_made_in_the_order_they_were_asked_for(local: Store) -> None:
+    revisions = await asyncio.gather(*(local.commit({"last": b"%d" % n, f"k/{n}": b""}) for n in range(700)))
+    assert revisions == list(range(1, 701))
+    assert await value(local, "last") == b"699"
+
+
 async def test_a_cancelled_waiter_disturbs_nobody(store: Store) -> None:
+    base = store.revision
     tasks = [asyncio.ensure_future(store.commit({f"k/{n}": b""})) for n in range(10)]
     await asyncio.sleep(0)
     tasks[3].cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [r for r in results if not isinstance(r, BaseException)]
+    assert isinstance(results[3], asyncio.CancelledError | int)  # in memory it was made at once
+    assert len(await happened(store, "", base, base + 10)) == 10
     assert len(await keys(store, "k/")) == 10
 
 
 async def test_a_closed_store_says_so(store: Store) -> None:
     store.close()
     store.close()
-    for call in (store.get("a"), store.range(""), store.commit({"a": b""})):
+    calls = [store.get("a"), store.get("a", 1), store.range(""), store.commit({"a": b""}), store.compact(1)]
+    for call in [*calls, store.grant(5), store.keep_alive(1), store.revoke(1)]:
         with pytest.raises(Unavailable, match="closed"):
             await call
+    with pytest.raises(Unavailable, match="closed"):
+        store.watch("", 0)
 
 
-# --- files ---------------------------------------------------------------------------------------------------
+# --- leases ---
 
 
-async def test_everything_is_there_after_a_clean_close(tmp_path: Path) -> None:
-    path = str(tmp_path / "store.db")
-    first = open_sqlite(path)
-    waiting = [asyncio.ensure_future(first.commit({f"k/{n}": b"%d" % n})) for n in range(50)]
-    await asyncio.sleep(0)
-    first.close()
-    assert await asyncio.gather(*waiting) == list(range(1, 51))
-    second = open_sqlite(path)
-    assert len(await keys(second, "k/")) == 50
-    assert await second.commit({"next": b""}) == 51
-    second.close()
-    assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o600
+async def test_what_a_lease_holds_goes_when_it_is_revoked(store: Store) -> None:
+    lease, other = await store.grant(60), await store.grant(60)
+    assert 0 != lease != other != 0
+    await store.commit({"a": b"", "b": b"", "c": b"", "d": b""}, lease=lease)
+    await store.commit({"other": b""}, lease=other)
+    await store.commit({"b": b""})  # stays from now on
+    await store.commit({"c": b""}, lease=other)
+    base = await store.commit({"z": b""})
+    assert [e.lease for e in (await store.range("")).entries] == [lease, 0, other, lease, other, 0]
+    await store.revoke(lease)
+    gone = await happened(store, "", base, base + 1)
+    assert [(change.key, change.value) for change in gone] == [("a", None), ("d", None)]
+    assert await keys(store) == ["b", "c", "other", "z"]
+    for call in (store.revoke(lease), store.keep_alive(lease), store.commit({"x": b""}, lease=lease)):
+        with pytest.raises(NoLease):
+            await call
+    assert await keys(store) == ["b", "c", "other", "z"]
+    await store.keep_alive(other)
 
 
-_CHILD = textwrap.dedent("""
-    import asyncio, os, sys
-    from corral.store.sqlite import open_sqlite
-
-    async def work(store, name):
-        n = 0
-        while True:
-            n += 1
-            value = (b"%d " % n) * (n % 400)
-            revision = await store.commit({f"{name}/{n}": value, f"last/{name}": b"%d" % n}, [f"{name}/{n - 7}"])
-            os.write(1, f"{name} {n} {revision}\\n".encode())
-
-    async def main():
-        store = open_sqlite(sys.argv[1])
-        await asyncio.gather(*(work(store, f"w{i}") for i in range(8)))
-
-    asyncio.run(main())
-""")
+async def test_a_lease_lasts_for_a_time_that_makes_sense(store: Store) -> None:
+    await store.keep_alive(await store.grant(MAX_LEASE))
+    for seconds in (0, -1, MAX_LEASE + 1):
+        with pytest.raises(InvalidInput, match="lease lasts"):
+            await store.grant(seconds)
 
 
-def _start_child(path: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", _CHILD, path], stdout=subprocess.PIPE, text=True)
+async def test_a_lease_ends_unless_it_is_kept_alive(local: Store, clock: ManualClock) -> None:
+    assert hasattr(local, "expire")
+    lease, kept = await local.grant(10), await local.grant(10)
+    await local.commit({"a": b"", "b": b""}, lease=lease)
+    base = await local.commit({"kept": b""}, lease=kept)
+    watch = local.watch("", base)
+    clock.advance(6 * SECOND)
+    await local.keep_alive(kept)
+    clock.advance(6 * SECOND)
+    await local.expire()
+    assert [(c.key, c.value) for c in await anext(watch)] == [("a", None), ("b", None)]
+    assert await keys(local) == ["kept"]
+    with pytest.raises(NoLease):
+        await local.keep_alive(lease)
+    clock.advance(6 * SECOND)
+    await local.expire()
+    assert await keys(local) == []
+    watch.close()
 
 
-@pytest.mark.parametrize("acknowledged", [1, 2, 40, 333, 1500])
-async def test_kill_9_loses_no_acknowledged_commit_and_leaves_none_half_made(tmp_path: Path, acknowledged: int) -> None:
-    path = str(tmp_path / "store.db")
-    last: dict[str, int] = {}
-    highest = 0
-    for _ in range(2):  # the second child starts from what the first one left
-        last_before = highest
-        child = _start_child(path)
-        assert child.stdout
-        lines = [child.stdout.readline() for _ in range(acknowledged)]
-        child.kill()
-        lines += child.stdout.readlines()
-        child.wait()
-        child.stdout.close()
-        last = {}
-        for line in (line for line in lines if line.endswith("\n")):
-            name, n, revision = line.split()
-            last[name] = int(n)
-            highest = max(highest, int(revision))
-        assert highest > last_before
-        store = open_sqlite(path)
-        for name, n in last.items():
-            found = int(await value(store, f"last/{name}") or 0)
-            assert found >= n  # one more may have been committed but not yet acknowledged
-            assert await value(store, f"{name}/{found}") == (b"%d " % found) * (found % 400)
-            assert await store.get(f"{name}/{found - 7}") is None
-        highest_now = await store.commit({})
-        assert highest_now >= highest
-        highest = highest_now
-        store.close()
-
-
-async def test_only_one_process_owns_a_store_and_a_killed_owner_frees_it(tmp_path: Path) -> None:
-    path = str(tmp_path / "store.db")
-    child = _start_child(path)
-    assert child.stdout
-    child.stdout.readline()
-    with pytest.raises(Unavailable, match=rf"in use by another process \(pid {child.pid}\)"):
-        open_sqlite(path)
-    child.kill()
-    child.communicate()
-    open_sqlite(path).close()
-
-
-def _garbage(path: Path) -> None:
-    path.write_bytes(b"not a database at all " * 500)
-
-
-def _torn_header(path: Path) -> None:
-    _spoil(path, 0, 100)
-
-
-def _torn_tables(path: Path) -> None:
-    _spoil(path, 4096, 8000)
-
-
-def _spoil(path: Path, start: int, end: int) -> None:
-    open_sqlite(str(path)).close()
-    with path.open("r+b") as file:
-        file.seek(start)
-        file.write(b"\xff" * (end - start))
-
-
-@pytest.mark.parametrize("spoil", [_garbage, _torn_header, _torn_tables])
-async def test_a_damaged_file_is_a_clear_error(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
-    path = tmp_path / "store.db"
-    spoil(path)
-    with pytest.raises(HostError, match=r"store\.db is damaged .*backup"):
-        store = open_sqlite(str(path))
-        try:
-            await store.get("a")
-            await store.range("")
-        finally:
-            store.close()
-
-
-async def test_a_file_of_another_program_or_of_the_future_is_left_alone(tmp_path: Path) -> None:
-    other = sqlite3.connect(tmp_path / "other.db")
-    other.execute("CREATE TABLE t (x)")
-    other.close()
-    with pytest.raises(Unsupported, match="another program"):
-        open_sqlite(str(tmp_path / "other.db"))
-    open_sqlite(str(tmp_path / "new.db")).close()
-    newer = sqlite3.connect(tmp_path / "new.db")
-    newer.execute("PRAGMA user_version = 99")
-    newer.close()
-    with pytest.raises(Unsupported, match="format 99"):
-        open_sqlite(str(tmp_path / "new.db"))
-
-
-async def test_a_file_locked_by_another_program_is_a_clear_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("corral.store.database.BUSY_TIMEOUT", 0.05)
-    path = str(tmp_path / "store.db")
-    store = open_sqlite(path)
-    intruder = sqlite3.connect(path, isolation_level=None)
-    intruder.execute("BEGIN IMMEDIATE")
-    results = await asyncio.gather(*(store.commit({f"{n}": b""}) for n in range(5)), return_exceptions=True)
-    assert all(isinstance(r, Unavailable) and "locked by another program" in r.message for r in results)
-    intruder.execute("ROLLBACK")
-    assert await store.commit({"a": b""}) == 1
-    store.close()
-    intruder.execute("PRAGMA locking_mode = EXCLUSIVE")
-    intruder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(Unavailable, match="locked by another program"):
-        open_sqlite(path)
-    intruder.close()
-    open_sqlite(path).close()
-
-
-async def test_a_missing_directory_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(HostError, match="no such file or directory"):
-        open_sqlite(str(tmp_path / "missing" / "store.db"))
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one MiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
-@pytest.mark.root
-async def test_a_full_disk_is_no_space_and_the_store_goes_on_afterwards(small_disk: Path) -> None:
-    store = open_sqlite(str(small_disk / "store.db"))
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(500_000))
-    kept = []
-    with pytest.raises(NoSpace, match="no space left on device"):
-        for n in range(1000):
-            await store.commit({f"k/{n}": bytes([n % 256]) * 20_000})
-            kept.append(n)
-    assert kept
-    assert await values(store, "k/") == sorted((f"k/{n}", bytes([n % 256]) * 20_000) for n in kept)
-    # One that is too large does not take those down that come with it.
-    ballast.unlink()
-    small, large = store.commit({"small": b"x"}), store.commit({"large": bytes(2_000_000)})
-    results = await asyncio.gather(small, large, return_exceptions=True)
-    assert results[0] == len(kept) + 1
-    assert isinstance(results[1], NoSpace)
-    store.close()
-    again = open_sqlite(str(small_disk / "store.db"))
-    assert await value(again, "small") == b"x"
-    assert len(await keys(again, "k/")) == len(kept)
-    again.close()
-
-
-@pytest.mark.root
-def test_a_store_cannot_be_made_on_a_full_disk(small_disk: Path) -> None:
-    with pytest.raises(OSError):
-        (small_disk / "ballast").write_bytes(bytes(2 << 20))
-    with pytest.raises(CorralError, match="no space left on device") as caught:
-        open_sqlite(str(small_disk / "store.db"))
-    assert isinstance(caught.value, NoSpace)
-    (small_disk / "ballast").unlink()
-    open_sqlite(str(small_disk / "store.db")).close()
+async def test_a_lease_ends_by_itself(store: Store, clock: ManualClock) -> None:
+    """The only test that waits for the time: a second here, some more where etcd thinks that a lease is too short."""
+    lease = await store.grant(1)
+    base = await store.commit({"a": b"1"}, lease=lease)
+    clock.advance(SECOND)
+    (gone,) = await happened(store, "", base, base + 1)
+    assert (gone.key, gone.value, gone.previous) == ("a", None, Entry("a", b"1", base, base, lease))

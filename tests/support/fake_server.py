@@ -25,7 +25,8 @@ class FakeServer:
 
     def __enter__(self) -> FakeServer:
         self._thread.start()
-        self.server = Server(DockerApi(self.engine, FakeBuilder()))  # type: ignore[arg-type]
+        self.api = DockerApi(self.engine, FakeBuilder())  # type: ignore[arg-type]
+        self.server = Server(self.api)
         self.call(self.server.listen_unix(self.path))
         return self
 

@@ -95,15 +95,24 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "network disconnect": ("networks", "Take a container out of a network"),
 }
 
+CLUSTER: dict[str, tuple[str, str]] = {
+    "kubectl": ("kubernetes", "kubectl, as it is installed here, against this instance's cluster"),
+    "helm": ("kubernetes", "Helm, as it is installed here, against this instance's cluster"),
+    "kubeconfig": ("kubernetes", "Print the cluster's kubeconfig, or --merge it into your own"),
+    "cluster backup": ("cluster", "Everything in the cluster, as of one moment, into a file"),
+    "cluster restore": ("cluster", "Make the cluster what a backup says, while it runs"),
+}
+
 GROUPS = {
     "Corral itself": MANAGE,
     "Containers": CONTAINERS,
     "Images": IMAGES,
     "Volumes": VOLUMES,
     "Networks": NETWORKS,
+    "Cluster": CLUSTER,
     "Applications": APPLICATIONS,
 }
-ALL = {**MANAGE, **CONTAINERS, **IMAGES, **VOLUMES, **NETWORKS, **APPLICATIONS}
+ALL = {**MANAGE, **CONTAINERS, **IMAGES, **VOLUMES, **NETWORKS, **CLUSTER, **APPLICATIONS}
 
 # What Docker's client has beyond these; it speaks to Corral as well
 ELSEWHERE = (

@@ -51,6 +51,21 @@ REGISTRY = (
     Setting("registry-read-only", FLAG, False, "", "nothing is pushed or deleted"),
 )
 
+KUBERNETES = (
+    Setting("kubernetes", FLAG, True, "", "serve the Kubernetes API too"),
+    Setting(
+        "kubernetes-address",
+        TEXT,
+        "",
+        "ADDRESS:PORT",
+        "where; empty: 127.0.0.1:6443, with --root a free port if need be",
+    ),
+    Setting("kubernetes-name", LIST, [], "NAME", "one more name or address in its certificate"),
+    Setting("kubernetes-service-subnet", LIST, [], "CIDR", "addresses of Services, one per family; none: 10.96.0.0/12"),
+    Setting("kubernetes-audit-policy", TEXT, "", "FILE", "what its audit log records; empty: there is none"),
+    Setting("kubernetes-audit-log", TEXT, "", "FILE", "where; empty: kubernetes/audit.log in the state directory"),
+)
+
 SETTINGS = (
     Setting("socket-group", TEXT, "", "GROUP", "who, besides root, may use the socket: root's equal"),
     Setting("docker-socket", FLAG, False, "", "offer /var/run/docker.sock too, if nobody owns it"),
@@ -90,6 +105,7 @@ SETTINGS = (
     Setting("userns-remap", TEXT, "", "USER[:GROUP]", "whose subordinate ids containers get; `default`: free ones"),
     Setting("log-level", TEXT, "info", "LEVEL", "of the daemon: debug, info, warning, error"),
     *REGISTRY,
+    *KUBERNETES,
 )
 
 BY_KEY = {setting.key: setting for setting in SETTINGS}

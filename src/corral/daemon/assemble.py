@@ -4,6 +4,7 @@
 
     settings ──> Engine ──> Builder ──> DockerApi ──> Server ──> docker.sock, tcp://…
                    └─ content ──> LazyRegistry ──> Server ──> 127.0.0.1:5000
+    cluster.db ──> Kubernetes ──> Server ──> 127.0.0.1:6443
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from contextlib import AsyncExitStack
 from corral.api.docker.app import DockerApi
 from corral.build.builder import Builder
 from corral.cli.instance import Instance
-from corral.daemon import registry
+from corral.daemon import kubernetes, registry
+from corral.daemon.cluster_copies import ClusterCopies
 from corral.daemon.config import Settings, engine_config
 from corral.daemon.listeners import listen
 from corral.engine.engine import Engine
@@ -29,9 +31,13 @@ async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings
     await add_registry(stack, engine, instance, settings)
     builder = await Builder.open(engine)
     stack.push_async_callback(builder.close)
-    server = Server(DockerApi(engine, builder))
+    docker = DockerApi(engine, builder)
+    server = Server(docker)
     stack.push_async_callback(server.close)
     await listen(server, instance, settings)
+    cluster = await kubernetes.add_kubernetes(stack, instance, settings)
+    if cluster is not None:
+        docker.copies = ClusterCopies(cluster, instance.root)
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
     # Now that all who need blobs are known: what a crash left between a blob and the record that names it.

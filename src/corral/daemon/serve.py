@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 
 from corral import __version__
 from corral.cli.instance import Instance
-from corral.daemon import listeners, registry
+from corral.daemon import kubernetes, listeners, registry
 from corral.daemon.assemble import assemble
 from corral.daemon.config import Settings, refuse_unsupported
 from corral.daemon.lock import InstanceLock
@@ -65,6 +65,7 @@ def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
         refuse_unsupported(settings)
         listeners.check(settings)
         registry.check(settings, instance)
+        kubernetes.check(settings)
         lock.take()
         prepare_process()
         asyncio.run(_life(instance, settings, ready))

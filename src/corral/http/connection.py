@@ -48,7 +48,9 @@ class Connection(asyncio.Protocol):
         "_lingering",
         "_lost",
         "_parser",
+        "_peer_certificate",
         "_read_paused",
+        "_remote",
         "_request",
         "_server",
         "_stream",
@@ -79,6 +81,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._fd = transport.get_extra_info("socket").fileno()
+        self._remote, self._peer_certificate = _peer(self._transport)
         self.out = Outgoing(self._transport)
         self._server.connections.add(self)
 
@@ -178,7 +181,9 @@ class Connection(asyncio.Protocol):
     def _begin(self, head: Head) -> None:
         expects = head.headers.get("expect", "").lower() == "100-continue" and head.length != 0
         self._body = Body(self._send_continue if expects else None, self.room)
-        self._request = Request(head, self._body, local=self.out.local)
+        self._request = Request(
+            head, self._body, local=self.out.local, remote=self._remote, peer_certificate=self._peer_certificate
+        )
         work = self._exchange(self._request, self._body, head.keep_alive)
         self._task = asyncio.get_running_loop().create_task(work)
 
@@ -364,3 +369,10 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self._transport.abort()
+
+
+def _peer(transport: asyncio.Transport) -> tuple[str, bytes]:
+    """Who is at the other end: the address of a TCP connection, and the certificate that TLS has verified."""
+    address = transport.get_extra_info("peername")
+    remote = str(address[0]) if isinstance(address, tuple) and address else ""
+    return remote, transport.get_extra_info("peer_certificate") or b""

@@ -15,12 +15,22 @@ class BadRequest(Exception):
 
 
 class Head:
-    """A request line and its headers. `length` is None for a chunked body. Header names are in lower case."""
+    """A request line and its headers. `length` is None for a chunked body. Header names are in lower case.
 
-    __slots__ = ("headers", "keep_alive", "length", "method", "target", "version")
+    `repeated`: the values, one by one, of those headers that came more than once.
+    """
+
+    __slots__ = ("headers", "keep_alive", "length", "method", "repeated", "target", "version")
 
     def __init__(
-        self, method: str, target: str, version: str, headers: dict[str, str], keep_alive: bool, length: int | None
+        self,
+        method: str,
+        target: str,
+        version: str,
+        headers: dict[str, str],
+        keep_alive: bool,
+        length: int | None,
+        repeated: dict[str, list[str]] | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -28,6 +38,7 @@ class Head:
         self.headers = headers
         self.keep_alive = keep_alive
         self.length = length
+        self.repeated = repeated or {}
 
 
 class _Collector:
@@ -71,6 +82,7 @@ def parse_head(data: bytes) -> Head:
         headers,
         _keeps_alive(version, headers.get("connection", "")),
         _body_length(headers),
+        _repeated(collector.headers) if len(headers) < len(collector.headers) else None,
     )
 
 
@@ -97,6 +109,18 @@ def _join(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+def _repeated(pairs: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+    """Pure: the values of headers that came more than once: one of them may have a comma of its own.
+
+    >>> _repeated([(b"Accept", b"a"), (b"Impersonate-Group", b"x, y"), (b"impersonate-group", b"z")])
+    {'impersonate-group': ['x, y', 'z']}
+    """
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return {name: values for name, values in found.items() if len(values) > 1}
 
 
 def _body_length(headers: dict[str, str]) -> int | None:

@@ -24,19 +24,37 @@ if TYPE_CHECKING:
 class Request:
     """What a client asked for. `path` is decoded, `raw_path` as it came; header names are in lower case.
 
-    `local`: it came through a unix socket, so the client is on this machine.
+    `local`: it came through a unix socket, so the client is on this machine. `remote`: otherwise its address, as text.
+    `peer_certificate`: the certificate (DER) that the client proved to have, and that our authorities have signed;
+    empty when it showed none.
     """
 
     __slots__ = (
         *("_body", "_disconnected", "_gone"),
-        *("headers", "local", "method", "path", "query", "raw_path", "version"),
+        *(
+            "headers",
+            "local",
+            "method",
+            "path",
+            "peer_certificate",
+            "query",
+            "raw_path",
+            "remote",
+            "repeated",
+            "version",
+        ),
     )
 
-    def __init__(self, head: Head, body: Body, *, local: bool = False) -> None:
+    def __init__(
+        self, head: Head, body: Body, *, local: bool = False, remote: str = "", peer_certificate: bytes = b""
+    ) -> None:
         self.local = local
+        self.remote = remote
+        self.peer_certificate = peer_certificate
         self.method = head.method
         self.version = head.version
         self.headers = head.headers
+        self.repeated = head.repeated
         self.raw_path, query = split_target(head.target)
         self.path = unquote(self.raw_path, errors="replace")
         self.query = Query(query)
@@ -46,6 +64,10 @@ class Request:
 
     def header(self, name: str, default: str = "") -> str:
         return self.headers.get(name, default)
+
+    def values(self, name: str) -> list[str]:
+        """Each value of a header that may come more than once, as it came."""
+        return self.repeated.get(name) or ([self.headers[name]] if name in self.headers else [])
 
     @property
     def has_body(self) -> bool:

@@ -18,6 +18,35 @@ PIECE = 65536
 PLAIN_HTTP = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
 
+def server_context(certificate: str, key: str, client_authorities: str = "") -> ssl.SSLContext:
+    """A server's context: TLS 1.2 or later, HTTP/1.1.
+
+    `client_authorities` (PEM): a client may show a certificate that one of these has signed, and need not; one that
+    shows another is refused in the handshake. Sessions are not resumed: each connection proves anew who it is.
+    Raises OSError, ssl.SSLError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION
+    context.num_tickets = 0
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(certificate, key)
+    if client_authorities:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata=client_authorities)
+    return context
+
+
+def reload(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """New connections get this certificate; those that are open keep theirs.
+
+    Tried on another context first: a key that does not belong to the certificate leaves `context` as it was.
+    Raises OSError, ssl.SSLError.
+    """
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, key)
+
+
 class TlsLayer(asyncio.Protocol):
     """Does the handshake, then is the transport of `inner`. A handshake must be done in `seconds`."""
 
@@ -116,6 +145,10 @@ class TlsLayer(asyncio.Protocol):
 
     # What the transport asks
 
+    def peer_certificate(self) -> bytes:
+        """The client's certificate (DER), if it showed one: the handshake fails for one that does not verify."""
+        return self._tls.getpeercert(binary_form=True) or b""
+
     def write(self, data: bytes) -> None:
         try:
             self._tls.write(data)
@@ -147,6 +180,8 @@ class TlsTransport(asyncio.Transport):
         self._layer = layer
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if name == "peer_certificate":
+            return self._layer.peer_certificate() or default
         return self._layer.below.get_extra_info(name, default)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:

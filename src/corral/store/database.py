@@ -81,7 +81,7 @@ def prepare(path: str, *, history: bool) -> None:
             _update(connection, found, history)
         finally:
             connection.close()
-        _sync_directory(os.path.dirname(os.path.abspath(path)))
+        sync_directory(os.path.dirname(os.path.abspath(path)))
     except sqlite3.Error as error:
         raise translate(path, error) from error
     except OSError as error:
@@ -133,7 +133,8 @@ def _size(path: str) -> int:
         return 0
 
 
-def _sync_directory(path: str) -> None:
+def sync_directory(path: str) -> None:
+    """Makes the names in a directory durable. OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

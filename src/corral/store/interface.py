@@ -16,6 +16,7 @@ A list and everything that happens after it, without a gap:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol, Self
 
@@ -52,6 +53,16 @@ class Page(NamedTuple):
     remaining: int
 
 
+class Room(NamedTuple):
+    """How many changes a commit may have, and how many bytes in all."""
+
+    changes: int
+    size: int
+
+
+ANYTHING = Room(sys.maxsize, sys.maxsize)
+
+
 class Mismatch(Conflict):
     """A commit expected another revision of a key; nothing was done. 0 is a key that is not there."""
 
@@ -63,10 +74,12 @@ class Mismatch(Conflict):
 
 
 class Compacted(NotFound):
-    """What was asked for lies before `oldest`, the first revision that can still be read."""
+    """What was asked for lies before `oldest`, the first revision that can still be read (0: not known)."""
 
     def __init__(self, revision: int, oldest: int) -> None:
-        super().__init__(f"revision {revision} has been compacted, the oldest one is {oldest}")
+        super().__init__(
+            f"revision {revision} has been compacted" + (f", the oldest one is {oldest}" if oldest else "")
+        )
         self.revision, self.oldest = revision, oldest
 
 
@@ -99,12 +112,16 @@ class Watch(Protocol):
         """The next changes, of one commit or of several: ordered by revision, without a gap or a duplicate.
 
         Nothing is lost if the caller is cancelled. Ends after `close`. Raises Compacted (the watch starts too far in
-        the past), Lagging (cut off), Unavailable (the store was closed) and HostError; all of them for good.
+        the past), Lagging (cut off), Unavailable (the store was closed or cannot be reached) and HostError; each for
+        good. After all but the first, a new watch after `progress()` goes on where this one stopped.
         """
         ...
 
     def progress(self) -> int:
-        """The revision up to which everything there was has been handed to the reader."""
+        """The revision up to which everything there was has been handed to the reader.
+
+        On one machine it follows every commit; a remote store may tell of commits under other prefixes late.
+        """
         ...
 
     def close(self) -> None:
@@ -118,6 +135,11 @@ class Store(Protocol):
     @property
     def revision(self) -> int:
         """That of the last commit that this process has seen; 0 or what the backend begins with."""
+        ...
+
+    @property
+    def room(self) -> Room:
+        """What a commit may have for sure."""
         ...
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
@@ -145,7 +167,9 @@ class Store(Protocol):
         `expect`: for a key, the revision that must have changed it last; 0: it must not be there. `lease`: what is put
         goes when that lease ends; without one it stays, even if it had one before. A missing key may be deleted; if
         nothing changes, the present revision is returned. A caller that is cancelled while it waits does not undo the
-        commit. Raises Mismatch, NoLease, InvalidInput (a bad key or value, or a key both put and deleted), NoSpace.
+        commit. Local stores make commits in the order in which they are asked for.
+
+        Raises Mismatch, NoLease, InvalidInput (a bad key or value, or a key both put and deleted) and NoSpace.
         """
         ...
 

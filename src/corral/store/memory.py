@@ -10,6 +10,7 @@ from corral.errors import Unavailable
 from corral.kit.clock import SECOND, Clock, SystemClock
 from corral.store.housekeeping import Marks
 from corral.store.interface import (
+    ANYTHING,
     Change,
     Changes,
     Compacted,
@@ -18,6 +19,7 @@ from corral.store.interface import (
     NoLease,
     NotYet,
     Page,
+    Room,
     Watch,
     check_lease,
 )
@@ -46,6 +48,10 @@ class MemoryStore:
     @property
     def revision(self) -> int:
         return self._hub.revision
+
+    @property
+    def room(self) -> Room:
+        return ANYTHING
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         self._ready()
@@ -111,7 +117,7 @@ class MemoryStore:
             previous = self._entries.get(key)
             if previous is None:
                 bisect.insort(self._keys, key)
-            self._entries[key] = Entry(key, value, previous.created if previous else revision, revision)
+            self._entries[key] = Entry(key, value, previous.created if previous else revision, revision, asked.lease)
             changes.append(Change(revision, key, value, previous))
             self._lease(key, asked.lease)
         return self._publish(changes, revision) if changes else self.revision
@@ -123,6 +129,7 @@ class MemoryStore:
             self._leased.pop(key, None)
 
     def _publish(self, changes: list[Change], revision: int) -> int:
+        changes.sort(key=lambda change: change.key)
         self._log += changes
         self._hub.publish(changes, revision)
         if compact_to := self._marks.note(self._clock.now(), revision):

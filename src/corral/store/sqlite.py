@@ -15,7 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from corral.errors import CorralError, Unavailable, Unsupported
 from corral.kit.clock import Clock, SystemClock
 from corral.store import database, reading
-from corral.store.interface import Change, Changes, Entry, Page, Watch, check_lease
+from corral.store.interface import ANYTHING, Change, Changes, Entry, Page, Room, Watch, check_lease
 from corral.store.watching import Hub
 from corral.store.writer import Writer
 
@@ -42,6 +42,10 @@ class SqliteStore:
     @property
     def revision(self) -> int:
         return self._hub.revision
+
+    @property
+    def room(self) -> Room:
+        return ANYTHING
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         self._check_open()

@@ -14,6 +14,8 @@ from corral.kit.clock import SECOND, Clock
 from corral.store.housekeeping import KEEP_REVISIONS, Marks
 from corral.store.interface import Change, Changes, Entry, Mismatch, NoLease, NotYet
 
+LAST = (1 << 63) - 1  # SQLite's largest number
+LOOK = 60.0  # seconds after which the clock is looked at again: it may have been put forward
 SWEEP = 500  # rows of the history that are thrown away at once
 
 _LOOK = "SELECT key, value, created, modified, lease FROM entries WHERE key = ?"
@@ -115,7 +117,7 @@ class Tables:
         return self.compacted
 
     def grant(self, seconds: int) -> int:
-        deadline = self._clock.now() + seconds * SECOND
+        deadline = self._over(seconds)
         made = self._run("INSERT INTO leases (seconds, deadline) VALUES (?, ?)", (seconds, deadline))
         self._deadline = min(self._deadline or deadline, deadline)
         assert made.lastrowid is not None
@@ -123,7 +125,7 @@ class Tables:
 
     def keep_alive(self, lease: int) -> int:
         """NoLease."""
-        deadline = self._clock.now() + self._seconds(lease) * SECOND
+        deadline = self._over(self._seconds(lease))
         self._run("UPDATE leases SET deadline = ? WHERE id = ?", (deadline, lease))
         return lease
 
@@ -132,6 +134,10 @@ class Tables:
         self._seconds(lease)
         self._run("DELETE FROM leases WHERE id = ?", (lease,))
         return self.commit(Changes({}, [key for (key,) in self._run(_LEASED, (lease,)).fetchall()]))
+
+    def _over(self, seconds: int) -> int:
+        """When so many seconds from now are over; what SQLite cannot count to is for ever."""
+        return min(self._clock.now() + seconds * SECOND, LAST)
 
     def _seconds(self, lease: int) -> int:
         row = self._run("SELECT seconds FROM leases WHERE id = ?", (lease,)).fetchone()
@@ -167,7 +173,7 @@ class Tables:
             return 0
         waits = []
         if self._deadline is not None:
-            waits.append(max(0, self._deadline - self._clock.now()) / SECOND)
+            waits += [max(0, self._deadline - self._clock.now()) / SECOND, LOOK]
         if self.history and self.revision - self.compacted > KEEP_REVISIONS:
-            waits.append(30.0)
+            waits.append(LOOK)
         return min(waits, default=None)

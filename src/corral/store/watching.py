@@ -16,25 +16,26 @@ from corral.errors import CorralError
 from corral.store.interface import Change, Lagging
 
 MAX_BEHIND = 10_000  # changes that may wait for one reader
+MAX_BYTES = 64 << 20  # … and how large their values may be together
 
 # (prefix, after, until) -> the changes after `after`, and the revision they reach, `until` at most. Compacted.
 Replay = Callable[[str, int, int], Awaitable[tuple[list[Change], int]]]
 
 
 class Hub:
-    """All watches of one store. `publish` may be called in any thread."""
+    """All watches of one store in this process. `publish` may be called in any thread."""
 
     def __init__(self, revision: int, replay: Replay) -> None:
         self.revision = revision
         self.replay = replay
         self._lock = threading.Lock()
-        self._watches: dict[asyncio.AbstractEventLoop, set[HubWatch]] = {}
+        self._watches: dict[asyncio.AbstractEventLoop, set[QueuedWatch]] = {}
 
-    def watch(self, prefix: str, after: int) -> HubWatch:
+    def watch(self, prefix: str, after: int) -> QueuedWatch:
         """One for the running event loop."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            made = HubWatch(self, prefix, after, self.revision)
+            made = QueuedWatch(prefix, after, self.revision, self.replay, self.leave)
             self._watches.setdefault(loop, set()).add(made)
         return made
 
@@ -51,7 +52,7 @@ class Hub:
             for loop in list(self._watches):
                 self._tell(loop, self._break, loop, error)
 
-    def leave(self, watch: HubWatch) -> None:
+    def leave(self, watch: QueuedWatch) -> None:
         with self._lock:
             for loop, watches in list(self._watches.items()):
                 watches.discard(watch)
@@ -73,16 +74,19 @@ class Hub:
             watch.end(error)
 
 
-class HubWatch:
-    """A `Watch`: first what happened until it joined, then what is offered."""
+class QueuedWatch:
+    """A `Watch`: first the history until it joined, by `replay`, then what is offered. `leave` is told of its end."""
 
-    def __init__(self, hub: Hub, prefix: str, after: int, joined: int) -> None:
-        self._hub, self._prefix = hub, prefix
+    def __init__(
+        self, prefix: str, after: int, joined: int, replay: Replay, leave: Callable[[QueuedWatch], None]
+    ) -> None:
+        self._prefix, self._replay, self._leave = prefix, replay, leave
         self._reached = after  # everything up to here was handed out
         self._joined = joined  # what came until here is history
-        self._floor = max(after, joined)  # the queue begins after this
+        self._after = after
         self._seen = joined  # the queue ends here
         self._queue: deque[Change] = deque()
+        self._size = 0  # of the values in the queue
         self._waiter: asyncio.Future[None] | None = None
         self._error: CorralError | None = None
         self._closed = False
@@ -95,7 +99,7 @@ class HubWatch:
             if self._error:
                 raise self._error
             if self._reached < self._joined:
-                found = await self._replay()
+                found = await self._recall()
             else:
                 found = self._take()
             if found:
@@ -104,9 +108,9 @@ class HubWatch:
                 await self._wait()
         raise StopAsyncIteration
 
-    async def _replay(self) -> list[Change]:
+    async def _recall(self) -> list[Change]:
         try:
-            found, reached = await self._hub.replay(self._prefix, self._reached, self._joined)
+            found, reached = await self._replay(self._prefix, self._reached, self._joined)
         except CorralError as error:
             self.end(error)
             raise
@@ -116,6 +120,7 @@ class HubWatch:
     def _take(self) -> list[Change]:
         found = list(self._queue)
         self._queue.clear()
+        self._size = 0
         self._reached = max(self._reached, self._seen)
         return found
 
@@ -134,12 +139,15 @@ class HubWatch:
         return self._reached
 
     def offer(self, changes: Sequence[Change], revision: int) -> None:
-        """What was published; of that, what came before the watch joined is skipped."""
+        """What was published. What came before the watch joined is history; what is not asked for yet is skipped."""
         if revision <= self._seen or self._error:
             return
-        self._seen, prefix, floor = revision, self._prefix, self._floor
-        self._queue.extend(c for c in changes if c.revision > floor and c.key.startswith(prefix))
-        if len(self._queue) > MAX_BEHIND:
+        self._seen, prefix, after = revision, self._prefix, self._after
+        for change in changes:
+            if change.revision > after and change.key.startswith(prefix):
+                self._queue.append(change)
+                self._size += len(change.value or b"")
+        if len(self._queue) > MAX_BEHIND or self._size > MAX_BYTES:
             self.end(Lagging(f"the watch of {prefix!r} was cut off: {len(self._queue)} changes were waiting"))
         elif self._queue:
             self._wake()
@@ -148,13 +156,13 @@ class HubWatch:
         """Nothing more comes, and the reader is told why."""
         self._error = self._error or error
         self._queue.clear()
-        self._hub.leave(self)
+        self._leave(self)
         self._wake()
 
     def close(self) -> None:
         self._closed = True
         self._queue.clear()
-        self._hub.leave(self)
+        self._leave(self)
         self._wake()
 
     def _wake(self) -> None:

@@ -11,6 +11,7 @@ from corral.api.docker import (
     build,
     build_cache,
     build_own,
+    cluster_copies,
     commit,
     containers,
     df,
@@ -106,6 +107,8 @@ ROUTES: Final[list[Route]] = [
     ("GET", "/corral/volumes/{name}/export", volume_copies.volume_export),
     ("POST", "/corral/volumes/{name}/import", volume_copies.volume_import),
     ("POST", "/corral/volumes/{name}/clone", volume_copies.volume_clone),
+    ("GET", "/corral/cluster/backup", cluster_copies.cluster_backup),
+    ("POST", "/corral/cluster/restore", cluster_copies.cluster_restore),
     # the system
     ("OPTIONS", "*", system.options),
     ("HEAD", "/_ping", system.ping),

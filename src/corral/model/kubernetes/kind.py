@@ -64,7 +64,8 @@ class Kind:
     warnings         what is accepted, but worth a `Warning:` header; `(new, old or None)`
     has_status       status is a subresource: the main resource ignores it
     has_generation   `metadata.generation` grows when anything but metadata and status changes
-    columns          after Name (and the Age, if any, among them); empty: Name and Age
+    columns          after Name (and the Age, if any, among them); empty: Name and Age. One that is called Name itself
+                     stands where it is, instead of the first
     fields           field selectors beyond metadata.name and metadata.namespace: path -> value as text
     allow_unconditional_update   an update without a resourceVersion is taken
     allow_create_on_update       a PUT to a name that is not there creates it

@@ -36,6 +36,14 @@ _WORDS = {
 _WITHOUT_VALUE = (REQUIRED, FORBIDDEN, TOO_LONG, TOO_MANY, INTERNAL)
 
 
+class _Omitted:
+    def __repr__(self) -> str:
+        return "OMITTED"
+
+
+OMITTED = _Omitted()  # the `value` of a problem whose value says nothing
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One cause. `field` is a path such as `spec.containers[0].image`; `value` is the offender as plain JSON."""
@@ -55,7 +63,7 @@ class Problem:
         'Required value: name or generateName is required'
         """
         words = _WORDS[self.type]
-        if self.type not in _WITHOUT_VALUE:
+        if self.type not in _WITHOUT_VALUE and self.value is not OMITTED:
             words += f": {_shown(self.value)}"
         return f"{words}: {self.detail}" if self.detail else words
 
@@ -93,11 +101,12 @@ def not_found(field: str, value: Any) -> Problem:
 
 
 def not_supported(field: str, value: Any, allowed: Sequence[str]) -> Problem:
-    """
+    """The allowed values are listed in the order given.
+
     >>> str(not_supported("spec.type", "X", ("ClusterIP", "NodePort")))
     'spec.type: Unsupported value: "X": supported values: "ClusterIP", "NodePort"'
     """
-    listed = ", ".join(json.dumps(one) for one in sorted(allowed))
+    listed = ", ".join(json.dumps(one) for one in allowed)
     return Problem(NOT_SUPPORTED, field, f"supported values: {listed}" if allowed else "", value)
 
 

@@ -92,6 +92,8 @@ def parse(text: str) -> Quantity:
     >>> [str(parse(one)) for one in ("0.5", "1024Ki", "1500m", "0.1n", "1e3", "1.5Gi", "100000")]
     ['500m', '1Mi', '1500m', '1n', '1e3', '1536Mi', '100k']
     """
+    if len(text) > 2 * _MOST_DIGITS:
+        raise NoQuantity(NUMERIC)  # and nothing so long is kept in the cache
     split = _SPLIT.fullmatch(text)
     if not text or split is None:
         raise NoQuantity(FORMAT)

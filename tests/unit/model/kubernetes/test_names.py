@@ -20,7 +20,7 @@ from corral.model.kubernetes import names
         (names.c_identifier, ["_a1"], ["1a", "a-b", ""]),
         (names.environment_name, ["a b", "1"], ["", "a=b", "ä", "a\t"]),
         (names.strict_environment_name, ["a.b"], ["1a", "..", "..a"]),
-        (names.config_key, ["a.b", "..."[:1] + "a"], ["", ".", "..", "..a", "a/b"]),
+        (names.config_key, ["a.b", ".a"], ["", ".", "..", "..a", "a/b"]),
         (names.http_header, ["X-A"], ["X_A", ""]),
         (names.condition_reason, ["A", "A,b:c"], ["1", "A:", ""]),
         (names.percent, ["0%", "150%"], ["%", "-1%", "1"]),

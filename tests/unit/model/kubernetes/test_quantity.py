@@ -41,6 +41,7 @@ def test_canonical_form(text, shown):
         ("1e999999999", quantity.SUFFIX),
         ("9" * 5000, quantity.NUMERIC),
         ("1\n", quantity.FORMAT),
+        ("0" * 5000, quantity.NUMERIC),
     ],
 )
 def test_other_texts_are_refused(text, says):

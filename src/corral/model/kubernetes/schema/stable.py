@@ -47,12 +47,16 @@ class Builtin:
         self.data = data
         self.resources: tuple[Resource, ...] = data.resources
         self._made: dict[str, Schema] = {}
-        self._scalars: dict[str, Schema] = {}
+        self._scalars: dict[tuple[str, bool], Schema] = {}
 
     def schema(self, gvk: GroupVersionKind) -> Schema | None:
         """The kind's schema, kinds of lists and options included; None for a kind that is not built in."""
-        name = self.data.kinds.get(gvk) or EVERYWHERE.get(gvk.kind)
+        name = self.type_name(gvk)
         return self.type(name) if name else None
+
+    def type_name(self, gvk: GroupVersionKind) -> str | None:
+        """The short name of the type of a kind, such as "core.v1.Pod"; None for a kind that is not built in."""
+        return self.data.kinds.get(gvk) or EVERYWHERE.get(gvk.kind)
 
     def type(self, name: str) -> Schema:
         """A type by its short name, such as "core.v1.PodSpec". Raises KeyError."""
@@ -72,9 +76,11 @@ class Builtin:
 
     def _field(self, field: Field) -> Schema:
         made, options = self._of(field.type), field.options
-        if not options:
+        if not options and not field.omit_empty:
             return made
-        changes: dict[str, Any] = {}
+        if field.type in _SCALARS and not options:
+            return self._scalar(field.type, omit_empty=True)
+        changes: dict[str, Any] = {"omit_empty": field.omit_empty}
         if "set" in options:
             changes["list_type"] = "set"
         if "map" in options:
@@ -98,10 +104,10 @@ class Builtin:
             return Schema(type="array", items=self._of(inner))
         return self._scalar(kind) if kind in _SCALARS else self.type(kind)
 
-    def _scalar(self, kind: str) -> Schema:
-        found = self._scalars.get(kind)
+    def _scalar(self, kind: str, *, omit_empty: bool = False) -> Schema:
+        found = self._scalars.get((kind, omit_empty))
         if found is None:
-            found = self._scalars[kind] = Schema(**_SCALARS[kind])
+            found = self._scalars[kind, omit_empty] = Schema(**_SCALARS[kind], omit_empty=omit_empty)
             found.name = long_name(found.name) if found.name else ""
             if kind.startswith("schema-or-"):
                 schema = self.type(_JSON_SCHEMA)

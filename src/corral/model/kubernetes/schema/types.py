@@ -31,6 +31,7 @@ class Schema:
     patch_merge_key   the field that tells items apart in a strategic merge patch (which may differ from list_map_keys)
     preserve_unknown  fields that no property names are kept
     embedded          an object with apiVersion, kind and metadata of its own (x-kubernetes-embedded-resource)
+    omit_empty        Go leaves the field out when it is zero or empty (its type is no pointer)
     default           what a missing field becomes; MISSING: nothing
     raw               the schema as it was written in a CustomResourceDefinition, rules and all; empty if built in
     """
@@ -50,5 +51,6 @@ class Schema:
     preserve_unknown: bool = False
     embedded: bool = False
     nullable: bool = False
+    omit_empty: bool = False
     default: Any = MISSING
     raw: Mapping[str, Any] = field(default_factory=dict)

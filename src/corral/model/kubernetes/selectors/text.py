@@ -101,7 +101,7 @@ class _Parser:
             raise BadSelector(f"found '{key.text}', expected: identifier")
         if found := names.qualified_name(key.text):
             raise BadSelector(str(problems.invalid("<nil>", key.text, "; ".join(found))))
-        if self._peek().kind in ("end", ","):
+        if negated or self._peek().kind in ("end", ","):
             return requirement(key.text, NOT_EXISTS if negated else EXISTS, [])
         operator = self._operator()
         values = self._values() if operator in (IN, NOT_IN) else [self._value()]

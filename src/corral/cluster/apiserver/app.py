@@ -1,0 +1,146 @@
+"""The parts of the API server, put together: from a store and certificates to a handler of requests.
+
+::
+
+    Store ──> Caches ──> Lookup ──> Rbac, Node, NamespaceLifecycle, service account tokens
+      └────────┴──> Core (objects) ──> Resources, Actions ──> ApiServer ──> corral.http.Server
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+
+from corral.cluster.apiserver.admission.authority import Authority
+from corral.cluster.apiserver.admission.chain import Chain
+from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
+from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
+from corral.cluster.apiserver.audit.events import Auditor, Record
+from corral.cluster.apiserver.authentication.chain import Authenticator
+from corral.cluster.apiserver.authentication.proxy import FrontProxy
+from corral.cluster.apiserver.authentication.service_accounts import Issuer, ServiceAccounts
+from corral.cluster.apiserver.authorization import union
+from corral.cluster.apiserver.boot.objects import plan_boot, write
+from corral.cluster.apiserver.builtins import served_builtins
+from corral.cluster.apiserver.caching.caches import Caches
+from corral.cluster.apiserver.certificates.pki import Pki
+from corral.cluster.apiserver.certificates.x509 import from_pem
+from corral.cluster.apiserver.handlers.actions import Actions
+from corral.cluster.apiserver.handlers.documents import Documents
+from corral.cluster.apiserver.handlers.health import Health
+from corral.cluster.apiserver.handlers.others import VERSION, Others
+from corral.cluster.apiserver.handlers.resources import Resources
+from corral.cluster.apiserver.handlers.writes import Writes
+from corral.cluster.apiserver.limits import Limits
+from corral.cluster.apiserver.local import LocalClient
+from corral.cluster.apiserver.metrics import Metrics
+from corral.cluster.apiserver.objects.core import Core
+from corral.cluster.apiserver.objects.services import ServiceClaims
+from corral.cluster.apiserver.registry import Registry
+from corral.cluster.apiserver.server import ApiServer
+from corral.http.message import Answer, Request
+from corral.model.kubernetes.addresses import Network
+from corral.model.kubernetes.kinds.core.service.allocation import Ranges
+from corral.store.interface import Store
+
+
+@dataclass(slots=True)
+class Options:
+    """`url`: where clients reach the server. `networks`: the addresses of Services, the default family first."""
+
+    url: str = "https://127.0.0.1:6443"
+    networks: tuple[Network, ...] = (ip_network("10.96.0.0/12"),)
+    port: int = 6443
+    limits: Limits = field(default_factory=Limits)
+    auditor: Auditor | None = None
+    now: Callable[[], float] = time.time
+
+    @property
+    def service_address(self) -> str:
+        """Where pods find the server: the first address of all, that of the Service kubernetes."""
+        return str(self.networks[0][1])
+
+
+class Kubernetes:
+    """An open API server. `handle` is a handler of corral.http.Server; `core` is for in-process clients.
+
+    `registry` and `chain` may be changed while it runs: what is served, and what admission asks.
+    """
+
+    def __init__(self, store: Store, caches: Caches, pki: Pki, options: Options) -> None:
+        self.options, self.caches = options, caches
+        self.registry, self.metrics, self.ready = Registry(served_builtins()), Metrics(), False
+        self.authorizer, self.rbac = union.default(caches)
+        self.chain = Chain([NamespaceLifecycle(caches, caches.fresh), Authority(self.authorizer, self.rbac)])
+        self.core = Core(store, caches, self.registry, self.chain)
+        self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
+        self.issuer = Issuer(pki.service_account_key)
+        self.authenticator = Authenticator(
+            options.now,
+            self.issuer.audiences,
+            client_authority=from_pem(pki.ca),
+            front_proxy=FrontProxy(from_pem(pki.front_proxy_ca)),
+            service_accounts=ServiceAccounts(self.issuer, caches),
+            bootstrap=caches,
+        )
+        self._server = self._assemble()
+
+    @classmethod
+    async def open(cls, store: Store, pki: Pki, options: Options | None = None) -> Kubernetes:
+        """Reads what the store has. HostError, Unavailable."""
+        return cls(store, await Caches.open(store), pki, options or Options())
+
+    def _assemble(self) -> ApiServer:
+        actions = Actions(self.core, self.authenticator, self.authorizer, self.issuer, self.options.now)
+        resources = Resources(self.core, Writes(self.core), actions.table())
+        checks = {"ping": lambda: "", "etcd": self._check_store, "poststarthook/boot-objects": self._check_boot}
+        health = Health(checks, ready_only=("poststarthook/boot-objects",))
+        documents = Documents(self.registry, self._address, VERSION)
+        others = Others(documents, health, self.metrics, self.caches, self.issuer, lambda: self.options.url)
+        return ApiServer(
+            self.authenticator,
+            self.authorizer,
+            resources.handle,
+            others.handle,
+            self.metrics,
+            self.options.limits,
+            self._begin_record,
+        )
+
+    def _begin_record(self, request: Request, asked: Attributes, number: str) -> Record | None:
+        if self.options.auditor is None:
+            return None
+        agent = request.header("user-agent")
+        return self.options.auditor.begin(
+            asked, uri=request.raw_path, audit_id=number, source=request.remote, user_agent=agent
+        )
+
+    def _address(self) -> str:
+        return self.options.url.partition("://")[2]
+
+    def _check_store(self) -> str:
+        return "the store is closed" if self.caches.failed else ""
+
+    def _check_boot(self) -> str:
+        return "" if self.ready else "not finished"
+
+    def client(self, user: User, manager: str) -> LocalClient:
+        """For a component in this process, which acts as `user`."""
+        return LocalClient(self.core, user, manager)
+
+    async def boot(self) -> None:
+        """Makes what every cluster has and is not there; then the server is ready. StatusError."""
+        me = self.client(User("system:apiserver", groups=(MASTERS_GROUP,)), "kube-apiserver")
+        await write(me, plan_boot(self.caches, self.options.networks, self.options.port))
+        self.ready = True
+
+    async def handle(self, request: Request) -> Answer:
+        return await self._server.handle(request)
+
+    async def close(self) -> None:
+        """Ends all watches. The store is its owner's."""
+        await self.caches.close()
+        await asyncio.sleep(0)

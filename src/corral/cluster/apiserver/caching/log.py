@@ -1,0 +1,119 @@
+"""The latest changes of one resource: a window that every watcher reads at its own pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from itertools import islice
+from typing import Final
+
+from corral.cluster.apiserver.caching.item import Item
+
+ADDED: Final = "ADDED"
+MODIFIED: Final = "MODIFIED"
+DELETED: Final = "DELETED"
+WINDOW: Final = 4096  # changes that are kept; who falls behind further is cut off
+WINDOW_BYTES: Final = 64 << 20
+CROWD: Final = 50  # watchers from which on changes are told in batches
+BATCH_SECONDS: Final = 0.05
+
+
+class Event:
+    """One change: what was and what is. `revision` is the commit's. `forms` keeps what was made of it."""
+
+    __slots__ = ("_gone", "forms", "new", "old", "revision")
+
+    def __init__(self, revision: int, old: Item | None, new: Item | None) -> None:
+        self.revision, self.old, self.new = revision, old, new
+        self.forms: dict[str, bytes] = {}
+        self._gone: Item | None = None
+
+    @property
+    def gone(self) -> Item:
+        """What was, at the revision of the change that took it away (or out of somebody's selection)."""
+        if self._gone is None:
+            if self.old is None:
+                raise ValueError("nothing was there before")
+            self._gone = self.old.at(self.revision)
+        return self._gone
+
+    @property
+    def size(self) -> int:
+        return len(self.new.value if self.new else self.old.value if self.old else b"")
+
+
+class EventLog:
+    """Numbered events; `start` is the number of the oldest, `end` that of the next to come.
+
+    `since`: the revision after which nothing is missing.
+
+    >>> log = EventLog(4)
+    >>> log.append(Event(5, None, Item("a/b", 5, b'{"kind":"X","apiVersion":"v1","metadata":{}}')))
+    >>> log.position(4), log.position(5), log.position(3)
+    (0, 1, None)
+    """
+
+    def __init__(self, since: int) -> None:
+        self.events: deque[Event] = deque()
+        self.since, self.start, self.size = since, 0, 0
+        self.batches: dict[str, bytes] = {}  # what watchers made of the events since, by selection, form and range
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._waking: asyncio.TimerHandle | asyncio.Handle | None = None
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.events)
+
+    def append(self, event: Event) -> None:
+        self.batches.clear()
+        self.events.append(event)
+        self.size += event.size
+        while len(self.events) > WINDOW or (self.size > WINDOW_BYTES and len(self.events) > 64):
+            gone = self.events.popleft()
+            self.size -= gone.size
+            self.start += 1
+            self.since = gone.revision
+
+    def position(self, revision: int) -> int | None:
+        """The number of the first event after a revision; None when some of those are no longer known."""
+        if revision < self.since:
+            return None
+        low, high = 0, len(self.events)
+        if high and self.events[-1].revision <= revision:
+            return self.end
+        while low < high:
+            middle = (low + high) // 2
+            if self.events[middle].revision <= revision:
+                low = middle + 1
+            else:
+                high = middle
+        return self.start + low
+
+    def after(self, position: int) -> list[Event]:
+        """The events from a number on, as of now. The number must still be in the window."""
+        found = list(islice(reversed(self.events), self.end - position))
+        found.reverse()
+        return found
+
+    # Waiting
+
+    def wait(self) -> asyncio.Future[None]:
+        """Is done when there is something new, or never: who gives up cancels it."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        waiter.add_done_callback(self._waiters.discard)
+        return waiter
+
+    def announce(self) -> None:
+        """Tells the watchers: at once, or, when they are many, together with what else comes in a moment."""
+        if not self._waiters or self._waking is not None:
+            return
+        loop = asyncio.get_running_loop()
+        crowd = len(self._waiters) > CROWD
+        self._waking = loop.call_later(BATCH_SECONDS, self.wake) if crowd else loop.call_soon(self.wake)
+
+    def wake(self) -> None:
+        self._waking = None
+        for waiter in list(self._waiters):
+            if not waiter.done():
+                waiter.set_result(None)

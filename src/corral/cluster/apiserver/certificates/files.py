@@ -1,0 +1,51 @@
+"""Files that are there whole or not at all, and that only their owner reads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from corral.errors import from_oserror
+
+
+def make_folder(path: Path) -> None:
+    """With mode 0700. HostError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise from_oserror(f"make {path}", error) from error
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replaces the file in one step: whoever is killed here leaves the old one, or the new one. HostError."""
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        with open(handle, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise from_oserror(f"write {path}", error) from error
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read(path: Path) -> str | None:
+    """None when it is not there. HostError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error if isinstance(error, OSError) else OSError(0, "not text")
+        raise from_oserror(f"read {path}", cause) from error

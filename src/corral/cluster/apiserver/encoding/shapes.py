@@ -1,0 +1,223 @@
+"""How objects look on the wire: as they are, their metadata alone, or rows of a table; alone, in lists, in watches.
+
+All of it is joined from bytes that the caches keep; only tables, and versions that need a conversion, are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+from corral.cluster.apiserver.caching.item import Item, Object, encode
+from corral.cluster.apiserver.caching.watching import Happened
+from corral.model.kubernetes.kind import Column
+from corral.model.kubernetes.kinds.ages import since
+
+Convert = Callable[[Object], Object]
+INITIAL_END: Final = b',"annotations":{"k8s.io/initial-events-end":"true"}'
+NAME_DESCRIPTION: Final = (
+    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
+    "client to request the generation of an appropriate name automatically. Name is primarily intended for creation "
+    "idempotence and configuration definition. Cannot be updated."
+)
+
+
+class ListMeta(NamedTuple):
+    """Of a list: the revision it is of, and how to go on. `remaining` None: not known."""
+
+    revision: int
+    token: str = ""
+    remaining: int | None = None
+
+    def encoded(self) -> bytes:
+        found: dict[str, Any] = {"resourceVersion": str(self.revision)}
+        if self.token:
+            found["continue"] = self.token
+        if self.remaining is not None:
+            found["remainingItemCount"] = self.remaining
+        return encode(found)
+
+
+class Shape(Protocol):
+    """`key` names the form: equal keys give equal bytes. `shared`: bytes may be used again for other clients."""
+
+    key: str
+    shared: bool
+
+    def one(self, item: Item) -> bytes: ...
+
+    def many(self, items: Sequence[Item], meta: ListMeta) -> bytes: ...
+
+    def embedded(self, item: Item) -> bytes:
+        """As the object of a watch's event."""
+        ...
+
+    def bookmark(self, revision: int, initial_end: bool) -> bytes: ...
+
+
+def _bookmark(head: bytes, revision: int, initial_end: bool) -> bytes:
+    shown = INITIAL_END if initial_end else b""
+    return b'%b"metadata":{"resourceVersion":"%d","creationTimestamp":null%b}}' % (head, revision, shown)
+
+
+class Plain:
+    """The object itself. `convert` makes the version that is served of the stored one; None: only the name differs.
+
+    `bare`: items of a list go without kind and apiVersion, as those of built-in kinds do.
+    """
+
+    shared = True
+
+    def __init__(self, api_version: str, kind: str, list_kind: str, convert: Convert | None, *, bare: bool) -> None:
+        self.key = api_version
+        self._convert = convert
+        self._head = encode({"kind": kind, "apiVersion": api_version})[:-1] + b","
+        self._list = encode({"kind": list_kind, "apiVersion": api_version})[:-1] + b',"metadata":'
+        self._item_head = b"{" if bare else self._head
+
+    def _body(self, item: Item) -> bytes:
+        if self._convert is None:
+            return item.body
+        return item.form(self.key) or item.keep(self.key, self._converted(item, self._convert))
+
+    @staticmethod
+    def _converted(item: Item, convert: Convert) -> bytes:
+        found = convert(item.object())
+        rest = {key: value for key, value in found.items() if key not in ("kind", "apiVersion", "metadata")}
+        return encode({"metadata": found["metadata"], **rest})[1:]
+
+    def one(self, item: Item) -> bytes:
+        return self._head + self._body(item)
+
+    def many(self, items: Sequence[Item], meta: ListMeta) -> bytes:
+        head = self._item_head
+        bodies = [item.body for item in items] if self._convert is None else [self._body(item) for item in items]
+        inner = head + (b"," + head).join(bodies) if bodies else b""
+        return b"".join((self._list, meta.encoded(), b',"items":[', inner, b"]}"))
+
+    def embedded(self, item: Item) -> bytes:
+        return self._head + self._body(item)
+
+    def bookmark(self, revision: int, initial_end: bool) -> bytes:
+        return _bookmark(self._head, revision, initial_end)
+
+
+class Partial:
+    """Metadata alone: PartialObjectMetadata in `version` (v1 or v1beta1)."""
+
+    shared = True
+
+    def __init__(self, version: str) -> None:
+        api_version = f"meta.k8s.io/{version}"
+        self.key = api_version
+        self._head = encode({"kind": "PartialObjectMetadata", "apiVersion": api_version})[:-1] + b","
+        listed = {"kind": "PartialObjectMetadataList", "apiVersion": api_version}
+        self._list = encode(listed)[:-1] + b',"metadata":'
+
+    def one(self, item: Item) -> bytes:
+        return b'%b"metadata":%b}' % (self._head, item.raw_metadata)
+
+    def many(self, items: Sequence[Item], meta: ListMeta) -> bytes:
+        inner = b",".join([self.one(item) for item in items])
+        return b"".join((self._list, meta.encoded(), b',"items":[', inner, b"]}"))
+
+    embedded = one
+
+    def bookmark(self, revision: int, initial_end: bool) -> bytes:
+        return _bookmark(self._head, revision, initial_end)
+
+
+def _name(obj: Object, now: datetime) -> str:
+    return str(obj["metadata"].get("name", ""))
+
+
+def _age(obj: Object, now: datetime) -> str:
+    return since(obj["metadata"].get("creationTimestamp"), now)
+
+
+NAME: Final = Column("Name", _name, "string", "name", NAME_DESCRIPTION)
+AGE: Final = Column(
+    "Age",
+    _age,
+    "string",
+    "",
+    "CreationTimestamp is a timestamp representing the server time when this object was created.",
+)
+
+
+class Table:
+    """Rows for `kubectl get`. `include`: what goes with each row, Metadata, None or Object.
+
+    The definitions of the columns come once in a watch, so each watch has a Table of its own.
+    """
+
+    shared = False
+
+    def __init__(
+        self, columns: Sequence[Column], include: str, version: str, plain: Plain, clock: Callable[[], datetime]
+    ) -> None:
+        self.key = f"Table {version} {include}"
+        self._columns = (NAME, *columns) if columns else (NAME, AGE)
+        self._include, self._plain, self._clock = include, plain, clock
+        self._partial = Partial(version)
+        self._head = encode({"kind": "Table", "apiVersion": f"meta.k8s.io/{version}"})[:-1]
+        self._defined = False
+
+    def _definitions(self) -> bytes:
+        shown = [
+            {"name": c.name, "type": c.type, "format": c.format, "description": c.description, "priority": c.priority}
+            for c in self._columns
+        ]
+        return encode(shown)
+
+    def _row(self, item: Item, now: datetime) -> bytes:
+        obj = item.object()
+        cells = encode([column.cell(obj, now) for column in self._columns])
+        if self._include == "None":
+            return b'{"cells":%b,"object":null}' % cells
+        shown = self._plain.one(item) if self._include == "Object" else self._partial.one(item)
+        return b'{"cells":%b,"object":%b}' % (cells, shown)
+
+    def many(self, items: Sequence[Item], meta: ListMeta) -> bytes:
+        now = self._clock()
+        rows = b",".join([self._row(item, now) for item in items])
+        definitions = self._definitions()
+        return b'%b,"metadata":%b,"columnDefinitions":%b,"rows":[%b]}' % (self._head, meta.encoded(), definitions, rows)
+
+    def one(self, item: Item) -> bytes:
+        return self.many([item], ListMeta(item.revision))
+
+    def embedded(self, item: Item) -> bytes:
+        row = self._row(item, self._clock())
+        return self._watched(item.revision, row)
+
+    def _watched(self, revision: int, row: bytes) -> bytes:
+        definitions = b"null" if self._defined else self._definitions()
+        self._defined = True
+        meta = ListMeta(revision).encoded()
+        return b'%b,"metadata":%b,"columnDefinitions":%b,"rows":[%b]}' % (self._head, meta, definitions, row)
+
+    def bookmark(self, revision: int, initial_end: bool) -> bytes:
+        cells = encode(["" for _ in self._columns])
+        shown = self._partial.bookmark(revision, initial_end)
+        return self._watched(revision, b'{"cells":%b,"object":%b}' % (cells, shown))
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def line(shape: Shape, happened: Happened) -> bytes:
+    """One event of a watch. What equal watches would compute again is kept with the event."""
+    if happened.item is None:
+        shown = shape.bookmark(happened.revision, happened.initial_end)
+        return b'{"type":"BOOKMARK","object":%b}\n' % shown
+    event = happened.event if shape.shared else None
+    name = f"{shape.key}\0{happened.type}"
+    if event is not None and (found := event.forms.get(name)):
+        return found
+    made = b'{"type":"%b","object":%b}\n' % (happened.type.encode(), shape.embedded(happened.item))
+    if event is not None:
+        event.forms[name] = made
+    return made

@@ -1,0 +1,1 @@
+"""From requests to operations and back: each file is about one kind of path."""

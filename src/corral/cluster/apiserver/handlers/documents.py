@@ -1,0 +1,140 @@
+"""Discovery and OpenAPI: documents about what is served, made when somebody asks and kept until that changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from corral.cluster.apiserver.caching.item import encode
+from corral.cluster.apiserver.encoding.accept import JSON, negotiate
+from corral.cluster.apiserver.encoding.answers import GZIP_FROM, answer, gzip, takes_gzip
+from corral.cluster.apiserver.handlers.health import PATHS
+from corral.cluster.apiserver.registry import Registry
+from corral.http.message import Request, Response
+from corral.model.kubernetes import discovery
+from corral.model.kubernetes.openapi import gnostic, v2, v3
+from corral.model.kubernetes.openapi.definitions import undescribed
+from corral.model.kubernetes.openapi.descriptions import installed
+from corral.model.kubernetes.resources import GroupVersionKind, Resource
+from corral.model.kubernetes.schema import Schema, builtin
+
+_STATIC: Final = ("/metrics", "/version", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks")
+
+
+class Kept:
+    """The bytes of one document, and what clients know it by."""
+
+    __slots__ = ("body", "etag", "packed", "type")
+
+    def __init__(self, body: bytes, content_type: str) -> None:
+        self.body, self.type = body, content_type
+        self.etag = discovery.etag(body)
+        self.packed = gzip(body) if len(body) >= GZIP_FROM else b""
+
+
+class Documents:
+    """`address`: where clients reach the server, as host:port; `release`: the version that it says it has."""
+
+    def __init__(self, registry: Registry, address: Callable[[], str], release: str) -> None:
+        self._registry, self._address, self._release = registry, address, release
+        self._kept: dict[str, Kept] = {}
+        self._generation = -1
+        self._describe = installed()
+
+    def _resources(self) -> list[Resource]:
+        return self._registry.resources()
+
+    def _current(self) -> dict[str, Kept]:
+        if self._generation != self._registry.generation:
+            self._kept, self._generation = {}, self._registry.generation
+        return self._kept
+
+    def paths(self) -> list[str]:
+        """Pure: what is found at the root."""
+        groups = sorted({(one.group, one.version) for one in self._resources() if one.group})
+        found = {"/api", "/api/v1", "/apis", *_STATIC, *(f"/{name}" for name in PATHS)}
+        found |= {f"/apis/{group}" for group, _ in groups} | {f"/apis/{group}/{version}" for group, version in groups}
+        return sorted(found)
+
+    async def answer(self, request: Request, path: str) -> Response | None:
+        """None when the path is no document's. 406."""
+        if path.startswith("/openapi/"):
+            return await self._openapi(request, path)
+        if path in ("/api", "/apis"):
+            version = discovery.plan_format(request.header("accept"))
+            return await self._discovery(request, f"{path} {version}", lambda: self._root(path, version), version)
+        found = self._plain(path)
+        return await self._discovery(request, path, lambda: found) if found is not None else None
+
+    def _root(self, path: str, version: str) -> dict[str, Any]:
+        resources, core = self._resources(), path == "/api"
+        if version:
+            return discovery.aggregated(resources, core=core, version=version)
+        return discovery.api_versions(self._address()) if core else discovery.group_list(resources)
+
+    def _plain(self, path: str) -> dict[str, Any] | None:
+        parts = path.strip("/").split("/")
+        if parts[0] == "api" and len(parts) == 2:
+            return discovery.resource_list(self._resources(), "", parts[1])
+        if parts[0] == "apis" and len(parts) == 2:
+            return discovery.group(self._resources(), parts[1])
+        if parts[0] == "apis" and len(parts) == 3:
+            return discovery.resource_list(self._resources(), parts[1], parts[2])
+        return None
+
+    async def _discovery(
+        self, request: Request, name: str, make: Callable[[], dict[str, Any]], version: str = ""
+    ) -> Response:
+        kept = self._current().get(name)
+        if kept is None:
+            kept = self._kept[name] = Kept(encode(make()), discovery.content_type(version))
+        if not version:
+            return await answer(request, kept.body, negotiate(request.header("accept"), False))
+        return send(request, kept)
+
+    # OpenAPI
+
+    def _schema(self, gvk: GroupVersionKind) -> Schema | None:
+        served = self._registry.of_kind(gvk)
+        return served.schema if served is not None else builtin().schema(gvk)
+
+    async def _openapi(self, request: Request, path: str) -> Response | None:
+        """None when there is no such document. Made in a thread: the whole of it takes a while."""
+        packed = path == "/openapi/v2" and any(one in request.header("accept") for one in gnostic.ASKED)
+        name = f"{path} in protobuf" if packed else path
+        kept = self._current().get(name)
+        if kept is None:
+            made = await asyncio.to_thread(self._make, path, packed)
+            if made is None:
+                return None
+            kept = self._current()[name] = made
+        if path.startswith("/openapi/v3/") and "hash" in request.query:
+            return send(request, kept, "public, immutable")
+        return send(request, kept)
+
+    def _make(self, path: str, packed: bool) -> Kept | None:
+        resources, schemas, describe = self._resources(), self._schema, self._describe
+        if path == "/openapi/v2":
+            whole = v2.document(resources, schemas, self._release, describe)
+            return Kept(gnostic.encode(whole), gnostic.CONTENT_TYPE) if packed else Kept(encode(whole), JSON)
+        found: dict[str, Any] | None = None
+        described = describe is not undescribed
+        parts = path.removeprefix("/openapi/v3").strip("/").split("/")
+        if parts == [""]:
+            found = v3.index(resources, schemas, self._release, described=described)
+        elif parts[0] == "api" and len(parts) == 2:
+            found = v3.document(resources, "", parts[1], schemas, self._release, describe)
+        elif parts[0] == "apis" and len(parts) == 3:
+            found = v3.document(resources, parts[1], parts[2], schemas, self._release, describe)
+        return Kept(encode(found), JSON) if found is not None else None
+
+
+def send(request: Request, kept: Kept, control: str = "no-cache, private") -> Response:
+    """A kept document: 304 for who has it, compressed for who takes that."""
+    headers = {"Content-Type": kept.type, "ETag": kept.etag, "Vary": "Accept", "Cache-Control": control}
+    if kept.etag in request.header("if-none-match"):
+        return Response(304, headers)
+    if kept.packed and takes_gzip(request.header("accept-encoding")):
+        return Response(200, {**headers, "Content-Encoding": "gzip"}, kept.packed)
+    return Response(200, headers, kept.body)

@@ -1,0 +1,32 @@
+"""Which shape an answer gets: what the client accepts, put against what the resource has."""
+
+from __future__ import annotations
+
+from corral.cluster.apiserver.encoding.accept import PARTIAL, PARTIAL_LIST, TABLE, Accepted
+from corral.cluster.apiserver.encoding.shapes import Partial, Shape, Table, utc_now
+from corral.cluster.apiserver.registry import Served
+from corral.http.query import Query
+from corral.model.kubernetes.status import bad_request, not_acceptable
+
+_PARTIALS = {version: Partial(version) for version in ("v1", "v1beta1")}
+_INCLUDES = ("", "Metadata", "None", "Object")
+
+
+def shape_of(served: Served, accepted: Accepted, query: Query, *, is_list: bool) -> Shape:
+    """400 for a table that cannot be made as asked; 406 for the wrong word for lists."""
+    if accepted.kind == TABLE:
+        include = query.get("includeObject")
+        if include not in _INCLUDES:
+            text = f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
+            raise bad_request(f"Unable to convert to Table as requested: {text}")
+        return Table(served.kind.columns, include or "Metadata", accepted.version, served.plain, utc_now)
+    if accepted.kind in (PARTIAL, PARTIAL_LIST):
+        if is_list and accepted.kind == PARTIAL:
+            name = served.resource.list_kind
+            raise not_acceptable(f"you requested PartialObjectMetadata, but the requested object is a list ({name})")
+        if not is_list and accepted.kind == PARTIAL_LIST:
+            name = served.resource.kind
+            text = f"you requested PartialObjectMetadataList, but the requested object is not a list ({name})"
+            raise not_acceptable(text)
+        return _PARTIALS[accepted.version]
+    return served.plain

@@ -1,0 +1,1 @@
+"""What all kinds have in common: names, versions, finalizers, deletion; the decisions are pure, `storage` acts."""

@@ -1,0 +1,171 @@
+"""What every operation on objects works with, and the words it speaks in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from corral.cluster.apiserver.attributes import Admission, User
+from corral.cluster.apiserver.caching.cache import Cache
+from corral.cluster.apiserver.caching.caches import Caches
+from corral.cluster.apiserver.caching.item import Item, Object, resource_prefix, stored_bytes
+from corral.cluster.apiserver.objects.metadata import random_suffix
+from corral.cluster.apiserver.objects.times import utc_now
+from corral.cluster.apiserver.options import DeleteOptions, WriteOptions
+from corral.cluster.apiserver.registry import Registry, Served
+from corral.store.interface import Store
+
+
+class Plugin(Protocol):
+    async def admit(self, admission: Admission) -> None: ...
+
+    async def validate(self, admission: Admission) -> None: ...
+
+
+@dataclass(slots=True)
+class Claims:
+    """What a commit does besides the object itself. `expect` as the store has it."""
+
+    puts: dict[str, bytes] = field(default_factory=dict)
+    deletes: list[str] = field(default_factory=list)
+    expect: dict[str, int] = field(default_factory=dict)
+
+
+class Companion(Protocol):
+    """What objects of one kind claim for themselves, and nobody else may have: addresses, ports."""
+
+    def prepare(self, new: Object, old: Object | None) -> None:
+        """In place, on each try: gives the object what it lacks. StatusError."""
+        ...
+
+    def claims(self, new: Object | None, old: Object | None) -> Claims:
+        """What must be written along with the change from `old` to `new` (None: is not there)."""
+        ...
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who writes. `manager` stands in for a fieldManager that was not given; `warnings` are for the client."""
+
+    user: User
+    manager: str = "unknown"
+    warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where: a collection (`name` "") or one object, or a subresource of it."""
+
+    served: Served
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def store_key(self) -> str:
+        return resource_prefix(self.served.group, self.served.plural) + self.key
+
+    @property
+    def collection(self) -> tuple[str, str]:
+        return self.served.group, self.served.plural
+
+
+@dataclass(slots=True)
+class Core:
+    """The parts that operations share. `companions` by (group, plural); `suffix` ends generated names."""
+
+    store: Store
+    caches: Caches
+    registry: Registry
+    chain: Plugin
+    companions: dict[tuple[str, str], Companion] = field(default_factory=dict)
+    now: Callable[[], datetime] = utc_now
+    suffix: Callable[[], str] = random_suffix
+
+    def cache(self, served: Served) -> Cache:
+        return self.caches.cache(served.group, served.plural)
+
+    async def find(self, target: Target) -> Item | None:
+        """The object as of now."""
+        await self.caches.fresh()
+        return self.cache(target.served).items.get(target.key)
+
+    async def need(self, target: Target) -> Item:
+        """The same. Raises 404."""
+        found = await self.find(target)
+        if found is None:
+            raise target.served.not_found(target.name)
+        return found
+
+    def prepare(self, target: Target, new: Object, old: Object | None) -> None:
+        """In place: what the kind's companion, if it has one, has to give."""
+        companion = self.companions.get(target.collection)
+        if companion is not None:
+            companion.prepare(new, old)
+
+    async def save(self, target: Target, new: Object, old: Object | None, expect: int) -> Item:
+        """Writes an object of the stored version over revision `expect` (0: a new one). Mismatch."""
+        key, value = target.store_key, stored_bytes(new)
+        claims = self._claims(target, new, old)
+        expected = {key: expect, **claims.expect}
+        revision = await self.store.commit({key: value, **claims.puts}, claims.deletes, expect=expected)
+        return Item(target.key, revision, value)
+
+    async def remove(self, target: Target, old: Object, expect: int) -> int:
+        """Takes the object of revision `expect` away. Mismatch."""
+        key, claims = target.store_key, self._claims(target, None, old)
+        return await self.store.commit(claims.puts, [key, *claims.deletes], expect={key: expect, **claims.expect})
+
+    def _claims(self, target: Target, new: Object | None, old: Object | None) -> Claims:
+        companion = self.companions.get(target.collection)
+        return companion.claims(new, old) if companion is not None else Claims()
+
+    # Admission sees objects in the version of the request
+
+    def admission(
+        self,
+        caller: Caller,
+        target: Target,
+        operation: str,
+        new: Object | None,
+        old: Object | None,
+        options: WriteOptions | DeleteOptions,
+        options_kind: str = "",
+    ) -> Admission:
+        served = target.served
+        shown = options.shown(options_kind) if isinstance(options, WriteOptions) else options.shown()
+        return Admission(
+            caller.user,
+            operation,
+            served.resource,
+            target.subresource,
+            target.namespace,
+            target.name,
+            served.outgoing(new) if new is not None else None,
+            served.outgoing(old) if old is not None else None,
+            shown,
+            options.dry_run,
+            caller.warnings,
+            caller.annotations,
+        )
+
+    async def admit(self, admission: Admission, served: Served) -> Any:
+        """Asks the plugins that may change: the object, in the stored version again."""
+        await self.chain.admit(admission)
+        return served.incoming(admission.object) if admission.object is not None else None
+
+    async def judge(self, admission: Admission, served: Served, obj: Object | None) -> None:
+        """Asks the plugins that only judge, about what is to be written."""
+        admission.object = served.outgoing(obj) if obj is not None else None
+        await self.chain.validate(admission)

@@ -1,0 +1,186 @@
+"""The API server: the way of a request through it, from bytes to bytes.
+
+::
+
+    audit id -> who asks? -> as whom? -> too many? -> may they? -> the handler of the path -> answer, counted
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from corral.cluster.apiserver import limits
+from corral.cluster.apiserver.attributes import Attributes, User
+from corral.cluster.apiserver.authorization.decision import Authorizer, refusal
+from corral.cluster.apiserver.authorization.impersonation import impersonate, read_headers
+from corral.cluster.apiserver.encoding.answers import failure, warning_headers
+from corral.cluster.apiserver.handlers.call import Call
+from corral.cluster.apiserver.limits import Limits, is_long
+from corral.cluster.apiserver.metrics import Metrics
+from corral.cluster.apiserver.paths import RequestInfo, parse_request
+from corral.errors import CorralError, Unavailable
+from corral.http.answering import close_chunks
+from corral.http.message import Answer, ClientGone, Request, StreamResponse
+from corral.model.kubernetes.status import StatusError, internal, unavailable
+
+log = logging.getLogger("corral.apiserver")
+
+AUDIT_ID: Final = "Audit-Id"
+
+
+class Identify(Protocol):
+    async def identify(self, request: Request) -> User: ...
+
+
+class Record(Protocol):
+    """What is noted of one request for the audit log."""
+
+    def impersonated(self, user: User, constraint: str = "") -> None: ...
+
+    def annotate(self, key: str, value: str) -> None: ...
+
+    def started(self, code: int) -> None: ...
+
+    def complete(self, code: int) -> None: ...
+
+    def panic(self, message: str) -> None: ...
+
+
+Begin = Callable[[Request, Attributes, str], Record | None]
+Handle = Callable[[Call], Awaitable[Answer]]
+Flow = Callable[[Attributes], dict[str, str]]
+
+
+def _no_audit(request: Request, asked: Attributes, number: str) -> Record | None:
+    return None
+
+
+def _no_flow(asked: Attributes) -> dict[str, str]:
+    return {}
+
+
+@dataclass(slots=True)
+class ApiServer:
+    """`resources` answers paths of resources, `others` all else. `audit` begins a record, or says that none is wanted.
+
+    `flow` gives the headers that name a request's flow schema. The handler of a corral.http Server is `handle`.
+    """
+
+    authenticator: Identify
+    authorizer: Authorizer
+    resources: Handle
+    others: Handle
+    metrics: Metrics = field(default_factory=Metrics)
+    limits: Limits = field(default_factory=Limits)
+    audit: Begin = _no_audit
+    flow: Flow = _no_flow
+
+    async def handle(self, request: Request) -> Answer:
+        """Never raises, but for clients that have gone: every failure is a Status."""
+        begun = time.perf_counter()
+        number = request.header("audit-id") or str(uuid.uuid4())
+        info = parse_request(request.method, request.path, request.query)
+        run = _Run(request, info, number)
+        try:
+            answer = await self._answer(run)
+        except StatusError as error:
+            answer = failure(error)
+        except ClientGone:
+            raise
+        except Unavailable as error:
+            answer = failure(unavailable(error.message))
+        except CorralError as error:
+            log.error("%s %s: %s", request.method, request.raw_path, error.message)
+            answer = failure(internal(error.message))
+        except Exception as error:
+            log.exception("%s %s failed (audit id %s)", request.method, request.raw_path, number)
+            answer = failure(internal("this request failed in the server; its log says why"))
+            if run.record is not None:
+                run.record.panic(str(error))
+        return self._finish(run, answer, begun)
+
+    async def _answer(self, run: _Run) -> Answer:
+        user = await self.authenticator.identify(run.request)
+        asked = run.info.attributes(user)
+        run.record = self.audit(run.request, asked, run.number)
+        wanted = read_headers(run.request)
+        if wanted is not None:
+            found = impersonate(wanted, asked, self.authorizer)
+            user, asked = found.user, run.info.attributes(found.user)
+            if run.record is not None:
+                run.record.impersonated(found.user, found.constraint)
+        run.headers |= self.flow(asked)
+        if is_long(run.info):
+            return await self._authorized(run, user, asked)
+        kind, inflight = limits.kind_of(run.info), self.metrics.inflight
+        try:
+            limits.check(run.info, user, inflight, self.limits)
+        except StatusError:
+            self.metrics.rejected[kind] += 1
+            raise
+        inflight[kind] += 1
+        try:
+            return await self._authorized(run, user, asked)
+        finally:
+            inflight[kind] -= 1
+
+    async def _authorized(self, run: _Run, user: User, asked: Attributes) -> Answer:
+        decision = self.authorizer.authorize(asked)
+        if run.record is not None:
+            run.record.annotate("authorization.k8s.io/decision", "allow" if decision.allowed else "forbid")
+            run.record.annotate("authorization.k8s.io/reason", decision.reason)
+        if not decision.allowed:
+            raise refusal(asked, decision.reason)
+        call = run.call = Call(run.request, run.info, user)
+        return await (self.resources(call) if run.info.resource else self.others(call))
+
+    def _finish(self, run: _Run, answer: Answer, begun: float) -> Answer:
+        """The headers that every answer has; counts and the audit log."""
+        headers = answer.headers
+        headers[AUDIT_ID] = run.number
+        headers |= run.headers
+        if run.call is not None:
+            headers |= warning_headers(run.call.caller.warnings)
+            if run.record is not None:
+                for key, value in run.call.caller.annotations.items():
+                    run.record.annotate(key, value)
+        if isinstance(answer, StreamResponse) and is_long(run.info):
+            if run.record is not None:
+                run.record.started(answer.status)
+            answer.chunks = self._counted(run, answer.chunks, answer.status, begun)
+            return answer
+        self.metrics.observe(run.info, answer.status, time.perf_counter() - begun)
+        if run.record is not None:
+            run.record.complete(answer.status)
+        return answer
+
+    async def _counted(
+        self, run: _Run, chunks: AsyncIterator[bytes], status: int, begun: float
+    ) -> AsyncIterator[bytes]:
+        labels = self.metrics.begin_long(run.info)
+        try:
+            async for piece in chunks:
+                yield piece
+        finally:
+            await close_chunks(chunks)
+            self.metrics.end_long(labels)
+            self.metrics.observe(run.info, status, time.perf_counter() - begun)
+            if run.record is not None:
+                run.record.complete(status)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One request on its way."""
+
+    request: Request
+    info: RequestInfo
+    number: str
+    call: Call | None = None
+    record: Record | None = None
+    headers: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,215 @@
+"""The Kubernetes API as a part of the daemon: its store, its certificates, where it listens, and the user's kubeconfig.
+
+Its code is loaded here and nowhere else, so a daemon that does not serve it pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import os
+import socket
+import ssl
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from corral.cli.instance import Instance
+from corral.daemon.config import Settings
+from corral.daemon.registry import parse_address
+from corral.errors import CorralError, HostError, InvalidInput
+from corral.http.server import Server
+from corral.kit.tasks import Tasks
+
+if TYPE_CHECKING:
+    from corral.cluster.apiserver.app import Kubernetes
+    from corral.cluster.apiserver.audit.events import Auditor
+    from corral.cluster.apiserver.certificates.pki import Pki
+    from corral.store.interface import Store
+
+    Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+log = logging.getLogger("corral.daemon")
+
+DEFAULT: Final = "127.0.0.1:6443"
+SERVICE_SUBNET: Final = "10.96.0.0/12"
+DATABASE: Final = "cluster.db"
+LONGEST_SLEEP: Final = 86400.0  # seconds between looks at the certificates: clocks are set, machines sleep
+WILDCARDS: Final = ("0.0.0.0", "::")
+
+
+def plan_address(setting: str) -> tuple[str, int]:
+    """Pure: where the API listens. InvalidInput.
+
+    >>> plan_address(""), plan_address(":7443")
+    (('127.0.0.1', 6443), ('0.0.0.0', 7443))
+    """
+    try:
+        return parse_address(setting or DEFAULT)
+    except InvalidInput:
+        raise InvalidInput(f"kubernetes-address {setting!r}: must be ADDRESS:PORT") from None
+
+
+def plan_url(host: str, port: int) -> str:
+    """Pure: where clients on this machine find it.
+
+    >>> plan_url("0.0.0.0", 6443), plan_url("::1", 7443)
+    ('https://127.0.0.1:6443', 'https://[::1]:7443')
+    """
+    reached = "127.0.0.1" if host in WILDCARDS else host
+    return f"https://[{reached}]:{port}" if ":" in reached else f"https://{reached}:{port}"
+
+
+def plan_names(host: str, name: str, extra: list[str]) -> list[str]:
+    """Pure: what else stands in the certificate: the machine's name, the address that is listened on.
+
+    >>> plan_names("10.0.0.7", "box", ["k8s.example.com"]), plan_names("0.0.0.0", "box", [])
+    (['box', '10.0.0.7', 'k8s.example.com'], ['box'])
+    """
+    return [name, *([] if host in WILDCARDS else [host]), *extra]
+
+
+def plan_networks(words: list[str]) -> tuple[Network, ...]:
+    """Pure: the subnets of Services, the default family's first. InvalidInput.
+
+    >>> plan_networks([]), len(plan_networks(["10.1.0.0/16", "fd00::/112"]))
+    ((IPv4Network('10.96.0.0/12'),), 2)
+    """
+    try:
+        found = tuple(ipaddress.ip_network(word) for word in words or [SERVICE_SUBNET])
+    except ValueError as error:
+        raise InvalidInput(f"kubernetes-service-subnet: {error}") from None
+    if len({one.version for one in found}) != len(found):
+        raise InvalidInput("kubernetes-service-subnet: at most one subnet of each family, IPv4 and IPv6")
+    for one in found:
+        if one.num_addresses < 8:
+            raise InvalidInput(f"kubernetes-service-subnet {one}: too small, it must have 8 addresses at least")
+    return found
+
+
+def check(settings: Settings) -> None:
+    """Raises for settings that cannot work, before anything is touched."""
+    if settings.on("kubernetes"):
+        plan_address(settings.text("kubernetes-address"))
+        plan_networks(settings.list("kubernetes-service-subnet"))
+
+
+def kubeconfig_path(instance: Instance) -> str:
+    return os.path.join(instance.run, "kubeconfig")
+
+
+async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Store | None:
+    """Serves the API until `stack` ends; its kubeconfig is there when this returns. The cluster's store; CorralError.
+
+    None when it is not served.
+    """
+    _forget(kubeconfig_path(instance))
+    if not settings.on("kubernetes"):
+        return None
+    return await _Part(instance, settings).open(stack)
+
+
+class _Part:
+    """The open API: the pieces that change together when certificates are renewed."""
+
+    def __init__(self, instance: Instance, settings: Settings) -> None:
+        self._instance, self._settings = instance, settings
+        self._host, self._port = plan_address(settings.text("kubernetes-address"))
+        self._networks = plan_networks(settings.list("kubernetes-service-subnet"))
+        self._context: ssl.SSLContext | None = None
+
+    async def open(self, stack: AsyncExitStack) -> Store | None:
+        from corral.cluster.apiserver.certificates import pki
+        from corral.http.tls import server_context
+        from corral.store.sqlite import open_sqlite
+
+        root = Path(self._instance.root)
+        extra = plan_names(self._host, socket.gethostname(), self._settings.list("kubernetes-name"))
+        names = pki.server_names(str(self._networks[0][1]), extra)
+        made = await asyncio.to_thread(pki.ensure, root / "kubernetes" / "pki", names, int(time.time()))
+        store = await asyncio.to_thread(open_sqlite, str(root / DATABASE), history=True)
+        stack.callback(store.close)
+        api = await self._open_api(store, made)
+        stack.push_async_callback(api.close)
+        server = Server(api.handle)
+        stack.push_async_callback(server.close)
+        stack.push_async_callback(api.close)  # first of all: watches end, and their connections with them
+        self._context = server_context(str(made.server), str(made.server), made.client_authorities)
+        if not await self._listen(server, self._context):
+            return None
+        api.options.url, api.options.port = plan_url(self._host, self._port), self._port
+        await api.boot()
+        self._write_kubeconfig(made)
+        stack.callback(_forget, kubeconfig_path(self._instance))
+        tasks = Tasks()
+        stack.push_async_callback(tasks.close)
+        tasks.start("certificates", self._renew(made))
+        log.info("the Kubernetes API is at %s", api.options.url)
+        return store
+
+    async def _open_api(self, store: Store, made: Pki) -> Kubernetes:
+        from corral.cluster.apiserver.app import Kubernetes, Options
+
+        options = Options(networks=self._networks, auditor=self._auditor())
+        return await Kubernetes.open(store, made, options)
+
+    def _auditor(self) -> Auditor | None:
+        """As the settings want it; without a policy nothing is recorded."""
+        policy, path = self._settings.text("kubernetes-audit-policy"), self._settings.text("kubernetes-audit-log")
+        if not policy:
+            return None
+        from corral.cluster.apiserver.audit.events import Auditor
+        from corral.cluster.apiserver.audit.log import AuditLog, Limits
+        from corral.cluster.apiserver.audit.policy import load
+
+        place = path or os.path.join(self._instance.root, "kubernetes", "audit.log")
+        return Auditor(load(Path(policy)), AuditLog(Path(place), Limits(), time.time).write, time.time)
+
+    async def _listen(self, server: Server, context: ssl.SSLContext) -> bool:
+        """Whether it listens. A taken port is an error if it was asked for; another instance takes a free one."""
+        asked = bool(self._settings.text("kubernetes-address"))
+        try:
+            self._port = await server.listen_tcp(self._host, self._port, context)
+        except HostError as error:
+            if asked or error.errno != errno.EADDRINUSE:
+                raise
+            if self._instance.default:
+                log.warning("no Kubernetes API: %s is taken; give it another place with kubernetes-address", DEFAULT)
+                return False
+            self._port = await server.listen_tcp(self._host, 0, context)
+        return True
+
+    def _write_kubeconfig(self, made: Pki) -> None:
+        """Where the cluster is and who its administrator is: for root alone."""
+        from corral.cluster.apiserver.certificates import files, kubeconfig
+
+        text = kubeconfig.render("corral", plan_url(self._host, self._port), made.ca, files.read(made.admin) or "")
+        files.write(Path(kubeconfig_path(self._instance)), text)
+
+    async def _renew(self, made: Pki) -> None:
+        """Certificates that end soon are made anew; new connections get them."""
+        from corral.cluster.apiserver.certificates import pki
+        from corral.http.tls import reload
+
+        while True:
+            due = pki.next_renewal(made) - time.time()
+            await asyncio.sleep(min(max(due, 1.0), LONGEST_SLEEP))
+            try:
+                changed = await asyncio.to_thread(pki.renew, made, int(time.time()))
+            except CorralError as error:
+                log.error("the certificates of the Kubernetes API cannot be renewed: %s", error.message)
+                await asyncio.sleep(3600)
+                continue
+            if changed and self._context is not None:
+                log.info("renewed: %s", ", ".join(changed))
+                reload(self._context, str(made.server), str(made.server))
+                self._write_kubeconfig(made)
+
+
+def _forget(path: str) -> None:
+    """A kubeconfig of a server that does not run would only mislead."""
+    if os.path.lexists(path):
+        os.unlink(path)

@@ -1,0 +1,1 @@
+"""The pod's spec, which pods and all workloads' templates share: defaults, rules, warnings."""

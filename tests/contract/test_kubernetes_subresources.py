@@ -1,0 +1,209 @@
+"""Subresources: scale, status, bindings, evictions, tokens, reviews; Services and what they are given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.kubernetes import MERGE_PATCH, STRATEGIC_PATCH, LiveKubernetes, Namespace
+
+
+def test_a_scale(ns: Namespace) -> None:
+    made = ns.deployment("web", replicas=2)
+    path = ns.path("deployments", "web", "scale", group="apps/v1")
+    scale = ns.admin.get(path)
+    assert (scale["kind"], scale["apiVersion"], scale["spec"]) == ("Scale", "autoscaling/v1", {"replicas": 2})
+    assert scale["status"] == {"replicas": 0, "selector": "app=web"}
+    assert scale["metadata"]["uid"] == made["metadata"]["uid"]
+    changed = ns.admin.ok("PUT", path, {**scale, "spec": {"replicas": 5}})
+    assert changed["spec"]["replicas"] == 5
+    assert ns.admin.ask("PUT", path, {**scale, "spec": {"replicas": 6}}).told[:2] == (409, "Conflict")
+    assert ns.admin.patch(path, {"spec": {"replicas": 7}}).json["spec"]["replicas"] == 7
+    found = ns.admin.get(ns.path("deployments", "web", group="apps/v1"))
+    assert (found["spec"]["replicas"], found["metadata"]["generation"]) == (7, 3)
+    code, _, message = ns.admin.patch(path, {"spec": {"replicas": -1}}).told
+    assert code == 422 and "spec.replicas: Invalid value: -1: must be greater than or equal to 0" in message
+    assert ns.admin.ask("GET", ns.path("configmaps", "a", "scale")).status == 404
+
+
+def test_a_binding(ns: Namespace) -> None:
+    ns.pod("web")
+    path = ns.path("pods", "web", "binding")
+    answer = ns.admin.ask("POST", path, {"target": {"kind": "Node", "name": "n1"}})
+    assert (answer.status, answer.json["status"]) == (201, "Success")
+    pod = ns.admin.get(ns.path("pods", "web"))
+    assert pod["spec"]["nodeName"] == "n1"
+    condition = next(one for one in pod["status"]["conditions"] if one["type"] == "PodScheduled")
+    assert condition["status"] == "True"
+    code, reason, message = ns.admin.ask("POST", path, {"target": {"name": "n2"}}).told
+    assert (code, reason) == (409, "Conflict") and 'pod web is already assigned to node "n1"' in message
+    ns.pod("other")
+    body = {"metadata": {"name": "other"}, "target": {"name": "n2"}}
+    assert ns.admin.ask("POST", ns.path("bindings"), body).status == 201
+    assert ns.admin.get(ns.path("pods", "other"))["spec"]["nodeName"] == "n2"
+    selected = ns.admin.get(ns.path("pods") + "?fieldSelector=spec.nodeName%3Dn2")
+    assert [one["metadata"]["name"] for one in selected["items"]] == ["other"]
+
+
+def budget(ns: Namespace, allowed: int) -> str:
+    body = {"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}}
+    ns.create("poddisruptionbudgets", body, "policy/v1")
+    path = ns.path("poddisruptionbudgets", "b", group="policy/v1")
+    status = {"disruptionsAllowed": allowed, "currentHealthy": 1, "desiredHealthy": 1, "expectedPods": 1}
+    ns.admin.patch(f"{path}/status", {"status": {**status, "observedGeneration": 1}})
+    return path
+
+
+def run(ns: Namespace, name: str) -> None:
+    """A pod that is ready on a node."""
+    ns.pod(name, labels={"app": "web"})
+    ns.admin.ok("POST", ns.path("pods", name, "binding"), {"target": {"name": "n1"}})
+    ready = [{"type": "Ready", "status": "True"}]
+    status = {"status": {"phase": "Running", "conditions": ready}}
+    assert ns.admin.patch(ns.path("pods", name, "status"), status, STRATEGIC_PATCH).status == 200
+
+
+def evict(ns: Namespace, name: str) -> Any:
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    return ns.admin.ask("POST", ns.path("pods", name, "eviction"), body)
+
+
+def test_an_eviction_that_a_budget_allows(ns: Namespace) -> None:
+    run(ns, "web")
+    path = budget(ns, 1)
+    assert evict(ns, "web").status == 201
+    assert ns.admin.get(ns.path("pods", "web"))["metadata"]["deletionTimestamp"]
+    status = ns.admin.get(path)["status"]
+    assert status["disruptionsAllowed"] == 0 and "web" in status["disruptedPods"]
+
+
+def test_an_eviction_that_a_budget_forbids(ns: Namespace) -> None:
+    run(ns, "web")
+    budget(ns, 0)
+    answer = evict(ns, "web")
+    text = "Cannot evict pod as it would violate the pod's disruption budget."
+    assert answer.told == (429, "TooManyRequests", text)
+    cause = answer.json["details"]["causes"][0]
+    assert cause["message"] == "The disruption budget b needs 1 healthy pods and has 1 currently"
+    assert "deletionTimestamp" not in ns.admin.get(ns.path("pods", "web"))["metadata"]
+
+
+def test_a_pod_that_does_not_run_is_evicted_at_once(ns: Namespace) -> None:
+    ns.pod("web", labels={"app": "web"})
+    budget(ns, 0)
+    assert evict(ns, "web").status == 201
+    assert ns.admin.ask("GET", ns.path("pods", "web")).status == 404
+
+
+@pytest.mark.parametrize("subresource", ["log", "exec", "attach", "portforward", "proxy"])
+def test_what_needs_a_node_says_so(ns: Namespace, subresource: str) -> None:
+    ns.pod("web")
+    code, reason, message = ns.admin.ask("GET", ns.path("pods", "web", subresource)).told
+    assert (code, reason) == (501, "NotImplemented") and "needs a node" in message
+    assert ns.admin.ask("GET", ns.path("pods", "none", subresource)).told[0] == 404
+
+
+# Tokens and reviews
+
+
+def test_a_token_of_a_service_account(cluster: LiveKubernetes, ns: Namespace) -> None:
+    ns.create("serviceaccounts", {"metadata": {"name": "robot"}})
+    path = ns.path("serviceaccounts", "robot", "token")
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
+    token = ns.admin.ok("POST", path, asked)["status"]["token"]
+    robot = cluster.bearer(token)
+    review = robot.ok("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {})
+    assert review["status"]["userInfo"]["username"] == f"system:serviceaccount:{ns.name}:robot"
+    assert robot.ask("GET", ns.path("configmaps")).told[:2] == (403, "Forbidden")
+    robot.close()
+    body = {"spec": {"token": token}}
+    found = ns.admin.ok("POST", "/apis/authentication.k8s.io/v1/tokenreviews", body)
+    assert found["status"]["authenticated"] is True
+    ns.admin.ok("DELETE", ns.path("serviceaccounts", "robot"))
+    assert cluster.bearer(token).ask("GET", ns.path("configmaps")).told == (401, "Unauthorized", "Unauthorized")
+
+
+def test_reviews_of_access(ns: Namespace) -> None:
+    where = {"verb": "get", "resource": "pods", "namespace": ns.name}
+    path = "/apis/authorization.k8s.io/v1"
+    mine = ns.admin.ok("POST", f"{path}/selfsubjectaccessreviews", {"spec": {"resourceAttributes": where}})
+    assert mine["status"]["allowed"] is True
+    body = {"spec": {"user": "jane", "resourceAttributes": where}}
+    assert ns.admin.ok("POST", f"{path}/subjectaccessreviews", body)["status"]["allowed"] is False
+    ns.create("roles", {"metadata": {"name": "r"}, "rules": [
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}
+    ]}, "rbac.authorization.k8s.io/v1")  # fmt: skip
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"}
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane"}]
+    binding = {"metadata": {"name": "b"}, "roleRef": role, "subjects": subjects}
+    ns.create("rolebindings", binding, "rbac.authorization.k8s.io/v1")
+    assert ns.admin.ok("POST", f"{path}/subjectaccessreviews", body)["status"]["allowed"] is True
+    jane = ns.admin.acting(impersonate_user="jane")
+    assert jane.ask("GET", ns.path("pods")).told[:2] == (403, "Forbidden")
+    assert jane.ask("GET", ns.path("pods", "none")).told[:2] == (404, "NotFound")
+    jane.close()
+
+
+def test_nobody_gives_what_they_do_not_have(ns: Namespace) -> None:
+    group = "rbac.authorization.k8s.io"
+    rules = [{"verbs": ["*"], "apiGroups": [group], "resources": ["roles"]}]
+    ns.create("roles", {"metadata": {"name": "maker"}, "rules": rules}, f"{group}/v1")
+    role = {"apiGroup": group, "kind": "Role", "name": "maker"}
+    subjects = [{"apiGroup": group, "kind": "User", "name": "eve"}]
+    binding = {"metadata": {"name": "b"}, "roleRef": role, "subjects": subjects}
+    ns.create("rolebindings", binding, f"{group}/v1")
+    ns.admin.ok("DELETE", ns.path("rolebindings", "b", group=f"{group}/v1"))
+    rules[0]["verbs"] = ["create"]
+    ns.create("roles", {"metadata": {"name": "less"}, "rules": rules}, f"{group}/v1")
+    binding["roleRef"] = {**role, "name": "less"}
+    ns.create("rolebindings", binding, f"{group}/v1")
+    eve = ns.admin.acting(impersonate_user="eve")
+    body = {"metadata": {"name": "x"}, "rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]}]}
+    code, reason, message = eve.ask("POST", ns.path("roles", group=f"{group}/v1"), body).told
+    assert (code, reason) == (
+        403,
+        "Forbidden",
+    ) and "is attempting to grant RBAC permissions not currently held" in message
+    eve.close()
+
+
+# Services
+
+
+def service(ns: Namespace, name: str, **spec: Any) -> Any:
+    body = {"metadata": {"name": name}, "spec": {"ports": [{"port": 80}], **spec}}
+    return ns.admin.ask("POST", ns.path("services"), body)
+
+
+def test_a_service_gets_an_address_that_is_its_own(ns: Namespace) -> None:
+    made = service(ns, "web").json
+    address = made["spec"]["clusterIP"]
+    assert made["spec"]["clusterIPs"] == [address] and address.startswith("10.")
+    claim = ns.admin.get(f"/apis/networking.k8s.io/v1/ipaddresses/{address}")
+    assert claim["spec"]["parentRef"] == {"resource": "services", "namespace": ns.name, "name": "web"} | (
+        {"group": ""} if "group" in claim["spec"]["parentRef"] else {}
+    )
+    code, _, message = service(ns, "thief", clusterIP=address).told
+    assert code == 422 and "provided IP is already allocated" in message
+    ns.admin.ok("DELETE", ns.path("services", "web"))
+    assert ns.admin.ask("GET", f"/apis/networking.k8s.io/v1/ipaddresses/{address}").status == 404
+    assert service(ns, "heir", clusterIP=address).status == 201
+
+
+def test_ports_of_the_nodes(ns: Namespace) -> None:
+    made = service(ns, "web", type="NodePort").json
+    port = made["spec"]["ports"][0]["nodePort"]
+    assert 30000 <= port <= 32767
+    taken = service(ns, "thief", type="NodePort", ports=[{"port": 80, "nodePort": port}])
+    assert taken.told[0] == 422 and "provided port is already allocated" in taken.told[2]
+    changed = ns.admin.patch(ns.path("services", "web"), {"spec": {"type": "ClusterIP"}}, MERGE_PATCH).json
+    assert "nodePort" not in changed["spec"]["ports"][0]
+    assert service(ns, "heir", type="NodePort", ports=[{"port": 80, "nodePort": port}]).status == 201
+
+
+def test_a_dry_run_claims_nothing(ns: Namespace) -> None:
+    body = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
+    shown = ns.admin.ok("POST", ns.path("services") + "?dryRun=All", body)
+    address = shown["spec"]["clusterIP"]
+    assert ns.admin.ask("GET", f"/apis/networking.k8s.io/v1/ipaddresses/{address}").status == 404

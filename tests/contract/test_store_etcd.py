@@ -1,0 +1,130 @@
+"""What is etcd's own: servers that die and come back, neighbours, and its limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from corral.errors import InvalidInput, Unavailable
+from corral.store.etcd import EtcdStore, Tls, open_etcd
+from corral.store.interface import Mismatch
+from tests.support import certificates
+from tests.support.etcd import EtcdServer
+from tests.support.stores import apply, happened, keys, take, value
+from tests.support.wait import PATIENCE
+
+pytestmark = pytest.mark.peers
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EtcdServer]:
+    """One of its own, which may be killed."""
+    with EtcdServer(tmp_path) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def store(server: EtcdServer) -> AsyncIterator[EtcdStore]:
+    made = await open_etcd([server.endpoint], root="/corral/")
+    yield made
+    made.close()
+    await made.closed()
+
+
+async def _again(store: EtcdStore) -> None:
+    """Until etcd answers. Each question waits for the connection, so this does not spin."""
+    async with asyncio.timeout(30 * PATIENCE):
+        while True:
+            try:
+                await store.get("a")
+                return
+            except Unavailable:
+                continue
+
+
+async def test_a_killed_server_loses_nothing_and_watches_go_on_where_they_stopped(
+    server: EtcdServer, store: EtcdStore
+) -> None:
+    base = store.revision
+    watch = store.watch("k/", base)
+    made: set[int] = set()
+
+    async def write(name: str) -> None:
+        try:
+            for n in range(10_000):
+                made.add(await store.commit({f"k/{name}/{n % 9}": b"%d" % n}))
+        except Unavailable:
+            return
+
+    writers = [asyncio.ensure_future(write(str(n))) for n in range(4)]
+    changes = await take(watch, base + 200)
+    server.kill()
+    await asyncio.gather(*writers)
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        while True:
+            changes += await anext(watch)
+    watch.close()
+    with pytest.raises(Unavailable, match=server.endpoint):
+        await store.commit({"k/late": b""})
+    server.start()
+    await _again(store)
+    last = await store.commit({"k/end": b""})
+    changes += await happened(store, "k/", watch.progress(), last)
+    assert [change.revision for change in changes] == list(range(base + 1, last + 1))
+    assert made <= {change.revision for change in changes}
+    assert apply(changes, {}) == {entry.key: entry for entry in (await store.range("")).entries}
+
+
+async def test_a_store_does_not_see_its_neighbours(server: EtcdServer, store: EtcdStore) -> None:
+    other = await open_etcd([server.endpoint], root="/corral/b/")
+    await store.commit({"a": b"mine"})
+    await other.commit({"a": b"theirs"})
+    assert (await value(store, "a"), await value(other, "a")) == (b"mine", b"theirs")
+    assert await keys(other) == ["a"]
+    with pytest.raises(Mismatch):
+        await other.commit({"a": b""}, expect={"a": 2})
+    other.close()
+    await other.closed()
+    with pytest.raises(InvalidInput, match="must end with '/'"):
+        await open_etcd([server.endpoint], root="/corral")
+
+
+async def test_a_commit_beyond_the_servers_limits_is_refused(store: EtcdStore) -> None:
+    with pytest.raises(InvalidInput, match="too many operations"):
+        await store.commit({f"{n}": b"" for n in range(200)})
+    with pytest.raises(InvalidInput, match="too large"):
+        await store.commit({"a": bytes(1_600_000)})
+    assert await keys(store) == []
+
+
+async def test_a_server_that_is_not_there_is_a_clear_error(server: EtcdServer) -> None:
+    server.kill()
+    with pytest.raises(Unavailable, match=f"etcd {server.endpoint} cannot be reached"):
+        await open_etcd([server.endpoint])
+    server.start()
+
+
+async def test_both_sides_prove_who_they_are(tmp_path: Path) -> None:
+    certificate, client = certificates.make(tmp_path / "tls"), certificates.make(tmp_path / "tls", "client")
+    with EtcdServer(tmp_path, certificate, client[0]) as server:
+        good = Tls(certificate[0].read_bytes(), client[0].read_bytes(), client[1].read_bytes())
+        store = await open_etcd([server.endpoint], tls=good)
+        base = store.revision
+        assert (await happened(store, "", base, await store.commit({"a": b"1"})))[0].value == b"1"
+        store.close()
+        await store.closed()
+        for bad in (None, Tls(certificate[0].read_bytes()), Tls(client[0].read_bytes(), good.certificate, good.key)):
+            with pytest.raises(Unavailable, match="cannot be reached"):
+                await open_etcd([server.endpoint], tls=bad)
+
+
+@pytest.mark.parametrize(
+    "endpoints", [[], ["host"], ["http://host:2379"], ["a:1", "b:2"], ["10.0.0.1:1", "[::1]:1"], [":2379"]]
+)
+async def test_endpoints_that_make_no_sense_are_refused(endpoints: list[str]) -> None:
+    with pytest.raises(InvalidInput, match="etcd"):
+        await open_etcd(endpoints)
