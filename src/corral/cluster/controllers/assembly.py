@@ -12,6 +12,7 @@ from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.deployment.controller import DeploymentController
 from corral.cluster.controllers.replicaset.controller import make_replica_sets, make_replication_controllers
 from corral.cluster.controllers.shared import Shared
+from corral.cluster.controllers.statefulset.controller import StatefulSetController
 
 # What makes each, under upstream's name of the controller.
 CONTROLLERS: Final[Mapping[str, Callable[[Shared], Controller]]] = MappingProxyType(
@@ -19,6 +20,7 @@ CONTROLLERS: Final[Mapping[str, Callable[[Shared], Controller]]] = MappingProxyT
         "deployment-controller": DeploymentController,
         "replicaset-controller": make_replica_sets,
         "replicationcontroller-controller": make_replication_controllers,
+        "statefulset-controller": StatefulSetController,
     }
 )
 

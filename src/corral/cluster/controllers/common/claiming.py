@@ -4,7 +4,7 @@ not match any more. Follows upstream's ControllerRefManager.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from corral.cluster.client import meta
@@ -82,9 +82,13 @@ class Claimer:
     def reference(self, owner: Object) -> Object:
         return meta.reference(owner, self._owners.api_version, self._kind)
 
-    async def claim(self, owner: Object, selector: Selector, informer: Informer) -> list[Object]:
-        """The owner's objects of the informer (which has `index_owners`), orphans adopted, others released."""
-        candidates = owned(informer, owner) + orphans(informer, meta.namespace(owner))
+    async def claim(
+        self, owner: Object, selector: Selector, informer: Informer, eligible: Callable[[Object], bool] | None = None
+    ) -> list[Object]:
+        """The owner's objects of the informer (which has `index_owners`), orphans adopted, others released.
+        `eligible`: which orphans may be adopted at all."""
+        alone = [one for one in orphans(informer, meta.namespace(owner)) if eligible is None or eligible(one)]
+        candidates = owned(informer, owner) + alone
         plan = plan_claims(owner, selector, candidates)
         found = list(plan.kept)
         if plan.adopted and await self._may_adopt(owner):
