@@ -9,6 +9,7 @@ from typing import Final
 
 from corral.cluster.client.protocol import Client
 from corral.cluster.controllers.controller import Controller
+from corral.cluster.controllers.daemonset.controller import DaemonSetController
 from corral.cluster.controllers.deployment.controller import DeploymentController
 from corral.cluster.controllers.replicaset.controller import make_replica_sets, make_replication_controllers
 from corral.cluster.controllers.shared import Shared
@@ -17,6 +18,7 @@ from corral.cluster.controllers.statefulset.controller import StatefulSetControl
 # What makes each, under upstream's name of the controller.
 CONTROLLERS: Final[Mapping[str, Callable[[Shared], Controller]]] = MappingProxyType(
     {
+        "daemonset-controller": DaemonSetController,
         "deployment-controller": DeploymentController,
         "replicaset-controller": make_replica_sets,
         "replicationcontroller-controller": make_replication_controllers,
