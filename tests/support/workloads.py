@@ -14,7 +14,7 @@ from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
 from corral.cluster.apiserver.certificates import pki
 from corral.cluster.apiserver.local import as_client
 from corral.cluster.client import meta
-from corral.cluster.client.builtin import NODES, PODS
+from corral.cluster.client.builtin import EVENTS, NODES, PODS
 from corral.cluster.client.protocol import Client, Collection
 from corral.cluster.client.times import to_text, utc_now
 from corral.cluster.controllers.assembly import make, run_all
@@ -63,10 +63,19 @@ class Cluster:
             if labels.items() <= (pod["metadata"].get("labels") or {}).items()
         ]
 
+    async def told(self, name: str, reason: str, message: str) -> None:
+        """Returns once this was told of an object of this name."""
+
+        def holds(found: list[Object]) -> bool:
+            wanted = (name, reason, message)
+            return any((one["involvedObject"]["name"], one["reason"], one["message"]) == wanted for one in found)
+
+        await self.until_all(EVENTS, holds)
+
     async def events(self, name: str) -> list[tuple[str, str]]:
         """(reason, message) of what was told of objects of this name so far."""
         await self.shared.events.drained()
-        found = await self.client.list(Collection("", "v1", "events"))
+        found = await self.client.list(EVENTS)
         ours = [one for one in found.items if one["involvedObject"]["name"] == name]
         return [(one["reason"], one["message"]) for one in sorted(ours, key=meta.version)]
 
