@@ -23,7 +23,7 @@ from corral.model.kubernetes.status import StatusError
 from corral.store.memory import MemoryStore
 
 Object = dict[str, Any]
-TIMEOUT = 30
+TIMEOUT = 10
 
 
 class Cluster:
