@@ -1,4 +1,4 @@
-"""Where the platform's controllers find what they watch and write. Data."""
+"""Where the platform's controllers find what they watch and write, beyond corral.cluster.client.builtin. Data."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ from typing import Final
 
 from corral.cluster.client.protocol import Collection
 
-CLAIMS: Final = Collection("", "v1", "persistentvolumeclaims")
 CLUSTER_ROLES: Final = Collection("rbac.authorization.k8s.io", "v1", "clusterroles")
 CONFIG_MAPS: Final = Collection("", "v1", "configmaps")
 CSRS: Final = Collection("certificates.k8s.io", "v1", "certificatesigningrequests")
 ENDPOINTS: Final = Collection("", "v1", "endpoints")
 LEASES: Final = Collection("coordination.k8s.io", "v1", "leases")
-NAMESPACES: Final = Collection("", "v1", "namespaces")
-NODES: Final = Collection("", "v1", "nodes")
-PODS: Final = Collection("", "v1", "pods")
 QUOTAS: Final = Collection("", "v1", "resourcequotas")
 SECRETS: Final = Collection("", "v1", "secrets")
-SERVICES: Final = Collection("", "v1", "services")
 SERVICE_ACCOUNTS: Final = Collection("", "v1", "serviceaccounts")
 SERVICE_CIDRS: Final = Collection("networking.k8s.io", "v1", "servicecidrs")
 SLICES: Final = Collection("discovery.k8s.io", "v1", "endpointslices")

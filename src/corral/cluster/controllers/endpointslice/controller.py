@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from corral.cluster.client import meta
+from corral.cluster.client.builtin import NODES, PODS, SERVICES
 from corral.cluster.client.informer import Informer
-from corral.cluster.client.informers import Informers
-from corral.cluster.client.protocol import Client, Object
+from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.endpointslice.endpoints import ZONE
 from corral.cluster.controllers.endpointslice.plan import MANAGED_BY, MANAGER, SERVICE_NAME, plan_slices
 from corral.cluster.controllers.endpointslice.writing import write
-from corral.cluster.controllers.resources import NODES, PODS, SERVICES, SLICES
+from corral.cluster.controllers.resources import SLICES
 from corral.cluster.controllers.selecting import Selecting
+from corral.cluster.controllers.shared import Shared
 
 BY_SERVICE = "service"
 
@@ -37,8 +38,8 @@ class EndpointSliceController(Controller):
 
     name = "endpointslice-controller"
 
-    def __init__(self, client: Client, informers: Informers) -> None:
-        self._client = client
+    def __init__(self, shared: Shared) -> None:
+        self._client, informers = shared.client, shared.informers
         self._services, self._pods = informers.of(SERVICES), informers.of(PODS)
         self._nodes, self._slices = informers.of(NODES), informers.of(SLICES)
         super().__init__([self._services, self._pods, self._nodes, self._slices])

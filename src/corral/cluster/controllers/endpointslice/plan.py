@@ -23,6 +23,7 @@ MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
 HEADLESS: Final = "service.kubernetes.io/headless"
 MANAGER: Final = "endpointslice-controller.k8s.io"
 _RESERVED: Final = (SERVICE_NAME, MANAGED_BY, HEADLESS)
+_WRITTEN: Final = ("labels", "annotations")
 
 Ports = tuple[Object, ...]
 
@@ -141,16 +142,11 @@ def _fill_empty(slices: Sequence[Object], new: Object, ports: Ports, plan: Slice
 
 
 def _stale(one: Object, new: Object) -> bool:
-    return any((one["metadata"].get(key) or {}) != (new["metadata"].get(key) or {}) for key in ("labels", *_NOTES))
-
-
-_NOTES: Final = ("annotations",)
+    """Annotations count only for who writes some."""
+    before, wanted = one["metadata"], new["metadata"]
+    return any(key in wanted and (before.get(key) or {}) != wanted[key] for key in _WRITTEN)
 
 
 def _renewed(one: Object, new: Object, endpoints: Sequence[Object]) -> Object:
-    metadata = {**one["metadata"], "labels": new["metadata"]["labels"]}
-    for key in _NOTES:
-        metadata.pop(key, None)
-        if new["metadata"].get(key):
-            metadata[key] = new["metadata"][key]
-    return {**one, "metadata": metadata, "endpoints": list(endpoints)}
+    written = {key: new["metadata"][key] for key in _WRITTEN if key in new["metadata"]}
+    return {**one, "metadata": {**one["metadata"], **written}, "endpoints": list(endpoints)}
