@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -20,9 +20,11 @@ from corral.cluster.client.protocol import Client, Collection, Object
 from corral.cluster.controllers.assembly import run_all
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.shared import Shared
+from corral.model.kubernetes.resources import Resource
 from corral.store.memory import MemoryStore
 
 ROOT = User("system:kube-controller-manager", groups=(MASTERS_GROUP,))
+Make = type[Controller] | Callable[["World"], Controller]
 PATIENCE = 20  # seconds, on a busy machine; nothing here waits for time to pass
 
 
@@ -48,9 +50,7 @@ class World:
         patch = {"status": status}
         return await self.client.patch(of, meta.name(obj), meta.namespace(obj), patch=patch, subresource="status")
 
-    async def until(
-        self, of: Collection, test: Callable[[list[Object]], bool], namespace: str = ""
-    ) -> list[Object]:
+    async def until(self, of: Collection, test: Callable[[list[Object]], bool], namespace: str = "") -> list[Object]:
         """All objects of the collection (and namespace), as soon as the test holds for them."""
         informer = self.shared.informers.of(of)
         changed = asyncio.Event()
@@ -68,9 +68,7 @@ class World:
         except TimeoutError:
             raise AssertionError(f"still not, after {PATIENCE} s: {found}") from None
 
-    async def until_one(
-        self, of: Collection, name: str, test: Callable[[Object], Any], namespace: str = ""
-    ) -> Object:
+    async def until_one(self, of: Collection, name: str, test: Callable[[Object], Any], namespace: str = "") -> Object:
         found: list[Object] = []
 
         def holds(objects: list[Object]) -> bool:
@@ -79,6 +77,10 @@ class World:
 
         await self.until(of, holds, namespace)
         return found[0]
+
+    def resources(self) -> list[Resource]:
+        """What the server serves now."""
+        return self.api.registry.resources()
 
     async def until_gone(self, of: Collection, name: str, namespace: str = "") -> None:
         await self.until(of, lambda found: all(meta.name(one) != name for one in found), namespace)
@@ -121,13 +123,13 @@ class World:
 
 
 @asynccontextmanager
-async def working(*make: Callable[[Shared], Controller]) -> AsyncIterator[World]:
-    """An API server of its own with these controllers; all gone after."""
+async def working(*make: Make) -> AsyncIterator[World]:
+    """An API server of its own with these controllers; all gone after. `make`: what of, or a function of the world."""
     store = MemoryStore()
     api = await Kubernetes.open(store, keys())
     await api.boot()
     world = World(api, api.client(ROOT, "kube-controller-manager"))
-    task = asyncio.create_task(run_all(world.shared, made(world.shared, make)))
+    task = asyncio.create_task(run_all(world.shared, [made(one, world) for one in make]))
     try:
         yield world
     finally:
@@ -137,5 +139,5 @@ async def working(*make: Callable[[Shared], Controller]) -> AsyncIterator[World]
         store.close()
 
 
-def made(shared: Shared, make: Iterable[Callable[[Shared], Controller]]) -> list[Controller]:
-    return [one(shared) for one in make]
+def made(make: Make, world: World) -> Controller:
+    return make(world.shared) if isinstance(make, type) else make(world)  # type: ignore[call-arg,arg-type]

@@ -53,7 +53,9 @@ async def test_a_service_changes_its_selector_and_somebody_meddles() -> None:
         await ready_pod(world, "web-1", "10.0.0.1")
         [one] = await world.until(SLICES, lambda found: len(found) == 1 and len(told(found, "web")) == 1)
         await world.client.delete(SLICES, one["metadata"]["name"], "default")
-        await world.until(SLICES, lambda found: len(told(found, "web")) == 1 and found[0]["metadata"] != one["metadata"])
+        await world.until(
+            SLICES, lambda found: len(told(found, "web")) == 1 and found[0]["metadata"] != one["metadata"]
+        )
         await world.client.patch(SERVICES, "web", "default", patch={"spec": {"selector": {"app": "other"}}})
         await world.until(SLICES, lambda found: told(found, "web") == [])
         await world.client.patch(SERVICES, "web", "default", patch={"metadata": {"labels": {"team": "a"}}})

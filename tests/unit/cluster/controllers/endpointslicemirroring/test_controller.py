@@ -21,7 +21,9 @@ async def test_hand_made_endpoints_are_mirrored_by_family() -> None:
     async with working(EndpointSliceMirroringController) as world:
         await world.service("db", selector=None)
         subsets = [{"addresses": [{"ip": "192.0.2.1"}, {"ip": "2001:db8::1"}], "ports": PORTS}]
-        made = await world.create(ENDPOINTS, {"metadata": {"name": "db", "labels": {"a": "b"}}, "subsets": subsets}, "default")
+        made = await world.create(
+            ENDPOINTS, {"metadata": {"name": "db", "labels": {"a": "b"}}, "subsets": subsets}, "default"
+        )
         both = [("IPv4", "192.0.2.1", True), ("IPv6", "2001:db8::1", True)]
         found = await world.until(SLICES, lambda found: addresses(found) == both)
         for one in found:
