@@ -1,4 +1,4 @@
-"""Whatever happens to its pods, the slices of a Service hold exactly the endpoints that are wanted, and change little."""
+"""Whatever happens to its pods, the slices of a Service hold exactly what is wanted, and change little."""
 
 from __future__ import annotations
 

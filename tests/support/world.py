@@ -69,11 +69,15 @@ class World:
             raise AssertionError(f"still not, after {PATIENCE} s: {found}") from None
 
     async def until_one(self, of: Collection, name: str, test: Callable[[Object], Any], namespace: str = "") -> Object:
+        """The object as soon as the test holds for it; one that lacks a field does not hold yet."""
         found: list[Object] = []
 
         def holds(objects: list[Object]) -> bool:
             found[:] = [one for one in objects if meta.name(one) == name]
-            return bool(found) and bool(test(found[0]))
+            try:
+                return bool(found) and bool(test(found[0]))
+            except KeyError:
+                return False
 
         await self.until(of, holds, namespace)
         return found[0]

@@ -54,7 +54,7 @@ def plan_mirror(endpoints: Object, service: Object, existing: Sequence[Object]) 
 
 
 def _endpoints(subset: Object, kind: str) -> list[Object]:
-    found = []
+    found: list[Object] = []
     for field, ready in (("addresses", True), ("notReadyAddresses", False)):
         for one in subset.get(field) or ():
             if family(one["ip"]) == kind and len(found) < LIMIT:
