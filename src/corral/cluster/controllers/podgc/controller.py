@@ -71,8 +71,8 @@ class PodGc(Controller):
 
     async def reconcile(self, key: str) -> float | None:
         if key == TERMINATED:
-            for pod in surplus(self._pods.indexed(TERMINATED, TERMINATED), self._most):
-                await self._delete(pod)
+            for old in surplus(self._pods.indexed(TERMINATED, TERMINATED), self._most):
+                await self._delete(old)
             return None
         pod = self._pods.get(key)
         if pod is None:

@@ -29,7 +29,8 @@ TERMINATING: Final = {
     "type": "Ready",
     "status": "False",
     "reason": "Terminating",
-    "message": "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR",
+    "message": "There are still IPAddresses referencing the ServiceCIDR, "
+    "please remove them or create a new ServiceCIDR",
 }
 
 
