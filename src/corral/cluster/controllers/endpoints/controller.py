@@ -16,7 +16,7 @@ from corral.model.kubernetes.status import StatusError
 class EndpointsController(Controller):
     """Without a selector a Service's endpoints are somebody else's; those that were ours go with the Service."""
 
-    name = "endpoint-controller"
+    name = "endpoints-controller"
 
     def __init__(self, shared: Shared) -> None:
         self._client, informers = shared.client, shared.informers

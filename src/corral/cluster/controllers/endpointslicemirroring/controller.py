@@ -17,7 +17,7 @@ from corral.cluster.controllers.shared import Shared
 class EndpointSliceMirroringController(Controller):
     """Slices go when their Endpoints go, or are no longer mirrored."""
 
-    name = "endpointslicemirroring-controller"
+    name = "endpointslice-mirroring-controller"
 
     def __init__(self, shared: Shared) -> None:
         self._client, informers = shared.client, shared.informers

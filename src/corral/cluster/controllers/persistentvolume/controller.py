@@ -38,7 +38,7 @@ def claims_of(pod: Object) -> Iterator[str]:
 class PersistentVolumeController(Controller):
     """One worker: two claims never choose the same volume. `directories`: where the built-in provisioner's are."""
 
-    name = "persistentvolume-controller"
+    name = "persistentvolume-binder-controller"
     workers = 1
 
     def __init__(self, shared: Shared, directories: local.Directories) -> None:
