@@ -13,7 +13,7 @@ from corral.cluster.scheduler.storage.storage import SELECTED_NODE, Storage, is_
 from corral.errors import CorralError
 
 if TYPE_CHECKING:
-    from corral.cluster.scheduler.plugins.volume_binding import Plan
+    from corral.cluster.scheduler.storage.plan import VolumePlan
 
 Object = dict[str, Any]
 
@@ -70,7 +70,7 @@ class Binder:
         """StatusError: 404 and 409 when the pod has gone, or was bound by somebody else."""
         await self._client.create(PODS, binding(pod, node), meta.namespace(pod), subresource="binding")
 
-    async def bind_volumes(self, plan: Plan, node: str, storage: Storage) -> None:
+    async def bind_volumes(self, plan: VolumePlan, node: str, storage: Storage) -> None:
         """Says which volumes are wanted, and returns when all claims have theirs. StatusError, BindingFailed."""
         for claim, volume in plan.bind:
             await self._client.update(VOLUMES, claimed(volume, claim))

@@ -30,7 +30,7 @@ def plan_status(pod: Object, reason: str, message: str, nominated: str | None, n
     return {"status": changes} if changes else None
 
 
-def plan_victim(pod: Object, scheduler: str, now: str) -> Object:
+def plan_victim(scheduler: str, now: str) -> Object:
     """The patch that tells why a pod is going to be deleted."""
     condition = {
         "type": "DisruptionTarget",

@@ -7,75 +7,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from corral.cluster.scheduler.diagnosis import Diagnosis, Failure
+from corral.cluster.scheduler.framework import Cycle, Hints, Rejection, Rules, Verdict
 from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.snapshot.arrays import Floats, Ints, Mask
-from corral.cluster.scheduler.snapshot.nodes import Nodes
 from corral.cluster.scheduler.snapshot.snapshot import Snapshot
-from corral.cluster.scheduler.verdicts import Diagnosis, Failure, Plugin, Rejection, Verdict
 
-Column = TypeVar("Column", bound=npt.NDArray[Any])
 Choose = Callable[[int], int]  # a number below the given one
 
 FEWEST = 100  # nodes that are looked at in any case
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """A profile, ready for use: its plugins and what they are told."""
-
-    name: str
-    plugins: tuple[Plugin, ...]
-    percentage: int = 0  # of nodes to find before the best is taken; 0: by the cluster's size
-    hard_affinity_weight: int = 1
-    default_spread: tuple[tuple[str, int, bool], ...] | None = (
-        None  # (topology key, max skew, hard); None: the system's
-    )
-    added_affinity: dict[str, Any] | None = None
-
-
-@dataclass(slots=True)
-class Hints:
-    """What is known of a pod beyond the pod: the selectors of the Services and controllers it belongs to."""
-
-    selector: Any = None
-
-
-@dataclass
-class Cycle:
-    """What plugins look at: `rows` are the nodes in question, all of them (a slice) or some."""
-
-    snapshot: Snapshot
-    pod: Pod
-    rules: Rules
-    rows: slice | Ints
-    hints: Hints = field(default_factory=Hints)
-    memory: dict[str, Any] = field(default_factory=dict)  # from a plugin's filter to its score
-
-    @property
-    def nodes(self) -> Nodes:
-        return self.snapshot.nodes
-
-    @cached_property
-    def count(self) -> int:
-        return self.nodes.rows if isinstance(self.rows, slice) else len(self.rows)
-
-    def of(self, column: Column) -> Column:
-        """A column's part for the rows in question."""
-        return column[..., self.rows]  # type: ignore[return-value]
-
-    def none(self) -> Mask:
-        return np.zeros(self.count, np.bool_)
-
-    def all(self) -> Mask:
-        return np.ones(self.count, np.bool_)
 
 
 class Decision(NamedTuple):
@@ -134,7 +79,18 @@ def fitting(cycle: Cycle) -> Fitting:
     return Fitting(fit, failures)
 
 
-def _refuse(fit: Mask, failures: list[Failure], plugin: str, verdicts: Any) -> None:
+def fits_there(cycle: Cycle) -> list[str]:
+    """Why the one row in question does not take the pod, for what runs there; nothing if it does."""
+    fit, failures = cycle.all(), list[Failure]()
+    for plugin in cycle.rules.plugins:
+        if plugin.filter is not None and not plugin.about_nodes:
+            _refuse(fit, failures, plugin.name, plugin.filter(cycle))
+            if failures:
+                return [one.reason for one in failures]
+    return []
+
+
+def _refuse(fit: Mask, failures: list[Failure], plugin: str, verdicts: Iterable[Verdict]) -> None:
     before: Mask | None = None
     for verdict in verdicts:
         if verdict.joint and before is None:
@@ -213,11 +169,11 @@ def decide(
     nodes = snapshot.nodes
     order = nodes.order
     start = start % len(order) if len(order) else 0
-    cycle = Cycle(snapshot, pod, rules, slice(None), hints)
+    cycle = Cycle.over_all(snapshot, pod, rules, hints)
     found = fitting(cycle)
     if nominated and not found.rejection:
         with snapshot.with_pods(nominated):
-            crowded = fitting(Cycle(snapshot, pod, rules, slice(None), hints))
+            crowded = fitting(Cycle.over_all(snapshot, pod, rules, hints))
         more = [one._replace(refused=one.refused & found.fit) for one in crowded.failures]
         failures = [*found.failures, *(one for one in more if one.refused.any())]
         found = Fitting(found.fit & crowded.fit, failures, crowded.rejection, crowded.rejected_by)

@@ -24,14 +24,17 @@ from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import Collection
 from corral.cluster.scheduler import moves
 from corral.cluster.scheduler.belonging import Belonging
-from corral.cluster.scheduler.cycle import Decision, Hints, Rules, decide
+from corral.cluster.scheduler.cycle import Decision, decide
+from corral.cluster.scheduler.diagnosis import Diagnosis
+from corral.cluster.scheduler.framework import Hints, Rules
 from corral.cluster.scheduler.plugins import volume_binding
 from corral.cluster.scheduler.plugins.registry import PLUGINS
-from corral.cluster.scheduler.plugins.volume_binding import Plan
 from corral.cluster.scheduler.pods.footprint import same_footprint
 from corral.cluster.scheduler.pods.pod import Pod
+from corral.cluster.scheduler.preemption import Limits, Preemption, Question, plan_preemption
 from corral.cluster.scheduler.settings import Profile, Settings
 from corral.cluster.scheduler.snapshot.snapshot import Snapshot
+from corral.cluster.scheduler.storage.plan import VolumePlan
 
 Object = dict[str, Any]
 
@@ -52,6 +55,8 @@ class Engine:
         self.assumed: set[str] = set()
         self._changed, self._drawn, self._start = changed, drawn, 0
         self._informers = informers
+        self._profiles = {one.name: one for one in settings.profiles}
+        self._limits = Limits(settings.candidates_percentage, settings.fewest_candidates)
         self.budgets = informers.of(BUDGETS)
         self._belonging = Belonging(
             informers.of(SERVICES),
@@ -146,7 +151,7 @@ class Engine:
         ]
 
     def hints(self, pod: Pod) -> Hints:
-        return Hints() if pod.spread else Hints(self._belonging.selector(pod))
+        return Hints() if pod.rules.spread else Hints(self._belonging.kind(pod))
 
     def decide(self, pod: Pod) -> Decision:
         rules = self.rules[pod.scheduler]
@@ -154,10 +159,27 @@ class Engine:
         self._start = made.next
         return made
 
+    def preempt(self, pod: Pod, diagnosis: Diagnosis) -> Preemption | None:
+        """Who must go for the pod; None if its profile drives nobody out."""
+        if not self._profiles[pod.scheduler].preempts:
+            return None
+        rules = self.rules[pod.scheduler]
+        budgets = list(self.budgets.all())
+        asked = Question(self.snapshot, pod, rules, diagnosis, budgets, self.rivals(pod), self.hints(pod))
+        return plan_preemption(asked, self.choose, self._limits)
+
+    def nominate(self, pod: Pod, node: str) -> list[Pod]:
+        """The pod waits for room on that node; less important pods that did so, and have to look elsewhere."""
+        beaten = [one for one, at in self.nominated.values() if at == node and one.priority < pod.priority]
+        for one in beaten:
+            self.nominated.pop(one.uid, None)
+        self.nominated[pod.uid] = (pod, node)
+        return beaten
+
     def read(self, obj: Object) -> Pod:
         return Pod(obj)
 
-    def plan_volumes(self, pod: Pod, node: str) -> Plan | None:
+    def plan_volumes(self, pod: Pod, node: str) -> VolumePlan | None:
         """What must be written for the pod's claims before it may go to the node; None if nothing."""
         if not pod.claims:
             return None
@@ -165,20 +187,20 @@ class Engine:
         made = volume_binding.plan(pod, storage, nodes, nodes.row_of[node])
         return made if made is not None and (made.bind or made.provision) else None
 
-    def assume(self, pod: Pod, node: str, volumes: Plan | None = None) -> None:
+    def assume(self, pod: Pod, node: str, volumes: VolumePlan | None = None) -> None:
         """The pod counts as if it were there already; `forget` takes that back, the informer makes it true."""
         self.snapshot.put_pod(pod, node)
         self.assumed.add(pod.uid)
         for claim, volume in volumes.bind if volumes is not None else ():
             self.snapshot.storage.promise(meta.name(volume), meta.key(claim))
 
-    def forget(self, pod: Pod, volumes: Plan | None = None) -> None:
+    def forget(self, pod: Pod, volumes: VolumePlan | None = None) -> None:
         self.settle(volumes)
         if pod.uid in self.assumed:
             self.assumed.discard(pod.uid)
             self.snapshot.remove_pod(pod.uid)
 
-    def settle(self, volumes: Plan | None) -> None:
+    def settle(self, volumes: VolumePlan | None) -> None:
         """What was promised of volumes has come true, or will not."""
         for _, volume in volumes.bind if volumes is not None else ():
             self.snapshot.storage.take_back(meta.name(volume))

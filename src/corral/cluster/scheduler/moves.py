@@ -8,7 +8,8 @@ from typing import Any, Final
 
 Object = dict[str, Any]
 
-NODE_ADDED, NODE_DELETED, NODE_LABELS, NODE_TAINTS, NODE_RESOURCES = "NodeAdded", "NodeDeleted", "NodeLabels", "NodeTaints", "NodeResources"  # fmt: skip
+NODE_ADDED, NODE_DELETED, NODE_LABELS = "NodeAdded", "NodeDeleted", "NodeLabels"
+NODE_TAINTS, NODE_RESOURCES = "NodeTaints", "NodeResources"
 POD_ASSIGNED, POD_LABELS, POD_SHRUNK, POD_DELETED = "PodAssigned", "PodLabels", "PodShrunk", "PodDeleted"
 CLAIM, VOLUME, STORAGE_CLASS, CSI_NODE, NAMESPACE = "Claim", "Volume", "StorageClass", "CSINode", "Namespace"
 
@@ -36,6 +37,8 @@ HELPS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         NAMESPACE: frozenset(("InterPodAffinity",)),
     }
 )
+
+ALL_PLUGINS: Final = frozenset[str]().union(*HELPS.values())
 
 
 def node_changes(old: Object | None, new: Object | None) -> Iterator[str]:

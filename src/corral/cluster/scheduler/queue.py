@@ -87,6 +87,8 @@ class Queue:
     def pop(self, now: float) -> Waiting | None:
         """The next to be tried, if there is one; it is the caller's until `done`, `failed` or `remove`."""
         self.settle(now)
+        if not self._active:
+            self._hurry(now)
         while self._active:
             _, _, ticket, found = heapq.heappop(self._active)
             if found.ticket == ticket and found.place == ACTIVE:
@@ -121,6 +123,13 @@ class Queue:
         if found is not None and found.place in (UNSCHEDULABLE, BACKING_OFF):
             self._unschedulable.pop(uid, None)
             self._activate(found, now)
+
+    def _hurry(self, now: float) -> None:
+        """Nobody else wants a turn: who waits only for a back-off, and might fit now, need not."""
+        ready = [one for _, ticket, one in self._later if one.ticket == ticket and one.place == BACKING_OFF]
+        for one in ready:
+            if one.plugins:
+                self._activate(one, one.since)
 
     def settle(self, now: float) -> None:
         """Makes active whose time has come."""

@@ -22,7 +22,8 @@ from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import STRATEGIC_MERGE_PATCH, Client
 from corral.cluster.client.times import Now, to_text, utc_now
 from corral.cluster.scheduler.binder import Binder, BindingFailed
-from corral.cluster.scheduler.conditions import plan_status
+from corral.cluster.scheduler.conditions import plan_status, plan_victim
+from corral.cluster.scheduler.moves import ALL_PLUGINS
 from corral.cluster.scheduler.queue import Queue, Waiting
 from corral.cluster.scheduler.settings import Settings
 from corral.errors import CorralError
@@ -30,10 +31,11 @@ from corral.kit.tasks import Tasks
 from corral.model.kubernetes.status import StatusError
 
 if TYPE_CHECKING:
+    from corral.cluster.scheduler.diagnosis import Diagnosis
     from corral.cluster.scheduler.engine import Engine
-    from corral.cluster.scheduler.plugins.volume_binding import Plan
     from corral.cluster.scheduler.pods.pod import Pod
-    from corral.cluster.scheduler.verdicts import Diagnosis
+    from corral.cluster.scheduler.preemption import Candidate
+    from corral.cluster.scheduler.storage.plan import VolumePlan
 
 Object = dict[str, Any]
 
@@ -153,7 +155,7 @@ class Scheduler:
         engine.assume(pod, decision.node, volumes)
         return self._bind(engine, waiting, pod, decision.node, volumes)
 
-    async def _bind(self, engine: Engine, waiting: Waiting, pod: Pod, node: str, volumes: Plan | None) -> None:
+    async def _bind(self, engine: Engine, waiting: Waiting, pod: Pod, node: str, volumes: VolumePlan | None) -> None:
         assert self._binder is not None
         try:
             if volumes is not None:
@@ -177,8 +179,37 @@ class Scheduler:
     # ------------------------------------------------------------------------------------------------ and if not
 
     def _unschedulable(self, engine: Engine, waiting: Waiting, pod: Pod, diagnosis: Diagnosis) -> Any:
-        self.queue.failed(waiting, diagnosis.plugins or ("NodeResourcesFit", "NodeName"), self._clock())
-        return self._report(waiting, "Unschedulable", diagnosis.message(), None)
+        plugins = diagnosis.plugins if diagnosis.nodes else ALL_PLUGINS
+        self.queue.failed(waiting, plugins, self._clock())
+        tried = engine.preempt(pod, diagnosis) if diagnosis.nodes else None
+        if tried is None:
+            return self._report(waiting, "Unschedulable", diagnosis.message(), None)
+        diagnosis.preemption = tried.message
+        if tried.chosen is None:
+            if tried.clears:
+                engine.nominated.pop(pod.uid, None)
+            return self._report(waiting, "Unschedulable", diagnosis.message(), "" if tried.clears else None)
+        beaten = engine.nominate(pod, tried.chosen.node)
+        return self._preempt(waiting, pod, tried.chosen, beaten, diagnosis.message())
+
+    async def _preempt(self, waiting: Waiting, pod: Pod, chosen: Candidate, beaten: list[Pod], message: str) -> None:
+        """The pod gets the node's name first, so that a restarted scheduler knows for whom room is being made."""
+        await self._report(waiting, "Unschedulable", message, chosen.node)
+        for one in beaten:
+            await self._patch_status(one.obj, {"status": {"nominatedNodeName": None}})
+        for victim in chosen.victims:
+            if victim.deleting:
+                continue
+            await self._patch_status(victim.obj, plan_victim(pod.scheduler, to_text(self._now())))
+            try:
+                await self._client.delete(
+                    PODS, victim.name, victim.namespace, options={"preconditions": {"uid": victim.uid}}
+                )
+            except (StatusError, OSError) as error:
+                log.warning("pod %s was to make room for %s: %s", victim.key, pod.key, error)
+                continue
+            text = f"Preempted by pod {pod.uid} on node {chosen.node}"
+            self._recorder.normal(victim.obj, "Preempted", text, action="Preempting", related=pod.obj)
 
     async def _report_error(self, waiting: Waiting, message: str) -> None:
         self.queue.failed(waiting, (), self._clock())
@@ -194,13 +225,17 @@ class Scheduler:
         patch = plan_status(pod, reason, message, nominated, to_text(self._now()))
         if patch is None:
             return
+        await self._patch_status(pod, patch)
+
+    async def _patch_status(self, pod: Object, patch: Object) -> None:
+        name, namespace = meta.name(pod), meta.namespace(pod)
         try:
             await self._client.patch(
-                PODS, meta.name(pod), meta.namespace(pod), patch=patch, type=STRATEGIC_MERGE_PATCH, subresource="status"
+                PODS, name, namespace, patch=patch, type=STRATEGIC_MERGE_PATCH, subresource="status"
             )
         except (StatusError, OSError) as error:
             if not isinstance(error, StatusError) or error.reason != "NotFound":
-                log.warning("condition of pod %s not written: %s", meta.key(pod), error)
+                log.warning("status of pod %s not written: %s", meta.key(pod), error)
 
 
 def _engine_class() -> type[Engine]:

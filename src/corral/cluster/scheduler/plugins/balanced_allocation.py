@@ -6,11 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from corral.cluster.scheduler.cycle import Cycle
+from corral.cluster.scheduler.framework import Cycle, Plugin
 from corral.cluster.scheduler.plugins.normalize import HIGHEST
 from corral.cluster.scheduler.pods.resources import CPU, MEMORY
 from corral.cluster.scheduler.snapshot.arrays import Floats, Ints
-from corral.cluster.scheduler.verdicts import Plugin
 
 
 def score(cycle: Cycle, rows: Ints) -> Floats | None:

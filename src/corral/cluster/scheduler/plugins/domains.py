@@ -10,8 +10,8 @@ from corral.cluster.scheduler.snapshot.labels import LabelColumn
 
 def sums(column: LabelColumn, counts: Small, only: Mask | None = None) -> Ints:
     """The sum of `counts` for each value of a label, by its number; of nodes without the label (0) none."""
-    weights = counts if only is None else counts * only
-    found = np.bincount(column.ids, weights=weights, minlength=len(column)).astype(np.int64)
+    rows = np.flatnonzero(counts if only is None else (counts > 0) & only)  # few nodes have such pods at all
+    found = np.bincount(column.ids[rows], weights=counts[rows], minlength=len(column)).astype(np.int64)
     found[0] = 0
     return found
 

@@ -6,10 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from corral.cluster.scheduler.cycle import Cycle
+from corral.cluster.scheduler.framework import Cycle, Plugin
 from corral.cluster.scheduler.plugins.normalize import HIGHEST
 from corral.cluster.scheduler.snapshot.arrays import Ints
-from corral.cluster.scheduler.verdicts import Plugin
 
 MB: Final = 1024 * 1024
 LEAST: Final = 23 * MB  # less is fetched in no time
@@ -17,7 +16,7 @@ MOST: Final = 1000 * MB  # of each container
 
 
 def score(cycle: Cycle, rows: Ints) -> Ints | None:
-    """The size of the images that are there, each by the share of nodes that have it: the rare shall not draw all pods."""
+    """The size of the images that are there, each times the share of nodes that have it."""
     images = cycle.nodes.images
     known = [found for name in cycle.pod.images if (found := images.get(name))]
     if not known:

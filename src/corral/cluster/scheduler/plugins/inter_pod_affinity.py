@@ -7,13 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from corral.cluster.scheduler.cycle import Cycle
+from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.plugins import domains
 from corral.cluster.scheduler.plugins.normalize import HIGHEST
 from corral.cluster.scheduler.pods.terms import PodTerm
 from corral.cluster.scheduler.snapshot.arrays import Floats, Ints, Mask, Small
 from corral.cluster.scheduler.snapshot.tallies import Description
-from corral.cluster.scheduler.verdicts import Plugin, Verdict
 
 NOT_NEAR: Final = "node(s) didn't match pod affinity rules"
 NOT_APART: Final = "node(s) didn't match pod anti-affinity rules"
@@ -22,13 +21,13 @@ OTHERS_APART: Final = "node(s) didn't satisfy existing pods anti-affinity rules"
 
 def filter(cycle: Cycle) -> Iterator[Verdict]:
     pod = cycle.pod
-    if pod.required_near:
-        yield Verdict(cycle.of(~_near(cycle, pod.required_near)), NOT_NEAR)
-    for term in pod.required_apart:
+    if pod.rules.near:
+        yield Verdict(cycle.of(~_near(cycle, pod.rules.near)), NOT_NEAR)
+    for term in pod.rules.apart:
         column = cycle.nodes.labels.column(term.topology_key)
         found = domains.sums(column, _counts(cycle, (term,)))
         yield Verdict((found > 0)[cycle.of(column.ids)], NOT_APART, resolvable=True)
-    for term, counts in cycle.snapshot.apart:
+    for term, counts in cycle.snapshot.apart.maybe_about(pod.labels):
         if _matches_me(cycle, term):
             column = cycle.nodes.labels.column(term.topology_key)
             held = domains.present(column, counts > 0)
@@ -64,13 +63,14 @@ def score(cycle: Cycle, rows: Ints) -> Ints | None:
     snapshot, labels = cycle.snapshot, cycle.nodes.labels
     total: Ints = np.zeros(len(rows), np.int64)
     touched = False
-    for weight, term in cycle.pod.preferred_pods:
+    for weight, term in cycle.pod.rules.preferred:
         column = labels.column(term.topology_key)
         total += weight * domains.sums(column, _counts(cycle, (term,)))[column.ids[rows]]
         touched = True
-    others = [(rule.weight, rule.term, counts) for rule, counts in snapshot.preferring]
+    mine = cycle.pod.labels
+    others = [(rule.weight, rule.term, counts) for rule, counts in snapshot.preferring.maybe_about(mine)]
     if hard := cycle.rules.hard_affinity_weight:
-        others += [(hard, term, counts) for term, counts in snapshot.near]
+        others += [(hard, term, counts) for term, counts in snapshot.near.maybe_about(mine)]
     for weight, term, counts in others:
         if _matches_me(cycle, term):
             column = labels.column(term.topology_key)

@@ -7,14 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from corral.cluster.scheduler.cycle import Cycle
+from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.plugins.normalize import normalized
 from corral.cluster.scheduler.pods import terms
 from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.pods.terms import NodeTerm
 from corral.cluster.scheduler.snapshot.arrays import Ints, Mask
 from corral.cluster.scheduler.snapshot.nodes import Nodes
-from corral.cluster.scheduler.verdicts import Plugin, Verdict
 from corral.model.kubernetes.selectors.requirements import IN
 
 REASON: Final = "node(s) didn't match Pod's node affinity/selector"

@@ -7,8 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from corral.cluster.scheduler.cycle import Cycle
-from corral.cluster.scheduler.verdicts import Plugin, Verdict
+from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 
 REASON: Final = "node(s) didn't match the requested node name"
 

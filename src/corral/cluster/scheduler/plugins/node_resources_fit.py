@@ -7,11 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from corral.cluster.scheduler.cycle import Cycle
+from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.plugins.normalize import HIGHEST
 from corral.cluster.scheduler.snapshot.arrays import Ints
 from corral.cluster.scheduler.snapshot.nodes import POD_COLUMN
-from corral.cluster.scheduler.verdicts import Plugin, Verdict
 
 TOO_MANY: Final = "Too many pods"
 
@@ -19,27 +18,27 @@ TOO_MANY: Final = "Too many pods"
 def filter(cycle: Cycle) -> Iterator[Verdict]:
     """A request beyond all that a node has cannot be helped by driving pods out; the other shortages can."""
     nodes = cycle.nodes
-    most, used = cycle.of(nodes.allocatable[POD_COLUMN]), cycle.of(nodes.requested[POD_COLUMN])
-    never = most < 1
-    short = [(used + 1 > most, TOO_MANY)]
-    for name, wanted in cycle.pod.requests.items():
-        if wanted:
-            number = nodes.resource(name)
-            most, used = cycle.of(nodes.allocatable[number]), cycle.of(nodes.requested[number])
-            short.append((most - used < wanted, f"Insufficient {name}"))
-            never = never | (most < wanted)
-    some = never.any()
+    wishes = [(POD_COLUMN, 1, TOO_MANY)]
+    wishes += [
+        (nodes.resource(name), wish, f"Insufficient {name}") for name, wish in cycle.pod.requests.items() if wish
+    ]
+    short = []
+    never = None
+    for number, wish, reason in wishes:
+        most = cycle.of(nodes.allocatable[number])
+        refused = most - cycle.of(nodes.requested[number]) < wish
+        if refused.any():
+            short.append((refused, reason))
+            never = most < wish if never is None else never | (most < wish)
     for refused, reason in short:
-        if not refused.any():
-            continue
-        if some:
+        if never is not None and never.any():
             yield Verdict(refused & never, reason, joint=True)
             refused = refused & ~never
         yield Verdict(refused, reason, resolvable=True, joint=True)
 
 
 def score(cycle: Cycle, rows: Ints) -> Ints:
-    """LeastAllocated: the mean of the free shares of CPU and memory, where pods that ask for nothing count as if they took a little."""
+    """LeastAllocated: the mean of the free shares of CPU and memory. Who asks for nothing counts as taking a little."""
     nodes = cycle.nodes
     total: Ints = np.zeros(len(rows), np.int64)
     weights: Ints = np.zeros(len(rows), np.int64)

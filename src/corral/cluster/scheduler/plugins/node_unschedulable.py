@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from corral.cluster.scheduler.cycle import Cycle
+from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.pods.tolerating import Taint, tolerated
-from corral.cluster.scheduler.verdicts import Plugin, Verdict
 
 REASON: Final = "node(s) were unschedulable"
 TAINT: Final = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")

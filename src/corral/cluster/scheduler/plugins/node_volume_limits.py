@@ -7,11 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from corral.cluster.scheduler.cycle import Cycle
+from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.snapshot.snapshot import Snapshot
 from corral.cluster.scheduler.storage.storage import Storage
-from corral.cluster.scheduler.verdicts import Plugin, Verdict
 
 REASON: Final = "node(s) exceed max volume count"
 

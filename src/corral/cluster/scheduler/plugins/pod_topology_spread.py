@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from corral.cluster.scheduler.cycle import Cycle
+from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.plugins import domains, node_affinity
 from corral.cluster.scheduler.plugins.normalize import HIGHEST
 from corral.cluster.scheduler.pods.terms import HOSTNAME, ZONE, PodTerm, Spread
 from corral.cluster.scheduler.pods.tolerating import first_untolerated
 from corral.cluster.scheduler.snapshot.arrays import Floats, Ints, Mask, Small
 from corral.cluster.scheduler.snapshot.tallies import Description
-from corral.cluster.scheduler.verdicts import Plugin, Verdict
 
 REASON: Final = "node(s) didn't match pod topology spread constraints"
 NO_LABEL: Final = f"{REASON} (missing required label)"
@@ -24,13 +25,14 @@ SYSTEM_DEFAULTS: Final = ((HOSTNAME, 3, False), (ZONE, 5, False))
 
 def constraints(cycle: Cycle, hard: bool) -> Sequence[Spread]:
     """The pod's own, else the defaults for what its Services and controllers select."""
-    own = cycle.pod.spread
+    own = cycle.pod.rules.spread
     if own:
         return [one for one in own if one.hard == hard]
-    if cycle.hints.selector is None or cycle.hints.selector.empty:
+    kind = cycle.hints.kind
+    if kind is None:
         return []
     defaults = SYSTEM_DEFAULTS if cycle.rules.default_spread is None else cycle.rules.default_spread
-    return [Spread(key, skew, cycle.hints.selector, hard) for key, skew, must in defaults if must == hard]
+    return [Spread(_on(kind, key), skew, hard) for key, skew, must in defaults if must == hard]
 
 
 def filter(cycle: Cycle) -> Iterator[Verdict]:
@@ -48,14 +50,18 @@ def filter(cycle: Cycle) -> Iterator[Verdict]:
         fewest = int(found[known].min()) if known.any() else 0
         if np.count_nonzero(known) < one.min_domains:
             fewest = 0
-        own = int(one.selector.matches(cycle.pod.labels))
+        own = int(one.term.selector.matches(cycle.pod.labels))
         yield Verdict((found + own - fewest > one.max_skew)[ids], REASON, resolvable=True)
+
+
+@functools.lru_cache(maxsize=1024)
+def _on(kind: PodTerm, topology_key: str) -> PodTerm:
+    return replace(kind, topology_key=topology_key)
 
 
 def pods(cycle: Cycle, one: Spread) -> Small:
     """How many pods of the constraint's kind each row has; those that are being deleted do not count."""
-    term = PodTerm("", one.selector, frozenset((cycle.pod.namespace,)))
-    return cycle.snapshot.tallies.counts(Description((term,), deleting=False))
+    return cycle.snapshot.tallies.counts(Description((one.term,), deleting=False))
 
 
 def _labelled(cycle: Cycle, wanted: Sequence[Spread]) -> Mask:
@@ -84,7 +90,7 @@ def score(cycle: Cycle, rows: Ints) -> Ints | None:
     if not wanted:
         return None
     labels = cycle.nodes.labels
-    must_have = bool(cycle.pod.spread) or cycle.rules.default_spread is not None
+    must_have = bool(cycle.pod.rules.spread) or cycle.rules.default_spread is not None
     everywhere = _labelled(cycle, wanted) if must_have else cycle.nodes.present
     ignored = ~everywhere[rows]
     raw: Floats = np.zeros(len(rows), np.float64)
@@ -95,7 +101,7 @@ def score(cycle: Cycle, rows: Ints) -> Ints | None:
             size = len(rows) - int(np.count_nonzero(ignored))
             found = counts[rows].astype(np.int64)
         else:
-            size = len(np.unique(ids[(ids > 0) & ~ignored]))
+            size = int(np.count_nonzero(np.bincount(ids[~ignored], minlength=1)[1:]))
             found = domains.sums(column, counts, everywhere & _included(cycle, one))[ids]
         raw += np.where(ids > 0, found * math.log(size + 2) + (one.max_skew - 1), 0.0)
     return _normalized(np.rint(raw).astype(np.int64), ignored)

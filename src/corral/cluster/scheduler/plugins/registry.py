@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from corral.cluster.scheduler.framework import Plugin
 from corral.cluster.scheduler.plugins import (
     balanced_allocation,
     image_locality,
@@ -21,7 +22,6 @@ from corral.cluster.scheduler.plugins import (
     volume_binding,
     volume_restrictions,
 )
-from corral.cluster.scheduler.verdicts import Plugin
 
 _ALL = (
     node_unschedulable.PLUGIN,

@@ -7,11 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from corral.cluster.scheduler.cycle import Cycle
+from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.plugins.normalize import normalized
 from corral.cluster.scheduler.pods.tolerating import PREFER_NO_SCHEDULE, Taint, first_untolerated, tolerated
 from corral.cluster.scheduler.snapshot.arrays import Ints
-from corral.cluster.scheduler.verdicts import Plugin, Verdict
 
 
 def reason(taint: Taint) -> str:

@@ -8,15 +8,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from corral.cluster.client import meta
-from corral.cluster.scheduler.cycle import Cycle
+from corral.cluster.scheduler.framework import Cycle, Plugin, Rejection, Verdict
 from corral.cluster.scheduler.plugins import node_affinity
 from corral.cluster.scheduler.pods import terms
 from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.snapshot.arrays import Mask
 from corral.cluster.scheduler.snapshot.nodes import Nodes
 from corral.cluster.scheduler.storage.matching import find_volume, size_of
+from corral.cluster.scheduler.storage.plan import VolumePlan
 from corral.cluster.scheduler.storage.storage import NO_PROVISIONER, SELECTED_NODE, Storage, class_name, is_bound
-from corral.cluster.scheduler.verdicts import Plugin, Rejection, Verdict
 
 Object = dict[str, Any]
 
@@ -32,13 +32,6 @@ class Claims(NamedTuple):
     bound: list[Object]
     waiting: list[Object]
     unbound: list[Object]
-
-
-class Plan(NamedTuple):
-    """What must be written before the pod may go to its node."""
-
-    bind: list[tuple[Object, Object]]  # (claim, volume)
-    provision: list[Object]  # claims for which a volume is made at the node
 
 
 def claims_of(pod: Pod, storage: Storage) -> Claims:
@@ -95,9 +88,9 @@ def reached(nodes: Nodes, volume: Object) -> Mask:
     return np.ones(nodes.rows, np.bool_) if given is None else node_affinity.any_of(nodes, given)
 
 
-def plan(pod: Pod, storage: Storage, nodes: Nodes, row: int) -> Plan | None:
+def plan(pod: Pod, storage: Storage, nodes: Nodes, row: int) -> VolumePlan | None:
     """Pure: how the waiting claims get volumes at this node; None if they cannot."""
-    made = Plan([], [])
+    made = VolumePlan([], [])
     promised = dict(storage.promised)
     for claim in sorted(claims_of(pod, storage).waiting, key=size_of):
         selected = (claim["metadata"].get("annotations") or {}).get(SELECTED_NODE)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from corral.cluster.scheduler.cycle import Cycle
-from corral.cluster.scheduler.verdicts import Plugin, Rejection, Verdict
+from corral.cluster.scheduler.framework import Cycle, Plugin, Rejection, Verdict
 
 REASON: Final = "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from corral.cluster.scheduler.pods import resources, terms
-from corral.cluster.scheduler.pods.terms import NodeTerm, PodTerm, Spread, Weighted, WeightedPods
+from corral.cluster.scheduler.pods.terms import NodeTerm, PodRules, Weighted
 from corral.cluster.scheduler.pods.tolerating import Toleration, tolerations
 from corral.model.kubernetes.selectors import Requirement
 
 Object = dict[str, Any]
+
+NO_RULES: Final = PodRules()
 
 
 class Port(NamedTuple):
@@ -93,22 +96,12 @@ class Pod:
         return terms.preferred_nodes(self._node_affinity)
 
     @cached_property
-    def required_near(self) -> tuple[PodTerm, ...]:
-        return terms.pod_terms(self._rules("podAffinity"), self.namespace, self.labels)
-
-    @cached_property
-    def required_apart(self) -> tuple[PodTerm, ...]:
-        return terms.pod_terms(self._rules("podAntiAffinity"), self.namespace, self.labels)
-
-    @cached_property
-    def preferred_pods(self) -> tuple[WeightedPods, ...]:
-        """Affinity and anti-affinity alike."""
-        near = terms.preferred_pods(self._rules("podAffinity"), self.namespace, self.labels, 1)
-        return (*near, *terms.preferred_pods(self._rules("podAntiAffinity"), self.namespace, self.labels, -1))
-
-    @cached_property
-    def spread(self) -> tuple[Spread, ...]:
-        return tuple(terms.spread(one, self.labels) for one in self.spec.get("topologySpreadConstraints") or ())
+    def rules(self) -> PodRules:
+        near, apart = self.affinity.get("podAffinity"), self.affinity.get("podAntiAffinity")
+        spread = self.spec.get("topologySpreadConstraints")
+        if not (near or apart or spread):
+            return NO_RULES
+        return terms.pod_rules(msgspec.json.encode((near, apart, spread)), self.namespace, self.group[1])
 
     @cached_property
     def claims(self) -> tuple[str, ...]:
@@ -127,11 +120,11 @@ class Pod:
         return tuple(found)
 
     @cached_property
-    def nodes_key(self) -> str:
+    def nodes_key(self) -> bytes:
         """Two pods with the same key match the same nodes, whatever runs there."""
         spec = self.spec
         parts = (self.node, spec.get("nodeSelector"), spec.get("tolerations"), self.affinity.get("nodeAffinity"))
-        return "" if not any(parts) else json.dumps(parts, sort_keys=True)
+        return msgspec.json.encode(parts) if any(parts) else b""
 
     @cached_property
     def images(self) -> tuple[str, ...]:
@@ -141,9 +134,6 @@ class Pod:
     @property
     def _node_affinity(self) -> Object:
         return self.affinity.get("nodeAffinity") or {}
-
-    def _rules(self, kind: str) -> Object:
-        return self.affinity.get(kind) or {}
 
 
 def _ports(spec: Object) -> tuple[Port, ...]:

@@ -5,6 +5,7 @@ CPU is counted in thousandths, everything else in whole units, rounded up.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ def amounts(given: Mapping[str, Any] | None) -> Amounts:
     return {name: amount(name, value) for name, value in given.items()}
 
 
+@functools.lru_cache(maxsize=4096)
 def amount(name: str, value: Any) -> int:
     found = quantity.of_json(value)
     return found.milli() if name == CPU else found.ceil()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from corral.model.kubernetes.selectors import NOTHING, Requirement, Selector, of_object
 from corral.model.kubernetes.selectors.requirements import EQUALS, EXISTS, GREATER, IN, LESS, NOT_EXISTS, NOT_IN
@@ -56,6 +59,18 @@ class PodTerm:
     selector: Selector
     namespaces: frozenset[str]
     namespace_selector: Selector = NOTHING
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = (self.topology_key, self.selector, self.namespaces, self.namespace_selector)
+        object.__setattr__(self, "_hash", hash(parts))  # it is asked for often, and takes long to find
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @property
+    def about(self) -> Selector:
+        return self.selector
 
     def covers(self, namespace: str, labels_of: NamespaceLabels) -> bool:
         if namespace in self.namespaces or self.namespace_selector.empty:
@@ -77,17 +92,24 @@ class WeightedPods(NamedTuple):
     weight: int
     term: PodTerm
 
+    @property
+    def about(self) -> Selector:
+        return self.term.selector
+
 
 class Spread(NamedTuple):
-    """One topology spread constraint."""
+    """One topology spread constraint, on the pods of `term`."""
 
-    topology_key: str
+    term: PodTerm
     max_skew: int
-    selector: Selector
     hard: bool
     min_domains: int = 1
     honour_affinity: bool = True
     honour_taints: bool = False
+
+    @property
+    def topology_key(self) -> str:
+        return self.term.topology_key
 
 
 def requirements(listed: Iterable[Object] | None) -> tuple[Requirement, ...]:
@@ -148,16 +170,16 @@ def preferred_pods(rules: Object, namespace: str, labels: Labels, sign: int) -> 
     )
 
 
-def spread(constraint: Object, labels: Labels) -> Spread:
+def spread(constraint: Object, namespace: str, labels: Labels) -> Spread:
     """
     >>> one = {"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule", "minDomains": 2}
-    >>> found = spread(one, {}); found.hard, found.min_domains, found.honour_affinity, found.honour_taints
+    >>> found = spread(one, "default", {}); found.hard, found.min_domains, found.honour_affinity, found.honour_taints
     (True, 2, True, False)
     """
+    selector = _with_keys(of_object(constraint.get("labelSelector")), labels, constraint.get("matchLabelKeys"), IN)
     return Spread(
-        constraint["topologyKey"],
+        PodTerm(constraint["topologyKey"], selector, frozenset((namespace,))),
         constraint["maxSkew"],
-        _with_keys(of_object(constraint.get("labelSelector")), labels, constraint.get("matchLabelKeys"), IN),
         constraint.get("whenUnsatisfiable") == "DoNotSchedule",
         constraint.get("minDomains") or 1,
         constraint.get("nodeAffinityPolicy", "Honor") == "Honor",
@@ -167,3 +189,25 @@ def spread(constraint: Object, labels: Labels) -> Spread:
 
 def exact(labels: Labels) -> tuple[Requirement, ...]:
     return tuple(Requirement(key, EQUALS, (value,)) for key, value in labels.items())
+
+
+class PodRules(NamedTuple):
+    """All that a pod says of other pods. `preferred` are affinity and anti-affinity alike."""
+
+    near: tuple[PodTerm, ...] = ()
+    apart: tuple[PodTerm, ...] = ()
+    preferred: tuple[WeightedPods, ...] = ()
+    spread: tuple[Spread, ...] = ()
+
+
+@functools.lru_cache(maxsize=1024)
+def pod_rules(rules: bytes, namespace: str, labels: tuple[tuple[str, str], ...]) -> PodRules:
+    """`rules`: podAffinity, podAntiAffinity and topologySpreadConstraints as a JSON list. Most pods have brothers."""
+    near, apart, spreads = msgspec.json.decode(rules)
+    own = dict(labels)
+    return PodRules(
+        pod_terms(near or {}, namespace, own),
+        pod_terms(apart or {}, namespace, own),
+        (*preferred_pods(near or {}, namespace, own, 1), *preferred_pods(apart or {}, namespace, own, -1)),
+        tuple(spread(one, namespace, own) for one in spreads or ()),
+    )

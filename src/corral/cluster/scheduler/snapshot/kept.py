@@ -9,7 +9,7 @@ from corral.cluster.scheduler.snapshot.arrays import Mask
 
 MOST: Final = 256
 
-Key = tuple[str, str]
+Key = tuple[str, bytes]
 Answer = tuple[int, Mask, tuple[Any, ...]]  # the version of the nodes, which fit, why the others do not
 
 

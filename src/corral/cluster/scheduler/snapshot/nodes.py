@@ -27,6 +27,7 @@ class Nodes:
 
     def __init__(self) -> None:
         self.rows = FIRST
+        self.top = 0  # rows from here on were never used
         self.version = 0  # changes whenever a node comes, goes or becomes another
         self.row_of: dict[str, int] = {}
         self.names: list[str] = [""] * FIRST
@@ -64,6 +65,9 @@ class Nodes:
             self._grow(self.rows * 2)
         row = self.row_of[name] = self._free.pop()
         self.names[row] = name
+        if row >= self.top:
+            self.top = row + 1
+            self.version += 1
         return row, grow
 
     def release(self, row: int) -> None:

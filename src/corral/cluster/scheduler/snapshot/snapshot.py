@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -117,11 +117,11 @@ class Snapshot:
         nodes.usual[1, row] += pod.usual[1] * change
 
     def _count_rules(self, pod: Pod, row: int, change: int) -> None:
-        for term in pod.required_apart:
+        for term in pod.rules.apart:
             self.apart.add(term, row, change)
-        for term in pod.required_near:
+        for term in pod.rules.near:
             self.near.add(term, row, change)
-        for rule in pod.preferred_pods:
+        for rule in pod.rules.preferred:
             self.preferring.add(rule, row, change)
 
     def _count_port(self, port: Port, row: int, change: int) -> None:
@@ -148,16 +148,13 @@ class Snapshot:
     # ------------------------------------------------------------------------------------------------- what if
 
     @contextmanager
-    def without(self, uids: Iterable[str]) -> Iterator[None]:
+    def without(self, uids: Iterable[str]) -> Iterator[Gone]:
         """As it would be without these pods, until the block ends."""
-        gone = [self.pods[uid] for uid in uids if uid in self.pods]
-        for pod, row in gone:
-            self._count(pod, row, -1)
+        gone = Gone(self._count, {uid: self.pods[uid] for uid in uids if uid in self.pods})
         try:
-            yield
+            yield gone
         finally:
-            for pod, row in gone:
-                self._count(pod, row, 1)
+            gone.bring_all_back()
 
     @contextmanager
     def with_pods(self, placed: Iterable[tuple[Pod, str]]) -> Iterator[None]:
@@ -171,3 +168,25 @@ class Snapshot:
         finally:
             for pod, row in rows:
                 self._count(pod, row, -1)
+
+
+class Gone:
+    """Pods that are taken away for the sake of argument."""
+
+    def __init__(self, count: Callable[[Pod, int, int], None], pods: dict[str, tuple[Pod, int]]) -> None:
+        self._count, self._pods = count, pods
+        self._away: set[str] = set()
+        for uid in pods:
+            self.take(uid)
+
+    def take(self, uid: str) -> None:
+        self._away.add(uid)
+        self._count(*self._pods[uid], -1)
+
+    def bring_back(self, uid: str) -> None:
+        self._away.discard(uid)
+        self._count(*self._pods[uid], 1)
+
+    def bring_all_back(self) -> None:
+        for uid in list(self._away):
+            self.bring_back(uid)

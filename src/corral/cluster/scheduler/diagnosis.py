@@ -1,60 +1,16 @@
-"""What plugins say about nodes, and how it is told to people. Texts are upstream's. Pure."""
+"""Why a pod fits nowhere, and how it is told to people. Texts are upstream's. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from corral.cluster.scheduler.snapshot.arrays import Mask
 
-if TYPE_CHECKING:
-    from corral.cluster.scheduler.cycle import Cycle
-    from corral.cluster.scheduler.snapshot.arrays import Floats, Ints
-
 NO_NODES: Final = "no nodes available to schedule pods"
-NOT_HELPFUL: Final = "Preemption is not helpful for scheduling"
-NO_VICTIMS: Final = "No preemption victims found for incoming pod"
-
-
-class Verdict(NamedTuple):
-    """Nodes that a plugin does not take. `resolvable`: it might, were some pods not there.
-
-    `joint`: a node is told this and the plugin's other reasons too, not only the first of them.
-    """
-
-    refused: Mask
-    reason: str
-    resolvable: bool = False
-    joint: bool = False
-
-
-class Rejection(NamedTuple):
-    """No node at all can be found for this pod now."""
-
-    reason: str
-
-
-Filter = Callable[["Cycle"], Iterable[Verdict]]
-Prefilter = Callable[["Cycle"], Rejection | Verdict | None]
-Score = Callable[["Cycle", "Ints"], "Floats | Ints | None"]
-
-
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """`score` gives 0 to 100 for each of the rows it is asked about; None if all are alike to it.
-
-    `about_nodes`: its filter looks at nodes and the pod alone, never at what runs there.
-    """
-
-    name: str
-    filter: Filter | None = None
-    prefilter: Prefilter | None = None
-    score: Score | None = None
-    weight: int = 1
-    about_nodes: bool = False
 
 
 class Failure(NamedTuple):
