@@ -9,10 +9,20 @@ from typing import Final
 
 from corral.cluster.client.protocol import Client
 from corral.cluster.controllers.controller import Controller
+from corral.cluster.controllers.deployment.controller import DeploymentController
+from corral.cluster.controllers.replicaset.controller import make_replica_sets, make_replication_controllers
 from corral.cluster.controllers.shared import Shared
+from corral.cluster.controllers.statefulset.controller import StatefulSetController
 
 # What makes each, under upstream's name of the controller.
-CONTROLLERS: Final[Mapping[str, Callable[[Shared], Controller]]] = MappingProxyType({})
+CONTROLLERS: Final[Mapping[str, Callable[[Shared], Controller]]] = MappingProxyType(
+    {
+        "deployment-controller": DeploymentController,
+        "replicaset-controller": make_replica_sets,
+        "replicationcontroller-controller": make_replication_controllers,
+        "statefulset-controller": StatefulSetController,
+    }
+)
 
 
 def make(shared: Shared, names: Iterable[str] = CONTROLLERS) -> list[Controller]:
