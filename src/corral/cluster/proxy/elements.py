@@ -18,6 +18,15 @@ NEAR_OFFSET = 65536
 Limits = Callable[[int], int]  # seconds of affinity -> the number of this limit
 
 
+def slot(number: int, *, near: bool = False) -> str:
+    """How nft writes the number of an endpoint: two halves, the first says among which.
+
+    >>> slot(10), slot(10, near=True)
+    ('0:a', '1:a')
+    """
+    return f"{int(near)}:{number:x}"
+
+
 def plan_slots(before: Sequence[str], wanted: Iterable[str]) -> list[str]:
     """Pure: which endpoint has which number. Those that stay keep theirs, but for the last, which fill the gaps.
 
@@ -44,7 +53,7 @@ def plan_elements(fronts: Iterable[Front], before: Mapping[Place, str], limits: 
     >>> front = Front("10.96.0.7", 4, 6, 80, (Target("10.1.0.2", 8080),), own=True)
     >>> for place, value in plan_elements([front], {}, lambda seconds: 1).items():
     ...     print(*place, ":", value)
-    ends4 10.96.0.7 . 6 . 80 . 0 : 10.1.0.2 . 8080
+    ends4 10.96.0.7 . 6 . 80 . 0:0 : 10.1.0.2 . 8080
     fronts4 10.96.0.7 . 6 . 80 :\x20
     heads4 10.96.0.7 . 6 . 80 : 0xc1000001
     own4 10.96.0.7 :\x20
@@ -60,7 +69,7 @@ def _front(front: Front, before: Mapping[Place, str], limits: Limits) -> dict[Pl
     v = front.version
     key = f"{front.protocol} . {front.port}"
     key = f"{front.address} . {key}" if front.address else key
-    found = _ends(f"{word}ends{v}", key, 0, front.targets, before)
+    found = _ends(f"{word}ends{v}", key, front.targets, before)
     affinity = limits(front.affinity) if front.affinity else 0
     head = marks.pack(
         len(front.targets),
@@ -78,18 +87,20 @@ def _front(front: Front, before: Mapping[Place, str], limits: Limits) -> dict[Pl
     for source in front.sources:
         found[(f"ranges{v}", f"{key} . {source}")] = ""
     if front.near is not None:
-        found |= _ends(f"{word}ends{v}", key, NEAR_OFFSET, front.near, before)
+        found |= _ends(f"{word}ends{v}", key, front.near, before, near=True)
         near = marks.pack(len(front.near), near=True, ranges=bool(front.sources), affinity=affinity)
         found[(f"{word}nears{v}", key)] = f"{near:#x}"
     return found
 
 
-def _ends(name: str, key: str, offset: int, targets: Sequence[Target], before: Mapping[Place, str]) -> dict[Place, str]:
+def _ends(
+    name: str, key: str, targets: Sequence[Target], before: Mapping[Place, str], *, near: bool = False
+) -> dict[Place, str]:
     known: list[str] = []
-    while (value := before.get((name, f"{key} . {offset + len(known)}"))) is not None:
+    while (value := before.get((name, f"{key} . {slot(len(known), near=near)}"))) is not None:
         known.append(value)
     wanted = [f"{target.address} . {target.port}" for target in targets[: marks.MOST_TARGETS]]
-    return {(name, f"{key} . {offset + n}"): one for n, one in enumerate(plan_slots(known, wanted))}
+    return {(name, f"{key} . {slot(n, near=near)}"): one for n, one in enumerate(plan_slots(known, wanted))}
 
 
 def plan_selves(addresses: Iterable[str]) -> dict[Place, str]:

@@ -32,8 +32,8 @@ class Lost(NamedTuple):
 
 def plan_lost(change: Change) -> set[Lost]:
     """
-    >>> gone = {("ends4", "10.96.0.1 . 17 . 53 . 0"): "10.1.0.2 . 53", ("ends4", "10.96.0.1 . 17 . 53 . 1"): "10.1.0.3 . 53"}
-    >>> plan_lost(Change(gone, {("ends4", "10.96.0.1 . 17 . 53 . 0"): "10.1.0.3 . 53"}))
+    >>> gone = {("ends4", "10.96.0.1 . 17 . 53 . 0:0"): "10.1.0.2 . 53", ("ends4", "10.96.0.1 . 17 . 53 . 0:1"): "10.1.0.3 . 53"}
+    >>> plan_lost(Change(gone, {("ends4", "10.96.0.1 . 17 . 53 . 0:0"): "10.1.0.3 . 53"}))
     {Lost(front='10.96.0.1 . 17 . 53', target='10.1.0.2 . 53')}
     """
     gone, come = (
@@ -46,7 +46,7 @@ def plan_lost(change: Change) -> set[Lost]:
 def plan_flows(change: Change) -> set[Flow]:
     """The UDP flows to endpoints that are lost, and those to a front that had none so far.
 
-    >>> plan_flows(Change({("door_ends4", "17 . 30053 . 0"): "10.1.0.2 . 53"}, {}))
+    >>> plan_flows(Change({("door_ends4", "17 . 30053 . 0:0"): "10.1.0.2 . 53"}, {}))
     {Flow(host_ip='0.0.0.0', port=30053, led_to='10.1.0.2')}
     >>> plan_flows(Change({}, {("heads4", "10.96.0.1 . 17 . 53"): "0xc1000001"}))
     {Flow(host_ip='10.96.0.1', port=53, led_to='10.96.0.1')}

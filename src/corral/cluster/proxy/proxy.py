@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from corral.cluster.client import meta
 from corral.cluster.client.informers import Informers
+from corral.cluster.client.builtin import ENDPOINT_SLICES, SERVICES
 from corral.cluster.client.protocol import Collection, Object
 from corral.cluster.proxy.book import Book, Step
 from corral.cluster.proxy.health import HealthPorts
@@ -31,8 +32,6 @@ from corral.linux.netlink_watch import Deleted, NetlinkWatch
 log = logging.getLogger("corral.proxy")
 T = TypeVar("T")
 
-SERVICES = Collection("", "v1", "services")
-SLICES = Collection("discovery.k8s.io", "v1", "endpointslices")
 _AT_ONCE = 200  # services that are looked at without a pause
 
 
@@ -49,15 +48,16 @@ def service_key(piece: Object) -> str:
 class Proxy:
     def __init__(self, informers: Informers, node: str, settings: ProxySettings) -> None:
         self._node, self._settings = node, settings
-        self._services, self._slices = informers.of(SERVICES), informers.of(SLICES)
+        self._services, self._slices = informers.of(SERVICES), informers.of(ENDPOINT_SLICES)
         self._slices.add_index("service", lambda piece: [service_key(piece)])
         self._book = Book(settings)
         self._health = HealthPorts(settings.netns)
         self._dirty: dict[str, None] = {}
         self._whole = True  # the tables are to be made from nothing
         self._suspect = False  # they may have gone
-        self._wanted = self._done = 0  # changes that came, and those that the rules follow
+        self._wanted, self._done = 1, 0  # changes that came, and those that the rules follow; the first are the tables
         self._work = asyncio.Event()
+        self._work.set()
         self._changed = asyncio.Condition()
         self._policies = Policies(informers, node, settings.named, self._wake)
         self._thread: ThreadPoolExecutor | None = None
@@ -78,7 +78,7 @@ class Proxy:
             return False
         return True
 
-    async def synced(self, resource_version: str, of: Collection = SLICES) -> None:
+    async def synced(self, resource_version: str, of: Collection = ENDPOINT_SLICES) -> None:
         """Returns when the rules follow that version of a Service or (by default) an EndpointSlice."""
         informer = self._services if of == SERVICES else self._slices
         await informer.seen({"metadata": {"resourceVersion": resource_version}})

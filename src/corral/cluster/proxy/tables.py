@@ -11,7 +11,7 @@
 
 Rules are the same whatever services there are; what differs is in maps. Two kinds of chains come as they are needed,
 and stay: `pick4_7` chooses one of seven endpoints, `limit_1` remembers clients for as long as the first time limit of
-session affinity says.
+session affinity says. The number that was drawn is in the packet's priority, from one rule to the next.
 
 Pods of one node hang on one bridge, and what they send each other would pass the rules by: answers of a service's
 endpoint would keep its own address, and no policy would hold. So the bridge table hands such frames to the node's
@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from corral.cluster.proxy import marks
-from corral.cluster.proxy.elements import NEAR_OFFSET
+from corral.cluster.proxy.elements import NEAR_OFFSET, slot
 from corral.cluster.proxy.ledger import Change, Place
 from corral.cluster.proxy.policies.plan import Policing
 from corral.cluster.proxy.services import PROTOCOLS
@@ -54,8 +54,7 @@ def plan_removal(name: str) -> str:
 
 def _declared(v: int) -> str:
     kind, word = _TYPES[v], _WORDS[v]
-    service, target = f"{kind} . inet_proto . inet_service", f"{word} daddr . th dport"
-    number = "numgen random mod 2"
+    service, target = f"{kind} . inet_proto . inet_service", f"{kind} . inet_service"
     lines = [
         f"set fronts{v} {{ type {service}; }}",
         f"set doors{v} {{ type inet_proto . inet_service; }}",
@@ -67,8 +66,8 @@ def _declared(v: int) -> str:
         f"map nears{v} {{ type {service} : mark; }}",
         f"map door_heads{v} {{ type inet_proto . inet_service : mark; }}",
         f"map door_nears{v} {{ type inet_proto . inet_service : mark; }}",
-        f"map ends{v} {{ typeof {word} daddr . meta l4proto . th dport . {number} : {target}; }}",
-        f"map door_ends{v} {{ typeof meta l4proto . th dport . {number} : {target}; }}",
+        f"map ends{v} {{ type {service} . classid : {target}; }}",
+        f"map door_ends{v} {{ type inet_proto . inet_service . classid : {target}; }}",
         f"map picks{v} {{ type mark : verdict; }}",
         f"map door_picks{v} {{ type mark : verdict; }}",
         f"map isolated_in{v} {{ type {kind} : verdict; }}",
@@ -254,30 +253,43 @@ def plan_pick(table: str, name: str, value: str) -> str:
     >>> print(plan_pick("t", "heads4", "0xc1000003").replace("add ", ""), end="")
     chain inet t pick4_3
     flush chain inet t pick4_3
-    rule inet t pick4_3 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 3 map @ends4
-    rule inet t pick4_3 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 1 map @ends4
+    rule inet t pick4_3 meta priority set numgen random mod 3
+    rule inet t pick4_3 dnat ip to ip daddr . meta l4proto . th dport . meta priority map @ends4
+    rule inet t pick4_3 meta priority set 0:0
+    rule inet t pick4_3 dnat ip to ip daddr . meta l4proto . th dport . meta priority map @ends4
     element inet t picks4 { 0x3 : goto pick4_3 }
     """
     number = int(value, 16)
     if not number & marks.COUNT:
         return ""
-    v, prefix, chain = int(name[-1]), _prefix(name), pick_name(name, value)
-    key = "meta l4proto . th dport" if prefix else f"{_WORDS[v]} daddr . meta l4proto . th dport"
-    offset = f" offset {NEAR_OFFSET}" if number & marks.NEAR else ""
-    text = _pick(
-        table, chain, f"{prefix}picks{v}", number, f"dnat {_WORDS[v]} to {key} . numgen random", offset, prefix, v
+    v, chain, prefix = int(name[-1]), pick_name(name, value), _prefix(name)
+    text = _pick(table, chain, f"{prefix}picks{v}", number, "numgen random")
+    return text + (
+        _pick(table, f"{chain}_steady", f"{prefix}steady_picks6", number, "jhash ip6 saddr") if v == 6 else ""
     )
-    if v == 6:
-        by = f"dnat ip6 to {key} . jhash ip6 saddr"
-        text += _pick(table, f"{chain}_steady", f"{prefix}steady_picks6", number, by, offset, prefix, v)
-    return text
 
 
-def _pick(table: str, chain: str, picks: str, number: int, start: str, offset: str, prefix: str, v: int) -> str:
-    """The second rule is for the packet that meets the maps in the middle of a change: there is always a first."""
-    counts = (number & marks.COUNT, 1)
-    rules = "".join(f"add rule inet {table} {chain} {start} mod {n}{offset} map @{prefix}ends{v}\n" for n in counts)
-    entry = f"add element inet {table} {picks} {{ {number & (marks.NEAR | marks.COUNT):#x} : goto {chain} }}\n"
+def _pick(table: str, chain: str, picks: str, number: int, die: str) -> str:
+    """The third and fourth rule are for the packet that meets the maps in the middle of a change: there is always a first
+    endpoint.
+    """
+    count, near, v = number & marks.COUNT, number & marks.NEAR, 4 if picks.endswith("4") else 6
+    word, prefix = _WORDS[v], _prefix(picks)
+    key = (
+        "meta l4proto . th dport . meta priority"
+        if prefix
+        else f"{word} daddr . meta l4proto . th dport . meta priority"
+    )
+    lead = f"dnat {word} to {key} map @{prefix}ends{v}"
+    offset = f" offset {NEAR_OFFSET}" if near else ""
+    steps = (
+        f"meta priority set {die} mod {count}{offset}",
+        lead,
+        f"meta priority set {slot(0, near=bool(near))}",
+        lead,
+    )
+    rules = "".join(f"add rule inet {table} {chain} {step}\n" for step in steps)
+    entry = f"add element inet {table} {picks} {{ {near | count:#x} : goto {chain} }}\n"
     return f"add chain inet {table} {chain}\nflush chain inet {table} {chain}\n{rules}{entry}"
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from corral.cluster.client import meta
 from corral.cluster.client.informers import Informers
-from corral.cluster.client.protocol import Collection, Object
+from corral.cluster.client.builtin import NAMESPACES, NETWORK_POLICIES, PODS
+from corral.cluster.client.protocol import Object
 from corral.cluster.proxy.policies.plan import Policing, plan_policing
 from corral.cluster.proxy.policies.rules import PodFacts, Policy, parse_policy, pod_facts
 from corral.cluster.proxy.settings import Named
@@ -15,17 +16,13 @@ from corral.model.kubernetes.selectors import BadSelector
 
 log = logging.getLogger("corral.proxy")
 
-POLICIES = Collection("networking.k8s.io", "v1", "networkpolicies")
-PODS = Collection("", "v1", "pods")
-NAMESPACES = Collection("", "v1", "namespaces")
-
 
 class Policies:
     """Calls `wake` when something has changed that may matter; most of what pods tell of themselves does not."""
 
     def __init__(self, informers: Informers, node: str, named: Sequence[Named], wake: Callable[[], None]) -> None:
         self._node, self._wake = node, wake
-        self._needs = [informers.of(one) for one in (POLICIES, PODS, NAMESPACES)]
+        self._needs = [informers.of(one) for one in (NETWORK_POLICIES, PODS, NAMESPACES)]
         self._policies: dict[str, Policy] = {}
         self._pods: dict[str, PodFacts] = {}
         self._namespaces: dict[str, dict[str, str]] = {}
