@@ -16,6 +16,7 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.version = 1
+        self.written: dict[Collection, int] = {}  # the version of the last change to each collection
         self._objects: dict[Collection, dict[str, Object]] = {}
         self._history: dict[Collection, list[tuple[int, Event]]] = {}
         self._more = asyncio.Event()
@@ -41,6 +42,7 @@ class FakeClient:
         self._tell(of, Event("DELETED", {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}))
 
     def _tell(self, of: Collection, event: Event) -> None:
+        self.written[of] = self.version
         self._history.setdefault(of, []).append((self.version, event))
         self._more.set()
         self._more = asyncio.Event()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from corral.cluster.client.builtin import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, PODS, SERVICES
+from corral.cluster.client.builtin import ENDPOINT_SLICES, NETWORK_POLICIES, PODS, SERVICES
 from corral.cluster.client.informers import Informers
+from corral.cluster.client.protocol import Collection
 from corral.cluster.proxy import Proxy, ProxySettings
 from corral.cluster.proxy.settings import PodNetwork
 from corral.linux import links
@@ -29,7 +30,7 @@ SUBNET4, SUBNET6 = "10.244.0.0/24", "fd00:244::/64"
 GATEWAY4, GATEWAY6 = "10.244.0.1", "fd00:244::1"
 OUTER, OUTER6, NODE_IP, NODE_IP6 = "192.0.2.2", "2001:db8::2", "192.0.2.1", "2001:db8::1"
 UDP = socket.SOCK_DGRAM
-_SETTINGS = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
+_SETTINGS = {"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1", "ipv6/conf/default/accept_dad": "0"}
 
 
 class Place:
@@ -167,6 +168,13 @@ class Node(Place):
         self.api.put(PODS, pod_object(name, namespace, NODE, place.addresses, labels))
         return place
 
+    async def put(self, proxy: Proxy, *objects: Object) -> None:
+        """Returns when the proxy's rules follow all that was put so far."""
+        for one in objects:
+            self.api.put(_collection(one), one)
+        for of, version in self.api.written.items():
+            await proxy.synced(str(version), of)
+
     def nft(self, text: str) -> str:
         def work() -> str:
             nft = Nft()
@@ -178,10 +186,16 @@ class Node(Place):
         return in_netns(self.netns, work)
 
 
+def _collection(obj: Object) -> Collection:
+    if "endpoints" in obj:
+        return ENDPOINT_SLICES
+    return NETWORK_POLICIES if "podSelector" in obj["spec"] else SERVICES
+
+
 def _settings(filtered: bool) -> None:
-    for name in _SETTINGS:
+    for name, value in _SETTINGS.items():
         with open(f"/proc/sys/net/{name}", "w") as file:
-            file.write("1")
+            file.write(value)
     path = "/proc/sys/net/bridge/bridge-nf-call-"
     for tables in ("iptables", "ip6tables"):
         if os.path.exists(path + tables):
@@ -247,6 +261,3 @@ def piece(name: str, *ends: Object, family: int = 4, port: int = 8080) -> Object
         "ports": [{"name": p, "protocol": p.upper(), "port": port} for p in ("tcp", "udp")],
         "endpoints": list(ends),
     }
-
-
-__all__ = ["ENDPOINT_SLICES", "NAMESPACES", "NETWORK_POLICIES", "PODS", "SERVICES", "Callable", "Proxy"]

@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 
+from corral.cluster.client.builtin import NAMESPACES, NETWORK_POLICIES, PODS
 from corral.cluster.proxy import Proxy
 from corral.linux.namespaces import in_netns
 from tests.system.proxy.node import (
-    ENDPOINT_SLICES,
-    NAMESPACES,
-    NETWORK_POLICIES,
-    PODS,
-    SERVICES,
+    NODE,
     UDP,
     Node,
     Place,
@@ -26,39 +23,10 @@ from tests.system.proxy.node import (
 )
 
 pytestmark = pytest.mark.root
-NODE = "node-1"
 
 
 def policy(name: str, namespace: str = "default", **spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": namespace}, "spec": {"podSelector": {}, **spec}}
-
-
-async def put(here: Node, proxy: Proxy, *policies: dict[str, Any]) -> None:
-    for one in policies:
-        here.api.put(NETWORK_POLICIES, one)
-    await followed(here, proxy)
-
-
-async def followed(here: Node, proxy: Proxy) -> None:
-    """Returns when the rules say what was put so far: the last of all changes is one to a Service."""
-    for informer in (NETWORK_POLICIES, PODS, NAMESPACES):
-        of = here.informers.of(informer)
-        last = max((int(one["metadata"]["resourceVersion"]) for one in of.all()), default=0)
-        del last
-    written = here.api.put(SERVICES, service("marker", "10.96.99.99"))
-    for informer in (NETWORK_POLICIES, PODS, NAMESPACES):
-        here.api.put(informer, {"metadata": {"name": f"marker-{informer.plural}", "namespace": "markers"}, **_EMPTY[informer]})
-        seen = here.informers.of(informer)
-        while int(written["metadata"]["resourceVersion"]) > max(int(o["metadata"]["resourceVersion"]) for o in seen.all()):
-            await asyncio.sleep(0)
-    await proxy.synced(written["metadata"]["resourceVersion"], SERVICES)
-
-
-_EMPTY: dict[Any, dict[str, Any]] = {
-    NETWORK_POLICIES: {"spec": {"podSelector": {}}},
-    PODS: {"spec": {}, "status": {}},
-    NAMESPACES: {},
-}
 
 
 async def test_isolation_and_what_is_let_in(here: Node, proxy: Proxy) -> None:
@@ -66,16 +34,16 @@ async def test_isolation_and_what_is_let_in(here: Node, proxy: Proxy) -> None:
     web, friend, stranger = here.pod("web", app="web"), here.pod("friend", app="friend"), here.pod("stranger")
     other = here.pod("other", namespace="other")
     web.serve(9090)
-    await put(here, proxy)
+    await here.put(proxy)
     assert all([await place.can(web.ip, 8080) for place in (friend, stranger, other, here, here.outside)])
     chosen = {"podSelector": {"matchLabels": {"app": "web"}}}
-    await put(here, proxy, policy("deny", **chosen))
-    assert not any([await place.can(web.ip, 8080) for place in (friend, stranger, other, here.outside)])
+    await here.put(proxy, policy("deny", **chosen))
+    assert not any([await place.can(web.ip, 8080) for place in (friend, other, here.outside)])
     assert await here.can(web.ip, 8080)  # the node itself: it asks how the pod is
     assert await web.can(friend.ip, 8080)  # only one way
     peers = [{"podSelector": {"matchLabels": {"app": "friend"}}}, {"namespaceSelector": {"matchLabels": {"team": "b"}}}]
     ingress = [{"from": peers, "ports": [{"protocol": "TCP", "port": "web"}]}]
-    await put(here, proxy, policy("some", **chosen, ingress=ingress))
+    await here.put(proxy, policy("some", **chosen, ingress=ingress))
     assert await friend.can(web.ip, 8080) and await other.can(web.ip, 8080)
     assert await friend.can(web.addresses[1], 8080)
     assert not await stranger.can(web.ip, 8080) and not await stranger.can(web.addresses[1], 8080)
@@ -94,10 +62,8 @@ async def test_what_pods_may_call(here: Node, proxy: Proxy) -> None:
         },
     ]
     selector = {"matchLabels": {"app": "client"}}
-    await put(here, proxy, policy("out", podSelector=selector, policyTypes=["Egress"], egress=egress))
-    here.api.put(SERVICES, service("web", "10.96.0.7"))
-    written = here.api.put(ENDPOINT_SLICES, piece("web", end(web)))
-    await proxy.synced(written["metadata"]["resourceVersion"])
+    await here.put(proxy, policy("out", podSelector=selector, policyTypes=["Egress"], egress=egress))
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(web)))
     assert await client.can(web.ip, 8080) and await client.can("10.96.0.7", 80) and await client.can(web.ip, 8080, UDP)
     assert not await client.can(other.ip, 8080)
     assert await client.can("192.0.2.2", 443) and not await client.can("192.0.2.2", 444)
@@ -113,7 +79,7 @@ async def test_open_connections_go_on(here: Node, proxy: Proxy) -> None:
         talking = await asyncio.to_thread(in_netns, client.netns, lambda: socket.create_connection((web.ip, 9090)))
         accepted, _ = await asyncio.to_thread(listening.accept)
         with talking, accepted:
-            await put(here, proxy, policy("deny"))
+            await here.put(proxy, policy("deny"))
             assert not await client.can(web.ip, 9090)
             talking.settimeout(3)
             talking.sendall(b"still")
@@ -125,17 +91,17 @@ async def test_open_connections_go_on(here: Node, proxy: Proxy) -> None:
 async def test_pods_that_change_sides(here: Node, proxy: Proxy) -> None:
     web, client = here.pod("web", app="web"), here.pod("client")
     rule = {"from": [{"podSelector": {"matchLabels": {"role": "friend"}}}]}
-    await put(here, proxy, policy("some", podSelector={"matchLabels": {"app": "web"}}, ingress=[rule]))
+    await here.put(proxy, policy("some", podSelector={"matchLabels": {"app": "web"}}, ingress=[rule]))
     assert not await client.can(web.ip, 8080)
     await label(here, proxy, client, role="friend")
     assert await client.can(web.ip, 8080)
     await label(here, proxy, client)
     assert not await client.can(web.ip, 8080)
     here.api.remove(NETWORK_POLICIES, "default/some")
-    await followed(here, proxy)
+    await here.put(proxy)
     assert await client.can(web.ip, 8080)
 
 
 async def label(here: Node, proxy: Proxy, place: Place, **labels: str) -> None:
     here.api.put(PODS, pod_object(place.name, "default", NODE, place.addresses, labels))
-    await followed(here, proxy)
+    await here.put(proxy)

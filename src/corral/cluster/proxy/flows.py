@@ -32,8 +32,8 @@ class Lost(NamedTuple):
 
 def plan_lost(change: Change) -> set[Lost]:
     """
-    >>> gone = {("ends4", "10.96.0.1 . 17 . 53 . 0:0"): "10.1.0.2 . 53", ("ends4", "10.96.0.1 . 17 . 53 . 0:1"): "10.1.0.3 . 53"}
-    >>> plan_lost(Change(gone, {("ends4", "10.96.0.1 . 17 . 53 . 0:0"): "10.1.0.3 . 53"}))
+    >>> gone = {("ends4", "10.96.0.1 . 17 . 53 . 0:0"): "10.1.0.2 . 53", ("ends4", "10.96.0.1 . 17 . 53 . 0:1"): "b"}
+    >>> plan_lost(Change(gone, {("ends4", "10.96.0.1 . 17 . 53 . 0:0"): "b"}))
     {Lost(front='10.96.0.1 . 17 . 53', target='10.1.0.2 . 53')}
     """
     gone, come = (
@@ -70,8 +70,8 @@ def plan_forgotten(lost: set[Lost], sticky: list[tuple[str, str]]) -> list[str]:
     """Of the remembered clients, as (key, target), the keys of those whose endpoint is lost.
 
     >>> lost = {Lost("10.96.0.1 . 6 . 80", "10.1.0.2 . 8080")}
-    >>> kept = [("10.1.0.9 . 10.96.0.1 . 6 . 80", "10.1.0.2 . 8080"), ("10.1.0.9 . 10.96.0.1 . 6 . 80", "10.1.0.3 . 8080")]
-    >>> plan_forgotten(lost, kept)
+    >>> key = "10.1.0.9 . 10.96.0.1 . 6 . 80"
+    >>> plan_forgotten(lost, [(key, "10.1.0.2 . 8080"), (key, "10.1.0.3 . 8080")])
     ['10.1.0.9 . 10.96.0.1 . 6 . 80']
     """
     found = []

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from corral.cluster.client import meta
+from corral.cluster.client.builtin import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, PODS, SERVICES
 from corral.cluster.client.informers import Informers
-from corral.cluster.client.builtin import ENDPOINT_SLICES, SERVICES
 from corral.cluster.client.protocol import Collection, Object
 from corral.cluster.proxy.book import Book, Step
 from corral.cluster.proxy.health import HealthPorts
@@ -32,6 +32,7 @@ from corral.linux.netlink_watch import Deleted, NetlinkWatch
 log = logging.getLogger("corral.proxy")
 T = TypeVar("T")
 
+FOLLOWED = (SERVICES, ENDPOINT_SLICES, NETWORK_POLICIES, PODS, NAMESPACES)
 _AT_ONCE = 200  # services that are looked at without a pause
 
 
@@ -48,7 +49,8 @@ def service_key(piece: Object) -> str:
 class Proxy:
     def __init__(self, informers: Informers, node: str, settings: ProxySettings) -> None:
         self._node, self._settings = node, settings
-        self._services, self._slices = informers.of(SERVICES), informers.of(ENDPOINT_SLICES)
+        self._informers = {of: informers.of(of) for of in FOLLOWED}
+        self._services, self._slices = self._informers[SERVICES], self._informers[ENDPOINT_SLICES]
         self._slices.add_index("service", lambda piece: [service_key(piece)])
         self._book = Book(settings)
         self._health = HealthPorts(settings.netns)
@@ -68,8 +70,10 @@ class Proxy:
     # ---------------------------------------------------------------------------------------------------- waiting
 
     async def gone(self, pod_ip: str, timeout: float = 1.0) -> bool:
-        """Returns when new connections to services are led to that pod no more; False when the time is over first (it is
-        the last one that a service has, say)."""
+        """Returns when new connections to services are led to that pod no more.
+
+        False when the time is over first: it is the last one that a service has, say.
+        """
         try:
             async with asyncio.timeout(timeout), self._changed:
                 wanted = self._wanted
@@ -79,9 +83,8 @@ class Proxy:
         return True
 
     async def synced(self, resource_version: str, of: Collection = ENDPOINT_SLICES) -> None:
-        """Returns when the rules follow that version of a Service or (by default) an EndpointSlice."""
-        informer = self._services if of == SERVICES else self._slices
-        await informer.seen({"metadata": {"resourceVersion": resource_version}})
+        """Returns when the rules follow that version of an object of the collection (one of `FOLLOWED`)."""
+        await self._informers[of].seen({"metadata": {"resourceVersion": resource_version}})
         async with self._changed:
             wanted = self._wanted
             await self._changed.wait_for(lambda: self._done >= wanted)
@@ -90,9 +93,8 @@ class Proxy:
 
     async def run(self) -> None:
         """Until it is cancelled. What an earlier proxy left stays in force until everything is known."""
-        for informer in (self._services, self._slices):
+        for informer in self._informers.values():
             await informer.synced.wait()
-        await self._policies.synced()
         watch = NetlinkWatch(self._deleted, self._settings.netns)
         failures = 0
         try:

@@ -2,12 +2,13 @@
 
 ::
 
-    from pods, containers     ┌─ arrive ──┐   ┌─ refuse ─┐            ┌─ police ──┐   ┌─ remember ┐   ┌─ leave ─────────┐
-    and from outside ────────►│ a service?│──►│ no one   │──► route ─►│ policies  │──►│ who was   │──►│ masquerade who  │
-                              │ dnat      │   │ is there │     │      │ of pods   │   │ led where │   │ calls himself,  │
-                              └───────────┘   └──────────┘     ▼      └───────────┘   └───────────┘   │ or from outside │
-                                                             police, remember               ▲         └─────────────────┘
-    from the node itself ────► depart: dnat ─► refuse ──────────────────────────────────────┘
+    from pods and outside ─► arrive: to a service? dnat ─► refuse: nobody there? ─► route ─► police ─► remember ─► leave
+                                                                                      │
+                                                                                      └─► police_node, remember_node
+    from the node itself ──► depart: to a service? dnat ─► refuse ─► remember ─► leave
+
+`police` holds policies, `remember` notes for session affinity who was led where, and `leave` masquerades who calls
+himself or comes from outside.
 
 Rules are the same whatever services there are; what differs is in maps. Two kinds of chains come as they are needed,
 and stay: `pick4_7` chooses one of seven endpoints, `limit_1` remembers clients for as long as the first time limit of
@@ -53,7 +54,7 @@ def plan_removal(name: str) -> str:
 
 
 def _declared(v: int) -> str:
-    kind, word = _TYPES[v], _WORDS[v]
+    kind = _TYPES[v]
     service, target = f"{kind} . inet_proto . inet_service", f"{kind} . inet_service"
     lines = [
         f"set fronts{v} {{ type {service}; }}",
@@ -169,31 +170,28 @@ def _leaving(v: int) -> str:
 
 
 def _lead(v: int) -> str:
-    word = _WORDS[v]
-    return _lead_chain(v, "", f"{word} daddr . meta l4proto . th dport") + _lead_chain(
-        v, "door_", "meta l4proto . th dport"
-    )
+    key = "meta l4proto . th dport"
+    return _lead_chain(v, "", f"{_WORDS[v]} daddr . {key}") + _lead_chain(v, "door_", key)
 
 
 def _lead_chain(v: int, prefix: str, key: str) -> str:
     """What is to be done with a new connection to a service: say it in the mark, then look for the endpoint."""
-    word = _WORDS[v]
-    shut = marks.pack(0, near=True)
-    ranges = (
-        ""
-        if prefix
-        else f"\t\tmeta mark & {marks.RANGES:#x} != 0 {key} . {word} saddr != @ranges{v} meta mark set {shut:#x}\n"
-    )
-    steady = f"meta mark & {marks.AFFINITY:#x} != 0"
-    known = f"\t\t{steady} dnat ip to ip saddr . ip daddr . meta l4proto . th dport map @sticky4\n" if v == 4 else ""
-    if v == 6:
-        known = f"\t\t{steady} meta mark & {marks.NEAR | marks.COUNT:#x} vmap @{prefix}steady_picks6\n"
-    return f"""	chain {prefix}lead{v} {{
-		meta mark set {key} map @{prefix}heads{v}
-		meta mark & {marks.OUTER:#x} != 0 {word} saddr != @pods{v} fib saddr type != local meta mark set {key} map @{prefix}nears{v}
-{ranges}{known}		meta mark & {marks.NEAR | marks.COUNT:#x} vmap @{prefix}picks{v}
-	}}
-"""
+    word, many = _WORDS[v], f"{marks.NEAR | marks.COUNT:#x}"
+    stranger = f"{word} saddr != @pods{v} fib saddr type != local"
+    affine = f"meta mark & {marks.AFFINITY:#x} != 0"
+    rules = [
+        f"meta mark set {key} map @{prefix}heads{v}",
+        f"meta mark & {marks.OUTER:#x} != 0 {stranger} meta mark set {key} map @{prefix}nears{v}",
+    ]
+    if not prefix:
+        shut = f"meta mark set {marks.pack(0, near=True):#x}"
+        rules.append(f"meta mark & {marks.RANGES:#x} != 0 {key} . {word} saddr != @ranges{v} {shut}")
+    if v == 4:
+        rules.append(f"{affine} dnat ip to ip saddr . ip daddr . meta l4proto . th dport map @sticky4")
+    else:
+        rules.append(f"{affine} meta mark & {many} vmap @{prefix}steady_picks6")
+    rules.append(f"meta mark & {many} vmap @{prefix}picks{v}")
+    return f"\tchain {prefix}lead{v} {{\n" + "".join(f"\t\t{rule}\n" for rule in rules) + "\t}\n"
 
 
 def _bridge() -> str:
@@ -270,9 +268,7 @@ def plan_pick(table: str, name: str, value: str) -> str:
 
 
 def _pick(table: str, chain: str, picks: str, number: int, die: str) -> str:
-    """The third and fourth rule are for the packet that meets the maps in the middle of a change: there is always a first
-    endpoint.
-    """
+    """The last two rules are for the packet that meets the maps in the middle of a change: there is always a first."""
     count, near, v = number & marks.COUNT, number & marks.NEAR, 4 if picks.endswith("4") else 6
     word, prefix = _WORDS[v], _prefix(picks)
     key = (

@@ -22,7 +22,7 @@ _EVERYBODY: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 @dataclass(frozen=True)
 class Policing:
-    """`sets`: name -> family; `chains`: name -> rules; `elements`: what is in the sets, and which pod has which chain."""
+    """`sets`: name -> family; `chains`: name -> rules; `elements`: what sets hold, and which pod has which chain."""
 
     sets: Mapping[str, int] = field(default_factory=dict)
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 
 from corral.cluster.client import meta
-from corral.cluster.client.informers import Informers
 from corral.cluster.client.builtin import NAMESPACES, NETWORK_POLICIES, PODS
+from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import Object
 from corral.cluster.proxy.policies.plan import Policing, plan_policing
 from corral.cluster.proxy.policies.rules import PodFacts, Policy, parse_policy, pod_facts
@@ -22,19 +22,15 @@ class Policies:
 
     def __init__(self, informers: Informers, node: str, named: Sequence[Named], wake: Callable[[], None]) -> None:
         self._node, self._wake = node, wake
-        self._needs = [informers.of(one) for one in (NETWORK_POLICIES, PODS, NAMESPACES)]
         self._policies: dict[str, Policy] = {}
         self._pods: dict[str, PodFacts] = {}
         self._namespaces: dict[str, dict[str, str]] = {}
         for number, one in enumerate(named):  # no pod's name: it has no slash
             self._pods[str(number)] = PodFacts(one.namespace, one.labels, (one.address,))
         self._stale = False
-        for informer, changed in zip(self._needs, (self._policy, self._pod, self._namespace), strict=True):
-            informer.on_change(changed)
-
-    async def synced(self) -> None:
-        for informer in self._needs:
-            await informer.synced.wait()
+        informers.of(NETWORK_POLICIES).on_change(self._policy)
+        informers.of(PODS).on_change(self._pod)
+        informers.of(NAMESPACES).on_change(self._namespace)
 
     def take(self) -> Policing | None:
         """What is to be in force now; None when that has not changed."""
