@@ -15,11 +15,15 @@ class PodNetwork:
 
 @dataclass(frozen=True)
 class Named:
-    """An address that policies take for a pod though no pod has it: the built-in name server's."""
+    """An address that policies take for a pod though no pod has it: the built-in name server's.
+
+    `moved`: (port that policies speak of, port where it is).
+    """
 
     namespace: str
     labels: tuple[tuple[str, str], ...]
     address: str
+    moved: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

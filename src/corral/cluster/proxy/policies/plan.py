@@ -126,7 +126,8 @@ def plan_rule_elements(name: str, rule: Rule, crowd: Any) -> list[Place]:
             found += [(f"{name}_nets{version}", f"{network} . {box}") for box in numbered]
     owner: dict[str, PodFacts] = {}  # an address that has just changed hands is seen twice
     for pod in members:
-        boxes = plan_boxes(resolve(rule.ports, pod)) if any(port.name for port in rule.ports) else numbered
+        special = pod.moved or any(port.name for port in rule.ports)
+        boxes = plan_boxes(resolve(rule.ports, pod)) if special else numbered
         for address in pod.addresses:
             if owner.setdefault(address, pod) is pod:
                 found += [(f"{name}_pods{ip_address(address).version}", f"{address} . {box}") for box in boxes]

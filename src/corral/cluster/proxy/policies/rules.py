@@ -22,13 +22,14 @@ LAST_PORT = 65535
 
 @dataclass(frozen=True)
 class PodFacts:
-    """What policies ask of a pod. `ports`: name and protocol of those that have names -> number."""
+    """What policies ask of a pod. `ports`: name and protocol of those that have names -> number. `moved`: see Named."""
 
     namespace: str
     labels: tuple[tuple[str, str], ...]
     addresses: tuple[str, ...]
     ports: tuple[tuple[tuple[str, int], int], ...] = ()
     local: bool = False
+    moved: tuple[tuple[int, int], ...] = ()
 
     @cached_property
     def label_map(self) -> dict[str, str]:
@@ -45,7 +46,7 @@ def pod_facts(pod: Object, node: str) -> PodFacts | None:
     >>> status = {"phase": "Running", "podIP": "10.1.0.2"}
     >>> pod = {"metadata": {"namespace": "a", "labels": {"app": "x"}}, "spec": {"nodeName": "n1"}, "status": status}
     >>> pod_facts(pod, "n1")
-    PodFacts(namespace='a', labels=(('app', 'x'),), addresses=('10.1.0.2',), ports=(), local=True)
+    PodFacts(namespace='a', labels=(('app', 'x'),), addresses=('10.1.0.2',), ports=(), local=True, moved=())
     """
     spec, status = pod["spec"], pod.get("status") or {}
     addresses = [one["ip"] for one in status.get("podIPs") or ()] or [status.get("podIP") or ""]
@@ -105,6 +106,8 @@ def resolve(ports: Sequence[Port], pod: PodFacts) -> tuple[Port, ...]:
     >>> pod = PodFacts("a", (), (), ((("web", 6), 8080),))
     >>> resolve([Port(6, name="web"), Port(17, name="web"), Port(6, 1, 2)], pod)
     (Port(protocol=6, low=8080, high=8080, name=''), Port(protocol=6, low=1, high=2, name=''))
+    >>> resolve([Port(17, 53, 53)], PodFacts("a", (), (), moved=((53, 5353),)))[1:]
+    (Port(protocol=17, low=5353, high=5353, name=''),)
     """
     found = []
     for port in ports:
@@ -113,6 +116,7 @@ def resolve(ports: Sequence[Port], pod: PodFacts) -> tuple[Port, ...]:
             found.append(Port(port.protocol, number, number))
         elif not port.name:
             found.append(port)
+            found += [Port(port.protocol, to, to) for meant, to in pod.moved if port.low <= meant <= port.high]
     return tuple(found)
 
 

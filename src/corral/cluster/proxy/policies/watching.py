@@ -26,7 +26,7 @@ class Policies:
         self._pods: dict[str, PodFacts] = {}
         self._namespaces: dict[str, dict[str, str]] = {}
         for number, one in enumerate(named):  # no pod's name: it has no slash
-            self._pods[str(number)] = PodFacts(one.namespace, one.labels, (one.address,))
+            self._pods[str(number)] = PodFacts(one.namespace, one.labels, (one.address,), moved=one.moved)
         self._stale = False
         informers.of(NETWORK_POLICIES).on_change(self._policy)
         informers.of(PODS).on_change(self._pod)
