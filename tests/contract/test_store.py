@@ -201,10 +201,20 @@ async def test_a_bad_key_is_refused_and_nothing_changes(store: Store, key: str) 
         store.commit({"good": b"", key: b""}),
         store.commit({"good": b""}, [key]),
         store.commit({"good": b""}, expect={key: 0}),
+        store.get(key),
+        store.get(key, store.revision),
     ):
         with pytest.raises(InvalidInput):
             await call
     assert await keys(store) == []
+
+
+async def test_what_no_backend_could_look_for_is_refused(store: Store) -> None:
+    for call in (store.range("a\ud800"), store.range("a", start="a\udfff"), store.range("\ud800", limit=1)):
+        with pytest.raises(InvalidInput, match="lone surrogate"):
+            await call
+    with pytest.raises(InvalidInput, match="lone surrogate"):
+        store.watch("a\udc00", 0)
 
 
 async def test_a_bad_commit_is_refused(store: Store) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.support import ahead, debian
+from tests.support import debian
 
 PACKAGES = (
     "systemd-sysv",
@@ -90,7 +91,7 @@ rm -rf usr/share/doc usr/share/man usr/share/locale var/cache/apt var/lib/apt/li
 
 
 def _customize(root: Path) -> None:
-    ahead.run(["sh", "-c", CUSTOMIZE, "customize", root], timeout=60)
+    subprocess.run(["sh", "-c", CUSTOMIZE, "customize", str(root)], check=True)
     units = root / "etc/systemd/system"
     (units / "payload.service").write_text(PAYLOAD_UNIT)
     for unit in MASKED:
@@ -130,5 +131,5 @@ def guest_image(cache: Path) -> Path:
 def make_disk(tree: Path, disk: Path, size: str) -> None:
     """An ext4 file system of `size` (as mkfs takes it, sparse) that holds a copy of `tree`."""
     options = "lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0"
-    command = ["mkfs.ext4", "-q", "-F", "-O", "^metadata_csum", "-E", options, "-d", tree, disk, size]
-    ahead.run(command, timeout=300)
+    command = ["mkfs.ext4", "-q", "-F", "-O", "^metadata_csum", "-E", options, "-d", str(tree), str(disk), size]
+    subprocess.run(command, check=True, timeout=300, stdout=subprocess.DEVNULL)

@@ -11,8 +11,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support import ahead
-
 CONSOLE = "console=ttyS0 root=/dev/vda rw quiet loglevel=3 mitigations=off systemd.show_status=0 audit=0 nowatchdog"
 
 
@@ -37,14 +35,15 @@ def run(kernel: Path, disk: Path, payload: Path, *, boot: int, silence: float, m
     How long all of it takes says more of the host's load than of the guest: what hangs is what says nothing.
 
     :raises TimeoutError: it said nothing for `silence` seconds; it is ended then.
-    :raises InterruptedError: the session of tests is over.
     """
     accel = os.environ.get("CORRAL_GUEST_ACCEL", "tcg")
     argv = command(kernel, disk, payload, boot=boot, accel=accel, memory_mb=memory_mb)
-    with ahead.started(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
         assert qemu.stdout is not None
-        with qemu.stdout as console:
-            yield from _lines(console.fileno(), silence)
+        try:
+            yield from _lines(qemu.stdout.fileno(), silence)
+        finally:
+            qemu.kill()
 
 
 def _lines(fd: int, silence: float) -> Iterator[str]:

@@ -17,12 +17,12 @@ import hashlib
 import os
 import shlex
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.guest.image import make_disk
-from tests.support import ahead
 from tests.support.endpoint import docker_cli
 from tests.support.venvs import pip
 
@@ -94,7 +94,7 @@ def packages(cache: Path) -> Path:
 
 def _copy_checkout(checkout: Path, target: Path) -> None:
     listing = ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = ahead.run(listing, timeout=60).split("\0")
+    names = subprocess.run(listing, check=True, capture_output=True).stdout.decode().split("\0")
     for name in filter(None, names):
         source = checkout / name
         if source.is_file():

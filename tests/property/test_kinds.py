@@ -1,4 +1,4 @@
-"""Whatever a schema allows, a kind's functions take: they default it once and for all, and judge it without an error."""
+"""Whatever a schema allows, a kind's functions take: they default it once for all, and judge it without an error."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ Nothing of that way is written here: mirrors, proxies, certificates and indexes 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import shutil
@@ -13,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support import ahead
+from tests.support.ahead import Work
 from tests.support.tools import tool
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
@@ -38,13 +39,16 @@ def mirrors() -> list[str]:
 
 def _base() -> Path:
     place = CACHE / f"debian-{SUITE}-minbase.tar"
-    if not place.exists():
-        leave_out = [f"--dpkgopt=path-exclude={path}" for path in NO_DOCS]
-        _bootstrap(place, "--variant=minbase", *leave_out)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "debian.lock", "w") as lock:  # several that need it may be made at the same time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            leave_out = [f"--dpkgopt=path-exclude={path}" for path in NO_DOCS]
+            _bootstrap(place, "--variant=minbase", *leave_out)
     return place
 
 
-base = ahead.Work(_base)  # the tar of the base's files; some twenty seconds at the first call
+base = Work(_base)  # the tar of the base's files; some twenty seconds at the first call
 
 
 def extended(target: Path, packages: Sequence[str]) -> None:
@@ -58,7 +62,10 @@ def _bootstrap(target: Path, *options: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="debian-work-", dir=target.parent) as folder:
         part = Path(folder) / target.name
-        ahead.run([tool("mmdebstrap"), "--quiet", *options, SUITE, part, *mirrors()], timeout=600)
+        command = [tool("mmdebstrap"), "--quiet", *options, SUITE, str(part), *mirrors()]
+        env = os.environ | {"TMPDIR": folder}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL, env=env)
+        assert done.returncode == 0, done.stderr[-3000:]
         os.replace(part, target)
 
 

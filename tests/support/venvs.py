@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-from tests.support import ahead
 
 
 def pip(*words: str, python: Path | None = None) -> None:
     """Run pip; with `python` for that interpreter's environment."""
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
     target = ["--python", str(python)] if python else []
-    ahead.run([sys.executable, "-m", "pip", *target, *words[:1], *quiet, *words[1:]], timeout=300)
+    command = [sys.executable, "-m", "pip", *target, *words[:1], *quiet, *words[1:]]
+    subprocess.run(command, check=True, timeout=300, stdin=subprocess.DEVNULL)
 
 
 def environment(cache: Path, name: str, packages: Sequence[str]) -> Path:
@@ -26,7 +26,7 @@ def environment(cache: Path, name: str, packages: Sequence[str]) -> Path:
     if not (place / "complete").exists():
         shutil.rmtree(place, ignore_errors=True)
         # Not made elsewhere and moved: an environment knows its own path.
-        ahead.run([sys.executable, "-m", "venv", "--without-pip", place], timeout=60)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
         pip("install", *packages, python=python)
         (place / "complete").touch()
     return python

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,11 @@ def _files(engine: Instance) -> list[str]:
             if not name.startswith(kept):
                 found.append(f"{place}/{name}")
     return sorted(found)
+
+
+def _of_containers(engine: Instance) -> list[str]:
+    """The files that have a container's id in their path: they are deleted after the answer to the removal."""
+    return [path for path in _files(engine) if re.search(r"[0-9a-f]{64}", path)]
 
 
 def _all_sorts(engine: Instance) -> None:
@@ -106,11 +112,13 @@ def test_all_sorts_leave_nothing(fresh: Instance) -> None:
     _all_sorts(fresh)
     fresh.forget_client()
     fresh.post("/volumes/prune", query={"filters": {"all": {"true": True}}})
-    files = eventually(lambda: fresh.settled() == (0, 0) and _files(fresh), "the first turn has settled")
+    eventually(lambda: fresh.settled() == (0, 0) and not _of_containers(fresh), "the first turn has settled")
+    files = _files(fresh)
     opened, own = _descriptors(fresh.pid), fresh.footprint()
     for _ in range(3):
         _all_sorts(fresh)
-    eventually(lambda: _quiet(fresh, files), "no file, mount or monitor stays", seconds=20)
+    changed = lambda: sorted(set(_files(fresh)) ^ set(files))  # noqa: E731
+    eventually(lambda: _quiet(fresh, files), lambda: f"no file, mount or monitor stays: {changed()}", seconds=20)
     eventually(lambda: not _descriptors(fresh.pid) - opened, "no descriptor stays")
     eventually(lambda: not fresh.footprint().beyond(own), "nothing stays on the host")
     assert not fresh.get("/volumes").json["Volumes"]

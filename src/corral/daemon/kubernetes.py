@@ -132,7 +132,7 @@ class _Part:
         made = await asyncio.to_thread(pki.ensure, root / "kubernetes" / "pki", names, int(time.time()))
         store = await asyncio.to_thread(open_sqlite, str(root / DATABASE), history=True)
         stack.callback(store.close)
-        api = await self._open_api(store, made)
+        api = await self._open_api(store, made, stack)
         stack.push_async_callback(api.close)
         server = Server(api.handle)
         stack.push_async_callback(server.close)
@@ -150,13 +150,13 @@ class _Part:
         log.info("the Kubernetes API is at %s", api.options.url)
         return store
 
-    async def _open_api(self, store: Store, made: Pki) -> Kubernetes:
+    async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options
 
-        options = Options(networks=self._networks, auditor=self._auditor())
+        options = Options(networks=self._networks, auditor=self._auditor(stack))
         return await Kubernetes.open(store, made, options)
 
-    def _auditor(self) -> Auditor | None:
+    def _auditor(self, stack: AsyncExitStack) -> Auditor | None:
         """As the settings want it; without a policy nothing is recorded."""
         policy, path = self._settings.text("kubernetes-audit-policy"), self._settings.text("kubernetes-audit-log")
         if not policy:
@@ -166,7 +166,9 @@ class _Part:
         from corral.cluster.apiserver.audit.policy import load
 
         place = path or os.path.join(self._instance.root, "kubernetes", "audit.log")
-        return Auditor(load(Path(policy)), AuditLog(Path(place), Limits(), time.time).write, time.time)
+        written = AuditLog(Path(place), Limits(), time.time)
+        stack.callback(written.close)
+        return Auditor(load(Path(policy)), written.write, time.time)
 
     async def _listen(self, server: Server, context: ssl.SSLContext) -> bool:
         """Whether it listens. A taken port is an error if it was asked for; another instance takes a free one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
@@ -142,8 +143,22 @@ def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
         mounts.append(plan_bind(QUEUES, QUEUES))  # those of the host cannot be mounted anew from inside
     cannot = parts.runtimes.get(record.runtime).recursive_read_only(parts.limits.kernel)
     for point in record.mount_points:
-        mounts.append(plan_mount(point, live.sources.get(point.target, point.source), cannot))
+        source = live.sources.get(point.target, point.source)
+        planned = plan_mount(point, source, cannot, file=not os.path.isdir(source))
+        if planned.type == "bind":  # crun mounts binds anew, and would allow what the source's own mount forbids
+            planned = dataclasses.replace(planned, options=(*planned.options, *_forbidden(source)))
+        mounts.append(planned)
     return mounts + [plan_tmpfs(clean(target), options) for target, options in record.spec.tmpfs.items()]
+
+
+def _forbidden(path: str) -> list[str]:
+    """What the mount that holds a path forbids, in mount options."""
+    try:
+        flags = os.statvfs(path).f_flag
+    except OSError:  # it is missing: the runtime says so
+        return []
+    names = {"noexec": os.ST_NOEXEC, "nosuid": os.ST_NOSUID, "nodev": os.ST_NODEV}
+    return [name for name, flag in names.items() if flags & flag]
 
 
 def shared_memory(parts: Parts, record: Container) -> str:
@@ -169,14 +184,17 @@ def make_shared_memory(parts: Parts, live: Live) -> None:
         linux_mounts.mount("shm", target, "tmpfs", flags, options)
 
 
-def plan_mount(point: MountPoint, source: str, cannot: str = "") -> BundleMount:
+def plan_mount(point: MountPoint, source: str, cannot: str = "", *, file: bool = False) -> BundleMount:
     """Pure: one mount point in the runtime's words. A read-only one is so with all that is mounted below it.
 
-    `cannot` says why this host cannot do that, "" where it can; HostError where it was insisted on.
+    `cannot` says why this host cannot do that, "" where it can; HostError where it was insisted on. Below a `file`
+    nothing is mounted, and crun 1.8 takes the option for directories only.
 
     >>> point = MountPoint("volume", "", "/data", read_write=False)
     >>> plan_mount(point, "/v/db").options, plan_mount(point, "/v/db", "too old").options
     (('rbind', 'rro', 'rprivate'), ('rbind', 'ro', 'rprivate'))
+    >>> plan_mount(point, "/v/db/file", file=True).options
+    ('rbind', 'ro', 'rprivate')
     """
     mount = point.spec or Mount(point.type, point.target)
     if point.type == "tmpfs":
@@ -189,7 +207,7 @@ def plan_mount(point: MountPoint, source: str, cannot: str = "") -> BundleMount:
         read_only=not point.read_write,
         recursive=not mount.non_recursive,
         propagation=point.propagation,
-        recursive_read_only=not (cannot or mount.read_only_non_recursive),
+        recursive_read_only=not (cannot or file or mount.read_only_non_recursive),
     )
 
 

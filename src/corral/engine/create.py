@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from corral.engine.access import mounted_rootfs
 from corral.engine.check import check
+from corral.engine.image_mounts import find_images, prepare_images
 from corral.engine.logs import log_policy
 from corral.engine.merge import plan_merge
 from corral.engine.mounts import (
@@ -58,7 +59,7 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     id = new_id()
     spec, warnings = check(parts, complete(parts, plan_merge(spec, image.config), id))
     others = [(_other(parts, ref).record, read_only) for ref, read_only in map(split_from, spec.volumes_from)]
-    points = plan_mount_points(spec, others, new_id)
+    points = find_images(parts.images, plan_mount_points(spec, others, new_id))
     if any(point.type == "bind" for point in points):
         ours, mountinfo = (parts.paths.root, parts.paths.run), read_mountinfo()
         points = [plan_propagation(point, ours, mountinfo) for point in points]
@@ -74,7 +75,7 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
         args=command[1:],
         state=State(),
         mount_points=points,
-        runtime=parts.runtimes.choose(spec.runtime).name,
+        runtime=parts.runtimes.choose(spec.runtime, [p.source for p in points if p.type == "bind"]).name,
     )
     parts.registry.reserve(name, id)
     async with AsyncExitStack() as undo:
@@ -96,6 +97,7 @@ async def _make(parts: Parts, record: Container, image: Image, undo: AsyncExitSt
     undo.callback(os.rmdir, parts.paths.state(record.id))
     parts.images.prepare(record.id, image.id)
     undo.push_async_callback(parts.images.discard, record.id)
+    prepare_images(parts, record, undo)
     names = [point.name for point in record.mount_points if point.type == "volume"]
     for name in names:
         parts.volumes.claim(name, record.id)

@@ -129,7 +129,7 @@ async def prune(parts: Parts, select: Callable[[Container], bool]) -> tuple[list
         if live.removed or record.hidden or record.state.running or not select(record):
             continue
         try:
-            size = await parts.images.size_rw(live.id)
+            size = await parts.images.rootfs.size_rw(live.id)
             if live.removed:
                 continue
             await remove(parts, live)

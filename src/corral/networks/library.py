@@ -439,6 +439,8 @@ class Networks:
 def check_spec(spec: Wanted) -> None:
     """InvalidInput, Forbidden and Unsupported for a network that cannot be."""
     options = spec.options
+    if spec.name in (".", ".."):  # clients take it for a way through the URL, and could not name it ever after
+        raise InvalidInput(f"invalid network name: {spec.name}")
     if spec.driver not in ("bridge", *DRIVERS):
         raise Unsupported(f"network driver {spec.driver} is not offered: bridge, macvlan and ipvlan are")
     if not (spec.ipv4 or spec.ipv6):

@@ -21,7 +21,19 @@ from corral.errors import CorralError, InvalidInput, Unavailable
 from corral.kit.clock import Clock, SystemClock
 from corral.store import etcd_words as words
 from corral.store.housekeeping import Marks
-from corral.store.interface import Change, Changes, Compacted, Entry, NoLease, Page, Room, Watch, check_lease
+from corral.store.interface import (
+    Change,
+    Changes,
+    Compacted,
+    Entry,
+    NoLease,
+    Page,
+    Room,
+    Watch,
+    check_key,
+    check_lease,
+    check_text,
+)
 from corral.store.watching import QueuedWatch
 
 TIMEOUT = 10.0  # seconds for one call
@@ -61,11 +73,13 @@ class EtcdStore:
     # Reading
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
+        check_key(key)
         request = rpc.RangeRequest(key=words.encode_key(self._root, key), revision=_past(revision))
         response = await self._ask(self._kv.Range, request, revision)
         return words.decode_entry(self._root, response.kvs[0]) if response.kvs else None
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int | None = None) -> Page:
+        check_text(prefix, start)
         begin, end = words.encode_range(self._root, prefix, start)
         request = rpc.RangeRequest(key=begin, range_end=end, limit=limit, revision=_past(revision))
         response = await self._ask(self._kv.Range, request, revision)
@@ -138,6 +152,7 @@ class EtcdStore:
 
     def watch(self, prefix: str, after: int) -> Watch:
         self._check_open()
+        check_text(prefix)
         made = QueuedWatch(prefix, after, after, _never, self._leave)
         self._pumps[made] = self._spawn(self._pump(made, prefix, after))
         return made

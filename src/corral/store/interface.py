@@ -143,14 +143,17 @@ class Store(Protocol):
         ...
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
-        """The entry as of a revision or, without one, of the last acknowledged commit. Compacted, NotYet."""
+        """The entry as of a revision or, without one, of the last acknowledged commit.
+
+        Raises InvalidInput (see `check_key`), Compacted and NotYet.
+        """
         ...
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int | None = None) -> Page:
         """The keys that start with `prefix` ("" is all) and are not before `start`, in order, as of one revision.
 
         At most `limit` (0: all). To go on: the same call with the page's revision, and the last key followed by
-        "\\0" as `start`. Raises Compacted and NotYet.
+        "\\0" as `start`. Raises InvalidInput (see `check_text`), Compacted and NotYet.
         """
         ...
 
@@ -174,7 +177,7 @@ class Store(Protocol):
         ...
 
     def watch(self, prefix: str, after: int) -> Watch:
-        """All changes under `prefix` of revisions greater than `after`. Closing it is the caller's duty."""
+        """All changes under `prefix` after the revision `after`. Closing it is the caller's duty. InvalidInput."""
         ...
 
     async def compact(self, revision: int) -> None:
@@ -233,8 +236,17 @@ def check_key(key: str) -> None:
     """
     if not isinstance(key, str) or not key or "\0" in key:
         raise InvalidInput(f"not a key: {key!r}")
-    if any("\ud800" <= char <= "\udfff" for char in key):
-        raise InvalidInput(f"not a key (a lone surrogate): {key!r}")
+    check_text(key)
+
+
+def check_text(*words: str) -> None:
+    """Raises InvalidInput for words with a lone surrogate, which no backend could even look for.
+
+    >>> check_text("containers/", "containers/\\0é")
+    """
+    for word in words:
+        if not word.isascii() and any("\ud800" <= char <= "\udfff" for char in word):
+            raise InvalidInput(f"not a key (a lone surrogate): {word!r}")
 
 
 def check_lease(seconds: int) -> None:

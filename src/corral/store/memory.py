@@ -21,7 +21,9 @@ from corral.store.interface import (
     Page,
     Room,
     Watch,
+    check_key,
     check_lease,
+    check_text,
 )
 from corral.store.watching import Hub
 
@@ -55,6 +57,7 @@ class MemoryStore:
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         self._ready()
+        check_key(key)
         if revision is None:
             return self._entries.get(key)
         self._check(revision)
@@ -65,6 +68,7 @@ class MemoryStore:
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int | None = None) -> Page:
         self._ready()
+        check_text(prefix, start)
         at = self.revision if revision is None else revision
         self._check(at)
         keys, entries = self._state(at)
@@ -138,6 +142,7 @@ class MemoryStore:
 
     def watch(self, prefix: str, after: int) -> Watch:
         self._ready()
+        check_text(prefix)
         return self._hub.watch(prefix, after)
 
     async def _replay(self, prefix: str, after: int, until: int) -> tuple[list[Change], int]:

@@ -15,7 +15,18 @@ from typing import Concatenate, ParamSpec, TypeVar
 from corral.errors import CorralError, Unavailable, Unsupported
 from corral.kit.clock import Clock, SystemClock
 from corral.store import database, reading
-from corral.store.interface import ANYTHING, Change, Changes, Entry, Page, Room, Watch, check_lease
+from corral.store.interface import (
+    ANYTHING,
+    Change,
+    Changes,
+    Entry,
+    Page,
+    Room,
+    Watch,
+    check_key,
+    check_lease,
+    check_text,
+)
 from corral.store.watching import Hub
 from corral.store.writer import Writer
 
@@ -49,6 +60,7 @@ class SqliteStore:
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         self._check_open()
+        check_key(key)
         try:
             if revision is None:
                 return reading.get(self._reader, key)
@@ -57,6 +69,7 @@ class SqliteStore:
             raise database.translate(self._path, error) from error
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int | None = None) -> Page:
+        check_text(prefix, start)
         return await self._read(reading.read_range, prefix, start, limit, revision)
 
     async def _read(
@@ -89,6 +102,7 @@ class SqliteStore:
     def watch(self, prefix: str, after: int) -> Watch:
         """See `Store.watch`. Unsupported if no history is kept."""
         self._check_open()
+        check_text(prefix)
         if not self._history:
             raise Unsupported(f"store {self._path} keeps no history and cannot be watched")
         return self._hub.watch(prefix, after)

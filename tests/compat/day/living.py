@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 from tests.compat.day.step import Day, Outcome, Step, pause
 from tests.support.wait import eventually
@@ -180,10 +181,11 @@ def _events(day: Day) -> Outcome:
     format_ = "{{.Type}} {{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}"
 
     def work() -> None:
-        pause(0.4)
         day.docker("run", "--rm", "--network", "none", "--name", "eventful", "busybox", "sh", "-c", "exit 4")
 
-    outcome = day.for_a_while("events", "--filter", "container=eventful", "--format", format_, seconds=2, during=work)
+    # What was there when it began to listen counts, too: the client may take its time.
+    words = ("events", "--since", f"{time.time():.6f}", "--filter", "container=eventful", "--format", format_)
+    outcome = day.for_a_while(*words, seconds=2, during=work)
     return Outcome(0, outcome.out)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from tests.compat.day.step import Day, Outcome, Step
 
@@ -72,8 +73,9 @@ def _events(day: Day) -> Outcome:
         day.docker("run", "--rm", "-v", "tour-heard:/v:ro", "busybox", "true")
         day.docker("volume", "rm", "tour-heard")
 
+    # What was there when it began to listen counts, too: the client may take its time.
     heard = day.for_a_while(
-        *("events", "--filter", "type=volume", "--format", "{{.Action}} {{json .Actor.Attributes}}"), seconds=1, during=live
+        *("events", "--since", f"{time.time():.6f}", "--filter", "type=volume", "--format", "{{.Action}} {{json .Actor.Attributes}}"), seconds=1, during=live
     )  # fmt: skip
     lines = [line for line in heard.out.splitlines() if "prune" not in line]
     attributes = [

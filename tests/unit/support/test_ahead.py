@@ -1,102 +1,114 @@
-"""What is done beside the tests: made once, by one; and over with the session."""
+"""What is made beside the tests: once, apart from them, and over with the session."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support.ahead import Session, Work
+from tests.support.ahead import Work
 from tests.support.wait import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-PROGRAMS = 'sleep 1000 & echo "$$ $!" >{0}.part; mv {0}.part {0}; wait'
 
 
-def _alive(pid: str) -> bool:
+def _alive(pid: int) -> bool:
     """Zombies are not: nobody may wait for what a program has started."""
     with suppress(FileNotFoundError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
 
 
-def test_two_who_ask_get_the_same() -> None:
-    begun, go_on, found = threading.Event(), threading.Event(), list[object]()
+def _endless(pids: Path) -> None:
+    """A program that has started another, and a folder that is removed in the end."""
+    try:
+        script = f"sleep 1000 & echo $PPID $$ $! >{pids}.part; mv {pids}.part {pids}; wait"
+        subprocess.run(["sh", "-c", script], check=True)
+    finally:
+        pids.with_name("cleaned").touch()
 
+
+@pytest.fixture
+def works() -> Iterator[list[Work[object]]]:
+    made: list[Work[object]] = []
+    yield made
+    for work in made:
+        work.end()
+
+
+def test_it_is_made_by_who_asks_or_ahead(works: list[Work[object]], tmp_path: Path) -> None:
+    asked, ahead = Work(os.getpid), Work(os.getpid)
+    works += [asked, ahead]
+    ahead.begin()
+    ahead.begin()
+    assert asked() == os.getpid() != ahead()
+    assert ahead() == ahead()
+
+
+def test_a_work_that_needs_another_makes_it(works: list[Work[object]]) -> None:
+    part = Work(os.getpid)
+    whole = Work(lambda: (part(), os.getpid()))
+    works += [part, whole]
+    part.begin()
+    whole.begin()
+    inner, outer = whole()
+    assert inner == outer != part()
+
+
+def test_a_failure_says_how(works: list[Work[object]]) -> None:
     def make() -> object:
-        begun.set()
-        assert go_on.wait(10)
-        return object()
+        print("The mirror is away")
+        subprocess.run(["sh", "-c", "echo very much so; exit 3"], check=True)
+        return None
 
     work = Work(make)
-    threads = [threading.Thread(target=lambda: found.append(work())) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    assert begun.wait(10)
-    go_on.set()
-    for thread in threads:
-        thread.join(10)
-    assert len(found) == 2 and found[0] is found[1] is work()
-
-
-def test_what_failed_ahead_is_tried_again() -> None:
-    tries: list[str] = []
-
-    def make() -> str:
-        tries.append("try")
-        assert len(tries) > 1, "the mirror is away"
-        return "made"
-
-    work = Work(make)
-    with pytest.raises(AssertionError, match="the mirror is away"):
+    works.append(work)
+    work.begin()
+    with pytest.raises(AssertionError, match=r"(?s)exit 1: .*The mirror is away.*very much so.*exit status 3"):
         work()
-    assert work() == "made"
 
 
-def test_what_a_program_says() -> None:
-    session = Session()
-    assert session.run(["sh", "-c", "echo $0; echo more >&2; nice", "word"], timeout=10).split()[:2] == ["word", "more"]
-    with pytest.raises(AssertionError, match=r"exit 3\nno more"):
-        session.run(["sh", "-c", "echo no more; exit 3"], timeout=10)
-    with pytest.raises(subprocess.TimeoutExpired):
-        session.run(["sleep", "1000"], timeout=0.1)
+def test_it_gives_way(works: list[Work[object]]) -> None:
+    nice, not_nice = Work(lambda: os.nice(0)), Work(lambda: os.nice(0), nice=0)
+    works += [nice, not_nice]
+    for work in works:
+        work.begin()
+    assert (nice(), not_nice()) == (min(os.nice(0) + 10, 19), os.nice(0))
 
 
-def test_it_gives_way() -> None:
-    own = int(subprocess.run(["nice"], capture_output=True, check=True).stdout)
-    assert int(Session().run(["nice"], timeout=10)) == min(own + 10, 19)
-
-
-def test_the_session_s_end_ends_all_of_it(tmp_path: Path) -> None:
-    session, pids = Session(), tmp_path / "pids"
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            session.run(["sh", "-c", PROGRAMS.format(pids)], timeout=60)
-        except AssertionError as error:
-            failed.append(error)
-
-    session.thread(run)
+@pytest.mark.parametrize("state", ["running", "its program has ended", "it has ended"])
+def test_the_end_ends_all_of_it(state: str, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    work = Work(lambda: _endless(pids))
+    work.begin()
     eventually(pids.exists, "it runs")
+    running = [int(word) for word in pids.read_text().split()]
+    if state != "running":
+        os.kill(running[1 if state == "its program has ended" else 0], signal.SIGTERM)
+        assert work.wait(20)
     begun = time.monotonic()
-    session.end()
-    assert time.monotonic() - begun < 20 and len(failed) == 1
-    assert not [pid for pid in pids.read_text().split() if _alive(pid)]
-    with pytest.raises(InterruptedError):
-        session.run(["true"], timeout=10)
+    work.end()
+    assert time.monotonic() - begun < 20
+    assert not [pid for pid in running if _alive(pid)] and (tmp_path / "cleaned").exists()
 
 
-def test_a_killed_session_leaves_no_program(tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    script = f"echo $$ >{pid}.part; mv {pid}.part {pid}; exec sleep 1000"
-    source = f"from tests.support import ahead; ahead.run(['sh', '-c', {script!r}], timeout=60)"
-    with subprocess.Popen([sys.executable, "-c", source], cwd=CHECKOUT) as session:
-        eventually(pid.exists, "it runs")
+def test_a_killed_session_leaves_nothing_running(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    source = (
+        "from pathlib import Path; from tests.support.ahead import Work; from tests.unit.support import test_ahead\n"
+        f"work = Work(lambda: test_ahead._endless(Path({str(pids)!r})))\n"
+        "work.begin(); work()"
+    )
+    env = os.environ | {"PYTHONPATH": f"{CHECKOUT}/src:{CHECKOUT}", "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", source], cwd=CHECKOUT, env=env) as session:
+        eventually(pids.exists, "it runs")
         session.kill()
-    eventually(lambda: not _alive(pid.read_text().strip()), "what it ran has ended")
+    eventually(lambda: not [pid for pid in pids.read_text().split() if _alive(int(pid))], "all of it has ended")
+    assert (tmp_path / "cleaned").exists()

@@ -112,7 +112,7 @@ def surroundings(engine: Engine, container: Container) -> Surroundings:
 
 def _graph(engine: Engine, id: str) -> dict[str, str]:
     """Where the layers are, and where they are mounted together while the container runs."""
-    graph = engine.images.graph(id)
+    graph = engine.images.rootfs.graph(id)
     return {"ID": id, **graph, "MergedDir": engine.parts.paths.rootfs(id)} if graph else {}
 
 

@@ -101,7 +101,7 @@ def check_rule(rule: Any) -> list[Problem]:
     """Pure: what is wrong with a rule.
 
     >>> [str(one) for one in check_rule({"level": "All"})]
-    ['level: Unsupported value: "All": supported values: "Metadata", "None", "Request", "RequestResponse"']
+    ['level: Unsupported value: "All": supported values: "None", "Metadata", "Request", "RequestResponse"']
     """
     if not isinstance(rule, dict):
         return [p.invalid("", rule, "must be an object")]

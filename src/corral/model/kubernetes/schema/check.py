@@ -19,6 +19,8 @@ from corral.model.kubernetes.schema.types import Schema
 UNKNOWN = "unknown"
 WRONG_TYPE = "type"
 _MAX_UNKNOWN = 100
+_MAX_WRONG = 10
+_RAW = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 _RANGES = {"int32": range(-(2**31), 2**31), "int64": range(-(2**63), 2**63)}
 _NOTHING: Any = object()
 _EMPTY: tuple[Any, ...] = ("", 0, False, [], {})
@@ -74,7 +76,7 @@ class _Walk:
         self.faults: list[Fault] = []
         self._path: list[str] = []
         self._fields: list[str] = []
-        self._silent = 0
+        self._silent = self._unknowns = self._wrongs = 0
 
     def value(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
         """`owner` is the struct that the value is a field of; None where Go has no structs."""
@@ -92,13 +94,15 @@ class _Walk:
         return value
 
     def _object(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
+        if schema.name == _RAW:
+            return value  # any JSON, whatever its type says
         if not isinstance(value, dict):
             return self._wrong(value, schema, owner) if owner is not None or schema.name else value
         if schema.properties:
             return self._struct(value, schema, schema if schema.name else None)
         if schema.values is not None:
             return self._map(value, schema.values, owner)
-        return value if schema.preserve_unknown or schema.name else self._struct(value, schema, None)
+        return value if schema.preserve_unknown else self._struct(value, schema, None)
 
     def _struct(self, value: dict[str, Any], schema: Schema, owner: Schema | None) -> dict[str, Any]:
         made: dict[str, Any] = {}
@@ -159,17 +163,17 @@ class _Walk:
         try:
             return str(of_json(value))
         except NoQuantity as error:
-            return self._fault(WRONG_TYPE, error.message)
+            return self._fault(error.message)
 
     def int_or_string(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
         if isinstance(value, str) or _fits(value, _INT32):
             return value
         shown = f"number {value}" if _is_number(value) else value_name(value)
-        return self._fault(WRONG_TYPE, mismatch(shown, "int32", None, ()))
+        return self._fault(mismatch(shown, "int32", None, ()))
 
     def moment(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
         if not isinstance(value, str):
-            return self._fault(WRONG_TYPE, mismatch(value_name(value), "string", None, ()))
+            return self._fault(mismatch(value_name(value), "string", None, ()))
         micro = schema.name.endswith("MicroTime")
         return self._parsed(value, lambda text: scalars.moment(text, micro=micro))
 
@@ -180,19 +184,23 @@ class _Walk:
         try:
             return parse(text)
         except ValueError as error:
-            return self._fault(WRONG_TYPE, str(error))
+            return self._fault(str(error))
 
     def _wrong(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
         shown = f"number {value}" if schema.type == "integer" and _is_number(value) else value_name(value)
-        return self._fault(WRONG_TYPE, mismatch(shown, type_name(schema), owner, self._fields))
+        return self._fault(mismatch(shown, type_name(schema), owner, self._fields))
 
     def _unknown(self, key: str) -> None:
-        if not self._silent and len(self.faults) < 2 * _MAX_UNKNOWN:
+        self._unknowns += not self._silent
+        if not self._silent and self._unknowns <= 2 * _MAX_UNKNOWN:
             path = "".join([*self._path, f".{key}"]).lstrip(".")
             self.faults.append(Fault(UNKNOWN, path, f"unknown field {quote(path)}"))
 
-    def _fault(self, kind: str, text: str) -> Any:
-        self.faults.append(Fault(kind, "".join(self._path).lstrip("."), text))
+    def _fault(self, text: str) -> Any:
+        """Only the first few are kept: a client is shown no more, and a body may have millions."""
+        self._wrongs += 1
+        if self._wrongs <= _MAX_WRONG:
+            self.faults.append(Fault(WRONG_TYPE, "".join(self._path).lstrip("."), text))
         return _NOTHING
 
 

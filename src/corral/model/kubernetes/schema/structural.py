@@ -274,10 +274,10 @@ def _defaults(raw: Raw, path: str) -> Iterator[Problem]:
     """Defaults keep to the schema that they are in, and have no fields that would be pruned."""
     if "default" in raw and raw["default"] is not None:
         where = f"{path}.default"
-        for one in validate(raw["default"], raw):
+        for problem in validate(raw["default"], raw):
             # What has no path of its own is wrong with the default as a whole.
-            whole = one.field in ("", "<nil>")
-            yield Problem(one.type, where, one.detail, one.value) if whole else one.under(where)
+            whole = problem.field in ("", "<nil>")
+            yield Problem(problem.type, where, problem.detail, problem.value) if whole else problem.under(where)
         if _pruned(raw["default"], raw) != raw["default"]:
             yield invalid(where, raw["default"], "must not have unknown fields")
     for one, _, where in _children(raw, path):

@@ -137,6 +137,25 @@ def test_faults_are_counted_up_to_a_hundred_and_said_once() -> None:
     assert len(checked({"spec": spec}).unknown) == 100
 
 
+def test_a_wrong_type_is_found_behind_any_number_of_unknown_fields() -> None:
+    spec: dict[str, Any] = {f"field{index}": 1 for index in range(500)} | {"hostIPC": "x"}
+    assert checked({"spec": spec}).mistyped.endswith("PodSpec.spec.hostIPC of type bool")
+    many = checked({"spec": {"containers": [1] * 10_000}})
+    assert len(many.faults) == 10
+
+
+def test_a_type_without_fields_has_none() -> None:
+    empty = [name for name in builtin().data.types if not list(builtin().data.fields(name))]
+    for name in empty:
+        assert conform({"a": 1}, builtin().type(name)).unknown == ('unknown field "a"',)
+
+
+@pytest.mark.parametrize("data", [{"a": None}, [1], "x", False])
+def test_raw_json_may_be_anything(data: Any) -> None:
+    revision = {"data": data, "revision": 1}
+    assert checked(revision, GroupVersionKind("apps", "v1", "ControllerRevision")) == Checked(revision, ())
+
+
 def test_schemas_in_definitions_of_custom_kinds() -> None:
     def crd(schema: Any) -> dict[str, Any]:
         return {"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]}}
