@@ -139,3 +139,5 @@ def make_replica_sets(shared: Shared) -> Controller:
 
 def make_replication_controllers(shared: Shared) -> Controller:
     return ReplicaController(shared, REPLICATION_CONTROLLER)
+
+

@@ -234,3 +234,5 @@ class StatefulSetController(Controller):
         text = f"create Claim {name} Pod {pod} in StatefulSet {meta.name(owner)} success"
         self._recorder.normal(owner, "SuccessfulCreate", text)
         await self._claims.seen(made)
+
+
