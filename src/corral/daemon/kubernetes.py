@@ -150,7 +150,7 @@ class _Part:
             return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
-        await add_components(stack, api)
+        await add_components(stack, api, made, root / "kubernetes")
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()
