@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -147,4 +146,3 @@ class Kubernetes:
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
         await self.caches.close()
-        await asyncio.sleep(0)
