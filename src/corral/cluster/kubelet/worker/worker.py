@@ -129,6 +129,8 @@ class PodWorker:
 
     async def _sync(self) -> float | None:
         """Seconds until it is to be looked at again, None: when it is woken; 0: there is nothing left of it."""
+        if self.shared.engine.closing:
+            return None  # what ends now is to come back with the next daemon
         view = await self._look()
         if self.gone or "deletionTimestamp" in self.pod["metadata"]:
             return await self._delete(view)
@@ -380,6 +382,7 @@ class PodWorker:
             ready=frozenset(memory.ready),
             waiting=dict(memory.waiting),
             messages=memory.messages,
+            images=memory.images,
             image_ids=memory.image_ids,
             resources=memory.resources,
             ips=memory.ips,
