@@ -103,10 +103,11 @@ def kubeconfig_path(instance: Instance) -> str:
 
 
 class Cluster(NamedTuple):
-    """The open API server and its store."""
+    """The open API server and its store. `services`: the subnet of Services, of the default family."""
 
     store: Store
     api: Kubernetes
+    services: Network
 
 
 async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Cluster | None:
@@ -157,7 +158,7 @@ class _Part:
         stack.push_async_callback(tasks.close)
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
-        return Cluster(store, api)
+        return Cluster(store, api, self._networks[0])
 
     async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options
