@@ -23,7 +23,7 @@ class Api:
 
     def connect(self) -> http.client.HTTPSConnection:
         text = self._kubeconfig.read_text()
-        found = {name: value for name, value in re.findall(r"^\s*-?\s*([\w-]+): (\S+)$", text, re.MULTILINE)}
+        found = {name: value for name, value in re.findall(r'^\s*-?\s*([\w-]+): "?([^\s"]+)"?$', text, re.MULTILINE)}
         with tempfile.NamedTemporaryFile(suffix=".pem") as both:
             for name in ("client-certificate-data", "client-key-data"):
                 both.write(base64.b64decode(found[name]))
