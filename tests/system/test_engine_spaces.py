@@ -88,9 +88,8 @@ async def test_containers_share_name_network_memory_and_group(place: Place) -> N
     )
     space = await engine.spaces.create(spec)
     address = space.endpoints["pods"].ipv4
-    said = await run(
-        engine, space, "hostname; ip -o -4 addr show eth0; cat /proc/sys/net/core/somaxconn; echo x > /dev/shm/x"
-    )
+    script = "hostname; ip -o -4 addr show eth0; cat /proc/sys/net/core/somaxconn; echo x > /dev/shm/x"
+    said = await run(engine, space, script)
     assert said.startswith("web\n") and f" {address}/" in said and said.endswith("77\n")
     assert await run(engine, space, "cat /dev/shm/x /proc/sys/kernel/msgmax") == "x\n9000\n"
     assert "/pods/one/" in await run(engine, space, "cat /proc/self/cgroup")

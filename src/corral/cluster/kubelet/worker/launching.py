@@ -176,7 +176,7 @@ class Launcher:
             lambda kind, answer: self._unwell(one, kind, answer),
         )
         memory.probers[id] = prober
-        prober.begin(has_started=has_started)
+        prober.begin(has_started=has_started, ready=ready)
 
     def _ip(self) -> str:
         ips = self._worker.memory.ips
@@ -228,7 +228,11 @@ class Launcher:
                 continue
             limits = plan_limits(one.spec.get("resources"))
             names = ("cpu_shares", "nano_cpus", "memory", "memory_swap")
-            await engine.containers.update(last.id, {name: getattr(limits, name) for name in names})
+            try:
+                await engine.containers.update(last.id, {name: getattr(limits, name) for name in names})
+            except CorralError as error:  # below what it has in use, for one: it is tried again
+                self.tell(one.name, "Warning", "ResizeFailed", error.message)
+                continue
             memory.resources[last.id] = wanted
             changed = True
         if changed:
