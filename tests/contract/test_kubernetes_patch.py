@@ -145,3 +145,20 @@ def test_writes_are_noted_by_who_made_them(ns: Namespace) -> None:
         "kubectl": ["f:b"],
         "named": ["f:c"],
     }
+
+
+def test_who_may_only_patch_makes_nothing_by_it(ns: Namespace) -> None:
+    group = "rbac.authorization.k8s.io"
+    rules = [{"verbs": ["patch", "update"], "apiGroups": [""], "resources": ["configmaps"]}]
+    ns.create("roles", {"metadata": {"name": "r"}, "rules": rules}, f"{group}/v1")
+    subjects = [{"apiGroup": group, "kind": "User", "name": "jane"}]
+    role = {"apiGroup": group, "kind": "Role", "name": "r"}
+    ns.create("rolebindings", {"metadata": {"name": "b"}, "roleRef": role, "subjects": subjects}, f"{group}/v1")
+    jane = ns.admin.acting(impersonate_user="jane")
+    path = f"{ns.path('configmaps', 'c')}?fieldManager=m"
+    body = {**CONFIG, "metadata": {"name": "c"}}
+    code, _, message = jane.patch(path, body, APPLY_PATCH).told
+    assert code == 403 and 'User "jane" cannot create resource "configmaps"' in message
+    ns.config("c")
+    assert jane.patch(path, body, APPLY_PATCH).status == 200
+    jane.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.cgroups import PURE_V2, ROOT, cpu_weight, value
-from tests.support.endpoint import Endpoint
+from tests.support.endpoint import BUSYBOX, Endpoint
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -119,6 +119,19 @@ def test_a_cgroup_parent_of_its_own(engine: Endpoint) -> None:
         for root in [ROOT, *filter(Path.is_dir, ROOT.iterdir())]:  # v2 has the group in the first, v1 in the others
             group = root / parent.strip("/")
             eventually(lambda group=group: _gone(group), "the container's group is removed")
+
+
+def test_a_cgroup_parent_of_a_build(engine: Endpoint) -> None:
+    """What is left of it tells: the parent, in which the RUN's own group was."""
+    parent = "corral-test-build"
+    groups = [root / parent for root in [ROOT, *filter(Path.is_dir, ROOT.iterdir())]]
+    try:
+        flags = ("build", "--cgroup-parent", f"/{parent}", "--no-cache", "-")
+        engine.docker(*flags, input=f"FROM {BUSYBOX}\nRUN true\n", check=True)
+        assert any(group.is_dir() for group in groups)
+    finally:
+        for group in groups:
+            eventually(lambda group=group: _gone(group), "the build's group is removed")
 
 
 def _gone(group: Path) -> bool:

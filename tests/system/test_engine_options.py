@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from corral.runtime.choose import KNOWN
+from corral.runtime.oci import resolve_program
 from tests.support.endpoint import BUSYBOX, Endpoint
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -45,6 +48,26 @@ def test_mounts_of_the_host_show_in_a_slave(engine: Endpoint, private_mount: Pat
     subprocess.run(["umount", private_mount / "in"], check=True)
 
 
+def test_a_mount_of_the_hosts_cgroups_shows_what_the_host_sees(engine: Endpoint) -> None:
+    """Also where the runtime is started with a part of it hidden."""
+    for tree in filter(Path.exists, (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))):
+        file = tree / "cgroup.controllers"
+        if file.exists():
+            assert _run(engine, "-v", "/sys:/sys:ro", BUSYBOX, "cat", str(file)) == file.read_text()
+
+
+@pytest.mark.parametrize("runtime", [name for name in KNOWN if resolve_program(name)])
+def test_a_file_is_mounted_to_be_read_only(engine: Endpoint, tmp_path: Path, runtime: str) -> None:
+    """Sockets, too: many containers are given one so."""
+    (tmp_path / "file").write_text("here\n")
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "door"))
+        mounts = [word for name in ("file", "door") for word in ("-v", f"{tmp_path}/{name}:/{name}:ro")]
+        script = "cat /file; [ -S /door ] && echo door; echo x >/file"
+        words = _run(engine, "--runtime", runtime, *mounts, BUSYBOX, "sh", "-c", script)
+    assert words.splitlines()[:2] == ["here", "door"] and "Read-only file system" in words
+
+
 def test_volumes_from_takes_modes_that_make_sense(engine: Endpoint) -> None:
     engine.docker("run", "--name", "from-me", "-v", "/vol", BUSYBOX, "true", check=True)
     assert "Read-only file system" in _run(engine, "--volumes-from", "from-me:ro,z", BUSYBOX, "touch", "/vol/a")
@@ -75,3 +98,26 @@ def test_the_tag_of_a_log_is_a_template(engine: Endpoint) -> None:
     assert details == f"l=v,tag=tagged%2F{identity[:12]} hi\n"
     assert "unknown field Nope" in _run(engine, "--log-opt", "tag={{.Nope}}", BUSYBOX, "true")
     assert "error parsing regexp" in _run(engine, "--log-opt", "env-regex=(", BUSYBOX, "true")
+
+
+def test_a_mount_of_an_image(engine: Endpoint) -> None:
+    engine.docker("build", "-t", "shown:1", "-", input=f"FROM {BUSYBOX}\nRUN mkdir /d && echo one >/d/f", check=True)
+    mount = {"Type": "image", "Source": "shown:1", "Target": "/i"}
+    script = "exec 2>&1; cat /i/d/f; touch /i/new; cat /part/f; [ -x /i/bin/busybox ] && echo all"
+    part = {**mount, "Target": "/part", "ImageOptions": {"Subpath": "d"}}
+    id = engine.create("sh", "-c", script, version="v1.51", HostConfig={"Mounts": [mount, part]})
+    assert engine.delete("/images/shown:1").status == 409
+    assert engine.delete("/images/shown:1", query={"force": "1"}).status == 200
+    assert (engine.post(f"/containers/{id}/start").status, engine.wait(id)) == (204, 0)
+    assert engine.output(id) == "one\ntouch: /i/new: Read-only file system\none\nall\n"
+    assert engine.docker("cp", f"{id}:/i/d/f", "-").stdout  # where it does not run
+    engine.docker("start", "-a", id, check=True)  # once more
+    shown = {each["Destination"]: each for each in engine.inspect(id)["Mounts"]}
+    assert shown["/i"]["Type"] == "image" and shown["/i"]["RW"] is False
+    engine.remove(id)
+    missing = engine.post("/containers/create", {"Image": BUSYBOX, "HostConfig": {"Mounts": [mount]}}, version="v1.51")
+    assert (missing.status, missing.message) == (404, "No such image: shown:1")
+    bad = {**mount, "Source": BUSYBOX, "ImageOptions": {"Subpath": "nope"}}
+    id = engine.create("true", version="v1.51", HostConfig={"Mounts": [bad]})
+    assert "cannot access path" in engine.post(f"/containers/{id}/start").message
+    engine.remove(id)

@@ -20,11 +20,12 @@ from corral.errors import HostError, RuntimeFailed, Unavailable
 from corral.kit.ids import new_id
 from corral.linux.cgroups import Cgroups, detect
 from corral.linux.limits import probe
+from corral.linux.mounts import bind, make_shared, mount, unmount_under
 from corral.linux.proc import children, cmdline, start_time
 from corral.model.container import Container, ContainerSpec, Device, Resources, Security, Ulimit
 from corral.model.process import ExecSpec
 from corral.runtime.capabilities import plan_capabilities
-from corral.runtime.choose import choose, find_runtimes, read_unified_controllers
+from corral.runtime.choose import KNOWN, choose_here, find_runtimes
 from corral.runtime.conmon import leftovers
 from corral.runtime.console import Console
 from corral.runtime.devices import resolve_devices
@@ -33,7 +34,7 @@ from corral.runtime.init import find_init
 from corral.runtime.input import BundleInput
 from corral.runtime.monitor import ExecRequest, Monitor, MonitorRequest, Started, exit_code
 from corral.runtime.mounts import plan_bind, plan_tmpfs
-from corral.runtime.oci import OciRuntime
+from corral.runtime.oci import OciRuntime, resolve_program
 from corral.runtime.plan import plan_bundle, plan_exec
 from corral.runtime.resources import plan_resources
 from corral.runtime.seccomp import SeccompHost, machine_arch, needless_architectures, plan_seccomp
@@ -44,6 +45,7 @@ pytestmark = pytest.mark.root
 
 NEW = {"mount": "", "pid": "", "ipc": "", "uts": "", "network": ""}
 PATIENCE = 30.0  # seconds
+PROVEN = [name for name in KNOWN if resolve_program(name)]  # all that are installed, not the default alone
 
 
 class Box:
@@ -136,8 +138,8 @@ class Box:
                 os.rmdir(f"{self.layout.unified}{self.group}")
 
 
-@pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[Box]:
+@pytest.fixture(params=PROVEN)
+async def box(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Box]:
     busybox = shutil.which("busybox")
     assert busybox, "install busybox-static"
     for folder in ("bin", "etc", "proc", "sys", "dev", "tmp"):
@@ -165,10 +167,11 @@ async def box(tmp_path: Path) -> AsyncIterator[Box]:
     (tmp_path / "exits").mkdir()
     found = await find_runtimes({})
     layout = detect()
-    chosen = choose("", found, layout, read_unified_controllers(layout)).name
-    (one,) = [runtime for runtime in found if runtime.name == chosen]
+    choice = await choose_here(request.param, found, layout)
+    (one,) = [runtime for runtime in found if runtime.name == choice.name]
+    cover = choice.cover if one.name == "crun" else None
     exits = Exits(str(tmp_path / "exits"))
-    made = Box(tmp_path, OciRuntime(one.name, one.path, one.version, str(tmp_path / "state")), exits)
+    made = Box(tmp_path, OciRuntime(one.name, one.path, one.version, str(tmp_path / "state"), cover), exits)
     await exits.start(made.told)
     try:
         yield made
@@ -269,6 +272,40 @@ async def test_mounts_devices_and_hostname(box: Box, tmp_path: Path) -> None:
     assert any("Read-only file system" in line for line in lines)
     (scratch,) = [line for line in lines if " /scratch " in line]
     assert "size=1024k" in scratch and "nosuid" in scratch and "noexec" not in scratch
+
+
+async def test_mounts_go_both_ways_where_that_was_asked_for(box: Box, tmp_path: Path) -> None:
+    """Whatever mounts the runtime itself has been started in, those of the host and the container stay peers."""
+    shared = tmp_path / "shared"
+    (shared / "host").mkdir(parents=True)
+    (shared / "box").mkdir()
+    bind(str(shared), str(shared))
+    try:
+        make_shared(str(shared))
+        mounts = [plan_bind(str(shared), "/mnt", propagation="rshared")]
+        script = "read go; cat /mnt/host/file; mount -t tmpfs x /mnt/box; echo in >/mnt/box/file; echo done; read go"
+        privileged = ContainerSpec("i", security=Security(privileged=True))
+        id, _ = box.write("sh", "-c", script, spec=privileged, mounts=mounts)
+        started = await box.monitor.create(box.request(id, stdin=True))
+        console = box.monitor.attach(box.bundle(id))
+        await box.runtime.start(id, started.pid)
+        mount("x", str(shared / "host"), "tmpfs")
+        (shared / "host/file").write_text("outside\n")
+        await console.write(b"go\n")
+        assert b"outside" in await read_until(console, b"done")
+        assert (shared / "box/file").read_text() == "in\n"
+        await console.write(b"go\n")
+        console.close()
+        assert await box.end(id) == 0
+    finally:
+        unmount_under(str(shared))
+
+
+async def test_the_runtime_hides_nothing_from_the_host(box: Box) -> None:
+    _, started = await box.start("sleep", "100")
+    assert os.readlink(f"/proc/{started.monitor_pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
+    for pid in os.getpid(), started.pid:
+        assert "cgroup.controllers" not in Path(f"/proc/{pid}/mountinfo").read_text()
 
 
 async def test_an_init_program_goes_first(box: Box) -> None:

@@ -19,6 +19,7 @@ class Vertex:
         self.cached = False
         self.image = ""
         self.container = ""
+        self._clipped = False
 
     def enter(self, container: str) -> None:
         """A process begins."""
@@ -27,6 +28,25 @@ class Vertex:
 
     def print(self, stream: int, data: bytes) -> None:
         self._tell.say(Printed(self.number, data, stream))
+
+    def hear(self, stream: int, data: bytes) -> None:
+        """As `print`, of a process, which may write very much: what is more than can wait is left out, and told so."""
+        if self._tell.waiting >= _MOST:
+            self._clipped = True
+            return
+        if self._clipped:
+            self._clipped = False
+            self.print(2, CLIPPED)
+        self.print(stream, data)
+
+    @property
+    def free(self) -> bool:
+        """Whether few events wait, so that a process can be heard."""
+        return self._tell.waiting < _MANY
+
+    async def room(self) -> None:
+        """Returns when it is so."""
+        await self._tell.room()
 
     def moved(self, note: Note) -> None:
         """A transfer went on. Notes about nothing in particular are lines."""
@@ -41,6 +61,8 @@ class Vertex:
 
 
 _MANY = 64  # events that may wait before a producer of many is told to
+_MOST = 16 * _MANY  # and before one that cannot be told to is no longer heard
+CLIPPED = b"[output clipped: it was not taken as fast as it came]\n"
 
 
 class Telling:
@@ -53,6 +75,11 @@ class Telling:
 
     def say(self, event: BuildEvent) -> None:
         self._queue.put_nowait(event)
+
+    @property
+    def waiting(self) -> int:
+        """Events that nobody has taken yet."""
+        return self._queue.qsize()
 
     def end(self) -> None:
         """Nothing more comes."""

@@ -12,7 +12,7 @@ from corral.build.result import plan_squashed
 from corral.build.works import Works
 from corral.errors import InvalidInput, Unsupported
 from corral.images import config as configs
-from corral.images import digests
+from corral.images import digests, growth
 from corral.images.draft import Draft
 from corral.images.library import top
 from corral.images.references import parse_tag
@@ -143,7 +143,7 @@ async def _squash(works: Works, result: Result, draft: Draft) -> bytes:
     """All layers on the base's as one; the configuration of the image that has it."""
     if result.base is not None:
         draft.hold_all(top(result.base))
-    diff = await works.images.merge(result.chain, draft)
+    diff = await growth.merge(works.images, result.chain, draft)
     return configs.build(plan_squashed(result.image, digests.of(result.config()), result.base, diff))
 
 

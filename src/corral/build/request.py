@@ -52,6 +52,7 @@ class BuildRequest(Struct):
     extra_hosts: list[str] = []
     resources: Resources = field(default_factory=Resources)
     ulimits: list[Ulimit] = []
+    cgroup_parent: str = ""  # of what a RUN starts; "" is the instance's own
     shm_size: int = 0
     secrets: dict[str, bytes] = {}
     ssh: dict[str, str] = {}

@@ -39,6 +39,7 @@ def plan_sandbox(op: RunOp, request: BuildRequest, prepared: Prepared) -> Contai
         security=Security(privileged=op.insecure),
         resources=request.resources,
         ulimits=request.ulimits,
+        cgroup_parent=request.cgroup_parent,
         shm_size=request.shm_size,
         mounts=[replace(mount, propagation=_propagation(mount)) for mount in prepared.mounts],
         tmpfs=prepared.tmpfs,

@@ -21,17 +21,18 @@ from corral.build.origins import Origin, opened
 from corral.build.records import Record
 from corral.build.request import BuildFailed, BuildRequest
 from corral.build.running import describe_process, plan_sandbox, surroundings
-from corral.build.shared import Hear
+from corral.build.shared import Ear
 from corral.build.stopping import in_stoppable_thread
 from corral.build.works import Works
 from corral.errors import RuntimeFailed, from_oserror
+from corral.images import growth
 from corral.images.draft import Draft
 from corral.kit.ids import new_id
 from corral.linux.rooted import make_directories, open_root
 from corral.linux.tree import remove_tree
 
 CREATE = "OCI runtime create failed"
-Work = Callable[[Draft, Hear], Awaitable[None]]  # makes the next layer of a draft
+Work = Callable[[Draft, Ear], Awaitable[None]]  # makes the next layer of a draft
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,13 @@ class Steps:
             files = {m.target: await self._mounted(m.origin, m.source) for m in op.mounts if _reads(m.kind, m.origin)}
             key = run_key(below, op, files, self._around, self._latest)
             job = _Job(step, below, vertex, cached, past or Past())
-            return await self._result(key, job, lambda draft, hear: self._run(op, draft, hear, vertex))
+            return await self._result(key, job, lambda draft, ear: self._run(op, draft, ear, vertex))
         if isinstance(op, CopyOp):
             return await self._copy(op, _Job(step, below, vertex, cached, Past()))
         assert isinstance(op, WorkdirOp)
         key = workdir_key(below, op, self._latest)
         job = _Job(step, below, vertex, cached, past or Past())
-        return await self._result(key, job, lambda draft, hear: self._workdir(op, draft))
+        return await self._result(key, job, lambda draft, ear: self._workdir(op, draft))
 
     async def _result(self, key: str, job: _Job, work: Work) -> Record:
         found = self._works.records.find(key) if job.cached else None
@@ -92,13 +93,13 @@ class Steps:
             job.vertex.cached = True
         else:
             found = await self._works.shared.do(
-                key if job.cached else (key, id(self)), lambda hear: self._make(key, job, work, hear), job.vertex.print
+                key if job.cached else (key, id(self)), lambda ear: self._make(key, job, work, ear), job.vertex
             )
         self._hold(found.chain)  # without waiting: its record holds it, or has just been written
         self.records.append(found)
         return found
 
-    async def _make(self, key: str, job: _Job, work: Work, hear: Hear) -> Record:
+    async def _make(self, key: str, job: _Job, work: Work, ear: Ear) -> Record:
         """The layer is brought from a cache, or made."""
         works = self._works
         async with works.images.draft() as draft:
@@ -106,7 +107,7 @@ class Steps:
             offer = await self._imports.bring(key, job.step, job.past, draft) if job.cached else None
             if offer is None:
                 async with works.slots:
-                    await work(draft, hear)
+                    await work(draft, ear)
             else:
                 job.vertex.cached = True
             layer, now = works.images.layers.stack(draft.top)[-1], works.clock.now()
@@ -138,7 +139,7 @@ class Steps:
 
     # Carrying out.
 
-    async def _run(self, op: RunOp, draft: Draft, hear: Hear, vertex: Vertex) -> None:
+    async def _run(self, op: RunOp, draft: Draft, ear: Ear, vertex: Vertex) -> None:
         works, request = self._works, self._request
         async with AsyncExitStack() as stack:
             mounting = Mounting(
@@ -149,13 +150,13 @@ class Steps:
             async with works.sandboxes.open(draft.top, places) as box:
                 vertex.enter(box.id)
                 try:
-                    code = await box.run(spec, hear)
+                    code = await box.run(spec, ear)
                 except RuntimeFailed as error:
                     reason = error.message.rpartition(CREATE)[2].removeprefix(": ").removesuffix(": unknown")
                     raise _failed(op, reason, error.exit_code) from error
                 if code:
                     raise _failed(op, f"exit code: {code}", code)
-                await works.images.adopt(box.id, draft, self._latest)
+                await growth.adopt(works.images, box.id, draft, self._latest)
 
     async def _copy(self, op: CopyOp, job: _Job) -> Record:
         async with AsyncExitStack() as stack:
@@ -173,7 +174,7 @@ class Steps:
             alone = await self._result(key, replace(job, below=""), work)
         async with self._works.images.draft() as draft:
             draft.hold_all(job.below)
-            await self._works.images.graft(alone.chain, draft)
+            await growth.graft(self._works.images, alone.chain, draft)
             self._hold(draft.top)
             return msgspec.structs.replace(alone, chain=draft.top)
 
@@ -190,13 +191,13 @@ class Steps:
             else:
                 async with box.rootfs() as target:
                     await in_stoppable_thread("copy", lambda check: carry_out(op, source, target, fetched, check))
-            await works.images.adopt(box.id, draft, self._latest)
+            await growth.adopt(works.images, box.id, draft, self._latest)
 
     async def _workdir(self, op: WorkdirOp, draft: Draft) -> None:
         async with self._works.sandboxes.open(draft.top) as box:
             async with box.rootfs() as target:
                 _make_workdir(target, op)
-            await self._works.images.adopt(box.id, draft, self._latest)
+            await growth.adopt(self._works.images, box.id, draft, self._latest)
 
 
 def _reads(kind: str, origin: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -11,6 +12,17 @@ from corral.cli.fail import Failure, Misuse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
+
+
+def command() -> NoReturn:
+    """The console script: `main` as a process of its own, quick in what a short command mostly does, to begin and to
+    end. Nothing is collected while modules are loaded, as all of that stays; and the interpreter is not taken down
+    piece by piece before the kernel takes all of it: 4 of 21 ms."""
+    gc.disable()
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +63,7 @@ def dispatch(words: list[str]) -> int:
         if parsed.on("help"):
             print(describe(name))
             return 0
+        gc.enable()
         return verb.run(Session(from_environment(parsed.text("root") or root)), parsed)
     if verbs := overview_of(name):
         if not rest or rest[0] in ("-h", "--help"):

@@ -17,7 +17,7 @@ from corral.linux import limits
 from corral.linux.cgroup_layout import Layout, detect
 from corral.linux.mounts import filesystem
 from corral.linux.systemd import running as has_systemd
-from corral.runtime.choose import choose, find_runtimes, read_unified_controllers
+from corral.runtime.choose import choose_here, find_runtimes
 
 Level = Literal["ok", "note", "missing"]
 NEEDED = ("overlay", "bridge", "veth", "nf_tables")
@@ -173,7 +173,7 @@ def _runtimes(settings: Settings, layout: Layout) -> tuple[dict[str, tuple[str, 
     found = asyncio.run(find_runtimes(runtime_paths(settings.list("add-runtime"))))
     known = {runtime.name: (runtime.path, runtime.version) for runtime in found}
     try:
-        choice = choose(settings.text("runtime"), found, layout, read_unified_controllers(layout))
+        choice = asyncio.run(choose_here(settings.text("runtime"), found, layout))
     except CorralError as error:
         return known, "", error.message
     return known, choice.name, choice.reason

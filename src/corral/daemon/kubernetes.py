@@ -15,7 +15,7 @@ import ssl
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
 from corral.daemon.components import add_components
@@ -102,8 +102,15 @@ def kubeconfig_path(instance: Instance) -> str:
     return os.path.join(instance.run, "kubeconfig")
 
 
-async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Store | None:
-    """Serves the API until `stack` ends; its kubeconfig is there when this returns. The cluster's store; CorralError.
+class Cluster(NamedTuple):
+    """The open API server and its store."""
+
+    store: Store
+    api: Kubernetes
+
+
+async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Cluster | None:
+    """Serves the API until `stack` ends; its kubeconfig is there when this returns. CorralError.
 
     None when it is not served.
     """
@@ -122,7 +129,7 @@ class _Part:
         self._networks = plan_networks(settings.list("kubernetes-service-subnet"))
         self._context: ssl.SSLContext | None = None
 
-    async def open(self, stack: AsyncExitStack) -> Store | None:
+    async def open(self, stack: AsyncExitStack) -> Cluster | None:
         from corral.cluster.apiserver.certificates import pki
         from corral.http.tls import server_context
         from corral.store.sqlite import open_sqlite
@@ -133,7 +140,7 @@ class _Part:
         made = await asyncio.to_thread(pki.ensure, root / "kubernetes" / "pki", names, int(time.time()))
         store = await asyncio.to_thread(open_sqlite, str(root / DATABASE), history=True)
         stack.callback(store.close)
-        api = await self._open_api(store, made)
+        api = await self._open_api(store, made, stack)
         stack.push_async_callback(api.close)
         server = Server(api.handle)
         stack.push_async_callback(server.close)
@@ -143,22 +150,22 @@ class _Part:
             return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
-        await add_components(stack, api)
+        await add_components(stack, api, made, root / "kubernetes")
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
-        return store
+        return Cluster(store, api)
 
-    async def _open_api(self, store: Store, made: Pki) -> Kubernetes:
+    async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options
 
-        options = Options(networks=self._networks, auditor=self._auditor())
+        options = Options(networks=self._networks, auditor=self._auditor(stack))
         return await Kubernetes.open(store, made, options)
 
-    def _auditor(self) -> Auditor | None:
+    def _auditor(self, stack: AsyncExitStack) -> Auditor | None:
         """As the settings want it; without a policy nothing is recorded."""
         policy, path = self._settings.text("kubernetes-audit-policy"), self._settings.text("kubernetes-audit-log")
         if not policy:
@@ -168,7 +175,9 @@ class _Part:
         from corral.cluster.apiserver.audit.policy import load
 
         place = path or os.path.join(self._instance.root, "kubernetes", "audit.log")
-        return Auditor(load(Path(policy)), AuditLog(Path(place), Limits(), time.time).write, time.time)
+        written = AuditLog(Path(place), Limits(), time.time)
+        stack.callback(written.close)
+        return Auditor(load(Path(policy)), written.write, time.time)
 
     async def _listen(self, server: Server, context: ssl.SSLContext) -> bool:
         """Whether it listens. A taken port is an error if it was asked for; another instance takes a free one."""

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from msgspec.structs import replace
 
+from corral.engine.image_mounts import images_in_view
 from corral.engine.inside import Inside
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -32,10 +33,10 @@ async def mounted_rootfs(parts: Parts, id: str) -> AsyncIterator[str]:
     target = f"{parts.paths.run}/m/{new_id()[:16]}"
     os.makedirs(target)
     try:
-        parts.images.mount(id, target)
+        parts.images.rootfs.mount(id, target)
         yield target
     finally:
-        parts.images.unmount(target)
+        parts.images.rootfs.unmount(target)
         with suppress(OSError):
             os.rmdir(target)
 
@@ -49,8 +50,12 @@ async def view(parts: Parts, live: Live) -> AsyncIterator[Inside]:
         return
     async with live.lock:
         await live.torn_down.wait()  # what is mounted still is about to be taken away
-        async with _volumes(parts, record), mounted_rootfs(parts, live.id) as rootfs:
-            yield _inside(parts, record, rootfs, 0)
+        async with (
+            _volumes(parts, record),
+            images_in_view(parts, record) as points,
+            mounted_rootfs(parts, live.id) as rootfs,
+        ):
+            yield _inside(parts, replace(record, mount_points=points), rootfs, 0)
 
 
 @asynccontextmanager

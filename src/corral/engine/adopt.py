@@ -184,10 +184,11 @@ async def sweep(parts: Parts) -> None:
     known = {live.id for live in parts.registry}
     for id in set(_entries(f"{parts.paths.run}/c")) - known:
         await _sweep_bundle(parts, id)
-    for id in {*_entries(f"{parts.paths.root}/containers"), *parts.images.prepared()} - known:
+    prepared = {made.partition("-")[0] for made in parts.images.rootfs.ids()}
+    for id in {*_entries(f"{parts.paths.root}/containers"), *prepared} - known:
         await discard(parts, id)
     for mount in _entries(f"{parts.paths.run}/m"):
-        parts.images.unmount(f"{parts.paths.run}/m/{mount}")
+        parts.images.rootfs.unmount(f"{parts.paths.run}/m/{mount}")
         with suppress(OSError):  # what is still there is in nobody's way
             await asyncio.to_thread(os.rmdir, f"{parts.paths.run}/m/{mount}")
     for id in parts.exits.known() - known:
@@ -199,7 +200,7 @@ async def sweep(parts: Parts) -> None:
     for mount in mounts_under(f"{parts.paths.run}/runtime"):
         if os.path.basename(mount).startswith("runc."):  # killed while it had its own program mounted there
             unmount(mount, lazy=True)
-    await parts.networks.sweep(known)
+    await parts.networks.sweep({*known, *parts.spaces})
 
 
 async def _sweep_bundle(parts: Parts, id: str) -> None:

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from corral.engine.mounts import plan_tmpfs_mount
 from corral.engine.parts import Parts
 from corral.engine.userns import check_remapped, remap_of, shared_with
-from corral.errors import Unsupported
 from corral.model.container import ContainerSpec
 from corral.runtime.abilities import plan_allowed
 from corral.runtime.capabilities import plan_capabilities
@@ -25,7 +24,7 @@ from corral.runtime.sysctls import check_sysctls
 def check(parts: Parts, spec: ContainerSpec) -> tuple[ContainerSpec, list[str]]:
     """The request with the limits that this host can set, and a warning for each that it cannot.
 
-    InvalidInput, Unsupported and Unavailable name what is wrong.
+    InvalidInput and Unavailable name what is wrong.
     """
     mine = {ulimit.name for ulimit in spec.ulimits}
     ulimits = [*spec.ulimits, *(u for u in parts.config.ulimits if u.name not in mine)]
@@ -45,8 +44,6 @@ def check(parts: Parts, spec: ContainerSpec) -> tuple[ContainerSpec, list[str]]:
     for mount in spec.mounts:
         if mount.type == "tmpfs":
             plan_tmpfs(mount.target, plan_tmpfs_mount(mount))
-        if mount.type == "image":
-            raise Unsupported(f"mounts of type image are not offered: cannot mount {mount.source} at {mount.target}")
     if wants_init(parts, spec):
         find_init(parts.config.init_path)
     warnings += plan_rlimits(ulimits, parts.limits)[1]

@@ -41,8 +41,10 @@ class Containers:
         """The record as it is now. It is the engine's own: read it, do not change it."""
         return self._parts.registry.get(ref).record
 
-    def list(self) -> list[Container]:
-        return [live.record for live in self._parts.registry if live.record.ready and not live.record.hidden]
+    def list(self, *, unlisted: bool = False) -> list[Container]:
+        """All containers; those that only some are shown (`ContainerSpec.unlisted`) if `unlisted`."""
+        records = [live.record for live in self._parts.registry if live.record.ready and not live.record.hidden]
+        return [record for record in records if unlisted or not record.spec.unlisted]
 
     def apparmor(self, container: Container) -> str:
         """The AppArmor profile that is in force; before the first start the one that was asked for."""
@@ -143,7 +145,7 @@ class Containers:
 
     async def changes(self, ref: str) -> Changes:
         """What differs from the image."""
-        return await self._parts.images.changes(self._parts.registry.get(ref).id)
+        return await self._parts.images.rootfs.changes(self._parts.registry.get(ref).id)
 
     async def export(self, ref: str) -> AsyncIterator[bytes]:
         """The whole file system as one tar stream."""
@@ -151,7 +153,7 @@ class Containers:
         await live.torn_down.wait()  # what is mounted still is about to be taken away
         async with mounted_rootfs(self._parts, live.id) as rootfs:
             ids = maps_of(self._parts.paths.bundle(live.id))
-            async for chunk in self._parts.images.export(live.id, rootfs, ids):
+            async for chunk in self._parts.images.rootfs.export(live.id, rootfs, ids):
                 yield chunk
         self._parts.tell(live, "export")
 
@@ -224,7 +226,7 @@ class Containers:
     async def sizes(self, ref: str) -> tuple[int, int]:
         """Bytes that the container wrote, and those together with its image's."""
         record = self._parts.registry.get(ref).record
-        written = await self._parts.images.size_rw(record.id)
+        written = await self._parts.images.rootfs.size_rw(record.id)
         return written, written + self._parts.images.size_of(record.image_id)
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from corral.engine.access import mounted_rootfs
 from corral.engine.check import check
+from corral.engine.image_mounts import find_images, prepare_images
 from corral.engine.logs import log_policy
 from corral.engine.merge import plan_merge
 from corral.engine.mounts import (
@@ -21,9 +22,11 @@ from corral.engine.mounts import (
 )
 from corral.engine.named import check_joined, find_network, is_named, main_network
 from corral.engine.names import new_name
+from corral.engine.namespaces import BORROWED
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remove import volume_users
+from corral.engine.spaces import check_mode
 from corral.engine.userns import remap_of
 from corral.errors import Conflict, InvalidInput, NotFound, from_oserror
 from corral.kit.ids import new_id, short
@@ -58,7 +61,7 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     id = new_id()
     spec, warnings = check(parts, complete(parts, plan_merge(spec, image.config), id))
     others = [(_other(parts, ref).record, read_only) for ref, read_only in map(split_from, spec.volumes_from)]
-    points = plan_mount_points(spec, others, new_id)
+    points = find_images(parts.images, plan_mount_points(spec, others, new_id))
     if any(point.type == "bind" for point in points):
         ours, mountinfo = (parts.paths.root, parts.paths.run), read_mountinfo()
         points = [plan_propagation(point, ours, mountinfo) for point in points]
@@ -74,7 +77,7 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
         args=command[1:],
         state=State(),
         mount_points=points,
-        runtime=parts.runtimes.choose(spec.runtime).name,
+        runtime=parts.runtimes.choose(spec.runtime, [p.source for p in points if p.type == "bind"]).name,
     )
     parts.registry.reserve(name, id)
     async with AsyncExitStack() as undo:
@@ -96,6 +99,7 @@ async def _make(parts: Parts, record: Container, image: Image, undo: AsyncExitSt
     undo.callback(os.rmdir, parts.paths.state(record.id))
     parts.images.prepare(record.id, image.id)
     undo.push_async_callback(parts.images.discard, record.id)
+    prepare_images(parts, record, undo)
     names = [point.name for point in record.mount_points if point.type == "volume"]
     for name in names:
         parts.volumes.claim(name, record.id)
@@ -188,11 +192,13 @@ def _shares_host_name(spec: ContainerSpec) -> bool:
 def _resolve_namespaces(parts: Parts, spec: ContainerSpec) -> Namespaces:
     """Names in "container:NAME" become ids, so that a later rename changes nothing."""
     spaces = spec.namespaces
-    return replace(spaces, pid=_resolve(parts, spaces.pid), ipc=_resolve(parts, spaces.ipc))
+    pid, ipc, uts = (_resolve(parts, mode) for mode in (spaces.pid, spaces.ipc, spaces.uts))
+    return replace(spaces, pid=pid, ipc=ipc, uts=uts)
 
 
 def _resolve(parts: Parts, mode: str) -> str:
     if not mode.startswith("container:"):
+        check_mode(parts, mode)
         return mode
     return f"container:{_other(parts, mode.removeprefix('container:')).id}"
 
@@ -223,7 +229,7 @@ def _with_names(parts: Parts, network: NetworkSpec) -> NetworkSpec:
         for name in {main, *endpoints} - {"host", "none"} if not main.startswith("container:") else ():
             check_endpoint(find_network(known, name).network, endpoints.get(name, EndpointSpec()))
     check_joined(main, endpoints)
-    if mode.startswith("container:") and network.ports:
+    if mode.startswith(BORROWED) and network.ports:
         raise Conflict("conflicting options: port publishing and the container type network mode")
     links = [_resolve_link(parts, link) for link in network.links]
     return replace(network, mode=mode, links=links, endpoints=endpoints)

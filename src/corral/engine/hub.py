@@ -64,14 +64,24 @@ class Attachment:
 EARLY = 1 << 20  # bytes of input that may wait for the start; who writes more waits too
 
 
+Logged = Callable[[int], AsyncIterator[tuple[int, bytes]]]
+
+
 class Hub:
     """`connect` opens the console of the running process; it is called again after each restart.
 
     Input has a task of its own: a process that writes before it reads must not be waited for.
+
+    A monitor that is held up between its "made" and its first look at the console's socket misses a process that
+    ends in that time: its output is in the log only. `logged` gives that from a time (nanoseconds) on.
     """
 
-    def __init__(self, connect: Callable[[], Console], *, tty: bool, stdin_once: bool, keep: bool) -> None:
+    def __init__(
+        self, connect: Callable[[], Console], *, tty: bool, stdin_once: bool, keep: bool, logged: Logged | None = None
+    ) -> None:
         self._connect = connect
+        self._logged = logged
+        self._silent_since = 0  # since the start, when the console was open by then; 0: it has said something
         self._tty, self._stdin_once, self._keep = tty, stdin_once, keep
         self._clients: set[Attachment] = set()
         self._console: Console | None = None
@@ -100,10 +110,11 @@ class Hub:
                 client.queue.end()
         return client
 
-    def connect(self) -> None:
-        """Opens the console, unless it is open."""
+    def connect(self, *, starting_at: int = 0) -> None:
+        """Opens the console, unless it is open. `starting_at`: the present, when the process is about to start."""
         if self._console is not None:
             return
+        self._silent_since = starting_at
         self._console = console = self._connect()
         loop = asyncio.get_running_loop()
         self._reader = loop.create_task(self._read(console), name="console")
@@ -112,8 +123,12 @@ class Hub:
 
     async def _read(self, console: Console) -> None:
         while (frame := await console.read()) is not None:
-            for client in list(self._clients):
-                client.deliver(*frame)
+            self._silent_since = 0
+            self._deliver(frame)
+
+    def _deliver(self, frame: tuple[int, bytes]) -> None:
+        for client in list(self._clients):
+            client.deliver(*frame)
 
     async def _write(self, console: Console) -> None:
         """Hands on what is typed, in order, and then its end. A process that reads no more gets no more."""
@@ -185,6 +200,10 @@ class Hub:
     async def ended(self, *, restarting: bool) -> None:
         """The process has ended. Its clients see the end of output, unless the container comes back at once."""
         await self.drained()
+        if self._silent_since and self._logged is not None and self._clients:
+            async for frame in self._logged(self._silent_since):
+                self._deliver(frame)
+        self._silent_since = 0
         self._disconnect()
         self._stdin_ended = False
         if not restarting:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.errors import Unsupported
+from corral.errors import CorralError, Unsupported
 from corral.logs.container_log import ContainerLog
 from corral.logs.details import plan_details
 from corral.logs.policy import LogPolicy, plan_policy
 from corral.model.container import LogSpec
 from corral.model.process import LogEntry, LogQuery
+
+logger = logging.getLogger("corral.engine")
 
 
 def log_policy(parts: Parts, log: LogSpec) -> LogPolicy:
@@ -26,6 +29,15 @@ def read_log(parts: Parts, live: Live, query: LogQuery) -> AsyncIterator[LogEntr
         raise Unsupported("configured logging driver does not support reading")
     reader = ContainerLog(parts.paths.log(live.id), log_policy(parts, log), parts.watches)
     return reader.read(query, live.exited)
+
+
+async def said_since(parts: Parts, live: Live, since: int) -> AsyncIterator[tuple[int, bytes]]:
+    """What the log has from a time on, as a console would have given it: (1 stdout | 2 stderr, bytes)."""
+    try:
+        async for entry in read_log(parts, live, LogQuery(since=since)):
+            yield (1 if entry.stream == "stdout" else 2), entry.data
+    except CorralError as error:
+        logger.error("container %s: read its log: %s", live.name, error.message)
 
 
 def log_details(parts: Parts, live: Live) -> dict[str, str]:

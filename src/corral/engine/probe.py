@@ -15,7 +15,6 @@ from corral.engine.events import plan_title
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.kit.ids import new_id
-from corral.linux.spawn import run
 from corral.model.process import ExecSpec
 
 
@@ -39,7 +38,7 @@ async def run_captured(
         parts.tell(live, plan_title("exec_start", command), execID=id)
         try:
             async with asyncio.timeout(timeout):
-                done = await run(runtime.exec_command(live.id, f"{directory}/process.json", f"{directory}/pid"))
+                done = await runtime.exec(live.id, f"{directory}/process.json", f"{directory}/pid")
         except BaseException:
             _kill(f"{directory}/pid")
             raise

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from corral.engine.config import EngineConfig
-from corral.errors import InvalidInput
+from corral.errors import InvalidInput, Unsupported
 from corral.linux.cgroups import Layout
 from corral.linux.limits import Limits
-from corral.runtime.choose import RuntimeChoice, choose, find_runtimes, read_unified_controllers
+from corral.runtime.choose import RuntimeChoice, choose_here, find_runtimes
 from corral.runtime.oci import OciRuntime
 from corral.runtime.seccomp import SeccompHost, machine_arch, needless_architectures
 
@@ -25,17 +26,30 @@ class RuntimeSet:
     async def probe(cls, config: EngineConfig, state: str, layout: Layout) -> RuntimeSet:
         """Looks for runtimes. Unavailable when there is none that works here, with what to install."""
         found = await find_runtimes(config.runtimes)
-        choice = choose(config.runtime, found, layout, read_unified_controllers(layout))
-        runtimes = {f.name: OciRuntime(f.name, f.path, f.version, f"{state}/{f.name}") for f in found}
+        choice = await choose_here(config.runtime, found, layout)
+        covers = {"crun": choice.cover}
+        runtimes = {
+            f.name: OciRuntime(f.name, f.path, f.version, f"{state}/{f.name}", covers.get(f.name)) for f in found
+        }
         return cls(runtimes, choice)
 
-    def choose(self, wanted: str) -> OciRuntime:
-        """The runtime of that name, "" is the default. InvalidInput in Docker's words where there is none."""
-        if not wanted:
-            return self.default
-        if wanted not in self._runtimes:
+    def choose(self, wanted: str, binds: Sequence[str] = ()) -> OciRuntime:
+        """The runtime of that name, "" is the default, for a container that is shown these paths of the host.
+
+        InvalidInput in Docker's words where there is none; Unsupported where it cannot show one of them.
+        """
+        if wanted and wanted not in self._runtimes:
             raise InvalidInput(f"unknown or invalid runtime name: {wanted}")
-        return self._runtimes[wanted]
+        runtime = self._runtimes[wanted] if wanted else self.default
+        shown = runtime.cover.shown_by(map(os.path.realpath, binds)) if runtime.cover else ""
+        if not shown:
+            return runtime
+        if not wanted and "runc" in self._runtimes:
+            return self._runtimes["runc"]
+        raise Unsupported(
+            f"{shown} cannot be mounted by {runtime.name} on this host, where cgroup.controllers is hidden from it: "
+            "install the package runc, and use it (--runtime runc)"
+        )
 
     def get(self, name: str) -> OciRuntime:
         """The runtime that a container was made with; the default where that one has been uninstalled since."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -27,6 +28,7 @@ from corral.engine.teardown import discard
 from corral.engine.userns import remap_of
 from corral.engine.wait import Waiter
 from corral.errors import HostError, from_oserror
+from corral.images.library import top
 from corral.kit.ids import new_id
 from corral.linux import mounts
 from corral.linux.idmap import with_ids
@@ -34,7 +36,12 @@ from corral.linux.tree import remove_tree
 from corral.model.container import Container, ContainerSpec, LogSpec
 from corral.model.image import ImageConfig
 
-Hear = Callable[[int, bytes], None]  # what a process writes: 1 stdout, 2 stderr
+
+class Ear(Protocol):
+    """Who is told what a process writes: 1 stdout, 2 stderr. What it has no room for waits, in a file if it is much."""
+
+    def hear(self, stream: int, data: bytes) -> None: ...
+    async def room(self) -> None: ...
 
 
 class Sandbox:
@@ -48,7 +55,7 @@ class Sandbox:
         """Where the files are, mounted for the while. Users have the ids that they have inside."""
         return mounted_rootfs(self._parts, self.id)
 
-    async def run(self, spec: ContainerSpec, hear: Hear) -> int:
+    async def run(self, spec: ContainerSpec, ear: Ear) -> int:
         """Runs a process to its end; its exit code. `spec.image` does not count.
 
         RuntimeFailed where the program cannot be started, and all that creating and starting a container raises.
@@ -61,7 +68,8 @@ class Sandbox:
             waiter = Waiter(live, "next-exit")
             await start(self._parts, live)
             async for stream, data in console:
-                hear(stream, data)
+                ear.hear(stream, data)
+                await ear.room()
             return (await waiter).exit_code
         finally:
             await asyncio.shield(asyncio.ensure_future(self._end(live)))
@@ -125,6 +133,13 @@ class Sandboxes:
             await asyncio.shield(asyncio.ensure_future(discard(self._parts, id)))
 
     @asynccontextmanager
+    async def image(self, ref: str) -> AsyncIterator[str]:
+        """The files of an image, to be read. NotFound. Its layers stay for as long as it lasts."""
+        image = self._parts.images.get(ref)
+        async with self.open(top(image)) as sandbox, sandbox.rootfs() as rootfs:
+            yield rootfs
+
+    @asynccontextmanager
     async def show(self, dirs: Sequence[str], *, inside: bool = False) -> AsyncIterator[str]:
         """Directories that lie on each other, the top first, as one that is only read.
 
@@ -178,7 +193,7 @@ class Sandboxes:
             mount() if owner is None else with_ids(*owner, mount)
             yield target
         finally:
-            self._parts.images.unmount(target)
+            self._parts.images.rootfs.unmount(target)
             with suppress(OSError):
                 os.rmdir(target)
 

@@ -17,10 +17,12 @@ from corral.engine.bundle import plan_published, tell_linked, write_config, writ
 from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.hub import Hub
-from corral.engine.logs import watch_log
+from corral.engine.image_mounts import mount_images
+from corral.engine.logs import said_since, watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, require_propagation
 from corral.engine.named import is_named, plan_joined, with_links
+from corral.engine.namespaces import BORROWED
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import remember_maps
@@ -151,6 +153,7 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
         undo.push_async_callback(waiting.abandon)
         _mount(parts, live)
         await _acquire_volumes(parts, live, held)
+        mount_images(parts, live, held)
         mapped = remap_of(parts, live.record.spec) is not None
         netns = None if mapped or not _own_network(live) else _netns(held)
         write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")
@@ -167,7 +170,7 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
             started = await creating
         live.hub = live.hub or make_hub(parts, live)
         if live.hub.busy:
-            live.hub.connect()
+            live.hub.connect(starting_at=parts.clock.now())
         watch_log(parts, live)
         await runtime.start(id, started.pid)
     return started
@@ -177,10 +180,10 @@ def _mount(parts: Parts, live: Live) -> None:
     rootfs, ephemeral = parts.paths.rootfs(live.id), live.record.spec.auto_remove or live.record.hidden
     remap = remap_of(parts, live.record.spec)
     if remap is None:
-        parts.images.mount(live.id, rootfs, ephemeral=ephemeral)
+        parts.images.rootfs.mount(live.id, rootfs, ephemeral=ephemeral)
         return
     remember_maps(parts.paths.bundle(live.id), remap.maps)
-    parts.images.mount(live.id, rootfs, ephemeral=ephemeral, seen=remap.seen, owner=remap.maps.root)
+    parts.images.rootfs.mount(live.id, rootfs, ephemeral=ephemeral, seen=remap.seen, owner=remap.maps.root)
 
 
 async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> None:
@@ -201,6 +204,11 @@ async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> No
             ensure_bind_source(point, None if remap is None else remap.maps.root)
             require_propagation(point)
             path = point.source
+            if point.spec is not None and point.spec.subpath:
+                whole, path = path, f"{parts.paths.bundle(live.id)}/{PIN}{n}"
+                held.callback(unpin, path)
+                pin(whole, point.spec.subpath, path)
+                live.sources[point.target] = path
         if label := _file_label(parts, live, point):
             await asyncio.to_thread(relabel, path, label)
 
@@ -216,7 +224,7 @@ def _file_label(parts: Parts, live: Live, point: MountPoint) -> str:
 def _own_network(live: Live) -> bool:
     """Whether it has a network namespace of its own: not the host's or another container's."""
     mode = live.record.spec.network.mode
-    return mode != "host" and not mode.startswith("container:")
+    return mode != "host" and not mode.startswith(BORROWED)
 
 
 def _netns(held: AsyncExitStack) -> int:
@@ -287,4 +295,5 @@ def make_hub(parts: Parts, live: Live) -> Hub:
         tty=spec.tty,
         stdin_once=spec.stdin_once,
         keep=spec.stdin_open and spec.stdin_once,
+        logged=None if spec.log.driver == "none" else lambda since: said_since(parts, live, since),
     )

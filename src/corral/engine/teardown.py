@@ -48,7 +48,9 @@ def schedule_discard(parts: Parts, live: Live) -> None:
 
 async def discard(parts: Parts, id: str) -> None:
     """Deletes a removed container's files. May be called again on what is half gone."""
-    await parts.images.discard(id)
+    for made in parts.images.rootfs.ids():
+        if made.partition("-")[0] == id:  # its own, and those of the images that it is shown (see `image_mounts`)
+            await parts.images.discard(made)
     await asyncio.to_thread(shutil.rmtree, parts.paths.state(id), ignore_errors=True)
 
 
@@ -106,5 +108,5 @@ def _unmount(parts: Parts, id: str) -> None:
     for _ in range(STACKED):
         if not os.path.ismount(rootfs):
             return
-        parts.images.unmount(rootfs)
+        parts.images.rootfs.unmount(rootfs)
     raise HostError(f"unmount {rootfs}: still mounted")

@@ -15,12 +15,11 @@ from msgspec.structs import replace
 
 from corral.errors import InvalidInput
 from corral.images import commit as committing
-from corral.images import digests, importing, merging, removal
+from corral.images import digests, importing, removal
 from corral.images import load as loading
 from corral.images.catalog import Catalog, Name
-from corral.images.changes import changes, size_of_tree
 from corral.images.content import Content
-from corral.images.digests import chain_ids, next_chain
+from corral.images.digests import chain_ids
 from corral.images.draft import Draft
 from corral.images.layers import Layer, Layers
 from corral.images.load import Loaded, LoadEvent
@@ -33,10 +32,8 @@ from corral.images.rootfs import RootFilesystems
 from corral.images.save import Chosen, choose, save
 from corral.kit.clock import Clock
 from corral.linux import libc
-from corral.linux.archive import Limits, PackOptions, pack, remove_tree
-from corral.linux.idmap import IdMaps
+from corral.linux.archive import Limits, remove_tree
 from corral.linux.streams import in_thread, produce
-from corral.model.image import Change as FileChange
 from corral.model.image import Image, ImageConfig
 
 if TYPE_CHECKING:
@@ -410,62 +407,6 @@ class Images:
         """The same on a stack of layers, with mount points of its own (see `RootFilesystems.prepare`)."""
         self.rootfs.prepare(container_id, chain, places)
 
-    async def adopt(self, container_id: str, draft: Draft, latest: int | None = None) -> str:
-        """What was written into a writable layer becomes the next layer of `draft`, whose layers it stands on; its
-        diff id. The files are moved, so the writable layer can only be discarded then. Unmount first.
-
-        `latest`: as in `Layers.adopt`.
-        """
-        upper = self.rootfs.upper(container_id)
-        below = draft.dirs()
-        layer = await loading.finished(in_thread("adopt", lambda: self.layers.adopt(upper, below, latest)), self)
-        draft.add_next(layer)
-        return layer.diff
-
-    async def merge(self, chain: str, draft: Draft) -> str:
-        """The layers from those of `draft` up to `chain`, which the caller holds, become its next one; the diff id."""
-        below, stack = draft.dirs(), self.layers.stack(chain)
-        above = stack[len(self.layers.stack(draft.top)) :]
-        dirs = [self.layers.dir_of(layer) for layer in reversed(above)]
-        place = f"{self.scratch}/{os.urandom(8).hex()}"
-
-        def work() -> Layer:
-            try:
-                merging.merge(place, dirs, below)
-                return self.layers.adopt(place, below)
-            finally:
-                remove_tree(place)
-
-        layer = await loading.finished(in_thread("merge", work), self)
-        draft.add_next(layer)
-        return layer.diff
-
-    async def graft(self, chain: str, draft: Draft) -> None:
-        """The layer `chain`, which the caller holds, becomes the next one of `draft` too, whatever it stood on."""
-        layer = self.layers.stack(chain)[-1]
-        if not draft.hold(next_chain(draft.top, layer.diff)):
-            draft.add_next(await loading.finished(in_thread("graft", lambda: self.layers.graft(layer)), self))
-
-    def prepared(self) -> builtins.list[str]:
-        """The containers that have a writable layer."""
-        return self.rootfs.ids()
-
-    def mount(
-        self,
-        container_id: str,
-        target: str,
-        *,
-        ephemeral: bool = False,
-        seen: Callable[[str], str] | None = None,
-        owner: tuple[int, int] = (0, 0),
-    ) -> None:
-        """Mounts a container's root file system at `target` (see `RootFilesystems.mount`)."""
-        self.rootfs.mount(container_id, target, ephemeral=ephemeral, seen=seen, owner=owner)
-
-    def unmount(self, target: str) -> None:
-        """Takes it off; not mounted is fine."""
-        self.rootfs.unmount(target)
-
     async def discard(self, container_id: str) -> None:
         """Deletes a container's writable layer, and layers that nobody else needs. Unmount first. Unknown is fine."""
         found = self.rootfs.discard(container_id)
@@ -473,27 +414,6 @@ class Images:
             bury, chain = found
             await self.release(chain)
             await asyncio.to_thread(bury)
-
-    async def changes(self, container_id: str) -> builtins.list[FileChange]:
-        """How a container's files differ from its image's (`docker diff`)."""
-        upper, lowers = self.rootfs.upper(container_id), self.rootfs.lowers(container_id)
-        return await asyncio.to_thread(changes, upper, lowers)
-
-    async def size_rw(self, container_id: str) -> int:
-        """The bytes that a container wrote."""
-        return await asyncio.to_thread(size_of_tree, self.rootfs.upper(container_id))
-
-    def export(self, container_id: str, rootfs: str, ids: IdMaps | None = None) -> AsyncGenerator[bytes, None]:
-        """All files below `rootfs`, where the container's root file system is mounted, as a tar (`docker export`).
-
-        `ids`: with which it is mounted, if they are not those on disk.
-        """
-        options = PackOptions(ids=ids)
-        return produce(lambda write: pack(write, rootfs, options=options), name=f"export {container_id[:12]}")
-
-    def graph(self, container_id: str) -> dict[str, str]:
-        """Where a container's layers are, in the words of Docker's overlay2; {} if it has none."""
-        return self.rootfs.graph(container_id)
 
     # Inside.
 

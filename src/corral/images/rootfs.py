@@ -12,16 +12,21 @@ is three mkdirs. Nothing is synced: the engine's record of the container, writte
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 
 from corral.errors import Conflict, HostError, InvalidInput, NotFound, from_oserror
 from corral.images import scaffold
+from corral.images.changes import changes, size_of_tree
 from corral.images.layers import NO_LAYERS, Layers
 from corral.linux import mounts
-from corral.linux.idmap import with_ids
+from corral.linux.archive import PackOptions, pack
+from corral.linux.idmap import IdMaps, with_ids
+from corral.linux.streams import produce
 from corral.linux.tree import remove_tree
+from corral.model.image import Change
 
 # Copies of whole files and nothing hidden in attributes: the upper directory must be readable as a layer.
 _OPTIONS = ("index=off", "redirect_dir=off", "metacopy=off")
@@ -29,7 +34,7 @@ _PARAMETERS = "/sys/module/overlay/parameters"
 
 
 class RootFilesystems:
-    """Those under `root`. Calls are synchronous and take well under a millisecond, but for what `discard` gives."""
+    """Those under `root`. Calls that are not awaited take well under a millisecond, but for what `discard` gives."""
 
     def __init__(self, root: str, trash: str, layers: Layers) -> None:
         self._root, self._trash, self._layers = root, trash, layers
@@ -154,6 +159,23 @@ class RootFilesystems:
     def unmount(self, target: str) -> None:
         """Takes off what is mounted at `target`; what is busy is detached."""
         mounts.unmount(target, lazy=True)
+
+    async def changes(self, container_id: str) -> list[Change]:
+        """How a container's files differ from its image's (`docker diff`)."""
+        upper, lowers = self.upper(container_id), self.lowers(container_id)
+        return await asyncio.to_thread(changes, upper, lowers)
+
+    async def size_rw(self, container_id: str) -> int:
+        """The bytes that a container wrote."""
+        return await asyncio.to_thread(size_of_tree, self.upper(container_id))
+
+    def export(self, container_id: str, rootfs: str, ids: IdMaps | None = None) -> AsyncGenerator[bytes, None]:
+        """All files below `rootfs`, where the container's root file system is mounted, as a tar (`docker export`).
+
+        `ids`: with which it is mounted, if they are not those on disk.
+        """
+        options = PackOptions(ids=ids)
+        return produce(lambda write: pack(write, rootfs, options=options), name=f"export {container_id[:12]}")
 
     def graph(self, container_id: str) -> dict[str, str]:
         """Where its layers are, in the words of Docker's overlay2; {} if it has none."""

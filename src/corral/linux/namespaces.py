@@ -75,6 +75,24 @@ def in_private_mounts(work: Callable[[], T]) -> T:
     return in_thread(unshare_and_work)
 
 
+def covered_mounts(tree: str, target: str, by: str) -> int:
+    """A descriptor of a new mount namespace: the caller's, but that `by` lies over the file `target`, which is on the
+    mount at `tree`. Nothing of it is seen outside. The caller closes it. About 0.2 ms. HostError."""
+
+    def unshare_and_cover() -> int:
+        if libc.unshare(_CLONE_NEWNS) != 0:
+            raise libc.failure("create mount namespace")
+        mounts.make_private(tree)
+        mounts.bind(by, target)
+        path = "/proc/thread-self/ns/mnt"
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise from_oserror(f"open {path}", error) from error
+
+    return in_thread(unshare_and_cover)
+
+
 def _unshare_net() -> int:
     if libc.unshare(_CLONE_NEWNET) != 0:
         raise libc.failure("create network namespace")

@@ -32,6 +32,8 @@ class Link:
     mtu: int = 0
     master: int = 0
     alias: str = ""
+    parent: int = 0  # of what stands on another interface: that one's index,
+    elsewhere: bool = False  # which counts in another namespace than this
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,8 @@ def parse_link(payload: bytes) -> Link:
         mtu=_u32(found.get(wire.IFLA_MTU)),
         master=_u32(found.get(wire.IFLA_MASTER)),
         alias=wire.end_of_name(found.get(wire.IFLA_IFALIAS, b"")),
+        parent=_u32(found.get(wire.IFLA_LINK)),
+        elsewhere=wire.IFLA_LINK_NETNSID in found,
     )
 
 

@@ -35,6 +35,9 @@ _UNITS = {"b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
 def plan_policy(driver: str, options: Mapping[str, str], default: LogPolicy = DEFAULT) -> LogPolicy:
     """Pure: the policy that `driver` ("" is json-file) and its options ask for.
 
+    `mode=non-blocking` promises that a program never waits for who takes its log: that holds in both modes here, as
+    the monitor writes into a local file and the kernel's cache is the buffer. Nothing is dropped for `max-buffer-size`.
+
     Raises InvalidInput in Docker's words, and Unsupported for what only Docker offers.
 
     >>> plan_policy("json-file", {"max-size": "1m"})
@@ -70,10 +73,17 @@ def _check_mode(options: Mapping[str, str]) -> None:
     mode = options.get("mode", "")
     if mode not in ("", "blocking", "non-blocking"):
         raise InvalidInput(f"logger: logging mode not supported: {mode}")
-    if mode == "non-blocking":
-        raise Unsupported("log opt 'mode=non-blocking' is not offered: use mode=blocking")
-    if "max-buffer-size" in options:
+    if "max-buffer-size" in options and mode != "non-blocking":
         raise InvalidInput("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
+    if "max-buffer-size" in options:
+        _check_buffer(options["max-buffer-size"])
+
+
+def _check_buffer(text: str) -> None:
+    try:
+        parse_size(text)
+    except InvalidInput as error:
+        raise InvalidInput(f"error parsing option max-buffer-size: {error.message}") from None
 
 
 def _max_size(text: str) -> int:

@@ -18,6 +18,15 @@ def allow_forwarding(bridge: str) -> None:
     _set(f"/proc/sys/net/ipv4/conf/{bridge}/route_localnet", "1")
 
 
+def allow_further(bridge: str) -> None:
+    """The same for a bridge that is only a wire to the first of its network: all routes lead by that one, so what
+    comes by this may come from addresses that the host answers by another interface. It never says that the host's
+    addresses are here. It needs an address itself: to one without, the kernel applies the strictest filter."""
+    allow_forwarding(bridge)
+    _set(f"/proc/sys/net/ipv4/conf/{bridge}/rp_filter", "2")
+    _set(f"/proc/sys/net/ipv4/conf/{bridge}/arp_ignore", "8")
+
+
 def allow_forwarding6(conf: str = CONF6) -> None:
     """The host forwards IPv6: asked for when a container joins a network that has it and leads out.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 
 from corral.errors import HostError, from_oserror
@@ -10,6 +10,7 @@ from corral.linux import links
 from corral.linux.namespaces import in_netns
 from corral.linux.netlink import Netlink, Request
 from corral.model.container import Endpoint
+from corral.networks.parents import DRIVERS
 from corral.networks.places import Ways
 
 
@@ -63,6 +64,15 @@ def missing(netns: int, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
     with Netlink.inside(netns) as inside:
         there = {link.name for link in inside.links()}
     return [endpoint for endpoint in endpoints if endpoint.interface not in there]
+
+
+def strays(netns: int, endpoints: Iterable[Endpoint], parents: Collection[int]) -> list[str]:
+    """The interfaces that stand on one of the host's `parents`, by index, and are no endpoint's. Those that the
+    container has made for itself stand on its own."""
+    known = {endpoint.interface for endpoint in endpoints}
+    with Netlink.inside(netns) as inside:
+        found = [link for link in inside.links() if link.kind in DRIVERS and link.elsewhere and link.parent in parents]
+    return [link.name for link in found if link.name not in known]
 
 
 def remove(netns: int, interface: str) -> None:

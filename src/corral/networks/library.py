@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
 from corral.errors import Conflict, CorralError, Forbidden, InvalidInput, NotFound, Unavailable, Unsupported
@@ -382,6 +383,10 @@ class Networks:
             raise NotFound(f"network {name} not found")
         return network
 
+    async def taken(self) -> list[IPv4Network | IPv6Network]:
+        """The subnets that this host has routes to: what a new network should keep away from."""
+        return await self._in_thread(self._need_wires().taken)
+
     def info(self) -> list[NetworkInfo]:
         """All networks with who is in them: first those that every host has."""
         default = self._networks.get(DEFAULT)
@@ -439,6 +444,8 @@ class Networks:
 def check_spec(spec: Wanted) -> None:
     """InvalidInput, Forbidden and Unsupported for a network that cannot be."""
     options = spec.options
+    if spec.name in (".", ".."):  # clients take it for a way through the URL, and could not name it ever after
+        raise InvalidInput(f"invalid network name: {spec.name}")
     if spec.driver not in ("bridge", *DRIVERS):
         raise Unsupported(f"network driver {spec.driver} is not offered: bridge, macvlan and ipvlan are")
     if not (spec.ipv4 or spec.ipv6):

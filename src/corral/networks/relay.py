@@ -20,6 +20,8 @@ log = logging.getLogger("corral")
 _CHUNK = 1 << 16
 _IDLE_SECONDS = 90  # how long a UDP conversation is remembered
 _CONVERSATIONS = 1024  # at most, for one port
+_CONNECTIONS = 1024  # the same of TCP: who calls then waits until one has ended
+_AGAIN = 1.0  # seconds after which a host that had no descriptor left is asked again
 
 Target = tuple[str, int]
 
@@ -49,19 +51,39 @@ class Relays:
 
 
 class TcpRelay:
+    """Each caller gets a connection of its own to the container; so many at a time, the others wait in the backlog."""
+
     def __init__(self, held: socket.socket, target: Target, tasks: Tasks) -> None:
         self._held, self._target, self._tasks = held, target, tasks
         self._loop = asyncio.get_running_loop()
         self._connections: set[asyncio.Task[None]] = set()
-        self._loop.add_reader(held, self._accept)
+        self._stopped = False
+        self._listen()
+
+    def _listen(self) -> None:
+        if not self._stopped and len(self._connections) < _CONNECTIONS:
+            self._loop.add_reader(self._held, self._accept)
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # the caller is gone already, or no descriptor is left: it may try again
+        try:
             client, _ = self._held.accept()
-            client.setblocking(False)
-            task = self._tasks.start(f"relay to {self._target[0]}", self._serve(client))
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+        except (BlockingIOError, ConnectionError):  # the caller is gone already
+            return
+        except OSError as error:  # asked at once again, it would say the same
+            log.warning("relay to %s: accept: %s", self._target[0], error.strerror)
+            self._loop.remove_reader(self._held)
+            self._loop.call_later(_AGAIN, self._listen)
+            return
+        client.setblocking(False)
+        task = self._tasks.start(f"relay to {self._target[0]}", self._serve(client))
+        self._connections.add(task)
+        task.add_done_callback(self._ended)
+        if len(self._connections) >= _CONNECTIONS:
+            self._loop.remove_reader(self._held)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        self._listen()
 
     async def _serve(self, client: socket.socket) -> None:
         with client, socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as server:
@@ -84,6 +106,7 @@ class TcpRelay:
                     end.shutdown(socket.SHUT_RDWR)
 
     def stop(self) -> None:
+        self._stopped = True
         self._loop.remove_reader(self._held)
         for task in self._connections:
             task.cancel()

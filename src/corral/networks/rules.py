@@ -99,7 +99,9 @@ def plan_network_elements(
     bridges: Iterable[str], subnets: Iterable[str], options: NetworkOptions, *, internal: bool
 ) -> list[Element]:
     """What the sets say of one network. It has several bridges when one is too small for its containers. What passes
-    within a further one is judged, tracked and translated at the first, or kept apart by its ports already.
+    within a further one is judged, tracked and translated at the first, or kept apart by its ports already. But where
+    frames within bridges pass the rules (br_netfilter), what is for an address of the host is translated in the
+    further bridge and routed from there: the first one could not send it back by the cable on which it came.
 
     >>> for element in plan_network_elements(["cr0"], ["10.64.0.0/16"], NetworkOptions(icc=False), internal=False):
     ...     print(element.map, element.text)
@@ -167,7 +169,7 @@ def _table(table: str) -> str:
 {_publish(4, "ip")}{_publish(6, "ip6")}	}}
 	chain guard {{
 		type filter hook prerouting priority raw; policy accept;
-		iifname @further notrack
+		iifname @further fib daddr type != local notrack
 		iifname @bridges ip daddr 127.0.0.0/8 drop
 		iifname @bridges ip saddr 127.0.0.0/8 drop
 	}}

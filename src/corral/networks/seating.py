@@ -22,7 +22,7 @@ from corral.networks.firewall import Firewall
 from corral.networks.forwarding import allow_forwarding6
 from corral.networks.lines import plan_lines
 from corral.networks.members import Addresses, Member, plan_links, plan_target
-from corral.networks.parents import plug_over
+from corral.networks.parents import DRIVERS, plan_parent, plug_over
 from corral.networks.places import plan_interface, plan_names, plan_ways
 from corral.networks.publish import Published, Publisher
 from corral.networks.wires import Port, Wires
@@ -301,14 +301,22 @@ class Seating:
         """
         stray = set(cables) - set(member.cables().values())
         missing = inside.missing(netns, member.endpoints.values())
-        if not (stray or missing):
+        over = inside.strays(netns, member.endpoints.values(), self._parents())
+        if not (stray or missing or over):
             return
         self.wires.delete_links(stray)
+        for interface in over:
+            inside.remove(netns, interface)
         for endpoint in missing:
             self.wires.forget(endpoint.host_interface)
             endpoint.host_interface = ""
         self._plug(member, netns, missing)
         inside.lead(netns, member.endpoints, plan_ways(member.endpoints))
+
+    def _parents(self) -> set[int]:
+        """The host's interfaces that macvlan and ipvlan networks stand on."""
+        names = [plan_parent(network).name for network in self.networks.values() if network.driver in DRIVERS]
+        return {link.index for link in map(self.wires.find, names) if link is not None}
 
 
 def _on_endpoint(error: HostError, member: Member) -> HostError:

@@ -11,14 +11,14 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 from corral.errors import Conflict, HostError
 from corral.linux import links
 from corral.linux.netlink import Link, Netlink, Network, Request
 from corral.model.container import Endpoint
 from corral.model.stats import InterfaceStats
-from corral.networks.forwarding import allow_forwarding
+from corral.networks.forwarding import allow_forwarding, allow_further
 from corral.networks.lines import FIRST, FURTHER, Lines, plan_bridge
 from corral.networks.names import TURNS, InstanceNames
 from corral.networks.rules import Element
@@ -26,6 +26,7 @@ from corral.networks.rules import Element
 log = logging.getLogger("corral")
 
 _FULL = errno.EXFULL
+DUMMY = ip_address("192.0.0.8")  # RFC 7600: of who has no address, and needs one
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,9 @@ class Wires:
         steps += [links.quiet_ipv6(near), links.quiet_ipv6(far)]
         steps += plan_port(Port(near), icc=lines.options.icc, filtered=frames_are_filtered())
         self._netlink.batch([*steps, *(links.set_link(each, up=True) for each in (near, far, name))])
+        if lines.addresses:
+            self._netlink.do(links.add_address(made.index, DUMMY, 32))
+            allow_further(name)
         bridges.indexes.append(made.index)
         bridges.names.append(name)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from corral.errors import HostError, Unavailable
 from corral.linux.cgroups import Layout
 from corral.linux.spawn import run
+from corral.runtime.cover import Cover, plan_cover, refuses_hybrid, works
 from corral.runtime.oci import resolve_program
 
 KNOWN = ("crun", "runc")
@@ -26,16 +27,23 @@ class FoundRuntime:
 
 @dataclass(frozen=True)
 class RuntimeChoice:
-    """`reason` is for people: what `corral doctor` says."""
+    """`reason` is for people: what `corral doctor` says. `cover` is what crun is started behind, chosen or not."""
 
     name: str
     reason: str
+    cover: Cover | None = None
 
 
-def choose(wanted: str, found: Sequence[FoundRuntime], layout: Layout, unified_controllers: str = "") -> RuntimeChoice:
+def choose(
+    wanted: str,
+    found: Sequence[FoundRuntime],
+    layout: Layout,
+    unified_controllers: str = "",
+    cover: Cover | None = None,
+) -> RuntimeChoice:
     """Pure: the default runtime. crun is the faster one, but refuses a host on which both cgroup versions own
-    controllers (`unified_controllers` is what the v2 tree of a hybrid host has). Unavailable where there is none,
-    or not the one that was wanted.
+    controllers (`unified_controllers` is what the v2 tree of a hybrid host has), unless a cover can be put over that.
+    Unavailable where there is none, or not the one that was wanted.
 
     >>> both = [FoundRuntime("crun", "/usr/bin/crun", "1.8.1"), FoundRuntime("runc", "/usr/sbin/runc", "1.1.5")]
     >>> choose("", both, Layout("v2", {}, unified="/sys/fs/cgroup")).name
@@ -45,9 +53,10 @@ def choose(wanted: str, found: Sequence[FoundRuntime], layout: Layout, unified_c
     if wanted:
         if wanted not in names:
             raise Unavailable(f"the runtime {wanted} is not installed; found: {', '.join(names) or 'none'}")
-        return RuntimeChoice(wanted, "it was asked for")
-    if "crun" in names and not refuses_hybrid(layout, unified_controllers):
-        return RuntimeChoice("crun", "it starts containers faster than runc")
+        return RuntimeChoice(wanted, "it was asked for", cover)
+    if "crun" in names and (cover or not refuses_hybrid(layout, unified_controllers)):
+        hidden = f"; not shown that cgroup v2 owns {unified_controllers.strip()} here, which it refuses"
+        return RuntimeChoice("crun", f"it starts containers faster than runc{hidden if cover else ''}", cover)
     if "runc" in names:
         if "crun" in names:
             return RuntimeChoice("runc", "crun refuses hosts where cgroup v1 and v2 both own controllers")
@@ -55,9 +64,14 @@ def choose(wanted: str, found: Sequence[FoundRuntime], layout: Layout, unified_c
     raise Unavailable("no OCI runtime that works on this host: install the package runc")
 
 
-def refuses_hybrid(layout: Layout, unified_controllers: str) -> bool:
-    """Pure: whether crun would say that it does not support cgroups in hybrid mode here."""
-    return layout.version == "hybrid" and bool(unified_controllers.strip())
+async def choose_here(wanted: str, found: Sequence[FoundRuntime], layout: Layout) -> RuntimeChoice:
+    """`choose` with what this host says, and a cover only where it has been seen to work. Unavailable."""
+    controllers = read_unified_controllers(layout)
+    crun = next((runtime.version for runtime in found if runtime.name == "crun"), "")
+    cover = plan_cover(layout, controllers, crun, resolve_program("nsenter") or "")
+    if cover is not None and not await works(cover):
+        cover = None
+    return choose(wanted, found, layout, controllers, cover)
 
 
 def read_unified_controllers(layout: Layout) -> str:

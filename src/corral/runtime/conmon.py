@@ -11,15 +11,15 @@ from corral.runtime.oci import OciRuntime
 
 def plan_arguments(id: str, runtime: OciRuntime, directory: str, exits: str, tty: bool, stdin: bool) -> list[str]:
     """Pure: conmon's arguments, common to containers and execs."""
+    program, *given = runtime.command(directory)
     arguments = [
         *["--sync", "--no-sync-log", "--api-version", "1", "--cid", id, "--cuuid", id, "--name", id],
-        *["--runtime", runtime.path, "--bundle", directory, "--container-pidfile", f"{directory}/pid"],
+        *["--runtime", program, "--bundle", directory, "--container-pidfile", f"{directory}/pid"],
         *["--exit-dir", exits, "--full-attach"],
         *(["--terminal"] if tty else []),
         *(["--stdin"] if stdin else []),
     ]
-    given = [*runtime.global_arguments, "--log", f"{directory}/runtime.log", "--log-format", "json"]
-    for argument in given:
+    for argument in [*given, "--log", f"{directory}/runtime.log", "--log-format", "json"]:
         arguments += ["--runtime-arg", argument]
     return arguments
 

@@ -42,12 +42,18 @@ class Console:
         return cls(connection)
 
     async def read(self) -> tuple[int, bytes] | None:
+        reset = False
         while True:
             self._at_once = (self._at_once + 1) % 32
             if not self._at_once:  # a receive that has data does not wait, and must not starve everybody else
                 await asyncio.sleep(0)
             try:
                 packet = await self._loop.sock_recv(self._socket, PACKET + 1)
+            except ConnectionResetError:  # the monitor ended with input unread: told before the output that waits
+                if reset:
+                    return None
+                reset = True
+                continue
             except OSError:
                 return None
             if not packet:

@@ -6,6 +6,7 @@ A bundle directory has, besides config.json::
     pid          the process, written by the runtime
     attach       the console's socket          ctl, winsz    pipes that take commands
     runtime.log  what the runtime complained of
+    mounts       where the runtime finds the mounts, if it needs others than the host's (see `cover.py`)
 
 What a daemon finds of one that was killed, by the line at which it died:
 
@@ -186,11 +187,12 @@ class Monitor:
         """`created` is the container that must not be left behind, "" for an exec."""
         with talk:
             try:
-                talk.go()
-                if not created and await talk.attachable():
-                    connected()
+                with runtime.ready(directory):
                     talk.go()
-                answer = await talk.answer()
+                    if not created and await talk.attachable():
+                        connected()
+                        talk.go()
+                    answer = await talk.answer()
                 for error in await moved:
                     log.warning("monitor %d stays in the daemon's cgroup: %s", talk.child.pid, error)
             except BaseException:

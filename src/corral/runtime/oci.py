@@ -6,13 +6,15 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from corral.errors import HostError, Unavailable
 from corral.linux.mounts import unmount_under
 from corral.linux.spawn import Completed, run
 from corral.runtime import start_fifo
+from corral.runtime.cover import Cover
 from corral.runtime.failure import last_error, plan_failure
 
 SECONDS = 60.0
@@ -20,14 +22,21 @@ START = "failed to create task for container: failed to start shim task: OCI run
 
 
 class OciRuntime:
-    """`root` is where it keeps the state of its containers, on a tmpfs."""
+    """`root` is where it keeps the state of its containers, on a tmpfs. `cover` is what it must be started behind."""
 
-    def __init__(self, name: str, path: str, version: str, root: str) -> None:
-        self.name, self.path, self.version, self.root = name, path, version, root
+    def __init__(self, name: str, path: str, version: str, root: str, cover: Cover | None = None) -> None:
+        self.name, self.path, self.version, self.root, self.cover = name, path, version, root, cover
 
-    @property
-    def global_arguments(self) -> list[str]:
-        return ["--root", self.root]
+    def command(self, directory: str) -> list[str]:
+        """How a monitor calls it, for what is in a bundle or exec directory: while `ready` for that is entered."""
+        before = self.cover.command(_door(directory)) if self.cover else []
+        return [*before, self.path, "--root", self.root]
+
+    @contextmanager
+    def ready(self, directory: str) -> Iterator[None]:
+        """While it may be started by `command`. The mounts that it is to see are there already. HostError."""
+        with self.cover.opened_at(_door(directory)) if self.cover else nullcontext():
+            yield
 
     def recursive_read_only(self, kernel: tuple[int, int]) -> str:
         """Why what is mounted below a read-only mount cannot be made read-only too; "" where it can."""
@@ -118,12 +127,20 @@ class OciRuntime:
         state: dict[str, Any] = json.loads(done.out)
         return state
 
-    def exec_command(self, id: str, process: str, pid_file: str) -> list[str]:
-        """The command that runs a process (a file with OCI's process) in a container and waits for it."""
-        return [self.path, *self.global_arguments, "exec", "--process", process, "--pid-file", pid_file, id]
+    async def exec(self, id: str, process: str, pid_file: str) -> Completed:
+        """Runs a process (a file with OCI's process) in a container and waits for it, however long it takes."""
+        return await self._run("exec", "--process", process, "--pid-file", pid_file, id, timeout=None)
 
-    async def _run(self, *arguments: str, input: bytes = b"") -> Completed:
-        return await run([self.path, *self.global_arguments, *arguments], input=input, timeout=SECONDS)
+    async def _run(self, *arguments: str, input: bytes = b"", timeout: float | None = SECONDS) -> Completed:
+        command = [self.path, "--root", self.root, *arguments]
+        if self.cover is None:
+            return await run(command, input=input, timeout=timeout)
+        with self.cover.opened() as door:
+            return await run([*self.cover.command(door), *command], input=input, timeout=timeout)
+
+
+def _door(directory: str) -> str:
+    return f"{directory}/mounts"
 
 
 def _words(done: Completed) -> str:

@@ -197,7 +197,6 @@ def test_a_client_that_asks_for_buildkit_is_told_what_to_do(engine: Instance) ->
         ({"labels": "[]"}, "labels"),
         ({"t": "a:b:c"}, "invalid reference format"),
         ({"memory": "many"}, "invalid syntax"),
-        ({"cgroupparent": "/x"}, "cgroupparent"),
         ({"version": "3"}, "version"),
         ({"remote": "client-session"}, "DOCKER_BUILDKIT=0"),
         ({"dockerfile": "nope"}, "nope"),

@@ -209,13 +209,14 @@ async def test_a_server_that_never_answers_is_left(tmp_path: Path, fetcher: Fetc
 async def test_what_is_small_is_in_memory_and_what_does_not_fit_there_is_not(
     tmp_path: Path, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("corral.build.context.free_memory", lambda: 64 << 20)  # so 1 MB of archive, 4 MB of files
+    monkeypatch.setattr("corral.build.context.free_memory", lambda: 32 << 20)  # so 1 MB of archive, 4 MB of files
     place = str(tmp_path / "c")
     for members, memory, expected in (
         ([member("f", data=b"1")], True, True),
         ([member("f", data=b"1")], False, False),
-        ([member("f", data=os.urandom(2 << 20))], True, False),  # not even begun there
+        ([member("f", data=os.urandom(2 << 20))], True, False),  # too many bytes of an archive
         ([member("f", data=b"1" * (5 << 20))], True, False),  # too many bytes once they are unpacked
+        ([member("f", data=b"1" * (5 << 20)), member("g", data=os.urandom(900 << 10))], True, False),  # before its end
         ([member(f"d/{n}") for n in range(1500)], True, False),  # too many files
     ):
         data = gzip.compress(tar(*members), 1)
@@ -224,6 +225,24 @@ async def test_what_is_small_is_in_memory_and_what_does_not_fit_there_is_not(
             assert sum(len(files) for _, _, files in os.walk(context.path)) == len(members)
             assert stat.S_IMODE(os.stat(context.path).st_mode) == 0o755
         assert os.listdir(place) == [] and not mounts_under(place)
+
+
+async def test_what_did_not_fit_in_memory_and_then_breaks_off_is_an_error(
+    tmp_path: Path, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corral.build.context.free_memory", lambda: 32 << 20)
+    place = str(tmp_path / "c")
+    data = gzip.compress(tar(member("f", data=b"1" * (5 << 20)), member("g", data=os.urandom(900 << 10))), 1)
+
+    async def broken() -> AsyncIterator[bytes]:
+        async for chunk in sent(data[: 800 << 10], 1 << 16):
+            yield chunk
+        raise ConnectionResetError("gone")
+
+    with pytest.raises(ConnectionResetError):
+        async with receive(place, broken(), fetcher=fetcher):
+            pass
+    assert os.listdir(place) == [] and not mounts_under(place)
 
 
 # .dockerignore

@@ -21,7 +21,7 @@ async def main(root: str, seed: int) -> None:
     pick = random.Random(seed)
     images = await Images.open(root, clock=SystemClock())
     print("open", flush=True)
-    for container in images.prepared():
+    for container in images.rootfs.ids():
         await images.discard(container)
     archives: list[bytes] = []
     while True:
@@ -55,10 +55,10 @@ async def main(root: str, seed: int) -> None:
 
 async def _container(images: Images, pick: random.Random, name: str, commit: bool) -> None:
     image = pick.choice([image for image in images.list() if image.tags])
-    if name in images.prepared():
+    if name in images.rootfs.ids():
         await images.discard(name)
     images.prepare(name, image.id)
-    upper = images.graph(name)["UpperDir"]
+    upper = images.rootfs.graph(name)["UpperDir"]
     for n in range(pick.randrange(5)):
         with open(f"{upper}/w{n}", "wb") as file:
             file.write(os.urandom(10_000))

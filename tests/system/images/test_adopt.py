@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from corral.images import Images
+from corral.images import Images, growth
 from corral.images.changes import changes
 from corral.images.library import top
 from corral.images.packing import pack_layer
@@ -44,9 +44,9 @@ async def written(images: Images, base: Path, image: Image, write: Write, id: st
     images.prepare_on(id, top(image))
     target = base / f"merged-{id}"
     target.mkdir()
-    images.mount(id, str(target))
+    images.rootfs.mount(id, str(target))
     write(target)
-    images.unmount(str(target))
+    images.rootfs.unmount(str(target))
 
 
 async def test_an_upper_directory_becomes_the_layer_that_its_tar_would(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ async def test_an_upper_directory_becomes_the_layer_that_its_tar_would(tmp_path:
         inode = os.stat(f"{upper}/new/file").st_ino
         async with images.draft() as draft:
             draft.hold_all(top(image))
-            diff = await images.adopt("c1", draft)
+            diff = await growth.adopt(images, "c1", draft)
             layer = images.layers.stack(draft.top)[-1]
             assert b"".join(images.layers.tar(layer)) == b"".join(pieces), "it is made again bit for bit"
             assert (layer.diff, layer.size) == (diff, 70_023)
@@ -77,7 +77,7 @@ async def test_kept_layers_outlive_everything_but_their_name(tmp_path: Path) -> 
         await written(images, tmp_path, image, scribble)
         async with images.draft() as draft:
             draft.hold_all(top(image))
-            await images.adopt("c1", draft)
+            await growth.adopt(images, "c1", draft)
             chain = draft.top
             await images.keep({"test/one": chain, "test/two": chain})
         await images.discard("c1")
@@ -95,9 +95,9 @@ async def test_a_layer_lies_on_others_without_more_disk(tmp_path: Path) -> None:
         await written(images, tmp_path, image, scribble)
         async with images.draft() as first, images.draft() as second:
             first.hold_all(top(image))
-            await images.adopt("c1", first)
+            await growth.adopt(images, "c1", first)
             second.hold_all(top(other))
-            await images.graft(first.top, second)
+            await growth.graft(images, first.top, second)
             one, again = (images.layers.stack(draft.top)[-1] for draft in (first, second))
             assert one.diff == again.diff and one.place != again.place
             assert b"".join(images.layers.tar(one)) == b"".join(images.layers.tar(again))
@@ -122,16 +122,16 @@ async def test_several_layers_as_one_show_the_same(tmp_path: Path) -> None:
         await written(images, tmp_path, image, scribble)
         async with images.draft() as draft, images.draft() as merged:
             draft.hold_all(top(image))
-            await images.adopt("c1", draft)
+            await growth.adopt(images, "c1", draft)
             images.prepare_on("c2", draft.top)
             target = tmp_path / "second"
             target.mkdir()
-            images.mount("c2", str(target))
+            images.rootfs.mount("c2", str(target))
             second(target)
-            images.unmount(str(target))
-            await images.adopt("c2", draft)
+            images.rootfs.unmount(str(target))
+            await growth.adopt(images, "c2", draft)
             merged.hold_all(top(image))
-            await images.merge(draft.top, merged)
+            await growth.merge(images, draft.top, merged)
             shown = []
             for one in (draft, merged):
                 place = tmp_path / f"show-{len(shown)}"
@@ -152,11 +152,11 @@ async def test_mount_points_of_its_own_never_get_into_the_layer(tmp_path: Path) 
         images.prepare_on("c1", top(image), {"deep/er/place": "dir", "etc/secret": "file", "usr/lib/x": "dir"})
         target = tmp_path / "merged"
         target.mkdir()
-        images.mount("c1", str(target))
+        images.rootfs.mount("c1", str(target))
         assert (target / "deep/er/place").is_dir() and (target / "etc/secret").is_file()
         below = images.layers.dirs(top(image))
         assert os.stat(target / "etc").st_mtime_ns == os.stat(f"{below[0]}/etc").st_mtime_ns
         (target / "deep/er/file").write_text("mine")
-        images.unmount(str(target))
+        images.rootfs.unmount(str(target))
         assert sorted(listing(images.rootfs.upper("c1"))) == ["deep", "deep/er", "deep/er/file"]
         await images.discard("c1")

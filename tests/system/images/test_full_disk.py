@@ -49,7 +49,7 @@ async def test_import_load_and_commit_on_a_full_disk(disk: Path) -> None:
 
         base = await an_image(images, "app:1", member("f", data=os.urandom(1 << 20)))
         images.prepare("c1", base.id)
-        with open(f"{images.graph('c1')['UpperDir']}/written", "wb") as file:
+        with open(f"{images.rootfs.graph('c1')['UpperDir']}/written", "wb") as file:
             file.write(os.urandom(8 << 20))
         with pytest.raises(NoSpace):
             await images.commit("c1", base, config=ImageConfig(), ref="app:2")

@@ -35,7 +35,7 @@ async def images(tmp_path: Path) -> AsyncIterator[Images]:
 def mounted(images: Images, tmp_path: Path, container: str) -> Path:
     target = tmp_path / f"m-{container}"
     target.mkdir()
-    images.mount(container, str(target))
+    images.rootfs.mount(container, str(target))
     return target
 
 
@@ -197,7 +197,7 @@ async def test_an_image_in_use(images: Images, tmp_path: Path) -> None:
     assert images.list() == []
     root = mounted(images, tmp_path, "c1")  # its layers stay as long as it does
     assert (root / "bin/sh").exists()
-    images.unmount(str(root))
+    images.rootfs.unmount(str(root))
     await images.discard("c1")
     assert leftovers(tmp_path) == []
 
@@ -208,7 +208,7 @@ async def test_pins_survive_a_restart(tmp_path: Path) -> None:
         images.prepare("c1", image.id)
         await images.remove("app:1", force=True, used_by=nobody)
     async with store(tmp_path) as images:
-        assert (images.prepared(), images.list()) == (["c1"], [])
+        assert (images.rootfs.ids(), images.list()) == (["c1"], [])
         assert (mounted(images, tmp_path, "c1") / "bin/sh").exists()
         mounts.unmount_under(str(tmp_path))
         await images.discard("c1")
@@ -236,7 +236,7 @@ async def test_a_containers_files(images: Images, tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         images.prepare("c2", "nope")
     root = mounted(images, tmp_path, "c1")
-    assert await images.changes("c1") == []  # the mount points that every container needs are there already
+    assert await images.rootfs.changes("c1") == []  # the mount points that every container needs are there already
     assert {"dev", "proc", "sys", ".dockerenv"} <= set(os.listdir(root))
     assert os.readlink(root / "etc/mtab") == "/proc/mounts"
     assert (root / "etc").stat().st_mtime == 1_700_000_000
@@ -244,18 +244,18 @@ async def test_a_containers_files(images: Images, tmp_path: Path) -> None:
     (root / "new").write_bytes(b"1" * 50)
     os.link(root / "new", root / "newer")
     (root / "etc/passwd").unlink()
-    assert await images.changes("c1") == [
+    assert await images.rootfs.changes("c1") == [
         Change("/etc", "modified"), Change("/etc/hosts", "modified"), Change("/etc/passwd", "deleted"),
         Change("/new", "added"), Change("/newer", "added"),
     ]  # fmt: skip
-    assert await images.size_rw("c1") == 150
-    for ask in (images.changes, images.size_rw):
+    assert await images.rootfs.size_rw("c1") == 150
+    for ask in (images.rootfs.changes, images.rootfs.size_rw):
         with pytest.raises(NotFound):
             await ask("nope")
-    graph = images.graph("c1")
+    graph = images.rootfs.graph("c1")
     assert set(graph) == {"LowerDir", "UpperDir", "WorkDir", "MergedDir"}
     assert os.path.isdir(graph["UpperDir"]) and os.path.isdir(graph["WorkDir"])
-    assert images.graph("nope") == {}
+    assert images.rootfs.graph("nope") == {}
     assert os.path.isdir(images.image_graph(image.id)["UpperDir"])
 
 
@@ -272,19 +272,19 @@ async def test_mounting_again_keeps_what_was_written(images: Images, tmp_path: P
     target = tmp_path / "m"
     target.mkdir()
     for n, ephemeral in enumerate([False, True, True, False]):
-        images.mount("c1", str(target), ephemeral=ephemeral)
+        images.rootfs.mount("c1", str(target), ephemeral=ephemeral)
         assert sorted(p.name for p in target.glob("run*")) == [f"run{i}" for i in range(n)]
         (target / f"run{n}").write_text("x")
-        images.unmount(str(target))
-    images.unmount(str(target))
-    images.unmount(str(tmp_path / "missing"))
+        images.rootfs.unmount(str(target))
+    images.rootfs.unmount(str(target))
+    images.rootfs.unmount(str(tmp_path / "missing"))
 
 
 async def test_a_container_whose_directories_a_power_cut_took(images: Images, tmp_path: Path) -> None:
     image = await an_image(images)
     images.prepare("c1", image.id)
     for name in ("upper", "work"):
-        os.rmdir(os.path.dirname(images.graph("c1")["UpperDir"]) + "/" + name)
+        os.rmdir(os.path.dirname(images.rootfs.graph("c1")["UpperDir"]) + "/" + name)
     assert (mounted(images, tmp_path, "c1") / "bin/sh").exists()
 
 
@@ -329,7 +329,7 @@ async def test_commit(images: Images, tmp_path: Path) -> None:
     again = mounted(images, tmp_path, "c2")
     assert {k: v[:3] for k, v in listing(again).items()} == before
     assert (again / "data").read_text() == "hello"
-    assert await images.changes("c2") == []
+    assert await images.rootfs.changes("c2") == []
     with pytest.raises(Conflict, match="dependent child images"):
         await images.remove(base.id, used_by=nobody)
 
@@ -355,7 +355,7 @@ async def two_layers(images: Images, tmp_path: Path) -> None:
     (root / "second").write_text("layer" * 1000)
     (root / "etc/passwd").unlink()
     await images.commit("c0", base, config=base.config, ref="app:2")
-    images.unmount(str(root))
+    images.rootfs.unmount(str(root))
     await images.discard("c0")
 
 
@@ -438,7 +438,7 @@ async def test_export(images: Images, tmp_path: Path) -> None:
     images.prepare("c1", image.id)
     root = mounted(images, tmp_path, "c1")
     (root / "new").write_text("1")
-    data = b"".join([chunk async for chunk in images.export("c1", str(root))])
+    data = b"".join([chunk async for chunk in images.rootfs.export("c1", str(root))])
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         found = archive.getnames()
     assert {"bin", "bin/sh", "new", "etc/passwd"} <= set(found)

@@ -64,7 +64,7 @@ async def test_nothing_is_lost_and_nothing_is_left(tmp_path: Path) -> None:
             for image in images.list():
                 await saved(images, image.id)  # reads every layer, and checks its digest
             needed = {layer.place for image in images.list() for layer in images.layers.stack(top(image))}
-            needed |= {place for container in images.prepared() for place in places_of(images, container)}
+            needed |= {place for container in images.rootfs.ids() for place in places_of(images, container)}
             places = {name.partition("/")[2] for name in leftovers(tmp_path) if name.startswith("layers/")}
             assert places <= needed | {"none"}, seed
             assert not [name for name in leftovers(tmp_path) if name.startswith(("content", "trash"))]
@@ -73,4 +73,4 @@ async def test_nothing_is_lost_and_nothing_is_left(tmp_path: Path) -> None:
 
 def places_of(images: Images, container: str) -> list[str]:
     """The layers that a container needs: all below its scaffold."""
-    return [Path(place).parent.name for place in images.graph(container)["LowerDir"].split(":")[1:]]
+    return [Path(place).parent.name for place in images.rootfs.graph(container)["LowerDir"].split(":")[1:]]

@@ -35,7 +35,7 @@ async def an_archive(images: Images, path: Path) -> str:
     """An image of two layers, saved; its id."""
     base = await an_image(images, "app:1", command=["sh"], env=["A=b"], labels={"k": "v"}, exposed_ports=["80/tcp"])
     images.prepare("c0", base.id)
-    Path(images.graph("c0")["UpperDir"], "second").write_text("layer" * 1000)
+    Path(images.rootfs.graph("c0")["UpperDir"], "second").write_text("layer" * 1000)
     image = await images.commit("c0", base, config=base.config, ref="app:2")
     await images.discard("c0")
     path.write_bytes(await saved(images, "app:2"))

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from ipaddress import ip_address, ip_network
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -341,7 +342,7 @@ async def test_more_containers_than_a_bridge_takes(networks: Networks, box: Call
     for caller, called in ((0, 4), (4, 0), (2, 4), (4, 2)):
         assert await ask(boxes[called].endpoint.ipv4, 80, boxes[caller].netns) == boxes[caller].endpoint.ipv4
     assert await ask("127.0.0.1", boxes[4].ports[0].host_port) == shop.pools[0].gateway
-    for caller, called in ((4, 0), (0, 4), (0, 1), (0, 0)):
+    for caller, called in product(range(5), repeat=2):
         port = boxes[called].ports[0].host_port
         assert await ask(networks.gateway, port, boxes[caller].netns) == shop.pools[0].gateway
     with ExitStack() as stack, outside_world() as outside:
@@ -386,6 +387,31 @@ async def test_macvlan(networks: Networks, box: Callable[[], Box]) -> None:
         await networks.remove("lan")
         with pytest.raises(NotFound, match="interface nosuch0 does not exist"):
             await networks.create(NetworkSpec("x", "macvlan", options=NetworkOptions(parent="nosuch0")))
+
+
+async def test_a_macvlan_that_a_killed_daemon_had_begun_goes(
+    networks: Networks, box: Callable[[], Box], tmp_path: Path
+) -> None:
+    with outside_world():
+        options = NetworkOptions(parent=f"out{os.getpid()}")
+        shop = await networks.create(NetworkSpec("shop"))
+        lan = await networks.create(NetworkSpec("lan", "macvlan", pools=[Pool("198.18.79.0/24")], options=options))
+        one = await box().attach(networks, name="one", shop=HERE)
+        recorded = dict(one.endpoints)
+        await networks.connect(one.id, one.netns, "lan", HERE)
+        with Netlink.inside(one.netns) as inside:  # one that the container made for itself, on its own interface
+            own = inside.link("eth0")
+            assert own is not None
+            inside.do(links.add_macvlan("mine", own.index, one.netns, mode="bridge"))
+        await networks.close()
+        again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+        await again.setup([shop, lan])
+        assert await again.restore(one.id, recorded, [], name="one", netns=one.netns) == []
+        with Netlink.inside(one.netns) as inside:
+            assert sorted(link.name for link in inside.links()) == ["eth0", "lo", "mine"]
+        await again.teardown()
+        await again.close()
+    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
 
 
 async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Networks, box: Callable[[], Box]) -> None:

@@ -1,6 +1,7 @@
 """The hub between a console and its clients."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -148,3 +149,40 @@ async def test_who_writes_too_much_before_the_start_waits_too_and_order_stays() 
     await client.read()
     assert b"".join(consoles[0].written) == b"".join(written)
     assert consoles[0].stdin_closed
+
+
+class Logged:
+    """What a log has, and since when it was asked for."""
+
+    def __init__(self, *frames: tuple[int, bytes]) -> None:
+        self.frames, self.asked = frames, list[int]()
+
+    async def __call__(self, since: int) -> AsyncIterator[tuple[int, bytes]]:
+        self.asked.append(since)
+        for frame in self.frames:
+            yield frame
+
+
+async def _life(logged: Logged, *said: tuple[int, bytes], starting_at: int) -> list[tuple[int, bytes]]:
+    """What a client that attached before the start gets of a process that says this on the console."""
+    console = FakeConsole()
+    for frame in (*said, None):
+        console.output.put_nowait(frame)
+    hub = Hub(lambda: console, tty=False, stdin_once=True, keep=False, logged=logged)
+    client = hub.join(stdin=False, streams=BOTH, running=False)
+    hub.connect(starting_at=starting_at)
+    await hub.ended(restarting=False)
+    return [frame async for frame in client]
+
+
+async def test_what_the_monitor_had_no_time_to_say_is_in_the_log() -> None:
+    logged = Logged((1, b"out"), (2, b"err"))
+    assert await _life(logged, starting_at=7) == [(1, b"out"), (2, b"err")]
+    assert logged.asked == [7]
+
+
+async def test_what_was_said_is_not_said_twice() -> None:
+    logged = Logged((1, b"out"))
+    assert await _life(logged, (1, b"out"), starting_at=7) == [(1, b"out")]
+    assert await _life(logged, starting_at=0) == []  # it attached later: what was before is not its own
+    assert logged.asked == []

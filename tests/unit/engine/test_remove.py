@@ -41,7 +41,7 @@ async def made(tmp: str, store: MemoryStore) -> tuple[Parts, Live, list[str]]:
         registry=registry,
         events=Events(SystemClock()),
         afterwork=Afterwork(),
-        images=SimpleNamespace(discard=discard),
+        images=SimpleNamespace(discard=discard, rootfs=SimpleNamespace(ids=lambda: ["abc1", "abc1-0", "abc10"])),
         paths=SimpleNamespace(state=lambda id: f"{tmp}/{id}"),
         tell=lambda *words, **more: None,
     )
@@ -79,7 +79,7 @@ async def test_a_second_removal_is_refused_and_waiters_hear_of_the_first(tmp_pat
     assert first is None and isinstance(second, Conflict)
     assert (await asyncio.wait_for(waiter, 5)).exit_code == 0
     await parts.afterwork.close()
-    assert discarded == ["abc1"]
+    assert discarded == ["abc1", "abc1-0"]
 
 
 async def test_removals_do_not_wait_for_clean_ups_behind_them(tmp_path: object) -> None:

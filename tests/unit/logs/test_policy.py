@@ -39,6 +39,11 @@ def test_options_are_dockers() -> None:
             {"max-buffer-size": "1m"},
             "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
         ),
+        (
+            "json-file",
+            {"mode": "non-blocking", "max-buffer-size": "much"},
+            "error parsing option max-buffer-size: invalid size: 'much'",
+        ),
         ("json-file", {"compress": "x"}, 'strconv.ParseBool: parsing "x": invalid syntax'),
     ],
 )
@@ -48,12 +53,17 @@ def test_bad_options_are_refused_in_dockers_words(driver: str, options: dict[str
     assert caught.value.message == message
 
 
+@pytest.mark.parametrize("driver", ["", "json-file", "local"])
+def test_a_log_that_nobody_waits_for(driver: str) -> None:
+    options = {"mode": "non-blocking", "max-buffer-size": "4m", "max-size": "1m"}
+    assert plan_policy(driver, options) == LogPolicy(1_000_000, 3)
+
+
 @pytest.mark.parametrize(
     ("driver", "options", "named"),
     [
         ("syslog", {}, "'syslog'"),
         ("json-file", {"compress": "true"}, "'compress'"),
-        ("json-file", {"mode": "non-blocking"}, "'mode=non-blocking'"),
     ],
 )
 def test_what_is_not_offered_is_named(driver: str, options: dict[str, str], named: str) -> None:

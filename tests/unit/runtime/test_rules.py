@@ -11,19 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corral.engine.runtimes import RuntimeSet
 from corral.errors import InvalidInput, NoSpace, RuntimeFailed, Unavailable, Unsupported
 from corral.linux.cgroup_layout import Layout
 from corral.linux.limits import CAPABILITIES, Limits
 from corral.model.container import Device, Resources, Security, ThrottleDevice, Ulimit, WeightDevice
 from corral.runtime.abilities import Abilities, format_list, parse_list, plan_allowed
 from corral.runtime.capabilities import plan_capabilities
-from corral.runtime.choose import FoundRuntime, choose
+from corral.runtime.choose import FoundRuntime, RuntimeChoice, choose
 from corral.runtime.conmon import plan_log
+from corral.runtime.cover import Cover
 from corral.runtime.devices import parse_rule, resolve_devices
 from corral.runtime.failure import last_error, plan_failure
 from corral.runtime.handshake import parse_answer
 from corral.runtime.init import find_init, is_static
 from corral.runtime.mounts import check_propagation, plan_bind, plan_tmpfs
+from corral.runtime.oci import OciRuntime
 from corral.runtime.resources import plan_resources
 from corral.runtime.rlimits import plan_rlimits
 from corral.runtime.seccomp import SeccompHost, compile_profile, plan_seccomp
@@ -390,8 +393,28 @@ class TestRuntimes:
         assert choose("runc", [self.crun, self.runc], v2).name == "runc"
         with pytest.raises(Unavailable, match="install the package runc"):
             choose("", [self.crun], hybrid, "hugetlb")
+        cover = Cover("/unified", "/usr/bin/nsenter")
+        covered = choose("", [self.crun, self.runc], hybrid, "hugetlb\n", cover)
+        assert covered.name == "crun" and covered.cover == cover and "owns hugetlb here" in covered.reason
+        assert choose("runc", [self.crun, self.runc], hybrid, "hugetlb", cover).cover == cover
         with pytest.raises(Unavailable):
             choose("", [], v2)
+
+    def test_who_may_see_what_is_covered(self) -> None:
+        def runtimes(*names: str) -> RuntimeSet:
+            covers = {"crun": cover}
+            made = {name: OciRuntime(name, f"/bin/{name}", "1.1", "/r", covers.get(name)) for name in names}
+            return RuntimeSet(made, RuntimeChoice("crun", ""))
+
+        cover = Cover("/sys/fs/cgroup/unified", "/usr/bin/nsenter")
+        both, alone = runtimes("crun", "runc"), runtimes("crun")
+        assert both.choose("").name == "crun" and both.choose("", ["/srv", "/sys/fs/cgroup/cpu"]).name == "crun"
+        assert both.choose("", ["/srv", "/sys"]).name == "runc"
+        for refused in (both, "crun"), (alone, ""):
+            with pytest.raises(Unsupported, match="/sys cannot be mounted by crun on this host"):
+                refused[0].choose(refused[1], ["/sys"])
+        with pytest.raises(InvalidInput, match="unknown or invalid runtime name: kata"):
+            both.choose("kata", ["/sys"])
 
     @pytest.mark.parametrize(
         ("text", "code"),

@@ -13,6 +13,7 @@ class CreateRequest(settings.Config):
 
     HostConfig: settings.HostConfig | None = None
     NetworkingConfig: settings.NetworkingConfig | None = None
+    Runtime: str = ""  # where docker-py says it; dockerd looks for it in HostConfig alone
 
 
 class UpdateConfig(settings.Resources):

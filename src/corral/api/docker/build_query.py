@@ -22,7 +22,6 @@ NEEDS_SESSION = (
 )
 # Parameters that are passed on to nothing when they are empty, and refused when they are not
 REFUSED = {
-    "cgroupparent": "builds have a cgroup of their own",
     "securityopt": "the daemon on this platform does not support setting security options on build",
     "outputs": "the classic build makes images only; use `corral build --output`",
     "session": NEEDS_SESSION,
@@ -46,6 +45,7 @@ def plan_build(request: Request) -> BuildRequest:
         extra_hosts=extra_hosts(query.all("extrahosts")),
         resources=resources_of(request),
         ulimits=ulimits_of(query.get("ulimits")),
+        cgroup_parent=query.get("cgroupparent"),
         shm_size=number(request, "shmsize") or 0,
         cache_from=[CacheStore("registry", ref) for ref in text_list(query.get("cachefrom"), "cache-from")],
         squash=query.flag("squash"),

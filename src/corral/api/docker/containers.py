@@ -43,7 +43,7 @@ async def container_list(api: DockerApi, request: Request) -> Response:
         if ref := query.get(name):
             filters.setdefault(name, []).append(ref)
     chosen = select(
-        engine.containers.list(),
+        engine.containers.list(unlisted=True),
         filters,
         all=query.flag("all"),
         limit=number(request, "limit") or 0,
@@ -112,7 +112,7 @@ def surroundings(engine: Engine, container: Container) -> Surroundings:
 
 def _graph(engine: Engine, id: str) -> dict[str, str]:
     """Where the layers are, and where they are mounted together while the container runs."""
-    graph = engine.images.graph(id)
+    graph = engine.images.rootfs.graph(id)
     return {"ID": id, **graph, "MergedDir": engine.parts.paths.rootfs(id)} if graph else {}
 
 

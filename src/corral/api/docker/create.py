@@ -50,6 +50,7 @@ def parse_create(
     """
     request, unknown = decode(body, CreateRequest)
     host, networking = request.HostConfig or HostConfig(), request.NetworkingConfig or NetworkingConfig()
+    host.Runtime = host.Runtime or request.Runtime
     _require_config(request)
     warnings = adapt(request, host, networking, version)
     warnings += check_config(request) + check_host(request, host, facts, exists)

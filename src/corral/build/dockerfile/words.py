@@ -42,7 +42,7 @@ def _flags(text: str, escape: str) -> tuple[list[str], str]:
             at += 1
         if not text.startswith("--", at):
             return flags, text[at:]
-        word, at = _flag(text, at, escape)
+        word, at = _cut(text, at, escape, raw=False)
         if word == "--":
             return flags, text[at:]
         flags.append(word)
@@ -53,7 +53,9 @@ _PLAIN = re.compile(r"[^\s'\"\\`]+")
 _QUOTED = re.compile(r"[^'\"\\`]+")
 
 
-def _flag(text: str, at: int, escape: str) -> tuple[str, int]:
+def _cut(text: str, at: int, escape: str, *, raw: bool) -> tuple[str, int]:
+    """The word at a place, and where it ends. `raw`: with its quotes and escapes still in it; an escape then means
+    nothing between single quotes, and is dropped where nothing is behind it."""
     out: list[str] = []
     mark = ""
     while at < len(text):
@@ -64,15 +66,18 @@ def _flag(text: str, at: int, escape: str) -> tuple[str, int]:
         letter = text[at]
         if not mark and letter.isspace():
             break
-        if letter == mark or (not mark and letter in "'\""):
+        if letter == escape and not (raw and mark == "'"):
+            behind = text[at + 1 : at + 2]
+            out.append(escape + behind if raw and behind else behind)
+            at += 2
+            continue
+        quoting = letter == mark or (not mark and letter in "'\"")
+        if quoting:
             mark = "" if mark else letter
-        elif letter == escape:
-            at += 1
-            out += text[at : at + 1]
-        else:
+        if raw or not quoting:
             out.append(letter)
         at += 1
-    return "".join(out), at
+    return "".join(out), min(at, len(text))
 
 
 def split_words(text: str, escape: str) -> list[str]:
@@ -89,35 +94,9 @@ def split_words(text: str, escape: str) -> list[str]:
         if text[at].isspace():
             at += 1
         else:
-            word, at = _word(text, at, escape)
+            word, at = _cut(text, at, escape, raw=True)
             words += [word] if word else []
     return words
-
-
-def _word(text: str, at: int, escape: str) -> tuple[str, int]:
-    out: list[str] = []
-    mark = ""
-    while at < len(text):
-        if run := (_QUOTED if mark else _PLAIN).match(text, at):
-            out.append(run[0])
-            at = run.end()
-            continue
-        letter = text[at]
-        if not mark and letter.isspace():
-            break
-        if letter == escape and mark != "'":
-            if at + 1 == len(text):  # an escape with nothing behind it is dropped
-                return "".join(out), at + 1
-            out.append(text[at : at + 2])
-            at += 2
-            continue
-        if letter == mark:
-            mark = ""
-        elif not mark and letter in "'\"":
-            mark = letter
-        out.append(letter)
-        at += 1
-    return "".join(out), at
 
 
 class Pair(NamedTuple):

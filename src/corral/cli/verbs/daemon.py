@@ -176,7 +176,19 @@ def status(session: Session, options: Parsed) -> int:
     session.say(f"Containers: {found['ContainersRunning']} running, {found['Containers']} in all")
     session.say(f"Images:     {found['Images']}")
     session.say(f"Runtime:    {found.get('DefaultRuntime', '')}")
+    if server := kubernetes_url(instance):
+        session.say(f"Kubernetes: {server}")
     return 0
+
+
+def kubernetes_url(instance: Instance) -> str:
+    """Where the instance's Kubernetes API is, as its kubeconfig says; "" if there is none, or it is not for us."""
+    try:
+        with open(os.path.join(instance.run, "kubeconfig"), encoding="utf-8") as file:
+            lines = [line.strip() for line in file]
+    except OSError:
+        return ""
+    return next((line.removeprefix("server:").strip(' "') for line in lines if line.startswith("server:")), "")
 
 
 def doctor(session: Session, options: Parsed) -> int:

@@ -61,11 +61,9 @@ def images(session: Session, options: Parsed) -> int:
     found = session.client.call("GET", "/images/json", query)
     how = options.text("format")
     if options.on("quiet") and not how:
-        lines = dict.fromkeys(i["Id"] if options.on("no-trunc") else short(i["Id"]) for i in found)
-    else:
-        show = columns(options.on("no-trunc"), options.on("digests"))
-        lines = dict.fromkeys(show.show(rows(found), how, session.docker("images --format …")))
-    for line in lines:
+        how = "{{.ID}}"
+    show = columns(options.on("no-trunc"), options.on("digests"))
+    for line in show.show(rows(found), how, session.docker("images --format …")):
         session.say(line)
     return 0
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
+from corral.cli import things
 from corral.cli.fail import ApiError, Misuse
 from corral.cli.http import quote
 from corral.cli.options import Parsed, Verb, flag, many, text
-from corral.cli.render import Columns, fill, short
+from corral.cli.render import Columns, short
+from corral.cli.things import labels, pairs
 from corral.cli.verbs.prune import confirmed
 from corral.cli.verbs.ps import parse_filters
-from corral.cli.verbs.volumes import pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,10 +82,6 @@ def _pool_with(pools: list[dict[str, Any]], option: str, value: str) -> dict[str
     return pools[found[0]]
 
 
-def _labels(network: dict[str, Any]) -> str:
-    return ",".join(f"{key}={value}" for key, value in sorted((network["Labels"] or {}).items()))
-
-
 def _word(field: str) -> tuple[str, Any]:
     return field.upper(), lambda network: str(network[field]).lower()
 
@@ -99,7 +94,7 @@ COLUMNS = {
     "IPv4": ("IPV4", lambda n: str(n["EnableIPv4"]).lower()),
     "IPv6": ("IPV6", lambda n: str(n["EnableIPv6"]).lower()),
     "Internal": _word("Internal"),
-    "Labels": ("LABELS", _labels),
+    "Labels": ("LABELS", labels),
     "CreatedAt": ("CREATED AT", lambda n: n["Created"]),
 }
 
@@ -119,20 +114,7 @@ def ls(session: Session, options: Parsed) -> int:
 
 
 def inspect(session: Session, options: Parsed) -> int:
-    found, code = [], 0
-    for name in options.args:
-        try:
-            found.append(session.client.call("GET", f"/networks/{quote(name)}"))
-        except ApiError as error:
-            session.warn(error.message)
-            code = 1
-    how = options.text("format")
-    if not how or how == "json":
-        session.say(json.dumps(found, indent=None if how else 4, ensure_ascii=False))
-        return code
-    for network in found:
-        session.say(fill(how, network, session.docker("network inspect --format …")))
-    return code
+    return things.inspect(session, options, "network")
 
 
 def rm(session: Session, options: Parsed) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from corral.cli.http import checked, quote
 from corral.cli.options import Parsed, Verb, flag
+from corral.cli.things import pairs
 from corral.cli.verbs.tars import OUTPUT, blocks, source_of, write_out
-from corral.cli.verbs.volumes import LABEL, pairs
+from corral.cli.verbs.volumes import LABEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

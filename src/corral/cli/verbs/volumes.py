@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
-from corral.cli.fail import ApiError
+from corral.cli import things
 from corral.cli.http import quote
 from corral.cli.options import Parsed, Verb, flag, many, text
-from corral.cli.render import Columns, decimal_size, fill
+from corral.cli.render import Columns, decimal_size
+from corral.cli.things import labels, pairs
 from corral.cli.verbs.prune import confirmed
 from corral.cli.verbs.ps import parse_filters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from corral.cli.session import Session
-
-
-def pairs(words: Sequence[str]) -> dict[str, str]:
-    """KEY=VALUE words; a key alone has an empty value. Pure.
-
-    >>> pairs(["a=b=c", "d"])
-    {'a': 'b=c', 'd': ''}
-    """
-    return {key: value for key, _, value in (word.partition("=") for word in words)}
 
 
 def create(session: Session, options: Parsed) -> int:
@@ -39,10 +28,6 @@ def create(session: Session, options: Parsed) -> int:
     return 0
 
 
-def _labels(volume: dict[str, Any]) -> str:
-    return ",".join(f"{key}={value}" for key, value in sorted((volume["Labels"] or {}).items()))
-
-
 def _size(volume: dict[str, Any]) -> str:
     size = volume.get("UsageData", {}).get("Size", -1)
     return "N/A" if size < 0 else decimal_size(size)
@@ -52,7 +37,7 @@ COLUMNS = {
     "Driver": ("DRIVER", lambda v: v["Driver"]),
     "Name": ("VOLUME NAME", lambda v: v["Name"]),
     "Mountpoint": ("MOUNTPOINT", lambda v: v["Mountpoint"]),
-    "Labels": ("LABELS", _labels),
+    "Labels": ("LABELS", labels),
     "Scope": ("SCOPE", lambda v: v["Scope"]),
     "Links": ("LINKS", lambda v: str(v.get("UsageData", {}).get("RefCount", "N/A"))),
     "Size": ("SIZE", _size),
@@ -76,20 +61,7 @@ def ls(session: Session, options: Parsed) -> int:
 
 
 def inspect(session: Session, options: Parsed) -> int:
-    found, code = [], 0
-    for name in options.args:
-        try:
-            found.append(session.client.call("GET", f"/volumes/{quote(name)}"))
-        except ApiError as error:
-            session.warn(error.message)
-            code = 1
-    how = options.text("format")
-    if not how or how == "json":
-        session.say(json.dumps(found, indent=None if how else 4, ensure_ascii=False))
-        return code
-    for volume in found:
-        session.say(fill(how, volume, session.docker("volume inspect --format …")))
-    return code
+    return things.inspect(session, options, "volume")
 
 
 def rm(session: Session, options: Parsed) -> int:

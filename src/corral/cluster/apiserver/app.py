@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.certificates.pki import Pki
 from corral.cluster.apiserver.certificates.x509 import from_pem
+from corral.cluster.apiserver.flows import Flows
 from corral.cluster.apiserver.handlers.actions import Actions
 from corral.cluster.apiserver.handlers.documents import Documents
 from corral.cluster.apiserver.handlers.health import Health
@@ -41,6 +41,7 @@ from corral.cluster.apiserver.objects.core import Core
 from corral.cluster.apiserver.objects.services import ServiceClaims
 from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.server import ApiServer
+from corral.cluster.client.protocol import Client
 from corral.http.message import Answer, Request
 from corral.model.kubernetes.addresses import Network
 from corral.model.kubernetes.kinds.core.service.allocation import Ranges
@@ -86,7 +87,8 @@ class Kubernetes:
             service_accounts=ServiceAccounts(self.issuer, caches),
             bootstrap=caches,
         )
-        self._server = self._assemble()
+        self._flows = Flows(caches)
+        self.server = self._assemble()
 
     @classmethod
     async def open(cls, store: Store, pki: Pki, options: Options | None = None) -> Kubernetes:
@@ -108,6 +110,7 @@ class Kubernetes:
             self.metrics,
             self.options.limits,
             self._begin_record,
+            self._flows.headers,
         )
 
     def _begin_record(self, request: Request, asked: Attributes, number: str) -> Record | None:
@@ -127,7 +130,7 @@ class Kubernetes:
     def _check_boot(self) -> str:
         return "" if self.ready else "not finished"
 
-    def client(self, user: User, manager: str) -> LocalClient:
+    def client(self, user: User, manager: str) -> Client:
         """For a component in this process, which acts as `user`."""
         return LocalClient(self.core, user, manager)
 
@@ -138,9 +141,8 @@ class Kubernetes:
         self.ready = True
 
     async def handle(self, request: Request) -> Answer:
-        return await self._server.handle(request)
+        return await self.server.handle(request)
 
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
         await self.caches.close()
-        await asyncio.sleep(0)

@@ -17,7 +17,7 @@ from corral.cluster.apiserver.objects.patching import Patch
 from corral.cluster.apiserver.objects.posting import POSTS
 from corral.cluster.apiserver.objects.updating import update
 from corral.cluster.apiserver.options import ListOptions, WriteOptions, delete_options
-from corral.cluster.client.protocol import APPLY_PATCH, MERGE_PATCH, Client, Collection, Event, Listing, Object
+from corral.cluster.client.protocol import APPLY_PATCH, MERGE_PATCH, Collection, Event, Listing, Object
 from corral.http.query import Query
 from corral.model.kubernetes.status import method_not_supported
 
@@ -142,8 +142,3 @@ class LocalClient:
 
 def _ignore(text: str) -> None:
     """Warnings have nobody to read them here; what matters is refused."""
-
-
-def as_client(client: LocalClient) -> Client:
-    """For the type checker: it is one."""
-    return client

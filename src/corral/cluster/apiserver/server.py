@@ -11,13 +11,17 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
+
+import msgspec
 
 from corral.cluster.apiserver import limits
 from corral.cluster.apiserver.attributes import Attributes, User
+from corral.cluster.apiserver.audit.events import Record
 from corral.cluster.apiserver.authorization.decision import Authorizer, refusal
 from corral.cluster.apiserver.authorization.impersonation import impersonate, read_headers
+from corral.cluster.apiserver.encoding.accept import JSON
 from corral.cluster.apiserver.encoding.answers import failure, warning_headers
 from corral.cluster.apiserver.handlers.call import Call
 from corral.cluster.apiserver.limits import Limits, is_long
@@ -25,7 +29,7 @@ from corral.cluster.apiserver.metrics import Metrics
 from corral.cluster.apiserver.paths import RequestInfo, parse_request
 from corral.errors import CorralError, Unavailable
 from corral.http.answering import close_chunks
-from corral.http.message import Answer, ClientGone, Request, StreamResponse
+from corral.http.message import Answer, ClientGone, Request, Response, StreamResponse
 from corral.model.kubernetes.status import StatusError, internal, unavailable
 
 log = logging.getLogger("corral.apiserver")
@@ -35,20 +39,6 @@ AUDIT_ID: Final = "Audit-Id"
 
 class Identify(Protocol):
     async def identify(self, request: Request) -> User: ...
-
-
-class Record(Protocol):
-    """What is noted of one request for the audit log."""
-
-    def impersonated(self, user: User, constraint: str = "") -> None: ...
-
-    def annotate(self, key: str, value: str) -> None: ...
-
-    def started(self, code: int) -> None: ...
-
-    def complete(self, code: int) -> None: ...
-
-    def panic(self, message: str) -> None: ...
 
 
 Begin = Callable[[Request, Attributes, str], Record | None]
@@ -137,7 +127,14 @@ class ApiServer:
         if not decision.allowed:
             raise refusal(asked, decision.reason)
         call = run.call = Call(run.request, run.info, user)
+        call.caller.check_create = lambda: self._require(replace(asked, verb="create"))
         return await (self.resources(call) if run.info.resource else self.others(call))
+
+    def _require(self, asked: Attributes) -> None:
+        """Raises 403 for what the user may not do."""
+        decision = self.authorizer.authorize(asked)
+        if not decision.allowed:
+            raise refusal(asked, decision.reason)
 
     def _finish(self, run: _Run, answer: Answer, begun: float) -> Answer:
         """The headers that every answer has; counts and the audit log."""
@@ -147,8 +144,7 @@ class ApiServer:
         if run.call is not None:
             headers |= warning_headers(run.call.caller.warnings)
             if run.record is not None:
-                for key, value in run.call.caller.annotations.items():
-                    run.record.annotate(key, value)
+                note_call(run.record, run.call)
         if isinstance(answer, StreamResponse) and is_long(run.info):
             if run.record is not None:
                 run.record.started(answer.status)
@@ -156,7 +152,7 @@ class ApiServer:
             return answer
         self.metrics.observe(run.info, answer.status, time.perf_counter() - begun)
         if run.record is not None:
-            run.record.complete(answer.status)
+            note_answer(run.record, answer)
         return answer
 
     async def _counted(
@@ -184,3 +180,23 @@ class _Run:
     call: Call | None = None
     record: Record | None = None
     headers: dict[str, str] = field(default_factory=dict)
+
+
+def note_call(record: Record, call: Call) -> None:
+    """Into the audit log: what was sent, and what admission had to say."""
+    if isinstance(call.sent, dict) and (record.plan.with_request or call.info.verb == "create"):
+        record.request_object(call.sent)
+    for key, value in call.caller.annotations.items():
+        record.annotate(key, value)
+
+
+def note_answer(record: Record, answer: Answer) -> None:
+    """Into the audit log: how it ended, and what was answered."""
+    body = answer.body if isinstance(answer, Response) else b""
+    failed = answer.status >= 400
+    found = None
+    if body and (failed or record.plan.with_response) and answer.headers.get("Content-Type") == JSON:
+        found = msgspec.json.decode(body) if "Content-Encoding" not in answer.headers else None
+    if isinstance(found, dict) and not failed:
+        record.response_object(found)
+    record.complete(answer.status, found if failed else None)

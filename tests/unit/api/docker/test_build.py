@@ -83,7 +83,6 @@ def test_nothing_given() -> None:
         ("version=2", Unsupported),
         ("remote=client-session", Unsupported),
         ("outputs=%5B%7B%7D%5D", Unsupported),
-        ("cgroupparent=%2Fx", Unsupported),
         ("session=x", Unsupported),
         ("version=9", InvalidInput),
         ("isolation=process", InvalidInput),

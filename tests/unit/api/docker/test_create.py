@@ -143,6 +143,14 @@ def test_mounts() -> None:
     assert (spec.tmpfs, spec.volumes) == ({"/run": "size=1m"}, ["/anonymous"])
 
 
+@pytest.mark.parametrize(
+    ("outside", "inside", "meant"),
+    [("runc", "", "runc"), ("runc", "crun", "crun"), (None, "", ""), ("", "crun", "crun")],
+)
+def test_the_runtime_may_stand_where_docker_py_puts_it(outside: str | None, inside: str, meant: str) -> None:
+    assert create({"Runtime": inside}, Runtime=outside).spec.runtime == meant
+
+
 def test_unknown_fields_are_told() -> None:
     assert create({"Speed": 9}).warnings == ['Unknown field "HostConfig.Speed" was ignored']
 

@@ -105,6 +105,10 @@ class FakeImages(Calls):
 
     image_graph = graph
 
+    @property
+    def rootfs(self) -> FakeImages:
+        return self
+
     def save(self, names: list[str]) -> AsyncIterator[bytes]:
         self.made.append(("save", names))
         return pieces(b"saved")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -9,6 +10,8 @@ from typing import NamedTuple
 from corral.cluster.apiserver.caching.item import Item, Object
 from corral.cluster.apiserver.caching.log import Event, EventLog
 from corral.cluster.apiserver.caching.selection import Selection
+
+log = logging.getLogger("corral.apiserver")
 
 Changed = Callable[[Object | None, Object | None], None]
 
@@ -46,15 +49,15 @@ class Cache:
             else:
                 self.keys.append(item.key)
         else:
-            self.bytes -= len(old.value)
+            self.bytes -= len(old.body)
         self.items[item.key] = item
-        self.bytes += len(item.value)
+        self.bytes += len(item.body)
         self.modified = max(self.modified, item.revision)
 
     def drop(self, key: str) -> None:
         old = self.items.pop(key, None)
         if old is not None:
-            self.bytes -= len(old.value)
+            self.bytes -= len(old.body)
             del self.keys[bisect_left(self.keys, key)]
 
     def apply(self, event: Event, key: str) -> None:
@@ -68,7 +71,10 @@ class Cache:
         if self.subscribers:
             old, new = event.old.view() if event.old else None, event.new.view() if event.new else None
             for changed in self.subscribers:
-                changed(old, new)
+                try:
+                    changed(old, new)
+                except Exception:  # who cannot follow must not keep all others from following
+                    log.exception("a subscriber failed at %s", key)
 
     def walk(self, selection: Selection, after: str = "") -> Iterator[Item]:
         """Those selected, from the first key that is not below `after`."""

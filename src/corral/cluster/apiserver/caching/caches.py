@@ -9,18 +9,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from corral.cluster.apiserver.caching.cache import Cache, Changed
 from corral.cluster.apiserver.caching.item import PREFIX, Item, Object, resource_prefix
 from corral.cluster.apiserver.caching.log import Event
-from corral.errors import Unavailable
+from corral.errors import HostError, Unavailable
 from corral.kit.tasks import Tasks
 from corral.store.interface import Change, Compacted, Entry, Lagging, Store
 
 log = logging.getLogger("corral.apiserver")
 
+RETRY_SECONDS: Final = 0.5  # between tries at a store that cannot be reached
 HISTORY: Final = 2000  # revisions before the start whose changes are known to watchers: they go on after a restart
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the feed is: after `begin`; up to `loaded` everything is history."""
+
+    begin: int
+    loaded: int
 
 
 class Caches:
@@ -80,31 +90,49 @@ class Caches:
     # Following
 
     async def _follow(self, begin: int) -> None:
-        """Takes changes in until the store is closed. Those up to the load's revision are history for watchers."""
-        loaded = self.revision
-        while True:
-            watch = self._store.watch("", begin)
-            try:
-                self._rewrite_since(begin, loaded)
-                async for changes in watch:
-                    self._take(changes, loaded)
-                    begin = max(begin, changes[-1].revision)
-                    self._note_history(begin, loaded)
-                self._fail()
-                return
-            except Compacted as error:
-                if begin >= loaded:
-                    await self._reload()
-                    begin = loaded = self.revision
-                else:
-                    begin = min(max(error.oldest, begin + 1), loaded)
-            except Lagging:
-                log.warning("the caches could not follow the store; going on from revision %d", begin)
-            except Unavailable:
-                self._fail()
-                return
-            finally:
-                watch.close()
+        """Takes changes in for ever. Those up to the load's revision are history for watchers.
+
+        When the store cannot be reached, all that wait are sent away, and it is tried again.
+        """
+        place = _Place(begin, self.revision)
+        try:
+            while True:
+                try:
+                    await self._follow_once(place)
+                except Compacted as error:
+                    await self._catch_up(place, error.oldest)
+                except Lagging:
+                    log.warning("the caches could not follow the store; going on from revision %d", place.begin)
+                except (Unavailable, HostError) as error:
+                    if not self._history.is_set():
+                        raise
+                    if not self.failed:
+                        log.error("the caches cannot follow the store: %s", error.message)
+                    self._fail()
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._fail()
+
+    async def _follow_once(self, place: _Place) -> None:
+        watch = self._store.watch("", place.begin)
+        try:
+            self.failed = False
+            self._rewrite_since(place.begin, place.loaded)
+            async for changes in watch:
+                self._take(changes, place.loaded)
+                place.begin = max(place.begin, changes[-1].revision)
+                self._note_history(place.begin, place.loaded)
+            raise Unavailable("the store has ended the watch")
+        finally:
+            watch.close()
+
+    async def _catch_up(self, place: _Place, oldest: int) -> None:
+        """The store has forgotten what was to come next: less history, or a comparison with what is there."""
+        if place.begin < place.loaded:
+            place.begin = min(max(oldest, place.begin + 1), place.loaded)
+            return
+        await self._reload()
+        place.begin = place.loaded = self.revision
 
     def _rewrite_since(self, begin: int, loaded: int) -> None:
         """Before history comes: the windows begin where it does."""

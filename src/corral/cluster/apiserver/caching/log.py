@@ -16,6 +16,7 @@ WINDOW: Final = 4096  # changes that are kept; who falls behind further is cut o
 WINDOW_BYTES: Final = 64 << 20
 CROWD: Final = 50  # watchers from which on changes are told in batches
 BATCH_SECONDS: Final = 0.05
+TOGETHER: Final = 50  # watchers that are woken before anything else has its turn
 
 
 class Event:
@@ -39,7 +40,7 @@ class Event:
 
     @property
     def size(self) -> int:
-        return len(self.new.value if self.new else self.old.value if self.old else b"")
+        return len(self.new.body if self.new else self.old.body if self.old else b"")
 
 
 class EventLog:
@@ -113,7 +114,13 @@ class EventLog:
         self._waking = loop.call_later(BATCH_SECONDS, self.wake) if crowd else loop.call_soon(self.wake)
 
     def wake(self) -> None:
+        """All of them, some at a time: between these, whatever else has come is answered."""
         self._waking = None
-        for waiter in list(self._waiters):
+        self._wake_some(list(self._waiters))
+
+    def _wake_some(self, waiters: list[asyncio.Future[None]]) -> None:
+        for waiter in waiters[:TOGETHER]:
             if not waiter.done():
                 waiter.set_result(None)
+        if len(waiters) > TOGETHER:
+            asyncio.get_running_loop().call_soon(self._wake_some, waiters[TOGETHER:])

@@ -54,5 +54,5 @@ class Selection:
     @staticmethod
     def _value(item: Item, term: FieldTerm) -> str:
         if term.get is not None:
-            return term.get(item.view())
+            return item.field(term.path, term.get)
         return item.name if term.path == "metadata.name" else item.namespace

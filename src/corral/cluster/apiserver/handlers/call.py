@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from corral.cluster.apiserver.attributes import User
 from corral.cluster.apiserver.encoding import bodies
@@ -17,13 +18,13 @@ LONGEST_MANAGER = 128
 
 @dataclass(slots=True)
 class Call:
-    """`caller.warnings` become headers; `body` is what was sent, once somebody has read it."""
+    """`caller.warnings` become headers; `sent` is what the client sent, once it was read, for the audit log."""
 
     request: Request
     info: RequestInfo
     user: User
     caller: Caller = field(init=False)
-    body: bytes = b""
+    sent: Any = None
 
     def __post_init__(self) -> None:
         self.caller = Caller(self.user, manager_of(self.request.header("user-agent")))
@@ -33,14 +34,15 @@ class Call:
 
     async def read(self) -> bytes:
         """The body. 413."""
-        self.body = await bodies.read(self.request)
-        return self.body
+        return await bodies.read(self.request)
 
     async def read_as(self, expected: bodies.Expected, validation: str = "Ignore") -> Object:
         """The body as an object of one kind. 400, 413, 415."""
         data = await self.read()
         media = self.request.header("content-type")
-        return bodies.decode(data, media, expected, validation, self.caller.warn)
+        found = bodies.decode(data, media, expected, validation, self.caller.warn)
+        self.sent = found
+        return found
 
 
 def manager_of(agent: str) -> str:

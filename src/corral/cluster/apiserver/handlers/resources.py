@@ -88,7 +88,8 @@ class Resources:
             if info.subresource not in CONNECT and info.verb not in found.verbs:
                 raise not_allowed()
             return
-        if info.verb not in resource.verbs:
+        named = info.verb in ("update", "patch")
+        if info.verb not in resource.verbs or (named and not info.name) or (info.verb == "create" and info.name):
             raise not_allowed()
         whole = resource.namespaced and not target.namespace
         if whole and info.verb not in ("list", "watch") and (*_key(target), "") not in self._actions:

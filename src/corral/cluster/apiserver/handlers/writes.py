@@ -43,7 +43,8 @@ class Writes:
         if media == APPLY_PATCH:
             asked = self._apply(call, target, data, options)
         else:
-            patch = Patch(media, decode_json(data).object)
+            call.sent = decode_json(data).object
+            patch = Patch(media, call.sent)
             asked = patch_update(target, patch, options, call.caller.warn)
         return await update(self._core, call.caller, target, asked)
 
@@ -57,5 +58,5 @@ class Writes:
             if not isinstance(found.get(key), str) or not found[key]:
                 raise bad_request(f"Object '{word}' is missing in the patch")
         check_kind(found, expected.gvk)
-        applied = tidy(found, expected, options.validation, call.caller.warn, document.duplicates)
+        applied = call.sent = tidy(found, expected, options.validation, call.caller.warn, document.duplicates)
         return apply_update(self._core, target, applied, options)

@@ -5,7 +5,7 @@ Of the scale subresource clients see and send a Scale; what changes is the objec
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.encoding.bodies import Expected, Warn, tidy
@@ -16,11 +16,8 @@ from corral.cluster.apiserver.objects.updating import Update, of_object
 from corral.cluster.apiserver.options import WriteOptions
 from corral.cluster.apiserver.registry import ScalePaths
 from corral.model.kubernetes.kind import Object
-from corral.model.kubernetes.resources import GroupVersionKind
 from corral.model.kubernetes.schema import builtin
 from corral.model.kubernetes.status import bad_request
-
-SCALE: Final = GroupVersionKind("autoscaling", "v1", "Scale")
 
 
 def expected_of(target: Target) -> Expected:

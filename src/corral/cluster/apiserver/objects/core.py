@@ -47,12 +47,16 @@ class Companion(Protocol):
 
 @dataclass(slots=True)
 class Caller:
-    """Who writes. `manager` stands in for a fieldManager that was not given; `warnings` are for the client."""
+    """Who writes. `manager` stands in for a fieldManager that was not given; `warnings` are for the client.
+
+    `check_create`: raises 403 when an update that makes a new object may not.
+    """
 
     user: User
     manager: str = "unknown"
     warnings: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)
+    check_create: Callable[[], None] | None = None
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:

@@ -8,9 +8,10 @@ from typing import Final
 from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.caching.item import Item, Object, stored_bytes
 from corral.cluster.apiserver.objects.core import Caller, Core, Target
-from corral.cluster.apiserver.objects.metadata import check_new, ensure_namespace, fill_new, generate_name
+from corral.cluster.apiserver.objects.metadata import ensure_namespace, fill_new, generate_name
 from corral.cluster.apiserver.objects.times import to_text
 from corral.cluster.apiserver.options import WriteOptions
+from corral.model.kubernetes.kinds.metadata import check
 from corral.model.kubernetes.status import StatusError, already_exists, bad_request, invalid
 from corral.store.interface import Mismatch
 
@@ -75,7 +76,7 @@ async def _prepare(
     core.prepare(target, obj, None)
     if not tracked:
         obj = _track(core, caller, target, obj, options)
-    problems = [*check_new(obj, kind, served.resource.namespaced), *kind.validate(obj)]
+    problems = [*check(obj, served.resource.namespaced, kind.validate_name), *kind.validate(obj)]
     if problems:
         raise invalid(served.resource.kind, target.name, problems, served.resource.group)
     for text in kind.warnings(obj, None):

@@ -1,29 +1,21 @@
-"""What every object carries, and who may change it: pure checks and changes of `metadata`.
+"""What every object carries, and who may change it: what the server itself writes into `metadata`.
 
-Follows k8s.io/apimachinery/pkg/api/validation/objectmeta.go and k8s.io/apiserver/pkg/registry/rest.
+Follows k8s.io/apiserver/pkg/registry/rest. What is wrong with metadata is said by `model/kubernetes/kinds/metadata.py`.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from corral.model.kubernetes import names
-from corral.model.kubernetes import problems as p
 from corral.model.kubernetes.kind import Kind, Object
-from corral.model.kubernetes.problems import Problem
-from corral.model.kubernetes.selectors import problems_of_labels
 from corral.model.kubernetes.status import bad_request
 
 ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 RANDOM_LENGTH: Final = 5
 LONGEST_PREFIX: Final = 63 - RANDOM_LENGTH
-ANNOTATIONS_LIMIT: Final = 256 * 1024
 ORPHAN: Final = "orphan"
 FOREGROUND: Final = "foregroundDeletion"
-IMMUTABLE: Final = "field is immutable"
-_FIXED: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
 def random_suffix() -> str:
@@ -72,11 +64,13 @@ def keep_old(new: dict[str, Any], old: dict[str, Any]) -> None:
     new.pop("selfLink", None)
     if not new.get("uid"):
         new["uid"] = old.get("uid", "")
-    for name in ("creationTimestamp", "deletionTimestamp", "generation"):
+    for name in ("creationTimestamp", "generation"):
         if name in old:
             new[name] = old[name]
         else:
             new.pop(name, None)
+    if "deletionTimestamp" in old:  # to set one is an error: only a deletion may
+        new["deletionTimestamp"] = old["deletionTimestamp"]
     if "deletionGracePeriodSeconds" in old:
         new.setdefault("deletionGracePeriodSeconds", old["deletionGracePeriodSeconds"])
 
@@ -90,94 +84,3 @@ def spec_changed(new: Object, old: Object) -> bool:
     left = {key: value for key, value in new.items() if key not in ("metadata", "status", "apiVersion", "kind")}
     right = {key: value for key, value in old.items() if key not in ("metadata", "status", "apiVersion", "kind")}
     return left != right
-
-
-def check_new(obj: Object, kind: Kind, namespaced: bool) -> list[Problem]:
-    """Pure: what is wrong with a new object's metadata."""
-    metadata = obj["metadata"]
-    name, base = metadata.get("name", ""), metadata.get("generateName", "")
-    check = kind.validate_name or names.dns_subdomain
-    found = [p.invalid("metadata.generateName", base, text) for text in _name_problems(names.mask_dash(base), check)]
-    if not name:
-        found.append(p.required("metadata.name", "name or generateName is required"))
-    else:
-        found += [p.invalid("metadata.name", name, text) for text in check(name)]
-    return found + _check_namespace(metadata, namespaced) + check_both(metadata)
-
-
-def _name_problems(name: str, check: Callable[[str], Sequence[str]]) -> Sequence[str]:
-    return check(name) if name else ()
-
-
-def _check_namespace(metadata: dict[str, Any], namespaced: bool) -> list[Problem]:
-    namespace = metadata.get("namespace", "")
-    if not namespaced:
-        return [p.forbidden("metadata.namespace", "not allowed on this type")] if namespace else []
-    if not namespace:
-        return [p.required("metadata.namespace")]
-    return [p.invalid("metadata.namespace", namespace, text) for text in names.dns_label(namespace)]
-
-
-def check_both(metadata: dict[str, Any]) -> list[Problem]:
-    """Pure: what is wrong with labels, annotations, owners and finalizers, new or changed."""
-    found = list(problems_of_labels(metadata.get("labels"), "metadata.labels"))
-    annotations = metadata.get("annotations") or {}
-    for key in annotations:
-        found += [p.invalid("metadata.annotations", key, text) for text in names.qualified_name(key.lower())]
-    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
-    if size > ANNOTATIONS_LIMIT:
-        found.append(p.too_long("metadata.annotations", ANNOTATIONS_LIMIT))
-    return (
-        found + check_owners(metadata.get("ownerReferences") or ()) + check_finalizers(metadata.get("finalizers") or [])
-    )
-
-
-def check_owners(owners: Sequence[dict[str, Any]]) -> list[Problem]:
-    """Pure."""
-    found, controller = [], ""
-    for owner in owners:
-        at = "metadata.ownerReferences"
-        api_version, name = owner.get("apiVersion") or "", owner.get("name") or ""
-        if not api_version.rpartition("/")[2]:
-            found.append(p.invalid(f"{at}.apiVersion", api_version, "version must not be empty"))
-        for key in ("kind", "name", "uid"):
-            if not owner.get(key):
-                found.append(p.invalid(f"{at}.{key}", owner.get(key) or "", f"{key} must not be empty"))
-        if (api_version, owner.get("kind")) == ("v1", "Event"):
-            found.append(p.invalid(at, "", "/v1, Kind=Event is disallowed from being an owner"))
-        if owner.get("controller"):
-            if controller:
-                text = 'Only one reference can have Controller set to true. Found "true" in references for '
-                found.append(p.invalid(at, list(owners), f"{text}{controller} and {name}"))
-            else:
-                controller = name
-    return found
-
-
-def check_finalizers(finalizers: Sequence[str]) -> list[Problem]:
-    """Pure."""
-    at = "metadata.finalizers"
-    found = [p.invalid(at, one, text) for one in finalizers for text in names.qualified_name(one)]
-    if ORPHAN in finalizers and FOREGROUND in finalizers:
-        text = f"finalizer {ORPHAN} and {FOREGROUND} cannot be both set"
-        found.append(p.invalid(at, list(finalizers), text))
-    return found
-
-
-def check_change(new: dict[str, Any], old: dict[str, Any]) -> list[Problem]:
-    """Pure: what is wrong with changed metadata.
-
-    >>> [str(one) for one in check_change({"name": "b"}, {"name": "a"})]
-    ['metadata.name: Invalid value: "b": field is immutable']
-    """
-    found = []
-    if old.get("deletionTimestamp"):
-        added = sorted(set(new.get("finalizers") or ()) - set(old.get("finalizers") or ()))
-        if added:
-            shown = "[]string{" + ", ".join(f'"{one}"' for one in added) + "}"
-            text = f"no new finalizers can be added if the object is being deleted, found new finalizers {shown}"
-            found.append(p.forbidden("metadata.finalizers", text))
-    for name in _FIXED:
-        if new.get(name) != old.get(name):
-            found.append(p.invalid(f"metadata.{name}", new.get(name), IMMUTABLE))
-    return found + check_both(new)

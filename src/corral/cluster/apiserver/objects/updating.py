@@ -15,16 +15,12 @@ from corral.cluster.apiserver.caching.item import Item, Object, stored_bytes
 from corral.cluster.apiserver.objects.core import Caller, Core, Target
 from corral.cluster.apiserver.objects.creating import create
 from corral.cluster.apiserver.objects.deletion import is_over
-from corral.cluster.apiserver.objects.metadata import (
-    check_change,
-    ensure_namespace,
-    keep_old,
-    spec_changed,
-)
+from corral.cluster.apiserver.objects.metadata import ensure_namespace, keep_old, spec_changed
 from corral.cluster.apiserver.objects.subresources import MERGES
 from corral.cluster.apiserver.options import WriteOptions
 from corral.cluster.apiserver.registry import KEYS
 from corral.model.kubernetes import problems as p
+from corral.model.kubernetes.kinds.metadata import check, check_update
 from corral.model.kubernetes.status import bad_request, conflict, invalid
 from corral.store.interface import Mismatch
 
@@ -73,6 +69,8 @@ async def _create(core: Core, caller: Caller, target: Target, asked: Update) -> 
     served = target.served
     if not asked.create or target.subresource:
         raise served.not_found(target.name)
+    if caller.check_create is not None:
+        caller.check_create()
     obj = asked.change(None)
     obj["metadata"].setdefault("name", target.name)
     item = await create(core, caller, target, obj, asked.options, tracked=asked.tracks)
@@ -187,7 +185,7 @@ def _track(core: Core, caller: Caller, target: Target, asked: Update, new: Objec
 
 def _validate(caller: Caller, target: Target, new: Object, old: Object) -> None:
     served, kind = target.served, target.served.kind
-    problems = check_change(new["metadata"], old["metadata"])
+    problems = [*check(new, served.resource.namespaced, kind.validate_name), *check_update(new, old)]
     if target.subresource == "status":
         problems += kind.validate_status(new, old)
     elif (served.plural, target.subresource) in MERGES:

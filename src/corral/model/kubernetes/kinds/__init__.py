@@ -23,6 +23,7 @@ from corral.model.kubernetes.kinds import (
     rbac,
     reviews,
     scheduling,
+    trust,
 )
 from corral.model.kubernetes.kinds.admission import policies, webhooks
 from corral.model.kubernetes.kinds.apps import daemon_set, deployment, replica_set, stateful_set
@@ -36,6 +37,7 @@ from corral.model.kubernetes.kinds.core import (
     namespace,
     persistent_volume,
     persistent_volume_claim,
+    plain,
     pod,
     replication_controller,
     resource_quota,
@@ -46,6 +48,8 @@ from corral.model.kubernetes.kinds.networking import addresses, ingress, network
 from corral.model.kubernetes.kinds.storage import classes, csi
 
 _CORE = {
+    "Binding": plain.BINDING,
+    "ComponentStatus": plain.COMPONENT_STATUS,
     "ConfigMap": config_map.CONFIG_MAP,
     "Endpoints": endpoints.ENDPOINTS,
     "Event": event.EVENT,
@@ -94,7 +98,11 @@ _GROUPS: Mapping[str, Mapping[str, Kind]] = {
     },
     "autoscaling": {"HorizontalPodAutoscaler": horizontal.HORIZONTAL_POD_AUTOSCALER},
     "batch": {"CronJob": cron_job.CRON_JOB, "Job": job.JOB},
-    "certificates.k8s.io": {"CertificateSigningRequest": certificates.CERTIFICATE_SIGNING_REQUEST},
+    "certificates.k8s.io": {
+        "CertificateSigningRequest": certificates.CERTIFICATE_SIGNING_REQUEST,
+        "ClusterTrustBundle": trust.CLUSTER_TRUST_BUNDLE,
+        "PodCertificateRequest": trust.POD_CERTIFICATE_REQUEST,
+    },
     "coordination.k8s.io": {"Lease": coordination.LEASE},
     "discovery.k8s.io": {"EndpointSlice": discovery.ENDPOINT_SLICE},
     "events.k8s.io": {"Event": event.EVENT},
@@ -119,11 +127,13 @@ _GROUPS: Mapping[str, Mapping[str, Kind]] = {
     },
     "resource.k8s.io": {
         "DeviceClass": devices.DEVICE_CLASS,
+        "DeviceTaintRule": devices.DEVICE_TAINT_RULE,
         "ResourceClaim": devices.RESOURCE_CLAIM,
         "ResourceClaimTemplate": devices.RESOURCE_CLAIM_TEMPLATE,
         "ResourceSlice": devices.RESOURCE_SLICE,
     },
     "scheduling.k8s.io": {"PriorityClass": scheduling.PRIORITY_CLASS},
+    "storagemigration.k8s.io": {"StorageVersionMigration": trust.STORAGE_VERSION_MIGRATION},
     "storage.k8s.io": {
         "CSIDriver": csi.CSI_DRIVER,
         "CSINode": csi.CSI_NODE,

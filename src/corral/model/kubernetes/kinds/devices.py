@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
-from corral.model.kubernetes.kind import Kind, Object
+from corral.model.kubernetes.kind import Column, Kind, Object
+from corral.model.kubernetes.kinds.ages import since
 from corral.model.kubernetes.kinds.cells import AGE, at, column
 from corral.model.kubernetes.kinds.checks import (
     Problems,
@@ -12,7 +14,10 @@ from corral.model.kubernetes.kinds.checks import (
     dns_subdomain,
     each,
     immutable,
+    label_name,
+    label_value,
     listed,
+    one_of,
     optional_of,
 )
 from corral.model.kubernetes.kinds.core.pod_spec.scheduling import node_selector
@@ -36,10 +41,13 @@ from corral.model.kubernetes.problems import OMITTED, duplicate, invalid, not_su
 _REQUESTS = _SELECTORS = _CONSTRAINTS = _CONFIGS = 32
 _ALTERNATIVES, _DEVICES = 8, 128
 _ONE = "exactly one of `exactly` or `firstAvailable` is required"
+EFFECTS = ("NoExecute", "NoSchedule", "None")
 _PLACE = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
 
 
 def _default_request(request: Object) -> None:
+    for toleration in objects(request, "tolerations"):
+        fill_empty(toleration, "operator", "Equal")
     fill_empty(request, "allocationMode", "ExactCount")
     if request["allocationMode"] == "ExactCount":
         fill_empty(request, "count", 1)
@@ -140,7 +148,7 @@ def _asked(request: Object, path: str) -> Problems:
         yield not_supported(f"{path}.allocationMode", mode, ("All", "ExactCount"))
     for at_one, toleration in indexed(request, "tolerations", f"{path}.tolerations"):
         yield from optional_of(toleration, "operator", at_one, ("Equal", "Exists"))
-        yield from optional_of(toleration, "effect", at_one, ("NoExecute", "NoSchedule", "None"))
+        yield from optional_of(toleration, "effect", at_one, EFFECTS)
 
 
 def _selectors(holder: Object, path: str) -> Problems:
@@ -217,6 +225,40 @@ def _class(obj: Object) -> Problems:
 
 
 DEVICE_CLASS = Kind(validate=listed(_class), columns=(AGE,))
+
+
+def _taint_rule(obj: Object) -> Problems:
+    taint, path = part(obj, "spec", "taint"), "spec.taint"
+    yield from label_name(text(taint, "key"), f"{path}.key")
+    yield from each(f"{path}.value", text(taint, "value"), label_value(text(taint, "value")))
+    yield from one_of(taint, "effect", path, EFFECTS)
+    selector = part(obj, "spec", "deviceSelector")
+    if driver := text(selector, "driver"):
+        yield from csi_driver_name(driver, "spec.deviceSelector.driver")
+    if device := text(selector, "device"):
+        yield from each("spec.deviceSelector.device", device, dns_label(device))
+
+
+def _added(obj: Object, now: datetime) -> str:
+    added = part(obj, "spec", "taint").get("timeAdded")
+    return since(added, now) if added else ""
+
+
+DEVICE_TAINT_RULE = Kind(
+    default=ensure_status,
+    prepare_create=clear_status,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
+    validate=listed(_taint_rule),
+    has_status=True,
+    columns=(
+        column("Key", at("spec", "taint", "key")),
+        column("Value", at("spec", "taint", "value")),
+        column("Effect", at("spec", "taint", "effect")),
+        Column("TimeAdded", _added),
+        AGE,
+    ),
+)
 
 
 def _slice(obj: Object) -> Problems:

@@ -25,12 +25,14 @@ from corral.model.kubernetes.kinds.core.pod_spec.defaults import default_templat
 from corral.model.kubernetes.kinds.fields import ensure, fill, fill_empty, part, text
 from corral.model.kubernetes.kinds.statuses import (
     check_collisions,
-    clear_status,
+    cleared,
     ensure_status,
     keep_spec,
     keep_status,
 )
 from corral.model.kubernetes.problems import invalid, not_supported, required
+
+_ALWAYS = {"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0}
 
 _TYPES = ("OnDelete", "RollingUpdate")
 _COUNTS = (
@@ -56,7 +58,7 @@ def _default(obj: Object) -> None:
         fill(rolling, "maxSurge", 0)
     fill(spec, "revisionHistoryLimit", 10)
     default_template(ensure(spec, "template"))
-    ensure_status(obj)
+    ensure_status(obj, **_ALWAYS)
 
 
 def _validate(obj: Object) -> Problems:
@@ -102,7 +104,7 @@ def _validate_status(new: Object, old: Object) -> Problems:
 
 DAEMON_SET = Kind(
     default=_default,
-    prepare_create=clear_status,
+    prepare_create=cleared(**_ALWAYS),
     prepare_update=keep_status,
     prepare_status=keep_spec,
     validate=listed(_validate),

@@ -9,14 +9,16 @@ from corral.model.kubernetes.kinds.checks import Problems, immutable, listed, no
 from corral.model.kubernetes.kinds.core.pod_spec.defaults import default_template
 from corral.model.kubernetes.kinds.core.replication_controller import check_status
 from corral.model.kubernetes.kinds.fields import ensure, fill, number, part
-from corral.model.kubernetes.kinds.statuses import clear_status, ensure_status, keep_spec, keep_status
+from corral.model.kubernetes.kinds.statuses import cleared, ensure_status, keep_spec, keep_status
+
+_ALWAYS = {"replicas": 0}
 
 
 def _default(obj: Object) -> None:
     spec = ensure(obj, "spec")
     fill(spec, "replicas", 1)
     default_template(ensure(spec, "template"))
-    ensure_status(obj)
+    ensure_status(obj, **_ALWAYS)
 
 
 def _validate(obj: Object) -> Problems:
@@ -32,7 +34,7 @@ def _validate_update(new: Object, old: Object) -> Problems:
 
 REPLICA_SET = Kind(
     default=_default,
-    prepare_create=clear_status,
+    prepare_create=cleared(**_ALWAYS),
     prepare_update=keep_status,
     prepare_status=keep_spec,
     validate=listed(_validate),

@@ -34,13 +34,15 @@ from corral.model.kubernetes.kinds.metadata import controller_of
 from corral.model.kubernetes.kinds.statuses import (
     check_collisions,
     check_replicas,
-    clear_status,
+    cleared,
     ensure_status,
     keep_spec,
     keep_status,
 )
 from corral.model.kubernetes.problems import forbidden, invalid, not_supported, required
 from corral.model.kubernetes.resources import split_api_version
+
+_ALWAYS = {"replicas": 0, "availableReplicas": 0}
 
 _POLICIES = ("Delete", "Retain")
 _CHANGEABLE = (
@@ -79,9 +81,7 @@ def _default(obj: Object) -> None:
         fill_empty(claim, "apiVersion", "v1")
         fill_empty(claim, "kind", "PersistentVolumeClaim")
         persistent_volume_claim.default(claim)
-    ensure_status(obj)
-    fill(obj["status"], "availableReplicas", 0)
-    fill(obj["status"], "replicas", 0)
+    ensure_status(obj, **_ALWAYS)
 
 
 def _validate(obj: Object) -> Problems:
@@ -175,7 +175,7 @@ def _validate_status(new: Object, old: Object) -> Problems:
 
 STATEFUL_SET = Kind(
     default=_default,
-    prepare_create=clear_status,
+    prepare_create=cleared(**_ALWAYS),
     prepare_update=keep_status,
     prepare_status=keep_spec,
     validate=listed(_validate),

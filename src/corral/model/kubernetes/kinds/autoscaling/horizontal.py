@@ -12,8 +12,10 @@ from corral.model.kubernetes.kinds.autoscaling.columns import COLUMNS
 from corral.model.kubernetes.kinds.checks import Problems, dns_label, each, listed, nonnegative, optional_of
 from corral.model.kubernetes.kinds.core import resources
 from corral.model.kubernetes.kinds.fields import ensure, fill, has, indexed, number, objects, part, text
-from corral.model.kubernetes.kinds.statuses import clear_status, ensure_status, keep_spec, keep_status
+from corral.model.kubernetes.kinds.statuses import cleared, ensure_status, keep_spec, keep_status
 from corral.model.kubernetes.problems import forbidden, invalid, not_supported, required
+
+_ALWAYS = {"currentReplicas": 0, "desiredReplicas": 0}
 
 _UP: Object = {
     "stabilizationWindowSeconds": 0,
@@ -50,7 +52,7 @@ def _default(obj: Object) -> None:
             found = ensure(behavior, key)
             for field, value in rules.items():
                 fill(found, field, copy.deepcopy(value))
-    ensure_status(obj)
+    ensure_status(obj, **_ALWAYS)
 
 
 def _validate(obj: Object) -> Problems:
@@ -228,7 +230,7 @@ def _validate_status(new: Object, old: Object) -> Problems:
 
 HORIZONTAL_POD_AUTOSCALER = Kind(
     default=_default,
-    prepare_create=clear_status,
+    prepare_create=cleared(**_ALWAYS),
     prepare_update=keep_status,
     prepare_status=keep_spec,
     validate=listed(_validate),

@@ -21,13 +21,15 @@ from corral.model.kubernetes.kinds.core.pod_spec.warnings import warn
 from corral.model.kubernetes.kinds.fields import ensure, fill, has, metadata, number, part, text
 from corral.model.kubernetes.kinds.statuses import (
     check_replicas,
-    clear_status,
+    cleared,
     ensure_status,
     keep_spec,
     keep_status,
 )
 from corral.model.kubernetes.problems import forbidden, invalid, required
 from corral.model.kubernetes.selectors import of_labels
+
+_ALWAYS = {"replicas": 0}
 
 _COUNTS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
 
@@ -43,7 +45,7 @@ def _default(obj: Object) -> None:
                 spec["selector"] = dict(labels)
             if not part(obj, "metadata", "labels"):
                 ensure(obj, "metadata")["labels"] = dict(labels)
-    ensure_status(obj)
+    ensure_status(obj, **_ALWAYS)
 
 
 def _validate(obj: Object) -> Problems:
@@ -79,7 +81,7 @@ def check_status(new: Object, old: Object) -> Problems:
 
 REPLICATION_CONTROLLER = Kind(
     default=_default,
-    prepare_create=clear_status,
+    prepare_create=cleared(**_ALWAYS),
     prepare_update=keep_status,
     prepare_status=keep_spec,
     validate=listed(_validate),

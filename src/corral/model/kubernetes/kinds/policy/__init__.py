@@ -7,10 +7,11 @@ from corral.model.kubernetes.kinds.apps.rollout import count_or_percent, not_abo
 from corral.model.kubernetes.kinds.cells import AGE, at, column
 from corral.model.kubernetes.kinds.checks import Problems, label_selector, listed, nonnegative, optional_of
 from corral.model.kubernetes.kinds.fields import has, part
-from corral.model.kubernetes.kinds.statuses import clear_status, ensure_status, keep_spec, keep_status
+from corral.model.kubernetes.kinds.statuses import cleared, ensure_status, keep_spec, keep_status
 from corral.model.kubernetes.problems import invalid
 
 _COUNTS = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
+_ALWAYS = dict.fromkeys(_COUNTS, 0)
 
 
 def _validate(obj: Object) -> Problems:
@@ -26,8 +27,8 @@ def _validate(obj: Object) -> Problems:
 
 
 POD_DISRUPTION_BUDGET = Kind(
-    default=ensure_status,
-    prepare_create=clear_status,
+    default=lambda obj: ensure_status(obj, **_ALWAYS),
+    prepare_create=cleared(**_ALWAYS),
     prepare_update=keep_status,
     prepare_status=keep_spec,
     validate=listed(_validate),

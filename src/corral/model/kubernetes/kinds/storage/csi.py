@@ -30,7 +30,7 @@ from corral.model.kubernetes.kinds.fields import (
     texts,
     values,
 )
-from corral.model.kubernetes.kinds.statuses import keep_spec, keep_status
+from corral.model.kubernetes.kinds.statuses import clear_status, ensure_status, keep_spec, keep_status
 from corral.model.kubernetes.problems import duplicate, invalid, not_supported, required, too_long
 
 _MODES = ("Ephemeral", "Persistent")
@@ -134,8 +134,13 @@ def _node_update(new: Object, old: Object) -> Problems:
 
 
 CSI_NODE = Kind(
+    default=ensure_status,
+    prepare_create=clear_status,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=listed(_node),
     validate_update=listed(_node_update),
+    has_status=True,
     has_generation=False,
     columns=(column("Drivers", lambda obj: count(part(obj, "spec").get("drivers")), "integer"), AGE),
     allow_unconditional_update=False,
