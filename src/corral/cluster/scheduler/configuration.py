@@ -36,6 +36,7 @@ KNOWN: Final = frozenset(
         "InterPodAffinity",
         "NodeResourcesBalancedAllocation",
         "ImageLocality",
+        "DynamicResources",
     )
 )
 PARTS: Final = frozenset(("PrioritySort", "SchedulingGates", "DefaultPreemption", "DefaultBinder"))
