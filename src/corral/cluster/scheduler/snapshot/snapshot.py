@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,7 @@ class Snapshot:
         self.kept = Kept()
         self.pods: dict[str, tuple[Pod, int]] = {}
         self.pods_in: dict[int, dict[str, Pod]] = {}
+        self.priorities: Counter[int] = Counter()  # of the pods that are placed
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}
         self.claim_users: dict[str, dict[str, int]] = {}
         rows = self.nodes.rows
@@ -99,6 +101,9 @@ class Snapshot:
             if not here:
                 del self.pods_in[row]
         self._count_resources(pod, row, change)
+        self.priorities[pod.priority] += change
+        if not self.priorities[pod.priority]:
+            del self.priorities[pod.priority]
         self.tallies.add(pod, row, change)
         if pod.affinity:
             self._count_rules(pod, row, change)
