@@ -12,7 +12,6 @@ from typing import Any
 from corral.cluster.apiserver.app import Kubernetes
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
 from corral.cluster.apiserver.certificates import pki
-from corral.cluster.apiserver.local import as_client
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import EVENTS, NODES, PODS
 from corral.cluster.client.protocol import Client, Collection
@@ -132,7 +131,8 @@ class Kubelet:
             "status": str(ready),
             "lastTransitionTime": to_text(self.cluster.now()),
         }
-        status = {**(live.get("status") or {}), "phase": phase, "conditions": [condition], **more}
+        began = {"startTime": to_text(self.cluster.now())}
+        status = {**began, **(live.get("status") or {}), "phase": phase, "conditions": [condition], **more}
         await client.update(PODS, {**live, "status": status}, subresource="status")
 
 
@@ -153,13 +153,13 @@ async def cluster(folder: Path, names: Iterable[str], nodes: Iterable[Object] = 
     authorities = pki.ensure(folder / "pki", pki.server_names("10.96.0.1"), int(utc_now().timestamp()))
     api = await Kubernetes.open(store, authorities)
     await api.boot()
-    client = as_client(api.client(User("system:admin", "", (MASTERS_GROUP,)), "test"))
+    client = api.client(User("system:admin", "", (MASTERS_GROUP,)), "test")
     await client.create(Collection("", "v1", "namespaces"), {"metadata": {"name": "shop"}})
     for node in nodes:
         await client.create(NODES, node)
     shared = Shared(client)
     found = Cluster(client, shared)
-    shared.now = shared.events.now = found.now
+    shared.now = shared.events.now = api.core.now = found.now
     running = asyncio.create_task(run_all(shared, make(shared, names)))
     try:
         yield found

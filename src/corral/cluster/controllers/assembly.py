@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from corral.cluster.client.protocol import Client
+from corral.cluster.controllers.autoscaling.controller import AutoscalerController
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.cronjob.controller import CronJobController
 from corral.cluster.controllers.daemonset.controller import DaemonSetController
@@ -26,6 +27,7 @@ CONTROLLERS: Final[Mapping[str, Callable[[Shared], Controller]]] = MappingProxyT
         "daemonset-controller": DaemonSetController,
         "deployment-controller": DeploymentController,
         "disruption-controller": DisruptionController,
+        "horizontal-pod-autoscaler-controller": AutoscalerController,
         "job-controller": JobController,
         "replicaset-controller": make_replica_sets,
         "replicationcontroller-controller": make_replication_controllers,

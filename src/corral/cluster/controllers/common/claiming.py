@@ -124,7 +124,9 @@ class Claimer:
                 informer.of, name, namespace, patch={"metadata": metadata}, type=STRATEGIC_MERGE_PATCH
             )
         except StatusError as error:
-            if error.reason in ("NotFound", "Invalid") or (error.reason == "Conflict" and "uid" in error.message.lower()):
+            if error.reason in ("NotFound", "Invalid") or (
+                error.reason == "Conflict" and "uid" in error.message.lower()
+            ):
                 return None
             raise
         await informer.seen(done)

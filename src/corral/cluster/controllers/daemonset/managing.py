@@ -67,9 +67,7 @@ def plan_pods(
     return plan
 
 
-def _plan_node(
-    plan: Plan, node: str, pods: Sequence[Object], view: View, rests: Callable[[str, Object], bool]
-) -> None:
+def _plan_node(plan: Plan, node: str, pods: Sequence[Object], view: View, rests: Callable[[str, Object], bool]) -> None:
     living = []
     for pod in pods:
         if meta.deleting(pod):

@@ -18,7 +18,15 @@ from corral.cluster.controllers.common.podcontrol import Outcome, PodControl, fi
 from corral.cluster.controllers.common.pods import is_terminating
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.job.backoff import Record, advanced
-from corral.cluster.controllers.job.deciding import COMPLETE, MET, condition, deadline_left, end_of, is_complete, plan_pods
+from corral.cluster.controllers.job.deciding import (
+    COMPLETE,
+    MET,
+    condition,
+    deadline_left,
+    end_of,
+    is_complete,
+    plan_pods,
+)
 from corral.cluster.controllers.job.pods import new_pod
 from corral.cluster.controllers.job.situation import FINALIZER, Situation, is_finished, is_ours, tracked
 from corral.cluster.controllers.job.tracking import plan_finish, plan_tracking, settled

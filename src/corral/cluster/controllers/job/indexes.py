@@ -57,7 +57,8 @@ def first_missing(taken: Iterable[int], count: int, completions: int) -> list[in
     >>> first_missing({0, 2}, 2, 10), first_missing({0, 1}, 5, 3)
     ([1, 3], [2])
     """
-    busy, found = set(taken), []
+    busy = set(taken)
+    found: list[int] = []
     for index in range(completions):
         if len(found) >= count:
             break

@@ -83,10 +83,6 @@ def met_success_rule(policy: Mapping[str, Any] | None, completions: int, succeed
         listed, count = rule.get("succeededIndexes"), rule.get("succeededCount")
         wanted = parse(listed, completions) if listed is not None else None
         hits = done if wanted is None else done & wanted
-        if count is not None:
-            met = len(hits) >= count
-        else:
-            met = wanted is not None and hits == wanted
-        if met:
+        if len(hits) >= count if count is not None else wanted is not None and hits == wanted:
             return f"Matched rules at index {number}"
     return ""

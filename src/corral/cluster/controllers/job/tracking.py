@@ -88,10 +88,11 @@ def _note(at: Situation, pod: Object, end: Object | None, notes: dict[str, list[
                 notes["succeeded"].append(uid)
         elif index is not None:
             indexes.add(index)
-    elif at.has_failed(pod) or (end is not None and end["type"] not in (MET, COMPLETE)):
-        if uid not in notes["failed"] and (not at.indexed or index is not None):
-            if judge_failure(at.policy, pod).counts:
-                notes["failed"].append(uid)
+        return
+    fails = at.has_failed(pod) or (end is not None and end["type"] not in (MET, COMPLETE))
+    known = uid in notes["failed"] or (at.indexed and index is None)
+    if fails and phase(pod) != "Succeeded" and not known and judge_failure(at.policy, pod).counts:
+        notes["failed"].append(uid)
 
 
 def _with_indexes(at: Situation, status: Object, indexes: set[int]) -> Object:

@@ -18,7 +18,8 @@ def seconds_left(job: Object, now: datetime) -> float | None:
 
     >>> done = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}
     >>> job = {"metadata": {}, "spec": {"ttlSecondsAfterFinished": 10}, "status": {"conditions": [done]}}
-    >>> seconds_left(job, from_text("2026-01-02T03:04:07Z")), seconds_left({**job, "status": {}}, from_text("2026-01-02"))
+    >>> now = from_text("2026-01-02T03:04:07Z")
+    >>> seconds_left(job, now), seconds_left({**job, "status": {}}, now)
     (8.0, None)
     """
     ttl = job["spec"].get("ttlSecondsAfterFinished")

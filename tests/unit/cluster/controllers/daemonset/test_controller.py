@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS
 from tests.support.workloads import Cluster, Kubelet, Object, cluster, running, template

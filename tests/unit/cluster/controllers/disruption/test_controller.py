@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import BUDGETS, DEPLOYMENTS, PODS
 from corral.model.kubernetes.status import StatusError

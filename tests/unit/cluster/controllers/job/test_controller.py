@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import JOBS, PODS
-from tests.support.workloads import Cluster, Kubelet, Object, cluster, running, template
+from tests.support.workloads import Cluster, Kubelet, Object, cluster, running
 
 Verdict = Callable[[Object], int]
 
@@ -56,7 +57,9 @@ async def ended(shop: Cluster, type: str) -> Object:
     """The Job with its final condition, which is shown."""
 
     def holds(one: Object) -> bool:
-        return any(c["type"] == type and c["status"] == "True" for c in (one.get("status") or {}).get("conditions") or ())
+        return any(
+            c["type"] == type and c["status"] == "True" for c in (one.get("status") or {}).get("conditions") or ()
+        )
 
     return await shop.until(JOBS, "shop/sum", holds)
 
@@ -143,7 +146,9 @@ async def test_an_index_that_failed_is_tried_again_and_its_failures_are_known(sh
     await change(shop, {"metadata": {"annotations": {"look": "again"}}})
     found = await ended(shop, "Complete")
     assert found["status"]["failed"] == 1 and found["status"]["completedIndexes"] == "0-1"
-    counts = sorted(pod["metadata"]["annotations"]["batch.kubernetes.io/job-index-failure-count"] for pod in shop.pods())
+    counts = sorted(
+        pod["metadata"]["annotations"]["batch.kubernetes.io/job-index-failure-count"] for pod in shop.pods()
+    )
     assert counts == ["0", "0", "1"]
 
 
@@ -178,7 +183,9 @@ async def test_a_suspended_job_gives_up_its_pods_and_goes_on_later(shop: Cluster
     await change(shop, {"spec": {"suspend": False}})
     found = await ended(shop, "Complete")
     assert ("Suspended", "JobResumed", "Job resumed") in told(found)
-    assert [reason for reason, _ in await shop.events("sum") if "us" in reason or reason == "Resumed"][:1] == ["Suspended"]
+    assert [reason for reason, _ in await shop.events("sum") if "us" in reason or reason == "Resumed"][:1] == [
+        "Suspended"
+    ]
 
 
 async def test_a_deadline_ends_a_job(shop: Cluster, machine: Machine) -> None:
