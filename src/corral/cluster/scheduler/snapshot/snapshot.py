@@ -32,11 +32,10 @@ class Snapshot:
         self.priorities: Counter[int] = Counter()  # of the pods that are placed
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}
         self.claim_users: dict[str, dict[str, int]] = {}
-        rows = self.nodes.rows
-        self.tallies = Tallies(rows, self.namespace_labels)
-        self.apart: Holders[PodTerm] = Holders(rows)
-        self.near: Holders[PodTerm] = Holders(rows)
-        self.preferring: Holders[WeightedPods] = Holders(rows)
+        self.tallies = Tallies(self.nodes.rows, self.namespace_labels)
+        self.apart: Holders[PodTerm] = Holders()
+        self.near: Holders[PodTerm] = Holders()
+        self.preferring: Holders[WeightedPods] = Holders()
 
     # -------------------------------------------------------------------------------------------------- nodes
 
@@ -52,8 +51,7 @@ class Snapshot:
     def _row(self, name: str) -> int:
         row, grow = self.nodes.row(name)
         if grow:
-            for part in (self.tallies, self.apart, self.near, self.preferring):
-                part.grow(self.nodes.rows)
+            self.tallies.grow(self.nodes.rows)
         return row
 
     def _release_unused(self, row: int) -> None:
