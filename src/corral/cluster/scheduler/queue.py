@@ -51,6 +51,7 @@ class Queue:
         self._later: list[tuple[float, int, Waiting]] = []
         self._backing_off: dict[str, Waiting] = {}
         self._unschedulable: dict[str, Waiting] = {}  # the longest there first
+        self._refused_by: dict[str, dict[str, Waiting]] = {}  # the same by plugin
         self._tickets = count(1)
 
     def __len__(self) -> int:
@@ -82,9 +83,8 @@ class Queue:
         """A pod that has gone, or has got its node."""
         found = self._pods.pop(uid, None)
         if found is not None:
+            self._leave(found)
             found.place, found.ticket = "", 0
-            self._backing_off.pop(uid, None)
-            self._unschedulable.pop(uid, None)
 
     def pop(self, now: float) -> Waiting | None:
         """The next to be tried, if there is one; it is the caller's until `done`, `failed` or `remove`."""
@@ -107,14 +107,17 @@ class Queue:
         if waiting.plugins:
             waiting.place = UNSCHEDULABLE
             self._unschedulable[meta.uid(waiting.pod)] = waiting
+            for plugin in waiting.plugins:
+                self._refused_by.setdefault(plugin, {})[meta.uid(waiting.pod)] = waiting
         else:
             self._wake(waiting, now)
 
     def move(self, change: str, now: float) -> int:
         """Wakes those whom the change may help; how many."""
-        helped = HELPS[change]
-        woken = [one for one in self._unschedulable.values() if not helped.isdisjoint(one.plugins)]
-        for one in woken:
+        woken: dict[str, Waiting] = {}
+        for plugin in HELPS[change]:
+            woken |= self._refused_by.get(plugin, {})
+        for one in woken.values():
             self._wake(one, now)
         return len(woken)
 
@@ -164,13 +167,19 @@ class Queue:
             self._activate(waiting, now)
 
     def _activate(self, waiting: Waiting, since: float) -> None:
-        self._backing_off.pop(meta.uid(waiting.pod), None)
-        self._unschedulable.pop(meta.uid(waiting.pod), None)
+        self._leave(waiting)
         waiting.place, waiting.since, waiting.ticket = ACTIVE, since, next(self._tickets)
         heapq.heappush(self._active, (-waiting.priority, since, waiting.ticket, waiting))
 
+    def _leave(self, waiting: Waiting) -> None:
+        uid = meta.uid(waiting.pod)
+        self._backing_off.pop(uid, None)
+        if self._unschedulable.pop(uid, None) is not None:
+            for plugin in waiting.plugins:
+                self._refused_by[plugin].pop(uid, None)
+
     def _wake(self, waiting: Waiting, now: float) -> None:
-        self._unschedulable.pop(meta.uid(waiting.pod), None)
+        self._leave(waiting)
         ready = waiting.since + self.backoff(waiting.attempts)
         if ready <= now:
             self._activate(waiting, now)
