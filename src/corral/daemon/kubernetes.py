@@ -98,6 +98,10 @@ def check(settings: Settings) -> None:
     if settings.on("kubernetes"):
         plan_address(settings.text("kubernetes-address"))
         plan_networks(settings.list("kubernetes-service-subnet"))
+        if scheduling := settings.text("kubernetes-scheduler-config"):
+            from corral.cluster.scheduler.configuration import load
+
+            load(Path(scheduling))
 
 
 def kubeconfig_path(instance: Instance) -> str:
@@ -157,7 +161,8 @@ class _Part:
             return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
-        await add_components(stack, api, made, root / "kubernetes")
+        scheduling = self._settings.text("kubernetes-scheduler-config")
+        await add_components(stack, api, made, root / "kubernetes", scheduling)
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()
