@@ -44,7 +44,7 @@ def plan_tables(settings: ProxySettings) -> str:
     name = settings.table
     text = plan_removal(name)
     text += f"table inet {name} {{\n{_declared(4)}{_declared(6)}\tmap limits {{ type mark : verdict; }}\n"
-    text += f"{_chains()}{_lead(4)}{_lead(6)}}}\n"
+    text += f"{_chains(settings)}{_lead(4)}{_lead(6)}}}\n"
     text += f"table bridge {name} {{\n{_bridge()}}}\n"
     return text + plan_add(name, _node_elements(settings))
 
@@ -84,14 +84,14 @@ def _declared(v: int) -> str:
     return "".join(f"\t{line}\n" for line in lines)
 
 
-def _chains() -> str:
+def _chains(settings: ProxySettings) -> str:
     ours = f"meta mark & {marks.MAGIC:#x} == {marks.OURS:#x}"
     silent = f"meta mark & {marks.MAGIC | marks.NEAR | marks.COUNT:#x} == {marks.OURS | marks.NEAR:#x}"
     nobody = f"meta mark & {marks.MAGIC | marks.COUNT:#x} == {marks.OURS:#x}"
     return f"""
 	chain arrive {{
 		type nat hook prerouting priority {_BEFORE_DNAT}; policy accept;
-		jump services
+{_left_alone(settings, "goto services")}		jump services
 	}}
 	chain depart {{
 		type nat hook output priority {_BEFORE_DNAT}; policy accept;
@@ -105,7 +105,7 @@ def _chains() -> str:
 	}}
 	chain refuse_in {{
 		type filter hook prerouting priority {_AFTER_DNAT}; policy accept;
-		ct state new jump refuse
+{_left_alone(settings, "ct state new goto refuse")}		ct state new jump refuse
 	}}
 	chain refuse_out {{
 		type filter hook output priority {_AFTER_DNAT}; policy accept;
@@ -156,6 +156,11 @@ def _chains() -> str:
 		meta mark & {marks.MASKED:#x} != 0 masquerade
 {_leaving(4)}{_leaving(6)}	}}
 """
+
+
+def _left_alone(settings: ProxySettings, else_: str) -> str:
+    own = "".join(f'\t\tiifname "{name}" {else_}\n' for name in settings.own)
+    return own + "".join(f'\t\tiifname "{name}" accept\n' for name in settings.others)
 
 
 def _leaving(v: int) -> str:

@@ -115,23 +115,26 @@ def plan_rule_elements(name: str, rule: Rule, crowd: Any) -> list[Place]:
     """The entries of a rule's sets. No two of one set overlap: the kernel would not take them."""
     peers = rule.parsed_peers
     blocks = [n for peer in peers for n in peer.networks] if peers is not None else _EVERYBODY
-    if peers is not None:
-        members = {pod: None for peer in peers if not peer.is_block for pod in crowd.members(peer, rule.namespace)}
-    else:  # among everybody only pods can have ports with names
-        members = dict.fromkeys(crowd.everybody if any(port.name for port in rule.ports) else ())
+    chosen = [peer for peer in peers or () if not peer.is_block]
+    members = {pod: rule.ports for peer in chosen for pod in crowd.members(peer, rule.namespace)}
+    if named := tuple(port for port in rule.ports if port.name):  # blocks have no names for ports, but pods in them do
+        members |= {pod: named for pod in crowd.everybody if pod not in members and _within(pod, blocks)}
     found = []
     numbered = plan_boxes([port for port in rule.ports if not port.name])
     for version in (4, 6):
         for network in collapse_addresses(n for n in blocks if n.version == version):  # type: ignore[type-var]
             found += [(f"{name}_nets{version}", f"{network} . {box}") for box in numbered]
     owner: dict[str, PodFacts] = {}  # an address that has just changed hands is seen twice
-    for pod in members:
-        special = pod.moved or any(port.name for port in rule.ports)
-        boxes = plan_boxes(resolve(rule.ports, pod)) if special else numbered
+    for pod, ports in members.items():
+        boxes = plan_boxes(resolve(ports, pod)) if named or pod.moved else numbered
         for address in pod.addresses:
             if owner.setdefault(address, pod) is pod:
                 found += [(f"{name}_pods{ip_address(address).version}", f"{address} . {box}") for box in boxes]
     return found
+
+
+def _within(pod: PodFacts, blocks: Iterable[Network]) -> bool:
+    return any(ip_address(address) in block for address in pod.addresses for block in blocks)
 
 
 def plan_boxes(ports: Iterable[Port]) -> list[str]:
