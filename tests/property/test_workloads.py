@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from corral.cluster.client import meta
 from corral.cluster.controllers.common.podcontrol import batches
 from corral.cluster.controllers.cronjob.schedule import last_time, matches_day, next_time
@@ -22,8 +25,6 @@ from corral.cluster.controllers.job.tracking import plan_finish, plan_tracking, 
 from corral.cluster.controllers.statefulset.ordering import Create, Wanted
 from corral.cluster.controllers.statefulset.ordering import plan_pods as plan_stateful
 from corral.model.kubernetes.kinds.batch.cron import parse
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 Object = dict[str, Any]
@@ -175,7 +176,11 @@ def test_a_job_counts_each_pod_once(
         "completionMode": "Indexed" if indexed else "NonIndexed",
         "template": {"spec": {"restartPolicy": "Never"}},
     }
-    job: Object = {"metadata": {"name": "sum", "uid": "j"}, "spec": spec, "status": {"startTime": "2026-01-02T00:00:00Z"}}
+    job: Object = {
+        "metadata": {"name": "sum", "uid": "j"},
+        "spec": spec,
+        "status": {"startTime": "2026-01-02T00:00:00Z"},
+    }
     pods: list[Object] = []
     for turn in range(300):
         at = Situation(job, list(pods), NOW)
