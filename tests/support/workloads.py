@@ -12,9 +12,8 @@ from typing import Any
 from corral.cluster.apiserver.app import Kubernetes
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
 from corral.cluster.apiserver.certificates import pki
-from corral.cluster.apiserver.local import as_client
 from corral.cluster.client import meta
-from corral.cluster.client.builtin import NODES, PODS
+from corral.cluster.client.builtin import EVENTS, NODES, PODS
 from corral.cluster.client.protocol import Client, Collection
 from corral.cluster.client.times import to_text, utc_now
 from corral.cluster.controllers.assembly import make, run_all
@@ -23,7 +22,7 @@ from corral.model.kubernetes.status import StatusError
 from corral.store.memory import MemoryStore
 
 Object = dict[str, Any]
-TIMEOUT = 30
+TIMEOUT = 10
 
 
 class Cluster:
@@ -63,10 +62,19 @@ class Cluster:
             if labels.items() <= (pod["metadata"].get("labels") or {}).items()
         ]
 
+    async def told(self, name: str, reason: str, message: str) -> None:
+        """Returns once this was told of an object of this name."""
+
+        def holds(found: list[Object]) -> bool:
+            wanted = (name, reason, message)
+            return any((one["involvedObject"]["name"], one["reason"], one["message"]) == wanted for one in found)
+
+        await self.until_all(EVENTS, holds)
+
     async def events(self, name: str) -> list[tuple[str, str]]:
         """(reason, message) of what was told of objects of this name so far."""
         await self.shared.events.drained()
-        found = await self.client.list(Collection("", "v1", "events"))
+        found = await self.client.list(EVENTS)
         ours = [one for one in found.items if one["involvedObject"]["name"] == name]
         return [(one["reason"], one["message"]) for one in sorted(ours, key=meta.version)]
 
@@ -123,7 +131,8 @@ class Kubelet:
             "status": str(ready),
             "lastTransitionTime": to_text(self.cluster.now()),
         }
-        status = {**(live.get("status") or {}), "phase": phase, "conditions": [condition], **more}
+        began = {"startTime": to_text(self.cluster.now())}
+        status = {**began, **(live.get("status") or {}), "phase": phase, "conditions": [condition], **more}
         await client.update(PODS, {**live, "status": status}, subresource="status")
 
 
@@ -144,13 +153,13 @@ async def cluster(folder: Path, names: Iterable[str], nodes: Iterable[Object] = 
     authorities = pki.ensure(folder / "pki", pki.server_names("10.96.0.1"), int(utc_now().timestamp()))
     api = await Kubernetes.open(store, authorities)
     await api.boot()
-    client = as_client(api.client(User("system:admin", "", (MASTERS_GROUP,)), "test"))
+    client = api.client(User("system:admin", "", (MASTERS_GROUP,)), "test")
     await client.create(Collection("", "v1", "namespaces"), {"metadata": {"name": "shop"}})
     for node in nodes:
         await client.create(NODES, node)
     shared = Shared(client)
     found = Cluster(client, shared)
-    shared.now = shared.events.now = found.now
+    shared.now = shared.events.now = api.core.now = found.now
     running = asyncio.create_task(run_all(shared, make(shared, names)))
     try:
         yield found

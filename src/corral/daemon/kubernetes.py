@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
+from corral.daemon.components import add_components
 from corral.daemon.config import Settings
 from corral.daemon.registry import parse_address
 from corral.errors import CorralError, HostError, InvalidInput
@@ -150,6 +151,7 @@ class _Part:
             return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
+        await add_components(stack, api, made, root / "kubernetes")
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()

@@ -76,8 +76,9 @@ def plan_claims(owner: Object, selector: Selector, objects: Iterable[Object]) ->
 class Claimer:
     """Carries out claims for owners of one kind."""
 
-    def __init__(self, client: Client, owners: Collection, kind: str) -> None:
-        self._client, self._owners, self._kind = client, owners, kind
+    def __init__(self, client: Client, owners: Collection, kind: str, finalizer: str = "") -> None:
+        """`finalizer`: what is adopted carries it."""
+        self._client, self._owners, self._kind, self._finalizer = client, owners, kind, finalizer
 
     def reference(self, owner: Object) -> Object:
         return meta.reference(owner, self._owners.api_version, self._kind)
@@ -93,11 +94,15 @@ class Claimer:
         found = list(plan.kept)
         if plan.adopted and await self._may_adopt(owner):
             for obj in plan.adopted:
-                patch = {"ownerReferences": [self.reference(owner)], "uid": meta.uid(obj)}
+                patch: Object = {"ownerReferences": [self.reference(owner)], "uid": meta.uid(obj)}
+                if self._finalizer:
+                    patch["finalizers"] = [self._finalizer]
                 if (adopted := await self._patch(informer, obj, patch)) is not None:
                     found.append(adopted)
         for obj in plan.released:
             patch = {"ownerReferences": [{"$patch": "delete", "uid": meta.uid(owner)}], "uid": meta.uid(obj)}
+            if self._finalizer:
+                patch["$deleteFromPrimitiveList/finalizers"] = [self._finalizer]
             await self._patch(informer, obj, patch)
         return found
 
@@ -119,7 +124,9 @@ class Claimer:
                 informer.of, name, namespace, patch={"metadata": metadata}, type=STRATEGIC_MERGE_PATCH
             )
         except StatusError as error:
-            if error.reason in ("NotFound", "Invalid") or (error.reason == "Conflict" and "uid" in error.message.lower()):
+            if error.reason in ("NotFound", "Invalid") or (
+                error.reason == "Conflict" and "uid" in error.message.lower()
+            ):
                 return None
             raise
         await informer.seen(done)

@@ -117,9 +117,7 @@ class History:
     def __init__(self, client: Client, informer: Informer, label: str) -> None:
         self._client, self._informer, self._label = client, informer, label
 
-    async def current(
-        self, owner: Object, reference: Object, revisions: Sequence[Object], collisions: int
-    ) -> Object:
+    async def current(self, owner: Object, reference: Object, revisions: Sequence[Object], collisions: int) -> Object:
         """The revision with the owner's template, made or renumbered if need be. StatusError, Collided."""
         plan = plan_current(owner, revisions)
         if plan.found is None:

@@ -65,9 +65,7 @@ def rank_key(pod: Object, crowd: int, now: datetime) -> tuple[Any, ...]:
     )
 
 
-def plan_deletions(
-    pods: Iterable[Object], count: int, now: datetime, related: Iterable[Object] = ()
-) -> list[Object]:
+def plan_deletions(pods: Iterable[Object], count: int, now: datetime, related: Iterable[Object] = ()) -> list[Object]:
     """The `count` pods to delete. `related`: all pods whose spreading over nodes matters, these among them.
 
     >>> running = {"metadata": {"name": "a"}, "spec": {"nodeName": "n"}, "status": {"phase": "Running"}}

@@ -169,7 +169,9 @@ class DeploymentController(Controller):
         had = new["metadata"].get("annotations") or {}
         if annotations != had or min_ready != (new["spec"].get("minReadySeconds") or 0):
             spec = {**new["spec"], "minReadySeconds": min_ready}
-            new = await self._write_set({**new, "metadata": {**new["metadata"], "annotations": annotations}, "spec": spec})
+            new = await self._write_set(
+                {**new, "metadata": {**new["metadata"], "annotations": annotations}, "spec": spec}
+            )
         deployment = await self._note_new(deployment, new, status.FOUND, f'Found new replica set "{meta.name(new)}"')
         return deployment, Fleet(new, fleet.old)
 
@@ -181,7 +183,9 @@ class DeploymentController(Controller):
         told = list(known.get("conditions") or ())
         begun = any(one["type"] == status.PROGRESSING for one in told)
         if status.deadline(deployment) is not None and (always or not begun):
-            told = status.set_condition(told, status.condition(status.PROGRESSING, True, reason, text, self._shared.now()))
+            told = status.set_condition(
+                told, status.condition(status.PROGRESSING, True, reason, text, self._shared.now())
+            )
         annotations = dict(deployment["metadata"].get("annotations") or {})
         annotations[revisions.REVISION] = str(revisions.revision(new))
         changed = {**deployment, "metadata": {**deployment["metadata"], "annotations": annotations}}
@@ -211,7 +215,9 @@ class DeploymentController(Controller):
         """The ReplicaSet that was there before (we were killed in between); otherwise raises the error."""
         if error.reason == "AlreadyExists":
             there = await self._client.get(REPLICA_SETS, meta.name(new), meta.namespace(new))
-            same = revisions.template_bytes(there["spec"]["template"]) == revisions.template_bytes(new["spec"]["template"])
+            same = revisions.template_bytes(there["spec"]["template"]) == revisions.template_bytes(
+                new["spec"]["template"]
+            )
             if same and meta.controlled_by(there, deployment):
                 return there
             known = deployment.get("status") or {}

@@ -67,9 +67,9 @@ class ReplicaController(Controller):
 
     def _selecting(self, pod: Object, before: Object | None) -> Iterable[str]:
         """The sets that may adopt an orphan, when it is new to them."""
-        if before is not None and meta.controller_of(before) is None:
-            if before["metadata"].get("labels") == pod["metadata"].get("labels"):
-                return
+        alone = before is not None and meta.controller_of(before) is None
+        if alone and before is not None and before["metadata"].get("labels") == pod["metadata"].get("labels"):
+            return
         labels = pod["metadata"].get("labels") or {}
         for one in self._sets.all():
             if meta.namespace(one) == meta.namespace(pod) and self._selector(one).matches(labels):
@@ -139,5 +139,3 @@ def make_replica_sets(shared: Shared) -> Controller:
 
 def make_replication_controllers(shared: Shared) -> Controller:
     return ReplicaController(shared, REPLICATION_CONTROLLER)
-
-

@@ -20,7 +20,9 @@ def policy(owner: Object) -> tuple[bool, bool]:
     return found.get("whenDeleted") == "Delete", found.get("whenScaled") == "Delete"
 
 
-def plan_owners(owner: Object, reference: Object, pod: Object | None, claim: Object, *, condemned: bool) -> list[Object]:
+def plan_owners(
+    owner: Object, reference: Object, pod: Object | None, claim: Object, *, condemned: bool
+) -> list[Object]:
     """The owner references that a claim should have. `pod`: the one that has the claim.
 
     >>> owner = {"metadata": {"name": "db", "uid": "s"}, "spec": {"persistentVolumeClaimRetentionPolicy":

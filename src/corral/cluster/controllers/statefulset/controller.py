@@ -234,5 +234,3 @@ class StatefulSetController(Controller):
         text = f"create Claim {name} Pod {pod} in StatefulSet {meta.name(owner)} success"
         self._recorder.normal(owner, "SuccessfulCreate", text)
         await self._claims.seen(made)
-
-

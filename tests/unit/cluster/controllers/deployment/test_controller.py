@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import DEPLOYMENTS, PODS, REPLICA_SETS
 from corral.cluster.controllers.deployment.status import is_complete

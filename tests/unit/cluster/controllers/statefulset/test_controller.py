@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import CLAIMS, CONTROLLER_REVISIONS, PODS, STATEFUL_SETS
 from tests.support.workloads import Cluster, Kubelet, Object, cluster, running, template
@@ -41,7 +42,12 @@ def stateful_set(replicas: int = 3, claims: bool = False, **spec: Any) -> Object
 async def ready(shop: Cluster, count: int, **more: Any) -> Object:
     def holds(one: Object) -> bool:
         status = one.get("status") or {}
-        counts = {"readyReplicas": count, "replicas": count, "observedGeneration": one["metadata"]["generation"], **more}
+        counts = {
+            "readyReplicas": count,
+            "replicas": count,
+            "observedGeneration": one["metadata"]["generation"],
+            **more,
+        }
         return all((status.get(key) or 0) == value for key, value in counts.items())
 
     return await shop.until(STATEFUL_SETS, "shop/db", holds)
@@ -73,9 +79,7 @@ def watched(shop: Cluster) -> list[tuple[str, str]]:
 async def test_pods_come_and_go_in_order_with_their_claims(shop: Cluster, kubelet: Kubelet) -> None:
     seen = watched(shop)
     policy = {"whenDeleted": "Retain", "whenScaled": "Delete"}
-    await shop.client.create(
-        STATEFUL_SETS, stateful_set(claims=True, persistentVolumeClaimRetentionPolicy=policy)
-    )
+    await shop.client.create(STATEFUL_SETS, stateful_set(claims=True, persistentVolumeClaimRetentionPolicy=policy))
     found = await ready(shop, 3)
     assert seen == [("made", f"db-{n}") for n in range(3)]
     assert found["status"]["currentRevision"] == found["status"]["updateRevision"]
