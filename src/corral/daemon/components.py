@@ -14,11 +14,12 @@ from corral.kit.tasks import Tasks
 if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
     from corral.cluster.apiserver.certificates.pki import Pki
+    from corral.cluster.client.informers import Informers
     from corral.cluster.controllers.shared import Shared
 
 
-async def add_components(stack: AsyncExitStack, api: Kubernetes, pki: Pki, folder: Path) -> None:
-    """Starts them all; `stack` ends them. `folder`: the cluster's own, where local volumes are."""
+async def add_components(stack: AsyncExitStack, api: Kubernetes, pki: Pki, folder: Path) -> Informers:
+    """Starts them all; `stack` ends them. `folder`: the cluster's own, where volumes are. The copies they share."""
     from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
     from corral.cluster.controllers.shared import Shared
 
@@ -28,6 +29,7 @@ async def add_components(stack: AsyncExitStack, api: Kubernetes, pki: Pki, folde
     shared = Shared(api.client(manager, "kube-controller-manager"))
     add_scheduler(tasks, api, shared)
     add_controllers(tasks, api, pki, folder, shared)
+    return shared.informers
 
 
 def add_controllers(tasks: Tasks, api: Kubernetes, pki: Pki, folder: Path, shared: Shared) -> None:
