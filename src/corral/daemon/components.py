@@ -14,13 +14,16 @@ from corral.kit.tasks import Tasks
 if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
     from corral.cluster.apiserver.certificates.pki import Pki
+    from corral.cluster.client.informers import Informers
     from corral.cluster.controllers.shared import Shared
 
 
-async def add_components(stack: AsyncExitStack, api: Kubernetes, pki: Pki, folder: Path, scheduling: str = "") -> None:
-    """Starts them all; `stack` ends them. `folder`: the cluster's own, where local volumes are.
+async def add_components(
+    stack: AsyncExitStack, api: Kubernetes, pki: Pki, folder: Path, scheduling: str = ""
+) -> Informers:
+    """Starts them all; `stack` ends them. The copies of objects that they share.
 
-    `scheduling`: the scheduler's configuration file.
+    `folder`: the cluster's own, where local volumes are. `scheduling`: the scheduler's configuration file.
     """
     from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
     from corral.cluster.controllers.shared import Shared
@@ -31,6 +34,7 @@ async def add_components(stack: AsyncExitStack, api: Kubernetes, pki: Pki, folde
     shared = Shared(api.client(manager, "kube-controller-manager"))
     add_scheduler(tasks, api, shared, scheduling)
     add_controllers(tasks, api, pki, folder, shared)
+    return shared.informers
 
 
 def add_controllers(tasks: Tasks, api: Kubernetes, pki: Pki, folder: Path, shared: Shared) -> None:
