@@ -45,7 +45,7 @@ class EndpointSliceController(Controller):
         self._services, self._pods = informers.of(SERVICES), informers.of(PODS)
         self._nodes, self._slices = informers.of(NODES), informers.of(SLICES)
         super().__init__([self._services, self._pods, self._nodes, self._slices])
-        self._pace = Pace(0.5)
+        self._pace = Pace(0.3)
         self._selecting = Selecting(self._services, self._pods)
         index_by_node(self._pods)
         index_slices(self._slices, MANAGER)
