@@ -90,14 +90,12 @@ class World:
         await self.until(of, lambda found: all(meta.name(one) != name for one in found), namespace)
 
     async def calm(self, *controllers: Controller) -> None:
-        """Returns when the controllers have nothing left to do with all that is written now."""
-        written = int((await self.client.list(NAMESPACES)).resource_version)
-        quiet = 0
+        """Returns when the controllers have nothing left to do with all that is written now, nor soon after."""
+        store, quiet, before = self.api.core.store, 0, -1
         async with asyncio.timeout(PATIENCE):
-            while quiet < 20 or self.api.core.store.revision != written:
-                quiet = quiet + 1 if all(one.queue.idle for one in controllers) else 0
-                if self.api.core.store.revision != written:
-                    written, quiet = self.api.core.store.revision, 0
+            while quiet < 20:
+                busy = store.revision != before or any(map(_is_busy, controllers))
+                quiet, before = 0 if busy else quiet + 1, store.revision
                 await asyncio.sleep(0)
 
     # What many tests need
@@ -124,6 +122,12 @@ class World:
         wanted = {"selector": {"app": name}, "ports": [{"port": 80}], **spec}
         wanted = {key: value for key, value in wanted.items() if value is not None}
         return await self.create(SERVICES, {"metadata": {"name": name}, "spec": wanted}, namespace)
+
+
+def _is_busy(controller: Controller) -> bool:
+    """Whether it works, or will within a second: what failed is tried again."""
+    queue, soon = controller.queue, asyncio.get_running_loop().time() + 1
+    return not queue.idle or any(timer.when() < soon for timer in queue._later.values())
 
 
 @asynccontextmanager

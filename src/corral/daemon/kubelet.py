@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from corral.cli.instance import Instance
+from corral.daemon.cluster_door import add_door
 from corral.daemon.cluster_network import add_network
 from corral.engine.engine import Engine
 from corral.errors import HostError
@@ -45,6 +46,7 @@ async def add_kubelet(stack: AsyncExitStack, engine: Engine, cluster: Cluster, i
 
     api, name = cluster.api, plan_node_name(socket.gethostname())
     network = await pod_network(engine)
+    await add_door(stack, cluster, network.pools[0].gateway)
     around = await add_network(stack, cluster, instance, name, network)
     settings = Settings(root=f"{instance.root}/kubelet", run=f"{instance.volatile}/kubelet", cluster_dns=around.dns)
     user = User(f"system:node:{name}", groups=("system:nodes", "system:authenticated"))

@@ -13,7 +13,9 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -106,12 +108,15 @@ def kubeconfig_path(instance: Instance) -> str:
 class Cluster(NamedTuple):
     """The open API server and its store. `informers`: the copies that all components here share; `services`: the subnet
     of Services, of the default family.
+
+    `listen` makes the server listen on one more address of this machine, and gives the port. HostError.
     """
 
     store: Store
     api: Kubernetes
     informers: Informers
     services: Network
+    listen: Callable[[str], Awaitable[int]]
 
 
 async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Cluster | None:
@@ -162,7 +167,8 @@ class _Part:
         stack.push_async_callback(tasks.close)
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
-        return Cluster(store, api, informers, self._networks[0])
+        listen = partial(self._listen_too, server, self._context)
+        return Cluster(store, api, informers, self._networks[0], listen)
 
     async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options
@@ -197,6 +203,16 @@ class _Part:
                 return False
             self._port = await server.listen_tcp(self._host, 0, context)
         return True
+
+    async def _listen_too(self, server: Server, context: ssl.SSLContext, host: str) -> int:
+        if self._host in WILDCARDS:
+            return self._port
+        try:
+            return await server.listen_tcp(host, self._port, context)
+        except HostError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return await server.listen_tcp(host, 0, context)
 
     def _write_kubeconfig(self, made: Pki) -> None:
         """Where the cluster is and who its administrator is: for root alone."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from corral.cluster.client import meta
 from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.certificates.cleaning import seconds_to_keep
@@ -12,6 +14,8 @@ from corral.cluster.controllers.shared import Shared
 from corral.errors import InvalidInput
 from corral.model.kubernetes.certificate_requests import Subject, approved, plan_approval
 from corral.model.kubernetes.status import StatusError
+
+REFUSED_SECONDS: Final = 10.0  # then it is looked whether who may not, may by now
 
 
 class _Requests(Controller):
@@ -39,12 +43,13 @@ class Approving(_Requests):
         found = self._requests.get(key)
         if found is None:
             return None
-        for way in plan_approval(found, self._subject(found)):
+        ways = plan_approval(found, self._subject(found))
+        for way in ways:
             if await self._signer.may_create(found, way.subresource):
                 changed = approved(found, way.message, int(self._now().timestamp()))
                 await self._client.update(CSRS, changed, subresource="approval")
-                break
-        return None
+                return None
+        return REFUSED_SECONDS if ways else None
 
     def _subject(self, found: Object) -> Subject:
         """Nobody, of a request that cannot be read: that is approved by a person or not at all."""

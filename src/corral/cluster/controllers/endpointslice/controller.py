@@ -10,6 +10,7 @@ from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.endpointslice.endpoints import ZONE
 from corral.cluster.controllers.endpointslice.plan import MANAGED_BY, MANAGER, SERVICE_NAME, plan_slices
 from corral.cluster.controllers.endpointslice.writing import write
+from corral.cluster.controllers.pods_on_nodes import BY_NODE, index_by_node
 from corral.cluster.controllers.resources import SLICES
 from corral.cluster.controllers.selecting import Selecting
 from corral.cluster.controllers.shared import Shared
@@ -44,6 +45,7 @@ class EndpointSliceController(Controller):
         self._nodes, self._slices = informers.of(NODES), informers.of(SLICES)
         super().__init__([self._services, self._pods, self._nodes, self._slices])
         self._selecting = Selecting(self._services, self._pods)
+        index_by_node(self._pods)
         index_slices(self._slices, MANAGER)
         self._services.on_change(self._service_changed)
         self._pods.on_change(self._pod_changed)
@@ -63,9 +65,8 @@ class EndpointSliceController(Controller):
         if _zone(old) == _zone(new):
             return
         name = meta.name(new or old or {})
-        for pod in self._pods.all():
-            if pod["spec"].get("nodeName") == name:
-                self._pod_changed(None, pod)
+        for pod in self._pods.indexed(BY_NODE, name):
+            self._pod_changed(None, pod)
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         for one in (old, new):

@@ -62,7 +62,7 @@ class NodeLifecycleController(Controller):
         elif old is None:
             self._hear(name)
             self._tell(new, "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
-        elif _heartbeats(old) != _heartbeats(new):
+        elif readiness(new) != "Unknown" and _conditions(old) != _conditions(new):
             self._hear(name)
         if _is_ready(old) and new is not None and not _is_ready(new):
             self._lost.add(name)
@@ -126,6 +126,6 @@ def _is_ready(node: Object | None) -> bool:
     return node is not None and readiness(node) == "True"
 
 
-def _heartbeats(node: Object) -> list[object]:
-    """What a kubelet renews; our own changes leave it alone."""
-    return [one.get("lastHeartbeatTime") for one in (node.get("status") or {}).get("conditions") or ()]
+def _conditions(node: Object) -> object:
+    """What a kubelet tells. We write some, too, but only that nothing is known."""
+    return (node.get("status") or {}).get("conditions")

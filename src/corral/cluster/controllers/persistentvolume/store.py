@@ -20,10 +20,6 @@ class VolumeStore:
         self.claims, self.volumes = informers.of(CLAIMS), informers.of(VOLUMES)
         self.classes, self.nodes, self.pods = informers.of(STORAGE_CLASSES), informers.of(NODES), informers.of(PODS)
 
-    @property
-    def informers(self) -> tuple[object, ...]:
-        return self.claims, self.volumes, self.classes, self.nodes, self.pods
-
     async def write_claim(self, claim: Object | None) -> Object | None:
         """None is written by nobody, and returned."""
         if claim is None:

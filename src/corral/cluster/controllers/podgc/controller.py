@@ -71,7 +71,8 @@ class PodGc(Controller):
 
     async def reconcile(self, key: str) -> float | None:
         if key == TERMINATED:
-            for old in surplus(self._pods.indexed(TERMINATED, TERMINATED), self._most):
+            ended = self._pods.indexed(TERMINATED, TERMINATED)
+            for old in surplus(ended, self._most) if len(ended) > self._most else ():
                 await self._delete(old)
             return None
         pod = self._pods.get(key)
