@@ -99,6 +99,10 @@ def check(settings: Settings) -> None:
     if settings.on("kubernetes"):
         plan_address(settings.text("kubernetes-address"))
         plan_networks(settings.list("kubernetes-service-subnet"))
+        if scheduling := settings.text("kubernetes-scheduler-config"):
+            from corral.cluster.scheduler.configuration import load
+
+            load(Path(scheduling))
 
 
 def kubeconfig_path(instance: Instance) -> str:
@@ -106,9 +110,9 @@ def kubeconfig_path(instance: Instance) -> str:
 
 
 class Cluster(NamedTuple):
-    """The open API server and its store. `informers`: the copies that all components here share; `services`: the subnet
-    of Services, of the default family.
+    """The open API server and its store.
 
+    `informers`: the copies that all components here share; `services`: the subnet of Services, of the default family.
     `listen` makes the server listen on one more address of this machine, and gives the port. HostError.
     """
 
@@ -160,7 +164,8 @@ class _Part:
             return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
-        informers = await add_components(stack, api, made, root / "kubernetes")
+        scheduling = self._settings.text("kubernetes-scheduler-config")
+        informers = await add_components(stack, api, made, root / "kubernetes", scheduling)
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()

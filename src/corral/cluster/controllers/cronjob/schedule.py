@@ -52,24 +52,31 @@ def next_time(schedule: Schedule, after: datetime, zone: tzinfo = UTC) -> dateti
     # A zone's clock may be put back over midnight, so the day before may come again.
     for days in range(-1, YEARS * 366):
         day = first + timedelta(days=days)
-        if matches_day(schedule, day):
-            found = next((moment for moment in _moments(schedule, day, zone) if moment > after), None)
+        if matches_day(schedule, day) and _end(day, 23, zone) > after:
+            found = next(_moments(schedule, day, zone, after), None)
             if found is not None:
                 return found
     return None
 
 
-def _moments(schedule: Schedule, day: date, zone: tzinfo) -> Iterator[datetime]:
-    """All times of one day, in their order, in UTC."""
-    found = set()
-    for hour in schedule.hours:
+def _end(day: date, hour: int, zone: tzinfo) -> datetime:
+    """The last minute of an hour, the second one if it comes twice."""
+    return datetime(day.year, day.month, day.day, hour, 59, tzinfo=zone, fold=1).astimezone(UTC)
+
+
+def _moments(schedule: Schedule, day: date, zone: tzinfo, after: datetime) -> Iterator[datetime]:
+    """The times of one day that are later than `after`, in their order, in UTC."""
+    for hour in sorted(schedule.hours):
+        if _end(day, hour, zone) <= after:
+            continue
+        found = set()
         for minute in schedule.minutes:
             for fold in (0, 1):
                 local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=fold)
                 moment = local.astimezone(UTC)
-                if moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+                if moment > after and moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
                     found.add(moment)
-    yield from sorted(found)
+        yield from sorted(found)
 
 
 def last_time(schedule: Schedule, after: datetime, now: datetime, zone: tzinfo = UTC) -> datetime | None:
