@@ -100,7 +100,7 @@ def test_pods_call_each_other_by_name(engine: Instance) -> None:
         "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
     }
     service = {"metadata": {"name": "web"}, "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]}}
-    look = "while :; do wget -T 1 -q -O - http://web || echo none; sleep 0.2; done"
+    look = "while :; do timeout 1 wget -q -O - http://web || echo none; sleep 0.2; done"
     pod = {"metadata": {"name": "client"}, "spec": {"containers": [{**container, "command": ["/bin/sh", "-c", look]}]}}
     admin.ask("POST", "/apis/apps/v1/namespaces/default/deployments", deployment)
     admin.ask("POST", "/api/v1/namespaces/default/services", service)
@@ -121,7 +121,7 @@ def test_pods_call_each_other_by_name(engine: Instance) -> None:
 
 
 def _log(engine: Instance, id: str) -> list[str]:
-    found = engine.get(f"/containers/{id.rpartition('/')[2]}/logs?stdout=1&tail=40&tty=1").body
+    found = engine.get(f"/containers/{id.rpartition('/')[2]}/logs", query={"stdout": "1", "tail": "40"}).body
     lines, at = [], 0
     while at + 8 <= len(found):  # Docker's frames
         size = int.from_bytes(found[at + 4 : at + 8], "big")

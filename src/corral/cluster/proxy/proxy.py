@@ -117,7 +117,10 @@ class Proxy:
         wanted = self._wanted
         dirty, self._dirty = list(self._dirty), {}
         for number, key in enumerate(dirty, 1):
-            await self._look_at(key)
+            try:
+                await self._look_at(key)
+            except (ValueError, LookupError, TypeError):  # one that the API should not have let in; the others go on
+                log.exception("service %s stays as it was", key)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         if (policing := self._policies.take()) is not None:
