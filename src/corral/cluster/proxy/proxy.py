@@ -51,7 +51,7 @@ class Proxy:
         self._node, self._settings = node, settings
         self._informers = {of: informers.of(of) for of in FOLLOWED}
         self._services, self._slices = self._informers[SERVICES], self._informers[ENDPOINT_SLICES]
-        self._slices.add_index("service", lambda piece: [service_key(piece)])
+        self._slices.add_index("proxy", lambda piece: [service_key(piece)])
         self._book = Book(settings)
         self._health = HealthPorts(settings.netns)
         self._dirty: dict[str, None] = {}
@@ -137,7 +137,7 @@ class Proxy:
             self._book.put_service(key, (), ())
             await self._health.put(key, 0, 0)
             return
-        slices = self._slices.indexed("service", key)
+        slices = self._slices.indexed("proxy", key)
         fronts = plan_fronts(service, slices, self._node)
         local = plan_local(slices, self._node) if fronts else []
         self._book.put_service(key, fronts, local)
