@@ -239,3 +239,14 @@ async def test_nothing_is_written_when_nothing_changes(shop: Cluster, kubelet: K
     await shop.until(DEPLOYMENTS, "shop/other", lambda one: _reason(one) == "NewReplicaSetAvailable")
     kept = [one for one in await _sets(shop) if meta.controlled_by(one, found)]
     assert [meta.version(one) for one in (*kept, *shop.pods(app="web"))] == versions
+
+
+async def test_another_strategy_in_the_middle_of_a_rollout(shop: Cluster, kubelet: Kubelet) -> None:
+    await shop.client.create(DEPLOYMENTS, deployment())
+    await settled(shop)
+    kubelet.broken = lambda pod: _image(pod) == "busybox:bad"
+    await set_image(shop, "busybox:bad")
+    await shop.until_all(REPLICA_SETS, lambda found: sorted(one["spec"]["replicas"] for one in found) == [1, 3])
+    await change(shop, {"spec": {"replicas": 5, "strategy": {"type": "Recreate", "rollingUpdate": None}}})
+    await shop.until_all(REPLICA_SETS, lambda found: sorted(one["spec"]["replicas"] for one in found) == [0, 5])
+    await shop.until_all(PODS, lambda found: [_image(pod) for pod in found] == ["busybox:bad"] * 5)
