@@ -87,9 +87,7 @@ async def test_apply_names_its_manager_and_can_force(client: Client) -> None:
     with pytest.raises(StatusError, match="conflict") as caught:
         await client.patch(CONFIGS, "a", "default", patch=applied, type=APPLY_PATCH, field_manager="me")
     assert caught.value.reason == "Conflict"
-    done = await client.patch(
-        CONFIGS, "a", "default", patch=applied, type=APPLY_PATCH, field_manager="me", force=True
-    )
+    done = await client.patch(CONFIGS, "a", "default", patch=applied, type=APPLY_PATCH, field_manager="me", force=True)
     assert done["data"] == {"k": "2"} and "me" in {one["manager"] for one in done["metadata"]["managedFields"]}
 
 

@@ -99,6 +99,9 @@ CLUSTER: dict[str, tuple[str, str]] = {
     "kubectl": ("kubernetes", "kubectl, as it is installed here, against this instance's cluster"),
     "helm": ("kubernetes", "Helm, as it is installed here, against this instance's cluster"),
     "kubeconfig": ("kubernetes", "Print the cluster's kubeconfig, or --merge it into your own"),
+    "join": ("nodes", "Make this machine a node of a cluster elsewhere"),
+    "node": ("nodes", "Run a node in the foreground; a machine that has joined starts again so"),
+    "token create": ("nodes", "A token for a machine that is to join, and what to type there"),
     "cluster backup": ("cluster", "Everything in the cluster, as of one moment, into a file"),
     "cluster restore": ("cluster", "Make the cluster what a backup says, while it runs"),
 }
@@ -117,7 +120,7 @@ ALL = {**MANAGE, **CONTAINERS, **IMAGES, **VOLUMES, **NETWORKS, **CLUSTER, **APP
 # What Docker's client has beyond these; it speaks to Corral as well
 ELSEWHERE = (
     *("buildx", "config", "container", "context", "image"),
-    *("manifest", "node", "plugin", "secret", "service", "stack", "swarm"),
+    *("manifest", "plugin", "secret", "service", "stack", "swarm"),
     *("system", "trust"),
 )
 

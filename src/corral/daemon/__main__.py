@@ -1,4 +1,7 @@
-"""`python -m corral.daemon ROLE --root DIR …`: serve, registry, teardown, doctor, unit. `corral` starts these."""
+"""`python -m corral.daemon ROLE --root DIR …`: serve, node, token, registry, teardown, doctor, unit.
+
+`corral` starts these.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,11 @@ ROLE = Verb(
         text("--config", "FILE", "settings"),
         text("--ready-fd", "N", "where to say that we are ready"),
         flag("--reset", "teardown: the state too"),
+        text("--server", "URL", "node: of which cluster"),
+        text("--token", "TOKEN", "node: what vouches for it"),
+        text("--ca-hash", "sha256:HEX", "node: what vouches for the server"),
+        text("--name", "NAME", "node: what it is called"),
+        text("--url", "URL", "token: where other machines reach the API"),
         *(setting.option() for setting in SETTINGS),
     ),
     least=1,
@@ -50,6 +58,17 @@ def run(role: str, instance: Instance, options: Parsed) -> int:
 
     named = options.has("config")
     settings = load_settings(options.text("config") or instance.config, options.values, must_exist=named)
+    if role == "token":
+        from corral.daemon.token import print_token
+
+        return print_token(instance, options.text("url"))
+    if role == "node":
+        from corral.daemon.node import serve_node
+        from corral.daemon.node_join import Join
+
+        server, name, token, hash = (options.text(key) for key in ("server", "name", "token", "ca-hash"))
+        asked = Join(server, name, token=token, ca_hash=hash)
+        return serve_node(instance, settings, asked, options.number("ready-fd", -1))
     if role == "doctor":
         from corral.daemon.doctor import doctor
 

@@ -22,7 +22,7 @@ from corral.daemon.cluster_copies import ClusterCopies
 from corral.daemon.cluster_network import remove_rules
 from corral.daemon.config import Settings, engine_config
 from corral.daemon.kubelet import add_kubelet
-from corral.daemon.listeners import listen
+from corral.daemon.listeners import is_loopback, listen
 from corral.engine.engine import Engine
 from corral.http.server import Server
 from corral.kit.tasks import Tasks
@@ -30,6 +30,22 @@ from corral.kit.tasks import Tasks
 
 async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Engine:
     """Opens everything, in order; `stack` closes it in the other order. Raises CorralError, with nothing left open."""
+    engine, docker = await open_engine(stack, instance, settings)
+    cluster = await kubernetes.add_kubernetes(stack, instance, settings)
+    if cluster is not None:
+        docker.copies = ClusterCopies(cluster.store, instance.root)
+        await add_fleet(stack, engine, cluster, instance, settings)
+    else:
+        await remove_rules(instance, kubernetes.DATABASE)
+    tasks = Tasks()
+    stack.push_async_callback(tasks.close)
+    # Now that all who need blobs are known: what a crash left between a blob and the record that names it.
+    tasks.start("collect", asyncio.to_thread(engine.images.content.collect))
+    return engine
+
+
+async def open_engine(stack: AsyncExitStack, instance: Instance, settings: Settings) -> tuple[Engine, DockerApi]:
+    """The engine with its API and the registry: what a node of a cluster has, too. CorralError."""
     engine = await Engine.open(engine_config(settings, instance))
     stack.push_async_callback(engine.close)
     await add_registry(stack, engine, instance, settings)
@@ -39,17 +55,23 @@ async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings
     server = Server(docker)
     stack.push_async_callback(server.close)
     await listen(server, instance, settings)
-    cluster = await kubernetes.add_kubernetes(stack, instance, settings)
-    if cluster is not None:
-        docker.copies = ClusterCopies(cluster.store, instance.root)
-        await add_kubelet(stack, engine, cluster, instance)
-    else:
-        await remove_rules(instance, kubernetes.DATABASE)
-    tasks = Tasks()
-    stack.push_async_callback(tasks.close)
-    # Now that all who need blobs are known: what a crash left between a blob and the record that names it.
-    tasks.start("collect", asyncio.to_thread(engine.images.content.collect))
-    return engine
+    return engine, docker
+
+
+async def add_fleet(
+    stack: AsyncExitStack, engine: Engine, cluster: kubernetes.Cluster, instance: Instance, settings: Settings
+) -> None:
+    """This machine as a node, and as many more as the settings want."""
+    grace = float(settings.number("kubernetes-node-grace"))
+    if settings.number("nodes") == 1:
+        host, _ = kubernetes.plan_address(settings.text("kubernetes-address"))
+        await add_kubelet(stack, engine, cluster, instance, open=not is_loopback(host), grace=grace)
+        return
+    from corral.daemon.nodes import LocalNodes
+
+    nodes = await LocalNodes.prepare(engine, cluster, instance, settings)
+    await add_kubelet(stack, engine, cluster, instance, nodes.gateway, grace=grace)
+    await nodes.start(stack)
 
 
 async def add_registry(stack: AsyncExitStack, engine: Engine, instance: Instance, settings: Settings) -> None:

@@ -59,7 +59,9 @@ class AuthoritySigner:
         return self._authorizer.authorize(asked).allowed
 
 
-def means(api: Kubernetes, pki: Pki, folder: Path, pod_subnets: Iterable[str] = (POD_SUBNET,)) -> Means:
+def means(
+    api: Kubernetes, pki: Pki, folder: Path, node_grace: float, pod_subnets: Iterable[str] = (POD_SUBNET,)
+) -> Means:
     """For controllers beside this server. `folder`: the cluster's own; local volumes are in a directory of it."""
     pools: tuple[Pool, ...] = tuple(make_pool(one) for one in pod_subnets)
     return Means(
@@ -69,4 +71,5 @@ def means(api: Kubernetes, pki: Pki, folder: Path, pod_subnets: Iterable[str] = 
         signer=AuthoritySigner(pki, api.authorizer),
         directories=LocalDirectories(str(folder / VOLUMES)),
         pools=pools,
+        node_grace=node_grace,
     )

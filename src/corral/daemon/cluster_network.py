@@ -41,8 +41,9 @@ def plan_table(root: str) -> str:
     return f"{InstanceNames.of_root(root).table}_services"
 
 
-def plan_proxy(root: str, network: Network, dns: str, port: int) -> ProxySettings:
-    """Pure: what the proxy must know of this machine. `dns`, `port`: where the name server listens.
+def plan_proxy(root: str, network: Network, dns: str, port: int, pods: tuple[str, ...] = ()) -> ProxySettings:
+    """Pure: what the proxy must know of this machine. `dns`, `port`: where the name server listens, "" for nowhere.
+    `pods`: the subnets of all nodes' pods, where there are several nodes.
 
     Packets from the bridges of other instances are left to these: their services have the same addresses.
     """
@@ -52,32 +53,40 @@ def plan_proxy(root: str, network: Network, dns: str, port: int) -> ProxySetting
     subnets = tuple(pool.subnet for pool in network.pools)
     return ProxySettings(
         plan_table(root),
-        pods=subnets,
+        pods=pods or subnets,
         local=tuple(PodNetwork(subnet, mac) for subnet in subnets),
-        named=(Named("kube-system", (("k8s-app", "kube-dns"),), dns, ((53, port),)),),
+        named=(Named("kube-system", (("k8s-app", "kube-dns"),), dns, ((53, port),)),) if dns else (),
         own=(names.bridge, f"{names.user_bridge('')}*"),
         others=("corral0", "cr-*", "cn*"),
     )
 
 
 async def add_network(
-    stack: AsyncExitStack, cluster: Cluster, instance: Instance, node: str, network: Network
+    stack: AsyncExitStack,
+    cluster: Cluster,
+    instance: Instance,
+    node: str,
+    network: Network,
+    pods: tuple[str, ...] = (),
 ) -> ClusterNetwork:
-    """Runs both until `stack` ends; services work on after that, names do not. `network` is that of the pods."""
+    """Runs all of it until `stack` ends; services and routes work on after that, names do not. `network` is that of
+    the pods, `pods` as for `plan_proxy`."""
     from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
     from corral.cluster.dns import Dns, DnsSettings
     from corral.cluster.proxy import Proxy
+    from corral.cluster.routing.keeper import RouteKeeper
 
     client = cluster.api.client(User("system:corral-dns", groups=(MASTERS_GROUP, "system:authenticated")), "corral-dns")
     gateway, cluster_ip = network.pools[0].gateway, str(cluster.services[DNS_NUMBER])
     dns = Dns(client, cluster.informers, DnsSettings(gateway, cluster_ip))
     port = await dns.open()
     stack.push_async_callback(dns.close)
-    proxy = Proxy(cluster.informers, node, plan_proxy(instance.root, network, gateway, port))
+    proxy = Proxy(cluster.informers, node, plan_proxy(instance.root, network, gateway, port, pods))
     stack.push_async_callback(proxy.close)
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
-    for name, work in (("dns", dns.run()), ("proxy", proxy.run())):
+    keeper = RouteKeeper(cluster.informers, node)
+    for name, work in (("dns", dns.run()), ("proxy", proxy.run()), ("routes", keeper.run())):
         tasks.start(name, work)
 
     async def barrier(address: str) -> None:
@@ -86,9 +95,10 @@ async def add_network(
     return ClusterNetwork((cluster_ip,), barrier)
 
 
-async def remove_rules(instance: Instance, database: str) -> None:
-    """Takes away what a proxy of this instance has left, if there ever was a cluster. HostError."""
-    if os.path.exists(os.path.join(instance.root, database)):
+async def remove_rules(instance: Instance, *signs: str) -> None:
+    """Takes away what a proxy of this instance has left, if there ever was a cluster: one of the files `signs` is
+    there. HostError."""
+    if any(os.path.exists(os.path.join(instance.root, sign)) for sign in signs):
         from corral.cluster.proxy.proxy import remove
 
         await asyncio.to_thread(remove, plan_table(instance.root))

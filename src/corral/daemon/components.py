@@ -15,34 +15,36 @@ if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
     from corral.cluster.apiserver.certificates.pki import Pki
     from corral.cluster.client.informers import Informers
+    from corral.cluster.controllers.platform import Means
     from corral.cluster.controllers.shared import Shared
 
 
 async def add_components(
-    stack: AsyncExitStack, api: Kubernetes, pki: Pki, folder: Path, scheduling: str = ""
+    stack: AsyncExitStack, api: Kubernetes, pki: Pki, folder: Path, scheduling: str, node_grace: float
 ) -> Informers:
     """Starts them all; `stack` ends them. The copies of objects that they share.
 
-    `folder`: the cluster's own, where local volumes are. `scheduling`: the scheduler's configuration file.
+    `folder`: the cluster's own, where local volumes are. `scheduling`: the scheduler's configuration file, "" for
+    none. `node_grace`: seconds that a node may be silent.
     """
     from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
     from corral.cluster.controllers.shared import Shared
+    from corral.daemon.cluster_means import means
 
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
     manager = User("system:kube-controller-manager", groups=(MASTERS_GROUP,))
     shared = Shared(api.client(manager, "kube-controller-manager"))
     add_scheduler(tasks, api, shared, scheduling)
-    add_controllers(tasks, api, pki, folder, shared)
+    add_controllers(tasks, shared, means(api, pki, folder, node_grace))
     return shared.informers
 
 
-def add_controllers(tasks: Tasks, api: Kubernetes, pki: Pki, folder: Path, shared: Shared) -> None:
+def add_controllers(tasks: Tasks, shared: Shared, given: Means) -> None:
     """The controller manager: workloads and the platform. It also keeps up what all share."""
     from corral.cluster.controllers import assembly, platform
-    from corral.daemon.cluster_means import means
 
-    controllers = [*assembly.make(shared), *platform.make(shared, means(api, pki, folder))]
+    controllers = [*assembly.make(shared), *platform.make(shared, given)]
     tasks.start("controllers", assembly.run_all(shared, controllers))
 
 

@@ -11,7 +11,7 @@ import socket
 import time
 import uuid
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from corral.cli.instance import Instance
 from corral.daemon.cluster_door import add_door
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from corral.daemon.kubernetes import Cluster
     from corral.model.network import Network
 
+BEATS: Final = 4  # signs of life within the time that silence is borne
+
 log = logging.getLogger("corral.daemon")
 
 
@@ -38,17 +40,47 @@ def plan_node_name(hostname: str) -> str:
     return re.sub(r"[^a-z0-9.-]", "-", hostname.lower()).strip("-.")[:63] or "node"
 
 
-async def add_kubelet(stack: AsyncExitStack, engine: Engine, cluster: Cluster, instance: Instance) -> None:
-    """Runs the pods that are bound to this machine until `stack` ends; they go on after that."""
+def plan_heartbeat(grace: float) -> float:
+    """Pure: seconds between signs of life, so that one or two may be lost.
+
+    >>> plan_heartbeat(40), plan_heartbeat(4)
+    (10.0, 1.0)
+    """
+    return min(10.0, grace / BEATS)
+
+
+async def add_kubelet(
+    stack: AsyncExitStack,
+    engine: Engine,
+    cluster: Cluster,
+    instance: Instance,
+    address: str = "",
+    *,
+    open: bool = False,
+    grace: float = 40.0,
+) -> None:
+    """Runs the pods that are bound to this machine until `stack` ends; they go on after that.
+
+    `address`: where other nodes on this machine reach it, "" where there are none. `open`: other machines may join.
+    `grace`: for how many seconds the cluster bears a node's silence.
+    """
     from corral.cluster.apiserver.attributes import User
     from corral.cluster.kubelet.kubelet import Kubelet
+    from corral.cluster.kubelet.network import RANGE
     from corral.cluster.kubelet.settings import Settings
 
     api, name = cluster.api, plan_node_name(socket.gethostname())
-    network = await pod_network(engine)
+    network = await pod_network(engine, open=open)
     await add_door(stack, cluster, network.pools[0].gateway)
-    around = await add_network(stack, cluster, instance, name, network)
-    settings = Settings(root=f"{instance.root}/kubelet", run=f"{instance.volatile}/kubelet", cluster_dns=around.dns)
+    around = await add_network(stack, cluster, instance, name, network, (RANGE,) if address or open else ())
+    settings = Settings(
+        root=f"{instance.root}/kubelet",
+        run=f"{instance.volatile}/kubelet",
+        cluster_dns=around.dns,
+        addresses=(address,) if address else (),
+        open_network=open,
+        heartbeat=plan_heartbeat(grace),
+    )
     user = User(f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
     kubelet = Kubelet(
         engine, api.client(user, "kubelet"), name, settings, barrier=around.barrier, issue=issue_with(api)
@@ -59,11 +91,11 @@ async def add_kubelet(stack: AsyncExitStack, engine: Engine, cluster: Cluster, i
     tasks.start("kubelet", kubelet.run())
 
 
-async def pod_network(engine: Engine) -> Network:
+async def pod_network(engine: Engine, *, open: bool = False) -> Network:
     """That of this machine's pods. HostError."""
     from corral.cluster.kubelet.network import ensure_network
 
-    name, _ = await ensure_network(engine, "")
+    name, _ = await ensure_network(engine, "", open=open)
     found = engine.networks.unlisted(name)
     if found is None:
         raise HostError("the network of the pods has vanished")

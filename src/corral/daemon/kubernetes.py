@@ -40,6 +40,7 @@ log = logging.getLogger("corral.daemon")
 
 DEFAULT: Final = "127.0.0.1:6443"
 SERVICE_SUBNET: Final = "10.96.0.0/12"
+MOST_NODES: Final = 100  # on one machine
 DATABASE: Final = "cluster.db"
 LONGEST_SLEEP: Final = 86400.0  # seconds between looks at the certificates: clocks are set, machines sleep
 WILDCARDS: Final = ("0.0.0.0", "::")
@@ -96,9 +97,16 @@ def plan_networks(words: list[str]) -> tuple[Network, ...]:
 
 def check(settings: Settings) -> None:
     """Raises for settings that cannot work, before anything is touched."""
+    nodes = settings.number("nodes")
+    if not 1 <= nodes <= MOST_NODES:
+        raise InvalidInput(f"nodes {nodes}: from 1 to {MOST_NODES}")
+    if nodes > 1 and not settings.on("kubernetes"):
+        raise InvalidInput("nodes: they are of a cluster, and kubernetes is off")
     if settings.on("kubernetes"):
         plan_address(settings.text("kubernetes-address"))
         plan_networks(settings.list("kubernetes-service-subnet"))
+        if settings.number("kubernetes-node-grace") < 1:
+            raise InvalidInput("kubernetes-node-grace: at least one second")
         if scheduling := settings.text("kubernetes-scheduler-config"):
             from corral.cluster.scheduler.configuration import load
 
@@ -113,6 +121,7 @@ class Cluster(NamedTuple):
     """The open API server and its store.
 
     `informers`: the copies that all components here share; `services`: the subnet of Services, of the default family.
+    `authority` is the certificate (PEM) by which clients know the server.
     `listen` makes the server listen on one more address of this machine, and gives the port. HostError.
     """
 
@@ -121,6 +130,7 @@ class Cluster(NamedTuple):
     informers: Informers
     services: Network
     listen: Callable[[str], Awaitable[int]]
+    authority: str
 
 
 async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Cluster | None:
@@ -165,7 +175,8 @@ class _Part:
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
         scheduling = self._settings.text("kubernetes-scheduler-config")
-        informers = await add_components(stack, api, made, root / "kubernetes", scheduling)
+        grace = float(self._settings.number("kubernetes-node-grace"))
+        informers = await add_components(stack, api, made, root / "kubernetes", scheduling, grace)
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()
@@ -173,7 +184,7 @@ class _Part:
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
         listen = partial(self._listen_too, server, self._context)
-        return Cluster(store, api, informers, self._networks[0], listen)
+        return Cluster(store, api, informers, self._networks[0], listen, made.ca)
 
     async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options

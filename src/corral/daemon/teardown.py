@@ -18,6 +18,8 @@ from corral.engine.engine import Engine
 from corral.errors import CorralError, from_oserror
 from corral.linux.mounts import mounts_under, unmount
 
+NODE = "node"  # the directory of a node's own
+
 
 def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
     """Ends all that runs; with `reset` the state goes too. The exit code; takes the daemon's lock meanwhile."""
@@ -28,6 +30,11 @@ def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
     lock = InstanceLock(instance)
     try:
         lock.take()
+        if os.path.isdir(os.path.join(instance.root, "nodes")):
+            from corral.daemon.nodes import teardown_nodes
+
+            teardown_nodes(instance, settings, reset=reset)
+        enter_own(instance)
         asyncio.run(_teardown(instance, settings))
         remove_volatile(instance)
         if reset:
@@ -42,10 +49,20 @@ def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
     return 0
 
 
+def enter_own(instance: Instance) -> None:
+    """A node's things are in its own network namespace, while there is one."""
+    if os.path.isdir(os.path.join(instance.root, "node")):
+        from corral.daemon import node, node_join
+
+        join = node_join.load(instance)
+        if join is not None and os.path.exists(join.netns):
+            node.enter(join.netns)
+
+
 async def _teardown(instance: Instance, settings: Settings) -> None:
     engine = await Engine.open(engine_config(settings, instance), start=False)
     await engine.teardown()
-    await remove_rules(instance, DATABASE)
+    await remove_rules(instance, DATABASE, NODE)
 
 
 def remove_volatile(instance: Instance) -> None:

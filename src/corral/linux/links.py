@@ -186,6 +186,13 @@ def add_route(gateway: Address | None, *, to: Network | None = None, index: int 
     return Request(f"add a route to {where} through {gateway or index}", wire.RTM_NEWROUTE, flags, payload, _EXISTS)
 
 
+def delete_route(to: Network) -> Request:
+    """Takes the route to a network away; none is fine."""
+    family = wire.AF_INET if to.version == 4 else wire.AF_INET6
+    payload = wire.route_body(family, to.prefixlen) + wire.attribute(wire.RTA_DST, to.network_address.packed)
+    return Request(f"delete the route to {to}", wire.RTM_DELROUTE, 0, payload, _NO_ROUTE)
+
+
 def delete_default_route(version: int) -> Request:
     """Takes a default route away; none is fine."""
     payload = wire.route_body(wire.AF_INET if version == 4 else wire.AF_INET6)

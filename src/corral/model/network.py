@@ -25,6 +25,8 @@ class NetworkOptions(Struct):
 
     `gateway4`, `gateway6`: "nat" publishes ports; "routed" opens published ports to who has a route; "open" all
     ports; "isolated" gives the host no address in it (internal networks only).
+    `trunk`: packets go between it and all other trunks of the instance; and with "open" the outside still does not see
+    its addresses.
     `source4` is the host's address that what leaves the network bears, "" for the one of the interface it leaves by.
     """
 
@@ -37,6 +39,7 @@ class NetworkOptions(Struct):
     inhibit_gateway: bool = False
     gateway4: GatewayMode = "nat"
     gateway6: GatewayMode = "nat"
+    trunk: bool = False
     interface_prefix: str = "eth"
     parent: str = ""  # macvlan and ipvlan: the host's interface
     mode: str = ""  # … and how they share it

@@ -12,7 +12,8 @@
     from the host itself ──────────► depart: to one of our own addresses ? publish ──────────┘
 
 `forward` lets through, of what is to go to a bridge of ours: what stays in its network (`meeting`), answers, published
-ports, and the ports of routed networks; and of what comes from one, all but an internal network's.
+ports, the ports of routed networks, and what goes from trunk to trunk; and of what comes from one, all but an internal
+network's.
 
 The rules never change. What differs from network to network is in sets, what differs from port to port in maps:
 `host4` has the ports published on one address, `any4` those on all. A network is a handful of elements, a port one;
@@ -37,6 +38,7 @@ _NETWORK_SETS = {
     "meeting": "type ifname . ifname",  # (bridge, bridge): its containers talk to each other
     "further": "type ifname",  # bridges that are only wires to the first of their network
     "internal": "type ifname",
+    "trunks": "type ifname",  # networks between which all may pass
     "reachable": "type ifname",  # routed networks: they answer to ping
     "open4": "type ifname",
     "open6": "type ifname",
@@ -115,6 +117,7 @@ def plan_network_elements(
         found += [Element("further", name)] if number else []
         found += [Element("meeting", f"{name} . {name}")] if options.icc or number else []
         found += [Element("internal", name)] if internal else []
+        found += [Element("trunks", name)] if options.trunk else []
         for version, mode in ((4, options.gateway4), (6, options.gateway6)):
             found += [Element(f"open{version}", name)] if mode == "open" and not internal else []
         if "routed" in (options.gateway4, options.gateway6) and not internal:
@@ -123,7 +126,7 @@ def plan_network_elements(
         version = ip_network(subnet).version
         found.append(Element(f"homes{version}", subnet))
         mode = options.gateway4 if version == 4 else options.gateway6
-        if not options.masquerade or internal or mode != "nat":
+        if not options.masquerade or internal or (mode != "nat" and not options.trunk):
             continue
         if version == 4 and options.source4:
             found.append(Element("sources4", subnet, options.source4))
@@ -185,6 +188,7 @@ def _table(table: str) -> str:
 	chain forward {{
 		type filter hook forward priority filter; policy accept;
 		iifname . oifname @meeting accept
+		iifname @trunks oifname @trunks accept
 		iifname @internal drop
 		oifname @bridges goto inward
 	}}

@@ -133,9 +133,18 @@ def stop_daemon(instance: Instance) -> int:
     return pid
 
 
+def stop_all(instance: Instance) -> int:
+    """The daemon, and those of more nodes that have outlived it: the pid of the first, 0 if there was none."""
+    pid = stop_daemon(instance)
+    folder = os.path.join(instance.root, "nodes")
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        stop_daemon(Instance(os.path.join(folder, name)))
+    return pid
+
+
 def down(session: Session, options: Parsed) -> int:
     need_root("down")
-    pid = stop_daemon(session.instance)
+    pid = stop_all(session.instance)
     session.say(f"Corral is down (it was pid {pid})." if pid else "Corral was not up.")
     if options.on("all"):
         return run_role(role_command(session.instance, "teardown", []))
@@ -154,7 +163,7 @@ def reset(session: Session, options: Parsed) -> int:
         if not confirmed("Go on?"):
             session.say("Nothing was done.")
             return 1
-    stop_daemon(instance)
+    stop_all(instance)
     return run_role(role_command(instance, "teardown", ["--reset"]))
 
 

@@ -21,6 +21,7 @@ from corral.cluster.controllers.namespace.controller import NamespaceController
 from corral.cluster.controllers.nodeipam.allocate import Pool, make_pool
 from corral.cluster.controllers.nodeipam.controller import NodeIpam
 from corral.cluster.controllers.nodelifecycle.controller import NodeLifecycleController
+from corral.cluster.controllers.nodelifecycle.health import GRACE_SECONDS
 from corral.cluster.controllers.persistentvolume.controller import PersistentVolumeController
 from corral.cluster.controllers.persistentvolume.local import Directories
 from corral.cluster.controllers.podgc.controller import PodGc
@@ -42,7 +43,7 @@ class Means:
 
     `resources`: all that is served now. `authority`: the certificate (PEM) by which clients know the server.
     `sign_token`: signs the claims of a service account's token. `signer`: of certificates. `directories`: where local
-    volumes are. `pools`: the addresses of pods.
+    volumes are. `pools`: the addresses of pods. `node_grace`: seconds that a node may be silent.
     """
 
     resources: Resources
@@ -51,6 +52,7 @@ class Means:
     signer: Signer
     directories: Directories
     pools: tuple[Pool, ...] = (make_pool("10.244.0.0/16"),)
+    node_grace: float = GRACE_SECONDS
 
 
 Make = Callable[[Shared, Means], Controller]
@@ -69,7 +71,7 @@ PLATFORM: Final[Mapping[str, Make]] = MappingProxyType(
         "garbage-collector-controller": lambda shared, means: GarbageCollector(shared, means.resources),
         "namespace-controller": lambda shared, means: NamespaceController(shared, means.resources),
         "node-ipam-controller": lambda shared, means: NodeIpam(shared, means.pools),
-        "node-lifecycle-controller": lambda shared, means: NodeLifecycleController(shared),
+        "node-lifecycle-controller": lambda shared, means: NodeLifecycleController(shared, means.node_grace),
         "persistentvolume-binder-controller": lambda shared, means: PersistentVolumeController(
             shared, means.directories
         ),

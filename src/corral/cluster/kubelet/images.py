@@ -6,7 +6,7 @@ import asyncio
 import base64
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +25,14 @@ Object = dict[str, Any]
 
 log = logging.getLogger("corral.kubelet")
 
+Borrow = Callable[[str], Awaitable[bool]]  # brings an image from a neighbour, if that has it
+
 HUB: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
+
+
+async def nobody(name: str) -> bool:
+    """For a node without neighbours on its machine."""
+    return False
 
 
 def pull_policy(container: Object) -> str:
@@ -97,8 +104,8 @@ def _credentials(auth: Object, server: str) -> Credentials:
 class ImagePuller:
     """One for the node: two pods that want one image share the pull. Failures are put off, later and later."""
 
-    def __init__(self, engine: Engine, events: Recorder) -> None:
-        self._engine, self._events = engine, events
+    def __init__(self, engine: Engine, events: Recorder, borrow: Borrow = nobody) -> None:
+        self._engine, self._events, self._borrow = engine, events, borrow
         self._backoffs: dict[str, tuple[Backoff, str]] = {}
         self._pulling: dict[str, asyncio.Lock] = {}
 
@@ -108,10 +115,15 @@ class ImagePuller:
         except (NotFound, InvalidInput):
             return None
 
+    async def _borrowed(self, name: str) -> Image | None:
+        """What was built or pulled on this machine is there on all its nodes."""
+        async with self._pulling.setdefault(name, asyncio.Lock()):
+            return self.find(name) or (self.find(name) if await self._borrow(name) else None)
+
     async def ensure(self, pod: Object, one: Member, secrets: Iterable[Object]) -> Image:
         """The container's image. CannotStart, in the words that its status shows."""
         name, policy = one.spec["image"], pull_policy(one.spec)
-        image = self.find(name)
+        image = self.find(name) or await self._borrowed(name)
         if image is not None and policy != "Always":
             self._told(pod, one, "Normal", "Pulled", f'Container image "{name}" already present on machine '
                        "and can be accessed by the pod")  # fmt: skip

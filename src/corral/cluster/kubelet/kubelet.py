@@ -18,7 +18,7 @@ from corral.cluster.client.events import Events
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import Client
 from corral.cluster.kubelet.access import PodAccess
-from corral.cluster.kubelet.images import ImagePuller
+from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
 from corral.cluster.kubelet.naming import UID, UNLISTED, pod_of
 from corral.cluster.kubelet.network import ensure_network
@@ -45,6 +45,7 @@ class Kubelet:
     """`run` until it is cancelled, then `close`: the pods go on without it. `access` is for the API server.
 
     `barrier(address)` returns when no new connection is led to that pod; `issue` gives tokens of service accounts.
+    `borrow` brings an image from a neighbour.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Kubelet:
         *,
         barrier: Barrier = no_barrier,
         issue: Issue | None = None,
+        borrow: Borrow = nobody,
     ) -> None:
         self._engine, self._client, self.settings = engine, client, settings
         self.events = Events(client)
@@ -70,7 +72,7 @@ class Kubelet:
             settings=settings,
             node=node_name,
             sources=Sources(client, self._source_changed),
-            puller=ImagePuller(engine, recorder),
+            puller=ImagePuller(engine, recorder, borrow),
             issue=issue or issue_with(client),
             services=self._services,
             index=Index(engine),
@@ -85,7 +87,9 @@ class Kubelet:
         self._tasks = Tasks()
 
     async def run(self) -> None:
-        self.shared.network, subnet = await ensure_network(self._engine, self.settings.pod_network)
+        self.shared.network, subnet = await ensure_network(
+            self._engine, self.settings.pod_network, open=self.settings.open_network
+        )
         self.shared.index.load()
         self._tasks.start("kubelet events", self.events.run())
         reporter = NodeReporter(self._client, self._engine, self.machine, subnet, self.settings)

@@ -8,7 +8,7 @@ from typing import Final
 
 from corral.engine.engine import Engine
 from corral.errors import Conflict, Forbidden, HostError
-from corral.model.network import NetworkSpec, Pool
+from corral.model.network import NetworkOptions, NetworkSpec, Pool
 
 AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -31,14 +31,20 @@ def candidates(asked: str, taken: Iterable[AnyNetwork]) -> Iterator[str]:
             yield str(subnet)
 
 
-async def ensure_network(engine: Engine, asked: str) -> tuple[str, str]:
-    """(its name, its subnet). HostError where no subnet is free."""
+async def ensure_network(engine: Engine, asked: str, *, open: bool = False) -> tuple[str, str]:
+    """(its name, its subnet). HostError where no subnet is free. It is a trunk: nodes on this machine reach its pods.
+
+    `open`: whoever has a route to them does, as pods of nodes on other machines.
+    """
+    options = NetworkOptions(trunk=True, gateway4="open" if open else "nat")
     known = engine.networks.unlisted(NAME)
     if known is not None:
         return NAME, known.pools[0].subnet
     for subnet in candidates(asked, await engine.networks.taken()):
         try:
-            made = await engine.networks.create(NetworkSpec(name=NAME, unlisted=True, pools=[Pool(subnet)]))
+            made = await engine.networks.create(
+                NetworkSpec(name=NAME, unlisted=True, pools=[Pool(subnet)], options=options)
+            )
             return NAME, made.pools[0].subnet
         except (Conflict, Forbidden):
             if asked:

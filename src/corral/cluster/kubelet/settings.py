@@ -18,6 +18,7 @@ class Settings:
     root: str
     run: str
     pod_network: str = ""
+    open_network: bool = False  # whoever has a route to its pods reaches them
     cluster_dns: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
     addresses: tuple[str, ...] = ()

@@ -151,7 +151,7 @@ def _chains(settings: ProxySettings) -> str:
 	chain leave {{
 		type nat hook postrouting priority {_BEFORE_SNAT}; policy accept;
 		{ours} ct status dnat goto leaving
-	}}
+{_unmasked(settings)}	}}
 	chain leaving {{
 		meta mark & {marks.MASKED:#x} != 0 masquerade
 {_leaving(4)}{_leaving(6)}	}}
@@ -161,6 +161,16 @@ def _chains(settings: ProxySettings) -> str:
 def _left_alone(settings: ProxySettings, else_: str) -> str:
     own = "".join(f'\t\tiifname "{name}" {else_}\n' for name in settings.own)
     return own + "".join(f'\t\tiifname "{name}" accept\n' for name in settings.others)
+
+
+def _unmasked(settings: ProxySettings) -> str:
+    """Between nodes pods see each other as they are. On a single node nothing of theirs leaves it."""
+    if set(settings.pods) <= {one.subnet for one in settings.local}:
+        return ""
+    return "".join(
+        f"\t\t{_WORDS[v]} saddr @pods{v} {_WORDS[v]} daddr @pods{v} snat {_WORDS[v]} to {_WORDS[v]} saddr\n"
+        for v in (4, 6)
+    )
 
 
 def _leaving(v: int) -> str:

@@ -37,7 +37,8 @@ class NodeLifecycleController(Controller):
 
     name = "node-lifecycle-controller"
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, grace: float = GRACE_SECONDS) -> None:
+        self._grace = grace
         self._client, self._now = shared.client, shared.now
         self._events = shared.events.recorder("node-controller")
         self._nodes, self._pods = shared.informers.of(NODES), shared.informers.of(PODS)
@@ -78,7 +79,7 @@ class NodeLifecycleController(Controller):
     def _hear(self, name: str) -> None:
         """A node that is heard of again is timed again."""
         now = self._now().timestamp()
-        late = now - self._heard.get(name, now) >= GRACE_SECONDS
+        late = now - self._heard.get(name, now) >= self._grace
         self._heard[name] = now
         if late:
             self.queue.add(name)
@@ -93,7 +94,7 @@ class NodeLifecycleController(Controller):
         node = self._nodes.get(key)
         if node is None or key not in self._heard:
             return None
-        left = grace_of(node) - self._silence(key)
+        left = grace_of(node, self._grace) - self._silence(key)
         moment = to_text(self._now())
         if left <= 0:
             changed = plan_silence(node, moment)

@@ -41,10 +41,10 @@ def may_evict(ready: int, nodes: int) -> bool:
     return ready > 0 and not (lost > 2 and lost / nodes >= MOST_LOST)
 
 
-def grace_of(node: Object) -> float:
-    """For how many seconds nothing needs to be heard of a node."""
+def grace_of(node: Object, grace: float = GRACE_SECONDS) -> float:
+    """For how many seconds nothing needs to be heard of a node; of one that has spoken once, `grace`."""
     ready = find((node.get("status") or {}).get("conditions"), "Ready")
-    return STARTUP_SECONDS if ready is None else GRACE_SECONDS
+    return STARTUP_SECONDS if ready is None else grace
 
 
 def readiness(node: Object) -> str:

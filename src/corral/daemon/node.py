@@ -1,0 +1,201 @@
+"""The role `node`: a kubelet, a proxy and an engine that belong to a cluster whose API server is elsewhere.
+
+::
+
+    API server ──HTTPS──> Kubelet ──> Engine      (pods of this node)
+                    └───> Proxy, RouteKeeper      (services; routes to pods of other nodes)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from corral import __version__
+from corral.cli.instance import Instance
+from corral.daemon.assemble import open_engine
+from corral.daemon.cluster_network import plan_proxy
+from corral.daemon.config import Settings, refuse_unsupported
+from corral.daemon.kubelet import plan_heartbeat, plan_node_name, pod_network
+from corral.daemon.lock import InstanceLock
+from corral.daemon.node_images import lend_from
+from corral.daemon.node_join import Identity, Join, load, merge, save
+from corral.daemon.serve import LOG_FORMAT, Ready, prepare_process
+from corral.errors import CorralError, HostError, Unsupported
+from corral.kit.tasks import Tasks
+from corral.linux.namespaces import enter_netns
+from corral.linux.netlink import Netlink
+from corral.linux.systemd import shutting_down
+from corral.model.kubernetes.status import StatusError
+
+if TYPE_CHECKING:
+    from corral.cluster.client.protocol import Client
+    from corral.engine.engine import Engine
+
+log = logging.getLogger("corral.daemon")
+
+LOOK_SECONDS: Final = 3600.0  # between looks at the certificate's age
+PATIENCE: Final = 1.0  # seconds that a pod's end waits for the rules to lead nobody there
+
+
+def serve_node(instance: Instance, settings: Settings, asked: Join, ready_fd: int = -1) -> int:
+    """Runs the node to its end: the exit code. A failure to start is told to the starter and on stderr."""
+    logging.basicConfig(level=settings.text("log-level").upper(), format=LOG_FORMAT, stream=sys.stderr)
+    ready = Ready(ready_fd)
+    lock = InstanceLock(instance)
+    try:
+        refuse_unsupported(settings)
+        lock.take()
+        join = merge(load(instance), asked)
+        join = msgspec.structs.replace(join, name=join.name or plan_node_name(socket.gethostname()))
+        save(instance, join)
+        enter(join.netns)
+        prepare_process()
+        asyncio.run(_life(instance, settings, join, ready))
+    except CorralError as error:
+        log.error("%s", error.message)
+        ready.failed(error.message)
+        return 1
+    finally:
+        lock.release()
+    return 0
+
+
+def enter(path: str) -> None:
+    """This process, which has one thread yet, moves into the namespace; "" is where it is. HostError."""
+    if not path:
+        return
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        raise HostError(f"the network namespace of this node is gone ({path}): corral up makes it anew") from None
+    try:
+        enter_netns(fd)
+    finally:
+        os.close(fd)
+
+
+async def _life(instance: Instance, settings: Settings, join: Join, ready: Ready) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        engine = await add_node(stack, instance, settings, join)
+        log.info("Corral %s: node %s of %s (pid %d)", __version__, join.name, join.server, os.getpid())
+        ready.ready()
+        await stopping.wait()
+        ready.stopping()
+        if await shutting_down():
+            await engine.halt()
+
+
+async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings, join: Join) -> Engine:
+    """All of a node, until `stack` ends; it is registered when this returns. CorralError."""
+    from corral.cluster.client.informers import Informers
+    from corral.cluster.kubelet.kubelet import Kubelet
+    from corral.cluster.kubelet.network import RANGE, ensure_network
+    from corral.cluster.kubelet.settings import Settings as KubeletSettings
+    from corral.cluster.proxy import Proxy
+    from corral.cluster.routing.keeper import RouteKeeper
+
+    identity = Identity(instance, join)
+    try:
+        join = await identity.ensure()
+    except OSError as error:
+        raise HostError(f"cannot reach {join.server}: {error}") from error
+    kubelets, proxies = identity.client("kubelet"), identity.client("kube-proxy")
+    stack.callback(kubelets.close)
+    stack.callback(proxies.close)
+    engine, _ = await open_engine(stack, instance, settings)
+    subnet = join.pod_network or await choose_network(proxies, join.name, engine)
+    await ensure_network(engine, subnet, open=True)
+    network = await pod_network(engine)
+    dns, cluster_dns = await find_dns(proxies)
+    informers = Informers(proxies)
+    proxy = Proxy(informers, join.name, plan_proxy(instance.root, network, *dns, pods=(RANGE,)))
+    stack.push_async_callback(proxy.close)
+    told = KubeletSettings(
+        root=f"{instance.root}/kubelet",
+        run=f"{instance.volatile}/kubelet",
+        pod_network=network.pools[0].subnet,
+        open_network=True,
+        cluster_dns=cluster_dns,
+        heartbeat=plan_heartbeat(join.grace),
+    )
+
+    async def barrier(address: str) -> None:
+        await proxy.gone(address, PATIENCE)
+
+    kubelet = Kubelet(engine, kubelets, join.name, told, barrier=barrier, borrow=lend_from(engine, join.images))
+    tasks = Tasks()
+    stack.push_async_callback(kubelet.close)
+    stack.push_async_callback(tasks.close)
+    keeper = RouteKeeper(informers, join.name)
+    works = {"informers": informers.run(), "proxy": proxy.run(), "routes": keeper.run(), "kubelet": kubelet.run()}
+    for name, work in works.items():
+        tasks.start(name, work)
+    tasks.start("certificate", _renew(identity, join.name))
+    await kubelet.ready.wait()
+    return engine
+
+
+async def choose_network(client: Client, own: str, engine: Engine) -> str:
+    """A subnet for this node's pods that no other node has. Unsupported where another node could not be reached."""
+    from corral.cluster.client.builtin import NODES
+    from corral.cluster.kubelet.network import RANGE, candidates
+    from corral.cluster.routing.keeper import describe_unreached, read_links
+    from corral.cluster.routing.plan import plan_routes
+
+    try:
+        nodes = (await client.list(NODES)).items
+    except OSError as error:
+        raise HostError(f"list the nodes of the cluster: {error}") from error
+    with Netlink() as netlink:
+        found = plan_routes(nodes, own, read_links(netlink))
+    if found.unreached:
+        raise Unsupported(describe_unreached(*found.unreached[0]))
+    mine = next((one for one in nodes if one["metadata"]["name"] == own), None)
+    if mine is not None and (mine.get("spec") or {}).get("podCIDR"):
+        return str(mine["spec"]["podCIDR"])
+    theirs = [ipaddress.ip_network(one) for node in nodes for one in (node.get("spec") or {}).get("podCIDRs") or ()]
+    free = next(candidates("", [*theirs, *await engine.networks.taken()]), "")
+    if not free:
+        raise HostError(f"no subnet of {RANGE} is free for the pods of this node")
+    return free
+
+
+async def find_dns(client: Client) -> tuple[tuple[str, int], tuple[str, ...]]:
+    """((where the cluster's name server is), its Service's addresses): of policies and of pods. None is fine."""
+    from corral.cluster.client.builtin import ENDPOINT_SLICES, SERVICES
+    from corral.cluster.dns.service import MANAGER, NAME, NAMESPACE
+
+    try:
+        service = await client.get(SERVICES, NAME, NAMESPACE)
+        piece = await client.get(ENDPOINT_SLICES, f"{NAME}-{MANAGER}", NAMESPACE)
+    except StatusError as error:
+        if error.code != 404:
+            raise
+        return ("", 0), ()
+    except OSError as error:
+        raise HostError(f"look for the cluster's name server: {error}") from error
+    return (piece["endpoints"][0]["addresses"][0], piece["ports"][0]["port"]), (service["spec"]["clusterIP"],)
+
+
+async def _renew(identity: Identity, name: str) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            await identity.ensure()
+        except (OSError, CorralError) as error:
+            log.warning("the certificate of node %s is not renewed: %s", name, error)

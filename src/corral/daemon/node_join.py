@@ -1,0 +1,135 @@
+"""What a node knows of its cluster: DIR/node/join.json, and the certificate by which the cluster knows the node.
+
+The token in the file is of use only until the certificate is there.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from corral.cli.instance import Instance
+from corral.cluster.apiserver.certificates import files
+from corral.cluster.client.https.remote import RemoteClient, make_context
+from corral.cluster.joining.credentials import expired, is_due
+from corral.cluster.joining.joining import ask_certificate, discover
+from corral.errors import Conflict, Forbidden, HostError, InvalidInput, from_oserror
+from corral.model.kubernetes.status import StatusError
+
+FOLDER: Final = "node"
+
+
+class Join(msgspec.Struct, omit_defaults=True):
+    """`ca_hash` or `authority` (PEM) vouches for the server; `server_name` stands in its certificate, if not the URL's
+    host. `netns`: a file of the network namespace that the node is in, "" for the host's. `images`: the socket of the
+    engine that lends its images. `grace`: for how many seconds the cluster bears the node's silence.
+    """
+
+    server: str
+    name: str
+    token: str = ""
+    ca_hash: str = ""
+    authority: str = ""
+    server_name: str = ""
+    netns: str = ""
+    images: str = ""
+    pod_network: str = ""
+    grace: float = 40.0
+
+
+def folder(instance: Instance) -> Path:
+    return Path(instance.root) / FOLDER
+
+
+def load(instance: Instance) -> Join | None:
+    """None where this is no node yet. HostError."""
+    text = files.read(folder(instance) / "join.json")
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Join)
+    except msgspec.DecodeError as error:
+        raise HostError(f"{folder(instance)}/join.json: {error}") from error
+
+
+def save(instance: Instance, join: Join) -> None:
+    """For root alone. HostError."""
+    try:
+        Path(instance.root).mkdir(mode=0o711, parents=True, exist_ok=True)
+    except OSError as error:
+        raise from_oserror(f"make {instance.root}", error) from error
+    files.make_folder(folder(instance))
+    files.write(folder(instance) / "join.json", msgspec.json.encode(join).decode())
+
+
+def merge(known: Join | None, asked: Join) -> Join:
+    """Pure: what holds: a node that has joined stays what it is; a new token may be given. Conflict, InvalidInput.
+
+    >>> merge(None, Join("https://a", "n", token="t")).token
+    't'
+    >>> merge(Join("https://a", "n", authority="PEM"), Join("", "")).server
+    'https://a'
+    >>> merge(Join("https://a", "n"), Join("https://b", "n"))
+    Traceback (most recent call last):
+    corral.errors.Conflict: this is a node of https://a already; to leave it: corral reset
+    """
+    if known is None:
+        if not asked.server:
+            raise InvalidInput("this is no node yet: corral join URL --token TOKEN --ca-hash HASH")
+        return asked
+    if asked.server not in ("", known.server) or asked.name not in ("", known.name):
+        raise Conflict(f"this is a node of {known.server} already; to leave it: corral reset")
+    return msgspec.structs.replace(known, token=asked.token or known.token, ca_hash=asked.ca_hash or known.ca_hash)
+
+
+class Identity:
+    """The node's certificate and key in a file, made and renewed as need be."""
+
+    def __init__(self, instance: Instance, join: Join) -> None:
+        self.path = folder(instance) / "identity.pem"
+        self._instance, self._join = instance, join
+        self._contexts: list[ssl.SSLContext] = []
+
+    async def ensure(self) -> Join:
+        """The file is there and good when this returns; the result has what was learned of the server. CorralError."""
+        if not self._join.authority:
+            if not self._join.ca_hash:
+                raise InvalidInput("--ca-hash is missing: without it nobody knows whose server that is")
+            found = await discover(self._join.server, self._join.ca_hash, self._join.server_name)
+            self._join = msgspec.structs.replace(self._join, authority=found)
+            save(self._instance, self._join)
+        present = files.read(self.path) or ""
+        if not is_due(present, self._join.name, time.time()):
+            return self._join
+        try:
+            await self._renew(present)
+        except (OSError, StatusError):
+            if expired(present, time.time()):
+                raise
+        return self._join
+
+    async def _renew(self, present: str) -> None:
+        """By the certificate that is there, or by the token. StatusError, OSError, CorralError."""
+        by_token = expired(present, time.time())
+        if by_token and not self._join.token:
+            raise Forbidden("this node has no valid certificate: give it a token (corral token create)")
+        client = self.client("corral-join", by_token=by_token)
+        try:
+            files.write(self.path, await ask_certificate(client, self._join.name))
+            for context in self._contexts:  # new connections show the new one
+                context.load_cert_chain(str(self.path))
+        finally:
+            client.close()
+
+    def client(self, manager: str, *, by_token: bool = False) -> RemoteClient:
+        """HostError."""
+        join = self._join
+        context = make_context(join.authority, "" if by_token else str(self.path))
+        if not by_token:
+            self._contexts.append(context)
+        token = join.token if by_token else ""
+        return RemoteClient(join.server, context, manager, token=token, server_name=join.server_name)
