@@ -65,7 +65,15 @@ async def add_fleet(
     grace = float(settings.number("kubernetes-node-grace"))
     if settings.number("nodes") == 1:
         host, _ = kubernetes.plan_address(settings.text("kubernetes-address"))
-        await add_kubelet(stack, engine, cluster, instance, open=not is_loopback(host), grace=grace)
+        await add_kubelet(
+            stack,
+            engine,
+            cluster,
+            instance,
+            open=not is_loopback(host),
+            grace=grace,
+            addresses=kubernetes.node_addresses(settings),
+        )
         return
     from corral.daemon.nodes import LocalNodes
 

@@ -58,11 +58,13 @@ async def add_kubelet(
     *,
     open: bool = False,
     grace: float = 40.0,
+    addresses: tuple[str, ...] = (),
 ) -> None:
     """Runs the pods that are bound to this machine until `stack` ends; they go on after that.
 
-    `address`: where other nodes on this machine reach it, "" where there are none. `open`: other machines may join.
-    `grace`: for how many seconds the cluster bears a node's silence.
+    `address`: where other nodes on this machine reach it, "" where there are none; `addresses`: where others do, none
+    for the address that it goes out by. `open`: other machines may join. `grace`: for how many seconds the cluster
+    bears a node's silence.
     """
     from corral.cluster.apiserver.attributes import User
     from corral.cluster.kubelet.kubelet import Kubelet
@@ -77,7 +79,7 @@ async def add_kubelet(
         root=f"{instance.root}/kubelet",
         run=f"{instance.volatile}/kubelet",
         cluster_dns=around.dns,
-        addresses=(address,) if address else (),
+        addresses=(address,) if address else addresses,
         open_network=open,
         heartbeat=plan_heartbeat(grace),
     )

@@ -68,13 +68,13 @@ def plan_url(host: str, port: int) -> str:
     return f"https://[{reached}]:{port}" if ":" in reached else f"https://{reached}:{port}"
 
 
-def plan_names(host: str, name: str, extra: list[str]) -> list[str]:
-    """Pure: what else stands in the certificate: the machine's name, the address that is listened on.
+def plan_names(host: str, name: str, extra: list[str], own: str) -> list[str]:
+    """Pure: what else stands in the certificate: the machine's name, the address that is listened on or reached.
 
-    >>> plan_names("10.0.0.7", "box", ["k8s.example.com"]), plan_names("0.0.0.0", "box", [])
-    (['box', '10.0.0.7', 'k8s.example.com'], ['box'])
+    >>> plan_names("10.0.0.7", "box", ["k8s.example.com"], "10.0.0.9"), plan_names("0.0.0.0", "box", [], "10.0.0.9")
+    (['box', '10.0.0.7', 'k8s.example.com'], ['box', '10.0.0.9'])
     """
-    return [name, *([] if host in WILDCARDS else [host]), *extra]
+    return [name, own if host in WILDCARDS else host, *extra]
 
 
 def plan_networks(words: list[str]) -> tuple[Network, ...]:
@@ -95,6 +95,15 @@ def plan_networks(words: list[str]) -> tuple[Network, ...]:
     return found
 
 
+def node_addresses(settings: Settings) -> tuple[str, ...]:
+    """Pure: where this node is reached, as asked for. InvalidInput."""
+    text = settings.text("kubernetes-node-address")
+    try:
+        return (str(ipaddress.ip_address(text)),) if text else ()
+    except ValueError:
+        raise InvalidInput(f"kubernetes-node-address {text!r}: must be an address") from None
+
+
 def check(settings: Settings) -> None:
     """Raises for settings that cannot work, before anything is touched."""
     nodes = settings.number("nodes")
@@ -105,6 +114,7 @@ def check(settings: Settings) -> None:
     if settings.on("kubernetes"):
         plan_address(settings.text("kubernetes-address"))
         plan_networks(settings.list("kubernetes-service-subnet"))
+        node_addresses(settings)
         if settings.number("kubernetes-node-grace") < 1:
             raise InvalidInput("kubernetes-node-grace: at least one second")
         if scheduling := settings.text("kubernetes-scheduler-config"):
@@ -155,11 +165,13 @@ class _Part:
 
     async def open(self, stack: AsyncExitStack) -> Cluster | None:
         from corral.cluster.apiserver.certificates import pki
+        from corral.cluster.kubelet.node.host import own_address
         from corral.http.tls import server_context
         from corral.store.sqlite import open_sqlite
 
         root = Path(self._instance.root)
-        extra = plan_names(self._host, socket.gethostname(), self._settings.list("kubernetes-name"))
+        own = next(iter(node_addresses(self._settings)), "") or own_address()
+        extra = plan_names(self._host, socket.gethostname(), self._settings.list("kubernetes-name"), own)
         names = pki.server_names(str(self._networks[0][1]), extra)
         made = await asyncio.to_thread(pki.ensure, root / "kubernetes" / "pki", names, int(time.time()))
         store = await asyncio.to_thread(open_sqlite, str(root / DATABASE), history=True)

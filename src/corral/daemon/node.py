@@ -26,9 +26,10 @@ from corral.daemon.assemble import open_engine
 from corral.daemon.cluster_network import plan_proxy
 from corral.daemon.config import Settings, refuse_unsupported
 from corral.daemon.kubelet import plan_heartbeat, plan_node_name, pod_network
+from corral.daemon.kubernetes import node_addresses
 from corral.daemon.lock import InstanceLock
 from corral.daemon.node_images import lend_from
-from corral.daemon.node_join import Identity, Join, load, merge, save
+from corral.daemon.node_join import Identity, Join, has_joined, load, merge, save
 from corral.daemon.serve import LOG_FORMAT, Ready, prepare_process
 from corral.errors import CorralError, HostError, Unsupported
 from corral.kit.tasks import Tasks
@@ -54,8 +55,9 @@ def serve_node(instance: Instance, settings: Settings, asked: Join, ready_fd: in
     lock = InstanceLock(instance)
     try:
         refuse_unsupported(settings)
+        node_addresses(settings)
         lock.take()
-        join = merge(load(instance), asked)
+        join = merge(load(instance), asked, joined=has_joined(instance))
         join = msgspec.structs.replace(join, name=join.name or plan_node_name(socket.gethostname()))
         save(instance, join)
         enter(join.netns)
@@ -130,6 +132,7 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
         run=f"{instance.volatile}/kubelet",
         pod_network=network.pools[0].subnet,
         open_network=True,
+        addresses=node_addresses(settings),
         cluster_dns=cluster_dns,
         heartbeat=plan_heartbeat(join.grace),
     )

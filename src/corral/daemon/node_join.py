@@ -16,11 +16,12 @@ from corral.cli.instance import Instance
 from corral.cluster.apiserver.certificates import files
 from corral.cluster.client.https.remote import RemoteClient, make_context
 from corral.cluster.joining.credentials import expired, is_due
-from corral.cluster.joining.joining import ask_certificate, discover
+from corral.cluster.joining.joining import ask_certificate, check_name, discover
 from corral.errors import Conflict, Forbidden, HostError, InvalidInput, from_oserror
 from corral.model.kubernetes.status import StatusError
 
 FOLDER: Final = "node"
+IDENTITY: Final = "identity.pem"
 
 
 class Join(msgspec.Struct, omit_defaults=True):
@@ -56,6 +57,10 @@ def load(instance: Instance) -> Join | None:
         raise HostError(f"{folder(instance)}/join.json: {error}") from error
 
 
+def has_joined(instance: Instance) -> bool:
+    return (folder(instance) / IDENTITY).exists()
+
+
 def save(instance: Instance, join: Join) -> None:
     """For root alone. HostError."""
     try:
@@ -66,20 +71,22 @@ def save(instance: Instance, join: Join) -> None:
     files.write(folder(instance) / "join.json", msgspec.json.encode(join).decode())
 
 
-def merge(known: Join | None, asked: Join) -> Join:
-    """Pure: what holds: a node that has joined stays what it is; a new token may be given. Conflict, InvalidInput.
+def merge(known: Join | None, asked: Join, *, joined: bool) -> Join:
+    """Pure: what holds: a node that has `joined` stays what it is; a new token may be given. Conflict, InvalidInput.
 
-    >>> merge(None, Join("https://a", "n", token="t")).token
+    >>> merge(None, Join("https://a", "n", token="t"), joined=False).token
     't'
-    >>> merge(Join("https://a", "n", authority="PEM"), Join("", "")).server
+    >>> merge(Join("https://a", "n", authority="PEM"), Join("", ""), joined=True).server
     'https://a'
-    >>> merge(Join("https://a", "n"), Join("https://b", "n"))
+    >>> merge(Join("https://a", "n"), Join("https://b", "n"), joined=True)
     Traceback (most recent call last):
     corral.errors.Conflict: this is a node of https://a already; to leave it: corral reset
     """
     if known is None:
         if not asked.server:
             raise InvalidInput("this is no node yet: corral join URL --token TOKEN --ca-hash HASH")
+        return asked
+    if asked.server and not joined:
         return asked
     if asked.server not in ("", known.server) or asked.name not in ("", known.name):
         raise Conflict(f"this is a node of {known.server} already; to leave it: corral reset")
@@ -90,7 +97,7 @@ class Identity:
     """The node's certificate and key in a file, made and renewed as need be."""
 
     def __init__(self, instance: Instance, join: Join) -> None:
-        self.path = folder(instance) / "identity.pem"
+        self.path = folder(instance) / IDENTITY
         self._instance, self._join = instance, join
         self._contexts: list[ssl.SSLContext] = []
 
@@ -119,6 +126,8 @@ class Identity:
             raise Forbidden("this node has no valid certificate: give it a token (corral token create)")
         client = self.client("corral-join", by_token=by_token)
         try:
+            if not present:
+                await check_name(client, self._join.name)
             files.write(self.path, await ask_certificate(client, self._join.name))
             for context in self._contexts:  # new connections show the new one
                 context.load_cert_chain(str(self.path))

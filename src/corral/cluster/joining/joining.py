@@ -11,11 +11,12 @@ import hmac
 import ssl
 from typing import Final
 
+from corral.cluster.client.builtin import NODES
 from corral.cluster.client.https.remote import RemoteClient
 from corral.cluster.client.protocol import APPLY_PATCH, Client, Collection, Object
 from corral.cluster.joining.credentials import authority_hash, new_key, request
 from corral.cluster.joining.rights import CONFIG_MAPS, INFO, PUBLIC, SECRETS, parse_info, plan_rights, plan_token
-from corral.errors import Forbidden, HostError
+from corral.errors import Conflict, Forbidden, HostError
 from corral.model.kubernetes.status import StatusError
 
 CSRS: Final = Collection("certificates.k8s.io", "v1", "certificatesigningrequests")
@@ -62,6 +63,22 @@ async def ask_certificate(client: Client, node: str) -> str:
         raise Forbidden(
             f"nobody has approved {name} within {PATIENCE:.0f} s: kubectl certificate approve {name}"
         ) from None
+
+
+async def check_name(client: Client, node: str) -> None:
+    """Conflict where a node of that name is at work. StatusError, OSError."""
+    try:
+        found = await client.get(NODES, node)
+    except StatusError as error:
+        if error.code != 404:
+            raise
+        return
+    conditions = (found.get("status") or {}).get("conditions") or ()
+    if any(one["type"] == "Ready" and one["status"] == "True" for one in conditions):
+        raise Conflict(
+            f'a Node with name "{node}" and status "Ready" already exists in the cluster. You must delete the existing '
+            "Node or change the name of this new joining Node"
+        )
 
 
 async def _signed(client: Client, name: str) -> str:

@@ -28,6 +28,11 @@ PUBLIC: Final = "kube-public"
 _RBAC: Final = "rbac.authorization.k8s.io"
 _TOKEN: Final = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
 _READ: Final = ["get", "list", "watch"]
+_NODE_RULES: Final[list[Object]] = [  # what the proxy, its policies and the routes of a node are made of
+    {"apiGroups": [""], "resources": ["services", "pods", "namespaces", "nodes"], "verbs": _READ},
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": _READ},
+    {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": _READ},
+]
 _BINDINGS: Final = (
     ("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", TOKEN_GROUP),
     (
@@ -40,6 +45,7 @@ _BINDINGS: Final = (
         "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
         "system:nodes",
     ),
+    ("kubeadm:get-nodes", "kubeadm:get-nodes", TOKEN_GROUP),
     ("corral:node", "corral:node", "system:nodes"),
 )
 
@@ -81,22 +87,18 @@ def plan_rights() -> list[tuple[Collection, Object]]:
     """Roles and bindings, to be applied.
 
     >>> [obj["metadata"]["name"] for _, obj in plan_rights()][:2]
-    ['corral:node', 'kubeadm:kubelet-bootstrap']
+    ['corral:node', 'kubeadm:get-nodes']
     """
-    found: list[tuple[Collection, Object]] = [(CLUSTER_ROLES, _node_role())]
+    look = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]
+    roles = (_role("corral:node", _NODE_RULES), _role("kubeadm:get-nodes", look))
+    found: list[tuple[Collection, Object]] = [(CLUSTER_ROLES, role) for role in roles]
     for name, role, group in _BINDINGS:
         found.append((CLUSTER_ROLE_BINDINGS, _binding("ClusterRoleBinding", name, "ClusterRole", role, _group(group))))
     return found
 
 
-def _node_role() -> Object:
-    """What the proxy, its policies and the routes of a node are made of."""
-    rules = [
-        {"apiGroups": [""], "resources": ["services", "pods", "namespaces", "nodes"], "verbs": _READ},
-        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": _READ},
-        {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": _READ},
-    ]
-    return {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": "corral:node"}, "rules": rules}
+def _role(name: str, rules: list[Object]) -> Object:
+    return {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
 
 
 def plan_info(server: str, authority: str) -> list[tuple[Collection, Object]]:

@@ -1,0 +1,291 @@
+"""Several nodes: on this machine by `corral up --nodes`, and a machine that joins by token."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.endpoint import BUSYBOX
+from tests.support.instance import Instance
+from tests.support.wait import eventually
+from tests.system.test_kubernetes import Admin
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
+
+Object = dict[str, Any]
+PODS = "/api/v1/namespaces/default/pods"
+LABELS = {"app": "web"}
+SERVE = "mkdir /www; hostname >/www/index.html; exec httpd -f -p 8080 -h /www"
+SILENCE = ("node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def flags(subnet: str) -> list[str]:
+    """Short times, and addresses that no other instance here has."""
+    return ["--kubernetes=true", "--kubernetes-node-grace=3", f"--kubernetes-service-subnet={subnet}"]
+
+
+class Fleet:
+    """An instance with three nodes, and short words for what is asked of it."""
+
+    def __init__(self, engine: Instance) -> None:
+        self.engine, self.admin = engine, Admin(engine)
+
+    def nodes(self) -> dict[str, str]:
+        """The status of each node's condition Ready."""
+        found = {}
+        for node in self.admin.ask("GET", "/api/v1/nodes")["items"]:
+            ready = [one for one in node["status"].get("conditions", ()) if one["type"] == "Ready"]
+            found[node["metadata"]["name"]] = ready[0]["status"] if ready else ""
+        return found
+
+    def names(self) -> list[str]:
+        """Of the first node, the second, the third."""
+        return sorted(self.nodes(), key=lambda name: (len(name), name))
+
+    def pods(self, app: str = "web") -> list[Object]:
+        found: list[Object] = self.admin.ask("GET", f"{PODS}?labelSelector=app%3D{app}")["items"]
+        return found
+
+    def serving(self) -> list[Object]:
+        return [pod for pod in self.pods() if is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
+
+    def deploy(self, replicas: int) -> str:
+        """Six pods that say their names, over all nodes; the address of their Service."""
+        tolerations = [
+            {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0} for key in SILENCE
+        ]
+        probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
+        container = {"name": "c", "image": BUSYBOX, "command": ["/bin/sh", "-c", SERVE], "readinessProbe": probe}
+        spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+        spec = {
+            "containers": [{**container, "imagePullPolicy": "IfNotPresent"}],
+            "tolerations": tolerations,
+            "terminationGracePeriodSeconds": 0,
+            "topologySpreadConstraints": [
+                {**spread, "labelSelector": {"matchLabels": LABELS}, "nodeTaintsPolicy": "Honor"}
+            ],
+        }
+        template = {"metadata": {"labels": LABELS}, "spec": spec}
+        deployment = {"replicas": replicas, "selector": {"matchLabels": LABELS}, "template": template}
+        service = {"selector": LABELS, "ports": [{"port": 80, "targetPort": 8080}]}
+        apps = "/apis/apps/v1/namespaces/default/deployments"
+        self.admin.ask("POST", apps, {"metadata": {"name": "web"}, "spec": deployment})
+        made = self.admin.ask(
+            "POST", "/api/v1/namespaces/default/services", {"metadata": {"name": "web"}, "spec": service}
+        )
+        self.await_serving(replicas)
+        return str(made["spec"]["clusterIP"])
+
+    def await_serving(self, count: int, without: str = "") -> None:
+        def there() -> bool:
+            found = self.serving()
+            return len(found) == count and without not in {pod["spec"]["nodeName"] for pod in found}
+
+        eventually(there, lambda: str([brief(pod) for pod in self.pods()]), seconds=40)
+
+    def answers_to_pod(self, node: str, url: str, times: int) -> set[str]:
+        """What a pod on the node hears that asks so often."""
+        ask = f"i=0; while [ $i -lt {times} ]; do wget -q -O - {url} || echo none; i=$((i+1)); done"
+        command = ["/bin/sh", "-c", f"({ask}) | sort -u >/dev/termination-log"]
+        container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "IfNotPresent", "command": command}
+        name = f"ask-{node}"
+        spec = {"containers": [container], "nodeName": node, "restartPolicy": "Never"}
+        self.admin.ask("POST", PODS, {"metadata": {"name": name}, "spec": spec})
+
+        def ended() -> Object | None:
+            status: Object = self.admin.ask("GET", f"{PODS}/{name}")["status"]
+            return status if status.get("phase") == "Succeeded" else None
+
+        status = eventually(ended, f"{name} has ended", seconds=40)
+        assert status is not None
+        self.admin.ask("DELETE", f"{PODS}/{name}", {"gracePeriodSeconds": 0})
+        return set(status["containerStatuses"][0]["state"]["terminated"]["message"].split())
+
+    def cordon(self, node: str, unschedulable: bool) -> None:
+        found = self.admin.ask("GET", f"/api/v1/nodes/{node}")
+        self.admin.ask(
+            "PUT", f"/api/v1/nodes/{node}", {**found, "spec": {**found["spec"], "unschedulable": unschedulable}}
+        )
+
+    def evict(self, node: str) -> None:
+        """What `kubectl drain` does after it has cordoned the node."""
+        for pod in self.serving():
+            if pod["spec"]["nodeName"] == node:
+                name = pod["metadata"]["name"]
+                eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+                self.admin.ask("POST", f"{PODS}/{name}/eviction", eviction)
+
+
+def is_ready(pod: Object) -> bool:
+    conditions = pod["status"].get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def brief(pod: Object) -> tuple[str, str, str]:
+    return pod["metadata"]["name"], pod["spec"].get("nodeName", ""), pod["status"].get("phase", "")
+
+
+def kill(pid: int) -> None:
+    """SIGKILL, and wait until it is gone."""
+    handle = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        select.select([handle], [], [], 30)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def clean(engine: Instance) -> Iterator[Instance]:
+    """Up, and at the end down to the last file."""
+    parts = [Instance(engine.root / "nodes" / str(number)) for number in (2, 3)]
+    before = [(one, one.footprint()) for one in (engine, *parts)]
+    engine.up()
+    try:
+        yield engine
+    finally:
+        engine.down(everything=True)
+    for one, footprint in before:
+        one.assert_clean(footprint)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    address = f"--kubernetes-address=127.0.0.1:{free_port()}"
+    with clean(Instance(tmp_path / "i", *flags("10.113.0.0/16"), "--nodes=3", address)) as engine:
+        engine.import_image()
+        yield Fleet(engine)
+
+
+def test_a_fleet_over_three_nodes_outlives_the_loss_of_one(fleet: Fleet) -> None:
+    first, second, third = fleet.names()
+    assert set(fleet.nodes().values()) == {"True"}
+    address = fleet.deploy(6)  # the image is on the first node only: the others borrow it
+    everybody = {pod["metadata"]["name"] for pod in fleet.serving()}
+    assert {pod["spec"]["nodeName"] for pod in fleet.serving()} == {first, second, third}
+
+    def ask() -> str:
+        with urllib.request.urlopen(f"http://{address}/", timeout=5) as answer:
+            return str(answer.read().decode().strip())
+
+    assert {ask() for _ in range(60)} == everybody  # the host
+    for node in (first, third):
+        assert fleet.answers_to_pod(node, "http://web.default.svc.cluster.local", 60) == everybody
+
+    fleet.cordon(third, True)
+    fleet.evict(third)
+    fleet.await_serving(6, without=third)
+    fleet.cordon(third, False)
+
+    lost = Instance(fleet.engine.root / "nodes" / "2")
+    kill(lost.pid)
+    eventually(lambda: fleet.nodes()[second] == "Unknown", "the node is missed", seconds=20)
+    fleet.await_serving(6, without=second)
+    alive = {pod["metadata"]["name"] for pod in fleet.serving()}
+    assert {ask() for _ in range(60)} == alive
+
+    lost.corral("node", "--detach", check=True)
+    eventually(lambda: fleet.nodes()[second] == "True", "the node is back", seconds=20)
+    eventually(lambda: len(fleet.pods()) == 6, lambda: str([brief(pod) for pod in fleet.pods()]), seconds=20)
+
+
+def test_nodes_outlive_the_first_daemon_and_go_on_with_the_next(fleet: Fleet) -> None:
+    address = fleet.deploy(3)
+    pids = [Instance(fleet.engine.root / "nodes" / str(number)).pid for number in (2, 3)]
+    fleet.engine.kill_daemon()
+    with urllib.request.urlopen(f"http://{address}/", timeout=5) as answer:
+        assert answer.status == 200
+    fleet.engine.up()
+    assert [Instance(fleet.engine.root / "nodes" / str(number)).pid for number in (2, 3)] == pids
+    eventually(lambda: set(fleet.nodes().values()) == {"True"}, lambda: str(fleet.nodes()), seconds=30)
+    assert len(fleet.serving()) == 3
+
+
+@contextmanager
+def machine(name: str, address: str, host: str) -> Iterator[str]:
+    """A network namespace on a cable of its own: another machine, as far as the network goes. What enters it."""
+    commands = [
+        f"netns add {name}",
+        f"link add {name} type veth peer eth0 netns {name}",
+        f"addr add {host}/24 dev {name}",
+        f"link set {name} up",
+        f"-n {name} addr add {address}/24 dev eth0",
+        f"-n {name} link set eth0 up",
+        f"-n {name} link set lo up",
+        f"-n {name} route add default via {host}",
+    ]
+    try:
+        for command in commands:
+            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+        yield f"--net=/run/netns/{name}"
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+
+
+def inside(entrance: str, engine: Instance, *words: str) -> subprocess.CompletedProcess[str]:
+    from tests.support.instance import corral_command
+
+    command = ["nsenter", entrance, *corral_command(), "--root", str(engine.root), *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_a_machine_joins_by_token(tmp_path: Path) -> None:
+    host, address = "10.222.7.1", "10.222.7.2"
+    with machine("crjoin", address, host) as entrance:
+        port = free_port()
+        given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
+        first, other = Instance(tmp_path / "i", *flags("10.114.0.0/16"), *given), Instance(tmp_path / "o")
+        with clean(first):
+            words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
+            assert words[:3] == ["corral", "join", f"https://{host}:{port}"]
+            wrong = inside(entrance, other, *words[1:-1], "sha256:00", "--name=other")
+            assert wrong.returncode == 1 and "is another cluster" in wrong.stderr, wrong
+            fleet = Fleet(first)
+            taken = inside(entrance, other, *words[1:], f"--name={fleet.names()[0]}")
+            assert taken.returncode == 1 and "already exists in the cluster" in taken.stderr, taken
+            try:
+                done = inside(entrance, other, *words[1:], "--name=other")
+                assert done.returncode == 0, (done, other.log[-2000:])
+                assert fleet.nodes()["other"] == "True"
+                first.import_image()
+                other.import_image()
+                fleet.deploy(2)
+                everybody = {pod["metadata"]["name"] for pod in fleet.serving()}
+                for node in fleet.names():
+                    assert fleet.answers_to_pod(node, "http://web", 20) == everybody
+                request = fleet.admin.ask("GET", "/apis/certificates.k8s.io/v1/certificatesigningrequests")["items"][0]
+                assert request["spec"]["username"].startswith("system:bootstrap:")
+            finally:
+                assert inside(entrance, other, "down", "--all").returncode == 0
+        assert other.leftovers() == []
+
+
+def test_a_machine_that_pods_could_not_reach_is_refused(tmp_path: Path) -> None:
+    """Where the first node says it is, is no network that the other machine is on."""
+    host = "10.222.8.1"
+    with machine("crfar", "10.222.8.2", host) as entrance:
+        port = free_port()
+        given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-name={host}")
+        first, other = Instance(tmp_path / "i", *flags("10.115.0.0/16"), *given), Instance(tmp_path / "o")
+        with clean(first):
+            words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
+            done = inside(entrance, other, *words[1:], "--name=far")
+            assert done.returncode == 1 and "VXLAN" in done.stderr, done
+            assert "far" not in Fleet(first).nodes()
+            assert inside(entrance, other, "down", "--all").returncode == 0
