@@ -38,17 +38,19 @@ class _Neighbour(http.client.HTTPConnection):
 def lend_from(engine: Engine, path: str) -> Borrow:
     """Asks the engine at the socket `path`, "" for none. An image that it does not have is no error."""
 
+    place = reachable(path) if path else ""
+
     async def borrow(name: str) -> bool:
-        if not path:
+        if not place:
             return False
-        connection = _Neighbour(reachable(path))
+        connection = _Neighbour(place)
         try:
             answer = await asyncio.to_thread(_ask, connection, name)
             if answer is None:
                 return False
             async with contextlib.aclosing(engine.images.load(_pieces(answer))) as loaded:
-                async for one in loaded:
-                    log.info("image %s is here: %s", name, one)
+                async for _ in loaded:
+                    log.info("image %s came from the engine next door", name)
             return True
         except (OSError, http.client.HTTPException, CorralError) as error:
             log.warning("image %s from the engine next door: %s", name, error)

@@ -5,6 +5,7 @@ The token in the file is of use only until the certificate is there.
 
 from __future__ import annotations
 
+import logging
 import ssl
 import time
 from pathlib import Path
@@ -17,8 +18,9 @@ from corral.cluster.apiserver.certificates import files
 from corral.cluster.client.https.remote import RemoteClient, make_context
 from corral.cluster.joining.credentials import expired, is_due
 from corral.cluster.joining.joining import ask_certificate, check_name, discover
-from corral.errors import Conflict, Forbidden, HostError, InvalidInput, from_oserror
-from corral.model.kubernetes.status import StatusError
+from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, from_oserror
+
+log = logging.getLogger("corral.daemon")
 
 FOLDER: Final = "node"
 IDENTITY: Final = "identity.pem"
@@ -114,7 +116,8 @@ class Identity:
             return self._join
         try:
             await self._renew(present)
-        except (OSError, StatusError):
+        except (OSError, CorralError) as error:
+            log.warning("the certificate of node %s is not renewed: %s", self._join.name, error)
             if expired(present, time.time()):
                 raise
         return self._join

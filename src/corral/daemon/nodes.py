@@ -127,11 +127,13 @@ class LocalNodes:
         """They have registered when this returns; `stack` ends their daemons, their pods go on. CorralError."""
         port = await self._cluster.listen(self.gateway)
         client, token = await self._allow()
-        stack.push_async_callback(joining.forget_token, client, token)
-        joins = await self._plan(f"https://{self.gateway}:{port}", token)
         stack.push_async_callback(self._stop)
-        starts = (self._start(number, join) for number, join in joins.items())
-        failures = [one for one in await asyncio.gather(*starts, return_exceptions=True) if one is not None]
+        try:
+            joins = await self._plan(f"https://{self.gateway}:{port}", token)
+            starts = (self._start(number, join) for number, join in joins.items())
+            failures = [one for one in await asyncio.gather(*starts, return_exceptions=True) if one is not None]
+        finally:
+            await joining.forget_token(client, token)  # they have certificates now
         if failures:
             raise failures[0]
         for number in sorted(set(known_nodes(self._instance.root)) - set(self._numbers)):
@@ -204,7 +206,7 @@ def node_words(settings: Settings) -> list[str]:
     """Pure: the settings of the first engine that its neighbours share: what it takes to run containers and pull."""
     shared = (
         *("runtime", "add-runtime", "conmon", "init-path", "log-driver", "log-max-size", "log-max-file", "dns"),
-        *("registry-mirror", "insecure-registry", "registry-certs", "log-level"),
+        *("registry-mirror", "insecure-registry", "registry-certs", "stop-timeout", "log-level"),
     )
     return [f"--{key}={value}" for key in shared for value in settings.list(key) if value]
 

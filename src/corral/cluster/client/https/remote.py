@@ -64,6 +64,18 @@ def to_status_error(status: Object, code: int) -> StatusError:
     )
 
 
+def parse_object(data: bytes) -> Object:
+    """Pure. ConnectionError for what is no JSON object: then that is no API server, or it was cut off.
+
+    >>> parse_object(b'{"kind":"Pod"}')
+    {'kind': 'Pod'}
+    """
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise ConnectionError(f"not a JSON object: {data[:80]!r}") from None
+
+
 def patience(answer: Answer) -> float | None:
     """Pure: seconds after which the server wants to be asked again, None when it does not say.
 
@@ -128,8 +140,7 @@ class RemoteClient:
             await asyncio.sleep(wait)
         if answer.status >= 300:
             raise to_error(answer)
-        found: Object = msgspec.json.decode(answer.body)
-        return found
+        return parse_object(answer.body)
 
     def _write(self, path: str, manager: str = "", **query: str) -> str:
         return plan_target(path, fieldManager=manager or self._manager, fieldValidation="Strict", **query)
@@ -165,7 +176,7 @@ class RemoteClient:
             if head.status >= 300:
                 raise to_error(Answer(head.status, head.headers, body))
             async for line in lines:
-                event = msgspec.json.decode(line)
+                event = parse_object(line)
                 if event["type"] == "ERROR":
                     raise to_status_error(event["object"], 500)
                 yield Event(event["type"], event["object"])

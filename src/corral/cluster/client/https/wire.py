@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from corral.errors import InvalidInput
 
 MOST_KEPT: Final = 4  # connections that wait for the next request
-LIMIT: Final = 64 << 20  # bytes of one line: an event holds an object, an answer's chunk may hold a list
+LIMIT: Final = 1 << 20  # bytes of a head, and of what is read ahead
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 60.0
 # A peer that has vanished without a word is found out after about 25 s, also while nothing is sent.
@@ -91,6 +91,18 @@ def parse_answer_head(data: bytes) -> Head:
     return Head(int(words[1]), {name.lower(): value.strip() for name, _, value in pairs})
 
 
+def parse_size(line: bytes) -> int:
+    """Pure: of a chunk. ConnectionError.
+
+    >>> parse_size(b"1f;name=value\\r\\n")
+    31
+    """
+    try:
+        return int(line.split(b";")[0], 16)
+    except ValueError:
+        raise ConnectionError(f"not the size of a chunk: {line[:40]!r}") from None
+
+
 def render_request(method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """Pure: the bytes of a request.
 
@@ -148,7 +160,7 @@ class Connection:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         while True:
-            size = int((await self._until(b"\r\n")).split(b";")[0], 16)
+            size = parse_size(await self._until(b"\r\n"))
             if size == 0:
                 while await self._until(b"\r\n") != b"\r\n":  # trailers
                     pass
