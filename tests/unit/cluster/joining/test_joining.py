@@ -34,11 +34,13 @@ async def test_a_token_is_known_to_the_server_until_it_ends(tmp_path: Path) -> N
 async def test_a_request_that_is_denied_says_why(tmp_path: Path) -> None:
     async with api_server(tmp_path) as api:
         client = admin(api)
+        before = await client.list(CSRS)
         asking = asyncio.create_task(ask_certificate(client, "n1"))
-        while not (found := (await client.list(CSRS)).items):
-            await asyncio.sleep(0)
         denied = {"type": "Denied", "status": "True", "reason": "No", "message": "not here"}
-        await client.update(CSRS, {**found[0], "status": {"conditions": [denied]}}, subresource="approval")
+        async for event in client.watch(CSRS, resource_version=before.resource_version):
+            if event.type == "ADDED":
+                await client.update(CSRS, {**event.object, "status": {"conditions": [denied]}}, subresource="approval")
+                break
         with pytest.raises(Forbidden, match="not here"):
             await asyncio.wait_for(asking, 5)
 

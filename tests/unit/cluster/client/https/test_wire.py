@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,9 @@ from corral.cluster.client.https.wire import Wire, lines, parse_answer_head, par
 from corral.cluster.client.protocol import Collection
 from corral.errors import HostError, InvalidInput
 from corral.model.kubernetes.status import StatusError
-from tests.support.certificates import Authority
+from tests.support import certificates
 
 CONFIGS = Collection("", "v1", "configmaps")
-Answering = Callable[[int, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Scripted:
@@ -27,11 +26,9 @@ class Scripted:
     def __init__(self, folder: Path) -> None:
         self.connections = 0
         self.requests: list[bytes] = []
-        authority = Authority(folder)
-        certificate, key = authority.issue("127.0.0.1")
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(certificate, key)
-        self.client_context = ssl.create_default_context(cafile=str(authority.certificate))
+        made = certificates.make(folder)
+        self.context = certificates.server(made)
+        self.client_context = make_context(made[0].read_text())
         self.answers: list[bytes] = []
         self.closes = False
 
