@@ -28,6 +28,7 @@ from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.certificates.pki import Pki
 from corral.cluster.apiserver.certificates.x509 import from_pem
+from corral.cluster.apiserver.extensions.definitions import Definitions
 from corral.cluster.apiserver.flows import Flows
 from corral.cluster.apiserver.handlers.actions import Actions
 from corral.cluster.apiserver.handlers.documents import Documents
@@ -79,6 +80,9 @@ class Kubernetes:
         self.chain = Chain([NamespaceLifecycle(caches, caches.fresh), Authority(self.authorizer, self.rbac)])
         self.core = Core(store, caches, self.registry, self.chain)
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
+        self.definitions = Definitions(self.core)
+        self.chain.plugins.append(self.definitions)
+        self.definitions.start()
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(
             options.now,
@@ -146,5 +150,6 @@ class Kubernetes:
 
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
+        await self.definitions.close()
         await self.caches.close()
         await asyncio.sleep(0)
