@@ -114,7 +114,7 @@ def test_a_definition_goes_with_its_objects(ns: Namespace, group: str) -> None:
 
 def test_a_taken_name_is_given_when_it_is_free(cluster: LiveKubernetes, group: str) -> None:
     admin = cluster.admin
-    names = {"plural": "oxen", "kind": "Cow", "singular": "ox"}
+    names = {"plural": "oxen", "kind": "Cow", "singular": "ox", "listKind": "OxList"}
     other = admin.ok("POST", CRDS, definition(group, names=names))
     found = {one["type"]: one for one in other["status"]["conditions"]}
     assert found["NamesAccepted"]["reason"] == "KindConflict" and found["Established"]["status"] == "False"

@@ -70,7 +70,9 @@ def command_lines(text: str) -> list[list[str]]:
     """The words after `corral` in every code block and code span."""
     code = re.findall(r"```sh\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text)
     found = re.findall(
-        r"(?:^|[ /\"(])corral ((?:--root DIR )?(?:volume |cluster )?[a-z]+(?: --?[a-z-]+| bash)*)", "\n".join(code), re.MULTILINE
+        r"(?:^|[ /\"(])corral ((?:--root DIR )?(?:volume |cluster )?[a-z]+(?: --?[a-z-]+| bash)*)",
+        "\n".join(code),
+        re.MULTILINE,
     )
     return [line.split() for line in found]
 

@@ -17,6 +17,8 @@ from ipaddress import ip_network
 from corral.cluster.apiserver.admission.authority import Authority
 from corral.cluster.apiserver.admission.chain import Chain
 from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
+from corral.cluster.apiserver.admission.quota import Quotas
+from corral.cluster.apiserver.admission.registry import builtin_plugins
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
 from corral.cluster.apiserver.audit.events import Auditor, Record
 from corral.cluster.apiserver.authentication.chain import Authenticator
@@ -77,11 +79,13 @@ class Kubernetes:
         self.options, self.caches = options, caches
         self.registry, self.metrics, self.ready = Registry(served_builtins()), Metrics(), False
         self.authorizer, self.rbac = union.default(caches)
-        self.chain = Chain([NamespaceLifecycle(caches, caches.fresh), Authority(self.authorizer, self.rbac)])
+        self.chain = Chain(
+            [NamespaceLifecycle(caches, caches.fresh), *builtin_plugins(caches), Authority(self.authorizer, self.rbac)]
+        )
         self.core = Core(store, caches, self.registry, self.chain)
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
         self.definitions = Definitions(self.core)
-        self.chain.plugins.append(self.definitions)
+        self.chain.plugins += [self.definitions, Quotas(caches)]
         self.definitions.start()
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(
