@@ -45,6 +45,8 @@ from corral.cluster.apiserver.objects.core import Core
 from corral.cluster.apiserver.objects.services import ServiceClaims
 from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.server import ApiServer
+from corral.cluster.apiserver.webhooks.client import HttpsClient
+from corral.cluster.apiserver.webhooks.dispatching import MutatingWebhooks, ValidatingWebhooks
 from corral.cluster.client.protocol import Client
 from corral.http.message import Answer, Request
 from corral.model.kubernetes.addresses import Network
@@ -85,7 +87,9 @@ class Kubernetes:
         self.core = Core(store, caches, self.registry, self.chain)
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
         self.definitions = Definitions(self.core)
-        self.chain.plugins += [self.definitions, Quotas(caches)]
+        self.https = HttpsClient()
+        asks = (caches, self.registry, self.authorizer, self.https)
+        self.chain.plugins += [self.definitions, MutatingWebhooks(*asks), ValidatingWebhooks(*asks), Quotas(caches)]
         self.definitions.start()
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(
@@ -155,5 +159,6 @@ class Kubernetes:
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
         await self.definitions.close()
+        self.https.close()
         await self.caches.close()
         await asyncio.sleep(0)
