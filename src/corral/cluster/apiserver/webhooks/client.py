@@ -56,7 +56,8 @@ class _Reader:
     """Collects what httptools finds."""
 
     def __init__(self) -> None:
-        self.reply, self.done = Reply(), False
+        self.reply, self.done, self.keep = Reply(), False, False
+        self.parser: Any = httptools.HttpResponseParser(self)  # type: ignore[no-untyped-call]
         self._pieces: list[bytes] = []
         self.size = 0
 
@@ -71,6 +72,7 @@ class _Reader:
 
     def on_message_complete(self) -> None:
         self.reply.body, self.done = b"".join(self._pieces), True
+        self.keep = self.reply.headers.get("connection", "keep-alive").lower() != "close"
 
 
 @lru_cache(maxsize=256)
@@ -127,8 +129,6 @@ class HttpsClient:
         self, place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes
     ) -> Reply:
         found = _Reader()
-        parser: Any = httptools.HttpResponseParser(found)  # type: ignore[no-untyped-call]
-        keep = False
         try:
             writer.write(data)
             await writer.drain()
@@ -136,9 +136,8 @@ class HttpsClient:
                 piece = await reader.read(65536)
                 if not piece:
                     raise CallFailed("EOF")
-                parser.feed_data(piece)
-            found.reply.status = parser.get_status_code()
-            keep = parser.should_keep_alive()
+                found.parser.feed_data(piece)
+            found.reply.status = found.parser.get_status_code()
             return found.reply
         except httptools.HttpParserError as error:
             raise CallFailed(f"malformed HTTP response: {error}") from None
@@ -146,7 +145,7 @@ class HttpsClient:
             raise CallFailed(str(error)) from None
         finally:
             idle = self._idle.setdefault(place, [])
-            if keep and len(idle) < KEPT:
+            if found.keep and found.reply.status and len(idle) < KEPT:
                 idle.append((reader, writer))
             else:
                 writer.close()
