@@ -150,7 +150,9 @@ def test_a_dry_run_needs_a_hook_that_can(hooks: Hooks) -> None:
 def test_a_service_leads_to_its_endpoints(hooks: Hooks, ns: Namespace, tmp_path: Path) -> None:
     folder = tmp_path / "service"
     folder.mkdir()
-    with LiveWebhook(folder, lambda method, path, body: reviewed(body, allowed=False), (f"hook.{ns.name}.svc",)) as live:
+    with LiveWebhook(
+        folder, lambda method, path, body: reviewed(body, allowed=False), (f"hook.{ns.name}.svc",)
+    ) as live:
         spec = {"type": "ExternalName", "externalName": "127.0.0.1"}
         ns.create("services", {"metadata": {"name": "hook"}, "spec": spec})
         service = {"namespace": ns.name, "name": "hook", "path": "/check", "port": live.port}
@@ -163,4 +165,7 @@ def test_conditions_must_compile(hooks: Hooks) -> None:
         "admissionReviewVersions": ["v1"], "matchConditions": [{"name": "x", "expression": "object."}]}  # fmt: skip
     body = {"metadata": {"name": f"bad-{hooks.ns.name}"}, "webhooks": [hook]}
     answer = hooks.ns.admin.ask("POST", f"{CONFIGURATIONS}/validatingwebhookconfigurations", body)
-    assert answer.status == 422 and answer.json["details"]["causes"][0]["field"] == "webhooks[0].matchConditions[0].expression"
+    assert (
+        answer.status == 422
+        and answer.json["details"]["causes"][0]["field"] == "webhooks[0].matchConditions[0].expression"
+    )

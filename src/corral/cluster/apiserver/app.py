@@ -16,9 +16,11 @@ from ipaddress import ip_network
 
 from corral.cluster.apiserver.admission.authority import Authority
 from corral.cluster.apiserver.admission.chain import Chain
+from corral.cluster.apiserver.admission.mutating_policies import MutatingPolicies
 from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
 from corral.cluster.apiserver.admission.quota import Quotas
 from corral.cluster.apiserver.admission.registry import builtin_plugins
+from corral.cluster.apiserver.admission.validating_policies import ValidatingPolicies
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
 from corral.cluster.apiserver.audit.events import Auditor, Record
 from corral.cluster.apiserver.authentication.chain import Authenticator
@@ -88,8 +90,15 @@ class Kubernetes:
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
         self.definitions = Definitions(self.core)
         self.https = HttpsClient()
-        asks = (caches, self.registry, self.authorizer, self.https)
-        self.chain.plugins += [self.definitions, MutatingWebhooks(*asks), ValidatingWebhooks(*asks), Quotas(caches)]
+        decides = (caches, self.registry, self.authorizer)
+        self.chain.plugins += [
+            self.definitions,
+            MutatingPolicies(*decides),
+            MutatingWebhooks(*decides, self.https),
+            ValidatingPolicies(*decides),
+            ValidatingWebhooks(*decides, self.https),
+            Quotas(caches),
+        ]
         self.definitions.start()
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import re2
@@ -47,7 +48,7 @@ def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
 
 
 def _is_sorted(values: list[Any]) -> bool:
-    return all(one <= other for one, other in zip(values, values[1:], strict=False))
+    return all(one <= other for one, other in pairwise(values))
 
 
 def _least(values: list[Any]) -> Any:
@@ -138,6 +139,8 @@ def _declare_texts(found: _Declared) -> None:
     found.add("find", T.STRING, (T.STRING, T.STRING), _find, member=True)
     found.add("findAll", T.List(T.STRING), (T.STRING, T.STRING), _find_all, member=True)
     found.add("findAll", T.List(T.STRING), (T.STRING, T.STRING, T.INT), _find_all, member=True)
+    escape = lambda key: key.replace("~", "~0").replace("/", "~1")  # noqa: E731
+    found.add("jsonpatch.escapeKey", T.STRING, (T.STRING,), escape, member=False)
     found.add("isSorted", T.BOOL, (_ANY_LIST,), _is_sorted, member=True)
     for name, act in (("sum", sum), ("min", _least), ("max", _most)):
         found.add(name, T.DYN, (_ANY_LIST,), act, member=True)
