@@ -21,6 +21,8 @@ from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
 from corral.cluster.apiserver.admission.quota import Quotas
 from corral.cluster.apiserver.admission.registry import builtin_plugins
 from corral.cluster.apiserver.admission.validating_policies import ValidatingPolicies
+from corral.cluster.apiserver.aggregation.proxying import Aggregator
+from corral.cluster.apiserver.aggregation.services import ApiServices
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
 from corral.cluster.apiserver.audit.events import Auditor, Record
 from corral.cluster.apiserver.authentication.chain import Authenticator
@@ -109,6 +111,8 @@ class Kubernetes:
             service_accounts=ServiceAccounts(self.issuer, caches),
             bootstrap=caches,
         )
+        self.services = ApiServices(self.core, self.https, str(pki.front_proxy_client))
+        self.services.start()
         self._flows = Flows(caches)
         self.server = self._assemble()
 
@@ -122,13 +126,14 @@ class Kubernetes:
         resources = Resources(self.core, Writes(self.core), actions.table())
         checks = {"ping": lambda: "", "etcd": self._check_store, "poststarthook/boot-objects": self._check_boot}
         health = Health(checks, ready_only=("poststarthook/boot-objects",))
-        documents = Documents(self.registry, self._address, VERSION)
+        documents = Documents(self.registry, self._address, VERSION, self.services.resources)
         others = Others(documents, health, self.metrics, self.caches, self.issuer, lambda: self.options.url)
+        handlers = Aggregator(self.services, self.https, resources.handle, others.handle)
         return ApiServer(
             self.authenticator,
             self.authorizer,
-            resources.handle,
-            others.handle,
+            handlers.resources,
+            handlers.others,
             self.metrics,
             self.options.limits,
             self._begin_record,
@@ -168,6 +173,7 @@ class Kubernetes:
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
         await self.definitions.close()
+        await self.services.close()
         self.https.close()
         await self.caches.close()
         await asyncio.sleep(0)

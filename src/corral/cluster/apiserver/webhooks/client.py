@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -56,7 +56,7 @@ class _Reader:
     """Collects what httptools finds."""
 
     def __init__(self) -> None:
-        self.reply, self.done, self.keep = Reply(), False, False
+        self.reply, self.headed, self.done, self.keep = Reply(), False, False, False
         self.parser: Any = httptools.HttpResponseParser(self)  # type: ignore[no-untyped-call]
         self._pieces: list[bytes] = []
         self.size = 0
@@ -70,8 +70,16 @@ class _Reader:
             raise CallFailed("the answer is too large")
         self._pieces.append(piece)
 
+    def on_headers_complete(self) -> None:
+        self.reply.status, self.headed = self.parser.get_status_code(), True
+
+    def take(self) -> bytes:
+        """What has come of the body since the last time."""
+        found, self._pieces, self.size = b"".join(self._pieces), [], 0
+        return found
+
     def on_message_complete(self) -> None:
-        self.reply.body, self.done = b"".join(self._pieces), True
+        self.done = True
         self.keep = self.reply.headers.get("connection", "keep-alive").lower() != "close"
 
 
@@ -95,7 +103,8 @@ class HttpsClient:
         self, place: Place, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Reply:
         """Raises CallFailed. A kept connection that turns out to be closed is replaced by a new one."""
-        data = _request(place, method, path, body, headers or {})
+        given = {"Accept": "application/json", **(headers or {})}
+        data = _request(place, method, path, body, list(given.items()))
         idle = self._idle.get(place, [])
         while idle:
             reader, writer = idle.pop()
@@ -133,14 +142,9 @@ class HttpsClient:
             writer.write(data)
             await writer.drain()
             while not found.done:
-                piece = await reader.read(65536)
-                if not piece:
-                    raise CallFailed("EOF")
-                found.parser.feed_data(piece)
-            found.reply.status = found.parser.get_status_code()
+                await _feed(reader, found)
+            found.reply.body = found.take()
             return found.reply
-        except httptools.HttpParserError as error:
-            raise CallFailed(f"malformed HTTP response: {error}") from None
         except OSError as error:
             raise CallFailed(str(error)) from None
         finally:
@@ -150,6 +154,22 @@ class HttpsClient:
             else:
                 writer.close()
 
+    async def stream(
+        self, place: Place, method: str, path: str, body: bytes, headers: Sequence[tuple[str, str]]
+    ) -> tuple[Reply, AsyncIterator[bytes]]:
+        """The head of an answer, and its body as it comes; closing the iterator closes the connection. CallFailed."""
+        reader, writer = await self._connect(place)
+        found = _Reader()
+        try:
+            writer.write(_request(place, method, path, body, headers))
+            await writer.drain()
+            while not found.headed:
+                await _feed(reader, found)
+        except BaseException:
+            writer.close()
+            raise
+        return found.reply, _pieces(reader, writer, found)
+
     def close(self) -> None:
         for idle in self._idle.values():
             for _, writer in idle:
@@ -157,9 +177,37 @@ class HttpsClient:
         self._idle = {}
 
 
-def _request(place: Place, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-    given = {"Host": place.host, "Accept": "application/json", **headers}
+async def _feed(reader: asyncio.StreamReader, found: _Reader) -> None:
+    """Reads what comes next. CallFailed."""
+    try:
+        piece = await reader.read(65536)
+        if piece:
+            found.parser.feed_data(piece)
+        elif found.headed and "content-length" not in found.reply.headers:
+            found.done = True  # its end is the end of the connection
+        else:
+            raise CallFailed("EOF")
+    except httptools.HttpParserError as error:
+        raise CallFailed(f"malformed HTTP response: {error}") from None
+    except OSError as error:
+        raise CallFailed(str(error)) from None
+
+
+async def _pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, found: _Reader) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            if piece := found.take():
+                yield piece
+            if found.done:
+                return
+            await _feed(reader, found)
+    finally:
+        writer.close()
+
+
+def _request(place: Place, method: str, path: str, body: bytes, headers: Sequence[tuple[str, str]]) -> bytes:
+    given = [("Host", place.host), *headers]
     if body or method in ("PATCH", "POST", "PUT"):
-        given["Content-Length"] = str(len(body))
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+        given.append(("Content-Length", str(len(body))))
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given)]
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
