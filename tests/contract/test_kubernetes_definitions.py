@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.kubernetes import APPLY_PATCH, TABLE, LiveKubernetes, Namespace
+from tests.support.webhooks import LiveWebhook
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _groups = (f"g{number}.example.com" for number in range(10**6))
@@ -154,3 +156,46 @@ def test_rules_that_do_not_compile(cluster: LiveKubernetes) -> None:
     where = "spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[{}].rule"
     causes = {one["field"]: one["message"] for one in answer.json["details"]["causes"]}
     assert "undefined field 'missing'" in causes[where.format(0)] and "Syntax error" in causes[where.format(2)]
+
+
+def test_versions_are_converted_by_a_webhook(ns: Namespace, tmp_path: Path) -> None:
+    """v1 has `size`, v2 has `metres`: a hundredth."""
+
+    def answer(method: str, path: str, body: Any) -> Any:
+        request, found = body["request"], []
+        for one in request["objects"]:
+            spec = dict(one.get("spec") or {})
+            if request["desiredAPIVersion"].endswith("/v2") and "size" in spec:
+                spec["metres"] = spec.pop("size") // 100
+            elif request["desiredAPIVersion"].endswith("/v1") and "metres" in spec:
+                spec["size"] = spec.pop("metres") * 100
+            found.append({**one, "apiVersion": request["desiredAPIVersion"], "spec": spec})
+        response = {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": found}
+        return {"kind": "ConversionReview", "apiVersion": body["apiVersion"], "response": response}
+
+    def version(name: str, field: str) -> dict[str, Any]:
+        spec = {"type": "object", "properties": {field: {"type": "integer"}}}
+        schema = {"type": "object", "properties": {"spec": spec}}
+        return {"name": name, "served": True, "storage": name == "v1", "schema": {"openAPIV3Schema": schema}}
+
+    group, admin = next(_groups), ns.admin
+    with LiveWebhook(tmp_path, answer) as live:
+        config = {"url": f"{live.url}/convert", "caBundle": live.bundle}
+        webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
+        versions = [version("v1", "size"), version("v2", "metres")]
+        spec = {"versions": versions, "conversion": {"strategy": "Webhook", "webhook": webhook}}
+        admin.ok("POST", CRDS, definition(group, **spec))
+        first, second = ns.path("cows", group=f"{group}/v1"), ns.path("cows", group=f"{group}/v2")
+        assert admin.ok("POST", second, {"metadata": {"name": "a"}, "spec": {"metres": 3}})["spec"] == {"metres": 3}
+        assert admin.get(f"{first}/a")["spec"] == {"size": 300}
+        assert admin.patch(f"{first}/a", {"spec": {"size": 500}}).json["spec"] == {"size": 500}
+        assert [one["spec"] for one in admin.get(second)["items"]] == [{"metres": 5}]
+        stream = admin.watch(f"{second}?watch=1")
+        assert stream.next()["object"]["spec"] == {"metres": 5}
+        stream.close()
+        live.answer = lambda *_: {"response": {"result": {"status": "Failed", "message": "no idea"}}}
+        failed = admin.ask("POST", second, {"metadata": {"name": "b"}, "spec": {"metres": 1}})
+        text = f"Internal error occurred: conversion webhook for {group}/v1, Kind=Cow failed: no idea"
+        assert failed.told == (500, "InternalError", text)
+        live.answer = answer
+        admin.ok("DELETE", f"{CRDS}/cows.{group}")

@@ -41,7 +41,7 @@ class LiveWebhook:
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
 
-    def _handler(outer) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+    def _handler(outer) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 

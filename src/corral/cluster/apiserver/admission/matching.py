@@ -1,4 +1,7 @@
-"""Is a request one of those that a webhook or a policy looks at? Pure. Follows k8s.io/apiserver/pkg/admission/plugin/webhook."""
+"""Is a request one of those that a webhook or a policy looks at? Pure.
+
+Follows k8s.io/apiserver/pkg/admission/plugin/webhook.
+"""
 
 from __future__ import annotations
 

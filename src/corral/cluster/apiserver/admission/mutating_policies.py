@@ -69,7 +69,7 @@ class MutatingPolicies(Base):
     def _patched(self, mutation: Object, evaluation: Evaluation, admission: Admission) -> Any:
         if text(mutation, "patchType") == "JSONPatch":
             operations = evaluation.run(text(part(mutation, "jsonPatch"), "expression"))
-            return json_patch.apply(admission.object, operations)
+            return json_patch.apply(admission.object or {}, operations)
         applied = evaluation.run(text(part(mutation, "applyConfiguration"), "expression"))
         if not isinstance(applied, dict):
             raise EvaluationError("the apply configuration is no object")

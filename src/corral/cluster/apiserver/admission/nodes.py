@@ -1,4 +1,7 @@
-"""NodeRestriction: a kubelet writes only its own node, and pods that run there. Follows plugin/pkg/admission/noderestriction."""
+"""NodeRestriction: a kubelet writes only its own node, and pods that run there.
+
+Follows plugin/pkg/admission/noderestriction.
+"""
 
 from __future__ import annotations
 

@@ -24,6 +24,11 @@ from corral.model.kubernetes.resources import GroupVersionKind, split_api_versio
 from corral.model.kubernetes.selectors import of_object
 
 Object = dict[str, Any]
+NO_PARAMS: Final = "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction"
+NO_NAMESPACE: Final = (
+    "failed to configure binding: cannot use namespaced paramRef in policy binding that matches "
+    "cluster-scoped resources"
+)
 _VARIABLE: Final = re.compile(r"(?<![\w.])variables\.([A-Za-z_]\w*)")
 
 
@@ -103,9 +108,7 @@ class Policies:
             raise PolicyError(f"failed to configure policy: failed to find resource referenced by paramKind: '{shown}'")
         namespace = text(ref, "namespace") or (admission.namespace if served.resource.namespaced else "")
         if served.resource.namespaced and not namespace:
-            raise PolicyError(
-                "failed to configure binding: cannot use namespaced paramRef in policy binding that matches cluster-scoped resources"
-            )
+            raise PolicyError(NO_NAMESPACE)
         if name := text(ref, "name"):
             one = self._lookup.get(served.group, served.plural, namespace, name)
             found = [one] if one is not None else []
@@ -114,9 +117,7 @@ class Policies:
             known = self._lookup.list(served.group, served.plural, namespace)
             found = [one for one in known if selector.matches(labels_of(one))]
         if not found and text(ref, "parameterNotFoundAction") != "Allow":
-            raise ParamsMissing(
-                "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction"
-            )
+            raise ParamsMissing(NO_PARAMS)
         return [served.outgoing(one) for one in found]
 
 

@@ -69,9 +69,9 @@ class Quotas(Base):
     def _check(self, admission: Admission, quota: Object, more: Usage) -> None:
         hard = part(quota, "spec", "hard")
         name = quota["metadata"]["name"]
-        if admission.resource.plural == "pods" and admission.old is None and admission.object is not None:
-            if missing := missing_of_pod(admission.object, hard):
-                raise refused(admission, f"failed quota: {name}: must specify {missing}")
+        is_new_pod = admission.resource.plural == "pods" and admission.old is None
+        if is_new_pod and (missing := missing_of_pod(admission.object or {}, hard)):
+            raise refused(admission, f"failed quota: {name}: must specify {missing}")
         wanted = matching(more, hard)
         if not wanted:
             return
@@ -93,9 +93,9 @@ class Quotas(Base):
                 if fits_scopes(quota, plural, one):
                     add(total, usage_of(group, plural, one))
             for held in self._alive(namespace):
-                if (held.group, held.plural) == (group, plural) and held.key not in cache.items:
-                    if fits_scopes(quota, plural, held.object):
-                        add(total, usage_of(group, plural, held.object))
+                same = (held.group, held.plural) == (group, plural) and held.key not in cache.items
+                if same and fits_scopes(quota, plural, held.object):
+                    add(total, usage_of(group, plural, held.object))
         return {name: amount for name, amount in total.items() if name in wanted}
 
     def _alive(self, namespace: str) -> list[Reserved]:

@@ -37,10 +37,10 @@ CODES: Final = {"Forbidden": 403, "Unauthorized": 401, "RequestEntityTooLarge": 
 
 
 class Failure(NamedTuple):
-    """One rule that does not hold. `index` is the rule's."""
+    """One rule that does not hold. `number` is the rule's."""
 
     bound: Bound
-    index: int
+    number: int
     message: str
     reason: str
     is_error: bool = False
@@ -134,7 +134,7 @@ def _note(failure: Failure, actions: list[str]) -> Object:
         "message": failure.message,
         "policy": bound.policy_name,
         "binding": bound.binding_name,
-        "expressionIndex": failure.index,
+        "expressionIndex": failure.number,
         "validationActions": actions,
     }
 

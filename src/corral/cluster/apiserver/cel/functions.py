@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-import re2
+import re2  # type: ignore[import-untyped]
 from cel_expr_python import cel
 
 from corral.cluster.apiserver.cel import things

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Admission, User
 from corral.cluster.apiserver.cel import rules
+from corral.cluster.apiserver.extensions.conversion import Caller as ConversionCaller
+from corral.cluster.apiserver.extensions.conversion import Conversion
 from corral.cluster.apiserver.extensions.naming import condition, plan_status, set_condition
-from corral.cluster.apiserver.extensions.served import Convert, served_of
+from corral.cluster.apiserver.extensions.served import served_of
 from corral.cluster.apiserver.objects.core import Caller, Claims, Core, Target
 from corral.cluster.apiserver.objects.deleting import delete_all
 from corral.cluster.apiserver.objects.times import to_text
@@ -31,13 +33,10 @@ RETRY_SECONDS: Final = 5.0  # after which objects that nothing was heard of are 
 
 
 class Definitions:
-    """A Companion (names and conditions are written with the definition), and a plugin (rules in schemas compile).
+    """A Companion (names and conditions are written with the definition), and a plugin (rules in schemas compile)."""
 
-    `converter` gives the conversion of a definition whose versions differ; None: of this one they do not.
-    """
-
-    def __init__(self, core: Core, converter: Any = None) -> None:
-        self._core, self._converter = core, converter
+    def __init__(self, core: Core) -> None:
+        self._core, self._caller = core, ConversionCaller()
         self._served: dict[str, list[Served]] = {}
         self._tasks = Tasks()
         self._ending: set[str] = set()
@@ -49,6 +48,7 @@ class Definitions:
 
     async def close(self) -> None:
         await self._tasks.close()
+        self._caller.close()
 
     # Companion
 
@@ -92,9 +92,10 @@ class Definitions:
             self._tasks.start(f"custom-resources-{name}", self._end(name))
 
     def _wanted(self, definition: Object) -> list[Served]:
-        convert: Convert | None = self._converter(definition) if self._converter is not None else None
+        by_webhook = text(part(definition, "spec", "conversion"), "strategy") == "Webhook"
+        converter = Conversion(definition, self._core.caches, self._caller) if by_webhook else None
         try:
-            return served_of(definition, convert)
+            return served_of(definition, converter)
         except Exception:  # one that was stored by another version of us must not keep the others from being served
             log.exception("%s cannot be served", definition["metadata"]["name"])
             return []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
 
 from corral.cluster.apiserver.cel import rules
 from corral.cluster.apiserver.extensions.columns import columns_of
@@ -20,42 +20,53 @@ from corral.model.kubernetes.schema.values import validate
 SCALE: Final = GroupVersionKind("autoscaling", "v1", "Scale")
 _SUB_VERBS: Final = ("get", "patch", "update")
 _ENDING: Final = ("delete", "deletecollection", "get", "list", "patch", "update", "watch")
-Convert = Callable[[Object, str], Object]
-"""(object, wanted apiVersion) -> the object in that version."""
+
+
+class Converter(Protocol):
+    """Between the versions of a definition that differ in more than their name."""
+
+    def convert(self, obj: Object, wanted: str) -> Object:
+        """The object in the version of this apiVersion."""
+        ...
+
+    async def warm(self, objects: Iterable[Object], wanted: str) -> None:
+        """Makes sure that these can be converted without waiting."""
+        ...
 
 
 def is_served(definition: Object) -> bool:
     return has_condition(definition, "Established")
 
 
-def served_of(definition: Object, convert: Convert | None = None) -> list[Served]:
-    """Pure but for `convert`: what is served of a definition; nothing before its names are accepted.
+def served_of(definition: Object, converter: Converter | None = None) -> list[Served]:
+    """Pure but for `converter`: what is served of a definition; nothing before its names are accepted.
 
-    `convert`: between versions that differ in more than their name; None: none do.
+    `converter`: None when versions differ in their name alone.
     """
     if not is_served(definition):
         return []
     versions = objects(part(definition, "spec"), "versions")
-    return [_served(definition, one, convert) for one in versions if flag(one, "served")]
+    return [_served(definition, one, converter) for one in versions if flag(one, "served")]
 
 
-def _served(definition: Object, version: Object, convert: Convert | None) -> Served:
+def _served(definition: Object, version: Object, converter: Converter | None) -> Served:
     spec = part(definition, "spec")
     group, name = text(spec, "group"), text(version, "name")
     resource = _resource(definition, version)
     raw = part(version, "schema", "openAPIV3Schema")
     schema = from_structural(raw)
     stored = GroupVersionKind(group, storage_version(spec), resource.kind)
-    to_stored, from_stored = _conversions(convert, resource.api_version, stored.api_version, schema)
+    to_stored, from_stored = _conversions(converter, resource.api_version, stored.api_version, schema)
     made = Served(
         resource,
-        _kind(version, raw, schema, name == stored.version, from_stored if convert else None),
+        _kind(version, raw, schema, name == stored.version, from_stored if converter else None),
         schema,
         stored,
         to_stored=to_stored,
         from_stored=from_stored,
         custom=True,
         scale=_scale(version),
+        warm=converter.warm if converter is not None else None,
     )
     # Bytes are kept with objects under this key: another definition must not find those of the last.
     made.plain.key = f"{resource.api_version} {definition['metadata'].get('resourceVersion', '')}"
@@ -96,19 +107,20 @@ def _scale(version: Object) -> ScalePaths | None:
 
 
 def _conversions(
-    convert: Convert | None, own: str, stored: str, schema: Schema
+    converter: Converter | None, own: str, stored: str, schema: Schema
 ) -> tuple[Callable[[Object], Object] | None, Callable[[Object], Object] | None]:
     """Both ways. What is read back gets the defaults that came into the schema after it was written."""
     fill = _defaulter(schema)
-    if convert is None or own == stored:
+    if converter is None:
         return None, fill
-    given: Convert = convert
+    given: Converter = converter
 
     def from_stored(obj: Object) -> Object:
-        found = given({**obj, "apiVersion": stored}, own)
+        """The store may still have what was written when another version was stored."""
+        found = given.convert(obj, own)
         return fill(found) if fill is not None else found
 
-    return lambda obj: given({**obj, "apiVersion": own}, stored), from_stored
+    return lambda obj: given.convert({**obj, "apiVersion": own}, stored), from_stored
 
 
 def _defaulter(schema: Schema) -> Callable[[Object], Object] | None:

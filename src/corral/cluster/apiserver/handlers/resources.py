@@ -117,6 +117,8 @@ class Resources:
         accepted = call.accepted()
         shape = shape_of(target.served, accepted, query, is_list=True)
         listed = await list_objects(self._core, target, list_options(query))
+        if target.served.warm is not None:
+            await self._core.warm(target.served, [item.view() for item in listed.items])
         return await answer(call.request, shape.many(listed.items, listed.meta), accepted)
 
     async def _watch(self, call: Call, target: Target) -> Answer:

@@ -57,7 +57,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.reply, self.headed, self.done, self.keep = Reply(), False, False, False
-        self.parser: Any = httptools.HttpResponseParser(self)  # type: ignore[no-untyped-call]
+        self.parser: Any = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
         self.size = 0
 

@@ -1,4 +1,4 @@
-"""The plugins that ask webhooks: first those that change objects, one after the other, then those that judge, at once."""
+"""The plugins that ask webhooks: those that change objects one after the other, then those that judge, at once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "kube-apiser
 
 class Hook(NamedTuple):
     configuration: str
-    index: int
+    number: int
     hook: Object
 
     @property
@@ -90,7 +90,7 @@ class _Webhooks(Base):
             if text(hook.hook, "failurePolicy") == "Ignore":
                 log.warning("failed calling webhook %s, failing open: %s", hook.name, error)
                 key = f"failed-open.{'mutation' if mutating else 'validation'}.webhook.admission.k8s.io"
-                admission.annotations[f"{key}/round_0_index_{hook.index}"] = hook.name
+                admission.annotations[f"{key}/round_0_index_{hook.number}"] = hook.name
                 return None
             raise internal(f'failed calling webhook "{hook.name}": {error}') from None
 

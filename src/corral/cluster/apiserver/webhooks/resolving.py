@@ -73,7 +73,8 @@ def resolve(lookup: Lookup, namespace: str, name: str, port: int) -> tuple[str, 
 
 def _ready(endpoints: Object) -> list[str]:
     """
-    >>> _ready({"endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"], "conditions": {"ready": False}}]})
+    >>> points = [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"], "conditions": {"ready": False}}]
+    >>> _ready({"endpoints": points})
     ['10.0.0.1']
     """
     good = [one for one in objects(endpoints, "endpoints") if part(one, "conditions").get("ready") is not False]
