@@ -19,8 +19,8 @@ def definition(group: str, **spec: Any) -> dict[str, Any]:
     size = {"type": "integer", "default": 3, "maximum": 9}
     rules = [{"rule": "self.size <= 8", "message": "too large a herd"}, {"rule": "self.size >= oldSelf.size"}]
     color = {"type": "string", "enum": ["red", "blue"]}
-    inner = {"type": "object", "properties": {"size": size, "color": color, "tags": {"type": "object", "additionalProperties": {"type": "string"}}}, "x-kubernetes-validations": rules}  # fmt: skip
-    status = {"type": "object", "properties": {"replicas": {"type": "integer"}, "conditions": {"type": "array", "items": {
+    inner = {"type": "object", "properties": {"size": size, "color": color, "tags": {"type": "object", "additionalProperties": {"type": "string"}}}, "x-kubernetes-validations": rules}  # fmt: skip  # noqa: E501
+    status = {"type": "object", "properties": {"replicas": {"type": "integer"}, "conditions": {"type": "array", "items": {  # noqa: E501
         "type": "object", "properties": {"type": {"type": "string"}, "status": {"type": "string"}}}}}}  # fmt: skip
     schema = {"type": "object", "properties": {"spec": inner, "status": status}}
     columns = [

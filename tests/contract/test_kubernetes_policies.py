@@ -51,7 +51,7 @@ def create(ns: Namespace, name: str, data: dict[str, str] | None = None) -> Any:
 
 def test_a_rule_refuses(ns: Namespace, install: Install) -> None:
     rules = [{"expression": "object.data.all(k, size(object.data[k]) < variables.most)"}, {"expression":
-        "object.metadata.name != 'odd'", "messageExpression": "'not ' + object.metadata.name", "reason": "Forbidden"}]  # fmt: skip
+        "object.metadata.name != 'odd'", "messageExpression": "'not ' + object.metadata.name", "reason": "Forbidden"}]  # fmt: skip  # noqa: E501
     name = install("validating", {"validations": rules, "variables": [{"name": "most", "expression": "2 + 1"}]})
     assert create(ns, "a", {"x": "1"}).status == 201
     head = f"ValidatingAdmissionPolicy '{name}' with binding '{name}' denied request: "
@@ -63,7 +63,7 @@ def test_a_rule_refuses(ns: Namespace, install: Install) -> None:
 def test_parameters_and_warnings(ns: Namespace, install: Install) -> None:
     ns.config("limits", {"most": "2"})
     spec = {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}, "validations": [
-        {"expression": "!has(object.data) || size(object.data) <= int(params.data.most)", "message": "too much"}]}  # fmt: skip
+        {"expression": "!has(object.data) || size(object.data) <= int(params.data.most)", "message": "too much"}]}  # fmt: skip  # noqa: E501
     ref = {"name": "limits", "namespace": ns.name, "parameterNotFoundAction": "Deny"}
     name = install("validating", spec, {"paramRef": ref, "validationActions": ["Warn", "Audit"]})
     answer = create(ns, "a", {"x": "", "y": "", "z": ""})
@@ -163,7 +163,7 @@ def test_pod_security(ns: Namespace) -> None:
     body = {"metadata": {"name": "b"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
     assert ns.admin.ask("POST", ns.path("pods"), body).told[2] == (
         'pods "b" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container '
-        '"c" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "c" must set '
+        '"c" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "c" must set '  # noqa: E501
         'securityContext.capabilities.drop=["ALL"]), runAsNonRoot != true (pod or container "c" must set '
         'securityContext.runAsNonRoot=true), seccompProfile (pod or container "c" must set '
         'securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")'

@@ -25,7 +25,7 @@ class Hooks:
         plural = f"{kind}webhookconfigurations"
         selector = {"matchLabels": {"kubernetes.io/metadata.name": self.ns.name}}
         made = [
-            {"name": f"h{index}.example.com", "clientConfig": {"url": f"{self.live.url}/{index}", "caBundle": self.live.bundle},
+            {"name": f"h{index}.example.com", "clientConfig": {"url": f"{self.live.url}/{index}", "caBundle": self.live.bundle},  # noqa: E501
              "rules": [RULE], "sideEffects": "None", "admissionReviewVersions": ["v1"], "namespaceSelector": selector,
              "timeoutSeconds": 5, **hook}
             for index, hook in enumerate(hooks)

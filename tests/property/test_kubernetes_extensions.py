@@ -20,7 +20,7 @@ ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 RULE = {"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["secrets"]}
 MATCH = {"resourceRules": [RULE]}
 CONDITIONS = [{"name": "c", "expression": "object.metadata.name == 'x'"}]
-HOOK = {"name": "a.example.com", "clientConfig": {"url": "https://127.0.0.1:1/x"}, "rules": [RULE], "sideEffects": "None",
+HOOK = {"name": "a.example.com", "clientConfig": {"url": "https://127.0.0.1:1/x"}, "rules": [RULE], "sideEffects": "None",  # noqa: E501
     "admissionReviewVersions": ["v1"], "matchConditions": CONDITIONS}  # fmt: skip
 BODIES: dict[str, dict[str, Any]] = {
     CRDS: definition("fuzz.example.com"),
@@ -84,7 +84,7 @@ def test_definitions_and_policies(ns: Namespace, made: tuple[str, Any]) -> None:
 @st.composite
 def cows(draw: st.DrawFn) -> Any:
     obj: Any = {"apiVersion": "herd.example.com/v1", "kind": "Cow", "metadata": {"name": "there"}, "spec": {
-        "size": 5, "color": "red", "tags": {"a": "b"}}, "status": {"replicas": 1, "conditions": [{"type": "a"}]}}  # fmt: skip
+        "size": 5, "color": "red", "tags": {"a": "b"}}, "status": {"replicas": 1, "conditions": [{"type": "a"}]}}  # fmt: skip  # noqa: E501
     for _ in range(draw(st.integers(1, 3))):
         obj = replaced(obj, draw(st.sampled_from(sorted(places(obj), key=repr))), draw(values))
     return obj
@@ -104,7 +104,7 @@ def test_custom_objects(ns: Namespace, obj: Any, way: str, sub: str) -> None:
 
 
 pieces = st.sampled_from(
-    "self . a b [ ] ( ) { } ' \" + - * / % ! = == && || ? : , 1 2.5 9223372036854775807 null true in has( size( .map(x, "
+    "self . a b [ ] ( ) { } ' \" + - * / % ! = == && || ? : , 1 2.5 9223372036854775807 null true in has( size( .map(x, "  # noqa: E501
     ".all(x, x) 'a' b'b' timestamp( duration( optional.of( optional.none() .orValue( quantity( type( .matches( "
     ".format([ cel.bind(y, .? [? dyn( string( int( 0 {} []".split(" ")
 )

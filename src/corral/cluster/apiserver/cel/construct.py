@@ -1,4 +1,4 @@
-"""`Object{spec: Object.spec{replicas: 3}}` and `JSONPatch{op: "add"}`, written as maps, which the library knows. Pure."""
+"""`Object{spec: Object.spec{replicas: 3}}` and `JSONPatch{op: "add"}`, written as maps. Pure."""
 
 from __future__ import annotations
 
