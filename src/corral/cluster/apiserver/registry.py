@@ -33,8 +33,8 @@ class Served:
 
     `stored` is what the store keeps: the group says where, too (events of both groups are one collection).
     `to_stored` and `from_stored` convert between versions that differ in more than their name; None: they do not.
-    `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource. `warm`: prepares conversions to a version
-    that would else make the server wait.
+    `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
+    `warm`: prepares conversions to a version that would else make the server wait.
     """
 
     resource: Resource
