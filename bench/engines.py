@@ -110,7 +110,7 @@ class Corral(Engine):
 
     def start(self) -> None:
         self.socket = self.folder / "root/run/docker.sock"
-        self._corral("up", "--detach")
+        self._corral("up", "--detach", "--kubernetes=false")  # dockerd and podman have none, either
 
     def stop(self) -> None:
         self._corral("down", "--all")

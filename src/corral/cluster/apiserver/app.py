@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -176,4 +175,3 @@ class Kubernetes:
         await self.services.close()
         self.https.close()
         await self.caches.close()
-        await asyncio.sleep(0)

@@ -48,10 +48,8 @@ def service_cidr(networks: Sequence[Network]) -> Object:
 
 def priority_classes() -> list[Object]:
     """Pure: the classes of what the cluster itself needs."""
-    cluster = (
-        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
-    )
-    node = "Used for system critical pods that must not be moved from their current node."
+    cluster = "For pods that the cluster cannot do without, on whichever node they run."
+    node = "For pods that their node cannot do without."
     return [
         {"metadata": {"name": "system-cluster-critical"}, "value": 2000000000, "description": cluster},
         {"metadata": {"name": "system-node-critical"}, "value": 2000001000, "description": node},

@@ -49,15 +49,15 @@ class Cache:
             else:
                 self.keys.append(item.key)
         else:
-            self.bytes -= len(old.value)
+            self.bytes -= len(old.body)
         self.items[item.key] = item
-        self.bytes += len(item.value)
+        self.bytes += len(item.body)
         self.modified = max(self.modified, item.revision)
 
     def drop(self, key: str) -> None:
         old = self.items.pop(key, None)
         if old is not None:
-            self.bytes -= len(old.value)
+            self.bytes -= len(old.body)
             del self.keys[bisect_left(self.keys, key)]
 
     def apply(self, event: Event, key: str) -> None:

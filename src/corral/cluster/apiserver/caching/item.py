@@ -33,6 +33,7 @@ class _Raw(msgspec.Struct):
 _HEAD: Final = msgspec.json.Decoder(_Head)
 _RAW: Final = msgspec.json.Decoder(_Raw)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
+_STARTS: Final[dict[bytes, bytes]] = {}  # what comes before the metadata: the same for all objects of a kind
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -82,24 +83,25 @@ class Item:
     ({'a': 'b'}, '7')
     """
 
-    __slots__ = ("_fields", "_forms", "_head", "_view", "body", "key", "revision", "value")
+    __slots__ = ("_fields", "_forms", "_meta", "_start", "_view", "body", "key", "revision")
 
     def __init__(self, key: str, revision: int, value: bytes) -> None:
-        self.key, self.revision, self.value = key, revision, value
-        at = value.index(_METADATA) + len(_METADATA)
-        comma = b"" if value[at : at + 1] == b"}" else b","
-        shown = b'"resourceVersion":"%d"%b' % (revision, comma) if revision else b""
-        self.body = b'"metadata":{%b%b' % (shown, value[at:])
-        self._head: _Meta | None = None
+        """`value` as `stored_bytes` makes it; ValueError if it is something else."""
+        self.key, self.revision = key, revision
+        at = value.index(_METADATA)
+        start = value[:at]
+        self._start = _STARTS.setdefault(start, start)
+        self.body = _spliced(revision, value[at + len(_METADATA) :])
+        self._meta: _Meta | None = None
         self._view: Object | None = None
         self._forms: dict[str, bytes] | None = None
         self._fields: dict[str, str] | None = None
 
     @property
     def meta(self) -> _Meta:
-        if self._head is None:
-            self._head = _HEAD.decode(self.value).metadata
-        return self._head
+        if self._meta is None:
+            self._meta = _HEAD.decode(b"{" + self.body).metadata
+        return self._meta
 
     @property
     def labels(self) -> dict[str, str]:
@@ -120,10 +122,7 @@ class Item:
 
     def object(self) -> Object:
         """A fresh copy in the stored version, the caller's own."""
-        found = _OBJECT.decode(self.value)
-        if self.revision:
-            found["metadata"]["resourceVersion"] = str(self.revision)
-        return found
+        return _OBJECT.decode(self._start + self.body)
 
     def view(self) -> Object:
         """The same object for all who ask: nobody may change it."""
@@ -142,7 +141,8 @@ class Item:
 
     def at(self, revision: int) -> Item:
         """The same content with another revision: what a deletion shows."""
-        return Item(self.key, revision, self.value)
+        bare = self.body[len(_spliced(self.revision, b"}")) - 1 :].removeprefix(b",")
+        return Item(self.key, revision, self._start + _METADATA + bare)
 
     def form(self, name: str) -> bytes | None:
         """Bytes that somebody made of this object before (`keep`), under a name of theirs."""
@@ -153,6 +153,18 @@ class Item:
             self._forms = {}
         self._forms[name] = data
         return data
+
+
+def _spliced(revision: int, rest: bytes) -> bytes:
+    """Pure: the body, from what follows after the first brace of the metadata.
+
+    >>> _spliced(7, b'"name":"a"}}'), _spliced(7, b"}}"), _spliced(0, b'"name":"a"}}')
+    (b'"metadata":{"resourceVersion":"7","name":"a"}}', b'"metadata":{"resourceVersion":"7"}}', b'"metadata":{"name":"a"}}')
+    """  # noqa: E501
+    if not revision:
+        return _METADATA + rest
+    comma = b"" if rest[:1] == b"}" else b","
+    return b'%b"resourceVersion":"%d"%b%b' % (_METADATA, revision, comma, rest)
 
 
 def item_of(entry: Entry, prefix: str) -> Item:

@@ -40,7 +40,7 @@ class Event:
 
     @property
     def size(self) -> int:
-        return len(self.new.value if self.new else self.old.value if self.old else b"")
+        return len(self.new.body if self.new else self.old.body if self.old else b"")
 
 
 class EventLog:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Final, NamedTuple, Protocol
 
 from corral.cluster.apiserver.caching.item import Item, Object, encode
@@ -16,11 +17,7 @@ from corral.model.kubernetes.kinds.ages import since
 
 Convert = Callable[[Object], Object]
 INITIAL_END: Final = b',"annotations":{"k8s.io/initial-events-end":"true"}'
-NAME_DESCRIPTION: Final = (
-    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
-    "client to request the generation of an appropriate name automatically. Name is primarily intended for creation "
-    "idempotence and configuration definition. Cannot be updated."
-)
+_numbers = count()
 
 
 class ListMeta(NamedTuple):
@@ -70,7 +67,8 @@ class Plain:
     shared = True
 
     def __init__(self, api_version: str, kind: str, list_kind: str, convert: Convert | None, *, bare: bool) -> None:
-        self.key = api_version
+        # Another conversion of the same version makes other bytes, which items and events must not take for these.
+        self.key = api_version if convert is None else f"{api_version} {next(_numbers)}"
         self._convert = convert
         self._head = encode({"kind": kind, "apiVersion": api_version})[:-1] + b","
         self._list = encode({"kind": list_kind, "apiVersion": api_version})[:-1] + b',"metadata":'
@@ -136,14 +134,8 @@ def _age(obj: Object, now: datetime) -> str:
     return since(obj["metadata"].get("creationTimestamp"), now)
 
 
-NAME: Final = Column("Name", _name, "string", "name", NAME_DESCRIPTION)
-AGE: Final = Column(
-    "Age",
-    _age,
-    "string",
-    "",
-    "CreationTimestamp is a timestamp representing the server time when this object was created.",
-)
+NAME: Final = Column("Name", _name, "string", "name", "What the object is called in its namespace.")
+AGE: Final = Column("Age", _age, "string", "", "How long the object has been there.")
 
 
 class Table:

@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.caching.item import Item, encode, item_of, resource_prefix
 from corral.cluster.apiserver.caching.selection import FieldTerm, Selection
 from corral.cluster.apiserver.caching.watching import Watcher, too_old
@@ -244,6 +243,3 @@ async def get_object(core: Core, target: Target, resource_version: str = "") -> 
     if found is None:
         raise target.served.not_found(target.name)
     return found
-
-
-__all__ = ["Caches", "Listed", "begin_watch", "get_object", "list_objects", "selection_of"]

@@ -20,6 +20,7 @@ def test_what_goes_in_comes_out_with_its_revision(labels: dict[str, str], rest: 
     item = Item("n/a", revision, stored_bytes({**obj, "metadata": {**metadata, "resourceVersion": "1"}}))
     expected = {**metadata, "resourceVersion": str(revision)}
     assert item.object() == {**obj, "metadata": expected}
+    assert item.at(revision + 1).object() == {**obj, "metadata": {**metadata, "resourceVersion": str(revision + 1)}}
     assert item.labels == labels and item.body.startswith(b'"metadata":{"resourceVersion":"%d"' % revision)
 
 
@@ -28,6 +29,8 @@ def test_an_object_that_was_not_stored_shows_no_revision() -> None:
     assert Item("n/a", 0, value).body == b'"metadata":{"name":"a"}}'
     empty = stored_bytes({"kind": "K", "apiVersion": "v1", "metadata": {}})
     assert Item("n/a", 3, empty).body == b'"metadata":{"resourceVersion":"3"}}'
+    assert Item("n/a", 3, empty).at(12).body == b'"metadata":{"resourceVersion":"12"}}'
+    assert Item("n/a", 0, value).at(4).body == b'"metadata":{"resourceVersion":"4","name":"a"}}'
 
 
 def test_views_are_shared_and_copies_are_not() -> None:

@@ -36,11 +36,12 @@ def test_the_oldest_fall_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_large_changes_fall_out_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "WINDOW_BYTES", 100 * len(POD))
+    size = event(1000).size
+    monkeypatch.setattr(window, "WINDOW_BYTES", 100 * size)
     log = EventLog(0)
-    for revision in range(1, 1000):
+    for revision in range(1000, 2000):
         log.append(event(revision))
-    assert len(log.events) == 100 and log.size == 100 * len(POD)
+    assert len(log.events) == 100 and log.size == 100 * size
 
 
 async def test_all_are_woken_and_who_gave_up_is_forgotten() -> None:
