@@ -59,13 +59,17 @@ from corral.store.interface import Store
 
 @dataclass(slots=True)
 class Options:
-    """`url`: where clients reach the server. `networks`: the addresses of Services, the default family first."""
+    """`url`: where clients reach the server. `networks`: the addresses of Services, the default family first.
+
+    `disabled`: admission plugins that are not asked, by upstream's names.
+    """
 
     url: str = "https://127.0.0.1:6443"
     networks: tuple[Network, ...] = (ip_network("10.96.0.0/12"),)
     port: int = 6443
     limits: Limits = field(default_factory=Limits)
     auditor: Auditor | None = None
+    disabled: frozenset[str] = frozenset()
     now: Callable[[], float] = time.time
 
     @property
@@ -85,7 +89,11 @@ class Kubernetes:
         self.registry, self.metrics, self.ready = Registry(served_builtins()), Metrics(), False
         self.authorizer, self.rbac = union.default(caches)
         self.chain = Chain(
-            [NamespaceLifecycle(caches, caches.fresh), *builtin_plugins(caches), Authority(self.authorizer, self.rbac)]
+            [
+                NamespaceLifecycle(caches, caches.fresh),
+                *builtin_plugins(caches, options.disabled),
+                Authority(self.authorizer, self.rbac),
+            ]
         )
         self.core = Core(store, caches, self.registry, self.chain)
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from corral.cluster.apiserver.admission.chain import Plugin
 from corral.cluster.apiserver.admission.defaults import DefaultIngressClass, DefaultStorageClass, StorageProtection
 from corral.cluster.apiserver.admission.limit_ranges import LimitRanges
@@ -17,21 +19,22 @@ from corral.cluster.apiserver.admission.service_accounts import ServiceAccounts
 from corral.cluster.apiserver.caching.caches import Caches
 
 
-def builtin_plugins(caches: Caches) -> list[Plugin]:
-    """Those that follow NamespaceLifecycle and come before policies, webhooks and quotas.
+def builtin_plugins(caches: Caches, disabled: Collection[str] = ()) -> list[Plugin]:
+    """Those that follow NamespaceLifecycle and come before policies, webhooks and quotas; `disabled`: names of some.
 
     Off, as upstream: OwnerReferencesPermissionEnforcement, PodTolerationRestriction, PodNodeSelector, AlwaysPullImages.
     """
-    return [
-        LimitRanges(caches),
-        ServiceAccounts(caches),
-        NodeRestriction(caches),
-        TaintNodesByCondition(),
-        Priority(caches),
-        DefaultTolerationSeconds(),
-        RuntimeClass(caches),
-        DefaultStorageClass(caches),
-        StorageProtection(),
-        DefaultIngressClass(caches),
-        PodSecurity(caches),
-    ]
+    plugins: dict[str, Plugin] = {
+        "LimitRanger": LimitRanges(caches),
+        "ServiceAccount": ServiceAccounts(caches),
+        "NodeRestriction": NodeRestriction(caches),
+        "TaintNodesByCondition": TaintNodesByCondition(),
+        "Priority": Priority(caches),
+        "DefaultTolerationSeconds": DefaultTolerationSeconds(),
+        "RuntimeClass": RuntimeClass(caches),
+        "DefaultStorageClass": DefaultStorageClass(caches),
+        "StorageObjectInUseProtection": StorageProtection(),
+        "DefaultIngressClass": DefaultIngressClass(caches),
+        "PodSecurity": PodSecurity(caches),
+    }
+    return [plugin for name, plugin in plugins.items() if name not in disabled]
