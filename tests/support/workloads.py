@@ -151,8 +151,8 @@ async def cluster(folder: Path, names: Iterable[str], nodes: Iterable[Object] = 
     """A namespace `shop` is there, and the nodes."""
     store = MemoryStore()
     authorities = pki.ensure(folder / "pki", pki.server_names("10.96.0.1"), int(utc_now().timestamp()))
-    # Nobody makes accounts here, and nobody takes finalizers away.
-    disabled = frozenset(("ServiceAccount", "StorageObjectInUseProtection"))
+    # Nobody makes accounts here, and nobody takes finalizers or taints away.
+    disabled = frozenset(("ServiceAccount", "StorageObjectInUseProtection", "TaintNodesByCondition"))
     api = await Kubernetes.open(store, authorities, Options(disabled=disabled))
     await api.boot()
     client = api.client(User("system:admin", "", (MASTERS_GROUP,)), "test")

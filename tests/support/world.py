@@ -134,8 +134,8 @@ def _is_busy(controller: Controller) -> bool:
 async def working(*make: Make) -> AsyncIterator[World]:
     """An API server of its own with these controllers; all gone after. `make`: what of, or a function of the world."""
     store = MemoryStore()
-    # Nobody makes accounts here, and nobody takes finalizers away.
-    disabled = frozenset(("ServiceAccount", "StorageObjectInUseProtection"))
+    # Nobody makes accounts here, and nobody takes finalizers or taints away.
+    disabled = frozenset(("ServiceAccount", "StorageObjectInUseProtection", "TaintNodesByCondition"))
     api = await Kubernetes.open(store, keys(), Options(disabled=disabled))
     await api.boot()
     world = World(api, api.client(ROOT, "kube-controller-manager"))
