@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,6 +14,7 @@ from corral.model.kubernetes.schema import Schema
 from corral.model.kubernetes.status import StatusError, no_such_path, not_found
 
 Convert = Callable[[Object], Object]
+Warm = Callable[[Iterable[Object], str], Awaitable[None]]
 KEYS: Final = ("apiVersion", "kind", "metadata")
 
 
@@ -33,6 +34,7 @@ class Served:
     `stored` is what the store keeps: the group says where, too (events of both groups are one collection).
     `to_stored` and `from_stored` convert between versions that differ in more than their name; None: they do not.
     `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
+    `warm`: prepares conversions to a version that would else make the server wait.
     """
 
     resource: Resource
@@ -43,6 +45,7 @@ class Served:
     from_stored: Convert | None = None
     custom: bool = False
     scale: ScalePaths | None = None
+    warm: Warm | None = None
     plain: Plain = field(init=False)
 
     def __post_init__(self) -> None:
