@@ -15,7 +15,7 @@ import ssl
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
 from corral.daemon.config import Settings
@@ -101,8 +101,15 @@ def kubeconfig_path(instance: Instance) -> str:
     return os.path.join(instance.run, "kubeconfig")
 
 
-async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Store | None:
-    """Serves the API until `stack` ends; its kubeconfig is there when this returns. The cluster's store; CorralError.
+class Cluster(NamedTuple):
+    """The open API server and its store."""
+
+    store: Store
+    api: Kubernetes
+
+
+async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Cluster | None:
+    """Serves the API until `stack` ends; its kubeconfig is there when this returns. CorralError.
 
     None when it is not served.
     """
@@ -121,7 +128,7 @@ class _Part:
         self._networks = plan_networks(settings.list("kubernetes-service-subnet"))
         self._context: ssl.SSLContext | None = None
 
-    async def open(self, stack: AsyncExitStack) -> Store | None:
+    async def open(self, stack: AsyncExitStack) -> Cluster | None:
         from corral.cluster.apiserver.certificates import pki
         from corral.http.tls import server_context
         from corral.store.sqlite import open_sqlite
@@ -148,7 +155,7 @@ class _Part:
         stack.push_async_callback(tasks.close)
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
-        return store
+        return Cluster(store, api)
 
     async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options
