@@ -1,0 +1,96 @@
+"""A command or a console of a container, with a client at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from corral.cluster.apiserver.streaming.console import Console, exit_status
+from corral.cluster.apiserver.streaming.timed import Timed
+from corral.cluster.client.nodes import Streams
+from corral.errors import CorralError
+from corral.http.message import ClientGone
+from corral.model.kubernetes.status import StatusError, internal
+
+OPEN_SECONDS: Final = 30.0  # for a client to open its streams
+
+Start = Callable[[], Awaitable[Streams]]
+
+
+async def serve(console: Console, wire: Timed, start: Start) -> None:
+    """Starts the process when the client's streams are there, and moves bytes until it has ended or the client left.
+
+    Neither waits for the other: a process goes on when its client has left.
+    """
+    session = _Session(console, start)
+    client = asyncio.create_task(console.run(session.resize), name="console client")
+    work = asyncio.create_task(session.run(), name="console process")
+    idle = asyncio.create_task(wire.idle(), name="console idle")
+    gone = asyncio.create_task(wire.gone.wait(), name="console gone")
+    everything = (client, work, idle, gone)
+    try:
+        await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in everything:
+            task.cancel()
+        ended = await asyncio.gather(*everything, return_exceptions=True)
+        await session.close()
+    for error in ended:
+        if isinstance(error, Exception) and not isinstance(error, ClientGone):
+            raise error
+
+
+class _Session:
+    def __init__(self, console: Console, start: Start) -> None:
+        self._console, self._start = console, start
+        self._streams: Streams | None = None
+        self._size: tuple[int, int] | None = None  # that came before there was a terminal
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await self._console.ready.wait()
+        except TimeoutError:
+            await self._console.finish(internal("timed out waiting for client to create streams").status())
+            return
+        try:
+            streams = self._streams = await self._start()
+        except StatusError as error:
+            await self._console.finish(error.status())
+            return
+        if self._size is not None:
+            await streams.resize(*self._size)
+        typed = asyncio.create_task(self._type(streams), name="console input")
+        try:
+            while (piece := await streams.read()) is not None:
+                await self._console.output(*piece)
+            code = await streams.wait()
+        finally:
+            typed.cancel()
+            await asyncio.gather(typed, return_exceptions=True)
+        await self._console.finish(exit_status(code))
+
+    async def _type(self, streams: Streams) -> None:
+        """What the client types. A process that reads no more gets no more."""
+        if self._console.stdin is None:
+            return
+        deaf = False
+        while data := await self._console.stdin.read():
+            if not deaf:
+                try:
+                    await streams.write(data)
+                except (OSError, CorralError):
+                    deaf = True
+        if not deaf:
+            await streams.close_stdin()
+
+    async def resize(self, height: int, width: int) -> None:
+        if self._streams is None:
+            self._size = height, width
+        else:
+            await self._streams.resize(height, width)
+
+    async def close(self) -> None:
+        if self._streams is not None:
+            await self._streams.close()
