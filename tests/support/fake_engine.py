@@ -365,6 +365,11 @@ class FakeExecs:
         self.processes[id].size = (height, width)
 
 
+class FakeRootfs:
+    def graph(self, id: str) -> dict[str, str]:
+        return {"MergedDir": "/m", "UpperDir": "/u", "WorkDir": "/w", "LowerDir": "/l"}
+
+
 class FakeImages:
     def get(self, ref: str) -> Image:
         if ref not in ("busybox", "busybox:latest", IMAGE.id, *IMAGE.tags):
@@ -374,8 +379,7 @@ class FakeImages:
     def list(self) -> list[Image]:
         return [IMAGE]
 
-    def graph(self, id: str) -> dict[str, str]:
-        return {"MergedDir": "/m", "UpperDir": "/u", "WorkDir": "/w", "LowerDir": "/l"}
+    rootfs = FakeRootfs()
 
 
 class FakeEngine:

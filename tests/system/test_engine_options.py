@@ -103,7 +103,7 @@ def test_the_tag_of_a_log_is_a_template(engine: Endpoint) -> None:
 def test_a_mount_of_an_image(engine: Endpoint) -> None:
     engine.docker("build", "-t", "shown:1", "-", input=f"FROM {BUSYBOX}\nRUN mkdir /d && echo one >/d/f", check=True)
     mount = {"Type": "image", "Source": "shown:1", "Target": "/i"}
-    script = "cat /i/d/f; touch /i/new; cat /part/f; [ -x /i/bin/busybox ] && echo all"
+    script = "exec 2>&1; cat /i/d/f; touch /i/new; cat /part/f; [ -x /i/bin/busybox ] && echo all"
     part = {**mount, "Target": "/part", "ImageOptions": {"Subpath": "d"}}
     id = engine.create("sh", "-c", script, version="v1.51", HostConfig={"Mounts": [mount, part]})
     assert engine.delete("/images/shown:1").status == 409

@@ -5,7 +5,8 @@
     settings ──> Engine ──> Builder ──> DockerApi ──> Server ──> docker.sock, tcp://…
                    └─ content ──> LazyRegistry ──> Server ──> 127.0.0.1:5000
     cluster.db ──> Kubernetes ──> Server ──> 127.0.0.1:6443
-                      └──────── Kubelet ──> Engine
+                      ├──────── Kubelet ──> Engine
+                      └──────── Proxy, Dns ──> the pods' bridge
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from corral.build.builder import Builder
 from corral.cli.instance import Instance
 from corral.daemon import kubernetes, registry
 from corral.daemon.cluster_copies import ClusterCopies
+from corral.daemon.cluster_network import remove_rules
 from corral.daemon.config import Settings, engine_config
 from corral.daemon.kubelet import add_kubelet
 from corral.daemon.listeners import listen
@@ -40,7 +42,9 @@ async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings
     cluster = await kubernetes.add_kubernetes(stack, instance, settings)
     if cluster is not None:
         docker.copies = ClusterCopies(cluster.store, instance.root)
-        await add_kubelet(stack, engine, cluster.api, instance)
+        await add_kubelet(stack, engine, cluster, instance)
+    else:
+        await remove_rules(instance, kubernetes.DATABASE)
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
     # Now that all who need blobs are known: what a crash left between a blob and the record that names it.

@@ -14,12 +14,17 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from corral.cli.instance import Instance
+from corral.daemon.cluster_door import add_door
+from corral.daemon.cluster_network import add_network
 from corral.engine.engine import Engine
+from corral.errors import HostError
 from corral.kit.tasks import Tasks
 
 if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
     from corral.cluster.kubelet.volumes.tokens import Issue
+    from corral.daemon.kubernetes import Cluster
+    from corral.model.network import Network
 
 log = logging.getLogger("corral.daemon")
 
@@ -33,20 +38,36 @@ def plan_node_name(hostname: str) -> str:
     return re.sub(r"[^a-z0-9.-]", "-", hostname.lower()).strip("-.")[:63] or "node"
 
 
-async def add_kubelet(stack: AsyncExitStack, engine: Engine, api: Kubernetes, instance: Instance) -> None:
+async def add_kubelet(stack: AsyncExitStack, engine: Engine, cluster: Cluster, instance: Instance) -> None:
     """Runs the pods that are bound to this machine until `stack` ends; they go on after that."""
     from corral.cluster.apiserver.attributes import User
     from corral.cluster.kubelet.kubelet import Kubelet
     from corral.cluster.kubelet.settings import Settings
 
-    name = plan_node_name(socket.gethostname())
-    settings = Settings(root=f"{instance.root}/kubelet", run=f"{instance.volatile}/kubelet")
+    api, name = cluster.api, plan_node_name(socket.gethostname())
+    network = await pod_network(engine)
+    await add_door(stack, cluster, network.pools[0].gateway)
+    around = await add_network(stack, engine, api, instance, name, network, cluster.services)
+    settings = Settings(root=f"{instance.root}/kubelet", run=f"{instance.volatile}/kubelet", cluster_dns=around.dns)
     user = User(f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
-    kubelet = Kubelet(engine, api.client(user, "kubelet"), name, settings, issue=issue_with(api))
+    kubelet = Kubelet(
+        engine, api.client(user, "kubelet"), name, settings, barrier=around.barrier, issue=issue_with(api)
+    )
     tasks = Tasks()
     stack.push_async_callback(kubelet.close)
     stack.push_async_callback(tasks.close)
     tasks.start("kubelet", kubelet.run())
+
+
+async def pod_network(engine: Engine) -> Network:
+    """That of this machine's pods. HostError."""
+    from corral.cluster.kubelet.network import ensure_network
+
+    name, _ = await ensure_network(engine, "")
+    found = engine.networks.unlisted(name)
+    if found is None:
+        raise HostError("the network of the pods has vanished")
+    return found
 
 
 def issue_with(api: Kubernetes) -> Issue:

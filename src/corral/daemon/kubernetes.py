@@ -13,11 +13,14 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
+from corral.daemon.components import add_components
 from corral.daemon.config import Settings
 from corral.daemon.registry import parse_address
 from corral.errors import CorralError, HostError, InvalidInput
@@ -102,10 +105,15 @@ def kubeconfig_path(instance: Instance) -> str:
 
 
 class Cluster(NamedTuple):
-    """The open API server and its store."""
+    """The open API server and its store. `services`: the subnet of Services, of the default family.
+
+    `listen` makes the server listen on one more address of this machine, and gives the port. HostError.
+    """
 
     store: Store
     api: Kubernetes
+    services: Network
+    listen: Callable[[str], Awaitable[int]]
 
 
 async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Cluster | None:
@@ -149,13 +157,14 @@ class _Part:
             return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
+        await add_components(stack, api, made, root / "kubernetes")
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
-        return Cluster(store, api)
+        return Cluster(store, api, self._networks[0], partial(self._listen_too, server, self._context))
 
     async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options
@@ -190,6 +199,16 @@ class _Part:
                 return False
             self._port = await server.listen_tcp(self._host, 0, context)
         return True
+
+    async def _listen_too(self, server: Server, context: ssl.SSLContext, host: str) -> int:
+        if self._host in WILDCARDS:
+            return self._port
+        try:
+            return await server.listen_tcp(host, self._port, context)
+        except HostError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return await server.listen_tcp(host, 0, context)
 
     def _write_kubeconfig(self, made: Pki) -> None:
         """Where the cluster is and who its administrator is: for root alone."""

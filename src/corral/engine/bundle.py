@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
@@ -153,8 +154,21 @@ def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
     cannot = parts.runtimes.get(record.runtime).recursive_read_only(parts.limits.kernel)
     for point in record.mount_points:
         source = live.sources.get(point.target, point.source)
-        mounts.append(plan_mount(point, source, cannot, file=not os.path.isdir(source)))
+        planned = plan_mount(point, source, cannot, file=not os.path.isdir(source))
+        if planned.type == "bind":  # crun mounts binds anew, and would allow what the source's own mount forbids
+            planned = dataclasses.replace(planned, options=(*planned.options, *_forbidden(source)))
+        mounts.append(planned)
     return mounts + [plan_tmpfs(clean(target), options) for target, options in record.spec.tmpfs.items()]
+
+
+def _forbidden(path: str) -> list[str]:
+    """What the mount that holds a path forbids, in mount options."""
+    try:
+        flags = os.statvfs(path).f_flag
+    except OSError:  # it is missing: the runtime says so
+        return []
+    names = {"noexec": os.ST_NOEXEC, "nosuid": os.ST_NOSUID, "nodev": os.ST_NODEV}
+    return [name for name, flag in names.items() if flags & flag]
 
 
 def shared_memory(parts: Parts, record: Container) -> str:

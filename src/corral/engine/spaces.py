@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 import msgspec
@@ -159,15 +159,13 @@ async def _join(parts: Parts, space: Space) -> None:
 
 async def clear_space(parts: Parts, space: Space) -> None:
     """Takes a space off the host. May be called again on what is half gone; what fails is logged."""
-    for step in (
-        parts.networks.detach(space.id, unplug=True),
-        remove_group(parts.cgroups, space.group, PATIENCE) if space.group else None,
-        asyncio.to_thread(_unmake, parts.paths.space(space.id)),
-    ):
-        if step is None:
-            continue
+    steps: list[Callable[[], Awaitable[None]]] = [lambda: parts.networks.detach(space.id, unplug=True)]
+    if space.group:
+        steps.append(lambda: remove_group(parts.cgroups, space.group, PATIENCE))
+    steps.append(lambda: asyncio.to_thread(_unmake, parts.paths.space(space.id)))
+    for step in steps:
         try:
-            await step
+            await step()
         except CorralError as error:
             log.error("space %s: %s", space.spec.name, error.message)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from corral.cluster.client.events import Events
 from corral.cluster.client.informers import Informers
+from corral.cluster.client.metrics import Metrics, NoMetrics
 from corral.cluster.client.protocol import Client
 from corral.cluster.client.times import Now, utc_now
 
@@ -18,6 +19,7 @@ class Shared:
     informers: Informers = field(init=False)
     events: Events = field(init=False)
     now: Now = utc_now
+    metrics: Metrics = field(default_factory=NoMetrics)
 
     def __post_init__(self) -> None:
         self.informers = Informers(self.client)

@@ -114,4 +114,5 @@ def read_attempt(record: Container) -> Attempt:
 def pod_of(labels: dict[str, str]) -> Object:
     """As much of a pod as its containers' labels tell: enough to end it when the object is gone."""
     meta = {"name": labels.get(POD, ""), "namespace": labels.get(NAMESPACE, ""), "uid": labels.get(UID, "")}
-    return {"metadata": meta, "spec": {"terminationGracePeriodSeconds": int(labels.get(GRACE, 30)), "containers": []}}
+    spec = {"terminationGracePeriodSeconds": int(labels.get(GRACE, 30)), "containers": []}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}

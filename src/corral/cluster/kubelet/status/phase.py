@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from corral.cluster.kubelet.lifecycle.restarts import wants_restart
 from corral.cluster.kubelet.lifecycle.view import View
-from corral.cluster.kubelet.pods import members, restart_policy
+from corral.cluster.kubelet.pods import members
 
 Object = dict[str, Any]
 
 
 def plan_phase(pod: Object, view: View, *, over: bool) -> str:
-    """`over`: nothing will be started any more.
+    """`over`: nothing runs, and nothing will be started any more; before that no phase is final.
 
     >>> from corral.cluster.kubelet.naming import Attempt
     >>> pod = {"spec": {"containers": [{"name": "a"}], "restartPolicy": "Never"}}
@@ -23,7 +22,6 @@ def plan_phase(pod: Object, view: View, *, over: bool) -> str:
     'Failed'
     """
     everybody = [one for one in members(pod) if one.kind in ("init", "main")]
-    policy = restart_policy(pod)
     if over:
         ends = [(one, view.last(one.name)) for one in everybody]
         bad = any(one.kind == "init" and (last is None or last.code != 0) and last is not None for one, last in ends)
@@ -34,7 +32,4 @@ def plan_phase(pod: Object, view: View, *, over: bool) -> str:
     begun = [last for _, last in lasts if last is not None and last.state != "made"]
     if not begun or len(begun) < len(lasts):
         return "Pending"
-    ended = [(one, last) for one, last in lasts if last is not None and last.ended]
-    if len(ended) == len(lasts) and not any(wants_restart(one, policy, last) for one, last in ended):
-        return "Succeeded" if all(last.code == 0 for _, last in ended) else "Failed"
     return "Running"

@@ -38,7 +38,7 @@ def plan_status(pod: Object, facts: Facts) -> Object:
     ('Pending', [('PodReadyToStartContainers', 'False'), ('Initialized', 'True'), ('Ready', 'False')])
     """
     before, view = pod.get("status") or {}, facts.view
-    phase = "Failed" if facts.failure else plan_phase(pod, view, over=facts.over)
+    phase = "Failed" if facts.failure and facts.over else plan_phase(pod, view, over=facts.over)
     if before.get("phase") in ("Succeeded", "Failed"):
         phase = before["phase"]
     now = rfc3339(view.now)
@@ -55,7 +55,7 @@ def plan_status(pod: Object, facts: Facts) -> Object:
     found.setdefault("startTime", now)
     if generation:
         found["observedGeneration"] = generation
-    found |= _told(facts.failure, before, phase)
+    found |= _told(facts.failure if facts.over else None, before, phase)
     return found | _addresses(before, facts)
 
 

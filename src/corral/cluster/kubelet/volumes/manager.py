@@ -129,9 +129,13 @@ class PodVolumes:
         """When, in seconds, a token has to be asked for anew."""
         return self._tokens.due()
 
+    async def close(self) -> None:
+        """The daemon ends: containers keep what they see, the daemon holds it no more."""
+        await self._held.aclose()
+
     async def tear_down(self) -> None:
         """Nothing of the pod's own is left. May be called again."""
-        await self._held.aclose()
+        await self.close()
         self.places = {}
         await asyncio.to_thread(self._remove)
 

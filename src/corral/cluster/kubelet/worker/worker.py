@@ -183,6 +183,7 @@ class PodWorker:
     async def _go_on(self, view: View, steps: Steps) -> float | None:
         if not self.memory.space:
             await self._report(view)
+            await self.volumes.set_up(self.pod)
             await self._make_space()
             view = await self._look()
             steps = plan_steps(self.pod, view)
@@ -255,10 +256,18 @@ class PodWorker:
             return
         ip = self.memory.ips[0] if self.memory.ips else ""
         seconds = grace_of(self.pod, grace)
-        work = end(self.shared, self.pod, attempt, ip, message, seconds)
+        work = self._ending(attempt, ip, message, seconds)
         task = self._tasks.start(f"end {attempt.container} of {full_name(self.pod)}", work)
         self.memory.ending[attempt.id] = task
         task.add_done_callback(lambda _: self._ended(attempt.id))
+
+    async def _ending(self, attempt: Attempt, ip: str, message: str, seconds: int) -> None:
+        try:
+            await end(self.shared, self.pod, attempt, ip, message, seconds)
+        except CorralError as error:
+            log.error("pod %s: end %s: %s", full_name(self.pod), attempt.container, error.message)
+            self.shared.events.warning(self.pod, "FailedKillPod", f"error killing pod: {error.message}")
+            await asyncio.sleep(FIRST_RETRY / 1000)  # it is tried again
 
     def _ended(self, id: str) -> None:
         self.memory.ending.pop(id, None)
@@ -308,11 +317,13 @@ class PodWorker:
 
     async def _finish(self, view: View) -> None:
         """It has come to its end, or has failed: nothing runs on, and its space is given back."""
-        if await self._stop_all(view):
-            await self._report(await self._look(), over=True)
-            await self._leave_space()
-            await self.volumes.tear_down()
-        await self._report(await self._look(), over=self.memory.failure is None)
+        if not await self._stop_all(view):
+            await self._report(await self._look())
+            return
+        await self._report(await self._look(), over=True)
+        await self._leave_space()
+        await self.volumes.tear_down()
+        await self._report(await self._look(), over=True)
 
     async def _leave_space(self) -> None:
         await self._launcher.end_pause()
@@ -390,6 +401,7 @@ class PodWorker:
         """The daemon ends; the containers go on."""
         await self._launcher.close()
         await self._tasks.close()
+        await self.volumes.close()
 
 
 def _find(view: View, id: str) -> Attempt:
