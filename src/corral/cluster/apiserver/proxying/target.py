@@ -20,12 +20,19 @@ class Named(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where to connect to: a pod, if it is one, else an address."""
+    """Where to connect to."""
 
     tls: bool
-    pod: str
     address: str
     port: int
+
+    @property
+    def host(self) -> str:
+        """
+        >>> Place(False, "10.1.0.5", 80).host, Place(False, "fd00::1", 80).host
+        ('10.1.0.5:80', '[fd00::1]:80')
+        """
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
 def split_name(text: str, what: str) -> Named:
@@ -44,8 +51,8 @@ Named(scheme='', name='web', port='http'))
 
 def check_address(address: str) -> None:
     """Raises 400 for what is not a place of the cluster: the server's own loopback, the link, many at once."""
-    found = ipaddress.ip_address(address)
-    if found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast:
+    found = ipaddress.ip_address(address) if address else None
+    if found is None or found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast:
         raise bad_request("address not allowed")
 
 
@@ -55,18 +62,15 @@ def pod_place(pod: Object, named: Named) -> Place:
     >>> web = {"metadata": {"name": "web"}, "spec": {"containers": [{"ports": [{"containerPort": 8080}]}]},
     ...        "status": {"podIP": "10.1.0.5"}}
     >>> pod_place(web, Named("", "web", ""))
-    Place(tls=False, pod='web', address='10.1.0.5', port=8080)
+    Place(tls=False, address='10.1.0.5', port=8080)
     """
-    name, address = pod["metadata"]["name"], (pod.get("status") or {}).get("podIP", "")
-    if not address:
-        raise bad_request("address not allowed")
-    if not (pod["spec"].get("hostNetwork") or False):
-        check_address(address)
+    address = (pod.get("status") or {}).get("podIP", "")
+    check_address(address)
     declared = [port for one in pod["spec"].get("containers") or () for port in one.get("ports") or ()]
     tls = named.scheme == "https"
     if not named.port:
-        return Place(tls, name, address, declared[0]["containerPort"] if declared else 443 if tls else 80)
-    return Place(tls, name, address, _number(named))
+        return Place(tls, address, declared[0]["containerPort"] if declared else 443 if tls else 80)
+    return Place(tls, address, _number(named))
 
 
 def _number(named: Named) -> int:
@@ -96,23 +100,18 @@ def service_port(service: Object, named: Named) -> str:
 def service_places(slices: Sequence[Object], port_name: str, *, tls: bool) -> list[Place]:
     """Pure: every ready endpoint of a service's port.
 
-    >>> part = {"ports": [{"name": "http", "port": 8080}], "endpoints": [
-    ...     {"addresses": ["10.1.0.5"], "conditions": {"ready": True}, "targetRef": {"kind": "Pod", "name": "web-1"}}]}
+    >>> part = {"ports": [{"name": "http", "port": 8080}],
+    ...         "endpoints": [{"addresses": ["10.1.0.5"], "conditions": {"ready": True}}]}
     >>> service_places([part], "http", tls=False)
-    [Place(tls=False, pod='web-1', address='10.1.0.5', port=8080)]
+    [Place(tls=False, address='10.1.0.5', port=8080)]
     """
     found = []
     for one in slices:
         for port in one.get("ports") or ():
             if (port.get("name") or "") == port_name and port.get("port"):
-                found += [_place(each, port["port"], tls) for each in one.get("endpoints") or () if _is_ready(each)]
+                ready = (each for each in one.get("endpoints") or () if _is_ready(each))
+                found += [Place(tls, each["addresses"][0], port["port"]) for each in ready]
     return found
-
-
-def _place(endpoint: Object, port: int, tls: bool) -> Place:
-    target = endpoint.get("targetRef") or {}
-    pod = target.get("name", "") if target.get("kind") == "Pod" else ""
-    return Place(tls, pod, endpoint["addresses"][0], port)
 
 
 def _is_ready(endpoint: Object) -> bool:

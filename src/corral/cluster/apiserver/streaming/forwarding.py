@@ -40,7 +40,7 @@ def cause_of(error: StatusError) -> str:
     >>> cause_of(internal("connection refused"))
     'connection refused'
     """
-    causes = error.details.get("causes") or ()
+    causes = error.details.get("causes") or []
     return str(causes[0].get("message", error.message)) if len(causes) == 1 else error.message
 
 
@@ -83,11 +83,8 @@ class SpdyForwarding:
 
     async def run(self, wire: Timed) -> None:
         """Returns when the client has left, or has been idle for too long."""
-        reading = self._tasks.start("forward", self._session.run())
-        idle = self._tasks.start("forward idle", wire.idle())
-        self._tasks.start("forward accept", self._accept())
         try:
-            await asyncio.wait((reading, idle), return_when=asyncio.FIRST_COMPLETED)
+            await wire.run(self._session.run(), self._accept())
         finally:
             await self._tasks.close()
 
@@ -160,18 +157,10 @@ class SocketForwarding:
 
     async def run(self, wire: Timed) -> None:
         """Returns when the client has left or been idle for too long, or all connections have ended."""
-        tasks = Tasks()
-        try:
-            for number, port in enumerate(self._ports):  # each channel begins with its port
-                for channel in (2 * number, 2 * number + 1):
-                    await self._channels.send(channel, struct.pack("<H", port))
-            reading = tasks.start("forward", self._receive())
-            idle = tasks.start("forward idle", wire.idle())
-            gone = tasks.start("forward gone", wire.gone.wait())
-            work = tasks.start("forward all", self._forward_all())
-            await asyncio.wait((reading, idle, gone, work), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await tasks.close()
+        for number, port in enumerate(self._ports):  # each channel begins with its port
+            for channel in (2 * number, 2 * number + 1):
+                await self._channels.send(channel, struct.pack("<H", port))
+        await wire.run(self._receive(), self._forward_all())
         if not wire.gone.is_set():
             await self._channels.close()
 

@@ -10,7 +10,6 @@ from corral.cluster.apiserver.streaming.console import Console, exit_status
 from corral.cluster.apiserver.streaming.timed import Timed
 from corral.cluster.client.nodes import Streams
 from corral.errors import CorralError
-from corral.http.message import ClientGone
 from corral.model.kubernetes.status import StatusError, internal
 
 OPEN_SECONDS: Final = 30.0  # for a client to open its streams
@@ -24,21 +23,10 @@ async def serve(console: Console, wire: Timed, start: Start) -> None:
     Neither waits for the other: a process goes on when its client has left.
     """
     session = _Session(console, start)
-    client = asyncio.create_task(console.run(session.resize), name="console client")
-    work = asyncio.create_task(session.run(), name="console process")
-    idle = asyncio.create_task(wire.idle(), name="console idle")
-    gone = asyncio.create_task(wire.gone.wait(), name="console gone")
-    everything = (client, work, idle, gone)
     try:
-        await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        await wire.run(console.run(session.resize), session.run())
     finally:
-        for task in everything:
-            task.cancel()
-        ended = await asyncio.gather(*everything, return_exceptions=True)
         await session.close()
-    for error in ended:
-        if isinstance(error, Exception) and not isinstance(error, ClientGone):
-            raise error
 
 
 class _Session:

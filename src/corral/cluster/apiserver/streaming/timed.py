@@ -1,10 +1,12 @@
-"""A client's connection that is watched for idleness."""
+"""A client's connection that is watched for idleness, and the work that ends with it."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
+from corral.http.message import ClientGone
 from corral.http.stream import Duplex
 
 IDLE_SECONDS: Final = 4 * 3600.0
@@ -31,3 +33,17 @@ class Timed:
     async def idle(self) -> None:
         while (left := self._last + self._seconds - self._loop.time()) > 0:
             await asyncio.sleep(left)
+
+    async def run(self, *works: Coroutine[Any, Any, object]) -> None:
+        """Runs all of them until the first has ended, the client has left or has been idle for too long; then none
+        runs any more. Raises what the first one raised, ClientGone excepted."""
+        tasks = [asyncio.create_task(work) for work in (*works, self.idle(), self.gone.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception) and not isinstance(error, ClientGone):
+                raise error
