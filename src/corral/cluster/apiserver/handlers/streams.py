@@ -120,7 +120,9 @@ class PodStreams:
             raise bad_request(f"pod {name} does not have a host assigned")
         access = self._nodes.get(node)
         if access is None:
-            text = f"pod {name} is on node {node}, which this server cannot ask: streams are served of its own node only"
+            text = (
+                f"pod {name} is on node {node}, which this server cannot ask: streams are served of its own node only"
+            )
             raise StatusError(501, "NotImplemented", text)
         return access
 
