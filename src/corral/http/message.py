@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 class Request:
-    """What a client asked for. `path` and `query` are decoded, `raw_path` and `raw_query` as they came; names of headers are
-    in lower case.
+    """What a client asked for. `path` and `query` are decoded, `raw_path` and `raw_query` as they came; names of
+    headers are in lower case.
 
     `local`: it came through a unix socket, so the client is on this machine. `remote`: otherwise its address, as text.
     `peer_certificate`: the certificate (DER) that the client proved to have, and that our authorities have signed;

@@ -86,7 +86,7 @@ def service_port(service: Object, named: Named) -> str:
     >>> service_port(web, Named("", "web", "80")), service_port(web, Named("", "web", "http"))
     ('http', 'http')
     """
-    ports = service["spec"].get("ports") or ()
+    ports: list[Object] = service["spec"].get("ports") or []
     if not named.port and len(ports) == 1:
         return str(ports[0].get("name", ""))
     if not (named.port.isascii() and named.port.isdigit()):

@@ -91,7 +91,7 @@ def pick_container(pod: Object, wanted: str) -> str:
         if wanted not in names:
             raise bad_request(f"container {wanted} is not valid for pod {name}")
         return wanted
-    plain = pod["spec"].get("containers") or ()
+    plain: list[Object] = pod["spec"].get("containers") or []
     if len(plain) == 1:
         return str(plain[0]["name"])
     if not plain:

@@ -31,8 +31,11 @@ class Timed:
         await self._stream.write(data)
 
     async def idle(self) -> None:
-        while (left := self._last + self._seconds - self._loop.time()) > 0:
-            await asyncio.sleep(left)
+        silent = False
+        while not silent:
+            left = self._last + self._seconds - self._loop.time()
+            silent = left <= 0
+            await asyncio.sleep(max(left, 0))
 
     async def run(self, *works: Coroutine[Any, Any, object]) -> None:
         """Runs all of them until the first has ended, the client has left or has been idle for too long; then none
