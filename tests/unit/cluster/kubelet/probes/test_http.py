@@ -15,10 +15,11 @@ from corral.cluster.kubelet.probes.http import Target
 @asynccontextmanager
 async def server(answers: dict[str, bytes], seen: list[str] | None = None) -> AsyncIterator[int]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        head = (await reader.read(4096)).decode()
         if seen is not None:
             seen.append(head)
-        writer.write(answers.get(head.split(" ")[1], b""))
+        if head:
+            writer.write(answers.get(head.split(" ")[1], b""))
         writer.close()
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
