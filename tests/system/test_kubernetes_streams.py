@@ -146,3 +146,10 @@ def test_a_pod_of_the_moment(engine: Instance) -> None:
     said = kubectl.run(*args, "--", "sh", "-c", "cat; exit 3", input=b"hello\n", code=3)
     assert said.startswith(b"hello\n")
     kubectl.run("get", "pod", "brief", code=1)
+
+
+def test_a_container_to_debug_with(engine: Instance) -> None:
+    kubectl = Kubectl(engine)
+    args = ("debug", "web", "-i", f"--image={IMAGE}", "--image-pull-policy=Never", "--target=main", "--quiet")
+    assert b"hello" in kubectl.run(*args, "-c", "look", "--", "head", "-n1", input=b"hello\n")
+    assert kubectl.run("logs", "web", "-c", "look") == b"hello\n"
