@@ -11,7 +11,7 @@ from corral.cluster.apiserver.options import DeleteOptions
 from corral.cluster.apiserver.streaming import negotiation
 from corral.cluster.apiserver.streaming.forwarding import SocketForwarding, SpdyForwarding
 from corral.cluster.apiserver.streaming.options import ProcessOptions, forwarded_ports, log_options, process_options
-from corral.cluster.apiserver.streaming.process import serve
+from corral.cluster.apiserver.streaming.process import Start, serve
 from corral.cluster.apiserver.streaming.socket_console import LONGEST, SocketConsole
 from corral.cluster.apiserver.streaming.spdy_console import SpdyConsole
 from corral.cluster.apiserver.streaming.timed import Timed
@@ -81,7 +81,7 @@ class PodStreams:
         return pod, options
 
     @staticmethod
-    def _process(request: Request, options: ProcessOptions, start: Callable[[], Awaitable[Streams]]) -> Hijack:
+    def _process(request: Request, options: ProcessOptions, start: Start) -> Hijack:
         if negotiation.wants_socket(request):
             protocol = negotiation.socket_protocol(request, negotiation.PROCESS_SOCKET)
             headers = socket_headers(request, protocol)

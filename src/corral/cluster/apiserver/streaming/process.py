@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from corral.cluster.apiserver.streaming.console import Console, exit_status
 from corral.cluster.apiserver.streaming.timed import Timed
@@ -14,7 +14,7 @@ from corral.model.kubernetes.status import StatusError, internal
 
 OPEN_SECONDS: Final = 30.0  # for a client to open its streams
 
-Start = Callable[[], Awaitable[Streams]]
+Start = Callable[[], Coroutine[Any, Any, Streams]]
 
 
 async def serve(console: Console, wire: Timed, start: Start) -> None:
@@ -32,6 +32,7 @@ async def serve(console: Console, wire: Timed, start: Start) -> None:
 class _Session:
     def __init__(self, console: Console, start: Start) -> None:
         self._console, self._start = console, start
+        self._starting: asyncio.Task[Streams] | None = None
         self._streams: Streams | None = None
         self._size: tuple[int, int] | None = None  # that came before there was a terminal
 
@@ -43,7 +44,9 @@ class _Session:
             await self._console.finish(internal("timed out waiting for client to create streams").status())
             return
         try:
-            streams = self._streams = await self._start()
+            # A client that leaves meanwhile does not stop the start half-way: `close` sees to what it gives.
+            self._starting = asyncio.create_task(self._start(), name="console start")
+            streams = self._streams = await asyncio.shield(self._starting)
         except StatusError as error:
             await self._console.finish(error.status())
             return
@@ -80,5 +83,10 @@ class _Session:
             await self._streams.resize(height, width)
 
     async def close(self) -> None:
-        if self._streams is not None:
-            await self._streams.close()
+        if self._starting is None:
+            return
+        try:
+            streams = await self._starting
+        except StatusError:
+            return  # the client has been told, or has left
+        await streams.close()
