@@ -35,21 +35,26 @@ from corral.cluster.apiserver.certificates.pki import Pki
 from corral.cluster.apiserver.certificates.x509 import from_pem
 from corral.cluster.apiserver.extensions.definitions import Definitions
 from corral.cluster.apiserver.flows import Flows
+from corral.cluster.apiserver.handlers import connecting
 from corral.cluster.apiserver.handlers.actions import Actions
 from corral.cluster.apiserver.handlers.documents import Documents
 from corral.cluster.apiserver.handlers.health import Health
 from corral.cluster.apiserver.handlers.others import VERSION, Others
+from corral.cluster.apiserver.handlers.proxies import Dial, Proxies
 from corral.cluster.apiserver.handlers.resources import Resources
+from corral.cluster.apiserver.handlers.streams import PodStreams
 from corral.cluster.apiserver.handlers.writes import Writes
 from corral.cluster.apiserver.limits import Limits
 from corral.cluster.apiserver.local import LocalClient
 from corral.cluster.apiserver.metrics import Metrics
 from corral.cluster.apiserver.objects.core import Core
 from corral.cluster.apiserver.objects.services import ServiceClaims
+from corral.cluster.apiserver.proxying.dialing import dial
 from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.server import ApiServer
 from corral.cluster.apiserver.webhooks.client import HttpsClient
 from corral.cluster.apiserver.webhooks.dispatching import MutatingWebhooks, ValidatingWebhooks
+from corral.cluster.client.nodes import NodeAccess
 from corral.cluster.client.protocol import Client
 from corral.http.message import Answer, Request
 from corral.model.kubernetes.addresses import Network
@@ -71,6 +76,7 @@ class Options:
     auditor: Auditor | None = None
     disabled: frozenset[str] = frozenset()
     now: Callable[[], float] = time.time
+    dial: Dial = dial
 
     @property
     def service_address(self) -> str:
@@ -81,11 +87,13 @@ class Options:
 class Kubernetes:
     """An open API server. `handle` is a handler of corral.http.Server; `core` is for in-process clients.
 
-    `registry` and `chain` may be changed while it runs: what is served, and what admission asks.
+    `registry`, `chain` and `nodes` may be changed while it runs: what is served, what admission asks, and who is asked
+    for the logs and streams of pods, by the name of their node.
     """
 
     def __init__(self, store: Store, caches: Caches, pki: Pki, options: Options) -> None:
         self.options, self.caches = options, caches
+        self.nodes: dict[str, NodeAccess] = {}
         self.registry, self.metrics, self.ready = Registry(served_builtins()), Metrics(), False
         self.authorizer, self.rbac = union.default(caches)
         self.chain = Chain(
@@ -130,7 +138,9 @@ class Kubernetes:
 
     def _assemble(self) -> ApiServer:
         actions = Actions(self.core, self.authenticator, self.authorizer, self.issuer, self.options.now)
-        resources = Resources(self.core, Writes(self.core), actions.table())
+        streams = PodStreams(self.core, self.nodes, self.options.now)
+        connects = connecting.table(streams, Proxies(self.core, streams, self.options.dial))
+        resources = Resources(self.core, Writes(self.core), actions.table(), connects)
         checks = {"ping": lambda: "", "etcd": self._check_store, "poststarthook/boot-objects": self._check_boot}
         health = Health(checks, ready_only=("poststarthook/boot-objects",))
         documents = Documents(self.registry, self._address, VERSION, self.services.resources)
