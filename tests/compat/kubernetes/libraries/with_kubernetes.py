@@ -82,7 +82,7 @@ def dynamically() -> None:
         maps.server_side_apply(namespace=NAMESPACE, body=body, field_manager="two")
         raise AssertionError("no conflict")
     except ConflictError as error:
-        assert "conflict with \\\"one\\\": .data.a" in error.body.decode()
+        assert "conflict with \\\"one\\\": .data.a" in str(error.body)
     maps.server_side_apply(namespace=NAMESPACE, body=body, field_manager="two", force_conflicts=True)
     merge = "application/merge-patch+json"
     maps.patch(namespace=NAMESPACE, name="dynamic", body={"data": {"b": "3"}}, content_type=merge)

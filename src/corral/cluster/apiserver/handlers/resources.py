@@ -148,6 +148,7 @@ class Resources:
             raise await self._unreachable(target)
         act = self._actions.get((*_key(target), target.subresource))
         if act is not None:
+            call.accepted(transforms=False)  # what is done, not kept, is no row: 406
             status, shown = await act(call, target)
             return await self._answer(call, shown, status)
         if target.subresource:
