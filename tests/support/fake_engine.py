@@ -181,7 +181,7 @@ class FakeContainers:
     def get(self, ref: str) -> Container:
         return self.live(ref).record
 
-    def list(self) -> list[Container]:
+    def list(self, *, unlisted: bool = False) -> list[Container]:
         return [live.record for live in self.lives.values()]
 
     def exec_ids(self, ref: str) -> list[str]:

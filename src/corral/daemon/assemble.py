@@ -5,6 +5,8 @@
     settings ──> Engine ──> Builder ──> DockerApi ──> Server ──> docker.sock, tcp://…
                    └─ content ──> LazyRegistry ──> Server ──> 127.0.0.1:5000
     cluster.db ──> Kubernetes ──> Server ──> 127.0.0.1:6443
+                      ├──────── Kubelet ──> Engine
+                      └──────── Proxy, Dns ──> the pods' bridge
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from corral.build.builder import Builder
 from corral.cli.instance import Instance
 from corral.daemon import kubernetes, registry
 from corral.daemon.cluster_copies import ClusterCopies
+from corral.daemon.cluster_network import remove_rules
 from corral.daemon.config import Settings, engine_config
+from corral.daemon.kubelet import add_kubelet
 from corral.daemon.listeners import listen
 from corral.engine.engine import Engine
 from corral.http.server import Server
@@ -37,7 +41,10 @@ async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings
     await listen(server, instance, settings)
     cluster = await kubernetes.add_kubernetes(stack, instance, settings)
     if cluster is not None:
-        docker.copies = ClusterCopies(cluster, instance.root)
+        docker.copies = ClusterCopies(cluster.store, instance.root)
+        await add_kubelet(stack, engine, cluster, instance)
+    else:
+        await remove_rules(instance, kubernetes.DATABASE)
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
     # Now that all who need blobs are known: what a crash left between a blob and the record that names it.

@@ -13,11 +13,14 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
+from corral.daemon.components import add_components
 from corral.daemon.config import Settings
 from corral.daemon.registry import parse_address
 from corral.errors import CorralError, HostError, InvalidInput
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
     from corral.cluster.apiserver.audit.events import Auditor
     from corral.cluster.apiserver.certificates.pki import Pki
+    from corral.cluster.client.informers import Informers
     from corral.store.interface import Store
 
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -95,14 +99,32 @@ def check(settings: Settings) -> None:
     if settings.on("kubernetes"):
         plan_address(settings.text("kubernetes-address"))
         plan_networks(settings.list("kubernetes-service-subnet"))
+        if scheduling := settings.text("kubernetes-scheduler-config"):
+            from corral.cluster.scheduler.configuration import load
+
+            load(Path(scheduling))
 
 
 def kubeconfig_path(instance: Instance) -> str:
     return os.path.join(instance.run, "kubeconfig")
 
 
-async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Store | None:
-    """Serves the API until `stack` ends; its kubeconfig is there when this returns. The cluster's store; CorralError.
+class Cluster(NamedTuple):
+    """The open API server and its store.
+
+    `informers`: the copies that all components here share; `services`: the subnet of Services, of the default family.
+    `listen` makes the server listen on one more address of this machine, and gives the port. HostError.
+    """
+
+    store: Store
+    api: Kubernetes
+    informers: Informers
+    services: Network
+    listen: Callable[[str], Awaitable[int]]
+
+
+async def add_kubernetes(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Cluster | None:
+    """Serves the API until `stack` ends; its kubeconfig is there when this returns. CorralError.
 
     None when it is not served.
     """
@@ -121,7 +143,7 @@ class _Part:
         self._networks = plan_networks(settings.list("kubernetes-service-subnet"))
         self._context: ssl.SSLContext | None = None
 
-    async def open(self, stack: AsyncExitStack) -> Store | None:
+    async def open(self, stack: AsyncExitStack) -> Cluster | None:
         from corral.cluster.apiserver.certificates import pki
         from corral.http.tls import server_context
         from corral.store.sqlite import open_sqlite
@@ -142,13 +164,16 @@ class _Part:
             return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
+        scheduling = self._settings.text("kubernetes-scheduler-config")
+        informers = await add_components(stack, api, made, root / "kubernetes", scheduling)
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
-        return store
+        listen = partial(self._listen_too, server, self._context)
+        return Cluster(store, api, informers, self._networks[0], listen)
 
     async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options
@@ -183,6 +208,16 @@ class _Part:
                 return False
             self._port = await server.listen_tcp(self._host, 0, context)
         return True
+
+    async def _listen_too(self, server: Server, context: ssl.SSLContext, host: str) -> int:
+        if self._host in WILDCARDS:
+            return self._port
+        try:
+            return await server.listen_tcp(host, self._port, context)
+        except HostError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return await server.listen_tcp(host, 0, context)
 
     def _write_kubeconfig(self, made: Pki) -> None:
         """Where the cluster is and who its administrator is: for root alone."""

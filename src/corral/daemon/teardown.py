@@ -9,7 +9,9 @@ import shutil
 import sys
 
 from corral.cli.instance import Instance
+from corral.daemon.cluster_network import remove_rules
 from corral.daemon.config import Settings, engine_config
+from corral.daemon.kubernetes import DATABASE
 from corral.daemon.lock import InstanceLock
 from corral.daemon.serve import LOG_FORMAT
 from corral.engine.engine import Engine
@@ -43,6 +45,7 @@ def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
 async def _teardown(instance: Instance, settings: Settings) -> None:
     engine = await Engine.open(engine_config(settings, instance), start=False)
     await engine.teardown()
+    await remove_rules(instance, DATABASE)
 
 
 def remove_volatile(instance: Instance) -> None:

@@ -200,7 +200,7 @@ async def sweep(parts: Parts) -> None:
     for mount in mounts_under(f"{parts.paths.run}/runtime"):
         if os.path.basename(mount).startswith("runc."):  # killed while it had its own program mounted there
             unmount(mount, lazy=True)
-    await parts.networks.sweep(known)
+    await parts.networks.sweep({*known, *parts.spaces})
 
 
 async def _sweep_bundle(parts: Parts, id: str) -> None:

@@ -24,6 +24,7 @@ from corral.engine.namespaces import joinable, plan_namespaces
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.resolving import SERVER
+from corral.engine.spaces import space_id, space_memory, space_namespace
 from corral.engine.userns import check_remapped, remap_of, user_namespace
 from corral.errors import HostError
 from corral.linux import mounts as linux_mounts
@@ -105,7 +106,7 @@ def look_up(parts: Parts, live: Live, netns: str | None) -> BundleInput:
             spec,
             parts.host.cgroup_version,
             netns,
-            lambda id, kind: joinable(parts.registry.get(id), kind),
+            lambda mode, kind: _peer(parts, mode, kind),
             None if remap is None else user_namespace(parts, remap, spec),
         ),
         uid_map=() if remap is None else remap.maps.uids,
@@ -126,6 +127,13 @@ def look_up(parts: Parts, live: Live, netns: str | None) -> BundleInput:
     )
 
 
+def _peer(parts: Parts, mode: str, kind: str) -> str | None:
+    """The path of a namespace of another container or of a space; None where that is the host's."""
+    if space_id(mode):
+        return space_namespace(parts, mode, kind)
+    return joinable(parts.registry.get(mode.removeprefix("container:")), kind)
+
+
 def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
     """The engine's files, then the container's own mounts."""
     record = live.record
@@ -134,7 +142,9 @@ def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
     files = parts.paths.bundle(owner.id if owner else live.id)
     read_only = record.spec.security.read_only_rootfs
     mounts = [
-        plan_bind(f"{files}/{name}", target, read_only=read_only) for name, target in FILES.items() if target not in own
+        plan_bind(f"{files}/{name}", target, read_only=read_only)
+        for name, target in FILES.items()
+        if target not in own and not space_id(record.spec.network.mode)
     ]
     shm = shared_memory(parts, record)
     if shm:
@@ -164,6 +174,8 @@ def _forbidden(path: str) -> list[str]:
 def shared_memory(parts: Parts, record: Container) -> str:
     """The host directory that is its /dev/shm, "" where it has one that nobody shares (or the host's, by default)."""
     ipc = record.spec.namespaces.ipc
+    if space_id(ipc):
+        return space_memory(parts, ipc)
     if ipc.startswith("container:"):
         peer = parts.registry.get(ipc.removeprefix("container:")).record
         return "/dev/shm" if peer.spec.namespaces.ipc == "host" else shared_memory(parts, peer)
@@ -220,7 +232,7 @@ def write_files(parts: Parts, live: Live) -> None:
     """Fills in hosts, hostname and resolv.conf, in place: they are mounted already. And notes the network place."""
     record, bundle = live.record, parts.paths.bundle(live.id)
     _write(f"{bundle}/network.json", msgspec.json.encode(Seated(record.endpoints, record.ports)))
-    if _network_owner(parts, record) is not None:
+    if _network_owner(parts, record) is not None or space_id(record.spec.network.mode):
         return
     spec, network, config = record.spec, record.spec.network, parts.config
     _write(f"{bundle}/hostname", f"{spec.hostname}\n".encode())

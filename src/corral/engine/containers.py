@@ -41,8 +41,10 @@ class Containers:
         """The record as it is now. It is the engine's own: read it, do not change it."""
         return self._parts.registry.get(ref).record
 
-    def list(self) -> list[Container]:
-        return [live.record for live in self._parts.registry if live.record.ready and not live.record.hidden]
+    def list(self, *, unlisted: bool = False) -> list[Container]:
+        """All containers; those that only some are shown (`ContainerSpec.unlisted`) if `unlisted`."""
+        records = [live.record for live in self._parts.registry if live.record.ready and not live.record.hidden]
+        return [record for record in records if unlisted or not record.spec.unlisted]
 
     def apparmor(self, container: Container) -> str:
         """The AppArmor profile that is in force; before the first start the one that was asked for."""

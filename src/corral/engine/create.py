@@ -22,9 +22,11 @@ from corral.engine.mounts import (
 )
 from corral.engine.named import check_joined, find_network, is_named, main_network
 from corral.engine.names import new_name
+from corral.engine.namespaces import BORROWED
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remove import volume_users
+from corral.engine.spaces import check_mode
 from corral.engine.userns import remap_of
 from corral.errors import Conflict, InvalidInput, NotFound, from_oserror
 from corral.kit.ids import new_id, short
@@ -190,11 +192,13 @@ def _shares_host_name(spec: ContainerSpec) -> bool:
 def _resolve_namespaces(parts: Parts, spec: ContainerSpec) -> Namespaces:
     """Names in "container:NAME" become ids, so that a later rename changes nothing."""
     spaces = spec.namespaces
-    return replace(spaces, pid=_resolve(parts, spaces.pid), ipc=_resolve(parts, spaces.ipc))
+    pid, ipc, uts = (_resolve(parts, mode) for mode in (spaces.pid, spaces.ipc, spaces.uts))
+    return replace(spaces, pid=pid, ipc=ipc, uts=uts)
 
 
 def _resolve(parts: Parts, mode: str) -> str:
     if not mode.startswith("container:"):
+        check_mode(parts, mode)
         return mode
     return f"container:{_other(parts, mode.removeprefix('container:')).id}"
 
@@ -225,7 +229,7 @@ def _with_names(parts: Parts, network: NetworkSpec) -> NetworkSpec:
         for name in {main, *endpoints} - {"host", "none"} if not main.startswith("container:") else ():
             check_endpoint(find_network(known, name).network, endpoints.get(name, EndpointSpec()))
     check_joined(main, endpoints)
-    if mode.startswith("container:") and network.ports:
+    if mode.startswith(BORROWED) and network.ports:
         raise Conflict("conflicting options: port publishing and the container type network mode")
     links = [_resolve_link(parts, link) for link in network.links]
     return replace(network, mode=mode, links=links, endpoints=endpoints)

@@ -21,6 +21,7 @@ from corral.engine.registry import Live, Registry
 from corral.engine.remap import close_remap, open_remap
 from corral.engine.runtimes import RuntimeSet
 from corral.engine.sandbox import Sandboxes
+from corral.engine.spaces import Spaces, adopt_spaces
 from corral.engine.stop import stop
 from corral.engine.transfers import Transfers
 from corral.errors import CorralError, NotFound, Unavailable, Unchanged, from_oserror
@@ -49,7 +50,8 @@ log = logging.getLogger("corral.engine")
 class Engine:
     """`containers`, `execs`, `images`, `volumes`, `networks`, `events`: what the APIs translate to.
 
-    `sandboxes` are for those who build on the engine: processes that no API shows.
+    `sandboxes` and `spaces` are for those who build on the engine: processes that no API shows, and what several
+    containers share.
 
     One process at a time may have the engine of a root open.
     """
@@ -59,7 +61,7 @@ class Engine:
         self.config, self.host, self.events = parts.config, parts.host, parts.events
         self.images, self.volumes, self.networks = parts.images, parts.volumes, NetworkVerbs(parts)
         self.containers, self.execs, self.transfers = Containers(parts), Execs(parts), Transfers(parts)
-        self.sandboxes = Sandboxes(parts)
+        self.sandboxes, self.spaces = Sandboxes(parts), Spaces(parts)
         self._lock = lock
 
     @classmethod
@@ -78,12 +80,18 @@ class Engine:
             raise
         engine = cls(parts, lock)
         await parts.registry.load()
+        await adopt_spaces(parts)
         await adopt_all(parts)
         parts.opened = start
         await parts.exits.start(engine._ended)
         if start:
             await boot(parts)
         return engine
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is on its way out: nothing is to be started any more."""
+        return self.parts.closing
 
     def _ended(self, id: str, code: int) -> None:
         self.parts.tasks.start(f"end of {id[:12]}", on_exit(self.parts, id))
@@ -172,6 +180,7 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
         limits=limits,
         abilities=abilities.probe(cgroups.layout),
         default_sysctls=default_sysctls(),
+        store=store,
         registry=Registry(store),
         network_records=NetworkRecords(store),
         events=Events(clock),

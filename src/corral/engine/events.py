@@ -30,8 +30,8 @@ class Events:
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._listeners: set[asyncio.Queue[Event | None]] = set()
 
-    def publish(self, type: str, action: str, id: str, attributes: dict[str, str]) -> Event:
-        event = Event(type, action, id, attributes, self._next_time())
+    def publish(self, type: str, action: str, id: str, attributes: dict[str, str], unlisted: str = "") -> Event:
+        event = Event(type, action, id, attributes, self._next_time(), unlisted=unlisted)
         self._kept.append(event)
         for queue in list(self._listeners):
             try:

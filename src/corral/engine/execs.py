@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 from collections import deque
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
 import msgspec
@@ -20,6 +21,7 @@ from corral.engine.registry import Live
 from corral.engine.stop import has_ended
 from corral.errors import Conflict, NotFound, RuntimeFailed, from_oserror
 from corral.kit.ids import new_id
+from corral.linux.proc import open_pidfd
 from corral.model.process import Exec, ExecSpec
 from corral.runtime.monitor import ExecRequest, Started, exit_code
 from corral.runtime.users import resolve_user
@@ -35,6 +37,7 @@ class Session:
     live: Live
     hub: Hub | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)  # it runs, or it has failed to
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Execs:
@@ -156,6 +159,24 @@ class Execs:
             raise Conflict(f"exec {id} is not running")
         await self._parts.monitor.resize(self._parts.paths.exec(id), height, width)
 
+    async def wait(self, id: str) -> int:
+        """The exit code, once it has ended."""
+        session = self._session(id)
+        await session.ended.wait()
+        return session.record.exit_code or 0
+
+    async def end(self, id: str) -> None:
+        """SIGKILL to its process. One that has ended, or never started, is fine."""
+        record = self._session(id).record
+        pidfd = open_pidfd(record.pid) if record.running and record.pid else None
+        if pidfd is None:
+            return
+        try:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        finally:
+            os.close(pidfd)
+
     def _finish(self, id: str, code: int) -> None:
         session = self._sessions.get(id)
         if session is None or session.record.exit_code is not None:
@@ -163,6 +184,7 @@ class Execs:
         ran = session.record.running
         session.record.running, session.record.exit_code, session.record.pid = False, code, 0
         session.begun.set()
+        session.ended.set()
         session.live.execs.discard(id)
         if ran:
             self._tell(id, "exec_die", exitCode=str(code))

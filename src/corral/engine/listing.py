@@ -71,12 +71,25 @@ def select(
     NotFound where `before` or `since` name nothing.
     """
     refuse_unknown(filters, LIST_FILTERS)
+    containers = [c for c in containers if is_shown(c, filters)]
     tests = _tests(filters, image_family)
     listed = sorted(containers, key=lambda c: c.created, reverse=True)
     listed = _between(listed, filters)
     show_all = all or limit > 0 or "status" in filters
     chosen = [c for c in listed if (show_all or c.state.running) and _matches(tests, c)]
     return chosen[:limit] if limit > 0 else chosen
+
+
+def is_shown(container: Container, filters: Filters) -> bool:
+    """Pure: an unlisted container is shown to who asks for a label that starts as it says.
+
+    >>> from corral.model.container import ContainerSpec
+    >>> one = Container("1", "a", 0, "i", ContainerSpec("x", unlisted="org.pods."))
+    >>> is_shown(one, {}), is_shown(one, {"label": ["org.pods.name"]})
+    (False, True)
+    """
+    start = container.spec.unlisted
+    return not start or any(label.startswith(start) for label in filters.get("label", ()))
 
 
 Test = Callable[[Container], bool]

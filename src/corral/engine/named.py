@@ -19,7 +19,8 @@ def is_named(spec: NetworkSpec) -> bool:
     >>> is_named(NetworkSpec()), is_named(NetworkSpec("shop"))
     (False, True)
     """
-    return any(name not in (*BUILTIN, "", "default") for name in (spec.mode, *spec.endpoints))
+    names = (spec.mode, *spec.endpoints)
+    return not spec.mode.startswith("space:") and any(name not in (*BUILTIN, "", "default") for name in names)
 
 
 def with_links(spec: NetworkSpec, links: Sequence[str]) -> NetworkSpec:
@@ -62,7 +63,7 @@ def main_network(networks: Sequence[NetworkInfo], mode: str) -> str:
     """
     if mode in ("", "default"):
         return "bridge"
-    if mode in BUILTIN or mode.startswith("container:"):
+    if mode in BUILTIN or mode.startswith(("container:", "space:")):
         return mode
     return find_network(networks, mode).network.name
 

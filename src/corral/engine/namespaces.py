@@ -9,6 +9,7 @@ from corral.errors import Conflict, InvalidInput
 from corral.linux.proc import start_time
 from corral.model.container import ContainerSpec
 
+BORROWED = ("container:", "space:")
 KINDS = {"pid": "PID", "ipc": "IPC", "network": "network"}
 
 
@@ -16,35 +17,41 @@ def plan_namespaces(
     spec: ContainerSpec,
     cgroup_version: int,
     netns: str | None,
-    peer: Callable[[str, str], str],
+    peer: Callable[[str, str], str | None],
     user: str | None = None,
 ) -> dict[str, str]:
     """Pure but for `peer`: namespace kind -> "" (a new one) or the path of one to join; a missing kind is the host's.
 
     `netns` is the path of the network namespace made for it, None with the host's or another container's.
-    `peer(id, kind)` gives the path of another container's namespace. `user` is that of the user namespace, "" for
+    `peer(mode, kind)` gives the path of another's namespace,
+    None where that has the host's. `user` is that of the user namespace, "" for
     a new one, None for the host's; its owner's network is made by the runtime, inside of it.
 
-    >>> plan_namespaces(ContainerSpec("x"), 2, "/proc/1/fd/9", lambda id, kind: f"/proc/{id}/ns/{kind}")
+    >>> plan_namespaces(ContainerSpec("x"), 2, "/proc/1/fd/9", lambda mode, kind: None)
     {'mount': '', 'pid': '', 'ipc': '', 'uts': '', 'cgroup': '', 'network': '/proc/1/fd/9'}
     """
     modes = spec.namespaces
     spaces = {"mount": ""}
     for kind, mode in (("pid", modes.pid), ("ipc", modes.ipc), ("uts", modes.uts)):
-        if mode.startswith("container:"):
-            spaces[kind] = peer(mode.removeprefix("container:"), kind)
+        if mode.startswith(BORROWED):
+            _join(spaces, kind, peer(mode, kind))
         elif mode != "host":
             spaces[kind] = ""
     if (modes.cgroup or ("private" if cgroup_version == 2 else "host")) == "private":
         spaces["cgroup"] = ""
-    if spec.network.mode.startswith("container:"):
-        spaces["network"] = peer(spec.network.mode.removeprefix("container:"), "net")
+    if spec.network.mode.startswith(BORROWED):
+        _join(spaces, "network", peer(spec.network.mode, "net"))
     elif netns is not None:
         spaces["network"] = netns
     if user is not None:
         spaces["user"] = user
         spaces.setdefault("network", "")
     return spaces
+
+
+def _join(spaces: dict[str, str], kind: str, path: str | None) -> None:
+    if path is not None:
+        spaces[kind] = path
 
 
 def joinable(live: Live, kind: str) -> str:

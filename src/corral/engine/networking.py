@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Network, IPv6Network
 
 from msgspec.structs import replace
 
@@ -27,11 +28,20 @@ class NetworkVerbs:
         self._parts = parts
 
     def info(self) -> list[NetworkInfo]:
-        """All networks, with the running containers that are in them."""
-        return self._parts.networks.info()
+        """All networks that are shown, with the running containers that are in them."""
+        return [info for info in self._parts.networks.info() if not info.network.spec.unlisted]
 
     def get(self, ref: str) -> NetworkInfo:
         return find_network(self.info(), ref)
+
+    async def taken(self) -> list[IPv4Network | IPv6Network]:
+        """The subnets that this host has routes to, its own networks among them."""
+        return await self._parts.networks.taken()
+
+    def unlisted(self, name: str) -> Network | None:
+        """A network that is not shown, for who made it; None where there is none."""
+        found = (info.network for info in self._parts.networks.info())
+        return next((network for network in found if network.spec.unlisted and network.name == name), None)
 
     async def create(self, spec: NetworkSpec) -> Network:
         parts = self._parts
@@ -43,7 +53,8 @@ class NetworkVerbs:
         except BaseException:
             await parts.networks.remove(network.name)
             raise
-        self._tell(network, "create")
+        if not spec.unlisted:
+            self._tell(network, "create")
         return network
 
     async def remove(self, ref: str) -> None:

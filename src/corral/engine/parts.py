@@ -15,6 +15,7 @@ from corral.errors import NotFound
 from corral.kit.clock import Clock
 from corral.kit.tasks import Afterwork, Tasks
 from corral.model.container import Endpoint
+from corral.model.space import Space
 
 if TYPE_CHECKING:
     from corral.engine.network_records import NetworkRecords
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from corral.runtime.abilities import Abilities
     from corral.runtime.exits import Exits
     from corral.runtime.monitor import Monitor
+    from corral.store.interface import Store
     from corral.volumes import Volumes
 
 
@@ -63,6 +65,10 @@ class Paths:
         """What builds keep: their records, and directories that several of them share."""
         return f"{self.root}/build"
 
+    def space(self, id: str) -> str:
+        """Where the namespaces of a space are mounted."""
+        return f"{self.run}/s/{id}"
+
     def exec(self, id: str) -> str:
         return f"{self.run}/e/{id}"
 
@@ -73,6 +79,7 @@ class Paths:
             self.exits,
             f"{self.run}/c",
             f"{self.run}/e",
+            f"{self.run}/s",
             f"{self.run}/runtime",
         ):
             os.makedirs(path, mode=0o711, exist_ok=True)
@@ -90,6 +97,7 @@ class Parts:
     limits: Limits
     abilities: Abilities
     default_sysctls: dict[str, str]
+    store: Store
     registry: Registry
     events: Events
     network_records: NetworkRecords
@@ -103,6 +111,7 @@ class Parts:
     cgroup_root: str  # the group, in every hierarchy, under which this instance's containers live
     watches: Watches
     rotator: Rotator
+    spaces: dict[str, Space] = field(default_factory=dict)
     tasks: Tasks = field(default_factory=Tasks)
     afterwork: Afterwork = field(default_factory=Afterwork)
     monitor_procs: list[str] = field(default_factory=list)  # cgroup.procs files that monitors enter
@@ -117,7 +126,7 @@ class Parts:
         if record.hidden:
             return
         attributes = {**record.spec.labels, "image": record.spec.image, "name": record.name, **more}
-        self.events.publish("container", action, record.id, attributes)
+        self.events.publish("container", action, record.id, attributes, record.spec.unlisted)
 
     def tell_network(self, live: Live, action: str, endpoint: Endpoint) -> None:
         """Publishes that a container joined or left a network."""
@@ -128,7 +137,7 @@ class Parts:
         except NotFound:  # it has just been removed
             driver = "bridge"
         attributes = {"container": live.id, "name": endpoint.network, "type": driver}
-        self.events.publish("network", action, endpoint.network_id, attributes)
+        self.events.publish("network", action, endpoint.network_id, attributes, live.record.spec.unlisted)
 
     def tell_volumes(self, live: Live, action: str) -> None:
         """Publishes that a container has its volumes ("mount"), or has them no more ("unmount")."""
@@ -140,7 +149,8 @@ class Parts:
                     "propagation": point.propagation,
                 }
                 attributes = {"container": live.id, "driver": point.driver or "local"}
-                self.events.publish("volume", action, point.name, attributes | (how if action == "mount" else {}))
+                more = how if action == "mount" else {}
+                self.events.publish("volume", action, point.name, attributes | more, live.record.spec.unlisted)
 
     def tell_image(self, action: str, id: str, name: str = "") -> None:
         """Publishes an image's event with its labels, where it is still there. Without a `name` it has its id."""

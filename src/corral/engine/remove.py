@@ -126,7 +126,7 @@ async def prune(parts: Parts, select: Callable[[Container], bool]) -> tuple[list
     removed, freed = [], 0
     for live in parts.registry:
         record = live.record
-        if live.removed or record.hidden or record.state.running or not select(record):
+        if live.removed or record.hidden or record.spec.unlisted or record.state.running or not select(record):
             continue
         try:
             size = await parts.images.rootfs.size_rw(live.id)

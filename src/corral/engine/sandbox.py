@@ -28,6 +28,7 @@ from corral.engine.teardown import discard
 from corral.engine.userns import remap_of
 from corral.engine.wait import Waiter
 from corral.errors import HostError, from_oserror
+from corral.images.library import top
 from corral.kit.ids import new_id
 from corral.linux import mounts
 from corral.linux.idmap import with_ids
@@ -130,6 +131,13 @@ class Sandboxes:
             yield Sandbox(self._parts, id)
         finally:
             await asyncio.shield(asyncio.ensure_future(discard(self._parts, id)))
+
+    @asynccontextmanager
+    async def image(self, ref: str) -> AsyncIterator[str]:
+        """The files of an image, to be read. NotFound. Its layers stay for as long as it lasts."""
+        image = self._parts.images.get(ref)
+        async with self.open(top(image)) as sandbox, sandbox.rootfs() as rootfs:
+            yield rootfs
 
     @asynccontextmanager
     async def show(self, dirs: Sequence[str], *, inside: bool = False) -> AsyncIterator[str]:

@@ -22,6 +22,7 @@ from corral.engine.logs import said_since, watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, require_propagation
 from corral.engine.named import is_named, plan_joined, with_links
+from corral.engine.namespaces import BORROWED
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import remember_maps
@@ -203,6 +204,11 @@ async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> No
             ensure_bind_source(point, None if remap is None else remap.maps.root)
             require_propagation(point)
             path = point.source
+            if point.spec is not None and point.spec.subpath:
+                whole, path = path, f"{parts.paths.bundle(live.id)}/{PIN}{n}"
+                held.callback(unpin, path)
+                pin(whole, point.spec.subpath, path)
+                live.sources[point.target] = path
         if label := _file_label(parts, live, point):
             await asyncio.to_thread(relabel, path, label)
 
@@ -218,7 +224,7 @@ def _file_label(parts: Parts, live: Live, point: MountPoint) -> str:
 def _own_network(live: Live) -> bool:
     """Whether it has a network namespace of its own: not the host's or another container's."""
     mode = live.record.spec.network.mode
-    return mode != "host" and not mode.startswith("container:")
+    return mode != "host" and not mode.startswith(BORROWED)
 
 
 def _netns(held: AsyncExitStack) -> int:

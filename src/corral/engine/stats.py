@@ -18,7 +18,7 @@ def read_stats(parts: Parts, live: Live) -> Stats:
     state = live.record.state
     if not state.pid or has_ended(live):
         return Stats(now, CgroupStats())
-    own_network = not live.record.spec.network.mode.startswith(("host", "container:"))
+    own_network = not live.record.spec.network.mode.startswith(("host", "container:", "space:"))
     return Stats(
         now,
         parts.cgroups.stats(parts.group(live)),

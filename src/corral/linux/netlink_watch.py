@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from corral.errors import from_oserror
 from corral.linux import netlink_wire as wire
+from corral.linux.namespaces import in_netns
 
 _ROUTE, _NETFILTER = 0, 12
 _GROUP_LINK, _GROUP_NFTABLES = 1, 7
@@ -28,12 +29,13 @@ class Deleted(NamedTuple):
 
 
 class NetlinkWatch:
-    """Calls `told` for every interface and nftables table of this namespace that is deleted, until closed."""
+    """Calls `told` for every interface and nftables table that is deleted, until closed: in the namespace behind a
+    descriptor, without one in that of the caller."""
 
-    def __init__(self, told: Callable[[Deleted], None]) -> None:
+    def __init__(self, told: Callable[[Deleted], None], netns: int | None = None) -> None:
         self._told = told
         self._loop = asyncio.get_running_loop()
-        self._sockets = [_listen(_ROUTE, _GROUP_LINK), _listen(_NETFILTER, _GROUP_NFTABLES)]
+        self._sockets = _listen_all() if netns is None else in_netns(netns, _listen_all)
         # A host with busy containers makes many messages about interfaces; the kernel keeps the rest to itself.
         _only(self._sockets[0], wire.RTM_DELLINK)
         for listening in self._sockets:
@@ -73,6 +75,10 @@ def parse_deleted(data: bytes) -> list[Deleted]:
             name = wire.split_attributes(payload, _NFGEN_SIZE).get(_NFTA_TABLE_NAME, b"")
             found.append(Deleted("table", wire.end_of_name(name)))
     return found
+
+
+def _listen_all() -> list[socket.socket]:
+    return [_listen(_ROUTE, _GROUP_LINK), _listen(_NETFILTER, _GROUP_NFTABLES)]
 
 
 def _listen(protocol: int, group: int) -> socket.socket:

@@ -115,6 +115,8 @@ class Security(Struct):
 class Namespaces(Struct):
     """Each is "" (the default: private), "private", "host" or "container:ID"; `ipc` also "shareable" and "none".
 
+    `ipc` and `uts` may be "space:ID" (see `model/space.py`).
+
     `user` is "" (the daemon's remapping, if any) or "host".
     """
 
@@ -182,7 +184,8 @@ class EndpointSpec(Struct):
 
 
 class NetworkSpec(Struct):
-    """`mode` is "default" or "bridge" (the default bridge), "host", "none", "container:ID" or a network's name.
+    """`mode` is "default" or "bridge" (the default bridge), "host", "none", "container:ID", "space:ID" or
+    a network's name.
 
     `endpoints` maps network names to how to join them; the mode's own network may be missing there.
     """
@@ -235,6 +238,7 @@ class ContainerSpec(Struct):
     domainname: str = ""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+    unlisted: str = ""  # the start of labels: lists show it only to who asks for such a label; "": to everybody
     # its life
     stop_signal: str = ""
     stop_timeout: int | None = None  # seconds

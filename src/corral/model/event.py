@@ -14,3 +14,4 @@ class Event(Struct):
     attributes: dict[str, str] = {}
     time: int = 0
     scope: str = "local"
+    unlisted: str = ""  # as of the container it is about: told only to who asks for all

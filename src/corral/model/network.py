@@ -57,6 +57,7 @@ class NetworkSpec(Struct):
     given: dict[str, str] = {}  # the options in the words they were asked for, for inspection
     ipam_driver: str = "default"
     ipam_options: dict[str, str] | None = None
+    unlisted: bool = False  # a part of something that is built on the engine: no API shows it, and it has no names
 
 
 class Network(Struct):
@@ -83,8 +84,8 @@ class Network(Struct):
 
     @property
     def named(self) -> bool:
-        """Whether its containers find each other by name: in all but those that are always there."""
-        return not self.builtin
+        """Whether its containers find each other by name: in all but those that are always there, or shown nowhere."""
+        return not (self.builtin or self.spec.unlisted)
 
 
 class NetworkInfo(Struct):

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
 from corral.errors import Conflict, CorralError, Forbidden, InvalidInput, NotFound, Unavailable, Unsupported
@@ -381,6 +382,10 @@ class Networks:
         if network is None:
             raise NotFound(f"network {name} not found")
         return network
+
+    async def taken(self) -> list[IPv4Network | IPv6Network]:
+        """The subnets that this host has routes to: what a new network should keep away from."""
+        return await self._in_thread(self._need_wires().taken)
 
     def info(self) -> list[NetworkInfo]:
         """All networks with who is in them: first those that every host has."""

@@ -16,7 +16,10 @@ FIRST, FURTHER, BRIDGES = 1000, 1022, 24
 
 @dataclass(frozen=True)
 class Lines:
-    """`addresses` are the host's own in the network, with their prefix lengths."""
+    """`addresses` are the host's own in the network, with their prefix lengths.
+
+    `translated`: others than the engine lead what is sent to some addresses to its members, back to the sender, too.
+    """
 
     network: str
     network_id: str
@@ -27,6 +30,7 @@ class Lines:
     subnets: tuple[str, ...]
     options: NetworkOptions = field(default_factory=NetworkOptions)
     internal: bool = False
+    translated: bool = False
 
     def elements(self, further: tuple[str, ...] = ()) -> list[Element]:
         """Its elements of the firewall's sets; `further` are its other bridges."""
@@ -57,6 +61,7 @@ def plan_lines(network: Network) -> Lines:
         subnets=tuple(pool.subnet for pool in network.pools),
         options=options,
         internal=network.spec.internal,
+        translated=network.spec.unlisted,
     )
 
 

@@ -121,7 +121,7 @@ class Wires:
             if number is None:
                 number = bridges.where[port.name] = self._room(lines, bridges)
                 steps.append(links.set_master(port.name, bridges.indexes[number]))
-            steps += plan_port(port, icc=lines.options.icc, filtered=filtered, further=number > 0)
+            steps += plan_port(_within(port, lines), icc=lines.options.icc, filtered=filtered, further=number > 0)
             self._netlink.batch(steps)
 
     def _room(self, lines: Lines, bridges: Bridges) -> int:
@@ -184,7 +184,7 @@ class Wires:
         bridges.where[name] = number
         try:
             filtered, icc = frames_are_filtered(), lines.options.icc
-            port = plan_port(Port(name, serves), icc=icc, filtered=filtered, further=number > 0)
+            port = plan_port(Port(name, serves or lines.translated), icc=icc, filtered=filtered, further=number > 0)
             self._netlink.batch([links.quiet_ipv6(name), *port])
         except HostError:
             self.unplug(name)
@@ -202,7 +202,7 @@ class Wires:
         bridges = self._networks.get(lines.network_id)
         further = bridges is not None and bridges.where.get(port.name, 0) > 0
         icc, filtered = lines.options.icc, frames_are_filtered()
-        self._netlink.batch(plan_port(port, icc=icc, filtered=filtered, further=further))
+        self._netlink.batch(plan_port(_within(port, lines), icc=icc, filtered=filtered, further=further))
 
     def _new_veth(self, container_id: str, netns: int, endpoint: Endpoint, lines: Lines, master: int) -> str:
         for turn in range(len(TURNS)):
@@ -273,6 +273,10 @@ class Wires:
 
     def find(self, interface: str) -> Link | None:
         return self._netlink.link(interface)
+
+
+def _within(port: Port, lines: Lines) -> Port:
+    return Port(port.name, port.serves or lines.translated)
 
 
 def plan_port(port: Port, *, icc: bool, filtered: bool, further: bool = False) -> list[Request]:

@@ -220,7 +220,7 @@ def _own(p: BundleInput, kind: str) -> bool:
     path = p.namespaces.get(kind, None)
     if kind not in p.namespaces:
         return False
-    return not path or (kind == "network" and not p.container.spec.network.mode.startswith("container:"))
+    return not path or (kind == "network" and not p.container.spec.network.mode.startswith(("container:", "space:")))
 
 
 def _id_map(entries: Sequence[IdMap]) -> list[dict[str, int]]:

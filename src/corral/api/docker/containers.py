@@ -43,7 +43,7 @@ async def container_list(api: DockerApi, request: Request) -> Response:
         if ref := query.get(name):
             filters.setdefault(name, []).append(ref)
     chosen = select(
-        engine.containers.list(),
+        engine.containers.list(unlisted=True),
         filters,
         all=query.flag("all"),
         limit=number(request, "limit") or 0,

@@ -40,7 +40,7 @@ def bound(name: str, text: str, now: int) -> int:
 
 
 async def _stream(engine: Engine, since: int, until: int, filters: Filters) -> AsyncIterator[bytes]:
-    subscription = engine.events.subscribe(since, until, lambda event: wants(filters, event))
+    subscription = engine.events.subscribe(since, until, lambda event: not event.unlisted and wants(filters, event))
     try:
         async for event in subscription:
             yield reply(event_json(event)).body

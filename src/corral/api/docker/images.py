@@ -39,7 +39,7 @@ async def image_list(api: DockerApi, request: Request) -> Response:
 def count_users(engine: Engine) -> dict[str, int]:
     """Image id -> how many containers were made from it."""
     users: dict[str, int] = {}
-    for container in engine.containers.list():
+    for container in engine.containers.list(unlisted=True):
         users[container.image_id] = users.get(container.image_id, 0) + 1
     return users
 
@@ -110,7 +110,7 @@ def users_of(engine: Engine, image_id: str) -> list[User]:
     """The containers made from an image, or that mount it; running ones first."""
     found = [
         User(container.id, container.state.running)
-        for container in engine.containers.list()
+        for container in engine.containers.list(unlisted=True)
         if container.image_id == image_id
         or any(point.type == "image" and point.source == image_id for point in container.mount_points)
     ]

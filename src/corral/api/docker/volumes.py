@@ -39,7 +39,7 @@ def users_of(engine: Engine, name: str) -> list[str]:
     """The ids of the containers that have a volume."""
     return [
         container.id
-        for container in engine.containers.list()
+        for container in engine.containers.list(unlisted=True)
         if any(point.type == "volume" and point.name == name for point in container.mount_points)
     ]
 

@@ -56,7 +56,10 @@ class Informer:
         return len(self._objects)
 
     def add_index(self, name: str, keys: Keys) -> None:
-        """From now on `indexed(name, key)` gives the objects for which `keys(object)` has the key."""
+        """From now on `indexed(name, key)` gives the objects for which `keys(object)` has the key. The same index of
+        several controllers is one."""
+        if name in self._indexes and self._indexes[name][0] is keys:
+            return
         found: dict[str, dict[str, Object]] = {}
         self._indexes[name] = (keys, found)
         for key, obj in self._objects.items():

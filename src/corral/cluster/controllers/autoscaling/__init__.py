@@ -1,0 +1,1 @@
+"""HorizontalPodAutoscaler: as many pods as their work asks for."""

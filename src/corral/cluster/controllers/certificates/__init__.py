@@ -1,0 +1,1 @@
+"""CertificateSigningRequests: approved by themselves where that is safe, signed, and cleaned away."""

@@ -1,0 +1,1 @@
+"""What several controllers decide alike: about pods, whose they are, which go first, and how they are made."""

@@ -1,0 +1,1 @@
+"""CronJob: a Job again and again, by the clock."""

@@ -1,0 +1,1 @@
+"""Endpoints: what EndpointSlices replaced, for clients that still read it."""

@@ -1,0 +1,1 @@
+"""Makes the claims of volumes that live as long as their pod."""

@@ -1,0 +1,1 @@
+"""The Service `kubernetes`: how pods find the API server."""

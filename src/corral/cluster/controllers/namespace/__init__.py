@@ -1,0 +1,1 @@
+"""Namespaces: one that is deleted is emptied, then let go."""

@@ -1,0 +1,1 @@
+"""Gives each node the addresses of its pods."""

@@ -1,0 +1,1 @@
+"""Volumes and claims: found for each other, bound, provisioned, resized, reclaimed."""

@@ -1,0 +1,1 @@
+"""ReplicaSet and ReplicationController: so many pods of one template, no matter which."""

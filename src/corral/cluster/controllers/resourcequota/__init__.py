@@ -1,0 +1,1 @@
+"""Resource quotas: what of each is used. Who would use too much is refused by admission."""

@@ -1,0 +1,1 @@
+"""The authority's certificate, in each namespace, for the pods in it."""

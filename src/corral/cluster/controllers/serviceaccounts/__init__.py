@@ -1,0 +1,1 @@
+"""Service accounts: each namespace has one of the name `default`."""

@@ -1,0 +1,1 @@
+"""ServiceCIDRs: one that is used does not go."""

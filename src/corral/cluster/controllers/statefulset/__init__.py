@@ -1,0 +1,1 @@
+"""StatefulSet: pods with names and claims of their own, which come and go in order."""

@@ -1,0 +1,1 @@
+"""Finished Jobs go when their time is over."""

@@ -1,0 +1,1 @@
+"""Claims and volumes that are in use do not go."""

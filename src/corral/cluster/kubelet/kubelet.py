@@ -1,0 +1,164 @@
+"""The kubelet: a worker for each pod that is bound to this node, and the node's own reports.
+
+::
+
+    pods of this node ──informer──> workers ──> engine
+    engine's events ───────wake───────┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from corral.cluster.client import meta
+from corral.cluster.client.builtin import PODS, SERVICES
+from corral.cluster.client.events import Events
+from corral.cluster.client.informer import Informer
+from corral.cluster.client.protocol import Client
+from corral.cluster.kubelet.access import PodAccess
+from corral.cluster.kubelet.images import ImagePuller
+from corral.cluster.kubelet.index import Index
+from corral.cluster.kubelet.naming import UID, UNLISTED, pod_of
+from corral.cluster.kubelet.network import ensure_network
+from corral.cluster.kubelet.node.host import read_machine
+from corral.cluster.kubelet.node.reporter import NodeReporter
+from corral.cluster.kubelet.node.status import plan_capacity
+from corral.cluster.kubelet.settings import Settings
+from corral.cluster.kubelet.shared import Barrier, Shared, no_barrier
+from corral.cluster.kubelet.sources import Sources
+from corral.cluster.kubelet.volumes.tokens import Issue, issue_with
+from corral.cluster.kubelet.worker.worker import PodWorker
+from corral.engine.engine import Engine
+from corral.kit.tasks import Tasks
+from corral.model.event import Event
+
+Object = dict[str, Any]
+
+log = logging.getLogger("corral.kubelet")
+
+WOKEN_BY: Final = ("start", "die", "oom", "destroy")
+
+
+class Kubelet:
+    """`run` until it is cancelled, then `close`: the pods go on without it. `access` is for the API server.
+
+    `barrier(address)` returns when no new connection is led to that pod; `issue` gives tokens of service accounts.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        client: Client,
+        node_name: str,
+        settings: Settings,
+        *,
+        barrier: Barrier = no_barrier,
+        issue: Issue | None = None,
+    ) -> None:
+        self._engine, self._client, self.settings = engine, client, settings
+        self.events = Events(client)
+        recorder = self.events.recorder("kubelet", node_name)
+        self.machine = read_machine(engine, node_name, settings.addresses)
+        self._pods = Informer(client, PODS, field_selector=f"spec.nodeName={node_name}")
+        self._services = Informer(client, SERVICES)
+        self.shared = Shared(
+            engine=engine,
+            client=client,
+            events=recorder,
+            settings=settings,
+            node=node_name,
+            sources=Sources(client, self._source_changed),
+            puller=ImagePuller(engine, recorder),
+            issue=issue or issue_with(client),
+            services=self._services,
+            index=Index(engine),
+            addresses=self.machine.addresses,
+            allocatable=plan_capacity(self.machine, settings.max_pods),
+            memory=self.machine.memory,
+            barrier=barrier,
+        )
+        self.access = PodAccess(self.shared)
+        self.ready = asyncio.Event()  # the node is registered, and what ran has been taken over
+        self._workers: dict[str, PodWorker] = {}
+        self._tasks = Tasks()
+
+    async def run(self) -> None:
+        self.shared.network, subnet = await ensure_network(self._engine, self.settings.pod_network)
+        self.shared.index.load()
+        self._tasks.start("kubelet events", self.events.run())
+        reporter = NodeReporter(self._client, self._engine, self.machine, subnet, self.settings)
+        await reporter.register()
+        for informer in (self._services, self._pods):
+            self._tasks.start(f"kubelet {informer.of.plural}", informer.run())
+            await informer.synced.wait()
+        self._pods.on_change(self._pod_changed)
+        self._take_over()
+        self._tasks.start("kubelet wakes", self._listen())
+        self.ready.set()
+        log.info("node %s runs the pods of %s", self.machine.name, subnet)
+        await reporter.run()
+
+    def _take_over(self) -> None:
+        """Pods that are still here, though the API has them no more, are ended."""
+        known = {meta.uid(pod) for pod in self._pods.all()}
+        for uid in self.shared.index.pods() - known:
+            self._begin(pod_of(self._labels(uid)), gone=True)
+
+    def _labels(self, uid: str) -> dict[str, str]:
+        """What containers or a space say whose they are."""
+        for id in self.shared.index.containers(uid):
+            return self._engine.containers.get(id).spec.labels
+        return self._engine.spaces.get(self.shared.index.space(uid)).spec.labels
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            worker = self._workers.get(meta.uid(old)) if old is not None else None
+            if worker is not None:
+                worker.remove()
+            return
+        if old is not None and meta.uid(old) != meta.uid(new) and meta.uid(old) in self._workers:
+            self._workers[meta.uid(old)].remove()
+        new = {"kind": "Pod", "apiVersion": "v1", **new}
+        worker = self._workers.get(meta.uid(new))
+        if worker is None:
+            self._begin(new)
+        else:
+            worker.update(new)
+
+    def _begin(self, pod: Object, *, gone: bool = False) -> None:
+        uid = meta.uid(pod)
+        worker = PodWorker(self.shared, pod, lambda: self._forget(uid), gone=gone)
+        self._workers[uid] = worker
+        self._tasks.start(f"pod {meta.namespace(pod)}/{meta.name(pod)}", worker.run())
+
+    def _forget(self, uid: str) -> None:
+        self._workers.pop(uid, None)
+
+    def _source_changed(self, uid: str) -> None:
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.sources_changed()
+
+    async def _listen(self) -> None:
+        """Every end of a container wakes its pod. Who has missed some looks at all."""
+        while True:
+            async for event in self._engine.events.subscribe(match=_is_ours):
+                worker = self._workers.get(event.attributes.get(UID, ""))
+                if worker is not None:
+                    worker.wake()
+            for worker in list(self._workers.values()):
+                worker.wake()
+            await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Ends the kubelet's part; containers go on, and the next one takes them over."""
+        await self._tasks.close()
+        for worker in list(self._workers.values()):
+            await worker.close()
+        await self.shared.sources.close()
+
+
+def _is_ours(event: Event) -> bool:
+    return event.type == "container" and event.unlisted == UNLISTED and event.action in WOKEN_BY

@@ -1,0 +1,1 @@
+"""The Node object: what this machine is and has, and that it is alive."""

@@ -1,0 +1,129 @@
+"""Registers the node, reports its status, and renews its lease: the sign that it is alive."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any, Final
+
+from corral.cluster.client.builtin import NODES
+from corral.cluster.client.protocol import Client, Collection
+from corral.cluster.kubelet.node.host import Machine
+from corral.cluster.kubelet.node.status import plan_labels, plan_node, plan_node_status
+from corral.cluster.kubelet.settings import Settings
+from corral.cluster.kubelet.times import micro
+from corral.engine.engine import Engine
+from corral.kit.backoff import exponential
+from corral.model.kubernetes.status import StatusError
+
+Object = dict[str, Any]
+
+log = logging.getLogger("corral.kubelet")
+
+LEASES: Final = Collection("coordination.k8s.io", "v1", "leases")
+NAMESPACE: Final = "kube-node-lease"
+DURATION: Final = 40  # seconds that a lease holds
+
+
+class NodeReporter:
+    """`register` first; then `run` until it is cancelled."""
+
+    def __init__(self, client: Client, engine: Engine, machine: Machine, subnet: str, settings: Settings) -> None:
+        self._client, self._engine, self._machine = client, engine, machine
+        self._subnet, self._settings = subnet, settings
+        self._lease: Object | None = None
+        self._reported = 0.0
+
+    async def register(self) -> None:
+        """The node is there, with its status, when this returns."""
+        attempt = 0
+        while True:
+            try:
+                await self._ensure()
+                await self.report()
+                await self._renew()
+                return
+            except (StatusError, OSError) as error:
+                log.warning("register node %s: %s", self._machine.name, error)
+                await asyncio.sleep(exponential(attempt, 50, 7000) / 1000)
+                attempt += 1
+
+    async def _ensure(self) -> None:
+        """Makes the node; one that is there gets the labels that are missing or wrong."""
+        wanted = plan_node(self._machine, self._subnet, self._settings.labels)
+        try:
+            await self._client.create(NODES, wanted)
+            return
+        except StatusError as error:
+            if error.reason != "AlreadyExists":
+                raise
+        node = await self._client.get(NODES, self._machine.name)
+        labels = {**(node["metadata"].get("labels") or {}), **plan_labels(self._machine), **self._settings.labels}
+        spec = node.get("spec") or {}
+        if not spec.get("podCIDR"):
+            spec = {**spec, **wanted["spec"]}
+        changed = {**node, "metadata": {**node["metadata"], "labels": labels}, "spec": spec}
+        if changed != node:
+            await self._client.update(NODES, changed)
+
+    async def report(self) -> None:
+        """The status as it is now. StatusError."""
+        while True:
+            node = await self._client.get(NODES, self._machine.name)
+            status = plan_node_status(
+                node.get("status") or {},
+                self._machine,
+                self._settings.max_pods,
+                self._engine.images.list(),
+                time.time_ns(),
+                0,
+            )
+            try:
+                await self._client.update(NODES, {**node, "status": status}, subresource="status")
+                self._reported = time.monotonic()
+                return
+            except StatusError as error:
+                if error.reason != "Conflict":
+                    raise
+
+    async def _renew(self) -> None:
+        now = micro(time.time_ns())
+        if self._lease is None:
+            self._lease = await self._find_lease(now)
+        spec = {**self._lease["spec"], "renewTime": now, "holderIdentity": self._machine.name}
+        try:
+            self._lease = await self._client.update(LEASES, {**self._lease, "spec": spec})
+        except StatusError as error:
+            self._lease = None
+            if error.reason not in ("Conflict", "NotFound"):
+                raise
+
+    async def _find_lease(self, now: str) -> Object:
+        name = self._machine.name
+        try:
+            return await self._client.get(LEASES, name, NAMESPACE)
+        except StatusError as error:
+            if error.reason != "NotFound":
+                raise
+        node = await self._client.get(NODES, name)
+        owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}
+        lease = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": name, "namespace": NAMESPACE, "ownerReferences": [owner]},
+            "spec": {"holderIdentity": name, "leaseDurationSeconds": DURATION, "renewTime": now},
+        }
+        return await self._client.create(LEASES, lease, NAMESPACE)
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat)
+            try:
+                await self._renew()
+                if time.monotonic() - self._reported > self._settings.report:
+                    await self.report()
+            except (StatusError, OSError) as error:
+                log.warning("node %s: %s", self._machine.name, error)
+                if isinstance(error, StatusError) and error.reason == "NotFound":
+                    await self.register()  # somebody has deleted it

@@ -1,0 +1,58 @@
+"""Asking in the way that a probe or a hook names: a command, HTTP, a connection, gRPC, or just waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from corral.cluster.kubelet.commands import run_command
+from corral.cluster.kubelet.ports import find_port
+from corral.cluster.kubelet.probes import grpc, http, tcp
+from corral.cluster.kubelet.probes.answer import Answer
+from corral.engine.engine import Engine
+from corral.errors import CorralError
+
+Object = dict[str, Any]
+
+
+async def ask(engine: Engine, id: str, container: Object, ip: str, how: Object, timeout: float | None) -> Answer:
+    """`id` is the container in the engine, `ip` the pod's address. Never raises for what the container does."""
+    try:
+        if "exec" in how:
+            return await _command(engine, id, how["exec"].get("command") or [], timeout)
+        if "sleep" in how:
+            await asyncio.wait_for(asyncio.sleep(float(how["sleep"].get("seconds") or 0)), timeout)
+            return Answer(True)
+        return await _over_network(container, ip, how, timeout if timeout is not None else 60.0)
+    except TimeoutError:
+        return Answer(False, f"timed out after {timeout:g}s")
+    except (CorralError, ValueError) as error:
+        return Answer(False, str(error), errored=True)
+
+
+async def _command(engine: Engine, id: str, command: list[str], timeout: float | None) -> Answer:
+    try:
+        done = await run_command(engine, id, command, timeout)
+    except TimeoutError:
+        words = " ".join(command)
+        return Answer(False, f'command timed out: "{words}" timed out after {timeout:g}s')
+    return Answer(done.code == 0, done.output)
+
+
+async def _over_network(container: Object, ip: str, how: Object, timeout: float) -> Answer:
+    if "httpGet" in how:
+        wanted = how["httpGet"]
+        path = wanted.get("path") or "/"
+        target = http.Target(
+            (wanted.get("scheme") or "HTTP").lower(),
+            wanted.get("host") or ip,
+            find_port(container, wanted["port"]),
+            path if path.startswith("/") else f"/{path}",
+        )
+        return await http.ask(target, wanted.get("httpHeaders") or (), timeout)
+    if "tcpSocket" in how:
+        wanted = how["tcpSocket"]
+        return await tcp.ask(wanted.get("host") or ip, find_port(container, wanted["port"]), timeout)
+    if "grpc" in how:
+        return await grpc.ask(ip, int(how["grpc"]["port"]), how["grpc"].get("service") or "", timeout)
+    raise ValueError("missing probe handler")

@@ -1,0 +1,29 @@
+"""What a kubelet is told when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`root` is a directory that outlives a boot, `run` one that need not (a tmpfs where possible).
+
+    `pod_network`: the subnet of this node's pods, "" for the first of 10.244.0.0/24, 10.244.1.0/24, … that is free.
+    `cluster_dns`: the addresses of the cluster's name server, none where there is none. `addresses`: the node's own,
+    none for those that the host goes out by. `sysctls`: those that pods may set though they are not safe; a name may
+    end in `*`.
+    """
+
+    root: str
+    run: str
+    pod_network: str = ""
+    cluster_dns: tuple[str, ...] = ()
+    cluster_domain: str = "cluster.local"
+    addresses: tuple[str, ...] = ()
+    sysctls: frozenset[str] = frozenset()
+    max_pods: int = 110
+    seccomp: str = "/var/lib/kubelet/seccomp"
+    labels: dict[str, str] = field(default_factory=dict)
+    heartbeat: float = 10.0  # seconds between renewals of the lease
+    report: float = 300.0  # seconds between reports of the node's status, if nothing changes

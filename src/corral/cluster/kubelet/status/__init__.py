@@ -1,0 +1,1 @@
+"""How a pod stands, as its status says it. Pure."""

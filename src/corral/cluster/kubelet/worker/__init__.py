@@ -1,0 +1,1 @@
+"""One pod's worker: it looks, decides (`lifecycle/`), acts, and says how it stands (`status/`)."""

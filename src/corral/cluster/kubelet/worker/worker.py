@@ -1,0 +1,336 @@
+"""The worker of one pod: wakes when something happens to it, and brings it nearer to what it is to be."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from corral.cluster.client import meta
+from corral.cluster.kubelet.containers.security import check_offered
+from corral.cluster.kubelet.errors import NotAdmitted, NotMounted
+from corral.cluster.kubelet.lifecycle.ending import grace_of
+from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
+from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
+from corral.cluster.kubelet.naming import Attempt
+from corral.cluster.kubelet.pods import full_name, is_terminal
+from corral.cluster.kubelet.shared import Shared
+from corral.cluster.kubelet.status.facts import Facts
+from corral.cluster.kubelet.status.pod import plan_status
+from corral.cluster.kubelet.times import SECOND, duration, parse
+from corral.cluster.kubelet.volumes.manager import PodVolumes
+from corral.cluster.kubelet.worker.ending import end
+from corral.cluster.kubelet.worker.eviction import PERIOD, over_limit, plan_limits
+from corral.cluster.kubelet.worker.launching import Launcher
+from corral.cluster.kubelet.worker.leaving import Leaver
+from corral.cluster.kubelet.worker.memory import Memory
+from corral.cluster.kubelet.worker.messages import termination_message
+from corral.cluster.kubelet.worker.reporting import write_status
+from corral.cluster.kubelet.worker.runtime import find_runtime
+from corral.cluster.kubelet.worker.space import addresses, plan_space, write_files
+from corral.errors import CorralError, NotFound
+from corral.kit.backoff import exponential
+from corral.kit.tasks import Tasks
+from corral.model.kubernetes.status import StatusError
+
+Object = dict[str, Any]
+
+log = logging.getLogger("corral.kubelet")
+
+FIRST_RETRY: Final = 500  # milliseconds
+LONGEST_RETRY: Final = 60_000
+KEPT: Final = 2  # attempts of a container that are kept, the present one among them
+
+
+class PodWorker:
+    """`pod` is the latest object. `gone`: the API has it no more. `done` is called when nothing of it is left here."""
+
+    def __init__(self, shared: Shared, pod: Object, done: Callable[[], None], *, gone: bool = False) -> None:
+        self.shared, self.pod, self.gone = shared, pod, gone
+        self.uid: str = pod["metadata"]["uid"]
+        self.memory = Memory()
+        self._done = done
+        self._woken = asyncio.Event()
+        self._tasks = Tasks()
+        self._failures = 0
+        self._next_look = 0.0
+        self._admitted = False
+        self._stale = True  # whether what comes from the API is to be looked at again
+        settings = shared.settings
+        self.volumes = PodVolumes(
+            self.uid, shared.client, shared.engine, shared.sources, shared.issue, settings, shared.allocatable
+        )
+        self.launcher, self.leaver = Launcher(self), Leaver(self)
+
+    # ------------------------------------------------------------------------------------------------- being told
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def update(self, pod: Object) -> None:
+        """A newer version of the object."""
+        if meta.version(pod) >= meta.version(self.pod):
+            shown = ("labels", "annotations")  # in a volume
+            self._stale |= any(pod["metadata"].get(key) != self.pod["metadata"].get(key) for key in shown)
+            self.pod = pod
+        self.wake()
+
+    def remove(self) -> None:
+        """The object is gone, and the pod with it."""
+        self.gone = True
+        self.wake()
+
+    def sources_changed(self) -> None:
+        self._stale = True
+        self.wake()
+
+    # ------------------------------------------------------------------------------------------------- the loop
+
+    async def run(self) -> None:
+        self._find()
+        while True:
+            self._woken.clear()
+            try:
+                again = await self._sync()
+                self._failures = 0
+            except (CorralError, StatusError, OSError) as error:
+                again = self._failed(error)
+            except Exception as error:
+                log.exception("pod %s", full_name(self.pod))
+                again = self._failed(error)
+            if again == 0.0:
+                self._done()
+                return
+            try:
+                async with asyncio.timeout(again):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    def _find(self) -> None:
+        """What an earlier daemon left of it."""
+        self.memory.space = self.shared.index.space(self.uid)
+        if self.memory.space:
+            space = self.shared.engine.spaces.get(self.memory.space)
+            self.memory.ips = addresses(space, self.shared)
+        self.launcher.adopt(self.shared.index.attempts(self.uid))
+
+    def _failed(self, error: Exception) -> float:
+        if isinstance(error, NotMounted):
+            self.shared.events.warning(self.pod, "FailedMount", error.message)
+        log.warning("pod %s: %s", full_name(self.pod), error)
+        self._failures += 1
+        return exponential(self._failures - 1, FIRST_RETRY, LONGEST_RETRY) / 1000
+
+    async def _sync(self) -> float | None:
+        """Seconds until it is to be looked at again, None: when it is woken; 0: there is nothing left of it."""
+        if self.shared.engine.closing:
+            return None  # what ends now is to come back with the next daemon
+        view = await self.look()
+        if self.gone or "deletionTimestamp" in self.pod["metadata"]:
+            return await self.leaver.delete(view)
+        if self.memory.failure is None and not is_terminal(self.pod):
+            self._admit()
+        left = self._deadline(view)
+        await self._check_usage()
+        if is_terminal(self.pod) or self.memory.failure is not None:
+            await self.leaver.finish(view)
+            return None
+        steps = plan_steps(self.pod, view)
+        if steps.over:
+            await self.leaver.finish(view)
+            return None
+        again = await self._go_on(view, steps)
+        return min((one for one in (left, again) if one is not None), default=None)
+
+    async def look(self) -> View:
+        """How it stands. Whatever has ended is asked for its last words, once."""
+        attempts = self.shared.index.attempts(self.uid)
+        for some in attempts.values():
+            for attempt in some:
+                if attempt.ended and attempt.id not in self.memory.messages:
+                    self.memory.messages[attempt.id] = await termination_message(self.shared, attempt.id)
+                    await self.launcher.forget_probes(attempt.id)
+        return self.memory.view(attempts)
+
+    def _admit(self) -> None:
+        if self._admitted:
+            return
+        self._admitted = True
+        try:
+            check_offered(self.pod)
+            plan_space(self.pod, self.shared)
+        except NotAdmitted as error:
+            self.memory.failure = Waiting(error.reason, f"Pod was rejected: {error.message}")
+            self.shared.events.warning(self.pod, error.reason, error.message)
+
+    def _deadline(self, view: View) -> float | None:
+        """Seconds that the pod has left, None where it has no deadline."""
+        limit, begun = self.pod["spec"].get("activeDeadlineSeconds"), (self.pod.get("status") or {}).get("startTime")
+        if limit is None or not begun or is_terminal(self.pod):
+            return None
+        left = (parse(begun) + int(limit) * SECOND - view.now) / SECOND
+        if left <= 0 and self.memory.failure is None:
+            message = "Pod was active on the node longer than the specified deadline"
+            self.memory.failure = Waiting("DeadlineExceeded", message)
+            self.shared.events.normal(self.pod, "DeadlineExceeded", message)
+        return max(left, 0.01)
+
+    async def _check_usage(self) -> None:
+        """Every now and then: are its empty directories too full?"""
+        if self.memory.failure is not None or not self.volumes.places or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + PERIOD
+        message = await over_limit(self.pod, self.volumes.places)
+        if message:
+            self.memory.failure = Waiting("Evicted", message)
+            self.shared.events.warning(self.pod, "Evicted", message)
+
+    # ------------------------------------------------------------------------------------------------- running
+
+    async def _go_on(self, view: View, steps: Steps) -> float | None:
+        if not self.memory.space:
+            await self.report(view)
+            await self.volumes.set_up(self.pod)
+            await self._make_space()
+            view = await self.look()
+            steps = plan_steps(self.pod, view)
+        await self._refresh(view)
+        for id, message in steps.kill.items():
+            attempt = find(view, id)
+            if id not in view.unhealthy:
+                self.memory.backoffs.pop(attempt.container, None)  # another container, which has not failed yet
+            self.end(attempt, message, self._probe_grace(view, id))
+        for name, seconds in steps.waits.items():
+            self._put_off(name, seconds)
+        if steps.start:
+            await self.volumes.set_up(self.pod)  # raises: then nothing is started
+            for one, number in steps.start:
+                self.launcher.launch(one, number, view.last(one.name))
+        await self.launcher.resize(view)
+        await self._prune(view)
+        await self.report(self.memory.view(self.shared.index.attempts(self.uid)))
+        due = self.volumes.due()
+        tokens = None if due is None else max(1.0, due - time.time())
+        look = PERIOD if plan_limits(self.pod) else None
+        return min((one for one in (steps.again, tokens, look) if one is not None), default=None)
+
+    async def _make_space(self) -> None:
+        shared = self.shared
+        try:
+            self.memory.runtime = await find_runtime(shared, self.pod)
+            space = await shared.engine.spaces.create(plan_space(self.pod, shared))
+        except CorralError as error:
+            message = f"Failed to create pod sandbox: {error.message}"
+            shared.events.warning(self.pod, "FailedCreatePodSandBox", message)
+            raise
+        shared.index.set_space(self.uid, space.id)
+        self.memory.space, self.memory.ips = space.id, addresses(space, shared)
+        self.memory.failed.clear()
+
+    def files(self) -> dict[str, str]:
+        return write_files(self.pod, self.memory.ips, f"{self.volumes.run}/etc", self.shared)
+
+    async def _refresh(self, view: View) -> None:
+        """What running containers see of the API is kept up; where that fails they go on with what they have."""
+        due = self.volumes.due()
+        runs = any(attempt.running for some in view.attempts.values() for attempt in some)
+        if not runs or not (self._stale or (due is not None and due <= time.time())):
+            return
+        self._stale = False
+        try:
+            await self.volumes.set_up(self.pod)  # of an earlier daemon's pods nothing is known yet
+            await self.volumes.refresh(self.pod)
+        except (NotMounted, StatusError) as error:
+            self.shared.events.warning(self.pod, "FailedMount", error.message)
+
+    def _put_off(self, name: str, seconds: float) -> None:
+        delay = self.memory.backoffs[name].delay
+        pod = full_name(self.pod)
+        message = f"back-off {duration(delay)} restarting failed container={name} pod={pod}"
+        if self.memory.waiting.get(name) != (known := Waiting("CrashLoopBackOff", message)):
+            self.memory.waiting[name] = known
+            told = f"Back-off restarting failed container {name} in pod {pod}"
+            self.launcher.tell(name, "Warning", "BackOff", told)
+
+    def _probe_grace(self, view: View, id: str) -> int | None:
+        """A probe may give its container another grace than the pod's."""
+        kind = view.unhealthy.get(id)
+        if kind is None:
+            return None
+        probe = self.launcher.probe(find(view, id).container, kind)
+        given = probe.get("terminationGracePeriodSeconds")
+        return None if given is None else int(given)
+
+    def end(self, attempt: Attempt, message: str = "", grace: int | None = None) -> None:
+        """Begins to end a container; once."""
+        if attempt.id in self.memory.ending:
+            return
+        ip = self.memory.ips[0] if self.memory.ips else ""
+        seconds = grace_of(self.pod, grace)
+        work = self._ending(attempt, ip, message, seconds)
+        task = self._tasks.start(f"end {attempt.container} of {full_name(self.pod)}", work)
+        self.memory.ending[attempt.id] = task
+        task.add_done_callback(lambda _: self._ended(attempt.id))
+
+    async def _ending(self, attempt: Attempt, ip: str, message: str, seconds: int) -> None:
+        try:
+            await end(self.shared, self.pod, attempt, ip, message, seconds)
+        except CorralError as error:
+            log.error("pod %s: end %s: %s", full_name(self.pod), attempt.container, error.message)
+            self.shared.events.warning(self.pod, "FailedKillPod", f"error killing pod: {error.message}")
+            await asyncio.sleep(FIRST_RETRY / 1000)  # it is tried again
+
+    def _ended(self, id: str) -> None:
+        self.memory.ending.pop(id, None)
+        self.wake()
+
+    async def _prune(self, view: View) -> None:
+        """Attempts that nobody asks for any more."""
+        for attempts in view.attempts.values():
+            for attempt in attempts[:-KEPT]:
+                if attempt.ended:
+                    await self.remove_attempt(attempt.id)
+
+    async def remove_attempt(self, id: str) -> None:
+        try:
+            await self.shared.engine.containers.remove(id, force=True, volumes=True)
+        except NotFound:
+            log.debug("container %s was gone already", id)
+        self.shared.index.discard(self.uid, id)
+        self.memory.forget(id)
+
+    # ------------------------------------------------------------------------------------------------- saying
+
+    def facts(self, view: View, *, over: bool = False) -> Facts:
+        memory = self.memory
+        return Facts(
+            view=view,
+            ready=frozenset(memory.ready),
+            waiting=dict(memory.waiting),
+            messages=memory.messages,
+            images=memory.images,
+            image_ids=memory.image_ids,
+            resources=memory.resources,
+            ips=memory.ips,
+            host_ips=self.shared.addresses,
+            over=over,
+            failure=memory.failure,
+        )
+
+    async def report(self, view: View, *, over: bool = False) -> None:
+        facts = self.facts(view, over=over)
+        written = await write_status(self.shared.client, self.pod, lambda pod: plan_status(pod, facts))
+        if written is None:
+            self.gone = True
+            self.wake()
+        else:
+            self.pod = {"kind": "Pod", "apiVersion": "v1", **written}
+
+    async def close(self) -> None:
+        """The daemon ends; the containers go on."""
+        await self.launcher.close()
+        await self._tasks.close()
+        await self.volumes.close()

@@ -1,0 +1,1 @@
+"""NetworkPolicies: who may speak to whose pods on this node."""

@@ -1,0 +1,115 @@
+"""Binder: a pod that was decided upon gets its volumes, then its node."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from corral.cluster.client import meta
+from corral.cluster.client.builtin import CLAIMS, PODS, VOLUMES
+from corral.cluster.client.informer import Informer
+from corral.cluster.client.protocol import Client
+from corral.cluster.scheduler.storage.storage import SELECTED_NODE, Storage, is_bound
+from corral.errors import CorralError
+
+if TYPE_CHECKING:
+    from corral.cluster.scheduler.storage.plan import VolumePlan
+
+Object = dict[str, Any]
+
+BY_CONTROLLER: Final = "pv.kubernetes.io/bound-by-controller"
+
+
+class BindingFailed(CorralError):
+    """Volumes were not there in time, or not where they should be."""
+
+
+def binding(pod: Object, node: str) -> Object:
+    """Pure: what is posted to a pod's subresource `binding`.
+
+    >>> binding({"metadata": {"name": "web", "namespace": "default", "uid": "u"}}, "node-1")["target"]
+    {'apiVersion': 'v1', 'kind': 'Node', 'name': 'node-1'}
+    """
+    metadata = {"name": meta.name(pod), "namespace": meta.namespace(pod), "uid": meta.uid(pod)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": metadata,
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+    }
+
+
+def claim_reference(claim: Object) -> Object:
+    """Pure: how a volume says whose it is."""
+    metadata = claim["metadata"]
+    return {
+        "kind": "PersistentVolumeClaim",
+        "apiVersion": "v1",
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "resourceVersion": metadata["resourceVersion"],
+    }
+
+
+class Binder:
+    """`timeout`: seconds for volumes."""
+
+    def __init__(self, client: Client, claims: Informer, timeout: float) -> None:
+        self._client, self._claims, self._timeout = client, claims, timeout
+        self._changed = asyncio.Event()
+        claims.on_change(self._claim_changed)
+
+    def _claim_changed(self, old: Object | None, new: Object | None) -> None:
+        """Wakes all who wait; each looks for itself."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def bind(self, pod: Object, node: str) -> None:
+        """StatusError: 404 and 409 when the pod has gone, or was bound by somebody else."""
+        await self._client.create(PODS, binding(pod, node), meta.namespace(pod), subresource="binding")
+
+    async def bind_volumes(self, plan: VolumePlan, node: str, storage: Storage) -> None:
+        """Says which volumes are wanted, and returns when all claims have theirs. StatusError, BindingFailed."""
+        for claim, volume in plan.bind:
+            await self._client.update(VOLUMES, claimed(volume, claim))
+        for claim in plan.provision:
+            patch = {"metadata": {"annotations": {SELECTED_NODE: node}}}
+            await self._client.patch(CLAIMS, meta.name(claim), meta.namespace(claim), patch=patch)
+        keys = [meta.key(claim) for claim in (*(claim for claim, _ in plan.bind), *plan.provision)]
+        provisioned = {meta.key(claim) for claim in plan.provision}
+        selected: set[str] = set()
+        try:
+            async with asyncio.timeout(self._timeout):
+                while True:
+                    changed = self._changed
+                    if all([self._has_volume(key, node, key in provisioned, selected) for key in keys]):
+                        return
+                    await changed.wait()
+        except TimeoutError:
+            raise BindingFailed("binding volumes: context deadline exceeded") from None
+
+    def _has_volume(self, key: str, node: str, provisioned: bool, selected: set[str]) -> bool:
+        """`selected`: the claims that were seen with their node; one that then loses it cannot be had there."""
+        claim = self._claims.get(key)
+        if claim is None:
+            raise BindingFailed(f'binding volumes: persistentvolumeclaim "{meta.split_key(key)[1]}" not found')
+        if is_bound(claim):
+            return True
+        if provisioned:
+            chosen = (claim["metadata"].get("annotations") or {}).get(SELECTED_NODE)
+            if chosen == node:
+                selected.add(key)
+            elif key in selected:
+                raise BindingFailed(f'binding volumes: provisioning failed for PVC "{meta.name(claim)}"')
+        return False
+
+
+def claimed(volume: Object, claim: Object) -> Object:
+    """Pure: the volume, given to a claim; whoever binds volumes does the rest."""
+    annotations = {**(volume["metadata"].get("annotations") or {}), BY_CONTROLLER: "yes"}
+    return {
+        **volume,
+        "metadata": {**volume["metadata"], "annotations": annotations},
+        "spec": {**volume["spec"], "claimRef": claim_reference(claim)},
+    }

@@ -1,0 +1,1 @@
+"""Reasons to refuse or to prefer a node, one file each; `registry.py` lists them all."""

@@ -1,0 +1,1 @@
+"""Volumes, as far as they decide on nodes."""

@@ -1,0 +1,94 @@
+"""The network of the cluster on this machine: kube-proxy, network policies and the name server, as parts of the daemon.
+
+Their code is loaded here and nowhere else, so a daemon that serves no Kubernetes pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from corral.cli.instance import Instance
+from corral.kit.tasks import Tasks
+from corral.networks.lines import plan_lines
+from corral.networks.names import InstanceNames
+
+if TYPE_CHECKING:
+    from corral.cluster.proxy import ProxySettings
+    from corral.daemon.kubernetes import Cluster
+    from corral.model.network import Network
+
+DNS_NUMBER: Final = 10  # of the addresses of Services: where clients of Kubernetes expect the name server
+PATIENCE: Final = 1.0  # seconds that a pod's end waits for the rules to lead nobody there
+
+
+class ClusterNetwork(NamedTuple):
+    """What a kubelet is told: the addresses of the name server, and the barrier before a pod is stopped."""
+
+    dns: tuple[str, ...]
+    barrier: Callable[[str], Awaitable[None]]
+
+
+def plan_table(root: str) -> str:
+    """Pure: what the proxy's tables of an instance are called.
+
+    >>> plan_table("/var/lib/corral"), plan_table("/srv/x")
+    ('corral_services', 'corral_c0fd_services')
+    """
+    return f"{InstanceNames.of_root(root).table}_services"
+
+
+def plan_proxy(root: str, network: Network, dns: str, port: int) -> ProxySettings:
+    """Pure: what the proxy must know of this machine. `dns`, `port`: where the name server listens.
+
+    Packets from the bridges of other instances are left to these: their services have the same addresses.
+    """
+    from corral.cluster.proxy.settings import Named, PodNetwork, ProxySettings
+
+    names, mac = InstanceNames.of_root(root), plan_lines(network).mac
+    subnets = tuple(pool.subnet for pool in network.pools)
+    return ProxySettings(
+        plan_table(root),
+        pods=subnets,
+        local=tuple(PodNetwork(subnet, mac) for subnet in subnets),
+        named=(Named("kube-system", (("k8s-app", "kube-dns"),), dns, ((53, port),)),),
+        own=(names.bridge, f"{names.user_bridge('')}*"),
+        others=("corral0", "cr-*", "cn*"),
+    )
+
+
+async def add_network(
+    stack: AsyncExitStack, cluster: Cluster, instance: Instance, node: str, network: Network
+) -> ClusterNetwork:
+    """Runs both until `stack` ends; services work on after that, names do not. `network` is that of the pods."""
+    from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
+    from corral.cluster.dns import Dns, DnsSettings
+    from corral.cluster.proxy import Proxy
+
+    client = cluster.api.client(User("system:corral-dns", groups=(MASTERS_GROUP, "system:authenticated")), "corral-dns")
+    gateway, cluster_ip = network.pools[0].gateway, str(cluster.services[DNS_NUMBER])
+    dns = Dns(client, cluster.informers, DnsSettings(gateway, cluster_ip))
+    port = await dns.open()
+    stack.push_async_callback(dns.close)
+    proxy = Proxy(cluster.informers, node, plan_proxy(instance.root, network, gateway, port))
+    stack.push_async_callback(proxy.close)
+    tasks = Tasks()
+    stack.push_async_callback(tasks.close)
+    for name, work in (("dns", dns.run()), ("proxy", proxy.run())):
+        tasks.start(name, work)
+
+    async def barrier(address: str) -> None:
+        await proxy.gone(address, PATIENCE)
+
+    return ClusterNetwork((cluster_ip,), barrier)
+
+
+async def remove_rules(instance: Instance, database: str) -> None:
+    """Takes away what a proxy of this instance has left, if there ever was a cluster. HostError."""
+    if os.path.exists(os.path.join(instance.root, database)):
+        from corral.cluster.proxy.proxy import remove
+
+        await asyncio.to_thread(remove, plan_table(instance.root))

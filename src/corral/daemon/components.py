@@ -1,0 +1,59 @@
+"""The components of a cluster that run in the API server's process: each a client like any other, without the network.
+
+Each acts as the user that upstream gives it. They share one copy of every collection.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from corral.kit.tasks import Tasks
+
+if TYPE_CHECKING:
+    from corral.cluster.apiserver.app import Kubernetes
+    from corral.cluster.apiserver.certificates.pki import Pki
+    from corral.cluster.client.informers import Informers
+    from corral.cluster.controllers.shared import Shared
+
+
+async def add_components(
+    stack: AsyncExitStack, api: Kubernetes, pki: Pki, folder: Path, scheduling: str = ""
+) -> Informers:
+    """Starts them all; `stack` ends them. The copies of objects that they share.
+
+    `folder`: the cluster's own, where local volumes are. `scheduling`: the scheduler's configuration file.
+    """
+    from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
+    from corral.cluster.controllers.shared import Shared
+
+    tasks = Tasks()
+    stack.push_async_callback(tasks.close)
+    manager = User("system:kube-controller-manager", groups=(MASTERS_GROUP,))
+    shared = Shared(api.client(manager, "kube-controller-manager"))
+    add_scheduler(tasks, api, shared, scheduling)
+    add_controllers(tasks, api, pki, folder, shared)
+    return shared.informers
+
+
+def add_controllers(tasks: Tasks, api: Kubernetes, pki: Pki, folder: Path, shared: Shared) -> None:
+    """The controller manager: workloads and the platform. It also keeps up what all share."""
+    from corral.cluster.controllers import assembly, platform
+    from corral.daemon.cluster_means import means
+
+    controllers = [*assembly.make(shared), *platform.make(shared, means(api, pki, folder))]
+    tasks.start("controllers", assembly.run_all(shared, controllers))
+
+
+def add_scheduler(tasks: Tasks, api: Kubernetes, shared: Shared, file: str) -> None:
+    from corral.cluster.apiserver.attributes import User
+    from corral.cluster.client.events import Events
+    from corral.cluster.scheduler.configuration import load
+    from corral.cluster.scheduler.scheduler import Scheduler
+
+    settings = load(Path(file)) if file else None
+    client = api.client(User("system:kube-scheduler"), "kube-scheduler")
+    events = Events(client)
+    tasks.start("scheduler events", events.run())
+    tasks.start("scheduler", Scheduler(client, shared.informers, events.recorder("default-scheduler"), settings).run())

@@ -1,0 +1,1 @@
+"""Resource quotas: what objects count for, and which quotas they count in. Pure."""

@@ -1,0 +1,32 @@
+"""The real API server in a test's own event loop, with a store in memory: `async with api_server(folder) as server`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from corral.cluster.apiserver.app import Kubernetes
+from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
+from corral.cluster.apiserver.certificates import pki
+from corral.cluster.client.protocol import Client
+from corral.store.memory import MemoryStore
+
+
+@asynccontextmanager
+async def api_server(folder: Path) -> AsyncIterator[Kubernetes]:
+    made = pki.ensure(folder / "pki", pki.server_names("10.96.0.1"), int(time.time()))
+    store = MemoryStore()
+    api = await Kubernetes.open(store, made)
+    await api.boot()
+    try:
+        yield api
+    finally:
+        await api.close()
+        store.close()
+
+
+def admin(api: Kubernetes, manager: str = "test") -> Client:
+    """A client that may do everything."""
+    return api.client(User("admin", groups=(MASTERS_GROUP,)), manager)

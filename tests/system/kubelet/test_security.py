@@ -1,0 +1,96 @@
+"""Who containers are and what they may do, on the real engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.kubelet import Node, container, state, waiting
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
+
+
+async def test_user_capabilities_and_walls(node: Node) -> None:
+    own = {
+        "runAsUser": 1000,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    await node.create("walls", container(securityContext=own), securityContext={"runAsNonRoot": True})
+    await node.running("walls")
+    script = "id -u; touch /x 2>&1; grep -E 'CapBnd|NoNew|Seccomp:' /proc/self/status"
+    said = await node.ask("walls", "sh", "-c", script)
+    assert said.startswith("1000\n") and "Read-only file system" in said
+    facts = dict(line.split(":\t") for line in said.splitlines() if ":\t" in line)
+    assert facts == {"CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
+
+
+async def test_privileged(node: Node) -> None:
+    await node.create("all", container(securityContext={"privileged": True}))
+    await node.running("all")
+    script = "grep Seccomp: /proc/self/status; mkdir /m; mount -t tmpfs x /m && echo mounted"
+    assert await node.ask("all", "sh", "-c", script) == "Seccomp:\t0\nmounted\n"
+
+
+async def test_root_is_refused_where_it_must_not_be(node: Node) -> None:
+    await node.create("root", container(), securityContext={"runAsNonRoot": True})
+    pod = await node.until("root", lambda pod: waiting(pod) == "CreateContainerConfigError")
+    message = state(pod)["state"]["waiting"]["message"]
+    assert message.startswith('container has runAsNonRoot and image will run as root (pod: "root_default(')
+
+
+async def test_kernel_parameters(node: Node) -> None:
+    good = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "99"}]
+    await node.create("good", securityContext={"sysctls": good})
+    await node.running("good")
+    assert await node.ask("good", "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start") == "99\n"
+    await node.create("bad", securityContext={"sysctls": [{"name": "net.core.somaxconn", "value": "9"}]})
+    pod = await node.done("bad")
+    assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "SysctlForbidden")
+
+
+async def test_namespaces_of_the_host(node: Node) -> None:
+    await node.create("host", container(), hostNetwork=True, hostPID=True, hostIPC=True)
+    pod = await node.running("host")
+    assert pod["status"]["podIP"] == pod["status"]["hostIP"]
+    with open("/proc/sys/kernel/hostname") as file:
+        assert await node.ask("host", "hostname") == file.read()
+    own = await node.ask("host", "sh", "-c", "echo $$")
+    assert int(own) > 20  # in a namespace of its own it would be one of the first
+
+
+async def test_one_pid_namespace_for_all(node: Node) -> None:
+    await node.create("share", container("a"), container("b"), shareProcessNamespace=True)
+    await node.running("share")
+    said = await node.ask("share", "ps", "-o", "pid,args", of="b")
+    assert "/pause" in said.splitlines()[1] and said.count("while :; do sleep 0.05; done") >= 2
+    await node.delete("share")
+    assert node.engine.containers.list(unlisted=True) == []
+
+
+async def test_what_is_not_offered_is_named(node: Node) -> None:
+    await node.create("users", hostUsers=False)
+    pod = await node.done("users")
+    assert pod["status"]["message"] == "Pod was rejected: hostUsers: false is not offered by this node"
+    await node.create("class", runtimeClassName="none")
+    await node.told("class", "FailedCreatePodSandBox", 'RuntimeClass "none" not found')
+
+
+async def test_a_port_of_the_node(node: Node) -> None:
+    ports = [{"containerPort": 80, "hostPort": 28765}]
+    await node.create("web", container(command=["httpd", "-f", "-p", "80"], ports=ports))
+    await node.running("web")
+    space = node.engine.spaces.list()[0]
+    assert [(one.port, one.host_port) for one in space.ports if one.host_ip == "0.0.0.0"] == [(80, 28765)]
+    await node.create("twice", container(ports=ports))
+    await node.told("twice", "FailedCreatePodSandBox", "28765")
+
+
+async def test_memory_that_is_not_there(node: Node) -> None:
+    hungry = ["sh", "-c", "x=a; while :; do x=$x$x; done"]
+    limits = {"limits": {"memory": "16Mi"}}
+    await node.create("hungry", container(command=hungry, resources=limits), restartPolicy="Never")
+    pod = await node.done("hungry")
+    ended = state(pod)["state"]["terminated"]
+    assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)

@@ -1,0 +1,119 @@
+"""Volumes of pods on the real engine."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from corral.cluster.client.protocol import Collection
+from tests.support.kubelet import WAITS, Node, container, state, waiting
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
+
+CONFIG_MAPS = Collection("", "v1", "configmaps")
+SECRETS = Collection("", "v1", "secrets")
+CLAIMS = Collection("", "v1", "persistentvolumeclaims")
+VOLUMES = Collection("", "v1", "persistentvolumes")
+
+
+def _mount(name: str, path: str, **more: object) -> dict[str, object]:
+    return {"name": name, "mountPath": path, **more}
+
+
+async def test_config_maps_and_secrets_and_their_changes(node: Node) -> None:
+    made = await node.client.create(CONFIG_MAPS, {"metadata": {"name": "cm"}, "data": {"k": "one"}}, "default")
+    await node.client.create(SECRETS, {"metadata": {"name": "sec"}, "data": {"pw": "aGlkZGVu"}}, "default")
+    volumes = [
+        {"name": "cm", "configMap": {"name": "cm"}},
+        {"name": "sec", "secret": {"secretName": "sec", "defaultMode": 0o400}},
+    ]
+    main = container(volumeMounts=[_mount("cm", "/cm"), _mount("sec", "/sec"), _mount("cm", "/one", subPath="k")])
+    await node.create("reads", main, volumes=volumes)
+    await node.running("reads")
+    assert await node.ask("reads", "sh", "-c", "cat /cm/k /sec/pw /one; stat -Lc %a /sec/pw") == "onehiddenone400\n"
+    changed = {**made, "data": {"k": "two", "more": "m"}}
+    await node.client.update(CONFIG_MAPS, changed)
+    place = next(node.base.glob("kubelet/pods"), None)
+    assert place is None or not list(place.glob("*/volumes/sec")), "no secret lies on a disk"
+    for _ in range(100):
+        if await node.ask("reads", "sh", "-c", "cat /cm/k /cm/more") == "twom":
+            break
+        await asyncio.sleep(0.05)
+    assert await node.ask("reads", "sh", "-c", "cat /cm/k /cm/more /one") == "twomone"
+
+
+async def test_projected_parts(node: Node) -> None:
+    sources = [
+        {"serviceAccountToken": {"path": "token", "audience": "me", "expirationSeconds": 600}},
+        {"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+    ]
+    volumes = [{"name": "all", "projected": {"sources": sources}}]
+    main = container(volumeMounts=[_mount("all", "/all")])
+    await node.create("parts", main, volumes=volumes, serviceAccountName="default", labels={"app": "x"})
+    await node.running("parts")
+    token, _, labels = (await node.ask("parts", "sh", "-c", "cat /all/token; echo; cat /all/labels")).partition("\n")
+    assert token.count(".") == 2 and labels == 'app="x"'
+
+
+async def test_empty_directories_in_memory_and_of_a_group(node: Node) -> None:
+    volumes = [
+        {"name": "disk", "emptyDir": {}},
+        {"name": "mem", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+    ]
+    main = container(volumeMounts=[_mount("disk", "/d"), _mount("mem", "/m")])
+    context = {"runAsUser": 1000, "runAsGroup": 3000, "fsGroup": 2000}
+    await node.create("empty", main, volumes=volumes, securityContext=context)
+    await node.running("empty")
+    script = "touch /d/x /m/x; stat -c %u:%g /d/x; df /m | tail -1 | cut -c1-40; id -G"
+    said = await node.ask("empty", "sh", "-c", script)
+    lines = said.splitlines()
+    assert lines[0] == "1000:2000" and lines[1].split()[:2] == ["tmpfs", "1024"] and "2000" in lines[2].split()
+
+
+async def test_claims(node: Node) -> None:
+    place = node.base / "data"
+    place.mkdir()
+    spec = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": str(place)}}
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "volumeName": "pv"}
+    await node.client.create(VOLUMES, {"metadata": {"name": "pv"}, "spec": {**spec, "storageClassName": ""}})
+    made = await node.client.create(
+        CLAIMS, {"metadata": {"name": "c"}, "spec": {**claim, "storageClassName": ""}}, "default"
+    )
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    await node.create("claims", container(volumeMounts=[_mount("v", "/v", subPath="a/b")]), volumes=volumes)
+    failure = 'MountVolume.SetUp failed for volume "v" : PersistentVolumeClaim "c" is not bound'
+    await node.told("claims", "FailedMount", failure)
+    await node.client.update(CLAIMS, {**made, "status": {"phase": "Bound"}}, subresource="status")
+    await node.running("claims")
+    await node.ask("claims", "touch", "/v/x")
+    assert (place / "a/b/x").exists()
+
+
+async def test_a_part_of_a_volume_does_not_lead_out(node: Node) -> None:
+    volumes = [{"name": "v", "emptyDir": {}}]
+    make = container("make", ["ln", "-s", "/etc", "/v/out"], volumeMounts=[_mount("v", "/v")])
+    main = container(volumeMounts=[_mount("v", "/p", subPath="out")])
+    await node.create("out", main, initContainers=[make], volumes=volumes)
+    pod = await node.until("out", lambda pod: waiting(pod) == "CreateContainerConfigError")
+    assert "failed to create subPath directory" in state(pod)["state"]["waiting"]["message"]
+
+
+async def test_images_and_files_of_the_node(node: Node) -> None:
+    (node.base / "file").write_text("of the node")
+    volumes = [
+        {"name": "image", "image": {"reference": "busybox:latest"}},
+        {"name": "file", "hostPath": {"path": str(node.base / "file"), "type": "File"}},
+        {"name": "made", "hostPath": {"path": str(node.base / "made"), "type": "DirectoryOrCreate"}},
+    ]
+    mounts = [_mount("image", "/image"), _mount("file", "/file", readOnly=True), _mount("made", "/made")]
+    await node.create("host", container(command=WAITS, volumeMounts=mounts), volumes=volumes)
+    await node.running("host")
+    script = "head -c4 /image/etc/passwd; cat /file; touch /image/x 2>&1; touch /made/y"
+    said = await node.ask("host", "sh", "-c", script)
+    assert said.startswith("rootof the node") and "Read-only file system" in said
+    assert (node.base / "made/y").exists()
+    bad = [{"name": "v", "hostPath": {"path": str(node.base / "file"), "type": "Directory"}}]
+    await node.create("bad", container(volumeMounts=[_mount("v", "/v")]), volumes=bad)
+    failure = f"hostPath type check failed: {node.base / 'file'} is not a directory"
+    await node.told("bad", "FailedMount", failure)

@@ -1,0 +1,231 @@
+"""Services with real packets: pods are network namespaces on a bridge of a node that is one, too."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import socket
+from collections import Counter
+
+import pytest
+
+from corral.cluster.client.builtin import ENDPOINT_SLICES, SERVICES
+from corral.cluster.proxy import Proxy
+from corral.linux.namespaces import in_netns
+from tests.system.proxy.node import (
+    GATEWAY4,
+    NODE_IP,
+    NODE_IP6,
+    OUTER,
+    UDP,
+    Node,
+    end,
+    piece,
+    service,
+)
+
+pytestmark = pytest.mark.root
+
+
+async def test_a_cluster_ip_is_reached_from_pods_the_node_and_outside(here: Node, proxy: Proxy) -> None:
+    one, two, client = here.pod("one"), here.pod("two"), here.pod("client")
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one), end(two)))
+    assert set(await client.names("10.96.0.7", 80, 20)) == {"one", "two"}
+    assert (await client.ask("10.96.0.7", 80))[1] == client.ip
+    assert (await client.ask("10.96.0.7", 80, UDP))[1] == client.ip
+    assert (await here.ask("10.96.0.7", 80))[0] in ("one", "two")
+    assert (await here.outside.ask("10.96.0.7", 80))[1] == GATEWAY4
+
+
+async def test_each_endpoint_gets_its_share(here: Node, proxy: Proxy) -> None:
+    pods, client = [here.pod(f"p{n}") for n in range(3)], here.pod("client")
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", *map(end, pods)))
+    counts = Counter(await client.names("10.96.0.7", 80, 600, UDP))
+    assert set(counts) == {"p0", "p1", "p2"}
+    assert min(counts.values()) > 140  # 200 each; so few happen once in 10^7 times
+
+
+async def test_a_pod_reaches_itself(here: Node, proxy: Proxy) -> None:
+    one = here.pod("one")
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))
+    assert await one.ask("10.96.0.7", 80) == ("one", GATEWAY4)
+    assert await one.ask("10.96.0.7", 80, UDP) == ("one", GATEWAY4)
+
+
+async def test_node_ports_and_addresses_of_others(here: Node, proxy: Proxy) -> None:
+    one, client = here.pod("one"), here.pod("client")
+    spec = {"type": "LoadBalancer", "externalIPs": ["198.18.0.1"]}
+    status = {"loadBalancer": {"ingress": [{"ip": "198.18.0.2"}, {"ip": "198.18.0.3", "ipMode": "Proxy"}]}}
+    ports = (("TCP", 80, 30080), ("UDP", 80, 30080))
+    await here.put(proxy, service("web", "10.96.0.7", ports=ports, status=status, **spec), piece("web", end(one)))
+    for kind in (socket.SOCK_STREAM, UDP):
+        assert await here.outside.ask(NODE_IP, 30080, kind) == ("one", GATEWAY4)
+        assert (await client.ask(NODE_IP, 30080, kind))[0] == "one"
+        assert (await here.ask(NODE_IP, 30080, kind))[0] == "one"
+        for address in ("198.18.0.1", "198.18.0.2"):
+            assert await here.outside.ask(address, 80, kind) == ("one", GATEWAY4)
+    assert not await here.outside.can("198.18.0.3", 80)
+    assert not await here.outside.can(NODE_IP, 30081)
+
+
+async def test_who_is_in_the_ranges_may(here: Node, proxy: Proxy) -> None:
+    one = here.pod("one")
+    status = {"loadBalancer": {"ingress": [{"ip": "198.18.0.2"}]}}
+    spec = {"type": "LoadBalancer", "status": status, "loadBalancerSourceRanges": ["203.0.113.0/24"]}
+    await here.put(proxy, service("web", "10.96.0.7", **spec), piece("web", end(one)))
+    assert not await here.outside.can("198.18.0.2", 80)
+    spec["loadBalancerSourceRanges"] = ["203.0.113.0/24", "192.0.2.0/24"]
+    await here.put(proxy, service("web", "10.96.0.7", **spec))
+    assert await here.outside.can("198.18.0.2", 80)
+
+
+async def test_external_traffic_that_is_to_stay_local(here: Node, proxy: Proxy) -> None:
+    near, far, client = here.pod("near"), here.pod("far"), here.pod("client")
+    spec = {"type": "NodePort", "externalTrafficPolicy": "Local", "ports": (("TCP", 80, 30080),)}
+    await here.put(proxy, service("web", "10.96.0.7", **spec), piece("web", end(near), end(far, node="node-2")))
+    assert set(await here.outside.names(NODE_IP, 30080, 12)) == {"near"}
+    assert (await here.outside.ask(NODE_IP, 30080))[1] == OUTER
+    assert set(await client.names(NODE_IP, 30080, 24)) == {"near", "far"}
+    await here.put(proxy, piece("web", end(far, node="node-2")))
+    assert not await here.outside.can(NODE_IP, 30080)
+    assert await client.can(NODE_IP, 30080)
+
+
+async def test_internal_traffic_that_is_to_stay_local(here: Node, proxy: Proxy) -> None:
+    near, far, client = here.pod("near"), here.pod("far"), here.pod("client")
+    ends = piece("web", end(near), end(far, node="node-2"))
+    await here.put(proxy, service("web", "10.96.0.7", internalTrafficPolicy="Local"), ends)
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"near"}
+
+
+async def test_a_service_without_endpoints_refuses_at_once(here: Node, proxy: Proxy) -> None:
+    client = here.pod("client")
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web"))
+    for place in (client, here, here.outside):
+        with pytest.raises(ConnectionRefusedError):
+            await place.ask("10.96.0.7", 80, timeout=2)
+        with pytest.raises(ConnectionRefusedError):
+            await place.ask("10.96.0.7", 81, timeout=2)  # a port that it does not have
+    with pytest.raises(ConnectionRefusedError):
+        await client.ask("10.96.0.7", 80, UDP, timeout=2)
+
+
+async def test_clients_are_led_to_the_same_endpoint_again(here: Node, proxy: Proxy) -> None:
+    pods, client = [here.pod(f"p{n}") for n in range(4)], here.pod("client")
+    spec = {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 2}}}
+    ports = (("TCP", 80, 30080), ("UDP", 80, 30080))
+    slices = (piece("web", *map(end, pods)), piece("web", *(end(p, 6) for p in pods), family=6))
+    both = service("web", ips=["10.96.0.7", "fd00:96::7"], ports=ports, type="NodePort", **spec)
+    await here.put(proxy, both, *slices)
+    for address, port in (("10.96.0.7", 80), ("fd00:96::7", 80), (NODE_IP, 30080)):
+        for kind in (socket.SOCK_STREAM, UDP):
+            assert len(set(await client.names(address, port, 12, kind))) == 1
+    [first] = set(await client.names("10.96.0.7", 80, 1))
+    await here.put(proxy, piece("web", *(end(p) for p in pods if p.name != first)))
+    again = set(await client.names("10.96.0.7", 80, 12))
+    assert len(again) == 1 and first not in again
+
+
+async def test_terminating_endpoints_serve_only_as_the_last(here: Node, proxy: Proxy) -> None:
+    one, two, client = here.pod("one"), here.pod("two"), here.pod("client")
+    leaving = end(one, ready=False, serving=True, terminating=True)
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one), end(two)))
+    assert not await proxy.gone(one.ip, 0.01)
+    here.api.put(ENDPOINT_SLICES, piece("web", leaving, end(two)))
+    assert await proxy.gone(one.ip, 5)
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"two"}
+    await here.put(proxy, piece("web", leaving))
+    assert set(await client.names("10.96.0.7", 80, 3)) == {"one"}
+    assert await proxy.gone("10.244.0.200", 5)
+
+
+async def test_an_open_connection_outlives_its_endpoint(here: Node, proxy: Proxy) -> None:
+    one, two, client = here.pod("one"), here.pod("two"), here.pod("client")
+    listening = in_netns(one.netns, lambda: socket.create_server(("0.0.0.0", 9090)))
+    talking = in_netns(client.netns, lambda: socket.socket())
+    with listening, talking:
+        await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one), port=9090))
+        talking.settimeout(3)
+        await asyncio.to_thread(talking.connect, ("10.96.0.7", 80))
+        accepted, _ = await asyncio.to_thread(listening.accept)
+        with accepted:
+            await here.put(proxy, piece("web", end(two)))
+            accepted.sendall(b"still here")
+            assert await asyncio.to_thread(talking.recv, 100) == b"still here"
+
+
+async def test_udp_senders_that_never_pause_are_led_anew(here: Node, proxy: Proxy) -> None:
+    one, two, client = here.pod("one"), here.pod("two"), here.pod("client")
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))
+    sender = in_netns(client.netns, lambda: socket.socket(socket.AF_INET, UDP))
+    with sender:
+        sender.settimeout(3)
+        sender.connect(("10.96.0.7", 80))
+        sender.send(b"?")
+        assert (await asyncio.to_thread(sender.recv, 100)).startswith(b"one")
+        await here.put(proxy, piece("web", end(two)))
+        sender.send(b"?")
+        assert (await asyncio.to_thread(sender.recv, 100)).startswith(b"two")
+
+
+async def test_both_families(here: Node, proxy: Proxy) -> None:
+    one, client = here.pod("one"), here.pod("client")
+    both = service("web", ips=["10.96.0.7", "fd00:96::7"], type="NodePort", ports=(("TCP", 80, 30080), ("UDP", 80, 0)))
+    await here.put(proxy, both, piece("web", end(one)), piece("web", end(one, 6), family=6))
+    assert await client.ask("fd00:96::7", 80) == ("one", client.addresses[1])
+    assert await client.ask("fd00:96::7", 80, UDP) == ("one", client.addresses[1])
+    assert (await one.ask("fd00:96::7", 80))[0] == "one"
+    assert (await here.outside.ask(NODE_IP6, 30080))[0] == "one"
+    await here.put(proxy, piece("web", family=6))
+    with pytest.raises(ConnectionRefusedError):
+        await client.ask("fd00:96::7", 80, timeout=2)
+
+
+async def test_what_goes_away_leaves_nothing(here: Node, proxy: Proxy) -> None:
+    one, client = here.pod("one"), here.pod("client")
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))
+    assert await client.can("10.96.0.7", 80)
+    here.api.remove(SERVICES, "default/web")
+    await here.put(proxy)
+    assert not await client.can("10.96.0.7", 80)
+    left = here.nft("list ruleset")
+    assert "10.244.0.0/24" in left
+    assert "10.96.0.7" not in left and one.ip not in left.replace("10.244.0.0/24", "")
+
+
+async def test_one_that_makes_no_sense_does_not_stop_the_others(here: Node, proxy: Proxy) -> None:
+    one, client = here.pod("one"), here.pod("client")
+    bad = piece("bad", {"addresses": ["nonsense"], "conditions": {}})
+    await here.put(proxy, service("bad", "10.96.0.8"), bad, service("web", "10.96.0.7"), piece("web", end(one)))
+    assert await client.can("10.96.0.7", 80)
+
+
+async def test_a_flushed_firewall_is_repaired(here: Node, proxy: Proxy) -> None:
+    one, client = here.pod("one"), here.pod("client")
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))
+    here.nft("flush ruleset")
+    async with asyncio.timeout(10):
+        while not await client.can("10.96.0.7", 80):
+            pass
+
+
+async def test_a_load_balancer_asks_for_health(here: Node, proxy: Proxy) -> None:
+    one = here.pod("one")
+    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 32000}
+    await here.put(proxy, service("web", "10.96.0.7", **spec), piece("web", end(one)))
+    assert await asyncio.to_thread(_health, here) == (200, b'"localEndpoints":1')
+    await here.put(proxy, piece("web"))
+    assert await asyncio.to_thread(_health, here) == (503, b'"localEndpoints":0')
+
+
+def _health(here: Node) -> tuple[int, bytes]:
+
+    def work() -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(NODE_IP, 32000, timeout=3)
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer.status, body[body.index(b'"localE') :][:18]
+
+    return in_netns(here.outside.netns, work)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from corral.cluster.apiserver.certificates.issuing import new_authority
+from corral.cluster.apiserver.certificates.signing import plan_signing, read_subject
+from corral.cluster.client.protocol import Object
+from corral.cluster.client.times import utc_now
+from corral.cluster.controllers.certificates.controller import Approving, Cleaning, Signing
+from corral.cluster.controllers.conditions import is_true
+from corral.cluster.controllers.controller import Controller
+from corral.cluster.controllers.resources import CSRS
+from corral.model.kubernetes.certificate_requests import CLIENT, KUBELET_CLIENT, Subject
+from tests.support.world import World, working
+
+
+class Keys:
+    """Signs with the test's authority; asks nobody about rights."""
+
+    def __init__(self, allowed: set[str]) -> None:
+        self.allowed = allowed
+        self._authority = authority()
+
+    def subject(self, request: str) -> Subject:
+        return read_subject(request)
+
+    def sign(self, found: Object, now: int) -> Object | None:
+        return plan_signing(found, self._authority, now)
+
+    async def may_create(self, found: Object, subresource: str) -> bool:
+        return subresource in self.allowed
+
+
+@cache
+def authority() -> str:
+    return new_authority("test", int(utc_now().timestamp()))
+
+
+def request(name: str, *organizations: str) -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, one) for one in organizations]
+    subject = x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    return base64.b64encode(made.public_bytes(serialization.Encoding.PEM)).decode()
+
+
+def csr(name: str, signer: str, pem: str) -> Object:
+    usages = ["digital signature", "client auth"]
+    return {"metadata": {"name": name}, "spec": {"request": pem, "signerName": signer, "usages": usages}}
+
+
+def approving(world: World) -> Controller:
+    return Approving(world.shared, Keys({"nodeclient"}))
+
+
+def signing(world: World) -> Controller:
+    return Signing(world.shared, Keys(set()))
+
+
+async def test_a_node_gets_its_certificate_by_itself_and_a_person_after_a_word() -> None:
+    async with working(approving, signing) as world:
+        await world.create(CSRS, csr("node", KUBELET_CLIENT, request("system:node:n1", "system:nodes")))
+        await world.create(CSRS, csr("jane", CLIENT, request("jane")))
+        found = await world.until_one(CSRS, "node", lambda one: one["status"].get("certificate"))
+        certificate = x509.load_pem_x509_certificate(base64.b64decode(found["status"]["certificate"]))
+        assert [one.value for one in certificate.subject] == ["system:nodes", "system:node:n1"]
+        jane = await world.client.get(CSRS, "jane")
+        assert not (jane.get("status") or {}).get("conditions")
+        condition = {"type": "Approved", "status": "True", "reason": "Because", "message": "I say so"}
+        await world.client.update(CSRS, {**jane, "status": {"conditions": [condition]}}, subresource="approval")
+        await world.until_one(CSRS, "jane", lambda one: one["status"].get("certificate"))
+
+
+async def test_what_is_approved_but_cannot_be_signed_says_why() -> None:
+    async with working(signing) as world:
+        made = await world.create(CSRS, csr("node", KUBELET_CLIENT, request("jane", "system:nodes")))
+        condition = {"type": "Approved", "status": "True", "reason": "Because", "message": "I say so"}
+        await world.client.update(CSRS, {**made, "status": {"conditions": [condition]}}, subresource="approval")
+        found = await world.until_one(CSRS, "node", lambda one: is_true(one["status"]["conditions"], "Failed"))
+        assert "system:node:" in found["status"]["conditions"][-1]["message"]
+
+
+async def test_old_requests_go() -> None:
+    moment = [datetime.now(UTC)]
+
+    def cleaning(world: World) -> Controller:
+        world.shared.now = lambda: moment[0]
+        return Cleaning(world.shared)
+
+    async with working(cleaning) as world:
+        await world.create(CSRS, csr("jane", CLIENT, request("jane")))
+        await world.until_one(CSRS, "jane", lambda one: True)
+        moment[0] += timedelta(hours=25)
+        await world.client.patch(CSRS, "jane", patch={"metadata": {"labels": {"look": "again"}}})
+        await world.until_gone(CSRS, "jane")
