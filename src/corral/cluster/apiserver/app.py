@@ -15,7 +15,13 @@ from ipaddress import ip_network
 
 from corral.cluster.apiserver.admission.authority import Authority
 from corral.cluster.apiserver.admission.chain import Chain
+from corral.cluster.apiserver.admission.mutating_policies import MutatingPolicies
 from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
+from corral.cluster.apiserver.admission.quota import Quotas
+from corral.cluster.apiserver.admission.registry import builtin_plugins
+from corral.cluster.apiserver.admission.validating_policies import ValidatingPolicies
+from corral.cluster.apiserver.aggregation.proxying import Aggregator
+from corral.cluster.apiserver.aggregation.services import ApiServices
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
 from corral.cluster.apiserver.audit.events import Auditor, Record
 from corral.cluster.apiserver.authentication.chain import Authenticator
@@ -27,6 +33,7 @@ from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.certificates.pki import Pki
 from corral.cluster.apiserver.certificates.x509 import from_pem
+from corral.cluster.apiserver.extensions.definitions import Definitions
 from corral.cluster.apiserver.flows import Flows
 from corral.cluster.apiserver.handlers.actions import Actions
 from corral.cluster.apiserver.handlers.documents import Documents
@@ -41,6 +48,8 @@ from corral.cluster.apiserver.objects.core import Core
 from corral.cluster.apiserver.objects.services import ServiceClaims
 from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.server import ApiServer
+from corral.cluster.apiserver.webhooks.client import HttpsClient
+from corral.cluster.apiserver.webhooks.dispatching import MutatingWebhooks, ValidatingWebhooks
 from corral.cluster.client.protocol import Client
 from corral.http.message import Answer, Request
 from corral.model.kubernetes.addresses import Network
@@ -75,9 +84,23 @@ class Kubernetes:
         self.options, self.caches = options, caches
         self.registry, self.metrics, self.ready = Registry(served_builtins()), Metrics(), False
         self.authorizer, self.rbac = union.default(caches)
-        self.chain = Chain([NamespaceLifecycle(caches, caches.fresh), Authority(self.authorizer, self.rbac)])
+        self.chain = Chain(
+            [NamespaceLifecycle(caches, caches.fresh), *builtin_plugins(caches), Authority(self.authorizer, self.rbac)]
+        )
         self.core = Core(store, caches, self.registry, self.chain)
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
+        self.definitions = Definitions(self.core)
+        self.https = HttpsClient()
+        decides = (caches, self.registry, self.authorizer)
+        self.chain.plugins += [
+            self.definitions,
+            MutatingPolicies(*decides),
+            MutatingWebhooks(*decides, self.https),
+            ValidatingPolicies(*decides),
+            ValidatingWebhooks(*decides, self.https),
+            Quotas(caches),
+        ]
+        self.definitions.start()
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(
             options.now,
@@ -87,6 +110,8 @@ class Kubernetes:
             service_accounts=ServiceAccounts(self.issuer, caches),
             bootstrap=caches,
         )
+        self.services = ApiServices(self.core, self.https, str(pki.front_proxy_client))
+        self.services.start()
         self._flows = Flows(caches)
         self.server = self._assemble()
 
@@ -100,13 +125,14 @@ class Kubernetes:
         resources = Resources(self.core, Writes(self.core), actions.table())
         checks = {"ping": lambda: "", "etcd": self._check_store, "poststarthook/boot-objects": self._check_boot}
         health = Health(checks, ready_only=("poststarthook/boot-objects",))
-        documents = Documents(self.registry, self._address, VERSION)
+        documents = Documents(self.registry, self._address, VERSION, self.services.resources)
         others = Others(documents, health, self.metrics, self.caches, self.issuer, lambda: self.options.url)
+        handlers = Aggregator(self.services, self.https, resources.handle, others.handle)
         return ApiServer(
             self.authenticator,
             self.authorizer,
-            resources.handle,
-            others.handle,
+            handlers.resources,
+            handlers.others,
             self.metrics,
             self.options.limits,
             self._begin_record,
@@ -145,4 +171,7 @@ class Kubernetes:
 
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
+        await self.definitions.close()
+        await self.services.close()
+        self.https.close()
         await self.caches.close()

@@ -57,7 +57,10 @@ class Resources:
     async def handle(self, call: Call) -> Answer:
         """Raises StatusError."""
         info = call.info
-        served = self._core.registry.need(info.group, info.version, info.resource)
+        registry = self._core.registry
+        if registry.find(info.group, info.version, info.resource) is None:
+            await self._core.caches.fresh()  # it may have been defined a moment ago
+        served = registry.need(info.group, info.version, info.resource)
         namespace = self._namespace(call, served)
         target = Target(served, namespace, info.name, info.subresource)
         self._check(call, target)

@@ -1,0 +1,37 @@
+"""The plugins, in the order in which they are asked. Read this to know what happens to a write."""
+
+from __future__ import annotations
+
+from corral.cluster.apiserver.admission.chain import Plugin
+from corral.cluster.apiserver.admission.defaults import DefaultIngressClass, DefaultStorageClass, StorageProtection
+from corral.cluster.apiserver.admission.limit_ranges import LimitRanges
+from corral.cluster.apiserver.admission.nodes import NodeRestriction
+from corral.cluster.apiserver.admission.pod_security import PodSecurity
+from corral.cluster.apiserver.admission.pods import (
+    DefaultTolerationSeconds,
+    Priority,
+    RuntimeClass,
+    TaintNodesByCondition,
+)
+from corral.cluster.apiserver.admission.service_accounts import ServiceAccounts
+from corral.cluster.apiserver.caching.caches import Caches
+
+
+def builtin_plugins(caches: Caches) -> list[Plugin]:
+    """Those that follow NamespaceLifecycle and come before policies, webhooks and quotas.
+
+    Off, as upstream: OwnerReferencesPermissionEnforcement, PodTolerationRestriction, PodNodeSelector, AlwaysPullImages.
+    """
+    return [
+        LimitRanges(caches),
+        ServiceAccounts(caches),
+        NodeRestriction(caches),
+        TaintNodesByCondition(),
+        Priority(caches),
+        DefaultTolerationSeconds(),
+        RuntimeClass(caches),
+        DefaultStorageClass(caches),
+        StorageProtection(),
+        DefaultIngressClass(caches),
+        PodSecurity(caches),
+    ]
