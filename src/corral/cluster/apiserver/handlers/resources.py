@@ -159,6 +159,7 @@ class Resources:
     async def _create(self, call: Call, target: Target) -> Answer:
         act = self._actions.get((*_key(target), target.subresource))
         if act is not None:
+            call.accepted(transforms=False)  # what is done, not kept, is no row: 406
             status, shown = await act(call, target)
             return await self._answer(call, shown, status)
         if target.subresource:
