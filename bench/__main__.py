@@ -25,13 +25,15 @@ from bench.engines import ENGINES, Engine
 from bench.measures import QUICK, Measure, Size, measures
 from bench.registries import KINDS
 from bench.registries import measured as registries
-from bench.statistics import Row, collect
+from bench.scheduling import measured as scheduling
+from bench.statistics import SUBJECT, Row, collect
 from bench.stores import kinds as store_kinds
 from bench.stores import measured as stores
 from bench.table import document, table
 
 REGISTRY = "registry"  # the measure that is taken of registries, not of engines
 STORE = "store"  # … and that of stores
+SCHEDULER = "scheduler"  # … which has nobody beside it
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -41,7 +43,7 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument(
-        "--only", action="append", choices=[*(measure.name for measure in measures(Size())), REGISTRY, STORE]
+        "--only", action="append", choices=[*(measure.name for measure in measures(Size())), REGISTRY, STORE, SCHEDULER]
     )
     parser.add_argument("--without", action="append", default=[], choices=[engine.name for engine in ENGINES])
     parser.add_argument("--folder", default="/var/tmp", help="where engines keep their data meanwhile (%(default)s)")
@@ -121,6 +123,14 @@ def kept(folder: Path, size: Size) -> list[Row]:
     return result
 
 
+def planned(folder: Path, size: Size) -> list[Row]:
+    print("scheduler … ", end="", flush=True)
+    begin = time.monotonic()
+    result = scheduling(folder, size.requests, max(1, round(3 * size.repeat)))
+    print(f"{time.monotonic() - begin:.0f} s")
+    return result
+
+
 def machine() -> dict[str, object]:
     return {"kernel": platform.release(), "cores": os.cpu_count(), "python": platform.python_version()}
 
@@ -150,13 +160,16 @@ def main(argv: Sequence[str]) -> int:
         result = measured(wanted, engines, size)
         beside = compared(Path(folder), size) if REGISTRY in (chosen.only or [REGISTRY]) else []
         below = kept(Path(folder), size) if STORE in (chosen.only or [STORE]) else []
+        alone = planned(Path(folder), size) if SCHEDULER in (chosen.only or [SCHEDULER]) else []
     print("\nMedians. podman has no daemon: its starts are commands, the others' are requests to the daemon.\n")
     print(table(result, list(versions)))
     if beside:
         print(f"\n{table(beside, list(KINDS))}")
     if below:
         print(f"\n{table(below, list(store_kinds()))}")
-    print(f"\nAll samples: {write(about, [*result, *beside, *below])}")
+    if alone:
+        print(f"\n{table(alone, [SUBJECT])}")
+    print(f"\nAll samples: {write(about, [*result, *beside, *below, *alone])}")
     return 0
 
 

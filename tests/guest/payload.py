@@ -28,8 +28,12 @@ from tests.support.venvs import pip
 
 PYTHON = "3.11"  # of the guest's Debian
 WHEELS = (
+    "cryptography>=42",
+    "google-re2>=1.1",
     "httptools>=0.6",
     "msgspec>=0.18",
+    "numpy>=1.26",
+    "pyyaml>=6",
     "docker>=7",
     "hypothesis>=6",
     "pytest>=8",

@@ -7,11 +7,16 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+from hypothesis.stateful import rule as step
 
+from corral.cluster.scheduler.moves import HELPS
 from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.pods.resources import amounts
 from corral.cluster.scheduler.pods.terms import PodTerm
 from corral.cluster.scheduler.pods.tolerating import first_untolerated, taints
+from corral.cluster.scheduler.queue import BACKING_OFF, UNSCHEDULABLE, WORKING, Queue, Waiting
+from corral.cluster.scheduler.settings import Settings
 from corral.cluster.scheduler.snapshot.snapshot import Snapshot
 from corral.cluster.scheduler.snapshot.tallies import Description
 from corral.model.kubernetes.selectors import of_labels
@@ -59,8 +64,8 @@ def pods(draw: st.DrawFn, name: str) -> Object:
     if draw(st.booleans()):
         spec["tolerations"] = [{"key": "t", "operator": "Exists"}]
     if draw(st.booleans()):
-        rule = {"maxSkew": 1, "topologyKey": draw(keys), "whenUnsatisfiable": "DoNotSchedule"}
-        spec["topologySpreadConstraints"] = [{**rule, "labelSelector": {"matchLabels": {"app": draw(apps)}}}]
+        constraint = {"maxSkew": 1, "topologyKey": draw(keys), "whenUnsatisfiable": "DoNotSchedule"}
+        spec["topologySpreadConstraints"] = [{**constraint, "labelSelector": {"matchLabels": {"app": draw(apps)}}}]
     ports = [{"hostPort": 80}] if draw(st.integers(0, 3)) == 0 else []
     requests = {"cpu": draw(st.sampled_from(("500m", "1", "0")))}
     gone = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if draw(st.integers(0, 5)) == 0 else None
@@ -214,8 +219,8 @@ def picture(of: Snapshot, names: list[str]) -> Any:
         of.nodes.usual[:, rows].tolist(),
         [zones.values[number] for number in zones.ids[rows]],
         [of.tallies.counts(wanted)[rows].tolist() for wanted in LOOKED_AT],
-        {rule: counts[rows].tolist() for rule, counts in of.apart},
-        {rule: counts[rows].tolist() for rule, counts in of.near},
+        {rule: {of.nodes.names[row]: count for row, count in held.items()} for rule, held in of.apart},
+        {rule: {of.nodes.names[row]: count for row, count in held.items()} for rule, held in of.near},
         {port: {of.nodes.names[row]: sorted(taken) for row, taken in by.items()} for port, by in of.ports.items()},
         sorted((uid, of.nodes.names[row]) for uid, (_, row) in of.pods.items()),
         sorted(of.nodes.names[row] for row in of.nodes.order),
@@ -254,3 +259,72 @@ def test_a_snapshot_that_was_kept_up_equals_one_that_is_made_afresh(drawn: list[
     names = sorted(set(now_nodes) | {at for _, at in now_pods.values()})
     assert set(kept.nodes.row_of) == set(names)
     assert picture(kept, names) == picture(fresh, names)
+
+
+class Turns(RuleBasedStateMachine):
+    """The queue, whatever happens to it: nobody is lost, nobody is twice, and only the fitting change wakes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue, self.now = Queue(Settings()), 0.0
+        self.there: dict[str, Object] = {}
+        self.working: dict[str, Waiting] = {}
+
+    @step(number=st.integers(0, 4), priority=st.integers(0, 2))
+    def comes(self, number: int, priority: int) -> None:
+        made = pod(f"p{number}", priority=priority)
+        self.there[made["metadata"]["uid"]] = made
+        self.queue.put(made, self.now)
+
+    @step(number=st.integers(0, 4))
+    def goes(self, number: int) -> None:
+        uid = f"uid-default-p{number}"
+        self.there.pop(uid, None)
+        self.working.pop(uid, None)
+        self.queue.remove(uid)
+
+    @step()
+    def taken(self) -> None:
+        found = self.queue.pop(self.now)
+        if found is not None:
+            uid = found.pod["metadata"]["uid"]
+            assert uid in self.there and uid not in self.working
+            self.working[uid] = found
+
+    @step(plugins=st.sets(st.sampled_from(("NodeResourcesFit", "InterPodAffinity"))))
+    def fails(self, plugins: set[str]) -> None:
+        for uid in list(self.working)[:1]:
+            self.queue.failed(self.working.pop(uid), plugins, self.now)
+            assert self.queue.place(uid) == (UNSCHEDULABLE if plugins else BACKING_OFF)
+
+    @step(change=st.sampled_from(sorted(HELPS)))
+    def happens(self, change: str) -> None:
+        before = {uid: self.queue.place(uid) for uid in self.there}
+        self.queue.move(change, self.now)
+        for uid, place in before.items():
+            if place != UNSCHEDULABLE:
+                assert self.queue.place(uid) == place
+
+    @step(seconds=st.sampled_from((0.5, 5.0, 400.0)))
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.queue.settle(self.now)
+
+    @invariant()
+    def all_are_somewhere(self) -> None:
+        for uid in self.there:
+            assert (self.queue.place(uid) == WORKING) == (uid in self.working)
+            assert self.queue.place(uid)
+
+    def teardown(self) -> None:
+        """After a long time without anything, each has had its turn."""
+        for uid in list(self.working):
+            self.queue.failed(self.working.pop(uid), ("NodeResourcesFit",), self.now)
+        seen = set()
+        self.now += 1000
+        while (found := self.queue.pop(self.now)) is not None:
+            seen.add(found.pod["metadata"]["uid"])
+        assert seen == set(self.there)
+
+
+TestTurns = Turns.TestCase

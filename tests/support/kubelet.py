@@ -124,7 +124,7 @@ class Node:
 
     async def events(self, name: str) -> list[tuple[str, str]]:
         """(reason, message) of all that was told of a pod, oldest first."""
-        await self.kubelet._events.drained()
+        await self.kubelet.events.drained()
         listing = await self.client.list(EVENTS, "default")
         found = [one for one in listing.items if one["involvedObject"].get("name") == name]
         found.sort(key=lambda one: int(one["metadata"]["resourceVersion"]))

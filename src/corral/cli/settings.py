@@ -62,6 +62,13 @@ KUBERNETES = (
     ),
     Setting("kubernetes-name", LIST, [], "NAME", "one more name or address in its certificate"),
     Setting("kubernetes-service-subnet", LIST, [], "CIDR", "addresses of Services, one per family; none: 10.96.0.0/12"),
+    Setting(
+        "kubernetes-scheduler-config",
+        TEXT,
+        "",
+        "FILE",
+        "a KubeSchedulerConfiguration; empty: the default profile",
+    ),
     Setting("kubernetes-audit-policy", TEXT, "", "FILE", "what its audit log records; empty: there is none"),
     Setting("kubernetes-audit-log", TEXT, "", "FILE", "where; empty: kubernetes/audit.log in the state directory"),
 )

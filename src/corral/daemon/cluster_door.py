@@ -18,13 +18,13 @@ async def add_door(stack: AsyncExitStack, cluster: Cluster, gateway: str) -> Non
     """Opens it until `stack` ends. `gateway`: this machine's address on the bridge of the pods. HostError."""
     from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
     from corral.cluster.apiserver.boot.objects import kubernetes_service
-    from corral.cluster.controllers.assembly import run_all
     from corral.cluster.controllers.kubernetesservice.controller import KubernetesService
     from corral.cluster.controllers.shared import Shared
 
     port = await cluster.listen(gateway)
     shared = Shared(cluster.api.client(User("system:apiserver", groups=(MASTERS_GROUP,)), "kube-apiserver"))
+    shared.informers = cluster.informers
     service = kubernetes_service(str(cluster.services[1]), port)
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
-    tasks.start("door", run_all(shared, [KubernetesService(shared, service, gateway, port)]))
+    tasks.start("door", KubernetesService(shared, service, gateway, port).run())

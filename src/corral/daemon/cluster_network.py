@@ -6,24 +6,20 @@ Their code is loaded here and nowhere else, so a daemon that serves no Kubernete
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
-from corral.engine.engine import Engine
 from corral.kit.tasks import Tasks
 from corral.networks.lines import plan_lines
 from corral.networks.names import InstanceNames
 
 if TYPE_CHECKING:
-    from corral.cluster.apiserver.app import Kubernetes
     from corral.cluster.proxy import ProxySettings
+    from corral.daemon.kubernetes import Cluster
     from corral.model.network import Network
-
-    ServiceNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 DNS_NUMBER: Final = 10  # of the addresses of Services: where clients of Kubernetes expect the name server
 PATIENCE: Final = 1.0  # seconds that a pod's end waits for the rules to lead nobody there
@@ -65,26 +61,23 @@ def plan_proxy(root: str, network: Network, dns: str, port: int) -> ProxySetting
 
 
 async def add_network(
-    stack: AsyncExitStack, engine: Engine, api: Kubernetes, instance: Instance, node: str, network: Network,
-    services: ServiceNetwork,
-) -> ClusterNetwork:  # fmt: skip
+    stack: AsyncExitStack, cluster: Cluster, instance: Instance, node: str, network: Network
+) -> ClusterNetwork:
     """Runs both until `stack` ends; services work on after that, names do not. `network` is that of the pods."""
     from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
-    from corral.cluster.client.informers import Informers
     from corral.cluster.dns import Dns, DnsSettings
     from corral.cluster.proxy import Proxy
 
-    client = api.client(User("system:kube-proxy", groups=(MASTERS_GROUP, "system:authenticated")), "corral-dns")
-    informers = Informers(client)
-    gateway, cluster_ip = network.pools[0].gateway, str(services[DNS_NUMBER])
-    dns = Dns(client, informers, DnsSettings(gateway, cluster_ip))
+    client = cluster.api.client(User("system:corral-dns", groups=(MASTERS_GROUP, "system:authenticated")), "corral-dns")
+    gateway, cluster_ip = network.pools[0].gateway, str(cluster.services[DNS_NUMBER])
+    dns = Dns(client, cluster.informers, DnsSettings(gateway, cluster_ip))
     port = await dns.open()
     stack.push_async_callback(dns.close)
-    proxy = Proxy(informers, node, plan_proxy(instance.root, network, gateway, port))
+    proxy = Proxy(cluster.informers, node, plan_proxy(instance.root, network, gateway, port))
     stack.push_async_callback(proxy.close)
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
-    for name, work in (("informers", informers.run()), ("dns", dns.run()), ("proxy", proxy.run())):
+    for name, work in (("dns", dns.run()), ("proxy", proxy.run())):
         tasks.start(name, work)
 
     async def barrier(address: str) -> None:

@@ -14,11 +14,17 @@ from corral.kit.tasks import Tasks
 if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
     from corral.cluster.apiserver.certificates.pki import Pki
+    from corral.cluster.client.informers import Informers
     from corral.cluster.controllers.shared import Shared
 
 
-async def add_components(stack: AsyncExitStack, api: Kubernetes, pki: Pki, folder: Path) -> None:
-    """Starts them all; `stack` ends them. `folder`: the cluster's own, where local volumes are."""
+async def add_components(
+    stack: AsyncExitStack, api: Kubernetes, pki: Pki, folder: Path, scheduling: str = ""
+) -> Informers:
+    """Starts them all; `stack` ends them. The copies of objects that they share.
+
+    `folder`: the cluster's own, where local volumes are. `scheduling`: the scheduler's configuration file.
+    """
     from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
     from corral.cluster.controllers.shared import Shared
 
@@ -26,8 +32,9 @@ async def add_components(stack: AsyncExitStack, api: Kubernetes, pki: Pki, folde
     stack.push_async_callback(tasks.close)
     manager = User("system:kube-controller-manager", groups=(MASTERS_GROUP,))
     shared = Shared(api.client(manager, "kube-controller-manager"))
-    add_scheduler(tasks, api, shared)
+    add_scheduler(tasks, api, shared, scheduling)
     add_controllers(tasks, api, pki, folder, shared)
+    return shared.informers
 
 
 def add_controllers(tasks: Tasks, api: Kubernetes, pki: Pki, folder: Path, shared: Shared) -> None:
@@ -39,12 +46,14 @@ def add_controllers(tasks: Tasks, api: Kubernetes, pki: Pki, folder: Path, share
     tasks.start("controllers", assembly.run_all(shared, controllers))
 
 
-def add_scheduler(tasks: Tasks, api: Kubernetes, shared: Shared) -> None:
+def add_scheduler(tasks: Tasks, api: Kubernetes, shared: Shared, file: str) -> None:
     from corral.cluster.apiserver.attributes import User
     from corral.cluster.client.events import Events
+    from corral.cluster.scheduler.configuration import load
     from corral.cluster.scheduler.scheduler import Scheduler
 
+    settings = load(Path(file)) if file else None
     client = api.client(User("system:kube-scheduler"), "kube-scheduler")
     events = Events(client)
     tasks.start("scheduler events", events.run())
-    tasks.start("scheduler", Scheduler(client, shared.informers, events.recorder("default-scheduler")).run())
+    tasks.start("scheduler", Scheduler(client, shared.informers, events.recorder("default-scheduler"), settings).run())

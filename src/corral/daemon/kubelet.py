@@ -47,7 +47,7 @@ async def add_kubelet(stack: AsyncExitStack, engine: Engine, cluster: Cluster, i
     api, name = cluster.api, plan_node_name(socket.gethostname())
     network = await pod_network(engine)
     await add_door(stack, cluster, network.pools[0].gateway)
-    around = await add_network(stack, engine, api, instance, name, network, cluster.services)
+    around = await add_network(stack, cluster, instance, name, network)
     settings = Settings(root=f"{instance.root}/kubelet", run=f"{instance.volatile}/kubelet", cluster_dns=around.dns)
     user = User(f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
     kubelet = Kubelet(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
     from corral.cluster.apiserver.audit.events import Auditor
     from corral.cluster.apiserver.certificates.pki import Pki
+    from corral.cluster.client.informers import Informers
     from corral.store.interface import Store
 
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -98,6 +99,10 @@ def check(settings: Settings) -> None:
     if settings.on("kubernetes"):
         plan_address(settings.text("kubernetes-address"))
         plan_networks(settings.list("kubernetes-service-subnet"))
+        if scheduling := settings.text("kubernetes-scheduler-config"):
+            from corral.cluster.scheduler.configuration import load
+
+            load(Path(scheduling))
 
 
 def kubeconfig_path(instance: Instance) -> str:
@@ -105,13 +110,15 @@ def kubeconfig_path(instance: Instance) -> str:
 
 
 class Cluster(NamedTuple):
-    """The open API server and its store. `services`: the subnet of Services, of the default family.
+    """The open API server and its store.
 
+    `informers`: the copies that all components here share; `services`: the subnet of Services, of the default family.
     `listen` makes the server listen on one more address of this machine, and gives the port. HostError.
     """
 
     store: Store
     api: Kubernetes
+    informers: Informers
     services: Network
     listen: Callable[[str], Awaitable[int]]
 
@@ -157,14 +164,16 @@ class _Part:
             return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
-        await add_components(stack, api, made, root / "kubernetes")
+        scheduling = self._settings.text("kubernetes-scheduler-config")
+        informers = await add_components(stack, api, made, root / "kubernetes", scheduling)
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
-        return Cluster(store, api, self._networks[0], partial(self._listen_too, server, self._context))
+        listen = partial(self._listen_too, server, self._context)
+        return Cluster(store, api, informers, self._networks[0], listen)
 
     async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options

@@ -88,6 +88,11 @@ class Engine:
             await boot(parts)
         return engine
 
+    @property
+    def closing(self) -> bool:
+        """Whether it is on its way out: nothing is to be started any more."""
+        return self.parts.closing
+
     def _ended(self, id: str, code: int) -> None:
         self.parts.tasks.start(f"end of {id[:12]}", on_exit(self.parts, id))
 

@@ -122,3 +122,31 @@ async def test_sidecars_are_ended_last(node: Node) -> None:
     await node.running("order")
     await node.delete("order")
     assert (place / "order").read_text().split() == ["main", "second", "first"]
+
+
+async def test_a_finished_pod_keeps_its_last_words_over_a_restart(node: Node) -> None:
+    await node.create("done", container(command=["sh", "-c", "echo bye > /dev/termination-log"]), restartPolicy="Never")
+    await node.done("done")
+    await eventually_async(lambda: node.engine.spaces.list() == [], "its space is given back")
+    before = (await node.get("done"))["status"]
+    assert state(await node.get("done"))["state"]["terminated"]["message"] == "bye\n"
+    await node.stop_kubelet()
+    await node.start_kubelet()
+    await node.create("other")
+    await node.running("other")
+    after = (await node.get("done"))["status"]
+    assert {**after, "conditions": []} == {**before, "conditions": []}
+    assert await node.logs("done") == ""
+    await node.delete("done")
+
+
+async def test_an_empty_directory_has_its_limit(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corral.cluster.kubelet.worker.worker.PERIOD", 0.2)
+    volumes = [{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}]
+    main = container(volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    await node.create("full", main, volumes=volumes)
+    await node.running("full")
+    await node.ask("full", "dd", "if=/dev/zero", "of=/v/x", "bs=1M", "count=2")
+    pod = await node.done("full")
+    assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "Evicted")
+    assert pod["status"]["message"] == 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '

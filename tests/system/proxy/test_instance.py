@@ -13,6 +13,7 @@ import pytest
 
 from corral.daemon.cluster_network import plan_table
 from corral.networks.dns.wire import A, ask, read_answer
+from tests.support.endpoint import BUSYBOX
 from tests.support.instance import Instance
 from tests.support.wait import eventually
 from tests.system.test_kubernetes import Admin
@@ -82,6 +83,51 @@ def test_names_and_services_of_an_instance(engine: Instance) -> None:
     assert plan_table(str(engine.root)) in _tables()  # services work on without the daemon
     engine.up("--kubernetes=false")
     assert plan_table(str(engine.root)) not in _tables()
+
+
+def test_pods_call_each_other_by_name(engine: Instance) -> None:
+    """Real pods: what a Deployment's pods serve is reached through the Service's name, from a pod that finds it in its
+    resolv.conf, and no more when a policy says so."""
+    admin = Admin(engine)
+    engine.import_image()
+    labels = {"app": "web"}
+    serve = "mkdir /www; hostname >/www/index.html; exec httpd -f -p 8080 -h /www"
+    container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "Never", "command": ["/bin/sh", "-c", serve]}
+    probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{**container, "readinessProbe": probe}]}}
+    deployment = {
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
+    }
+    service = {"metadata": {"name": "web"}, "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]}}
+    look = "while :; do timeout 1 wget -q -O - http://web || echo none; sleep 0.2; done"
+    pod = {"metadata": {"name": "client"}, "spec": {"containers": [{**container, "command": ["/bin/sh", "-c", look]}]}}
+    admin.ask("POST", "/apis/apps/v1/namespaces/default/deployments", deployment)
+    admin.ask("POST", "/api/v1/namespaces/default/services", service)
+    admin.ask("POST", "/api/v1/namespaces/default/pods", pod)
+
+    def told(lines: int) -> list[str]:
+        status = admin.ask("GET", "/api/v1/namespaces/default/pods/client")["status"]
+        assert status.get("phase") == "Running", status
+        found = _log(engine, status["containerStatuses"][0]["containerID"])
+        return found[-lines:]
+
+    eventually(
+        lambda: len({line for line in told(20) if line.startswith("web-")}) == 2, lambda: str(told(20)), seconds=40
+    )
+    policy = {"metadata": {"name": "deny"}, "spec": {"podSelector": {"matchLabels": labels}}}
+    admin.ask("POST", "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", policy)
+    eventually(lambda: set(told(2)) == {"none"}, lambda: str(told(4)), seconds=20)
+
+
+def _log(engine: Instance, id: str) -> list[str]:
+    found = engine.get(f"/containers/{id.rpartition('/')[2]}/logs", query={"stdout": "1", "tail": "40"}).body
+    lines, at = [], 0
+    while at + 8 <= len(found):  # Docker's frames
+        size = int.from_bytes(found[at + 4 : at + 8], "big")
+        lines += found[at + 8 : at + 8 + size].decode().splitlines()
+        at += 8 + size
+    return lines
 
 
 def _refused(address: str) -> bool:

@@ -193,6 +193,13 @@ async def test_what_goes_away_leaves_nothing(here: Node, proxy: Proxy) -> None:
     assert "10.96.0.7" not in left and one.ip not in left.replace("10.244.0.0/24", "")
 
 
+async def test_one_that_makes_no_sense_does_not_stop_the_others(here: Node, proxy: Proxy) -> None:
+    one, client = here.pod("one"), here.pod("client")
+    bad = piece("bad", {"addresses": ["nonsense"], "conditions": {}})
+    await here.put(proxy, service("bad", "10.96.0.8"), bad, service("web", "10.96.0.7"), piece("web", end(one)))
+    assert await client.can("10.96.0.7", 80)
+
+
 async def test_a_flushed_firewall_is_repaired(here: Node, proxy: Proxy) -> None:
     one, client = here.pod("one"), here.pod("client")
     await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))

@@ -35,6 +35,24 @@ def selector_keys(service: Object) -> Iterator[str]:
         yield f"{meta.namespace(service)}/{key}={selector[key]}"
 
 
+def has_pods(service: Object) -> bool:
+    """Pure: whether a Service is about the pods that it selects.
+
+    >>> [has_pods({"spec": {"type": kind, "selector": {"a": "b"}}}) for kind in ("ClusterIP", "ExternalName")]
+    [True, False]
+    """
+    return bool(service["spec"].get("selector")) and service["spec"].get("type") != "ExternalName"
+
+
+def as_endpoint(pod: Object) -> tuple[object, ...]:
+    """All of a pod that its endpoints depend on."""
+    status, metadata = pod.get("status") or {}, pod["metadata"]
+    conditions = [one["status"] for one in status.get("conditions") or () if one["type"] == "Ready"]
+    placed = pod["spec"].get("nodeName"), pod["spec"].get("hostname"), pod["spec"].get("subdomain")
+    addresses = status.get("podIPs"), status.get("podIP"), status.get("phase")
+    return metadata.get("labels"), "deletionTimestamp" in metadata, conditions, *placed, *addresses, metadata.get("uid")
+
+
 class Selecting:
     """Puts an index on each of the two informers."""
 

@@ -76,7 +76,7 @@ class Dns:
         self.port = 0
         self._client, self._settings = client, settings
         self._services, self._slices = informers.of(SERVICES), informers.of(ENDPOINT_SLICES)
-        self._slices.add_index("names", lambda piece: [_service_key(piece)])
+        self._slices.add_index("dns", lambda piece: [_service_key(piece)])
         self._needs = [self._services, self._slices, informers.of(NAMESPACES)]
         self._answering: _Answering | None = None
         self._services.on_change(lambda old, new: self._service_changed(meta.key(new or old or {})))
@@ -118,7 +118,7 @@ class Dns:
         if service is None:
             self.index.put(key, None)
         else:
-            self.index.put(key, plan_names(service, self._slices.indexed("names", key), self.index.domain))
+            self.index.put(key, plan_names(service, self._slices.indexed("dns", key), self.index.domain))
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         self.index.version += 1

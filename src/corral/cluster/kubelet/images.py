@@ -199,3 +199,13 @@ def shown_id(image: Image, name: str) -> str:
         if digest.partition("@")[0].endswith(repository.rpartition("/")[2].partition(":")[0]):
             return digest
     return image.digests[0] if image.digests else image.id
+
+
+def shown_name(image: Image, name: str) -> str:
+    """How a status calls the image: in full. Pure.
+
+    >>> shown_name(Image("sha256:0", tags=["docker.io/library/a:1"]), "a:1"), shown_name(Image("sha256:0"), "b@x")
+    ('docker.io/library/a:1', 'b@x')
+    """
+    wanted = name if _is_exact(name) else f"{name}:latest"
+    return next((tag for tag in image.tags if tag == wanted or tag.endswith(f"/{wanted}")), name)

@@ -58,8 +58,8 @@ class Kubelet:
         issue: Issue | None = None,
     ) -> None:
         self._engine, self._client, self.settings = engine, client, settings
-        self._events = Events(client)
-        recorder = self._events.recorder("kubelet", node_name)
+        self.events = Events(client)
+        recorder = self.events.recorder("kubelet", node_name)
         self.machine = read_machine(engine, node_name, settings.addresses)
         self._pods = Informer(client, PODS, field_selector=f"spec.nodeName={node_name}")
         self._services = Informer(client, SERVICES)
@@ -87,7 +87,7 @@ class Kubelet:
     async def run(self) -> None:
         self.shared.network, subnet = await ensure_network(self._engine, self.settings.pod_network)
         self.shared.index.load()
-        self._tasks.start("kubelet events", self._events.run())
+        self._tasks.start("kubelet events", self.events.run())
         reporter = NodeReporter(self._client, self._engine, self.machine, subnet, self.settings)
         await reporter.register()
         for informer in (self._services, self._pods):

@@ -51,7 +51,7 @@ class Proxy:
         self._node, self._settings = node, settings
         self._informers = {of: informers.of(of) for of in FOLLOWED}
         self._services, self._slices = self._informers[SERVICES], self._informers[ENDPOINT_SLICES]
-        self._slices.add_index("service", lambda piece: [service_key(piece)])
+        self._slices.add_index("proxy", lambda piece: [service_key(piece)])
         self._book = Book(settings)
         self._health = HealthPorts(settings.netns)
         self._dirty: dict[str, None] = {}
@@ -117,7 +117,10 @@ class Proxy:
         wanted = self._wanted
         dirty, self._dirty = list(self._dirty), {}
         for number, key in enumerate(dirty, 1):
-            await self._look_at(key)
+            try:
+                await self._look_at(key)
+            except (ValueError, LookupError, TypeError):  # one that the API should not have let in; the others go on
+                log.exception("service %s stays as it was", key)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         if (policing := self._policies.take()) is not None:
@@ -137,7 +140,7 @@ class Proxy:
             self._book.put_service(key, (), ())
             await self._health.put(key, 0, 0)
             return
-        slices = self._slices.indexed("service", key)
+        slices = self._slices.indexed("proxy", key)
         fronts = plan_fronts(service, slices, self._node)
         local = plan_local(slices, self._node) if fronts else []
         self._book.put_service(key, fronts, local)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import collapse_addresses, ip_address, ip_network
 from typing import Any
 
@@ -26,6 +27,17 @@ class Target:
 
     address: str
     port: int
+
+
+@lru_cache(1 << 16)  # a slice of a thousand endpoints is read again for each one that changes
+def parsed(address: str) -> tuple[bytes, str]:
+    """An address as it sorts, and as it is written.
+
+    >>> parsed("fd00:0::2")[1]
+    'fd00::2'
+    """
+    found = ip_address(address)
+    return found.packed, str(found)
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,7 @@ def _endpoints(pieces: Sequence[Object], port: Object, version: int) -> list[_En
                 one = _end(end, number)
                 if one is not None and (one.target not in found or one.ready):
                     found[one.target] = one
-    return [found[target] for target in sorted(found, key=lambda t: (ip_address(t.address), t.port))]
+    return [found[target] for target in sorted(found, key=lambda t: (parsed(t.address)[0], t.port))]
 
 
 def _numbers(piece: Object, port: Object) -> list[int]:
@@ -132,7 +144,7 @@ def _end(end: Object, number: int) -> _End | None:
     ready = said.get("ready") is not False
     serving = ready if said.get("serving") is None else bool(said["serving"])
     lingering = bool(said.get("terminating")) and serving
-    return _End(Target(str(ip_address(addresses[0])), number), ready, lingering, end.get("nodeName") or "")
+    return _End(Target(parsed(addresses[0])[1], number), ready, lingering, end.get("nodeName") or "")
 
 
 def _eligible(ends: Iterable[_End]) -> tuple[Target, ...]:
@@ -209,7 +221,7 @@ def plan_local(slices: Iterable[Object], node: str) -> list[str]:
         for end in piece.get("endpoints") or ():
             ready = (end.get("conditions") or {}).get("ready") is not False
             if end.get("nodeName") == node and ready and piece.get("addressType") in ("IPv4", "IPv6"):
-                found.add(str(ip_address(end["addresses"][0])))
+                found.add(parsed(end["addresses"][0])[1])
     return sorted(found)
 
 

@@ -29,8 +29,10 @@ class Named:
 @dataclass(frozen=True)
 class ProxySettings:
     """`table` names the nftables tables (one for addresses, one for bridges). `pods` are the subnets of all pods of the
-    cluster, `local` those of this node. Packets that come in through interfaces named like `others` (`*` at the end of a
-    name stands for anything), but not like `own`, are left alone. `netns` is a descriptor of the node's network namespace, None for the caller's.
+    cluster, `local` those of this node.
+
+    Packets that come in through interfaces named like `others` (`*` at the end of a name stands for anything), but not
+    like `own`, are left alone. `netns` is a descriptor of the node's network namespace, None for the caller's.
     """
 
     table: str

@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from corral.cluster.client import meta
-from corral.cluster.client.builtin import CLAIMS, PODS
+from corral.cluster.client.builtin import CLAIMS, PODS, VOLUMES
 from corral.cluster.client.informer import Informer
-from corral.cluster.client.protocol import Client, Collection
+from corral.cluster.client.protocol import Client
 from corral.cluster.scheduler.storage.storage import SELECTED_NODE, Storage, is_bound
 from corral.errors import CorralError
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-VOLUMES: Final = Collection("", "v1", "persistentvolumes")
 BY_CONTROLLER: Final = "pv.kubernetes.io/bound-by-controller"
 
 

@@ -7,10 +7,11 @@ that is not known is refused by name, extenders too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from corral.cluster.scheduler.settings import DEFAULT_NAME, Profile, Settings
-from corral.errors import InvalidInput, Unsupported
+from corral.errors import InvalidInput, Unsupported, from_oserror
 
 Object = dict[str, Any]
 
@@ -36,6 +37,7 @@ KNOWN: Final = frozenset(
         "InterPodAffinity",
         "NodeResourcesBalancedAllocation",
         "ImageLocality",
+        "DynamicResources",
     )
 )
 PARTS: Final = frozenset(("PrioritySort", "SchedulingGates", "DefaultPreemption", "DefaultBinder"))
@@ -45,6 +47,21 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "InterPodAffinity": ("hardPodAffinityWeight",),
     "NodeAffinity": ("addedAffinity",),
 }
+
+
+def load(path: Path) -> Settings:
+    """InvalidInput, Unsupported, HostError."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read(found)
+    except OSError as error:
+        raise from_oserror(f"read {path}", error) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"scheduler configuration {path}: {error}") from None
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InvalidInput(f"scheduler configuration {path}: a field is missing or of another type: {error}") from None
 
 
 def read(given: Object) -> Settings:

@@ -6,12 +6,13 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import (
     BUDGETS,
     CLAIMS,
+    CSI_NODES,
     NAMESPACES,
     NODES,
     PODS,
@@ -19,9 +20,10 @@ from corral.cluster.client.builtin import (
     REPLICATION_CONTROLLERS,
     SERVICES,
     STATEFUL_SETS,
+    STORAGE_CLASSES,
+    VOLUMES,
 )
 from corral.cluster.client.informers import Informers
-from corral.cluster.client.protocol import Collection
 from corral.cluster.scheduler import moves
 from corral.cluster.scheduler.belonging import Belonging
 from corral.cluster.scheduler.cycle import Decision, decide
@@ -37,10 +39,6 @@ from corral.cluster.scheduler.snapshot.snapshot import Snapshot
 from corral.cluster.scheduler.storage.plan import VolumePlan
 
 Object = dict[str, Any]
-
-VOLUMES: Final = Collection("", "v1", "persistentvolumes")
-STORAGE_CLASSES: Final = Collection("storage.k8s.io", "v1", "storageclasses")
-CSI_NODES: Final = Collection("storage.k8s.io", "v1", "csinodes")
 
 
 class Engine:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from corral.cluster.scheduler.pods.resources import pod_requests
+
 Object = dict[str, Any]
 
 NODE_ADDED, NODE_DELETED, NODE_LABELS = "NodeAdded", "NodeDeleted", "NodeLabels"
@@ -70,7 +72,7 @@ def pod_changes(old: Object | None, new: Object | None) -> Iterator[str]:
         yield POD_LABELS
     if "deletionTimestamp" in new["metadata"] and "deletionTimestamp" not in old["metadata"]:
         yield POD_LABELS  # for spreading it does not count any more
-    if _sizes(old) != _sizes(new):
+    if _sizes(old) != _sizes(new) and _asks_for_less(old, new):
         yield POD_SHRUNK
 
 
@@ -84,6 +86,11 @@ def _sizes(pod: Object) -> list[Any]:
     states = (pod.get("status") or {}).get("containerStatuses") or ()
     asked = [one.get("resources") for one in pod["spec"].get("containers") or ()]
     return [*asked, *((one.get("resources"), one.get("allocatedResources")) for one in states)]
+
+
+def _asks_for_less(old: Object, new: Object) -> bool:
+    before, after = pod_requests(old), pod_requests(new)
+    return any(after.get(name, 0) < value for name, value in before.items())
 
 
 def concerns_scheduling(old: Object, new: Object) -> bool:

@@ -84,6 +84,8 @@ def plan_preemption(asked: Question, choose: Choose, limits: Limits = DEFAULT_LI
     rows = np.flatnonzero(possible)
     reasons: Counter[str] = Counter()
     candidates: list[Candidate] = []
+    if asked.pod.priority <= min(asked.snapshot.priorities, default=asked.pod.priority):
+        reasons, rows = Counter({NO_VICTIMS: len(rows)}), rows[:0]  # nobody is less important, nowhere
     wanted, offset = limits.candidates(len(rows)), choose(len(rows)) if len(rows) else 0
     for row in np.roll(rows, -offset):
         found = on_node(asked, int(row))
@@ -95,8 +97,8 @@ def plan_preemption(asked: Question, choose: Choose, limits: Limits = DEFAULT_LI
             reasons.update(found)
     if candidates:
         return Preemption(pick(candidates))
-    if len(rows) < count:
-        reasons[NOT_HELPFUL] += count - len(rows)
+    if rest := count - int(np.count_nonzero(possible)):
+        reasons[NOT_HELPFUL] += rest
     return Preemption(None, f"preemption: {fit_error(count, reasons)}", clears=True)
 
 

@@ -49,7 +49,9 @@ class Queue:
         self._pods: dict[str, Waiting] = {}
         self._active: list[tuple[int, float, int, Waiting]] = []
         self._later: list[tuple[float, int, Waiting]] = []
-        self._unschedulable: dict[str, Waiting] = {}
+        self._backing_off: dict[str, Waiting] = {}
+        self._unschedulable: dict[str, Waiting] = {}  # the longest there first
+        self._refused_by: dict[str, dict[str, Waiting]] = {}  # the same by plugin
         self._tickets = count(1)
 
     def __len__(self) -> int:
@@ -81,8 +83,8 @@ class Queue:
         """A pod that has gone, or has got its node."""
         found = self._pods.pop(uid, None)
         if found is not None:
+            self._leave(found)
             found.place, found.ticket = "", 0
-            self._unschedulable.pop(uid, None)
 
     def pop(self, now: float) -> Waiting | None:
         """The next to be tried, if there is one; it is the caller's until `done`, `failed` or `remove`."""
@@ -105,15 +107,17 @@ class Queue:
         if waiting.plugins:
             waiting.place = UNSCHEDULABLE
             self._unschedulable[meta.uid(waiting.pod)] = waiting
-            heapq.heappush(self._later, self._timed(waiting, now + self._settings.flush))
+            for plugin in waiting.plugins:
+                self._refused_by.setdefault(plugin, {})[meta.uid(waiting.pod)] = waiting
         else:
             self._wake(waiting, now)
 
     def move(self, change: str, now: float) -> int:
         """Wakes those whom the change may help; how many."""
-        helped = HELPS[change]
-        woken = [one for one in self._unschedulable.values() if not helped.isdisjoint(one.plugins)]
-        for one in woken:
+        woken: dict[str, Waiting] = {}
+        for plugin in HELPS[change]:
+            woken |= self._refused_by.get(plugin, {})
+        for one in woken.values():
             self._wake(one, now)
         return len(woken)
 
@@ -121,32 +125,32 @@ class Queue:
         """A pod for which room was made: it does not wait for its back-off."""
         found = self._pods.get(uid)
         if found is not None and found.place in (UNSCHEDULABLE, BACKING_OFF):
-            self._unschedulable.pop(uid, None)
             self._activate(found, now)
 
     def _hurry(self, now: float) -> None:
         """Nobody else wants a turn: who waits only for a back-off, and might fit now, need not."""
-        ready = [one for _, ticket, one in self._later if one.ticket == ticket and one.place == BACKING_OFF]
-        for one in ready:
-            if one.plugins:
-                self._activate(one, one.since)
+        for one in [one for one in self._backing_off.values() if one.plugins]:
+            self._activate(one, one.since)
 
     def settle(self, now: float) -> None:
         """Makes active whose time has come."""
         while self._later and self._later[0][0] <= now:
             _, ticket, found = heapq.heappop(self._later)
-            if found.ticket != ticket:
-                continue
-            if found.place == BACKING_OFF:
+            if found.ticket == ticket:
                 self._activate(found, found.since)
-            elif found.place == UNSCHEDULABLE:
-                self._wake(found, now)
+        while self._unschedulable and self._oldest() <= now:
+            self._wake(next(iter(self._unschedulable.values())), now)
 
     def due(self) -> float | None:
         """When `settle` has something to do next, None if never."""
         while self._later and self._later[0][2].ticket != self._later[0][1]:
             heapq.heappop(self._later)
-        return self._later[0][0] if self._later else None
+        found = [self._later[0][0]] if self._later else []
+        return min([*found, self._oldest()] if self._unschedulable else found, default=None)
+
+    def _oldest(self) -> float:
+        """When the pod that fitted nowhere longest ago is tried again, though nothing has happened."""
+        return next(iter(self._unschedulable.values())).since + self._settings.flush
 
     def backoff(self, attempts: int) -> float:
         """Pure.
@@ -163,21 +167,26 @@ class Queue:
             self._activate(waiting, now)
 
     def _activate(self, waiting: Waiting, since: float) -> None:
+        self._leave(waiting)
         waiting.place, waiting.since, waiting.ticket = ACTIVE, since, next(self._tickets)
         heapq.heappush(self._active, (-waiting.priority, since, waiting.ticket, waiting))
 
+    def _leave(self, waiting: Waiting) -> None:
+        uid = meta.uid(waiting.pod)
+        self._backing_off.pop(uid, None)
+        if self._unschedulable.pop(uid, None) is not None:
+            for plugin in waiting.plugins:
+                self._refused_by[plugin].pop(uid, None)
+
     def _wake(self, waiting: Waiting, now: float) -> None:
-        self._unschedulable.pop(meta.uid(waiting.pod), None)
+        self._leave(waiting)
         ready = waiting.since + self.backoff(waiting.attempts)
         if ready <= now:
             self._activate(waiting, now)
             return
-        waiting.place = BACKING_OFF
-        heapq.heappush(self._later, self._timed(waiting, ready))
-
-    def _timed(self, waiting: Waiting, when: float) -> tuple[float, int, Waiting]:
-        waiting.ticket = next(self._tickets)
-        return when, waiting.ticket, waiting
+        waiting.place, waiting.ticket = BACKING_OFF, next(self._tickets)
+        self._backing_off[meta.uid(waiting.pod)] = waiting
+        heapq.heappush(self._later, (ready, waiting.ticket, waiting))
 
 
 def _gated(pod: Object) -> bool:

@@ -138,6 +138,9 @@ class Scheduler:
             work = self._decided(engine, waiting)
         except CorralError as error:
             work = self._report_error(waiting, error.message)
+        except Exception as error:  # one pod that cannot be decided upon must not hold up all others
+            log.exception("pod %s cannot be scheduled", meta.key(waiting.pod))
+            work = self._report_error(waiting, f"internal error: {error}")
         self._tasks.start(f"schedule-{meta.key(waiting.pod)}", self._finish(work))
 
     async def _finish(self, work: Any) -> None:

@@ -75,7 +75,7 @@ class FakeContainers(Calls):
             raise NotFound(f"No such container: {ref}")
         return WEB
 
-    def list(self) -> list[Container]:
+    def list(self, *, unlisted: bool = False) -> list[Container]:
         return [WEB]
 
     def exec_ids(self, ref: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from corral.cluster.scheduler.configuration import API_VERSION, KIND, KNOWN, read
+from corral.cluster.scheduler.configuration import API_VERSION, KIND, KNOWN, load, read
 from corral.cluster.scheduler.plugins.registry import PLUGINS
-from corral.errors import CorralError, InvalidInput, Unsupported
+from corral.errors import CorralError, HostError, InvalidInput, Unsupported
 
 
 def config(**fields: Any) -> dict[str, Any]:
@@ -40,6 +41,20 @@ def test_what_plugins_are_told() -> None:
     found = read(config(percentageOfNodesToScore=30, profiles=[{"pluginConfig": args}])).profiles[0]
     assert found.default_spread == (("rack", 2, True),)
     assert (found.hard_affinity_weight, found.percentage) == (5, 30)
+
+
+def test_a_file(tmp_path: Path) -> None:
+    place = tmp_path / "scheduler.yaml"
+    place.write_text(f"apiVersion: {API_VERSION}\nkind: {KIND}\nprofiles: [{{schedulerName: mine}}]\n")
+    assert load(place).profiles[0].name == "mine"
+    place.write_text(f"apiVersion: {API_VERSION}\nkind: {KIND}\nprofiles: [1]\n")
+    with pytest.raises(InvalidInput, match="of another type"):
+        load(place)
+    place.write_text("{")
+    with pytest.raises(InvalidInput, match="scheduler configuration"):
+        load(place)
+    with pytest.raises(HostError, match="no such file"):
+        load(tmp_path / "none")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from corral.cluster.client.events import Events
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import STRATEGIC_MERGE_PATCH, Client, Collection
+from corral.cluster.scheduler.cycle import Decision
+from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.scheduler import Scheduler
 from corral.cluster.scheduler.settings import Profile, Settings
 from corral.cluster.scheduler.storage.storage import SELECTED_NODE
@@ -212,6 +214,27 @@ async def test_a_binding_that_fails_gives_the_room_back(world: World) -> None:
     await world.pod("web", requests={"cpu": "2"})
     assert (await world.refused("web"))["reason"] == "SchedulerError"
     assert await world.placed("web") == "node-1"
+
+
+async def test_one_pod_that_cannot_be_read_does_not_hold_up_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from corral.cluster.scheduler import engine
+
+    real = engine.Engine.decide
+
+    def decide(self: engine.Engine, asked: Pod) -> Decision:
+        if asked.name == "odd":
+            raise ValueError("odd")
+        return real(self, asked)
+
+    monkeypatch.setattr(engine.Engine, "decide", decide)
+    await world.node("node-1")
+    await world.pod("odd")
+    await world.pod("web")
+    assert await world.placed("web") == "node-1"
+    refused = await world.refused("odd")
+    assert (refused["reason"], refused["message"]) == ("SchedulerError", "internal error: odd")
 
 
 async def test_spread_by_default_with_the_services_pods(world: World) -> None:

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from corral.model.kubernetes.kinds.batch.cron import Schedule
 
 YEARS = 5  # a schedule that does not strike for so long never does
-_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=8), timedelta(days=63), timedelta(days=3 * 366))
 MANY = 100  # missed times
 
 
@@ -52,24 +51,14 @@ def next_time(schedule: Schedule, after: datetime, zone: tzinfo = UTC) -> dateti
     # A zone's clock may be put back over midnight, so the day before may come again.
     for days in range(-1, YEARS * 366):
         day = first + timedelta(days=days)
-        if matches_day(schedule, day):
-            found = next((moment for moment in _moments(schedule, day, zone) if moment > after), None)
-            if found is not None:
-                return found
+        if not matches_day(schedule, day) or _edge(day, 23, 59, zone, 1) <= after:
+            continue
+        for hour in sorted(schedule.hours):
+            if _edge(day, hour, 59, zone, 1) > after:
+                found = min((moment for moment in _moments(schedule, day, hour, zone) if moment > after), default=None)
+                if found is not None:
+                    return found
     return None
-
-
-def _moments(schedule: Schedule, day: date, zone: tzinfo) -> Iterator[datetime]:
-    """All times of one day, in their order, in UTC."""
-    found = set()
-    for hour in schedule.hours:
-        for minute in schedule.minutes:
-            for fold in (0, 1):
-                local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=fold)
-                moment = local.astimezone(UTC)
-                if moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-                    found.add(moment)
-    yield from sorted(found)
 
 
 def last_time(schedule: Schedule, after: datetime, now: datetime, zone: tzinfo = UTC) -> datetime | None:
@@ -82,15 +71,29 @@ def last_time(schedule: Schedule, after: datetime, now: datetime, zone: tzinfo =
     if schedule.every:
         steps = int((now - after).total_seconds() // schedule.every)
         return None if steps < 1 else (after + timedelta(seconds=steps * schedule.every)).astimezone(UTC)
-    for window in (*_WINDOWS, now - after):
-        start = max(after, now - window)
-        found = None
-        following = next_time(schedule, start, zone)
-        while following is not None and following <= now:
-            found, following = following, next_time(schedule, following, zone)
-        if found is not None or start == after:
-            return found
+    day, first = now.astimezone(zone).date() + timedelta(days=1), after.astimezone(zone).date() - timedelta(days=1)
+    while day >= first:
+        for hour in sorted(schedule.hours, reverse=True) if matches_day(schedule, day) else ():
+            if _edge(day, hour, 0, zone, 0) <= now:
+                found = max((one for one in _moments(schedule, day, hour, zone) if after < one <= now), default=None)
+                if found is not None:
+                    return found
+        day -= timedelta(days=1)
     return None
+
+
+def _edge(day: date, hour: int, minute: int, zone: tzinfo, fold: int) -> datetime:
+    """A minute of an hour, the second one (`fold`) if it comes twice."""
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=fold).astimezone(UTC)
+
+
+def _moments(schedule: Schedule, day: date, hour: int, zone: tzinfo) -> Iterator[datetime]:
+    """The times of one hour on the wall, in UTC; those that come twice are two."""
+    for minute in schedule.minutes:
+        for fold in (0, 1):
+            moment, local = _edge(day, hour, minute, zone, fold), datetime(day.year, day.month, day.day, hour, minute)
+            if moment.astimezone(zone).replace(tzinfo=None) == local:
+                yield moment
 
 
 def has_missed_many(schedule: Schedule, after: datetime, now: datetime, zone: tzinfo = UTC) -> bool:

@@ -94,7 +94,8 @@ class DeploymentController(Controller):
         paused = status.plan_paused(deployment, self._shared.now())
         if paused is not None:
             deployment = await self._tell_condition(deployment, paused)
-        if deployment["spec"].get("paused") or revisions.is_scaling(deployment, sets):
+        scaling = is_rolling(deployment) and revisions.is_scaling(deployment, sets)  # Recreate has no shares to keep
+        if deployment["spec"].get("paused") or scaling:
             return await self._scale(deployment, sets)
         return await (self._roll if is_rolling(deployment) else self._recreate)(deployment, sets)
 

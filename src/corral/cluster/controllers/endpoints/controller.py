@@ -7,8 +7,9 @@ from corral.cluster.client.builtin import PODS, SERVICES
 from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.endpoints.subsets import MANAGED_BY, MANAGER, plan_endpoints
+from corral.cluster.controllers.pacing import Pace
 from corral.cluster.controllers.resources import ENDPOINTS
-from corral.cluster.controllers.selecting import Selecting
+from corral.cluster.controllers.selecting import Selecting, as_endpoint, has_pods
 from corral.cluster.controllers.shared import Shared
 from corral.model.kubernetes.status import StatusError
 
@@ -23,6 +24,7 @@ class EndpointsController(Controller):
         self._services, self._pods = informers.of(SERVICES), informers.of(PODS)
         self._endpoints = informers.of(ENDPOINTS)
         super().__init__([self._services, self._pods, self._endpoints])
+        self._pace = Pace(0.1)  # nobody who is in a hurry reads these
         self._selecting = Selecting(self._services, self._pods)
         self._services.on_change(self._changed)
         self._endpoints.on_change(self._changed)
@@ -32,21 +34,26 @@ class EndpointsController(Controller):
         self.queue.add(meta.key(new or old or {}))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if old is not None and new is not None and as_endpoint(old) == as_endpoint(new):
+            return
         for key in self._selecting.services_of((old, new)):
-            self.queue.add(key)
+            self.queue.add_after(key, self._pace.delay(key))
 
     async def reconcile(self, key: str) -> float | None:
         service, current = self._services.get(key), self._endpoints.get(key)
         if service is None:
+            self._pace.forget(key)
             await self._clean(current)
-            return None
-        if not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
-            return None
+        elif has_pods(service) and not meta.deleting(service):
+            with self._pace.of(key):
+                await self._sync(service, current)
+        return None
+
+    async def _sync(self, service: Object, current: Object | None) -> None:
         wanted = plan_endpoints(service, self._selecting.pods_of(service), current)
-        if wanted is not None and not meta.deleting(service):
+        if wanted is not None:
             write = self._client.update if current is not None else self._client.create
             await self._endpoints.seen(await write(ENDPOINTS, wanted))
-        return None
 
     async def _clean(self, current: Object | None) -> None:
         """Endpoints that nobody manages go, too: from before there was such a label."""

@@ -10,9 +10,10 @@ from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.endpointslice.endpoints import ZONE
 from corral.cluster.controllers.endpointslice.plan import MANAGED_BY, MANAGER, SERVICE_NAME, plan_slices
 from corral.cluster.controllers.endpointslice.writing import write
+from corral.cluster.controllers.pacing import Pace
 from corral.cluster.controllers.pods_on_nodes import BY_NODE, index_by_node
 from corral.cluster.controllers.resources import SLICES
-from corral.cluster.controllers.selecting import Selecting
+from corral.cluster.controllers.selecting import Selecting, as_endpoint, has_pods
 from corral.cluster.controllers.shared import Shared
 
 BY_SERVICE = "service"
@@ -44,6 +45,7 @@ class EndpointSliceController(Controller):
         self._services, self._pods = informers.of(SERVICES), informers.of(PODS)
         self._nodes, self._slices = informers.of(NODES), informers.of(SLICES)
         super().__init__([self._services, self._pods, self._nodes, self._slices])
+        self._pace = Pace(0.3)
         self._selecting = Selecting(self._services, self._pods)
         index_by_node(self._pods)
         index_slices(self._slices, MANAGER)
@@ -56,10 +58,10 @@ class EndpointSliceController(Controller):
         self.queue.add(meta.key(new or old or {}))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        if old is not None and new is not None and _as_endpoint(old) == _as_endpoint(new):
+        if old is not None and new is not None and as_endpoint(old) == as_endpoint(new):
             return
         for key in self._selecting.services_of((old, new)):
-            self.queue.add(key)
+            self.queue.add_after(key, self._pace.delay(key))
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if _zone(old) == _zone(new):
@@ -75,27 +77,21 @@ class EndpointSliceController(Controller):
 
     async def reconcile(self, key: str) -> float | None:
         service = self._services.get(key)
-        if service is None or not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
-            return None
-        if meta.deleting(service):
-            return None
+        if service is None:
+            self._pace.forget(key)
+        elif has_pods(service) and not meta.deleting(service):
+            with self._pace.of(key):
+                await self._sync(key, service)
+        return None
+
+    async def _sync(self, key: str, service: Object) -> None:
         pods = self._selecting.pods_of(service)
         names = {pod["spec"].get("nodeName", "") for pod in pods}
         found = {name: self._nodes.get(name) for name in names if name}
         zones = {name: _zone(node) or "" for name, node in found.items() if node is not None}
         existing = self._slices.indexed(slices_of(MANAGER), key)
         await write(self._client, self._slices, plan_slices(service, pods, zones, existing))
-        return None
 
 
 def _zone(node: Object | None) -> str | None:
     return None if node is None else (node["metadata"].get("labels") or {}).get(ZONE, "")
-
-
-def _as_endpoint(pod: Object) -> tuple[object, ...]:
-    """All of a pod that its endpoints depend on."""
-    status, metadata = pod.get("status") or {}, pod["metadata"]
-    conditions = [one["status"] for one in status.get("conditions") or () if one["type"] == "Ready"]
-    placed = pod["spec"].get("nodeName"), pod["spec"].get("hostname"), pod["spec"].get("subdomain")
-    addresses = status.get("podIPs"), status.get("podIP"), status.get("phase")
-    return metadata.get("labels"), "deletionTimestamp" in metadata, conditions, *placed, *addresses, metadata.get("uid")

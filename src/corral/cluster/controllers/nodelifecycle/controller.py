@@ -15,8 +15,11 @@ from corral.cluster.client.times import to_text
 from corral.cluster.controllers.conditions import find, put
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.nodelifecycle.health import (
+    EVICTION_SECONDS,
     GRACE_SECONDS,
     grace_of,
+    is_driven_out,
+    may_evict,
     plan_silence,
     plan_taints,
     readiness,
@@ -42,6 +45,7 @@ class NodeLifecycleController(Controller):
         super().__init__([self._nodes, self._pods, self._leases])
         self._heard: dict[str, float] = {}
         self._ready = 0
+        self._evicts, self._next_eviction = False, 0.0
         self._lost: set[str] = set()
         index_by_node(self._pods)
         self._leases.on_change(self._lease_changed)
@@ -53,7 +57,6 @@ class NodeLifecycleController(Controller):
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         name = meta.name(new or old or {})
-        before = self._ready
         self._ready += _is_ready(new) - _is_ready(old)
         if new is None:
             self._heard.pop(name, None)
@@ -67,7 +70,8 @@ class NodeLifecycleController(Controller):
         if _is_ready(old) and new is not None and not _is_ready(new):
             self._lost.add(name)
         self.queue.add(name)
-        if bool(before) != bool(self._ready):  # whether pods have anywhere to go concerns all
+        before, self._evicts = self._evicts, may_evict(self._ready, len(self._nodes))
+        if before != self._evicts:  # that concerns all
             for node in self._nodes.all():
                 self.queue.add(meta.name(node))
 
@@ -99,10 +103,19 @@ class NodeLifecycleController(Controller):
         if key in self._lost or (left <= 0 and readiness(node) == "Unknown"):
             await self._mark_pods(key, moment)
             self._lost.discard(key)
-        tainted = plan_taints(node, moment, evict=self._ready > 0)
+        again = await self._taint(node, moment)
+        return min((one for one in (left, again) if one > 0), default=None)
+
+    async def _taint(self, node: Object, moment: str) -> float:
+        """Lost nodes are given up one by one: whoever loses many at once has time to find that out. Seconds to wait."""
+        now, evict = self._now().timestamp(), self._evicts
+        wait = self._next_eviction - now if evict and not is_driven_out(node) else 0.0
+        tainted = plan_taints(node, moment, evict=evict and wait <= 0)
         if tainted is not None:
+            if is_driven_out(tainted) and not is_driven_out(node):
+                self._next_eviction = now + EVICTION_SECONDS
             await self._nodes.seen(await self._client.update(NODES, tainted))
-        return left if left > 0 else None
+        return wait if readiness(node) != "True" else 0.0
 
     async def _mark_pods(self, name: str, moment: str) -> None:
         """Nobody can say that they still serve."""

@@ -11,6 +11,9 @@ from corral.model.kubernetes.taints import NO_EXECUTE, NO_SCHEDULE
 GRACE_SECONDS: Final = 40.0
 STARTUP_SECONDS: Final = 60.0  # for a node that has never said anything
 
+MOST_LOST: Final = 0.55  # of the nodes
+EVICTION_SECONDS: Final = 10.0  # between one node whose pods are driven out, and the next
+
 PREFIX: Final = "node.kubernetes.io/"
 NOT_READY: Final = PREFIX + "not-ready"
 UNREACHABLE: Final = PREFIX + "unreachable"
@@ -25,6 +28,17 @@ _MANAGED: Final = {NOT_READY, UNREACHABLE, UNSCHEDULABLE, *_FROM_CONDITION.value
 _TOLD_BY_KUBELET: Final = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 Taint = dict[str, Any]
+
+
+def may_evict(ready: int, nodes: int) -> bool:
+    """Whether pods are driven out at all. When most nodes seem lost at once, it is more likely that this process does
+    not hear them; and when none is ready, pods have nowhere to go.
+
+    >>> [may_evict(*one) for one in ((0, 1), (1, 2), (5, 10), (4, 10))]
+    [False, True, True, False]
+    """
+    lost = nodes - ready
+    return ready > 0 and not (lost > 2 and lost / nodes >= MOST_LOST)
 
 
 def grace_of(node: Object) -> float:
@@ -84,7 +98,7 @@ def _never_told(node: Object, kind: str, moment: str) -> Object:
 def plan_taints(node: Object, moment: str, *, evict: bool) -> Object | None:
     """The node with the taints that its conditions ask for; None when it has them. Other taints stay.
 
-    `evict` False: no pod is driven out, because no node at all is ready and there is nowhere to go.
+    `evict` False: no pod is driven out (`may_evict`).
 
     >>> lost = {"metadata": {}, "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
     >>> [(one["key"], one["effect"]) for one in plan_taints(lost, "now", evict=True)["spec"]["taints"]]
@@ -100,6 +114,12 @@ def plan_taints(node: Object, moment: str, *, evict: bool) -> Object | None:
     spec = {key: value for key, value in node["spec"].items() if key != "taints"}
     taints = [*kept, *added]
     return {**node, "spec": {**spec, "taints": taints} if taints else spec}
+
+
+def is_driven_out(node: Object) -> bool:
+    """Whether a node's pods have to go because it is lost."""
+    found = node["spec"].get("taints") or ()
+    return any(one["key"] in (NOT_READY, UNREACHABLE) and one["effect"] == NO_EXECUTE for one in found)
 
 
 def _wanted(node: Object, evict: bool) -> list[tuple[str, str]]:

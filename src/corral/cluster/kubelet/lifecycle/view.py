@@ -46,3 +46,8 @@ class View:
         if last is None:
             return 0
         return last.number if last.state == "made" else last.number + 1
+
+
+def find(view: View, id: str) -> Attempt:
+    """Pure: the attempt of that id, which the view must have."""
+    return next(attempt for some in view.attempts.values() for attempt in some if attempt.id == id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 
@@ -22,5 +23,6 @@ def refusal(address: str, port: int, error: BaseException) -> str:
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     if isinstance(error, TimeoutError):
         return f"dial tcp {place}: i/o timeout"
-    text = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+    known = isinstance(error, OSError) and error.errno  # asyncio has words of its own
+    text = os.strerror(known).lower() if known else str(error)
     return f"dial tcp {place}: connect: {text}"

@@ -26,10 +26,12 @@ class Prober:
     def __init__(self, container: Object, started_at: float, ask: Ask, verdict: Verdict, failed: Failed) -> None:
         self._container, self._started_at = container, started_at
         self._ask, self._verdict, self._failed = ask, verdict, failed
+        self._ready = False
         self._tasks = Tasks()
 
-    def begin(self, *, has_started: bool) -> None:
-        """`has_started`: it is known to have, from before."""
+    def begin(self, *, has_started: bool, ready: bool = False) -> None:
+        """`has_started`, `ready`: what is known from before."""
+        self._ready = ready
         startup = self._container.get(NAMES["startup"])
         if startup and not has_started:
             self._tasks.start("startup probe", self._run("startup", startup))
@@ -43,7 +45,8 @@ class Prober:
                 self._tasks.start(f"{kind} probe", self._run(kind, probe))
 
     async def _run(self, kind: str, probe: Object) -> None:
-        wanted, streak, first = timing(probe), Streak(first_verdict(kind)), True
+        wanted, first = timing(probe), True
+        streak = Streak(self._ready if kind == "readiness" else first_verdict(kind))
         while True:
             await asyncio.sleep(pause(wanted, time.time() - self._started_at, first))
             first = False

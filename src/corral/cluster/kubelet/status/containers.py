@@ -68,7 +68,7 @@ def plan_container(one: Member, facts: Facts, default: str, volumes: list[Object
         "lastState": before,
         "ready": _is_ready(one, last, facts),
         "restartCount": last.number if last else 0,
-        "image": one.spec["image"] if last is None else last.image,
+        "image": one.spec["image"] if last is None else facts.images.get(last.id, last.image),
         "imageID": "" if last is None else facts.image_ids.get(last.id, last.image_id),
         "started": bool(alive and last is not None and last.id in view.started),
     }

@@ -15,7 +15,8 @@ Object = dict[str, Any]
 class Facts:
     """`ready`: attempts whose readiness probe has passed, or that have none. `waiting`: why a container is not started.
 
-    `messages`: termination messages by attempt. `image_ids`: by attempt, as the status shows them. `resources`: what
+    `messages`: termination messages by attempt. `images`, `image_ids`: by attempt, the image as the
+    status names it, by name and by digest. `resources`: what
     an attempt is limited to now, in the words of the pod's spec. `ips` are the pod's, `host_ips` the node's.
     """
 
@@ -23,6 +24,7 @@ class Facts:
     ready: frozenset[str] = frozenset()
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     messages: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
     image_ids: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, Object] = field(default_factory=dict)
     ips: tuple[str, ...] = ()

@@ -58,7 +58,7 @@ class Launcher:
         try:
             async with worker.shared.turns:
                 made = await make(worker.shared, self._told_pod(), one, number, lambda: self._ground(one))
-                memory.image_ids[made.id] = made.image_id
+                memory.images[made.id], memory.image_ids[made.id] = made.image, made.image_id
                 self.tell(one.name, "Normal", "Created", "Container created")
                 memory.resources[made.id] = shown_resources(one.spec)
                 try:
@@ -176,7 +176,7 @@ class Launcher:
             lambda kind, answer: self._unwell(one, kind, answer),
         )
         memory.probers[id] = prober
-        prober.begin(has_started=has_started)
+        prober.begin(has_started=has_started, ready=ready)
 
     def _ip(self) -> str:
         ips = self._worker.memory.ips
@@ -214,6 +214,7 @@ class Launcher:
             before = known.get(last.id) or {}
             self._worker.memory.resources[last.id] = shown_resources(one.spec)
             self._worker.memory.image_ids[last.id] = before.get("imageID") or last.image_id
+            self._worker.memory.images[last.id] = before.get("image") or last.image
             self._watch(one, last.id, has_started=bool(before.get("started")), ready=bool(before.get("ready")))
 
     async def resize(self, view: View) -> None:
@@ -227,7 +228,11 @@ class Launcher:
                 continue
             limits = plan_limits(one.spec.get("resources"))
             names = ("cpu_shares", "nano_cpus", "memory", "memory_swap")
-            await engine.containers.update(last.id, {name: getattr(limits, name) for name in names})
+            try:
+                await engine.containers.update(last.id, {name: getattr(limits, name) for name in names})
+            except CorralError as error:  # below what it has in use, for one: it is tried again
+                self.tell(one.name, "Warning", "ResizeFailed", error.message)
+                continue
             memory.resources[last.id] = wanted
             changed = True
         if changed:

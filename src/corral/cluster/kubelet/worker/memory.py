@@ -29,6 +29,7 @@ class Memory:
     tries: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, Waiting] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
     image_ids: dict[str, str] = field(default_factory=dict)
     resources: dict[str, Object] = field(default_factory=dict)
     starting: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
@@ -52,7 +53,7 @@ class Memory:
 
     def forget(self, attempt: str) -> None:
         """It has been removed."""
-        for some in (self.unhealthy, self.messages, self.image_ids, self.resources):
+        for some in (self.unhealthy, self.messages, self.images, self.image_ids, self.resources):
             some.pop(attempt, None)
         self.started.discard(attempt)
         self.ready.discard(attempt)

@@ -39,5 +39,7 @@ def _read(path: str) -> str:
     try:
         with open(path, "rb") as file:
             return file.read(MOST).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
     except OSError as error:
         return f"Error on reading termination log {path}: {error.strerror}"

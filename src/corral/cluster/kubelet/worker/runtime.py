@@ -15,7 +15,7 @@ CLASSES: Final = Collection("node.k8s.io", "v1", "runtimeclasses")
 
 
 async def find_runtime(shared: Shared, pod: Object) -> str:
-    """The runtime, "" for the engine's own choice. NotFound for a class that is not there, or that this node has nothing for."""
+    """The runtime, "" for the engine's own choice. NotFound for a class that is not there or not offered here."""
     name = pod["spec"].get("runtimeClassName")
     if not name:
         return ""

@@ -12,7 +12,7 @@ from corral.cluster.kubelet.containers.environment import plan_environment, refe
 from corral.cluster.kubelet.containers.services import plan_service_env
 from corral.cluster.kubelet.containers.spec import Place, plan_container_spec
 from corral.cluster.kubelet.errors import BadConfig, CannotStart
-from corral.cluster.kubelet.images import shown_id
+from corral.cluster.kubelet.images import shown_id, shown_name
 from corral.cluster.kubelet.naming import container_name
 from corral.cluster.kubelet.pods import Member
 from corral.cluster.kubelet.shared import Shared
@@ -25,9 +25,10 @@ Object = dict[str, Any]
 
 
 class Made(NamedTuple):
-    """A container that is ready to be started. `image_id` is how its status names the image."""
+    """A container that is ready to be started. `image`, `image_id`: how its status names the image."""
 
     id: str
+    image: str
     image_id: str
 
 
@@ -68,7 +69,7 @@ async def make(shared: Shared, pod: Object, one: Member, number: int, lay: Calla
     except CorralError as error:
         raise CannotStart("CreateContainerError", error.message) from error
     shared.index.add(uid, created.id)
-    return Made(created.id, shown_id(image, container["image"]))
+    return Made(created.id, shown_name(image, container["image"]), shown_id(image, container["image"]))
 
 
 async def pull_secrets(shared: Shared, pod: Object) -> list[Object]:

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from corral.cluster.client.builtin import PODS
+from corral.cluster.client import meta
 from corral.cluster.kubelet.containers.security import check_offered
 from corral.cluster.kubelet.errors import NotAdmitted, NotMounted
-from corral.cluster.kubelet.lifecycle.ending import grace_of, plan_endings
+from corral.cluster.kubelet.lifecycle.ending import grace_of
 from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
-from corral.cluster.kubelet.lifecycle.view import View, Waiting
+from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
 from corral.cluster.kubelet.naming import Attempt
 from corral.cluster.kubelet.pods import full_name, is_terminal
 from corral.cluster.kubelet.shared import Shared
@@ -22,7 +22,9 @@ from corral.cluster.kubelet.status.pod import plan_status
 from corral.cluster.kubelet.times import SECOND, duration, parse
 from corral.cluster.kubelet.volumes.manager import PodVolumes
 from corral.cluster.kubelet.worker.ending import end
+from corral.cluster.kubelet.worker.eviction import PERIOD, over_limit, plan_limits
 from corral.cluster.kubelet.worker.launching import Launcher
+from corral.cluster.kubelet.worker.leaving import Leaver
 from corral.cluster.kubelet.worker.memory import Memory
 from corral.cluster.kubelet.worker.messages import termination_message
 from corral.cluster.kubelet.worker.reporting import write_status
@@ -40,7 +42,6 @@ log = logging.getLogger("corral.kubelet")
 FIRST_RETRY: Final = 500  # milliseconds
 LONGEST_RETRY: Final = 60_000
 KEPT: Final = 2  # attempts of a container that are kept, the present one among them
-BARRIER: Final = 1.0  # seconds, at most, that the end of a pod waits for the proxy
 
 
 class PodWorker:
@@ -54,15 +55,14 @@ class PodWorker:
         self._woken = asyncio.Event()
         self._tasks = Tasks()
         self._failures = 0
+        self._next_look = 0.0
         self._admitted = False
-        self._barred = False
-        self._grace: int | None = None
         self._stale = True  # whether what comes from the API is to be looked at again
         settings = shared.settings
         self.volumes = PodVolumes(
             self.uid, shared.client, shared.engine, shared.sources, shared.issue, settings, shared.allocatable
         )
-        self._launcher = Launcher(self)
+        self.launcher, self.leaver = Launcher(self), Leaver(self)
 
     # ------------------------------------------------------------------------------------------------- being told
 
@@ -71,9 +71,10 @@ class PodWorker:
 
     def update(self, pod: Object) -> None:
         """A newer version of the object."""
-        if int(pod["metadata"].get("resourceVersion") or 0) >= int(self.pod["metadata"].get("resourceVersion") or 0):
+        if meta.version(pod) >= meta.version(self.pod):
+            shown = ("labels", "annotations")  # in a volume
+            self._stale |= any(pod["metadata"].get(key) != self.pod["metadata"].get(key) for key in shown)
             self.pod = pod
-        self._stale = True  # its labels may be shown in a volume
         self.wake()
 
     def remove(self) -> None:
@@ -114,45 +115,44 @@ class PodWorker:
         if self.memory.space:
             space = self.shared.engine.spaces.get(self.memory.space)
             self.memory.ips = addresses(space, self.shared)
-        self._launcher.adopt(self.shared.index.attempts(self.uid))
+        self.launcher.adopt(self.shared.index.attempts(self.uid))
 
     def _failed(self, error: Exception) -> float:
         if isinstance(error, NotMounted):
             self.shared.events.warning(self.pod, "FailedMount", error.message)
-        elif isinstance(error, CorralError) and not isinstance(error, StatusError):
-            self.shared.events.warning(self.pod, "FailedSync", f"error syncing pod: {error.message}")
-            log.warning("pod %s: %s", full_name(self.pod), error.message)
-        else:
-            log.warning("pod %s: %s", full_name(self.pod), error)
+        log.warning("pod %s: %s", full_name(self.pod), error)
         self._failures += 1
         return exponential(self._failures - 1, FIRST_RETRY, LONGEST_RETRY) / 1000
 
     async def _sync(self) -> float | None:
         """Seconds until it is to be looked at again, None: when it is woken; 0: there is nothing left of it."""
-        view = await self._look()
+        if self.shared.engine.closing:
+            return None  # what ends now is to come back with the next daemon
+        view = await self.look()
         if self.gone or "deletionTimestamp" in self.pod["metadata"]:
-            return await self._delete(view)
+            return await self.leaver.delete(view)
         if self.memory.failure is None and not is_terminal(self.pod):
             self._admit()
         left = self._deadline(view)
+        await self._check_usage()
         if is_terminal(self.pod) or self.memory.failure is not None:
-            await self._finish(view)
+            await self.leaver.finish(view)
             return None
         steps = plan_steps(self.pod, view)
         if steps.over:
-            await self._finish(view)
+            await self.leaver.finish(view)
             return None
         again = await self._go_on(view, steps)
         return min((one for one in (left, again) if one is not None), default=None)
 
-    async def _look(self) -> View:
+    async def look(self) -> View:
         """How it stands. Whatever has ended is asked for its last words, once."""
         attempts = self.shared.index.attempts(self.uid)
         for some in attempts.values():
             for attempt in some:
                 if attempt.ended and attempt.id not in self.memory.messages:
                     self.memory.messages[attempt.id] = await termination_message(self.shared, attempt.id)
-                    await self._launcher.forget_probes(attempt.id)
+                    await self.launcher.forget_probes(attempt.id)
         return self.memory.view(attempts)
 
     def _admit(self) -> None:
@@ -178,30 +178,44 @@ class PodWorker:
             self.shared.events.normal(self.pod, "DeadlineExceeded", message)
         return max(left, 0.01)
 
+    async def _check_usage(self) -> None:
+        """Every now and then: are its empty directories too full?"""
+        if self.memory.failure is not None or not self.volumes.places or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + PERIOD
+        message = await over_limit(self.pod, self.volumes.places)
+        if message:
+            self.memory.failure = Waiting("Evicted", message)
+            self.shared.events.warning(self.pod, "Evicted", message)
+
     # ------------------------------------------------------------------------------------------------- running
 
     async def _go_on(self, view: View, steps: Steps) -> float | None:
         if not self.memory.space:
-            await self._report(view)
+            await self.report(view)
             await self.volumes.set_up(self.pod)
             await self._make_space()
-            view = await self._look()
+            view = await self.look()
             steps = plan_steps(self.pod, view)
         await self._refresh(view)
         for id, message in steps.kill.items():
-            self._end(_find(view, id), message, self._probe_grace(view, id))
+            attempt = find(view, id)
+            if id not in view.unhealthy:
+                self.memory.backoffs.pop(attempt.container, None)  # another container, which has not failed yet
+            self.end(attempt, message, self._probe_grace(view, id))
         for name, seconds in steps.waits.items():
             self._put_off(name, seconds)
         if steps.start:
             await self.volumes.set_up(self.pod)  # raises: then nothing is started
             for one, number in steps.start:
-                self._launcher.launch(one, number, view.last(one.name))
-        await self._launcher.resize(view)
+                self.launcher.launch(one, number, view.last(one.name))
+        await self.launcher.resize(view)
         await self._prune(view)
-        await self._report(self.memory.view(self.shared.index.attempts(self.uid)))
+        await self.report(self.memory.view(self.shared.index.attempts(self.uid)))
         due = self.volumes.due()
         tokens = None if due is None else max(1.0, due - time.time())
-        return min((one for one in (steps.again, tokens) if one is not None), default=None)
+        look = PERIOD if plan_limits(self.pod) else None
+        return min((one for one in (steps.again, tokens, look) if one is not None), default=None)
 
     async def _make_space(self) -> None:
         shared = self.shared
@@ -239,18 +253,18 @@ class PodWorker:
         if self.memory.waiting.get(name) != (known := Waiting("CrashLoopBackOff", message)):
             self.memory.waiting[name] = known
             told = f"Back-off restarting failed container {name} in pod {pod}"
-            self._launcher.tell(name, "Warning", "BackOff", told)
+            self.launcher.tell(name, "Warning", "BackOff", told)
 
     def _probe_grace(self, view: View, id: str) -> int | None:
         """A probe may give its container another grace than the pod's."""
         kind = view.unhealthy.get(id)
         if kind is None:
             return None
-        probe = self._launcher.probe(_find(view, id).container, kind)
+        probe = self.launcher.probe(find(view, id).container, kind)
         given = probe.get("terminationGracePeriodSeconds")
         return None if given is None else int(given)
 
-    def _end(self, attempt: Attempt, message: str = "", grace: int | None = None) -> None:
+    def end(self, attempt: Attempt, message: str = "", grace: int | None = None) -> None:
         """Begins to end a container; once."""
         if attempt.id in self.memory.ending:
             return
@@ -278,98 +292,15 @@ class PodWorker:
         for attempts in view.attempts.values():
             for attempt in attempts[:-KEPT]:
                 if attempt.ended:
-                    await self._remove(attempt.id)
+                    await self.remove_attempt(attempt.id)
 
-    async def _remove(self, id: str) -> None:
+    async def remove_attempt(self, id: str) -> None:
         try:
             await self.shared.engine.containers.remove(id, force=True, volumes=True)
         except NotFound:
             log.debug("container %s was gone already", id)
         self.shared.index.discard(self.uid, id)
         self.memory.forget(id)
-
-    # ------------------------------------------------------------------------------------------------- ending
-
-    async def _stop_all(self, view: View) -> bool:
-        """Whether nothing runs any more; else what is to be ended next is."""
-        for task in list(self.memory.starting.values()):
-            task.cancel()
-        if self.memory.starting:
-            await asyncio.gather(*self.memory.starting.values(), return_exceptions=True)
-            view = await self._look()
-        ids = plan_endings(self.pod, view)
-        if ids and not self._barred:
-            await self._bar()
-        for id in ids:
-            self._end(_find(view, id), grace=0 if self._grace == 0 else None)
-        return not any(attempt.running for some in view.attempts.values() for attempt in some)
-
-    async def _bar(self) -> None:
-        """New connections are led elsewhere before the pod is told to end."""
-        self._barred = True
-        if not self.memory.ips or self.pod["spec"].get("hostNetwork"):
-            return
-        try:
-            async with asyncio.timeout(BARRIER):
-                await self.shared.barrier(self.memory.ips[0])
-        except TimeoutError:
-            log.warning("pod %s: still led to after %g s", full_name(self.pod), BARRIER)
-
-    async def _finish(self, view: View) -> None:
-        """It has come to its end, or has failed: nothing runs on, and its space is given back."""
-        if not await self._stop_all(view):
-            await self._report(await self._look())
-            return
-        await self._report(await self._look(), over=True)
-        await self._leave_space()
-        await self.volumes.tear_down()
-        await self._report(await self._look(), over=True)
-
-    async def _leave_space(self) -> None:
-        await self._launcher.end_pause()
-        if self.memory.space:
-            await self.shared.engine.spaces.remove(self.memory.space)
-            self.memory.space = ""
-            self.shared.index.set_space(self.uid, "")
-
-    async def _delete(self, view: View) -> float | None:
-        """Ends everything, says so, takes everything away, and lets the object go."""
-        self._shorten()
-        if not await self._stop_all(view):
-            if not self.gone:
-                await self._report(await self._look())
-            return None
-        if not self.gone:
-            await self._report(await self._look(), over=True)
-        for id in self.shared.index.containers(self.uid):
-            await self._remove(id)
-        await self._leave_space()
-        await self.volumes.tear_down()
-        await self._launcher.close()
-        self.shared.sources.release(self.uid)
-        self.shared.puller.forget(self.uid)
-        if not self.gone:
-            await self._let_go()
-        return 0.0
-
-    def _shorten(self) -> None:
-        """A second deletion may leave less time than the first."""
-        grace = self.pod["metadata"].get("deletionGracePeriodSeconds")
-        if grace is None or self._grace is None or grace < self._grace:
-            if self._grace is not None and grace is not None:
-                for task in list(self.memory.ending.values()):
-                    task.cancel()
-                self.memory.ending.clear()
-            self._grace = grace
-
-    async def _let_go(self) -> None:
-        meta = self.pod["metadata"]
-        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
-        try:
-            await self.shared.client.delete(PODS, meta["name"], meta["namespace"], options=options)
-        except StatusError as error:
-            if error.reason not in ("NotFound", "Conflict"):
-                raise
 
     # ------------------------------------------------------------------------------------------------- saying
 
@@ -380,6 +311,7 @@ class PodWorker:
             ready=frozenset(memory.ready),
             waiting=dict(memory.waiting),
             messages=memory.messages,
+            images=memory.images,
             image_ids=memory.image_ids,
             resources=memory.resources,
             ips=memory.ips,
@@ -388,7 +320,7 @@ class PodWorker:
             failure=memory.failure,
         )
 
-    async def _report(self, view: View, *, over: bool = False) -> None:
+    async def report(self, view: View, *, over: bool = False) -> None:
         facts = self.facts(view, over=over)
         written = await write_status(self.shared.client, self.pod, lambda pod: plan_status(pod, facts))
         if written is None:
@@ -399,10 +331,6 @@ class PodWorker:
 
     async def close(self) -> None:
         """The daemon ends; the containers go on."""
-        await self._launcher.close()
+        await self.launcher.close()
         await self._tasks.close()
         await self.volumes.close()
-
-
-def _find(view: View, id: str) -> Attempt:
-    return next(attempt for some in view.attempts.values() for attempt in some if attempt.id == id)

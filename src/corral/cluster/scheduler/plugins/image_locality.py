@@ -21,13 +21,12 @@ def score(cycle: Cycle, rows: Ints) -> Ints | None:
     known = [found for name in cycle.pod.images if (found := images.get(name))]
     if not known:
         return None
-    total, nodes = np.zeros(cycle.nodes.rows, np.int64), len(cycle.nodes.order)
+    total, places = np.zeros(len(rows), np.int64), rows.tolist()
     for found in known:
-        share = len(found) / nodes
-        for row, size in found.items():
-            total[row] += int(size * share)
+        sizes = np.fromiter((found.get(row, 0) for row in places), np.int64, len(places))
+        total += (sizes * (len(found) / len(cycle.nodes.order))).astype(np.int64)
     most = MOST * len(cycle.pod.images)
-    return HIGHEST * (np.clip(total[rows], LEAST, most) - LEAST) // (most - LEAST)
+    return HIGHEST * (np.clip(total, LEAST, most) - LEAST) // (most - LEAST)
 
 
 PLUGIN: Final = Plugin("ImageLocality", score=score)

@@ -27,11 +27,11 @@ def filter(cycle: Cycle) -> Iterator[Verdict]:
         column = cycle.nodes.labels.column(term.topology_key)
         found = domains.sums(column, _counts(cycle, (term,)))
         yield Verdict((found > 0)[cycle.of(column.ids)], NOT_APART, resolvable=True)
-    for term, counts in cycle.snapshot.apart.maybe_about(pod.labels):
+    for term, held in cycle.snapshot.apart.maybe_about(pod.labels):
         if _matches_me(cycle, term):
             column = cycle.nodes.labels.column(term.topology_key)
-            held = domains.present(column, counts > 0)
-            yield Verdict(held[cycle.of(column.ids)], OTHERS_APART, resolvable=True)
+            found = domains.held_sums(column, held)
+            yield Verdict((found > 0)[cycle.of(column.ids)], OTHERS_APART, resolvable=True)
 
 
 def _counts(cycle: Cycle, terms: tuple[PodTerm, ...]) -> Small:
@@ -68,13 +68,13 @@ def score(cycle: Cycle, rows: Ints) -> Ints | None:
         total += weight * domains.sums(column, _counts(cycle, (term,)))[column.ids[rows]]
         touched = True
     mine = cycle.pod.labels
-    others = [(rule.weight, rule.term, counts) for rule, counts in snapshot.preferring.maybe_about(mine)]
+    others = [(rule.weight, rule.term, held) for rule, held in snapshot.preferring.maybe_about(mine)]
     if hard := cycle.rules.hard_affinity_weight:
-        others += [(hard, term, counts) for term, counts in snapshot.near.maybe_about(mine)]
-    for weight, term, counts in others:
+        others += [(hard, term, held) for term, held in snapshot.near.maybe_about(mine)]
+    for weight, term, held in others:
         if _matches_me(cycle, term):
             column = labels.column(term.topology_key)
-            total += weight * domains.sums(column, counts)[column.ids[rows]]
+            total += weight * domains.held_sums(column, held)[column.ids[rows]]
             touched = True
     return _normalized(total) if touched else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,17 +19,19 @@ def filter(cycle: Cycle) -> Iterator[Verdict]:
     wanted = volumes(cycle.pod, cycle.snapshot.storage)
     if not wanted:
         return
-    refused = np.zeros(cycle.nodes.rows, np.bool_)
+    refused, drivers = np.zeros(cycle.nodes.rows, np.bool_), {driver for driver, _ in wanted}
     for name, node in cycle.snapshot.storage.csi_nodes.items():
         row = cycle.nodes.row_of.get(name)
-        if row is not None:
-            limits = {
-                one["name"]: count
-                for one in node["spec"].get("drivers") or ()
-                if (count := (one.get("allocatable") or {}).get("count")) is not None
-            }
+        limits = {driver: most for driver, most in limits_of(node).items() if driver in drivers}
+        if row is not None and limits:
             refused[row] = exceeds(wanted, _used(cycle.snapshot, row), limits)
     yield Verdict(cycle.of(refused), REASON, resolvable=True)
+
+
+def limits_of(node: dict[str, Any]) -> dict[str, int]:
+    """Pure: how many volumes of each driver a CSINode takes, where it says so."""
+    counts = ((one["name"], (one.get("allocatable") or {}).get("count")) for one in node["spec"].get("drivers") or ())
+    return {name: count for name, count in counts if count is not None}
 
 
 def exceeds(wanted: set[tuple[str, str]], used: set[tuple[str, str]], limits: dict[str, int]) -> bool:

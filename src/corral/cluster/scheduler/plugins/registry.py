@@ -9,6 +9,7 @@ from typing import Final
 from corral.cluster.scheduler.framework import Plugin
 from corral.cluster.scheduler.plugins import (
     balanced_allocation,
+    dynamic_resources,
     image_locality,
     inter_pod_affinity,
     node_affinity,
@@ -35,6 +36,7 @@ _ALL = (
     volume_binding.PLUGIN,
     pod_topology_spread.PLUGIN,
     inter_pod_affinity.PLUGIN,
+    dynamic_resources.PLUGIN,
     balanced_allocation.PLUGIN,
     image_locality.PLUGIN,
 )

@@ -75,10 +75,21 @@ def filter(cycle: Cycle) -> Iterator[Verdict]:
         if volume is not None:
             yield Verdict(cycle.of(~reached(nodes, volume)), NOT_REACHED)
     if found.waiting:
-        refused = np.ones(nodes.rows, np.bool_)
-        for row in nodes.order:
-            refused[row] = plan(cycle.pod, storage, nodes, int(row)) is None
-        yield Verdict(cycle.of(refused), NO_VOLUME)
+        yield Verdict(~_bindable(cycle, found.waiting), NO_VOLUME)
+
+
+def _bindable(cycle: Cycle, waiting: list[Object]) -> Mask:
+    """Where the waiting claims can have volumes. Nodes are looked at one by one only if there are volumes to choose."""
+    storage, nodes = cycle.snapshot.storage, cycle.nodes
+    classes = {class_name(claim) for claim in waiting}
+    if not any(class_name(one) in classes for one in storage.volumes.values()):
+        found = nodes.present
+        for claim in waiting:
+            found = found & _provisionable(claim, storage, nodes)
+        return cycle.of(found)
+    rows = np.arange(cycle.count) if isinstance(cycle.rows, slice) else cycle.rows
+    present = nodes.present
+    return np.array([present[row] and plan(cycle.pod, storage, nodes, int(row)) is not None for row in rows], np.bool_)
 
 
 def reached(nodes: Nodes, volume: Object) -> Mask:
@@ -93,35 +104,38 @@ def plan(pod: Pod, storage: Storage, nodes: Nodes, row: int) -> VolumePlan | Non
     made = VolumePlan([], [])
     promised = dict(storage.promised)
     for claim in sorted(claims_of(pod, storage).waiting, key=size_of):
-        selected = (claim["metadata"].get("annotations") or {}).get(SELECTED_NODE)
-        if selected and selected != nodes.names[row]:
-            return None  # a volume is being made elsewhere
         volume = None
-        if not selected:
+        if not _selected(claim):
             some = [one for one in storage.volumes.values() if class_name(one) == class_name(claim)]
             volume = find_volume(claim, some, promised, lambda one: bool(reached(nodes, one)[row]))
         if volume is not None:
             promised[meta.name(volume)] = meta.key(claim)
             made.bind.append((claim, volume))
-        elif _can_provision(claim, storage, nodes, row):
+        elif _provisionable(claim, storage, nodes)[row]:
             made.provision.append(claim)
         else:
             return None
     return made
 
 
-def _can_provision(claim: Object, storage: Storage, nodes: Nodes, row: int) -> bool:
+def _selected(claim: Object) -> str:
+    """The node at which a volume is being made for the claim."""
+    return (claim["metadata"].get("annotations") or {}).get(SELECTED_NODE) or ""
+
+
+def _provisionable(claim: Object, storage: Storage, nodes: Nodes) -> Mask:
+    """At which rows a volume can be made for the claim, by its class, or is being made already."""
     kind = storage.class_of(claim)
     if kind is None or kind.get("provisioner", NO_PROVISIONER) == NO_PROVISIONER:
-        return False
-    allowed = kind.get("allowedTopologies")
-    if not allowed:
-        return True
-    given = tuple(
-        terms.node_term({"matchExpressions": [{**one, "operator": "In"} for one in term["matchLabelExpressions"]]})
-        for term in allowed
-    )
-    return bool(node_affinity.any_of(nodes, given)[row])
+        return np.zeros(nodes.rows, np.bool_)
+    found = np.ones(nodes.rows, np.bool_)
+    if selected := _selected(claim):
+        found[:] = False
+        found[[nodes.row_of[selected]] if selected in nodes.row_of else []] = True
+    if allowed := kind.get("allowedTopologies"):
+        terms_of = [[{**one, "operator": "In"} for one in term["matchLabelExpressions"]] for term in allowed]
+        found &= node_affinity.any_of(nodes, [terms.node_term({"matchExpressions": one}) for one in terms_of])
+    return found
 
 
 PLUGIN: Final = Plugin("VolumeBinding", filter, prefilter)

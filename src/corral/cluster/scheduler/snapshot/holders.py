@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Generic, Protocol, TypeVar
 
-import numpy as np
-
 from corral.cluster.scheduler.pods.terms import Labels
-from corral.cluster.scheduler.snapshot.arrays import Small, grown
 from corral.model.kubernetes.selectors import Selector
 
 
@@ -21,21 +18,20 @@ class HasSelector(Hashable, Protocol):
 
 Rule = TypeVar("Rule", bound=HasSelector)
 Pair = tuple[str, str]
+Rows = dict[int, int]  # how many pods of a row hold a rule
 
 
 class Holders(Generic[Rule]):
     """Rules of pods that run, each once however many pods hold it."""
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self._counts: dict[Rule, Small] = {}
-        self._totals: dict[Rule, int] = {}
+    def __init__(self) -> None:
+        self._counts: dict[Rule, Rows] = {}
         self._by_label: dict[Pair | None, set[Rule]] = {}
 
-    def __iter__(self) -> Iterator[tuple[Rule, Small]]:
+    def __iter__(self) -> Iterator[tuple[Rule, Rows]]:
         return iter(self._counts.items())
 
-    def maybe_about(self, labels: Labels) -> Iterator[tuple[Rule, Small]]:
+    def maybe_about(self, labels: Labels) -> Iterator[tuple[Rule, Rows]]:
         """The rules that may be about a pod with these labels: those that want one of them, or no certain one."""
         for pair in (None, *labels.items()):
             for rule in self._by_label.get(pair, ()):
@@ -46,20 +42,19 @@ class Holders(Generic[Rule]):
 
     def add(self, rule: Rule, row: int, change: int) -> None:
         if rule not in self._counts:
-            self._counts[rule] = np.zeros(self._rows, np.int32)
+            self._counts[rule] = {}
             self._by_label.setdefault(wanted_label(rule.about), set()).add(rule)
-        self._counts[rule][row] += change
-        total = self._totals[rule] = self._totals.get(rule, 0) + change
-        if not total:
-            del self._counts[rule], self._totals[rule]
+        rows = self._counts[rule]
+        if left := rows.get(row, 0) + change:
+            rows[row] = left
+        else:
+            rows.pop(row, None)
+        if not rows:
+            del self._counts[rule]
             pair = wanted_label(rule.about)
             self._by_label[pair].discard(rule)
             if not self._by_label[pair]:
                 del self._by_label[pair]
-
-    def grow(self, rows: int) -> None:
-        self._rows = rows
-        self._counts = {rule: grown(column, rows) for rule, column in self._counts.items()}
 
 
 def wanted_label(selector: Selector) -> Pair | None:

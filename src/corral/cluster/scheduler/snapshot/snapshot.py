@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,13 +29,13 @@ class Snapshot:
         self.kept = Kept()
         self.pods: dict[str, tuple[Pod, int]] = {}
         self.pods_in: dict[int, dict[str, Pod]] = {}
+        self.priorities: Counter[int] = Counter()  # of the pods that are placed
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}
         self.claim_users: dict[str, dict[str, int]] = {}
-        rows = self.nodes.rows
-        self.tallies = Tallies(rows, self.namespace_labels)
-        self.apart: Holders[PodTerm] = Holders(rows)
-        self.near: Holders[PodTerm] = Holders(rows)
-        self.preferring: Holders[WeightedPods] = Holders(rows)
+        self.tallies = Tallies(self.nodes.rows, self.namespace_labels)
+        self.apart: Holders[PodTerm] = Holders()
+        self.near: Holders[PodTerm] = Holders()
+        self.preferring: Holders[WeightedPods] = Holders()
 
     # -------------------------------------------------------------------------------------------------- nodes
 
@@ -50,8 +51,7 @@ class Snapshot:
     def _row(self, name: str) -> int:
         row, grow = self.nodes.row(name)
         if grow:
-            for part in (self.tallies, self.apart, self.near, self.preferring):
-                part.grow(self.nodes.rows)
+            self.tallies.grow(self.nodes.rows)
         return row
 
     def _release_unused(self, row: int) -> None:
@@ -99,6 +99,9 @@ class Snapshot:
             if not here:
                 del self.pods_in[row]
         self._count_resources(pod, row, change)
+        self.priorities[pod.priority] += change
+        if not self.priorities[pod.priority]:
+            del self.priorities[pod.priority]
         self.tallies.add(pod, row, change)
         if pod.affinity:
             self._count_rules(pod, row, change)

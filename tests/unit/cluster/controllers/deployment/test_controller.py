@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import DEPLOYMENTS, PODS, REPLICA_SETS
+from corral.cluster.controllers.deployment.revisions import new_replica_set
 from corral.cluster.controllers.deployment.status import is_complete
 from tests.support.workloads import Cluster, Kubelet, Object, cluster, running, template
 
@@ -116,10 +118,135 @@ async def test_a_rollout_of_20_keeps_its_bounds_and_is_quick(shop: Cluster, kube
     assert images(shop) == ["busybox:2"]
     assert max(total for total, _ in seen) <= 22
     assert min(ready for _, ready in seen) >= 19
-    assert spent < 3, spent
-    print(f"rollout of 20: {spent:.3f} s of CPU")
+    assert spent < 2, spent  # measured: 0.2 s
 
 
 def _ready(pod: Object) -> Object:
     found = (pod.get("status") or {}).get("conditions") or ()
     return next((one for one in found if one["type"] == "Ready"), {})
+
+
+async def test_recreate_makes_new_pods_only_when_the_old_are_gone(shop: Cluster, kubelet: Kubelet) -> None:
+    await shop.client.create(DEPLOYMENTS, deployment(strategy={"type": "Recreate"}))
+    await settled(shop)
+    mixed: list[bool] = []
+    pods = shop.shared.informers.of(PODS)
+    pods.on_change(lambda old, new: mixed.append(len({_image(pod) for pod in pods.all()}) > 1))
+    await set_image(shop, "busybox:2")
+    await settled(shop)
+    assert images(shop) == ["busybox:2"] and not any(mixed)
+
+
+def _image(pod: Object) -> str:
+    return str(pod["spec"]["containers"][0]["image"])
+
+
+async def test_a_broken_version_stops_and_going_back_repairs(shop: Cluster, kubelet: Kubelet) -> None:
+    await shop.client.create(DEPLOYMENTS, deployment(4, progressDeadlineSeconds=60))
+    first = await settled(shop)
+    kubelet.broken = lambda pod: _image(pod) == "busybox:bad"
+    await set_image(shop, "busybox:bad")
+    await shop.until_all(PODS, lambda found: sum(_image(pod) == "busybox:bad" for pod in found) == 2)
+    found = await shop.until(DEPLOYMENTS, "shop/web", lambda one: one["status"].get("updatedReplicas") == 2)
+    assert found["status"]["availableReplicas"] == 3 and found["status"]["unavailableReplicas"] == 2
+    shop.ahead += timedelta(seconds=62)
+    await change(shop, {"metadata": {"annotations": {"look": "again"}}})
+    found = await shop.until(DEPLOYMENTS, "shop/web", lambda one: _reason(one) == "ProgressDeadlineExceeded")
+    told = next(one for one in found["status"]["conditions"] if one["type"] == "Progressing")
+    assert told["status"] == "False" and told["message"].endswith("has timed out progressing.")
+    await change(shop, {"spec": {"template": first["spec"]["template"]}})
+    found = await settled(shop)
+    assert images(shop) == ["busybox:1"]
+    assert found["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"
+    sets = {one["spec"]["template"]["spec"]["containers"][0]["image"]: one for one in await _sets(shop)}
+    kept = sets["busybox:1"]["metadata"]["annotations"]
+    assert kept["deployment.kubernetes.io/revision"] == "3" and kept["deployment.kubernetes.io/revision-history"] == "1"
+
+
+def _reason(one: Object) -> str:
+    found = (one.get("status") or {}).get("conditions") or ()
+    return next((c.get("reason", "") for c in found if c["type"] == "Progressing"), "")
+
+
+async def _sets(shop: Cluster) -> list[Object]:
+    return (await shop.client.list(REPLICA_SETS, "shop")).items
+
+
+async def test_a_paused_deployment_scales_and_does_not_roll(shop: Cluster, kubelet: Kubelet) -> None:
+    await shop.client.create(DEPLOYMENTS, deployment())
+    await settled(shop)
+    await change(shop, {"spec": {"paused": True}})
+    await shop.until(DEPLOYMENTS, "shop/web", lambda one: _reason(one) == "DeploymentPaused")
+    await set_image(shop, "busybox:2")
+    await change(shop, {"spec": {"replicas": 5}})
+    await shop.until(DEPLOYMENTS, "shop/web", lambda one: one["status"].get("availableReplicas") == 5)
+    assert images(shop) == ["busybox:1"]
+    await change(shop, {"spec": {"paused": False}})
+    await settled(shop)
+    assert images(shop) == ["busybox:2"] and len(shop.pods(app="web")) == 5
+
+
+async def test_scaling_in_the_middle_of_a_rollout_shares(shop: Cluster, kubelet: Kubelet) -> None:
+    await shop.client.create(DEPLOYMENTS, deployment(8))
+    await settled(shop)
+    kubelet.broken = lambda pod: _image(pod) == "busybox:bad"
+    await set_image(shop, "busybox:bad")
+    await shop.until_all(REPLICA_SETS, lambda found: sorted(one["spec"]["replicas"] for one in found) == [4, 6])
+    await change(shop, {"spec": {"replicas": 16}})
+    await shop.until_all(REPLICA_SETS, lambda found: sorted(one["spec"]["replicas"] for one in found) == [8, 12])
+
+
+async def test_old_revisions_go_beyond_the_limit(shop: Cluster, kubelet: Kubelet) -> None:
+    await shop.client.create(DEPLOYMENTS, deployment(1, revisionHistoryLimit=1))
+    for number in range(1, 5):
+        await set_image(shop, f"busybox:{number}")
+        await settled(shop)
+    await shop.until_all(REPLICA_SETS, lambda found: len(found) == 2)
+    revisions = sorted(one["metadata"]["annotations"]["deployment.kubernetes.io/revision"] for one in await _sets(shop))
+    assert revisions == ["3", "4"]
+
+
+async def test_a_name_that_is_taken_gives_another_hash(shop: Cluster, kubelet: Kubelet) -> None:
+    wanted = await shop.client.create(DEPLOYMENTS, deployment(0))
+    await settled(shop)
+    (first,) = await _sets(shop)
+    taken = new_replica_set(wanted, {"uid": "x"}, 0, 1, 1)
+    assert meta.name(taken) == meta.name(first)
+    await shop.client.delete(DEPLOYMENTS, "web", "shop")
+    await shop.client.delete(REPLICA_SETS, meta.name(first), "shop")
+    await shop.until_gone(REPLICA_SETS, meta.key(first))
+    del taken["metadata"]["ownerReferences"]
+    taken["metadata"]["labels"] = {"other": "x"}
+    taken["spec"]["selector"] = {"matchLabels": {"other": "x"}}
+    taken["spec"]["template"]["metadata"]["labels"] = {"other": "x"}
+    await shop.client.create(REPLICA_SETS, taken)
+    await shop.client.create(DEPLOYMENTS, deployment(0))
+    found = await shop.until(DEPLOYMENTS, "shop/web", lambda one: (one.get("status") or {}).get("collisionCount") == 1)
+    await shop.until_all(REPLICA_SETS, lambda sets: any(meta.controlled_by(one, found) for one in sets))
+
+
+async def test_nothing_is_written_when_nothing_changes(shop: Cluster, kubelet: Kubelet) -> None:
+    """A fleet at rest costs nothing: looking at it again changes no object."""
+    await shop.client.create(DEPLOYMENTS, deployment())
+    found = await settled(shop)
+    versions = [meta.version(one) for one in (*await _sets(shop), *shop.pods(app="web"))]
+    await change(shop, {"metadata": {"labels": {"look": "again"}}})
+    other = deployment(0)
+    other["metadata"]["name"] = "other"
+    other["spec"]["selector"] = {"matchLabels": {"app": "other"}}
+    other["spec"]["template"] = template("other")
+    await shop.client.create(DEPLOYMENTS, other)
+    await shop.until(DEPLOYMENTS, "shop/other", lambda one: _reason(one) == "NewReplicaSetAvailable")
+    kept = [one for one in await _sets(shop) if meta.controlled_by(one, found)]
+    assert [meta.version(one) for one in (*kept, *shop.pods(app="web"))] == versions
+
+
+async def test_another_strategy_in_the_middle_of_a_rollout(shop: Cluster, kubelet: Kubelet) -> None:
+    await shop.client.create(DEPLOYMENTS, deployment())
+    await settled(shop)
+    kubelet.broken = lambda pod: _image(pod) == "busybox:bad"
+    await set_image(shop, "busybox:bad")
+    await shop.until_all(REPLICA_SETS, lambda found: sorted(one["spec"]["replicas"] for one in found) == [1, 3])
+    await change(shop, {"spec": {"replicas": 5, "strategy": {"type": "Recreate", "rollingUpdate": None}}})
+    await shop.until_all(REPLICA_SETS, lambda found: sorted(one["spec"]["replicas"] for one in found) == [0, 5])
+    await shop.until_all(PODS, lambda found: [_image(pod) for pod in found] == ["busybox:bad"] * 5)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 from corral.cluster.client.builtin import EVENTS, NODES, PODS
 from corral.cluster.client.protocol import Object
 from corral.cluster.client.times import to_micro, utc_now
@@ -89,14 +91,40 @@ async def test_pressure_and_cordons_are_taints() -> None:
 async def test_a_node_that_never_said_anything_has_a_minute() -> None:
     lifecycle = Lifecycle()
     async with working(lifecycle) as world:
-        await world.node("n1")
+        made = await world.node("n1")
+        lifecycle.clock.moment = datetime.fromisoformat(made["metadata"]["creationTimestamp"])
         await world.until(NODES, lambda found: len(found) == 1)
         await world.calm(lifecycle.made)
-        lifecycle.clock.turn(59)
+        lifecycle.clock.turn(50)
         await touch(world, "n1", "1")
         await world.calm(lifecycle.made)
         assert not (await world.client.get(NODES, "n1")).get("status", {}).get("conditions")
-        lifecycle.clock.turn(2)
+        lifecycle.clock.turn(11)
         await touch(world, "n1", "2")
         node = await world.until_one(NODES, "n1", lambda one: one["status"]["conditions"])
         assert {one["reason"] for one in node["status"]["conditions"]} == {"NodeStatusNeverUpdated"}
+
+
+async def test_nodes_are_given_up_one_by_one_and_not_most_of_them() -> None:
+    lifecycle = Lifecycle()
+    async with working(lifecycle) as world:
+        nodes = [await world.node(f"n{n}", status=READY) for n in range(5)]
+        await world.until(NODES, lambda found: len(found) == 5)
+        await world.calm(lifecycle.made)
+        bad = {"conditions": [{"type": "Ready", "status": "False"}]}
+        given_up = ("not-ready", "NoExecute")
+
+        def lost(found: list[Object]) -> int:
+            return sum(given_up in taints(one) for one in found)
+
+        for node in nodes[:2]:
+            await world.status(NODES, node, bad)
+        await world.until(NODES, lambda found: sum(bool(taints(one)) for one in found) == 2)
+        await world.calm(lifecycle.made)
+        assert lost((await world.client.list(NODES)).items) == 1
+        lifecycle.clock.turn(10.1)
+        for name in ("n0", "n1"):
+            await touch(world, name, "1")
+        await world.until(NODES, lambda found: lost(found) == 2)
+        await world.status(NODES, nodes[2], bad)
+        await world.until(NODES, lambda found: lost(found) == 0)

@@ -241,3 +241,8 @@ def test_keys_of_labels_that_must_or_must_not_be_the_same() -> None:
     assert ask(found, pod("p", mine, **required("podAffinity", same))).node == "b"
     other = near(host, "a", mismatchLabelKeys=["v"])
     assert ask(found, pod("p", mine, **required("podAffinity", other))).node == "a"
+
+
+def test_devices_by_claims_are_refused_by_name() -> None:
+    asked = pod("p", resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}])
+    assert why(snapshot([node("a")]), asked) == "pod uses spec.resourceClaims, which this scheduler does not support"

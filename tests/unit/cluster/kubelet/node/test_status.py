@@ -1,0 +1,26 @@
+"""What a node says of itself."""
+
+from __future__ import annotations
+
+from corral.cluster.kubelet.node.host import Machine
+from corral.cluster.kubelet.node.status import plan_node, plan_node_status
+from corral.model.image import Image
+
+BOX = Machine("box", 4, 8 << 30, 100 << 30, "amd64", "6.1", "Debian", "m", "b", ("10.0.0.7",))
+NOW = 1_700_000_000 * 10**9
+
+
+def test_the_object() -> None:
+    made = plan_node(BOX, "10.244.0.0/24", {"zone": "a"})
+    assert made["spec"] == {"podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24"]}
+    assert made["metadata"]["labels"]["kubernetes.io/arch"] == "amd64" and made["metadata"]["labels"]["zone"] == "a"
+
+
+def test_its_status() -> None:
+    status = plan_node_status({}, BOX, 110, [Image("sha256:0", tags=["a:1"], size=5)], NOW, 0)
+    assert status["capacity"]["memory"] == "8388608Ki" and status["allocatable"] == status["capacity"]
+    assert status["addresses"][0] == {"type": "InternalIP", "address": "10.0.0.7"}
+    assert [one["type"] for one in status["conditions"] if one["status"] == "True"] == ["Ready"]
+    again = plan_node_status({**status, "volumesInUse": ["v"]}, BOX, 110, [], NOW + 10**10, 0)
+    assert again["conditions"][3]["lastTransitionTime"] == "2023-11-14T22:13:20Z"
+    assert again["conditions"][3]["lastHeartbeatTime"] == "2023-11-14T22:13:30Z" and again["volumesInUse"] == ["v"]

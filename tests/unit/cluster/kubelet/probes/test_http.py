@@ -1,0 +1,73 @@
+"""HTTP probes against a server of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from corral.cluster.kubelet.probes import http, tcp
+from corral.cluster.kubelet.probes.http import Target
+
+
+@asynccontextmanager
+async def server(answers: dict[str, bytes], seen: list[str] | None = None) -> AsyncIterator[int]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.read(4096)).decode()
+        if seen is not None:
+            seen.append(head)
+        if head:
+            writer.write(answers.get(head.split(" ")[1], b""))
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield listening.sockets[0].getsockname()[1]
+    finally:
+        listening.close()
+        await listening.wait_closed()
+
+
+def reply(code: int, *headers: str) -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {code} X", *headers, "", "body"]).encode()
+
+
+@pytest.mark.parametrize(("code", "good"), [(200, True), (204, True), (399, True), (400, False), (503, False)])
+async def test_codes(code: int, good: bool) -> None:
+    async with server({"/x": reply(code)}) as port:
+        answer = await http.ask(Target("http", "127.0.0.1", port, "/x"), [], 5)
+    assert answer.good is good
+    assert good or answer.output == f"HTTP probe failed with statuscode: {code}"
+
+
+async def test_redirects_to_the_same_host_are_followed_and_others_are_good() -> None:
+    answers = {"/a": reply(302, "Location: /b"), "/b": reply(500), "/c": reply(302, "Location: http://example.org/")}
+    async with server(answers) as port:
+        assert not (await http.ask(Target("http", "127.0.0.1", port, "/a"), [], 5)).good
+        assert (await http.ask(Target("http", "127.0.0.1", port, "/c"), [], 5)).good
+
+
+async def test_headers_of_the_pod() -> None:
+    seen: list[str] = []
+    async with server({"/": reply(200)}, seen) as port:
+        await http.ask(Target("http", "127.0.0.1", port, "/"), [{"name": "Host", "value": "web"}], 5)
+    assert "Host: web\r\n" in seen[0] and seen[0].lower().count("host:") == 1 and "User-Agent: kube-probe/" in seen[0]
+
+
+async def test_failures_in_words() -> None:
+    answer = await http.ask(Target("http", "127.0.0.1", 1, "/"), [], 5)
+    assert answer.output == 'Get "http://127.0.0.1:1/": dial tcp 127.0.0.1:1: connect: connection refused'
+    async with server({"/": b"nonsense\r\n\r\n"}) as port:
+        answer = await http.ask(Target("http", "127.0.0.1", port, "/"), [], 5)
+    assert not answer.good and "malformed HTTP response" in answer.output
+    async with server({}) as port:
+        answer = await http.ask(Target("http", "127.0.0.1", port, "/"), [], 5)
+    assert answer.output.endswith("EOF")
+
+
+async def test_connections() -> None:
+    async with server({}) as port:
+        assert (await tcp.ask("127.0.0.1", port, 5)).good
+    assert (await tcp.ask("127.0.0.1", 1, 5)).output == "dial tcp 127.0.0.1:1: connect: connection refused"
