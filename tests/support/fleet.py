@@ -61,7 +61,7 @@ spec:
   - name: main
     image: busybox
     imagePullPolicy: Never
-    command: [sh, -c, "while :; do wget -q -T 5 -O - {url} || echo failed; done"]
+    command: [sh, -c, "while :; do timeout 5 wget -q -O - {url} || echo failed; usleep 5000; done"]
 """
 
 
@@ -136,6 +136,17 @@ class Space:
     def rolled_out(self, what: str) -> None:
         self.ok("rollout", "status", what, LIMIT)
 
+    def container(self, pod: str) -> str:
+        """The engine's id of a pod's only container."""
+        return self.field(f"pod/{pod}", ".status.containerStatuses[0].containerID").removeprefix("corral://")
+
+    def logs(self, pod: str) -> str:
+        return self.fleet.corral.corral("logs", self.container(pod)).strip()
+
+    def inside(self, pod: str, *command: str) -> str:
+        """What a command prints that runs in the pod. :raises HostError: its exit code is not 0."""
+        return self.fleet.corral.corral("exec", self.container(pod), *command).strip()
+
     def cluster_ip(self, name: str = "web") -> str:
         return self.field(f"service/{name}", ".spec.clusterIP")
 
@@ -159,7 +170,8 @@ class Asker:
         space.wait("pod/asker", "condition=Ready")
 
     def answers(self) -> Counter[str]:
-        return Counter(self._space.ok("logs", "asker").split("\n"))
+        """How often each answer came so far."""
+        return Counter(self._space.logs("asker").split("\n"))
 
     def asked(self, count: int = 20) -> None:
         wanted = self.answers().total() + count

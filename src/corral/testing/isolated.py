@@ -56,7 +56,8 @@ def plan_clean(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class Isolated:
-    """`with Isolated() as corral:`. `flags` are those of `corral up`, as in `Isolated("--kubernetes=false")`.
+    """`with Isolated() as corral:`. `flags` are those of `corral up`, each with its value in one
+    word, as in `Isolated("--kubernetes=false")`.
 
     It needs root. Nothing of it meets another instance, on this machine or in another worker of pytest-xdist: it has
     its own directory, sockets, ports, bridges, rules and cgroups.
@@ -77,7 +78,9 @@ class Isolated:
     # -- life --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Returns when everything answers. After `kill` it comes back as it was, on the same ports.
+        """Returns when the engine, the registry and the API server answer.
+
+        After `kill` it comes back as it was, on the same ports.
 
         :raises HostError: it cannot run here; the message says why.
         """
@@ -109,6 +112,7 @@ class Isolated:
         :raises HostError: something could not be taken away.
         """
         if self._instance is not None:
+            Path(self._instance.config).write_text("stop-timeout = 0\n")  # what is thrown away need not end well
             self.corral("reset", "--yes")
             shutil.rmtree(self.root, ignore_errors=True)
             self._instance = None

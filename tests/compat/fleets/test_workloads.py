@@ -73,13 +73,13 @@ def test_a_stateful_set_keeps_names_and_data(space: Space) -> None:
     space.apply(STATEFUL)
     space.rolled_out("statefulset/db")
     assert [pod["metadata"]["name"] for pod in space.pods("db")] == ["db-0", "db-1"]
-    space.ok("exec", "db-1", "--", "sh", "-c", "echo kept >/data/file")
+    space.inside("db-1", "sh", "-c", "echo kept >/data/file")
     before = space.field("pod/db-1", ".metadata.uid")
     space.ok("delete", "pod", "db-1")
     eventually(lambda: space.field("pod/db-1", ".metadata.uid") != before, "it comes back by its name")
     space.wait("pod/db-1", "condition=Ready")
-    assert space.ok("exec", "db-1", "--", "cat", "/data/file") == "kept"
-    found = space.ok("exec", "db-1", "--", "nslookup", f"db-0.db.{space.name}.svc.cluster.local")
+    assert space.inside("db-1", "cat", "/data/file") == "kept"
+    found = space.inside("db-1", "nslookup", f"db-0.db.{space.name}.svc.cluster.local")
     assert space.field("pod/db-0", ".status.podIP") in found
     space.ok("scale", "statefulset/db", "--replicas=1")
     space.wait("pod/db-1", "delete")
@@ -89,7 +89,8 @@ def test_a_stateful_set_keeps_names_and_data(space: Space) -> None:
 def test_jobs_complete_and_fail(space: Space) -> None:
     space.apply(JOB)
     space.wait("job/sums", "condition=Complete")
-    assert sorted(space.ok("logs", "-l", "job-name=sums").split("\n")) == ["index 0", "index 1", "index 2"]
+    pods = space.ok("get", "pods", "-l", "job-name=sums", "-o", "jsonpath={.items[*].metadata.name}").split()
+    assert sorted(space.logs(pod) for pod in pods) == ["index 0", "index 1", "index 2"]
     space.wait("job/vain", "condition=Failed")
     assert space.field("job/vain", ".status.conditions[?(@.type=='Failed')].reason") == "BackoffLimitExceeded"
 
@@ -103,7 +104,7 @@ def test_a_daemon_set_has_one_pod_a_node(space: Space) -> None:
     space.ok("set", "env", "daemonset/agent", "EDITION=2")
     space.rolled_out("daemonset/agent")
     eventually(lambda: len(space.pods("agent")) == 1, "the old one is gone")
-    assert space.ok("exec", "daemonset/agent", "--", "sh", "-c", "echo $EDITION") == "2"
+    assert space.inside(space.pods("agent")[0]["metadata"]["name"], "sh", "-c", "echo $EDITION") == "2"
 
 
 def test_an_autoscaler_keeps_to_its_bounds(space: Space) -> None:
@@ -123,4 +124,5 @@ def test_a_cron_job_keeps_the_time(fleet: object, space: Space) -> None:
     job = default.get("jobs")["items"][0]
     assert job["metadata"]["ownerReferences"][0]["name"] == "minutes"
     default.wait(f"job/{job['metadata']['name']}", "condition=Complete")
-    assert default.ok("logs", f"job/{job['metadata']['name']}") == "it is time"
+    pod = default.field("pods", ".items[0].metadata.name")
+    assert default.logs(pod) == "it is time"
