@@ -22,6 +22,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.engines import ENGINES, Engine
+from bench.fleets import kinds as fleet_kinds
+from bench.fleets import measured as fleets
 from bench.measures import QUICK, Measure, Size, measures
 from bench.registries import KINDS
 from bench.registries import measured as registries
@@ -33,6 +35,7 @@ from bench.table import document, table
 
 REGISTRY = "registry"  # the measure that is taken of registries, not of engines
 STORE = "store"  # … and that of stores
+FLEETS = "fleets"  # … and that of what stands on engines
 SCHEDULER = "scheduler"  # … which has nobody beside it
 RESULTS = Path(__file__).parent / "results"
 
@@ -131,6 +134,14 @@ def planned(folder: Path, size: Size) -> list[Row]:
     return result
 
 
+def launched(folder: Path, size: Size) -> list[Row]:
+    print("fleets … ", end="", flush=True)
+    begin = time.monotonic()
+    result = fleets(folder, size.seconds, size.repeat)
+    print(f"{time.monotonic() - begin:.0f} s")
+    return result
+
+
 def machine() -> dict[str, object]:
     return {"kernel": platform.release(), "cores": os.cpu_count(), "python": platform.python_version()}
 
@@ -160,6 +171,7 @@ def main(argv: Sequence[str]) -> int:
         result = measured(wanted, engines, size)
         beside = compared(Path(folder), size) if REGISTRY in (chosen.only or [REGISTRY]) else []
         below = kept(Path(folder), size) if STORE in (chosen.only or [STORE]) else []
+        above = launched(Path(folder), size) if FLEETS in (chosen.only or [FLEETS]) else []
         alone = planned(Path(folder), size) if SCHEDULER in (chosen.only or [SCHEDULER]) else []
     print("\nMedians. podman has no daemon: its starts are commands, the others' are requests to the daemon.\n")
     print(table(result, list(versions)))
@@ -169,7 +181,9 @@ def main(argv: Sequence[str]) -> int:
         print(f"\n{table(below, list(store_kinds()))}")
     if alone:
         print(f"\n{table(alone, [SUBJECT])}")
-    print(f"\nAll samples: {write(about, [*result, *beside, *below, *alone])}")
+    if above:
+        print(f"\n{table(above, fleet_kinds())}")
+    print(f"\nAll samples: {write(about, [*result, *beside, *below, *alone, *above])}")
     return 0
 
 

@@ -28,23 +28,24 @@ SEED = int(os.environ.get("CORRAL_CHAOS_SEED", "6"))
 SECONDS = float(os.environ.get("CORRAL_CHAOS_SECONDS", "20"))
 REPLICAS = 4
 NOTICE = 1.0 * PATIENCE  # seconds after which nobody is sent to a container that was killed
+Failure = tuple[float, float, str]  # when it was asked, when it had failed, why
 PODS = "/api/v1/namespaces/default/pods?labelSelector=app%3Dweb"
 
 
-def unexplained(lost: Sequence[tuple[float, float, str]], kills: Sequence[float]) -> list[tuple[float, float, str]]:
-    """The failed requests that no kill explains: none fell into its time, or shortly before. Pure.
+def unexplained(lost: Sequence[Failure], kills: Sequence[tuple[float, float]]) -> list[Failure]:
+    """The failed requests that no kill explains: none was under way, or had just been. Pure.
 
-    >>> unexplained([(1.0, 1.2, "reset"), (9.0, 9.1, "refused")], [1.1])
+    >>> unexplained([(1.0, 1.2, "reset"), (9.0, 9.1, "refused")], [(1.1, 1.3)])
     [(9.0, 9.1, 'refused')]
     """
-    return [one for one in lost if not any(one[0] - NOTICE <= kill <= one[1] for kill in kills)]
+    return [one for one in lost if not any(begin <= one[1] and one[0] <= end + NOTICE for begin, end in kills)]
 
 
 class Witness(Herd):
-    """Counts the available pods at every change. `kills`: when containers were killed."""
+    """Counts the available pods at every change. `kills`: from when to when a container was being killed."""
 
     def __init__(self, api: Api, path: str) -> None:
-        self.kills: list[float] = []
+        self.kills: list[tuple[float, float]] = []
         self.too_few: list[str] = []
         self._open = 0  # before this one, kills are made good
         super().__init__(api, path)
@@ -58,7 +59,7 @@ class Witness(Herd):
                 f"{available} are available after {event['type']} {event['object']['metadata']['name']}"
             )
         if available >= REPLICAS:
-            self._open = len([kill for kill in kills if kill < now - 2 * NOTICE])
+            self._open = len([end for _, end in kills if end < now - NOTICE])
 
 
 class Chaos:
@@ -87,9 +88,10 @@ class Chaos:
             pod = self._random.choice(sorted(chosen, key=lambda one: str(one["metadata"]["name"])))
             self._hurt.add(pod["metadata"]["name"])
             container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("corral://")
-            self._witness.kills.append(time.monotonic())
+            begin = time.monotonic()
+            self._witness.kills.append((begin, begin + NOTICE))
             self._space.fleet.corral.corral("kill", container)
-            self._witness.kills.append(time.monotonic())
+            self._witness.kills[-1] = (begin, time.monotonic())
 
     def kill_daemon(self) -> None:
         self._space.fleet.corral.kill()
@@ -100,6 +102,7 @@ class Chaos:
 def test_a_fleet_lives_through_it() -> None:
     with Isolated() as corral:
         subject, space = Instance(corral.root), Space(Fleet(corral), "default")
+        (corral.root / "config.toml").write_text("stop-timeout = 1\n")  # for the end
         before = subject.settled()
         space.apply(web(1, replicas=REPLICAS))
         space.rolled_out("deployment/web")

@@ -74,6 +74,7 @@ def test_the_instance_leaves_no_trace() -> None:
         corral.kill()
         busy = subject.footprint()
         assert busy.mounts and busy.links and busy.tables and busy.processes, "there is much to take away"
+        (corral.root / "config.toml").write_text("stop-timeout = 1\n")
         corral.corral("down", "--all")
         eventually(
             lambda: not any(vars(subject.footprint()).values()), lambda: f"nothing is left: {subject.footprint()}"
