@@ -46,7 +46,9 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument(
-        "--only", action="append", choices=[*(measure.name for measure in measures(Size())), REGISTRY, STORE, SCHEDULER]
+        "--only",
+        action="append",
+        choices=[*(measure.name for measure in measures(Size())), REGISTRY, STORE, SCHEDULER, FLEETS],
     )
     parser.add_argument("--without", action="append", default=[], choices=[engine.name for engine in ENGINES])
     parser.add_argument("--folder", default="/var/tmp", help="where engines keep their data meanwhile (%(default)s)")
