@@ -1,7 +1,7 @@
 """`python -m bench`: what `./dev bench` runs.
 
-sudo ./dev bench                    everything; some eight minutes
-sudo ./dev bench --quick            fewer and smaller samples; about one minute
+sudo ./dev bench                    everything; some twelve minutes
+sudo ./dev bench --quick            fewer and smaller samples; some two minutes
 sudo ./dev bench --only run         one measure; --only may be repeated
 sudo ./dev bench --without podman   one engine less
 """

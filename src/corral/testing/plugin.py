@@ -10,7 +10,8 @@
 
 `corral_flags` in pytest's own settings are flags of `corral up` for all of them: `corral_flags = --kubernetes=false`.
 Clients that read the environment when they are imported (the Kubernetes client, testcontainers) are best imported in
-the test, or told: `load_kube_config(config_file=str(corral.kubeconfig))`.
+the test, or told: `load_kube_config(config_file=str(corral.kubeconfig))`. A run that is killed (`kill -9`) leaves its
+instances behind, each in a `/tmp/corral-…`: `corral --root THAT reset --yes`.
 """
 
 from __future__ import annotations

@@ -43,14 +43,17 @@ def _pytest(folder: Path, *words: str) -> str:
     return done.stdout
 
 
+def _left(folder: Path) -> Footprint:
+    return Footprint.of([str(folder)])
+
+
 def test_clients_of_all_kinds_in_two_workers(tmp_path: Path) -> None:
     short = Path("/tmp") / f"cr-x{os.getpid()}"  # a socket's path is short
     (short / "tmp").mkdir(parents=True)
     try:
         found = re.search(r"(\d+) passed", _pytest(short, "-n", "2"))
         assert found and int(found[1]) == 8
-        left = Footprint.of([str(short)])
-        eventually(lambda: not any(vars(Footprint.of([str(short)])).values()), f"nothing is left: {left}")
+        eventually(lambda: not any(vars(_left(short)).values()), lambda: f"nothing is left: {_left(short)}")
         assert list((short / "tmp").glob("corral-*")) == []
     finally:
         subprocess.run(["rm", "-rf", str(short)], check=True)
