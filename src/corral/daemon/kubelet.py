@@ -59,6 +59,8 @@ async def add_kubelet(stack: AsyncExitStack, engine: Engine, cluster: Cluster, i
     tasks.start("kubelet", kubelet.run())
     api.nodes[name] = kubelet.access
     stack.callback(api.nodes.pop, name)
+    cluster.meters.add(name, kubelet.meter)
+    stack.callback(cluster.meters.remove, name)
 
 
 async def pod_network(engine: Engine) -> Network:

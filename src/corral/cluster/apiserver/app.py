@@ -46,6 +46,7 @@ from corral.cluster.apiserver.handlers.streams import PodStreams
 from corral.cluster.apiserver.handlers.writes import Writes
 from corral.cluster.apiserver.limits import Limits
 from corral.cluster.apiserver.local import LocalClient
+from corral.cluster.apiserver.measured import served as measured
 from corral.cluster.apiserver.metrics import Metrics
 from corral.cluster.apiserver.objects.core import Core
 from corral.cluster.apiserver.objects.services import ServiceClaims
@@ -56,6 +57,7 @@ from corral.cluster.apiserver.webhooks.client import HttpsClient
 from corral.cluster.apiserver.webhooks.dispatching import MutatingWebhooks, ValidatingWebhooks
 from corral.cluster.client.nodes import NodeAccess
 from corral.cluster.client.protocol import Client
+from corral.cluster.client.usage import Meter
 from corral.http.message import Answer, Request
 from corral.model.kubernetes.addresses import Network
 from corral.model.kubernetes.kinds.core.service.allocation import Ranges
@@ -180,9 +182,21 @@ class Kubernetes:
 
     async def boot(self) -> None:
         """Makes what every cluster has and is not there; then the server is ready. StatusError."""
-        me = self.client(User("system:apiserver", groups=(MASTERS_GROUP,)), "kube-apiserver")
-        await write(me, plan_boot(self.caches, self.options.networks, self.options.port))
+        await write(self._own_client(), plan_boot(self.caches, self.options.networks, self.options.port))
         self.ready = True
+
+    def _own_client(self) -> Client:
+        return self.client(User("system:apiserver", groups=(MASTERS_GROUP,)), "kube-apiserver")
+
+    async def serve_metrics(self, meter: Meter) -> None:
+        """From now on metrics.k8s.io is served, by what `meter` says. StatusError."""
+        for one in measured.served(meter, self.caches, self.core.now):
+            self.registry.add(one)
+        me = self._own_client()
+        await write(me, [measured.plan_objects(self.caches)])
+        service = await me.get(measured.SERVICES, measured.api_service()["metadata"]["name"])
+        if measured.is_untold(service):
+            await measured.tell_available(me, service, self.core.now())
 
     async def handle(self, request: Request) -> Answer:
         return await self.server.handle(request)

@@ -21,14 +21,14 @@ _numbers = count()
 
 
 class ListMeta(NamedTuple):
-    """Of a list: the revision it is of, and how to go on. `remaining` None: not known."""
+    """Of a list: the revision it is of (0: of none), and how to go on. `remaining` None: not known."""
 
     revision: int
     token: str = ""
     remaining: int | None = None
 
     def encoded(self) -> bytes:
-        found: dict[str, Any] = {"resourceVersion": str(self.revision)}
+        found: dict[str, Any] = {"resourceVersion": str(self.revision)} if self.revision else {}
         if self.token:
             found["continue"] = self.token
         if self.remaining is not None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from corral.cluster.apiserver.attributes import Admission, User
 from corral.cluster.apiserver.caching.cache import Cache
 from corral.cluster.apiserver.caching.caches import Caches
-from corral.cluster.apiserver.caching.item import Item, Object, resource_prefix, stored_bytes
+from corral.cluster.apiserver.caching.item import Item, Object, item_made, resource_prefix, stored_bytes
 from corral.cluster.apiserver.objects.metadata import random_suffix
 from corral.cluster.apiserver.objects.times import utc_now
 from corral.cluster.apiserver.options import DeleteOptions, WriteOptions
@@ -115,6 +115,8 @@ class Core:
 
     async def need(self, target: Target) -> Item:
         """The same. Raises 404."""
+        if target.served.computed is not None:
+            return item_made(await target.served.computed.get(target.namespace, target.name))
         found = await self.find(target)
         if found is None:
             raise target.served.not_found(target.name)
