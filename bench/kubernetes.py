@@ -198,7 +198,9 @@ async def _mixed(connections: Sequence[Connection], objects: int, count: int) ->
 
 async def _watched(subject: Subject, writer: Connection, watchers: int, count: int) -> dict[str, float]:
     """From the begin of a change to its arrival at each watcher."""
-    streams = [await subject.address.watch(f"{MAPS}?watch=1&fieldSelector=metadata.name%3Dc-0") for _ in range(watchers)]
+    streams = [
+        await subject.address.watch(f"{MAPS}?watch=1&fieldSelector=metadata.name%3Dc-0") for _ in range(watchers)
+    ]
     begun: dict[str, float] = {}
     times: list[float] = []
 

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.kubernetes import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, PARTIAL_LIST, TABLE, LiveKubernetes, Namespace
+from tests.support.kubernetes import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    MERGE_PATCH,
+    PARTIAL_LIST,
+    TABLE,
+    LiveKubernetes,
+    Namespace,
+)
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
@@ -357,7 +365,10 @@ def test_a_namespaces_life(cluster: LiveKubernetes) -> None:
     assert found["spec"]["finalizers"] == ["kubernetes", "example.com/mine"]
     assert admin.ok("DELETE", path)["status"]["phase"] == "Terminating"
     answer = admin.ask("POST", f"{path}/configmaps", config_map())
-    assert answer.told[:2] == (403, "Forbidden") and answer.json["details"]["causes"][0]["reason"] == "NamespaceTerminating"
+    assert (
+        answer.told[:2] == (403, "Forbidden")
+        and answer.json["details"]["causes"][0]["reason"] == "NamespaceTerminating"
+    )
     found = admin.get(path)
     found["spec"]["finalizers"] = []
     admin.ok("PUT", f"{path}/finalize", found)

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LONGEST = 60.0  # seconds of one command
+LONGEST = 70.0  # seconds of one command
 
 
 @dataclass
@@ -97,7 +97,9 @@ def narrow(line: str) -> str:
 def shown(command: Command, output: str, code: int) -> str:
     """Pure: what was typed and said, for messages."""
     said = "\n".join(command.expected)
-    return f"line {command.line}: $ {command.text}\n--- expected, exit {command.code}\n{said}\n--- exit {code}\n{output}"
+    return (
+        f"line {command.line}: $ {command.text}\n--- expected, exit {command.code}\n{said}\n--- exit {code}\n{output}"
+    )
 
 
 def run(command: Command, client: str, folder: Path, env: Mapping[str, str]) -> str:

@@ -38,7 +38,11 @@ def plain() -> None:
 def workloads() -> None:
     labels = {"app": "web"}
     pod = {"containers": [{"name": "main", "image": "nginx"}]}
-    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
     made = Deployment(body("web", spec=spec))
     made.create()
     made.patch({"spec": {"replicas": 3}}, subresource="scale")

@@ -82,7 +82,7 @@ def dynamically() -> None:
         maps.server_side_apply(namespace=NAMESPACE, body=body, field_manager="two")
         raise AssertionError("no conflict")
     except ConflictError as error:
-        assert "conflict with \\\"one\\\": .data.a" in str(error.body)
+        assert 'conflict with \\"one\\": .data.a' in str(error.body)
     maps.server_side_apply(namespace=NAMESPACE, body=body, field_manager="two", force_conflicts=True)
     merge = "application/merge-patch+json"
     maps.patch(namespace=NAMESPACE, name="dynamic", body={"data": {"b": "3"}}, content_type=merge)
@@ -97,7 +97,11 @@ def dynamically() -> None:
 
 
 def manifests() -> None:
-    body = {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "m"}}]}
+    body = {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "m"}}],
+    }
     utils.create_from_dict(client.ApiClient(), body, namespace=NAMESPACE)
 
 

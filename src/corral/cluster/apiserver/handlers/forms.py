@@ -19,7 +19,13 @@ def shape_of(served: Served, accepted: Accepted, query: Query, *, is_list: bool)
         if include not in _INCLUDES:
             text = f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
             raise bad_request(f"Unable to convert to Table as requested: {text}")
-        return Table(columns_of(served.kind.columns, served.custom), include or "Metadata", accepted.version, served.plain, utc_now)
+        return Table(
+            columns_of(served.kind.columns, served.custom),
+            include or "Metadata",
+            accepted.version,
+            served.plain,
+            utc_now,
+        )
     if accepted.kind in (PARTIAL, PARTIAL_LIST):
         if is_list and accepted.kind == PARTIAL:
             name = served.resource.list_kind
