@@ -6,7 +6,6 @@ import sys
 import threading
 
 from lightkube import ApiError, Client, codecs
-
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Service
