@@ -288,7 +288,7 @@ def test_what_others_own_stays(ns: Namespace) -> None:
 
 
 def test_apply_by_force(ns: Namespace) -> None:
-    """Apply: another's value is a conflict with a cause for each field; by force it is taken, and its owner loses it."""
+    """Apply: another's value is a conflict with a cause for each field; by force it is taken from its owner."""
     applied(ns, "one", config_map(a="1"))
     answer = applied(ns, "two", config_map(a="2"))
     assert answer.told[:2] == (409, "Conflict")

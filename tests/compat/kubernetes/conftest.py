@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.compat.kubernetes.clients import KUBECTL
 from tests.support.instance import Instance, instance
 
 
@@ -28,8 +29,17 @@ def kubernetes() -> Iterator[Instance]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with instance("--kubernetes=true", f"--kubernetes-address=127.0.0.1:{port}", image=False) as made:
+    with instance("--kubernetes=true", f"--kubernetes-address=127.0.0.1:{port}") as made:
+        _cordon(made)
         yield made
+
+
+def _cordon(made: Instance) -> None:
+    """What the tour makes is not to run: only pods that tolerate it come to the node."""
+    config = ["--kubeconfig", str(made.root / "run/kubeconfig")]
+    kubectl = f"{KUBECTL()}/kubectl"
+    subprocess.run([kubectl, *config, "wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s"], check=True)
+    subprocess.run([kubectl, *config, "cordon", "--selector=kubernetes.io/os=linux"], check=True)
 
 
 @pytest.fixture

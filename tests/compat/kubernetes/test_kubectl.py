@@ -11,6 +11,7 @@ from tests.compat.kubernetes.clients import KUBECTL, OLD
 from tests.compat.kubernetes.conftest import Place
 from tests.compat.kubernetes.transcript import parse, run_all
 from tests.support.ahead import Work
+from tests.support.endpoint import BUSYBOX
 
 TOUR = sorted(Path(__file__).with_name("tour").glob("*.txt"))
 CLIENTS = {"1.37": KUBECTL, "1.32": OLD}
@@ -23,7 +24,7 @@ pytestmark = [*(pytest.mark.root, pytest.mark.timeout(180)), pytest.mark.ahead.w
 def test_tour(transcript: Path, client: str, place: Callable[[str], Place]) -> None:
     programs: Work[str] = CLIENTS[client]
     found = place(programs())
-    text = transcript.read_text().replace("{ns}", found.namespace)
+    text = transcript.read_text().replace("{ns}", found.namespace).replace("{image}", BUSYBOX)
     wrong = run_all(text, client, found.folder, found.env)
     assert not wrong, "\n\n".join(wrong)
 

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LONGEST = 60.0  # seconds of one command
+LONGEST = 70.0  # seconds of one command
 
 
 @dataclass

@@ -58,18 +58,19 @@ def workloads() -> None:
 async def watched() -> None:
     api = await kr8s.asyncio.api()
     seen: list[tuple[str, str]] = []
+    added = asyncio.Event()
 
     async def follow() -> None:
         async for kind, one in api.watch("configmaps", namespace=NAMESPACE, label_selector="by=kr8s"):
             seen.append((kind, one.name))
+            added.set()
             if kind == "DELETED":
                 return
 
     task = asyncio.ensure_future(follow())
     made = await LiveConfigMap(body("w"))
     await made.create()
-    while ("ADDED", "w") not in seen:
-        await asyncio.sleep(0)
+    await asyncio.wait_for(added.wait(), 20)
     await made.delete()
     await asyncio.wait_for(task, 20)
     assert seen == [("ADDED", "w"), ("DELETED", "w")], seen

@@ -52,7 +52,7 @@ def applied(client: Client) -> None:
         client.apply(one, field_manager="one")
     assert client.get(Service, "web").spec.clusterIP
     scale = client.get(Deployment.Scale, "web")
-    scale.spec.replicas = 3
+    scale.spec.replicas, scale.metadata.resourceVersion = 3, None  # its controller writes, too
     client.replace(scale, "web")
     assert client.get(Deployment, "web").spec.replicas == 3
     client.patch(Deployment.Status, "web", {"status": {"observedGeneration": 2}}, patch_type=PatchType.MERGE)
