@@ -192,11 +192,7 @@ class Kubernetes:
         """From now on metrics.k8s.io is served, by what `meter` says. StatusError."""
         for one in measured.served(meter, self.caches, self.core.now):
             self.registry.add(one)
-        me = self._own_client()
-        await write(me, [measured.plan_objects(self.caches)])
-        service = await me.get(measured.SERVICES, measured.api_service()["metadata"]["name"])
-        if measured.is_untold(service):
-            await measured.tell_available(me, service, self.core.now())
+        await write(self._own_client(), [measured.plan_objects(self.caches)])
 
     async def handle(self, request: Request) -> Answer:
         return await self.server.handle(request)

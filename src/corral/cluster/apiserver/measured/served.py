@@ -105,15 +105,3 @@ def plan_objects(lookup: Lookup) -> list[Due]:
     """Pure: what must be made. What somebody has changed stays: an APIService of another server, for one."""
     return missing(lookup, [(SERVICES, api_service()), (ROLES, reader_role())])
 
-
-async def tell_available(client: Client, service: Object, now: datetime) -> None:
-    """Writes into the status that the group is served. StatusError."""
-    text = "Local APIServices are always available"
-    condition = {"type": "Available", "status": "True", "reason": "Local", "message": text}
-    status = {"conditions": [{**condition, "lastTransitionTime": to_text(now)}]}
-    await client.update(SERVICES, {**service, "status": status}, subresource="status")
-
-
-def is_untold(service: Object) -> bool:
-    """Pure: whether an APIService of this server's own says nothing of being available."""
-    return not service["spec"].get("service") and not (service.get("status") or {}).get("conditions")
