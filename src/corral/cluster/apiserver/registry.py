@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -14,6 +14,7 @@ from corral.model.kubernetes.schema import Schema
 from corral.model.kubernetes.status import StatusError, no_such_path, not_found
 
 Convert = Callable[[Object], Object]
+Warm = Callable[[Iterable[Object], str], Awaitable[None]]
 
 
 class Computed(Protocol):
@@ -45,6 +46,7 @@ class Served:
     `stored` is what the store keeps: the group says where, too (events of both groups are one collection).
     `to_stored` and `from_stored` convert between versions that differ in more than their name; None: they do not.
     `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
+    `warm`: prepares conversions to a version that would else make the server wait.
     `computed`: nothing of it is stored.
     """
 
@@ -56,6 +58,7 @@ class Served:
     from_stored: Convert | None = None
     custom: bool = False
     scale: ScalePaths | None = None
+    warm: Warm | None = None
     computed: Computed | None = None
     plain: Plain = field(init=False)
 
