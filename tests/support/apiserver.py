@@ -18,8 +18,8 @@ from corral.store.memory import MemoryStore
 async def api_server(folder: Path) -> AsyncIterator[Kubernetes]:
     made = pki.ensure(folder / "pki", pki.server_names("10.96.0.1"), int(time.time()))
     store = MemoryStore()
-    # Nobody makes accounts here, and nobody takes finalizers or taints away.
-    disabled = frozenset(("ServiceAccount", "StorageObjectInUseProtection", "TaintNodesByCondition"))
+    # Nobody makes accounts here, and nobody takes finalizers or taints away; priorities are given as numbers.
+    disabled = frozenset(("Priority", "ServiceAccount", "StorageObjectInUseProtection", "TaintNodesByCondition"))
     api = await Kubernetes.open(store, made, Options(disabled=disabled))
     await api.boot()
     try:
