@@ -11,8 +11,7 @@ from corral.cluster.apiserver.boot.objects import Due, missing
 from corral.cluster.apiserver.lookup import Lookup
 from corral.cluster.apiserver.measured.objects import COLUMNS, node_metrics, pod_metrics
 from corral.cluster.apiserver.registry import Computed, Served
-from corral.cluster.client.protocol import Client, Collection
-from corral.cluster.client.times import to_text
+from corral.cluster.client.protocol import Collection
 from corral.cluster.client.usage import Meter
 from corral.model.kubernetes.kind import Kind
 from corral.model.kubernetes.resources import Resource
@@ -104,4 +103,3 @@ def reader_role() -> Object:
 def plan_objects(lookup: Lookup) -> list[Due]:
     """Pure: what must be made. What somebody has changed stays: an APIService of another server, for one."""
     return missing(lookup, [(SERVICES, api_service()), (ROLES, reader_role())])
-
