@@ -213,7 +213,7 @@ async def _ensure_namespace(node: Node) -> None:
     except StatusError as error:
         if error.reason != "AlreadyExists":
             raise
-    # Pods get no token unless they ask for one: controllers make what it comes with, and here are none.
+    # Pods get no token unless they ask for one: what it comes with is made by controllers, and here are none.
     account = {"metadata": {"name": "default"}, "automountServiceAccountToken": False}
     await node.client.create(ACCOUNTS, account, "default")
 
