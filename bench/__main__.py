@@ -1,7 +1,7 @@
 """`python -m bench`: what `./dev bench` runs.
 
-sudo ./dev bench                    everything; some eight minutes
-sudo ./dev bench --quick            fewer and smaller samples; about one minute
+sudo ./dev bench                    everything; some twelve minutes
+sudo ./dev bench --quick            fewer and smaller samples; some two minutes
 sudo ./dev bench --only run         one measure; --only may be repeated
 sudo ./dev bench --without podman   one engine less
 """
@@ -22,6 +22,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.engines import ENGINES, Engine
+from bench.fleets import kinds as fleet_kinds
+from bench.fleets import measured as fleets
+from bench.kubernetes import measured as kubernetes
 from bench.measures import QUICK, Measure, Size, measures
 from bench.registries import KINDS
 from bench.registries import measured as registries
@@ -33,6 +36,8 @@ from bench.table import document, table
 
 REGISTRY = "registry"  # the measure that is taken of registries, not of engines
 STORE = "store"  # … and that of stores
+KUBERNETES = "kubernetes"  # … and that of the Kubernetes API, beside which there is none
+FLEETS = "fleets"  # … and that of what stands on engines
 SCHEDULER = "scheduler"  # … which has nobody beside it
 RESULTS = Path(__file__).parent / "results"
 
@@ -43,7 +48,9 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument(
-        "--only", action="append", choices=[*(measure.name for measure in measures(Size())), REGISTRY, STORE, SCHEDULER]
+        "--only",
+        action="append",
+        choices=[*(measure.name for measure in measures(Size())), REGISTRY, STORE, SCHEDULER, KUBERNETES, FLEETS],
     )
     parser.add_argument("--without", action="append", default=[], choices=[engine.name for engine in ENGINES])
     parser.add_argument("--folder", default="/var/tmp", help="where engines keep their data meanwhile (%(default)s)")
@@ -123,10 +130,26 @@ def kept(folder: Path, size: Size) -> list[Row]:
     return result
 
 
+def served(folder: Path, size: Size, quick: bool) -> list[Row]:
+    print("kubernetes … ", end="", flush=True)
+    begin = time.monotonic()
+    result = kubernetes(folder, quick, max(1, round(2 * size.repeat)))
+    print(f"{time.monotonic() - begin:.0f} s")
+    return result
+
+
 def planned(folder: Path, size: Size) -> list[Row]:
     print("scheduler … ", end="", flush=True)
     begin = time.monotonic()
     result = scheduling(folder, size.requests, max(1, round(3 * size.repeat)))
+    print(f"{time.monotonic() - begin:.0f} s")
+    return result
+
+
+def launched(folder: Path, size: Size) -> list[Row]:
+    print("fleets … ", end="", flush=True)
+    begin = time.monotonic()
+    result = fleets(folder, size.seconds, size.repeat)
     print(f"{time.monotonic() - begin:.0f} s")
     return result
 
@@ -160,16 +183,21 @@ def main(argv: Sequence[str]) -> int:
         result = measured(wanted, engines, size)
         beside = compared(Path(folder), size) if REGISTRY in (chosen.only or [REGISTRY]) else []
         below = kept(Path(folder), size) if STORE in (chosen.only or [STORE]) else []
+        above = launched(Path(folder), size) if FLEETS in (chosen.only or [FLEETS]) else []
         alone = planned(Path(folder), size) if SCHEDULER in (chosen.only or [SCHEDULER]) else []
+        cluster = served(Path(folder), size, chosen.quick) if KUBERNETES in (chosen.only or [KUBERNETES]) else []
     print("\nMedians. podman has no daemon: its starts are commands, the others' are requests to the daemon.\n")
     print(table(result, list(versions)))
     if beside:
         print(f"\n{table(beside, list(KINDS))}")
     if below:
         print(f"\n{table(below, list(store_kinds()))}")
-    if alone:
-        print(f"\n{table(alone, [SUBJECT])}")
-    print(f"\nAll samples: {write(about, [*result, *beside, *below, *alone])}")
+    for one in (alone, cluster):
+        if one:
+            print(f"\n{table(one, [SUBJECT])}")
+    if above:
+        print(f"\n{table(above, fleet_kinds())}")
+    print(f"\nAll samples: {write(about, [*result, *beside, *below, *alone, *cluster, *above])}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 
@@ -24,11 +25,15 @@ def ask(address: tuple[str, int]) -> str:
 
 
 class Load:
-    """`answers` counts good answers by their first word, `failures` the others by their reason."""
+    """`answers` counts good answers by their first word, `failures` the others by their reason.
+
+    `lost` has for each failure when it was asked and when it had failed, by the monotonic clock.
+    """
 
     def __init__(self, address: tuple[str, int], clients: int = 4) -> None:
         self.answers: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.lost: list[tuple[float, float, str]] = []
         self._address = address
         self._ending = threading.Event()
         self._lock = threading.Lock()
@@ -61,6 +66,7 @@ class Load:
 
     def _run(self) -> None:
         while not self._ending.is_set():
+            began = time.monotonic()
             try:
                 words = ask(self._address).split()
                 with self._lock:
@@ -68,4 +74,5 @@ class Load:
             except (OSError, ValueError) as error:
                 with self._lock:
                     self.failures[str(error)] += 1
+                    self.lost.append((began, time.monotonic(), str(error)))
             self._ending.wait(0.005)

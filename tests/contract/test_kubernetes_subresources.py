@@ -96,12 +96,20 @@ def test_a_pod_that_does_not_run_is_evicted_at_once(ns: Namespace) -> None:
     assert ns.admin.ask("GET", ns.path("pods", "web")).status == 404
 
 
-@pytest.mark.parametrize("subresource", ["log", "exec", "attach", "portforward", "proxy"])
-def test_what_needs_a_node_says_so(ns: Namespace, subresource: str) -> None:
+@pytest.mark.parametrize(
+    ("subresource", "message"),
+    [
+        ("exec?command=x&stdout=1", "pod web does not have a host assigned"),
+        ("attach", "pod web does not have a host assigned"),
+        ("portforward", "pod web does not have a host assigned"),
+        ("proxy", "address not allowed"),
+    ],
+)
+def test_what_needs_a_node_says_so(ns: Namespace, subresource: str, message: str) -> None:
     ns.pod("web")
-    code, reason, message = ns.admin.ask("GET", ns.path("pods", "web", subresource)).told
-    assert (code, reason) == (501, "NotImplemented") and "needs a node" in message
-    assert ns.admin.ask("GET", ns.path("pods", "none", subresource)).told[0] == 404
+    upgrade = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1", "X-Stream-Protocol-Version": "v4.channel.k8s.io"}
+    assert ns.admin.ask("GET", ns.path("pods", "web", subresource), None, upgrade).told == (400, "BadRequest", message)
+    assert ns.admin.ask("GET", ns.path("pods", "none", subresource), None, upgrade).told[0] == 404
 
 
 # Tokens and reviews

@@ -26,6 +26,7 @@ FIRST_BOOT = (
         f"tests/system/test_engine_{name}.py"
         for name in ("security", "network", "health", "adoption", "options", "userns")
     ),
+    *("tests/system/kubelet/test_running.py", "tests/system/proxy/test_instance.py"),
     *("tests/guest/inside/test_runtimes.py", "tests/guest/inside/test_cgroup_v2.py"),
     "tests/guest/inside/test_systemd.py",
     "tests/guest/inside/test_switched_off.py",

@@ -213,7 +213,9 @@ async def _ensure_namespace(node: Node) -> None:
     except StatusError as error:
         if error.reason != "AlreadyExists":
             raise
-    await node.client.create(ACCOUNTS, {"metadata": {"name": "default"}}, "default")
+    # Pods get no token unless they ask for one: what it comes with is made by controllers, and here are none.
+    account = {"metadata": {"name": "default"}, "automountServiceAccountToken": False}
+    await node.client.create(ACCOUNTS, account, "default")
 
 
 async def _chunks() -> AsyncIterator[bytes]:

@@ -197,6 +197,7 @@ class Namespace:
     def __init__(self, cluster: LiveKubernetes, name: str) -> None:
         self.cluster, self.name, self.admin = cluster, name, cluster.admin
         self.admin.ok("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        self.create("serviceaccounts", {"metadata": {"name": "default"}})  # as its controller does
 
     def path(self, plural: str, *parts: str, group: str = "") -> str:
         start = f"/apis/{group}" if group else "/api/v1"

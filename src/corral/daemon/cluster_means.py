@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from corral.cluster.apiserver.attributes import Attributes, User
 from corral.cluster.apiserver.certificates.signing import plan_signing, read_subject
 from corral.cluster.controllers.nodeipam.allocate import Pool, make_pool
+from corral.cluster.controllers.nodelifecycle.health import GRACE_SECONDS
 from corral.cluster.controllers.persistentvolume.local import LocalDirectories
 from corral.cluster.controllers.platform import Means
 
@@ -60,7 +61,11 @@ class AuthoritySigner:
 
 
 def means(
-    api: Kubernetes, pki: Pki, folder: Path, node_grace: float, pod_subnets: Iterable[str] = (POD_SUBNET,)
+    api: Kubernetes,
+    pki: Pki,
+    folder: Path,
+    pod_subnets: Iterable[str] = (POD_SUBNET,),
+    node_grace: float = GRACE_SECONDS,
 ) -> Means:
     """For controllers beside this server. `folder`: the cluster's own; local volumes are in a directory of it."""
     pools: tuple[Pool, ...] = tuple(make_pool(one) for one in pod_subnets)

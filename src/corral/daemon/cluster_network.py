@@ -6,13 +6,16 @@ Their code is loaded here and nowhere else, so a daemon that serves no Kubernete
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
 from corral.kit.tasks import Tasks
+from corral.linux.links import add_route
+from corral.linux.netlink import Netlink
 from corral.networks.lines import plan_lines
 from corral.networks.names import InstanceNames
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from corral.cluster.proxy import ProxySettings
     from corral.daemon.kubernetes import Cluster
     from corral.model.network import Network
+
+    ServiceNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 DNS_NUMBER: Final = 10  # of the addresses of Services: where clients of Kubernetes expect the name server
 PATIENCE: Final = 1.0  # seconds that a pod's end waits for the rules to lead nobody there
@@ -61,6 +66,29 @@ def plan_proxy(root: str, network: Network, dns: str, port: int, pods: tuple[str
     )
 
 
+def needs_route(routes: Iterable[ServiceNetwork], services: ServiceNetwork) -> bool:
+    """Pure: whether this machine's own packets to Services would have no way at all (it is offline, say).
+
+    The proxy turns them round before they leave, but the kernel first asks for a route.
+
+    >>> net = ipaddress.ip_network
+    >>> needs_route([net("192.168.1.0/24")], net("10.96.0.0/12")), needs_route([net("0.0.0.0/0")], net("10.96.0.0/12"))
+    (True, False)
+    """
+    return not any(
+        one.version == services.version and one.prefixlen <= services.prefixlen and services.network_address in one
+        for one in routes
+    )
+
+
+def ensure_route(services: ServiceNetwork, bridge: str) -> None:
+    """Gives Services a route over the pods' bridge, if there is none; it goes with the bridge. HostError."""
+    with Netlink() as netlink:
+        link = netlink.link(bridge)
+        if link is not None and needs_route([network for _, network in netlink.routes()], services):
+            netlink.do(add_route(None, to=services, index=link.index))
+
+
 async def add_network(
     stack: AsyncExitStack,
     cluster: Cluster,
@@ -77,6 +105,7 @@ async def add_network(
     from corral.cluster.routing.keeper import RouteKeeper
 
     client = cluster.api.client(User("system:corral-dns", groups=(MASTERS_GROUP, "system:authenticated")), "corral-dns")
+    await asyncio.to_thread(ensure_route, cluster.services, network.bridge)
     gateway, cluster_ip = network.pools[0].gateway, str(cluster.services[DNS_NUMBER])
     dns = Dns(client, cluster.informers, DnsSettings(gateway, cluster_ip))
     port = await dns.open()

@@ -15,19 +15,28 @@ if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
     from corral.cluster.apiserver.certificates.pki import Pki
     from corral.cluster.client.informers import Informers
+    from corral.cluster.client.usage import Meters
     from corral.cluster.controllers.platform import Means
     from corral.cluster.controllers.shared import Shared
 
 
 async def add_components(
-    stack: AsyncExitStack, api: Kubernetes, pki: Pki, folder: Path, scheduling: str, node_grace: float
+    stack: AsyncExitStack,
+    api: Kubernetes,
+    pki: Pki,
+    folder: Path,
+    meters: Meters,
+    scheduling: str,
+    node_grace: float,
 ) -> Informers:
     """Starts them all; `stack` ends them. The copies of objects that they share.
 
-    `folder`: the cluster's own, where local volumes are. `scheduling`: the scheduler's configuration file, "" for
-    none. `node_grace`: seconds that a node may be silent.
+    `folder`: the cluster's own, where local volumes are. `meters`: what autoscalers go by.
+    `scheduling`: the scheduler's configuration file, "" for none. `node_grace`: seconds that a node may be silent.
     """
     from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
+    from corral.cluster.client.builtin import PODS
+    from corral.cluster.client.resource_metrics import ResourceMetrics
     from corral.cluster.controllers.shared import Shared
     from corral.daemon.cluster_means import means
 
@@ -35,8 +44,9 @@ async def add_components(
     stack.push_async_callback(tasks.close)
     manager = User("system:kube-controller-manager", groups=(MASTERS_GROUP,))
     shared = Shared(api.client(manager, "kube-controller-manager"))
+    shared.metrics = ResourceMetrics(meters, shared.informers.of(PODS))
     add_scheduler(tasks, api, shared, scheduling)
-    add_controllers(tasks, shared, means(api, pki, folder, node_grace))
+    add_controllers(tasks, shared, means(api, pki, folder, node_grace=node_grace))
     return shared.informers
 
 

@@ -91,6 +91,10 @@ async def add_kubelet(
     stack.push_async_callback(kubelet.close)
     stack.push_async_callback(tasks.close)
     tasks.start("kubelet", kubelet.run())
+    api.nodes[name] = kubelet.access
+    stack.callback(api.nodes.pop, name)
+    cluster.meters.add(name, kubelet.meter)
+    stack.callback(cluster.meters.remove, name)
 
 
 async def pod_network(engine: Engine, *, open: bool = False) -> Network:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from corral.cluster.apiserver.audit.events import Auditor
     from corral.cluster.apiserver.certificates.pki import Pki
     from corral.cluster.client.informers import Informers
+    from corral.cluster.client.usage import Meters
     from corral.store.interface import Store
 
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -130,7 +131,8 @@ def kubeconfig_path(instance: Instance) -> str:
 class Cluster(NamedTuple):
     """The open API server and its store.
 
-    `informers`: the copies that all components here share; `services`: the subnet of Services, of the default family.
+    `informers`: the copies that all components here share; `meters`: those of the nodes;
+    `services`: the subnet of Services, of the default family.
     `authority` is the certificate (PEM) by which clients know the server.
     `listen` makes the server listen on one more address of this machine, and gives the port. HostError.
     """
@@ -138,6 +140,7 @@ class Cluster(NamedTuple):
     store: Store
     api: Kubernetes
     informers: Informers
+    meters: Meters
     services: Network
     listen: Callable[[str], Awaitable[int]]
     authority: str
@@ -165,6 +168,7 @@ class _Part:
 
     async def open(self, stack: AsyncExitStack) -> Cluster | None:
         from corral.cluster.apiserver.certificates import pki
+        from corral.cluster.client.usage import Meters
         from corral.cluster.kubelet.node.host import own_address
         from corral.http.tls import server_context
         from corral.store.sqlite import open_sqlite
@@ -186,9 +190,11 @@ class _Part:
             return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
+        meters = Meters()
+        await api.serve_metrics(meters)
         scheduling = self._settings.text("kubernetes-scheduler-config")
         grace = float(self._settings.number("kubernetes-node-grace"))
-        informers = await add_components(stack, api, made, root / "kubernetes", scheduling, grace)
+        informers = await add_components(stack, api, made, root / "kubernetes", meters, scheduling, grace)
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()
@@ -196,7 +202,7 @@ class _Part:
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
         listen = partial(self._listen_too, server, self._context)
-        return Cluster(store, api, informers, self._networks[0], listen, made.ca)
+        return Cluster(store, api, informers, meters, self._networks[0], listen, made.ca)
 
     async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 class Request:
-    """What a client asked for. `path` is decoded, `raw_path` as it came; header names are in lower case.
+    """What a client asked for. `path` and `query` are decoded, `raw_path` and `raw_query` as they came; names of
+    headers are in lower case.
 
     `local`: it came through a unix socket, so the client is on this machine. `remote`: otherwise its address, as text.
     `peer_certificate`: the certificate (DER) that the client proved to have, and that our authorities have signed;
@@ -39,6 +40,7 @@ class Request:
             "peer_certificate",
             "query",
             "raw_path",
+            "raw_query",
             "remote",
             "repeated",
             "version",
@@ -55,9 +57,9 @@ class Request:
         self.version = head.version
         self.headers = head.headers
         self.repeated = head.repeated
-        self.raw_path, query = split_target(head.target)
+        self.raw_path, self.raw_query = split_target(head.target)
         self.path = unquote(self.raw_path, errors="replace")
-        self.query = Query(query)
+        self.query = Query(self.raw_query)
         self._body = body
         self._gone = False
         self._disconnected: asyncio.Event | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from contextlib import suppress
 from typing import IO, Final
 
 from corral.http.body import ClientGone
@@ -53,7 +54,8 @@ class Outgoing:
     def send_eof(self) -> None:
         self.flush()
         if not self.lost and not self._transport.is_closing() and self._transport.can_write_eof():
-            self._transport.write_eof()
+            with suppress(OSError):  # the client has just closed: its end is on the way here
+                self._transport.write_eof()
 
     async def send_file(self, file: IO[bytes], offset: int, count: int) -> int:
         """Sends a part of a file, as fast as the client takes it; the bytes sent. Raises ClientGone.

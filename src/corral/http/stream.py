@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from corral.http.incoming import Incoming
 from corral.http.message import ClientGone
 
 if TYPE_CHECKING:
     from corral.http.connection import Connection
+
+
+class Duplex(Protocol):
+    """What protocols on top of a stream need of it: `read` gives b"" at the end, `write` may raise ClientGone."""
+
+    gone: asyncio.Event
+
+    async def read(self) -> bytes: ...
+
+    async def write(self, data: bytes) -> None: ...
 
 
 class Stream(Incoming):

@@ -3,7 +3,7 @@
 >>> parser = FrameParser()
 >>> parser.receive(bytes.fromhex("8185") + bytes(4) + b"hello")
 >>> parser.next_frame()
-Frame(opcode=1, payload=b'hello')
+Frame(opcode=1, payload=b'hello', last=True)
 >>> write_frame(BINARY, b"hi")
 b'\\x82\\x02hi'
 """
@@ -14,11 +14,12 @@ import asyncio
 import base64
 import hashlib
 import struct
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from corral.errors import InvalidInput
 from corral.http.message import ClientGone, Request
-from corral.http.stream import Stream
+from corral.http.stream import Duplex
 
 CONTINUATION: Final = 0
 TEXT: Final = 1
@@ -39,8 +40,11 @@ class ProtocolError(Exception):
 
 
 class Frame(NamedTuple):
+    """`last`: it ends its message."""
+
     opcode: int
     payload: bytes
+    last: bool = True
 
 
 def accept_key(key: str) -> str:
@@ -52,15 +56,25 @@ def accept_key(key: str) -> str:
     return base64.b64encode(hashlib.sha1(key.encode("latin-1") + _GUID).digest()).decode()
 
 
-def accept(request: Request) -> dict[str, str]:
-    """The headers that accept a handshake (status 101). InvalidInput for what is none."""
+def accept(request: Request, protocol: str = "") -> dict[str, str]:
+    """The headers that accept a handshake (status 101), and one of the client's protocols if there is to be one.
+
+    InvalidInput for what is no handshake.
+    """
     key = request.header("sec-websocket-key")
     tokens = {token.strip().lower() for token in request.header("connection").split(",")}
     if request.header("upgrade").lower() != "websocket" or "upgrade" not in tokens or not key:
         raise InvalidInput("not a web socket handshake: Upgrade: websocket and Sec-WebSocket-Key are needed")
     if request.header("sec-websocket-version") != "13":
         raise InvalidInput("unsupported web socket version: only 13 is spoken")
-    return {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept_key(key)}
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept_key(key)}
+    return {**headers, "Sec-WebSocket-Protocol": protocol} if protocol else headers
+
+
+def protocols_of(request: Request) -> list[str]:
+    """What the client offers to speak on top, its favourite first."""
+    offered = ",".join(request.values("sec-websocket-protocol"))
+    return [one.strip() for one in offered.split(",") if one.strip()]
 
 
 def write_frame(opcode: int, payload: bytes) -> bytes:
@@ -83,8 +97,8 @@ def unmask(payload: bytes, mask: bytes) -> bytes:
 class FrameParser:
     """`receive` bytes, ask `next_frame`; None means that more are needed. ProtocolError is final."""
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
+    def __init__(self, limit: int = _LIMIT) -> None:
+        self._buffer, self._limit = bytearray(), limit
 
     def receive(self, data: bytes) -> None:
         self._buffer += data
@@ -102,13 +116,14 @@ class FrameParser:
             if len(buffer) < at:
                 return None
             size = int.from_bytes(buffer[2:at], "big")
-        if size > _LIMIT:
+        if size > self._limit:
             raise ProtocolError(1009, "message too big")
         if len(buffer) < at + 4 + size:
             return None
         payload = unmask(bytes(buffer[at + 4 : at + 4 + size]), bytes(buffer[at : at + 4]))
+        last = bool(buffer[0] & 0x80)
         del buffer[: at + 4 + size]
-        return Frame(opcode, payload)
+        return Frame(opcode, payload, last)
 
     @staticmethod
     def _check(first: int, second: int) -> None:
@@ -126,15 +141,39 @@ class FrameParser:
 class WebSocket:
     """A stream of bytes in messages. Where they are cut says nothing. A web socket knows no half-close."""
 
-    def __init__(self, stream: Stream, *, text: bool = False) -> None:
-        self._stream = stream
+    def __init__(self, stream: Duplex, *, text: bool = False, limit: int = _LIMIT) -> None:
+        self._stream, self._limit = stream, limit
         self._opcode = TEXT if text else BINARY
-        self._parser = FrameParser()
+        self._parser = FrameParser(limit)
         self._closed = False
         self.gone = asyncio.Event()
 
     async def read(self) -> bytes:
         """What has come; b"" when the client has closed, or broken the protocol."""
+        while (frame := await self._next()) is not None:
+            if frame.payload:
+                return frame.payload
+        return b""
+
+    async def message(self) -> bytes | None:
+        """A whole message, where the cuts do say something; None when the client has closed or broken the protocol."""
+        pieces: list[bytes] = []
+        size = 0
+        while (frame := await self._next()) is not None:
+            if bool(pieces) != (frame.opcode == CONTINUATION):
+                await self._break(1002)
+                return None
+            pieces.append(frame.payload)
+            size += len(frame.payload)
+            if size > self._limit:
+                await self._break(1009)
+                return None
+            if frame.last:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return None
+
+    async def _next(self) -> Frame | None:
+        """The next frame with data; those about the connection itself are answered. None at the end."""
         try:
             while not self.gone.is_set():
                 frame = self._parser.next_frame()
@@ -143,24 +182,30 @@ class WebSocket:
                     if not data:
                         break
                     self._parser.receive(data)
-                elif data := await self._handle(frame):
-                    return data
+                elif await self._is_data(frame):
+                    return frame
         except ProtocolError as error:
-            await self.close(error.code)
+            await self._break(error.code)
         except ClientGone:
             pass
         self.gone.set()
-        return b""
+        return None
 
-    async def _handle(self, frame: Frame) -> bytes:
+    async def _is_data(self, frame: Frame) -> bool:
         if frame.opcode == PING:
             await self._stream.write(write_frame(PONG, frame.payload))
         elif frame.opcode == CLOSE:
             await self.close()
             self.gone.set()
-        elif frame.opcode != PONG:
-            return frame.payload
-        return b""
+        else:
+            return frame.opcode != PONG
+        return False
+
+    async def _break(self, code: int) -> None:
+        """The client has broken the protocol."""
+        with suppress(ClientGone):
+            await self.close(code)
+        self.gone.set()
 
     async def write(self, data: bytes) -> None:
         """Sends one message. Raises ClientGone."""

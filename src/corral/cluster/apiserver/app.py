@@ -15,7 +15,13 @@ from ipaddress import ip_network
 
 from corral.cluster.apiserver.admission.authority import Authority
 from corral.cluster.apiserver.admission.chain import Chain
+from corral.cluster.apiserver.admission.mutating_policies import MutatingPolicies
 from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
+from corral.cluster.apiserver.admission.quota import Quotas
+from corral.cluster.apiserver.admission.registry import builtin_plugins
+from corral.cluster.apiserver.admission.validating_policies import ValidatingPolicies
+from corral.cluster.apiserver.aggregation.proxying import Aggregator
+from corral.cluster.apiserver.aggregation.services import ApiServices
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
 from corral.cluster.apiserver.audit.events import Auditor, Record
 from corral.cluster.apiserver.authentication.chain import Authenticator
@@ -27,21 +33,31 @@ from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.certificates.pki import Pki
 from corral.cluster.apiserver.certificates.x509 import from_pem
+from corral.cluster.apiserver.extensions.definitions import Definitions
 from corral.cluster.apiserver.flows import Flows
+from corral.cluster.apiserver.handlers import connecting
 from corral.cluster.apiserver.handlers.actions import Actions
 from corral.cluster.apiserver.handlers.documents import Documents
 from corral.cluster.apiserver.handlers.health import Health
 from corral.cluster.apiserver.handlers.others import VERSION, Others
+from corral.cluster.apiserver.handlers.proxies import Dial, Proxies
 from corral.cluster.apiserver.handlers.resources import Resources
+from corral.cluster.apiserver.handlers.streams import PodStreams
 from corral.cluster.apiserver.handlers.writes import Writes
 from corral.cluster.apiserver.limits import Limits
 from corral.cluster.apiserver.local import LocalClient
+from corral.cluster.apiserver.measured import served as measured
 from corral.cluster.apiserver.metrics import Metrics
 from corral.cluster.apiserver.objects.core import Core
 from corral.cluster.apiserver.objects.services import ServiceClaims
+from corral.cluster.apiserver.proxying.dialing import dial
 from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.server import ApiServer
+from corral.cluster.apiserver.webhooks.client import HttpsClient
+from corral.cluster.apiserver.webhooks.dispatching import MutatingWebhooks, ValidatingWebhooks
+from corral.cluster.client.nodes import NodeAccess
 from corral.cluster.client.protocol import Client
+from corral.cluster.client.usage import Meter
 from corral.http.message import Answer, Request
 from corral.model.kubernetes.addresses import Network
 from corral.model.kubernetes.kinds.core.service.allocation import Ranges
@@ -50,14 +66,19 @@ from corral.store.interface import Store
 
 @dataclass(slots=True)
 class Options:
-    """`url`: where clients reach the server. `networks`: the addresses of Services, the default family first."""
+    """`url`: where clients reach the server. `networks`: the addresses of Services, the default family first.
+
+    `disabled`: admission plugins that are not asked, by upstream's names.
+    """
 
     url: str = "https://127.0.0.1:6443"
     networks: tuple[Network, ...] = (ip_network("10.96.0.0/12"),)
     port: int = 6443
     limits: Limits = field(default_factory=Limits)
     auditor: Auditor | None = None
+    disabled: frozenset[str] = frozenset()
     now: Callable[[], float] = time.time
+    dial: Dial = dial
 
     @property
     def service_address(self) -> str:
@@ -68,16 +89,36 @@ class Options:
 class Kubernetes:
     """An open API server. `handle` is a handler of corral.http.Server; `core` is for in-process clients.
 
-    `registry` and `chain` may be changed while it runs: what is served, and what admission asks.
+    `registry`, `chain` and `nodes` may be changed while it runs: what is served, what admission asks, and who is asked
+    for the logs and streams of pods, by the name of their node.
     """
 
     def __init__(self, store: Store, caches: Caches, pki: Pki, options: Options) -> None:
         self.options, self.caches = options, caches
+        self.nodes: dict[str, NodeAccess] = {}
         self.registry, self.metrics, self.ready = Registry(served_builtins()), Metrics(), False
         self.authorizer, self.rbac = union.default(caches)
-        self.chain = Chain([NamespaceLifecycle(caches, caches.fresh), Authority(self.authorizer, self.rbac)])
+        self.chain = Chain(
+            [
+                NamespaceLifecycle(caches, caches.fresh),
+                *builtin_plugins(caches, options.disabled),
+                Authority(self.authorizer, self.rbac),
+            ]
+        )
         self.core = Core(store, caches, self.registry, self.chain)
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
+        self.definitions = Definitions(self.core)
+        self.https = HttpsClient()
+        decides = (caches, self.registry, self.authorizer)
+        self.chain.plugins += [
+            self.definitions,
+            MutatingPolicies(*decides),
+            MutatingWebhooks(*decides, self.https),
+            ValidatingPolicies(*decides),
+            ValidatingWebhooks(*decides, self.https),
+            Quotas(caches),
+        ]
+        self.definitions.start()
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(
             options.now,
@@ -87,6 +128,8 @@ class Kubernetes:
             service_accounts=ServiceAccounts(self.issuer, caches),
             bootstrap=caches,
         )
+        self.services = ApiServices(self.core, self.https, str(pki.front_proxy_client))
+        self.services.start()
         self._flows = Flows(caches)
         self.server = self._assemble()
 
@@ -97,16 +140,19 @@ class Kubernetes:
 
     def _assemble(self) -> ApiServer:
         actions = Actions(self.core, self.authenticator, self.authorizer, self.issuer, self.options.now)
-        resources = Resources(self.core, Writes(self.core), actions.table())
+        streams = PodStreams(self.core, self.nodes, self.options.now)
+        connects = connecting.table(streams, Proxies(self.core, streams, self.options.dial))
+        resources = Resources(self.core, Writes(self.core), actions.table(), connects)
         checks = {"ping": lambda: "", "etcd": self._check_store, "poststarthook/boot-objects": self._check_boot}
         health = Health(checks, ready_only=("poststarthook/boot-objects",))
-        documents = Documents(self.registry, self._address, VERSION)
+        documents = Documents(self.registry, self._address, VERSION, self.services.resources)
         others = Others(documents, health, self.metrics, self.caches, self.issuer, lambda: self.options.url)
+        handlers = Aggregator(self.services, self.https, resources.handle, others.handle)
         return ApiServer(
             self.authenticator,
             self.authorizer,
-            resources.handle,
-            others.handle,
+            handlers.resources,
+            handlers.others,
             self.metrics,
             self.options.limits,
             self._begin_record,
@@ -136,13 +182,24 @@ class Kubernetes:
 
     async def boot(self) -> None:
         """Makes what every cluster has and is not there; then the server is ready. StatusError."""
-        me = self.client(User("system:apiserver", groups=(MASTERS_GROUP,)), "kube-apiserver")
-        await write(me, plan_boot(self.caches, self.options.networks, self.options.port))
+        await write(self._own_client(), plan_boot(self.caches, self.options.networks, self.options.port))
         self.ready = True
+
+    def _own_client(self) -> Client:
+        return self.client(User("system:apiserver", groups=(MASTERS_GROUP,)), "kube-apiserver")
+
+    async def serve_metrics(self, meter: Meter) -> None:
+        """From now on metrics.k8s.io is served, by what `meter` says. StatusError."""
+        for one in measured.served(meter, self.caches, self.core.now):
+            self.registry.add(one)
+        await write(self._own_client(), [measured.plan_objects(self.caches)])
 
     async def handle(self, request: Request) -> Answer:
         return await self.server.handle(request)
 
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
+        await self.definitions.close()
+        await self.services.close()
+        self.https.close()
         await self.caches.close()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Protocol
 
 from corral.cluster.apiserver.apply.reset_fields import Filter, of_kind
 from corral.cluster.apiserver.encoding.shapes import Plain
@@ -14,6 +14,19 @@ from corral.model.kubernetes.schema import Schema
 from corral.model.kubernetes.status import StatusError, no_such_path, not_found
 
 Convert = Callable[[Object], Object]
+Warm = Callable[[Iterable[Object], str], Awaitable[None]]
+
+
+class Computed(Protocol):
+    """A resource whose objects are made when somebody asks, and kept nowhere. `namespace` as in Lookup.list."""
+
+    async def get(self, namespace: str, name: str) -> Object:
+        """Raises StatusError 404."""
+        ...
+
+    async def list(self, namespace: str) -> Sequence[Object]: ...
+
+
 KEYS: Final = ("apiVersion", "kind", "metadata")
 
 
@@ -33,6 +46,8 @@ class Served:
     `stored` is what the store keeps: the group says where, too (events of both groups are one collection).
     `to_stored` and `from_stored` convert between versions that differ in more than their name; None: they do not.
     `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
+    `warm`: prepares conversions to a version that would else make the server wait.
+    `computed`: nothing of it is stored.
     """
 
     resource: Resource
@@ -43,6 +58,8 @@ class Served:
     from_stored: Convert | None = None
     custom: bool = False
     scale: ScalePaths | None = None
+    warm: Warm | None = None
+    computed: Computed | None = None
     plain: Plain = field(init=False)
 
     def __post_init__(self) -> None:

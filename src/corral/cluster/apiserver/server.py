@@ -29,7 +29,8 @@ from corral.cluster.apiserver.metrics import Metrics
 from corral.cluster.apiserver.paths import RequestInfo, parse_request
 from corral.errors import CorralError, Unavailable
 from corral.http.answering import close_chunks
-from corral.http.message import Answer, ClientGone, Request, Response, StreamResponse
+from corral.http.message import Answer, ClientGone, Hijack, Request, Response, StreamResponse
+from corral.http.stream import Stream
 from corral.model.kubernetes.status import StatusError, internal, unavailable
 
 log = logging.getLogger("corral.apiserver")
@@ -44,6 +45,7 @@ class Identify(Protocol):
 Begin = Callable[[Request, Attributes, str], Record | None]
 Handle = Callable[[Call], Awaitable[Answer]]
 Flow = Callable[[Attributes], dict[str, str]]
+Own = Callable[[Stream], Awaitable[None]]
 
 
 def _no_audit(request: Request, asked: Attributes, number: str) -> Record | None:
@@ -145,29 +147,19 @@ class ApiServer:
             headers |= warning_headers(run.call.caller.warnings)
             if run.record is not None:
                 note_call(run.record, run.call)
-        if isinstance(answer, StreamResponse) and is_long(run.info):
+        if isinstance(answer, StreamResponse | Hijack) and is_long(run.info):
             if run.record is not None:
                 run.record.started(answer.status)
-            answer.chunks = self._counted(run, answer.chunks, answer.status, begun)
+            long = _Long(run, self.metrics, answer.status, begun)
+            if isinstance(answer, Hijack):
+                answer.handler = long.of_handler(answer.handler)
+            else:
+                answer.chunks = _Counted(answer.chunks, long)
             return answer
         self.metrics.observe(run.info, answer.status, time.perf_counter() - begun)
         if run.record is not None:
             note_answer(run.record, answer)
         return answer
-
-    async def _counted(
-        self, run: _Run, chunks: AsyncIterator[bytes], status: int, begun: float
-    ) -> AsyncIterator[bytes]:
-        labels = self.metrics.begin_long(run.info)
-        try:
-            async for piece in chunks:
-                yield piece
-        finally:
-            await close_chunks(chunks)
-            self.metrics.end_long(labels)
-            self.metrics.observe(run.info, status, time.perf_counter() - begun)
-            if run.record is not None:
-                run.record.complete(status)
 
 
 @dataclass(slots=True)
@@ -180,6 +172,50 @@ class _Run:
     call: Call | None = None
     record: Record | None = None
     headers: dict[str, str] = field(default_factory=dict)
+
+
+class _Long:
+    """A request without an end of its own, from its answer on: counted while it lasts, noted when it ends."""
+
+    def __init__(self, run: _Run, metrics: Metrics, status: int, begun: float) -> None:
+        self._run, self._metrics, self._status, self._begun = run, metrics, status, begun
+        self._labels = metrics.begin_long(run.info)
+
+    def end(self) -> None:
+        self._metrics.end_long(self._labels)
+        self._metrics.observe(self._run.info, self._status, time.perf_counter() - self._begun)
+        if self._run.record is not None:
+            self._run.record.complete(self._status)
+
+    def of_handler(self, handler: Own) -> Own:
+        async def own(stream: Stream) -> None:
+            try:
+                await handler(stream)
+            finally:
+                self.end()
+
+        return own
+
+
+class _Counted:
+    """The pieces of a long answer. It is closed in any case, also when nobody has asked for the first piece."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], long: _Long) -> None:
+        self._chunks, self._long, self._closed = chunks, long, False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._chunks)
+
+    async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            try:
+                await close_chunks(self._chunks)
+            finally:
+                self._long.end()
 
 
 def note_call(record: Record, call: Call) -> None:

@@ -62,7 +62,11 @@ class NodeAccess(Protocol):
     """Everything raises StatusError, in upstream's words, for what the pod does not have. `pod` is the whole object."""
 
     def logs(self, pod: Object, options: LogOptions) -> AsyncIterator[bytes]:
-        """Raises before the first bytes, or not at all."""
+        """Raises at once, or not at all."""
+        ...
+
+    def check_running(self, pod: Object, container: str) -> None:
+        """Raises for a container that nothing can be run in, nor be attached to."""
         ...
 
     async def exec(
@@ -74,5 +78,6 @@ class NodeAccess(Protocol):
     ) -> Streams: ...
 
     async def connect(self, pod: Object, port: int) -> Connection:
-        """Within the pod's network, so also to what listens on its loopback only."""
+        """Within the pod's network, so also to what listens on its loopback only. An internal error (500) has the bare
+        cause, without port and pod."""
         ...

@@ -34,8 +34,10 @@ class PodAccess:
 
     # ------------------------------------------------------------------------------------------------- logs
 
-    async def logs(self, pod: Object, options: LogOptions) -> AsyncIterator[bytes]:
-        attempt = self._logged(pod, options)
+    def logs(self, pod: Object, options: LogOptions) -> AsyncIterator[bytes]:
+        return self._lines(self._logged(pod, options), options)
+
+    async def _lines(self, attempt: Attempt, options: LogOptions) -> AsyncIterator[bytes]:
         query = LogQuery(
             stdout=options.stream in ("All", "Stdout"),
             stderr=options.stream in ("All", "Stderr"),
@@ -81,6 +83,9 @@ class PodAccess:
             raise internal(f'container not found ("{container}")')
         return last
 
+    def check_running(self, pod: Object, container: str) -> None:
+        self._running(pod, container)
+
     async def exec(
         self, pod: Object, container: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
     ) -> ExecStreams:
@@ -109,13 +114,13 @@ class PodAccess:
     async def connect(self, pod: Object, port: int) -> PodConnection:
         space = self._shared.index.space(pod["metadata"]["uid"])
         if not space:
-            raise internal(f"unable to do port forwarding: pod {pod['metadata']['name']} is not running")
+            raise internal("unable to do port forwarding: the pod is not running")
         loop = asyncio.get_running_loop()
         try:
             with self._engine.spaces.network(space) as netns:
                 made = in_netns(netns, lambda: [socket.socket(family) for family in (socket.AF_INET, socket.AF_INET6)])
         except (CorralError, OSError) as error:
-            raise internal(f"error forwarding port {port}: {error}") from error
+            raise internal(f"the pod's network cannot be entered: {error}") from error
         failure: OSError | None = None
         for handle, address in zip(made, ("127.0.0.1", "::1"), strict=True):
             if failure is None or handle.family == socket.AF_INET6:
@@ -132,8 +137,7 @@ class PodAccess:
                 reader, writer = await asyncio.open_connection(sock=handle)
                 return PodConnection(reader, writer)
         reason = (failure.strerror or str(failure)).lower() if failure else ""
-        raise internal(f"error forwarding port {port} to pod {pod['metadata']['name']}: "
-                       f"failed to connect to localhost:{port} inside namespace: connect: {reason}")  # fmt: skip
+        raise internal(f"failed to connect to localhost:{port} inside namespace: connect: {reason}")
 
 
 class ExecStreams:

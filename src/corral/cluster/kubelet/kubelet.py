@@ -20,6 +20,8 @@ from corral.cluster.client.protocol import Client
 from corral.cluster.kubelet.access import PodAccess
 from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
+from corral.cluster.kubelet.metering.meter import PodMeter
+from corral.cluster.kubelet.metering.reading import read_sample
 from corral.cluster.kubelet.naming import UID, UNLISTED, pod_of
 from corral.cluster.kubelet.network import ensure_network
 from corral.cluster.kubelet.node.host import read_machine
@@ -31,6 +33,7 @@ from corral.cluster.kubelet.sources import Sources
 from corral.cluster.kubelet.volumes.tokens import Issue, issue_with
 from corral.cluster.kubelet.worker.worker import PodWorker
 from corral.engine.engine import Engine
+from corral.kit.clock import SystemClock
 from corral.kit.tasks import Tasks
 from corral.model.event import Event
 
@@ -42,7 +45,7 @@ WOKEN_BY: Final = ("start", "die", "oom", "destroy")
 
 
 class Kubelet:
-    """`run` until it is cancelled, then `close`: the pods go on without it. `access` is for the API server.
+    """`run` until it is cancelled, then `close`: the pods go on without it. For the API server: `access` and `meter`.
 
     `barrier(address)` returns when no new connection is led to that pod; `issue` gives tokens of service accounts.
     `borrow` brings an image from a neighbour.
@@ -82,6 +85,8 @@ class Kubelet:
             barrier=barrier,
         )
         self.access = PodAccess(self.shared)
+        clock = SystemClock()
+        self.meter = PodMeter(node_name, clock, lambda: read_sample(engine, self.shared.index, clock))
         self.ready = asyncio.Event()  # the node is registered, and what ran has been taken over
         self._workers: dict[str, PodWorker] = {}
         self._tasks = Tasks()

@@ -94,13 +94,8 @@ def on_apply(
     or is of another kind than `kind` (if given) or `api_version`. `reset` and `served` are as for an update.
     """
     _check_kind(applied, api_version, kind)
+    check_fits(applied, api_version, schema)
     compiled = plan.of_schema(schema)
-    faults = typed.check(applied, compiled)
-    if not faults and not isinstance(applied.get("metadata", {}), dict | None):
-        faults = [TypedError(f"expected map, got &{{{shown(applied['metadata'])}}}", ".metadata")]
-    if faults:
-        name = _named(applied, api_version)
-        raise status.bad_request(f"failed to create typed patch object ({name}): {typed_errors.text(faults)}")
     base = _without_managed(live) if live is not None else {}
     time = _time(now)
     try:
@@ -115,6 +110,17 @@ def on_apply(
     if manager == last_applied.MANAGER:
         found = last_applied.updated(found, applied)
     return _with_managed(found, managed.encode(entries))
+
+
+@bounded
+def check_fits(applied: Object, api_version: str, schema: Schema | None) -> None:
+    """Raises 400 for fields that the schema does not have, values of other types, and items that are there twice."""
+    faults = typed.check(applied, plan.of_schema(schema))
+    if not faults and not isinstance(applied.get("metadata", {}), dict | None):
+        faults = [TypedError(f"expected map, got &{{{shown(applied['metadata'])}}}", ".metadata")]
+    if faults:
+        name = _named(applied, api_version)
+        raise status.bad_request(f"failed to create typed patch object ({name}): {typed_errors.text(faults)}")
 
 
 def keep_times(live: Object, new: Object) -> Object:

@@ -62,7 +62,7 @@ def plan_boot(lookup: Lookup, networks: Sequence[Network], port: int) -> list[li
     later = [(PRIORITIES, one) for one in priority_classes()] + [(LEVELS, one) for one in priority_levels()]
     later += [(FLOWS, one) for one in flow_schemas()] + [(CIDRS, service_cidr(networks))]
     later.append((SERVICES, kubernetes_service(str(networks[0][1]), port)))
-    steps = [_missing(lookup, wanted), _missing(lookup, later)]
+    steps = [missing(lookup, wanted), missing(lookup, later)]
     roles: list[Due] = []
     bindings: list[Due] = []
     for plural, one in plan_defaults(lookup):
@@ -75,7 +75,8 @@ def plan_boot(lookup: Lookup, networks: Sequence[Network], port: int) -> list[li
     return [step for step in (*steps, roles, bindings) if step]
 
 
-def _missing(lookup: Lookup, wanted: list[tuple[Collection, Object]]) -> list[Due]:
+def missing(lookup: Lookup, wanted: list[tuple[Collection, Object]]) -> list[Due]:
+    """Pure: what of it is not there."""
     found = []
     for where, one in wanted:
         metadata = one["metadata"]

@@ -169,3 +169,13 @@ def _spliced(revision: int, rest: bytes) -> bytes:
 
 def item_of(entry: Entry, prefix: str) -> Item:
     return Item(entry.key[len(prefix) :], entry.modified, entry.value)
+
+
+def item_made(obj: Object) -> Item:
+    """An object that was made just now, and is stored nowhere.
+
+    >>> item_made({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "web", "namespace": "shop"}}).key
+    'shop/web'
+    """
+    metadata = obj["metadata"]
+    return Item(f"{metadata.get('namespace', '')}/{metadata['name']}", 0, stored_bytes(obj))

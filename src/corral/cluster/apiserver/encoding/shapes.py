@@ -21,14 +21,14 @@ _numbers = count()
 
 
 class ListMeta(NamedTuple):
-    """Of a list: the revision it is of, and how to go on. `remaining` None: not known."""
+    """Of a list: the revision it is of (0: of none), and how to go on. `remaining` None: not known."""
 
     revision: int
     token: str = ""
     remaining: int | None = None
 
     def encoded(self) -> bytes:
-        found: dict[str, Any] = {"resourceVersion": str(self.revision)}
+        found: dict[str, Any] = {"resourceVersion": str(self.revision)} if self.revision else {}
         if self.token:
             found["continue"] = self.token
         if self.remaining is not None:
@@ -138,6 +138,17 @@ NAME: Final = Column("Name", _name, "string", "name", "What the object is called
 AGE: Final = Column("Age", _age, "string", "", "How long the object has been there.")
 
 
+def columns_of(kind: Sequence[Column], custom: bool = False) -> tuple[Column, ...]:
+    """Pure: all columns: the name comes first, unless a built-in kind has a place, or words, of its own for it.
+
+    >>> [column.name for column in columns_of([])]
+    ['Name', 'Age']
+    """
+    if not custom and any(column.format == "name" for column in kind):
+        return tuple(kind)
+    return (NAME, *(kind or (AGE,)))
+
+
 class Table:
     """Rows for `kubectl get`. `include`: what goes with each row, Metadata, None or Object.
 
@@ -150,7 +161,7 @@ class Table:
         self, columns: Sequence[Column], include: str, version: str, plain: Plain, clock: Callable[[], datetime]
     ) -> None:
         self.key = f"Table {version} {include}"
-        self._columns = (NAME, *columns) if columns else (NAME, AGE)
+        self._columns = tuple(columns)
         self._include, self._plain, self._clock = include, plain, clock
         self._partial = Partial(version)
         self._head = encode({"kind": "Table", "apiVersion": f"meta.k8s.io/{version}"})[:-1]

@@ -34,16 +34,29 @@ class Kept:
 
 
 class Documents:
-    """`address`: where clients reach the server, as host:port; `release`: the version that it says it has."""
+    """`address`: where clients reach the server, as host:port; `release`: the version that it says it has.
 
-    def __init__(self, registry: Registry, address: Callable[[], str], release: str) -> None:
+    `elsewhere`: resources of extension servers, which discovery lists, too.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        address: Callable[[], str],
+        release: str,
+        elsewhere: Callable[[], list[Resource]] = list,
+    ) -> None:
         self._registry, self._address, self._release = registry, address, release
+        self._elsewhere = elsewhere
         self._kept: dict[str, Kept] = {}
         self._generation = -1
         self._describe = installed()
 
     def _resources(self) -> list[Resource]:
         return self._registry.resources()
+
+    def _all(self) -> list[Resource]:
+        return [*self._registry.resources(), *self._elsewhere()]
 
     def _current(self) -> dict[str, Kept]:
         if self._generation != self._registry.generation:
@@ -52,7 +65,7 @@ class Documents:
 
     def paths(self) -> list[str]:
         """Pure: what is found at the root."""
-        groups = sorted({(one.group, one.version) for one in self._resources() if one.group})
+        groups = sorted({(one.group, one.version) for one in self._all() if one.group})
         found = {"/api", "/api/v1", "/apis", *_STATIC, *(f"/{name}" for name in PATHS)}
         found |= {f"/apis/{group}" for group, _ in groups} | {f"/apis/{group}/{version}" for group, version in groups}
         return sorted(found)
@@ -68,7 +81,7 @@ class Documents:
         return await self._discovery(request, path, lambda: found) if found is not None else None
 
     def _root(self, path: str, version: str) -> dict[str, Any]:
-        resources, core = self._resources(), path == "/api"
+        resources, core = self._all(), path == "/api"
         if version:
             return discovery.aggregated(resources, core=core, version=version)
         return discovery.api_versions(self._address()) if core else discovery.group_list(resources)
@@ -76,11 +89,11 @@ class Documents:
     def _plain(self, path: str) -> dict[str, Any] | None:
         parts = path.strip("/").split("/")
         if parts[0] == "api" and len(parts) == 2:
-            return discovery.resource_list(self._resources(), "", parts[1])
+            return discovery.resource_list(self._all(), "", parts[1])
         if parts[0] == "apis" and len(parts) == 2:
-            return discovery.group(self._resources(), parts[1])
+            return discovery.group(self._all(), parts[1])
         if parts[0] == "apis" and len(parts) == 3:
-            return discovery.resource_list(self._resources(), parts[1], parts[2])
+            return discovery.resource_list(self._all(), parts[1], parts[2])
         return None
 
     async def _discovery(

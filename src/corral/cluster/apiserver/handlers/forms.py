@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corral.cluster.apiserver.encoding.accept import PARTIAL, PARTIAL_LIST, TABLE, Accepted
-from corral.cluster.apiserver.encoding.shapes import Partial, Shape, Table, utc_now
+from corral.cluster.apiserver.encoding.shapes import Partial, Shape, Table, columns_of, utc_now
 from corral.cluster.apiserver.registry import Served
 from corral.http.query import Query
 from corral.model.kubernetes.status import bad_request, not_acceptable
@@ -19,7 +19,13 @@ def shape_of(served: Served, accepted: Accepted, query: Query, *, is_list: bool)
         if include not in _INCLUDES:
             text = f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
             raise bad_request(f"Unable to convert to Table as requested: {text}")
-        return Table(served.kind.columns, include or "Metadata", accepted.version, served.plain, utc_now)
+        return Table(
+            columns_of(served.kind.columns, served.custom),
+            include or "Metadata",
+            accepted.version,
+            served.plain,
+            utc_now,
+        )
     if accepted.kind in (PARTIAL, PARTIAL_LIST):
         if is_list and accepted.kind == PARTIAL:
             name = served.resource.list_kind

@@ -84,6 +84,7 @@ class Others:
             return await self._json(call, token_discovery.configuration(self._issuer.url, keys_url, found_keys))
         if path == "/":
             return await self._json(call, {"paths": self._documents.paths()})
+        await self._caches.fresh()  # what was defined a moment ago is there
         document = await self._documents.answer(request, path)
         if document is None:
             raise no_such_path()

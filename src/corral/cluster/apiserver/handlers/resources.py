@@ -9,6 +9,7 @@ from corral.cluster.apiserver.caching.item import Item, encode
 from corral.cluster.apiserver.encoding.accept import JSON
 from corral.cluster.apiserver.encoding.answers import answer, success
 from corral.cluster.apiserver.handlers.call import Call
+from corral.cluster.apiserver.handlers.connecting import Connect
 from corral.cluster.apiserver.handlers.forms import shape_of
 from corral.cluster.apiserver.handlers.watches import failed, lines
 from corral.cluster.apiserver.handlers.writes import Writes
@@ -39,10 +40,17 @@ class Resources:
     """`actions`: what is done, not kept: (group, plural, subresource) -> (status, answer) of a POST.
 
     The group is the resource's. Reviews are actions without a subresource, evictions and bindings with one.
+    `connects`: subresources that lead out of the server, by (plural, subresource).
     """
 
-    def __init__(self, core: Core, writes: Writes, actions: Mapping[tuple[str, str, str], Act]) -> None:
-        self._core, self._writes, self._actions = core, writes, actions
+    def __init__(
+        self,
+        core: Core,
+        writes: Writes,
+        actions: Mapping[tuple[str, str, str], Act],
+        connects: Mapping[tuple[str, str], Connect],
+    ) -> None:
+        self._core, self._writes, self._actions, self._connects = core, writes, actions, connects
         self._verbs: dict[str, Callable[[Call, Target], Awaitable[Answer]]] = {
             "get": self._get,
             "list": self._list,
@@ -57,10 +65,15 @@ class Resources:
     async def handle(self, call: Call) -> Answer:
         """Raises StatusError."""
         info = call.info
-        served = self._core.registry.need(info.group, info.version, info.resource)
+        registry = self._core.registry
+        if registry.find(info.group, info.version, info.resource) is None:
+            await self._core.caches.fresh()  # it may have been defined a moment ago
+        served = registry.need(info.group, info.version, info.resource)
         namespace = self._namespace(call, served)
         target = Target(served, namespace, info.name, info.subresource)
         self._check(call, target)
+        if target.subresource in CONNECT:
+            return await self._connect(call, target)
         verb = self._verbs.get(info.verb)
         if verb is None:
             raise not_allowed()
@@ -95,25 +108,25 @@ class Resources:
         if whole and info.verb not in ("list", "watch") and (*_key(target), "") not in self._actions:
             raise not_allowed()
 
+    async def _connect(self, call: Call, target: Target) -> Answer:
+        connect = self._connects[target.served.plural, target.subresource]
+        if call.request.method not in connect.methods:
+            raise not_allowed()
+        return await connect.handle(call, target)
+
     # Reading
 
     async def _get(self, call: Call, target: Target) -> Answer:
-        if target.subresource in CONNECT:
-            raise await self._unreachable(target)
         item = await get_object(self._core, target, call.request.query.get("resourceVersion"))
         return await self._show(call, target, item)
-
-    async def _unreachable(self, target: Target) -> StatusError:
-        """What a pod or node is asked while there is no node to ask."""
-        await self._core.need(target)
-        text = f"{target.subresource} of {target.served.plural} needs a node that runs it, and this cluster has none"
-        return StatusError(501, "NotImplemented", text)
 
     async def _list(self, call: Call, target: Target) -> Answer:
         query = call.request.query
         accepted = call.accepted()
         shape = shape_of(target.served, accepted, query, is_list=True)
         listed = await list_objects(self._core, target, list_options(query))
+        if target.served.warm is not None:
+            await self._core.warm(target.served, [item.view() for item in listed.items])
         return await answer(call.request, shape.many(listed.items, listed.meta), accepted)
 
     async def _watch(self, call: Call, target: Target) -> Answer:
@@ -144,10 +157,9 @@ class Resources:
     # Writing
 
     async def _create(self, call: Call, target: Target) -> Answer:
-        if target.subresource in CONNECT:
-            raise await self._unreachable(target)
         act = self._actions.get((*_key(target), target.subresource))
         if act is not None:
+            call.accepted(transforms=False)  # what is done, not kept, is no row: 406
             status, shown = await act(call, target)
             return await self._answer(call, shown, status)
         if target.subresource:
@@ -155,20 +167,14 @@ class Resources:
         return await self._show(call, target, await self._writes.create(call, target), 201)
 
     async def _update(self, call: Call, target: Target) -> Answer:
-        if target.subresource in CONNECT:
-            raise await self._unreachable(target)
         written = await self._writes.update(call, target)
         return await self._show(call, target, written.item, 201 if written.created else 200)
 
     async def _patch(self, call: Call, target: Target) -> Answer:
-        if target.subresource in CONNECT:
-            raise await self._unreachable(target)
         written = await self._writes.patch(call, target)
         return await self._show(call, target, written.item, 201 if written.created else 200)
 
     async def _delete(self, call: Call, target: Target) -> Answer:
-        if target.subresource in CONNECT:
-            raise await self._unreachable(target)
         options = await self._delete_options(call)
         done = await delete(self._core, call.caller, target, options)
         status = 202 if not done.gone and options.orphan is False else 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from corral.cluster.apiserver.apply.managed import check_fits
 from corral.cluster.apiserver.caching.item import Item
 from corral.cluster.apiserver.encoding.bodies import check_kind, tidy
 from corral.cluster.apiserver.handlers.call import Call
@@ -58,5 +59,6 @@ class Writes:
             if not isinstance(found.get(key), str) or not found[key]:
                 raise bad_request(f"Object '{word}' is missing in the patch")
         check_kind(found, expected.gvk)
+        check_fits(found, expected.gvk.api_version, expected.schema)
         applied = call.sent = tidy(found, expected, options.validation, call.caller.warn, document.duplicates)
         return apply_update(self._core, target, applied, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from corral.cluster.apiserver.attributes import Admission, User
 from corral.cluster.apiserver.caching.cache import Cache
 from corral.cluster.apiserver.caching.caches import Caches
-from corral.cluster.apiserver.caching.item import Item, Object, resource_prefix, stored_bytes
+from corral.cluster.apiserver.caching.item import Item, Object, item_made, resource_prefix, stored_bytes
 from corral.cluster.apiserver.objects.metadata import random_suffix
 from corral.cluster.apiserver.objects.times import utc_now
 from corral.cluster.apiserver.options import DeleteOptions, WriteOptions
@@ -103,10 +103,20 @@ class Core:
     async def find(self, target: Target) -> Item | None:
         """The object as of now."""
         await self.caches.fresh()
-        return self.cache(target.served).items.get(target.key)
+        found = self.cache(target.served).items.get(target.key)
+        if found is not None:
+            await self.warm(target.served, [found.view()])
+        return found
+
+    async def warm(self, served: Served, objects: Iterable[Object], *, incoming: bool = False) -> None:
+        """Before objects are converted: whoever has to be asked is asked now. StatusError."""
+        if served.warm is not None:
+            await served.warm(objects, served.stored.api_version if incoming else served.resource.api_version)
 
     async def need(self, target: Target) -> Item:
         """The same. Raises 404."""
+        if target.served.computed is not None:
+            return item_made(await target.served.computed.get(target.namespace, target.name))
         found = await self.find(target)
         if found is None:
             raise target.served.not_found(target.name)
@@ -167,9 +177,13 @@ class Core:
     async def admit(self, admission: Admission, served: Served) -> Any:
         """Asks the plugins that may change: the object, in the stored version again."""
         await self.chain.admit(admission)
+        if admission.object is not None:
+            await self.warm(served, [admission.object], incoming=True)
         return served.incoming(admission.object) if admission.object is not None else None
 
     async def judge(self, admission: Admission, served: Served, obj: Object | None) -> None:
         """Asks the plugins that only judge, about what is to be written."""
+        if obj is not None:
+            await self.warm(served, [obj])
         admission.object = served.outgoing(obj) if obj is not None else None
         await self.chain.validate(admission)

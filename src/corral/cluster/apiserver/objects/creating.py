@@ -30,6 +30,7 @@ async def create(
         raise bad_request("resourceVersion should not be set on objects to be created")
     metadata.pop("resourceVersion", None)
     ensure_namespace(metadata, target.namespace, served.resource.namespaced)
+    await core.warm(served, [obj], incoming=True)
     stored = served.incoming(obj)
     served.kind.default(stored)
     for attempt in range(ATTEMPTS):
@@ -71,6 +72,7 @@ async def _prepare(
     if kind.has_status and served.custom:
         obj.pop("status", None)
     kind.prepare_create(obj)
+    await core.warm(served, [obj])
     admission = core.admission(caller, target, "CREATE", obj, None, options, "CreateOptions")
     obj = await core.admit(admission, served)
     core.prepare(target, obj, None)

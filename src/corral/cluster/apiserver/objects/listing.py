@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from corral.cluster.apiserver.caching.item import Item, encode, item_of, resource_prefix
+from corral.cluster.apiserver.caching.item import Item, encode, item_made, item_of, resource_prefix
 from corral.cluster.apiserver.caching.selection import FieldTerm, Selection
 from corral.cluster.apiserver.caching.watching import Watcher, too_old
 from corral.cluster.apiserver.encoding.shapes import ListMeta
 from corral.cluster.apiserver.objects.core import Core, Target
 from corral.cluster.apiserver.options import ListOptions, check_list_options, parse_revision
-from corral.cluster.apiserver.registry import Served
+from corral.cluster.apiserver.registry import Computed, Served
 from corral.model.kubernetes.selectors import BadSelector
 from corral.model.kubernetes.selectors import fields as field_selectors
 from corral.model.kubernetes.selectors import parse as parse_labels
@@ -106,6 +106,8 @@ async def list_objects(core: Core, target: Target, options: ListOptions) -> List
     """Raises StatusError: 400, 410 (too old), 422, 504 (a revision of the future)."""
     check_list_options(options, watch=False)
     selection = selection_of(target.served, target.namespace, target.name, options)
+    if target.served.computed is not None:
+        return await _computed(target.served.computed, selection)
     if options.token:
         if options.resource_version not in ("", "0"):
             raise bad_request("specifying resource version is not allowed when using continue")
@@ -119,6 +121,12 @@ async def list_objects(core: Core, target: Target, options: ListOptions) -> List
     elif not await core.caches.until(wanted, PATIENCE):
         raise too_large(wanted, core.caches.revision)
     return _present(core, target, selection, options.limit, "")
+
+
+async def _computed(resource: Computed, selection: Selection) -> Listed:
+    """As it is now, whole: what is kept nowhere has no revisions, and cannot be gone on with."""
+    made = [item_made(one) for one in await resource.list(selection.namespace)]
+    return Listed(sorted((one for one in made if selection.has(one)), key=lambda one: one.key), ListMeta(0))
 
 
 def _present(core: Core, target: Target, selection: Selection, limit: int, start: str) -> Listed:
@@ -234,7 +242,7 @@ async def begin_watch(
 
 async def get_object(core: Core, target: Target, resource_version: str = "") -> Item:
     """Raises 404, and 504 for a revision of the future. "0" is whatever is known."""
-    if not resource_version:
+    if not resource_version or target.served.computed is not None:
         return await core.need(target)
     wanted = parse_revision(resource_version)
     if not await core.caches.until(wanted, PATIENCE):

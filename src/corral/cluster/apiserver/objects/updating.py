@@ -85,7 +85,9 @@ async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, it
     metadata = new["metadata"]
     _check_revision(target, metadata, old["metadata"], asked)
     ensure_namespace(metadata, target.namespace, served.resource.namespaced)
+    await core.warm(served, [new], incoming=True)
     stored = _merge(target, served.incoming(new), old, core.now())
+    await core.warm(served, [stored])
     admission = core.admission(caller, target, "UPDATE", stored, old, asked.options, asked.kind)
     stored = await core.admit(admission, served)
     if target.subresource != "status":

@@ -26,6 +26,7 @@ from corral.model.kubernetes.kinds import (
     trust,
 )
 from corral.model.kubernetes.kinds.admission import policies, webhooks
+from corral.model.kubernetes.kinds.apiextensions import definition
 from corral.model.kubernetes.kinds.apps import daemon_set, deployment, replica_set, stateful_set
 from corral.model.kubernetes.kinds.autoscaling import conversion, horizontal
 from corral.model.kubernetes.kinds.batch import cron_job, job
@@ -76,7 +77,7 @@ _GROUPS: Mapping[str, Mapping[str, Kind]] = {
         "ValidatingAdmissionPolicyBinding": policies.VALIDATING_ADMISSION_POLICY_BINDING,
         "ValidatingWebhookConfiguration": webhooks.VALIDATING_WEBHOOK_CONFIGURATION,
     },
-    "apiextensions.k8s.io": {"CustomResourceDefinition": apiregistration.CUSTOM_RESOURCE_DEFINITION},
+    "apiextensions.k8s.io": {"CustomResourceDefinition": definition.CUSTOM_RESOURCE_DEFINITION},
     "apiregistration.k8s.io": {"APIService": apiregistration.API_SERVICE},
     "apps": {
         "ControllerRevision": stateful_set.CONTROLLER_REVISION,

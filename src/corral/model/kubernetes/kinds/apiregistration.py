@@ -1,10 +1,10 @@
-"""APIService and CustomResourceDefinition's columns. Pure. Follows kube-aggregator's validation."""
+"""APIService. Pure. Follows kube-aggregator's validation."""
 
 from __future__ import annotations
 
 from corral.model.kubernetes import names
 from corral.model.kubernetes.kind import Kind, Object
-from corral.model.kubernetes.kinds.cells import AGE, CREATED_AT, column
+from corral.model.kubernetes.kinds.cells import AGE, column
 from corral.model.kubernetes.kinds.checks import Problems, dns_subdomain, each, listed
 from corral.model.kubernetes.kinds.fields import ensure, fill, flag, metadata, number, objects, part, text
 from corral.model.kubernetes.kinds.statuses import clear_status, ensure_status, keep_spec, keep_status
@@ -75,5 +75,3 @@ API_SERVICE = Kind(
     columns=(column("Service", _service), column("Available", _available), AGE),
     allow_unconditional_update=False,
 )
-
-CUSTOM_RESOURCE_DEFINITION = Kind(has_status=True, columns=(CREATED_AT,), allow_unconditional_update=False)

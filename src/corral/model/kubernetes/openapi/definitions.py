@@ -17,6 +17,11 @@ _V2: dict[str, dict[str, Any]] = {"quantity": {"type": "string"}}
 _V2["int-or-string"] = {"type": "string", "format": "int-or-string"}
 _V3: dict[str, dict[str, Any]] = {"quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]}}
 _V3["int-or-string"] = {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}
+_PACKAGES = (
+    "io.k8s.apiextensions-apiserver.pkg.apis.",
+    "io.k8s.kube-aggregator.pkg.apis.",
+    "io.k8s.metrics.pkg.apis.",
+)
 # What OpenAPI v2 cannot say of a schema of a CustomResourceDefinition; upstream leaves the same out.
 _ONLY_V3 = ("oneOf", "anyOf", "allOf", "not", "nullable", "default", "x-kubernetes-validations", "$schema")
 
@@ -88,7 +93,7 @@ class Definitions:
 
     def _gvks(self, name: str) -> list[dict[str, str]]:
         short = name.removeprefix("io.k8s.apimachinery.pkg.apis.").removeprefix("io.k8s.api.")
-        for prefix in ("io.k8s.apiextensions-apiserver.pkg.apis.", "io.k8s.kube-aggregator.pkg.apis."):
+        for prefix in _PACKAGES:
             short = short.removeprefix(prefix)
         if short in EVERYWHERE.values():
             kind = short.rpartition(".")[2]

@@ -23,6 +23,7 @@ writes the file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -32,10 +33,12 @@ from typing import NamedTuple
 from corral.model.kubernetes.resources import GroupVersionKind, Resource, Subresource
 
 FILE = Path(__file__).with_name("kubernetes.txt")
+METRICS_FILE = Path(__file__).with_name("metrics.txt")  # kinds of metrics.k8s.io, which upstream serves from elsewhere
 _LONG = {
     "meta": "io.k8s.apimachinery.pkg.apis.",
     "apiextensions": "io.k8s.apiextensions-apiserver.pkg.apis.",
     "apiregistration": "io.k8s.kube-aggregator.pkg.apis.",
+    "metrics": "io.k8s.metrics.pkg.apis.",
 }
 
 
@@ -66,8 +69,8 @@ class Data:
 
 @cache
 def load() -> Data:
-    """The file, read once."""
-    return parse(FILE.read_text())
+    """The files, read once."""
+    return parse(f"{FILE.read_text()}\n\n{METRICS_FILE.read_text()}")
 
 
 def parse(text: str) -> Data:
@@ -80,14 +83,16 @@ def parse(text: str) -> Data:
     >>> list(found.fields("core.v1.Pod"))
     [Field(name='spec', required=True, omit_empty=False, path=(2, 1), type='[]core.v1.PodSpec', options={'set': ''})]
     """
-    resources, kinds, types = [], {}, {}
-    for block in text.strip().split("\n\n"):
+    resources: list[Resource] = []
+    kinds: dict[GroupVersionKind, str] = {}
+    types: dict[str, str] = {}
+    for block in re.split(r"\n\n+", text.strip()):
         if block.startswith("type "):
             types[block.partition("\n")[0].split()[1]] = block
         elif block.startswith("resource "):
             resources.append(_parse_resource(block))
         else:
-            kinds = dict(map(_parse_kind, block.split("\n")[1:]))
+            kinds |= dict(map(_parse_kind, block.split("\n")[1:]))
     return Data(tuple(resources), kinds, types)
 
 

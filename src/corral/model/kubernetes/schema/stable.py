@@ -27,6 +27,7 @@ _SCALARS: dict[str, dict[str, Any]] = {
     "int-or-string": {"format": "int-or-string", "name": "apimachinery.util.intstr.IntOrString"},
     "time": {"type": "string", "format": "date-time", "name": "meta.v1.Time"},
     "micro-time": {"type": "string", "format": "date-time", "name": "meta.v1.MicroTime"},
+    "duration": {"type": "string", "name": "meta.v1.Duration"},
     "raw-extension": {"type": "object", "preserve_unknown": True, "name": "apimachinery.runtime.RawExtension"},
     "fields-v1": {"type": "object", "preserve_unknown": True, "name": "meta.v1.FieldsV1"},
     "json": {"preserve_unknown": True, "name": "apiextensions.v1.JSON"},

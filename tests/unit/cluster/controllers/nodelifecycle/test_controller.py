@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 from corral.cluster.client.builtin import EVENTS, NODES, PODS
 from corral.cluster.client.protocol import Object
 from corral.cluster.client.times import to_micro, utc_now
@@ -89,7 +91,8 @@ async def test_pressure_and_cordons_are_taints() -> None:
 async def test_a_node_that_never_said_anything_has_a_minute() -> None:
     lifecycle = Lifecycle()
     async with working(lifecycle) as world:
-        await world.node("n1")
+        made = await world.node("n1")
+        lifecycle.clock.moment = datetime.fromisoformat(made["metadata"]["creationTimestamp"])
         await world.until(NODES, lambda found: len(found) == 1)
         await world.calm(lifecycle.made)
         lifecycle.clock.turn(50)

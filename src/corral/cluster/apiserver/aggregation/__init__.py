@@ -1,0 +1,1 @@
+"""Aggregation: groups of the API that other servers answer for, behind this one."""

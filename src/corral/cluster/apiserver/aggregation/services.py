@@ -1,0 +1,219 @@
+"""APIServices: which groups are served elsewhere, and whether whoever serves them can be reached.
+
+Follows kube-aggregator's availability controller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final, NamedTuple
+
+from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
+from corral.cluster.apiserver.extensions.naming import condition, set_condition
+from corral.cluster.apiserver.objects.core import Caller, Core, Target
+from corral.cluster.apiserver.objects.times import to_text
+from corral.cluster.apiserver.objects.updating import Update, update
+from corral.cluster.apiserver.options import WriteOptions
+from corral.cluster.apiserver.webhooks.client import CallFailed, HttpsClient, Place
+from corral.cluster.apiserver.webhooks.resolving import place_of
+from corral.kit.tasks import Tasks
+from corral.model.kubernetes.kinds.fields import objects, part, text
+from corral.model.kubernetes.resources import GroupVersionKind, Resource, Subresource
+from corral.model.kubernetes.status import StatusError
+
+Object = dict[str, Any]
+GROUP: Final = "apiregistration.k8s.io"
+PLURAL: Final = "apiservices"
+ME: Final = User("system:apiserver", groups=(MASTERS_GROUP,))
+CHECK_SECONDS: Final = 30.0
+PATIENCE: Final = 5.0  # seconds that an answer is waited for
+
+
+class Health(NamedTuple):
+    available: bool
+    reason: str
+    message: str
+    resources: tuple[Resource, ...] = ()
+
+
+LOCAL: Final = Health(True, "Local", "Local APIServices are always available")
+
+
+class ApiServices:
+    """`identity`: path of the certificate with which extension servers know this one."""
+
+    def __init__(self, core: Core, client: HttpsClient, identity: str) -> None:
+        self._core, self._client, self._identity = core, client, identity
+        self._remote: dict[tuple[str, str], Object] = {}
+        self._health: dict[str, Health] = {}
+        self._tasks = Tasks()
+        self._watching: dict[str, asyncio.Task[Any]] = {}
+
+    def start(self) -> None:
+        self._core.caches.subscribe(GROUP, PLURAL, self._changed)
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    def remote(self, group: str, version: str) -> Object | None:
+        """The APIService of a group and version that another server answers for."""
+        return self._remote.get((group, version))
+
+    def available(self, service: Object) -> bool:
+        found = self._health.get(service["metadata"]["name"])
+        return found is None or found.available
+
+    def resources(self) -> list[Resource]:
+        """What extension servers say that they have."""
+        return [one for found in self._health.values() for one in found.resources]
+
+    def place(self, service: Object) -> Place:
+        """Raises CallFailed."""
+        spec = part(service, "spec")
+        config = {**spec, "service": {**part(spec, "service"), "path": ""}}
+        return place_of(config, self._core.caches, self._identity)[0]
+
+    # Following
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        if old is not None:
+            self._remote.pop(_key(old), None)
+        name = str((new or old or {})["metadata"]["name"])
+        if new is None or (old is not None and part(old, "spec") != part(new, "spec")):
+            self._forget(name)
+        if new is None:
+            return
+        if isinstance(part(new, "spec").get("service"), dict):
+            self._remote[_key(new)] = new
+        if name not in self._watching:
+            self._watching[name] = self._tasks.start(f"apiservice-{name}", self._follow(name))
+
+    def _forget(self, name: str) -> None:
+        if self._health.pop(name, None) is not None:
+            self._core.registry.generation += 1
+        if task := self._watching.pop(name, None):
+            task.cancel()
+
+    async def _follow(self, name: str) -> None:
+        """Looks after one service for as long as it is there."""
+        while True:
+            await self._core.caches.fresh()
+            service = self._core.caches.get(GROUP, PLURAL, "", name)
+            if service is None:
+                return
+            health = await self._check(service)
+            if health != self._health.get(name):
+                self._health[name] = health
+                self._core.registry.generation += 1
+            await self._write(name, health)
+            if health is LOCAL:
+                return
+            await asyncio.sleep(CHECK_SECONDS if health.available else CHECK_SECONDS / 15)
+
+    async def _check(self, service: Object) -> Health:
+        spec = part(service, "spec")
+        found = spec.get("service")
+        if not isinstance(found, dict):
+            return LOCAL
+        namespace, name = text(found, "namespace"), text(found, "name")
+        if self._core.caches.get("", "services", namespace, name) is None:
+            return Health(False, "ServiceNotFound", f'service/{name} in "{namespace}" is not present')
+        group, version = text(spec, "group"), text(spec, "version")
+        path = f"/apis/{group}/{version}"
+        try:
+            place = self.place(service)
+        except CallFailed as error:
+            return Health(False, "MissingEndpoints", error.message)
+        url = f"https://{place.connect}:{place.port}{path}"
+        try:
+            async with asyncio.timeout(PATIENCE):
+                reply = await self._client.ask(place, "GET", path, headers=dict(identity_headers(ME)))
+        except (CallFailed, TimeoutError) as error:
+            cause = error.message if isinstance(error, CallFailed) else "context deadline exceeded"
+            text_ = f'failing or missing response from {url}: Get "{url}": {cause}'
+            return Health(False, "FailedDiscoveryCheck", text_)
+        if reply.status not in (200, 401, 403):
+            text_ = f"failing or missing response from {url}: bad status from {url}: {reply.status}"
+            return Health(False, "FailedDiscoveryCheck", text_)
+        return Health(True, "Passed", "all checks passed", resources_of(reply.body, group, version))
+
+    async def _write(self, name: str, health: Health) -> None:
+        served = self._core.registry.of_kind(GroupVersionKind(GROUP, "v1", "APIService"))
+        if served is None:
+            return
+        now = to_text(self._core.now())
+        wanted = condition("Available", health.available, health.reason, health.message, now)
+
+        def change(live: Object | None) -> Object:
+            found = live or {}
+            status = part(found, "status")
+            return {**found, "status": {**status, "conditions": set_condition(objects(status, "conditions"), wanted)}}
+
+        target = Target(served, "", name, "status")
+        try:
+            await update(self._core, Caller(ME, "kube-apiserver"), target, Update(change, WriteOptions()))
+        except StatusError as error:
+            if error.code != 404:
+                raise
+
+
+def _key(service: Object) -> tuple[str, str]:
+    spec = part(service, "spec")
+    return text(spec, "group"), text(spec, "version")
+
+
+def identity_headers(user: User) -> list[tuple[str, str]]:
+    """Pure: who asks, as an extension server learns it.
+
+    >>> identity_headers(User("jane", groups=("a", "b")))
+    [('X-Remote-User', 'jane'), ('X-Remote-Group', 'a'), ('X-Remote-Group', 'b')]
+    """
+    found = [("X-Remote-User", user.name)]
+    if user.uid:
+        found.append(("X-Remote-Uid", user.uid))
+    found += [("X-Remote-Group", one) for one in user.groups]
+    found += [(f"X-Remote-Extra-{_escaped(key)}", one) for key, values in user.extra.items() for one in values]
+    return found
+
+
+def _escaped(key: str) -> str:
+    """As a header's name can carry it."""
+    good = "!#$&'*+-.^_`|~"
+    return "".join(c if c.isascii() and (c.isalnum() or c in good) else f"%{ord(c):02X}" for c in key)
+
+
+def resources_of(body: bytes, group: str, version: str) -> tuple[Resource, ...]:
+    """Pure: the resources of an APIResourceList; nothing of what is none.
+
+    >>> resources_of(b'{"resources": [{"name": "cows", "kind": "Cow", "namespaced": true, "verbs": ["get"]}]}', "g", "v1")[0].plural
+    'cows'
+    """  # noqa: E501
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return ()
+    listed = objects(found, "resources") if isinstance(found, dict) else []
+    subs: dict[str, list[Subresource]] = {}
+    for one in listed:
+        name, slash, sub = text(one, "name").partition("/")
+        if slash:
+            gvk = GroupVersionKind(text(one, "group") or group, text(one, "version") or version, text(one, "kind"))
+            subs.setdefault(name, []).append(Subresource(sub, gvk, tuple(sorted(map(str, one.get("verbs") or ())))))
+    return tuple(
+        Resource(
+            group,
+            version,
+            text(one, "name"),
+            text(one, "singularName"),
+            text(one, "kind"),
+            f"{text(one, 'kind')}List",
+            one.get("namespaced") is True,
+            tuple(sorted(map(str, one.get("verbs") or ()))),
+            tuple(map(str, one.get("shortNames") or ())),
+            tuple(map(str, one.get("categories") or ())),
+            tuple(subs.get(text(one, "name"), ())),
+        )
+        for one in listed
+        if text(one, "name") and "/" not in text(one, "name")
+    )

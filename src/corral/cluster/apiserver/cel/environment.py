@@ -1,0 +1,151 @@
+"""An environment (which variables there are) compiles expressions; a program runs them on values.
+
+What is well known to be expensive is not run at all (`limits`); the turns of loops are counted by the library.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+from cel_expr_python import cel
+
+from corral.cluster.apiserver.cel import limits
+from corral.cluster.apiserver.cel.functions import declarations
+from corral.errors import CorralError
+
+Types = Mapping[str, Any]
+DYN: Final = cel.Type.DYN
+BOOL: Final = cel.Type.BOOL
+STRING: Final = cel.Type.STRING
+OBJECT: Final = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+_EXTENSIONS: Final = (
+    *("two-var-comprehensions", "lists", "sets", "strings", "optional", "math", "encoders", "bindings"),
+)
+_CONFIG: Final = "name: kubernetes\nextensions:\n" + "".join(f"  - name: {one}\n" for one in _EXTENSIONS)
+_CODE: Final = re.compile(r"^[A-Z_]+: ")
+_TAIL: Final = re.compile(r" \[[A-Z_]+\]$")
+_MISSING: Final = re.compile(r'Key not found in map : "?(.*?)"?$')
+_INDEX: Final = re.compile(r"Index error: index=(-?\d+) size=\d+")
+_PLAIN: Final = ("BOOL", "BYTES", "DOUBLE", "DURATION", "INT", "NULL", "STRING", "TIMESTAMP", "UINT")
+
+
+class CompileError(CorralError):
+    """An expression that is none, or does not fit its variables: the message has the place."""
+
+
+class EvaluationError(CorralError):
+    """An expression that failed on these values: no such key, division by zero, …"""
+
+
+class Program:
+    """One compiled expression. `returns`: the name of the type of what it gives, DYN when only running it tells."""
+
+    __slots__ = ("_compiled", "expression", "returns")
+
+    def __init__(self, expression: str, compiled: Any) -> None:
+        self.expression, self._compiled = expression, compiled
+        self.returns: str = compiled.return_type().name()
+
+    def run(self, values: Mapping[str, Any]) -> Any:
+        """The result as plain JSON (times as text). Raises EvaluationError."""
+        if cause := limits.problem(self.expression, list(values.values())):
+            raise EvaluationError(cause)
+        try:
+            found = self._compiled.eval(data=dict(values))
+            if found.type() == cel.Type.ERROR:
+                raise EvaluationError(_translated(str(found.value())))
+            return _plain(found)
+        except (RuntimeError, TypeError, ValueError, MemoryError) as error:
+            text = str(error)
+            raise EvaluationError(limits.EXCEEDED if "budget exceeded" in text else _translated(text)) from None
+
+
+def _plain(value: Any) -> Any:
+    """Step by step: the library's own way fails on what has no counterpart."""
+    name = value.type().name()
+    if name.startswith("LIST"):
+        return [_plain(one) for one in value.value()]
+    if name.startswith("MAP"):
+        return {key: _plain(one) for key, one in value.value().items()}
+    if name not in _PLAIN:
+        raise EvaluationError(f"the result has a type without a JSON form: {name.lower()}")
+    found = value.value()
+    if isinstance(found, datetime):
+        return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(found, timedelta):
+        return f"{found.total_seconds():g}s"
+    return bytes(found) if isinstance(found, bytearray) else found
+
+
+def _translated(text: str) -> str:
+    """Pure: the library's words in those that users know.
+
+    >>> _translated('NOT_FOUND: Key not found in map : "a"'), _translated("INVALID_ARGUMENT: divide by zero")
+    ('no such key: a', 'division by zero')
+    """
+    text = _CODE.sub("", _TAIL.sub("", text.strip()))
+    if found := _MISSING.match(text):
+        return f"no such key: {found[1]}"
+    if found := _INDEX.match(text):
+        return f"index out of bounds: {found[1]}"
+    if text.startswith(("No matching overloads", "Applying SELECT to non-message", "no such overload")):
+        return "no such overload"
+    return {"divide by zero": "division by zero"}.get(text, text)
+
+
+class Environment:
+    """`types`: the variables of its expressions. Compiled expressions are kept."""
+
+    def __init__(self, types: Types) -> None:
+        config = cel.NewEnvConfigFromYaml(_CONFIG)
+        self._env = cel.NewEnv(variables=dict(types), config=config, functions=declarations())
+        self._compile = lru_cache(maxsize=1024)(self._compiled)
+
+    def compile(self, expression: str, returns: str = "") -> Program:
+        """`returns`: the type it must have, such as BOOL. Raises CompileError."""
+        found = self._compile(expression)
+        if returns and found.returns not in (returns, "DYN"):
+            raise CompileError(f"must evaluate to {returns.lower()}")
+        return found
+
+    def _compiled(self, expression: str) -> Program:
+        if len(expression) > limits.LONGEST:
+            raise CompileError(f"compilation failed: the expression is longer than {limits.LONGEST} characters")
+        try:
+            return Program(expression, self._env.compile(expression))
+        except (RuntimeError, TypeError, ValueError) as error:
+            text = _CODE.sub("", _TAIL.sub("", str(error)))
+            raise CompileError(f"compilation failed: {text}") from None
+
+
+@lru_cache(maxsize=256)
+def environment(*names: str) -> Environment:
+    """One whose variables may be anything."""
+    return Environment(dict.fromkeys(names, DYN))
+
+
+@lru_cache(maxsize=64)
+def _of_types(named: tuple[tuple[str, str], ...]) -> Environment:
+    return Environment({name: cel.Type(kind) for name, kind in named})
+
+
+def typed(variables: tuple[tuple[str, Any], ...]) -> Environment:
+    """One whose variables have types."""
+    return _of_types(tuple((name, _signature(kind)) for name, kind in variables))
+
+
+def _signature(kind: Any) -> str:
+    return str(kind.name()).lower()
+
+
+def named(name: str) -> Any:
+    """A type by its name in expressions."""
+    return cel.Type(name)
+
+
+def list_of(item: Any) -> Any:
+    return cel.Type.List(item)

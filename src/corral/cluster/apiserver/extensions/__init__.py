@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions: resources that come and go while the server runs."""

@@ -1,0 +1,220 @@
+"""A CustomResourceDefinition as resources that the registry serves, one for each version. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from corral.cluster.apiserver.cel import rules
+from corral.cluster.apiserver.extensions.columns import columns_of
+from corral.cluster.apiserver.registry import ScalePaths, Served
+from corral.model.kubernetes.kind import Kind, Object
+from corral.model.kubernetes.kinds.apiextensions.definition import has_condition, storage_version
+from corral.model.kubernetes.kinds.fields import flag, is_new, objects, part, text, texts
+from corral.model.kubernetes.problems import Problem
+from corral.model.kubernetes.resources import VERBS, GroupVersionKind, Resource, Subresource
+from corral.model.kubernetes.schema import MISSING, Schema
+from corral.model.kubernetes.schema.crd import from_structural, with_defaults
+from corral.model.kubernetes.schema.values import validate
+
+SCALE: Final = GroupVersionKind("autoscaling", "v1", "Scale")
+_SUB_VERBS: Final = ("get", "patch", "update")
+_ENDING: Final = ("delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+class Converter(Protocol):
+    """Between the versions of a definition that differ in more than their name."""
+
+    def convert(self, obj: Object, wanted: str) -> Object:
+        """The object in the version of this apiVersion."""
+        ...
+
+    async def warm(self, objects: Iterable[Object], wanted: str) -> None:
+        """Makes sure that these can be converted without waiting."""
+        ...
+
+
+def is_served(definition: Object) -> bool:
+    return has_condition(definition, "Established")
+
+
+def served_of(definition: Object, converter: Converter | None = None) -> list[Served]:
+    """Pure but for `converter`: what is served of a definition; nothing before its names are accepted.
+
+    `converter`: None when versions differ in their name alone.
+    """
+    if not is_served(definition):
+        return []
+    versions = objects(part(definition, "spec"), "versions")
+    return [_served(definition, one, converter) for one in versions if flag(one, "served")]
+
+
+def _served(definition: Object, version: Object, converter: Converter | None) -> Served:
+    spec = part(definition, "spec")
+    group, name = text(spec, "group"), text(version, "name")
+    resource = _resource(definition, version)
+    raw = part(version, "schema", "openAPIV3Schema")
+    schema = from_structural(raw)
+    stored = GroupVersionKind(group, storage_version(spec), resource.kind)
+    to_stored, from_stored = _conversions(converter, resource.api_version, stored.api_version, schema)
+    made = Served(
+        resource,
+        _kind(version, raw, schema, name == stored.version, from_stored if converter else None),
+        schema,
+        stored,
+        to_stored=to_stored,
+        from_stored=from_stored,
+        custom=True,
+        scale=_scale(version),
+        warm=converter.warm if converter is not None else None,
+    )
+    # Bytes are kept with objects under this key: another definition must not find those of the last.
+    made.plain.key = f"{resource.api_version} {definition['metadata'].get('resourceVersion', '')}"
+    return made
+
+
+def _resource(definition: Object, version: Object) -> Resource:
+    spec, names = part(definition, "spec"), part(definition, "status", "acceptedNames")
+    group, kind = text(spec, "group"), text(names, "kind")
+    own = GroupVersionKind(group, text(version, "name"), kind)
+    subresources = []
+    if isinstance(part(version, "subresources").get("status"), dict):
+        subresources.append(Subresource("status", own, _SUB_VERBS))
+    if isinstance(part(version, "subresources").get("scale"), dict):
+        subresources.append(Subresource("scale", SCALE, _SUB_VERBS))
+    ending = bool(definition["metadata"].get("deletionTimestamp"))
+    return Resource(
+        group,
+        text(version, "name"),
+        text(names, "plural"),
+        text(names, "singular") or kind.lower(),
+        kind,
+        text(names, "listKind") or f"{kind}List",
+        text(spec, "scope") == "Namespaced",
+        verbs=_ENDING if ending else VERBS,
+        short_names=tuple(texts(names, "shortNames")),
+        categories=tuple(texts(names, "categories")),
+        subresources=tuple(subresources),
+    )
+
+
+def _scale(version: Object) -> ScalePaths | None:
+    found = part(version, "subresources").get("scale")
+    if not isinstance(found, dict):
+        return None
+    paths = (text(found, key) for key in ("specReplicasPath", "statusReplicasPath", "labelSelectorPath"))
+    return ScalePaths(*(one.lstrip(".") for one in paths))
+
+
+def _conversions(
+    converter: Converter | None, own: str, stored: str, schema: Schema
+) -> tuple[Callable[[Object], Object] | None, Callable[[Object], Object] | None]:
+    """Both ways. What is read back gets the defaults that came into the schema after it was written."""
+    fill = _defaulter(schema)
+    if converter is None:
+        return None, fill
+    given: Converter = converter
+
+    def from_stored(obj: Object) -> Object:
+        """The store may still have what was written when another version was stored."""
+        found = given.convert(obj, own)
+        return fill(found) if fill is not None else found
+
+    return lambda obj: given.convert({**obj, "apiVersion": own}, stored), from_stored
+
+
+def _defaulter(schema: Schema) -> Callable[[Object], Object] | None:
+    if not has_defaults(schema):
+        return None
+
+    def fill(obj: Object) -> Object:
+        found: Object = with_defaults(obj, schema)
+        return found
+
+    return fill
+
+
+def has_defaults(schema: Schema) -> bool:
+    """Pure: whether anything below has a default. Custom schemas do not contain themselves."""
+    if schema.name:
+        return False
+    below = [*schema.properties.values(), *(one for one in (schema.items, schema.values) if one is not None)]
+    return schema.default is not MISSING or any(has_defaults(one) for one in below)
+
+
+def _kind(
+    version: Object, raw: Object, schema: Schema, is_stored: bool, from_stored: Callable[[Object], Object] | None
+) -> Kind:
+    """Defaults and rules are those of the version that is asked for, whichever is stored."""
+    with_rules, own = rules.has_rules(raw), from_stored if not is_stored else None
+
+    def shown(obj: Object) -> Object:
+        return own(obj) if own is not None else obj
+
+    def default(obj: Object) -> None:
+        if own is None:
+            found = with_defaults(obj, schema)
+            obj.update((key, value) for key, value in found.items() if key != "metadata")
+
+    def check(obj: Object) -> Sequence[Problem]:
+        """New objects; changes are checked with what was there before."""
+        return problems_of(shown(obj), None, raw, with_rules) if is_new(obj) else ()
+
+    def check_change(new: Object, old: Object) -> Sequence[Problem]:
+        return problems_of(shown(new), shown(old), raw, with_rules)
+
+    has_status = isinstance(part(version, "subresources").get("status"), dict)
+    deprecation = _deprecation(version, raw)
+    return Kind(
+        default=default,
+        validate=check,
+        validate_update=check_change,
+        validate_status=check_change,
+        warnings=lambda new, old: deprecation,
+        has_status=has_status,
+        columns=columns_of(objects(version, "additionalPrinterColumns")),
+        fields={one.lstrip("."): _field(one) for one in _selectable(version)},
+        allow_unconditional_update=False,
+    )
+
+
+def _deprecation(version: Object, raw: Object) -> Sequence[str]:
+    return (
+        (text(version, "deprecationWarning"),)
+        if flag(version, "deprecated") and version.get("deprecationWarning")
+        else ()
+    )
+
+
+def problems_of(new: Object, old: Object | None, raw: Object, with_rules: bool) -> list[Problem]:
+    """Pure: what is wrong with an object, but for what was wrong already and has not changed.
+
+    >>> raw = {"type": "object", "properties": {"a": {"type": "integer", "maximum": 3}, "b": {"type": "string"}}}
+    >>> [one.field for one in problems_of({"a": 5}, None, raw, False)]
+    ['a']
+    >>> problems_of({"a": 5, "b": "x"}, {"a": 5}, raw, False)
+    []
+    """
+    found = validate(new, raw)
+    if found and old is not None:
+        known = {str(one) for one in validate(old, raw)}
+        found = [one for one in found if str(one) not in known]
+    if not found and with_rules:
+        found = rules.problems(new, old, raw)
+    return found
+
+
+def _selectable(version: Object) -> list[str]:
+    return [text(one, "jsonPath") for one in objects(version, "selectableFields")]
+
+
+def _field(path: str) -> Callable[[Object], str]:
+    keys = path.lstrip(".").split(".")
+
+    def get(obj: Object) -> str:
+        found: Any = obj
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return ("true" if found else "false") if isinstance(found, bool) else "" if found is None else str(found)
+
+    return get

@@ -1,0 +1,1 @@
+"""Webhooks: who is asked over HTTPS before an object is stored, or to convert it."""

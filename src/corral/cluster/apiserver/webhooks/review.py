@@ -1,0 +1,100 @@
+"""AdmissionReview: what a webhook is asked, and what its answer means. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, NamedTuple
+
+from corral.cluster.apiserver.admission.expressions import request_of
+from corral.cluster.apiserver.attributes import Admission
+from corral.model.kubernetes.status import StatusError
+
+Object = dict[str, Any]
+
+
+class BadReview(Exception):
+    """An answer that is none."""
+
+
+class Verdict(NamedTuple):
+    """`patch`: what a mutating webhook wants changed; None: nothing."""
+
+    allowed: bool
+    result: Object
+    patch: Any
+    warnings: list[str]
+    annotations: dict[str, str]
+
+
+def review_of(admission: Admission, uid: str, version: str) -> Object:
+    """The question."""
+    request = request_of(admission, uid)
+    request["object"] = admission.object
+    request["oldObject"] = admission.old
+    request["dryRun"] = admission.dry_run
+    request["options"] = admission.options
+    return {"kind": "AdmissionReview", "apiVersion": f"admission.k8s.io/{version}", "request": request}
+
+
+def verdict_of(body: bytes, uid: str, version: str, *, mutating: bool) -> Verdict:
+    """The answer. Raises BadReview.
+
+    >>> body = b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":"u","allowed":true}}'
+    >>> verdict_of(body, "u", "v1", mutating=False).allowed
+    True
+    """
+    try:
+        review = json.loads(body)
+    except ValueError as error:
+        raise BadReview(f"couldn't get version/kind; json parse error: {error}") from None
+    expected = f"admission.k8s.io/{version}, Kind=AdmissionReview"
+    if not isinstance(review, dict):
+        raise BadReview(f"expected webhook response of {expected}")
+    found = f"{review.get('apiVersion', '')}, Kind={review.get('kind', '')}"
+    if found != expected and not (version == "v1beta1" and not review.get("kind")):
+        raise BadReview(f"expected webhook response of {expected}, got {found}")
+    response = review.get("response")
+    if not isinstance(response, dict):
+        raise BadReview("webhook response was absent")
+    if response.get("uid", "") != uid and version == "v1":
+        raise BadReview(f'expected response.uid="{uid}", got "{response.get("uid", "")}"')
+    patch = _patch(response, version) if mutating else None
+    notes = response.get("auditAnnotations")
+    result = response.get("status")
+    return Verdict(
+        response.get("allowed") is True,
+        result if isinstance(result, dict) else {},
+        patch,
+        [str(one) for one in response.get("warnings") or ()],
+        {str(key): str(value) for key, value in notes.items()} if isinstance(notes, dict) else {},
+    )
+
+
+def _patch(response: Object, version: str) -> Any:
+    raw, kind = response.get("patch"), response.get("patchType")
+    if not raw:
+        if kind:
+            raise BadReview("webhook returned response.patchType but not response.patch")
+        return None
+    if kind is None and version == "v1":
+        raise BadReview("webhook returned response.patch but not response.patchType")
+    if kind not in (None, "JSONPatch"):
+        raise BadReview(f'invalid webhook response.patchType of "{kind}", expected "JSONPatch"')
+    try:
+        return json.loads(base64.b64decode(raw))
+    except ValueError as error:
+        raise BadReview(f"invalid patch: {error}") from None
+
+
+def denial(name: str, result: Object) -> StatusError:
+    """
+    >>> denial("x.example.com", {"message": "no", "code": 403, "reason": "Forbidden"}).message
+    'admission webhook "x.example.com" denied the request: no'
+    """
+    head = f'admission webhook "{name}" denied the request'
+    code, message, reason = result.get("code"), result.get("message"), str(result.get("reason") or "")
+    code = code if isinstance(code, int) and 400 <= code < 600 else 400
+    text = f"{head}: {message or reason}" if message or reason else f"{head} without explanation"
+    details = result.get("details")
+    return StatusError(code, reason, text, details if isinstance(details, dict) else None)

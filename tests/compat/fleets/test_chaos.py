@@ -1,0 +1,137 @@
+"""Rollouts under load while containers are killed and the daemon is, at random.
+
+What must hold: clients lose nothing but connections to containers that were killed; never are fewer pods available
+than the Deployment allows, but for those that were killed; all converges, and nothing stays behind.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from corral.testing import Isolated
+from demo.herd import Api, Herd
+from demo.load import Load
+from demo.picture import READY, mark
+from tests.support.fleet import KUBECTL, Fleet, Space, asked, web
+from tests.support.instance import Instance
+from tests.support.wait import PATIENCE, eventually
+
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.ahead.with_args(KUBECTL)]
+
+SEED = int(os.environ.get("CORRAL_CHAOS_SEED", "6"))
+SECONDS = float(os.environ.get("CORRAL_CHAOS_SECONDS", "20"))
+REPLICAS = 4
+NOTICE = 1.0 * PATIENCE  # seconds after which nobody is sent to a container that was killed
+Failure = tuple[float, float, str]  # when it was asked, when it had failed, why
+PODS = "/api/v1/namespaces/default/pods?labelSelector=app%3Dweb"
+
+
+def unexplained(lost: Sequence[Failure], kills: Sequence[tuple[float, float]]) -> list[Failure]:
+    """The failed requests that no kill explains: none was under way, or had just been. Pure.
+
+    >>> unexplained([(1.0, 1.2, "reset"), (9.0, 9.1, "refused")], [(1.1, 1.3)])
+    [(9.0, 9.1, 'refused')]
+    """
+    return [one for one in lost if not any(begin <= one[1] and one[0] <= end + NOTICE for begin, end in kills)]
+
+
+class Witness(Herd):
+    """Counts the available pods at every change. `kills`: from when to when a container was being killed."""
+
+    def __init__(self, api: Api, path: str) -> None:
+        self.kills: list[tuple[float, float]] = []
+        self.too_few: list[str] = []
+        self._open = 0  # before this one, kills are made good
+        super().__init__(api, path)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        super()._take(event)
+        available = sum(mark(pod) == READY for pod in self.pods())
+        now, kills = time.monotonic(), list(self.kills)
+        if available < REPLICAS - (len(kills) - self._open):
+            self.too_few.append(
+                f"{available} are available after {event['type']} {event['object']['metadata']['name']}"
+            )
+        if available >= REPLICAS:
+            self._open = len([end for _, end in kills if end < now - NOTICE])
+
+
+class Chaos:
+    """`act` does one thing. Each is paced by what clients get answered, not by a clock."""
+
+    def __init__(self, space: Space, load: Load, witness: Witness) -> None:
+        self._random = random.Random(SEED)
+        self._space, self._load, self._witness = space, load, witness
+        self._hurt: set[str] = set()  # once each: a second time it waits for its back-off
+        self.version = 1
+        self.done: list[str] = []
+
+    def act(self) -> None:
+        action = self._random.choice((self.roll, self.roll, self.kill_container, self.kill_container, self.kill_daemon))
+        self.done.append(action.__name__)
+        action()
+        asked(self._load, self._random.randrange(20, 300))
+
+    def roll(self) -> None:
+        self.version += 1
+        self._space.apply(web(self.version, replicas=REPLICAS))
+
+    def kill_container(self) -> None:
+        chosen = [pod for pod in self._space.pods() if mark(pod) == READY and pod["metadata"]["name"] not in self._hurt]
+        if chosen:
+            pod = self._random.choice(sorted(chosen, key=lambda one: str(one["metadata"]["name"])))
+            self._hurt.add(pod["metadata"]["name"])
+            container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("corral://")
+            begin = time.monotonic()
+            self._witness.kills.append((begin, begin + NOTICE))
+            self._space.fleet.corral.corral("kill", container)
+            self._witness.kills[-1] = (begin, time.monotonic())
+
+    def kill_daemon(self) -> None:
+        self._space.fleet.corral.kill()
+        gone = time.monotonic()
+        asked(self._load, self._random.randrange(10, 100))
+        self._space.fleet.corral.start()
+        now, kills = time.monotonic(), self._witness.kills
+        # What was killed just before may not have been seen by the old daemon: the new one has to see it.
+        self._witness.kills = [(begin, now if end > gone - NOTICE else end) for begin, end in kills]
+
+
+def test_a_fleet_lives_through_it() -> None:
+    with Isolated() as corral:
+        subject, space = Instance(corral.root), Space(Fleet(corral), "default")
+        (corral.root / "config.toml").write_text("stop-timeout = 1\n")  # for the end
+        before = subject.settled()
+        space.apply(web(1, replicas=REPLICAS))
+        space.rolled_out("deployment/web")
+        witness = Witness(Api(corral.kubeconfig), PODS)
+        with Load((space.cluster_ip(), 80)) as load:
+            chaos = Chaos(space, load, witness)
+            end = time.monotonic() + SECONDS * PATIENCE
+            while time.monotonic() < end:
+                chaos.act()
+            chaos.roll()
+            space.rolled_out("deployment/web")
+            failed = load.failed
+            asked(load, 300)
+            story = f"seed {SEED}: {', '.join(chaos.done)}; {load.total} requests, {load.failures}"
+            assert load.failed == failed, f"all is well again: {story}"
+        print(story)
+        assert unexplained(load.lost, witness.kills) == [], story
+        assert witness.too_few == [], story
+        assert {"roll", "kill_container", "kill_daemon"} <= set(chaos.done), story
+        commands = [pod["spec"]["containers"][0]["command"][2] for pod in space.pods() if mark(pod) == READY]
+        assert len([one for one in commands if f"version-{chaos.version} " in one]) == len(commands) == REPLICAS, story
+        space.ok("delete", "deployment,service", "web")
+        eventually(lambda: subject.settled() == before, subject.unsettled, seconds=20)
+        corral.corral("down", "--all")
+        eventually(
+            lambda: not any(vars(subject.footprint()).values()), lambda: f"leaks: {subject.footprint()}; {story}"
+        )
+        assert subject.leftovers() == []

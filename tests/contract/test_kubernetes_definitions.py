@@ -1,0 +1,201 @@
+"""CustomResourceDefinitions over HTTPS: served at once, checked, shown in tables, and gone with their objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.kubernetes import APPLY_PATCH, TABLE, LiveKubernetes, Namespace
+from tests.support.webhooks import LiveWebhook
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_groups = (f"g{number}.example.com" for number in range(10**6))
+
+
+def definition(group: str, **spec: Any) -> dict[str, Any]:
+    size = {"type": "integer", "default": 3, "maximum": 9}
+    rules = [{"rule": "self.size <= 8", "message": "too large a herd"}, {"rule": "self.size >= oldSelf.size"}]
+    color = {"type": "string", "enum": ["red", "blue"]}
+    inner = {"type": "object", "properties": {"size": size, "color": color, "tags": {"type": "object", "additionalProperties": {"type": "string"}}}, "x-kubernetes-validations": rules}  # fmt: skip  # noqa: E501
+    status = {"type": "object", "properties": {"replicas": {"type": "integer"}, "conditions": {"type": "array", "items": {  # noqa: E501
+        "type": "object", "properties": {"type": {"type": "string"}, "status": {"type": "string"}}}}}}  # fmt: skip
+    schema = {"type": "object", "properties": {"spec": inner, "status": status}}
+    columns = [
+        {"name": "Size", "type": "integer", "jsonPath": ".spec.size"},
+        {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status', "priority": 1},
+    ]
+    scale = {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.replicas"}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, "subresources": {
+        "status": {}, "scale": scale}, "additionalPrinterColumns": columns,
+        "selectableFields": [{"jsonPath": ".spec.color"}]}  # fmt: skip
+    names = {"plural": "cows", "kind": "Cow", "shortNames": ["moo"], "categories": ["all"]}
+    found = {"group": group, "scope": "Namespaced", "names": names, "versions": [version], **spec}
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {
+        "name": f"{found['names']['plural']}.{group}"}, "spec": found}  # fmt: skip
+
+
+@pytest.fixture
+def group(cluster: LiveKubernetes) -> Iterator[str]:
+    group = next(_groups)
+    cluster.admin.ok("POST", CRDS, definition(group))
+    yield group
+    cluster.admin.ask("DELETE", f"{CRDS}/cows.{group}")
+
+
+def test_it_is_established_with_the_answer(cluster: LiveKubernetes, group: str) -> None:
+    found = cluster.admin.get(f"{CRDS}/cows.{group}")
+    conditions = {one["type"]: one["status"] for one in found["status"]["conditions"]}
+    assert conditions == {"NamesAccepted": "True", "Established": "True"}
+    assert found["status"]["storedVersions"] == ["v1"] and found["status"]["acceptedNames"]["singular"] == "cow"
+    assert found["metadata"]["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
+    listed = cluster.admin.get(f"/apis/{group}/v1")["resources"]
+    assert [one["name"] for one in listed] == ["cows", "cows/status", "cows/scale"]
+    assert listed[0]["shortNames"] == ["moo"] and listed[0]["categories"] == ["all"]
+
+
+def test_objects_are_defaulted_pruned_and_checked(ns: Namespace, group: str) -> None:
+    path = ns.path("cows", group=f"{group}/v1")
+    made = ns.admin.ok("POST", path, {"metadata": {"name": "a"}, "spec": {"color": "red", "odd": 1}})
+    assert made["spec"] == {"size": 3, "color": "red"}
+    bad = ns.admin.ask("POST", path, {"metadata": {"name": "b"}, "spec": {"size": "x", "color": "pink"}})
+    assert bad.status == 422 and {one["field"] for one in bad.json["details"]["causes"]} == {"spec.size", "spec.color"}
+    code, reason, message = ns.admin.ask("POST", path, {"metadata": {"name": "b"}, "spec": {"size": 9}}).told
+    assert (code, reason) == (422, "Invalid")
+    assert message == f'Cow.{group} "b" is invalid: spec: Invalid value: "object": too large a herd'
+    message = ns.admin.patch(f"{path}/a", {"spec": {"size": 2}}).told[2]
+    assert message.endswith('spec: Invalid value: "object": failed rule: self.size >= oldSelf.size')
+    assert ns.admin.patch(f"{path}/a", {"spec": {"size": 4}}).json["metadata"]["generation"] == 2
+    assert [one["metadata"]["name"] for one in ns.admin.get(f"{path}?fieldSelector=spec.color=red")["items"]] == ["a"]
+    assert ns.admin.get(f"{path}?fieldSelector=spec.color=blue")["items"] == []
+
+
+def test_tables_status_and_scale(ns: Namespace, group: str) -> None:
+    path = ns.path("cows", group=f"{group}/v1")
+    ns.admin.ok("POST", path, {"metadata": {"name": "a"}, "spec": {"size": 4}, "status": {"replicas": 7}})
+    status = {"replicas": 1, "conditions": [{"type": "Old", "status": "x"}, {"type": "Ready", "status": "True"}]}
+    found = ns.admin.patch(f"{path}/a/status", {"status": status, "spec": {"size": 8}}).json
+    assert found["spec"] == {"size": 4} and found["status"] == status
+    table = ns.admin.get(path, accept=TABLE)
+    assert [one["name"] for one in table["columnDefinitions"]] == ["Name", "Size", "Ready"]
+    assert table["rows"][0]["cells"] == ["a", 4, "True"]
+    assert ns.admin.get(f"{path}/a/scale")["spec"] == {"replicas": 4}
+    assert ns.admin.patch(f"{path}/a/scale", {"spec": {"replicas": 6}}).json["spec"] == {"replicas": 6}
+    assert ns.admin.get(f"{path}/a")["spec"] == {"size": 6}
+
+
+def test_owners_of_fields(ns: Namespace, group: str) -> None:
+    path = ns.path("cows", group=f"{group}/v1")
+    body = {"apiVersion": f"{group}/v1", "kind": "Cow", "metadata": {"name": "a"}, "spec": {"tags": {"x": "1"}}}
+    ns.admin.ask("PATCH", f"{path}/a?fieldManager=one", body, {"Content-Type": APPLY_PATCH})
+    other = {**body, "spec": {"tags": {"x": "2"}}}
+    answer = ns.admin.ask("PATCH", f"{path}/a?fieldManager=two", other, {"Content-Type": APPLY_PATCH})
+    assert answer.status == 409 and answer.json["details"]["causes"][0]["field"] == ".spec.tags.x"
+
+
+def test_a_definition_goes_with_its_objects(ns: Namespace, group: str) -> None:
+    path = ns.path("cows", group=f"{group}/v1")
+    ns.admin.ok("POST", path, {"metadata": {"name": "a"}})
+    ns.admin.ok("POST", path, {"metadata": {"name": "b", "finalizers": ["example.com/wait"]}})
+    stream = ns.admin.watch(f"{CRDS}?watch=1&fieldSelector=metadata.name=cows.{group}")
+    ns.admin.ok("DELETE", f"{CRDS}/cows.{group}")
+    while True:  # until it says that it is ending
+        event = stream.next()
+        if any(one["type"] == "Terminating" for one in event["object"]["status"]["conditions"]):
+            break
+    assert ns.admin.ask("POST", path, {"metadata": {"name": "c"}}).status == 405
+    ns.admin.patch(f"{path}/b", {"metadata": {"finalizers": None}})
+    while stream.next()["type"] != "DELETED":
+        pass
+    stream.close()
+    assert ns.admin.ask("GET", path).status == 404
+    assert ns.admin.ask("GET", f"/apis/{group}/v1").status == 404
+
+
+def test_a_taken_name_is_given_when_it_is_free(cluster: LiveKubernetes, group: str) -> None:
+    admin = cluster.admin
+    names = {"plural": "oxen", "kind": "Cow", "singular": "ox", "listKind": "OxList"}
+    other = admin.ok("POST", CRDS, definition(group, names=names))
+    found = {one["type"]: one for one in other["status"]["conditions"]}
+    assert found["NamesAccepted"]["reason"] == "KindConflict" and found["Established"]["status"] == "False"
+    assert found["NamesAccepted"]["message"] == '"Cow" is already in use'
+    stream = admin.watch(f"{CRDS}?watch=1&fieldSelector=metadata.name=oxen.{group}")
+    admin.ok("DELETE", f"{CRDS}/cows.{group}")
+    while not all(one["status"] == "True" for one in stream.next()["object"]["status"]["conditions"]):
+        pass
+    stream.close()
+    assert admin.get(f"/apis/{group}/v1")["resources"][0]["name"] == "oxen"
+    admin.ok("DELETE", f"{CRDS}/oxen.{group}")
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "text"),
+    [
+        ({"scope": "Galaxy"}, "spec.scope", 'Unsupported value: "Galaxy": supported values: "Cluster", "Namespaced"'),
+        ({"versions": []}, "spec.versions", "Required value: must have at least one version"),
+        ({"names": {"plural": "x_y", "kind": "Cow"}}, "spec.names.plural", None),
+        ({"conversion": {"strategy": "Magic"}}, "spec.conversion.strategy", None),
+        ({"preserveUnknownFields": True}, "spec.preserveUnknownFields", None),
+    ],
+)
+def test_what_a_definition_may_not_say(cluster: LiveKubernetes, change: Any, field: str, text: str | None) -> None:
+    answer = cluster.admin.ask("POST", CRDS, definition("bad.example.com", **change))
+    assert answer.status == 422, answer.body
+    causes = {one["field"]: one["message"] for one in answer.json["details"]["causes"]}
+    assert field in causes and (text is None or causes[field] == text), causes
+
+
+def test_rules_that_do_not_compile(cluster: LiveKubernetes) -> None:
+    bad = definition("bad.example.com")
+    spec = bad["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["x-kubernetes-validations"] = [{"rule": "self.missing > 1"}, {"rule": "self.size > 'a'"}, {"rule": "self +"}]
+    answer = cluster.admin.ask("POST", CRDS, bad)
+    assert answer.status == 422
+    where = "spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[{}].rule"
+    causes = {one["field"]: one["message"] for one in answer.json["details"]["causes"]}
+    assert "undefined field 'missing'" in causes[where.format(0)] and "Syntax error" in causes[where.format(2)]
+
+
+def test_versions_are_converted_by_a_webhook(ns: Namespace, tmp_path: Path) -> None:
+    """v1 has `size`, v2 has `metres`: a hundredth."""
+
+    def answer(method: str, path: str, body: Any) -> Any:
+        request, found = body["request"], []
+        for one in request["objects"]:
+            spec = dict(one.get("spec") or {})
+            if request["desiredAPIVersion"].endswith("/v2") and "size" in spec:
+                spec["metres"] = spec.pop("size") // 100
+            elif request["desiredAPIVersion"].endswith("/v1") and "metres" in spec:
+                spec["size"] = spec.pop("metres") * 100
+            found.append({**one, "apiVersion": request["desiredAPIVersion"], "spec": spec})
+        response = {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": found}
+        return {"kind": "ConversionReview", "apiVersion": body["apiVersion"], "response": response}
+
+    def version(name: str, field: str) -> dict[str, Any]:
+        spec = {"type": "object", "properties": {field: {"type": "integer"}}}
+        schema = {"type": "object", "properties": {"spec": spec}}
+        return {"name": name, "served": True, "storage": name == "v1", "schema": {"openAPIV3Schema": schema}}
+
+    group, admin = next(_groups), ns.admin
+    with LiveWebhook(tmp_path, answer) as live:
+        config = {"url": f"{live.url}/convert", "caBundle": live.bundle}
+        webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
+        versions = [version("v1", "size"), version("v2", "metres")]
+        spec = {"versions": versions, "conversion": {"strategy": "Webhook", "webhook": webhook}}
+        admin.ok("POST", CRDS, definition(group, **spec))
+        first, second = ns.path("cows", group=f"{group}/v1"), ns.path("cows", group=f"{group}/v2")
+        assert admin.ok("POST", second, {"metadata": {"name": "a"}, "spec": {"metres": 3}})["spec"] == {"metres": 3}
+        assert admin.get(f"{first}/a")["spec"] == {"size": 300}
+        assert admin.patch(f"{first}/a", {"spec": {"size": 500}}).json["spec"] == {"size": 500}
+        assert [one["spec"] for one in admin.get(second)["items"]] == [{"metres": 5}]
+        stream = admin.watch(f"{second}?watch=1")
+        assert stream.next()["object"]["spec"] == {"metres": 5}
+        stream.close()
+        live.answer = lambda *_: {"response": {"result": {"status": "Failed", "message": "no idea"}}}
+        failed = admin.ask("POST", second, {"metadata": {"name": "b"}, "spec": {"metres": 1}})
+        text = f"Internal error occurred: conversion webhook for {group}/v1, Kind=Cow failed: no idea"
+        assert failed.told == (500, "InternalError", text)
+        live.answer = answer
+        admin.ok("DELETE", f"{CRDS}/cows.{group}")
