@@ -69,7 +69,7 @@ def _prepare_create(obj: Object) -> None:
     obj["status"] = {"conditions": [], "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": []}
     if stored := storage_version(spec):
         obj["status"]["storedVersions"] = [stored]
-    finalizers = obj["metadata"].setdefault("finalizers", [])
+    finalizers = obj.setdefault("metadata", {}).setdefault("finalizers", [])
     if FINALIZER not in finalizers:
         finalizers.append(FINALIZER)
 
