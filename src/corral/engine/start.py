@@ -204,7 +204,7 @@ async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> No
             ensure_bind_source(point, None if remap is None else remap.maps.root)
             require_propagation(point)
             path = point.source
-            if point.spec is not None and point.spec.subpath:
+            if point.type == "bind" and point.spec is not None and point.spec.subpath:
                 whole, path = path, f"{parts.paths.bundle(live.id)}/{PIN}{n}"
                 held.callback(unpin, path)
                 pin(whole, point.spec.subpath, path)

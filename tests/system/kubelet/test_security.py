@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from corral.cluster.kubelet.worker.runtime import CLASSES
 from tests.support.kubelet import Node, container, state, waiting
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
@@ -73,8 +74,9 @@ async def test_what_is_not_offered_is_named(node: Node) -> None:
     await node.create("users", hostUsers=False)
     pod = await node.done("users")
     assert pod["status"]["message"] == "Pod was rejected: hostUsers: false is not offered by this node"
-    await node.create("class", runtimeClassName="none")
-    await node.told("class", "FailedCreatePodSandBox", 'RuntimeClass "none" not found')
+    await node.client.create(CLASSES, {"metadata": {"name": "gvisor"}, "handler": "runsc"})
+    await node.create("class", runtimeClassName="gvisor")
+    await node.told("class", "FailedCreatePodSandBox", 'no runtime for "runsc" is configured')
 
 
 async def test_a_port_of_the_node(node: Node) -> None:
