@@ -19,6 +19,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,20 +28,20 @@ from tests.support.endpoint import docker_cli
 from tests.support.venvs import pip
 
 PYTHON = "3.11"  # of the guest's Debian
-WHEELS = (
-    "cryptography>=42",
-    "google-re2>=1.1",
-    "httptools>=0.6",
-    "msgspec>=0.18",
-    "numpy>=1.26",
-    "pyyaml>=6",
-    "docker>=7",
-    "hypothesis>=6",
-    "pytest>=8",
-    "pytest-asyncio>=0.23",
-    "pytest-timeout>=2",
-)
-SIZE = "512M"
+# What is faster with them, and must work without: left out here.
+OPTIONAL = ("isal", "zstandard")
+TOOLS = ("docker>=7", "hypothesis>=6", "pytest>=8", "pytest-asyncio>=0.23", "pytest-timeout>=2")
+
+
+def wheels() -> tuple[str, ...]:
+    """What Corral needs, as pyproject.toml says, and what its tests need."""
+    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]
+    needed = (one for one in project["dependencies"] if not one.startswith(OPTIONAL))
+    return (*needed, *TOOLS)
+
+
+WHEELS = wheels()
+SIZE = "768M"
 # An emulated processor is ten times slower than a real one, and here it has only what other tests leave of that.
 PATIENCE = 8
 
