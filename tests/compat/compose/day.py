@@ -131,9 +131,16 @@ def _follow(day: Day) -> Outcome:
 
 
 def _events(day: Day) -> Outcome:
-    heard = day.meanwhile(
-        "events", "--json", until='"action": ?"start"', during=lambda: day.compose("restart", "-t", "1", "web")
-    )
+    def listeners() -> int:
+        return int(day.endpoint.get("/info").json["NEventsListener"])
+
+    before = listeners()
+
+    def restart() -> None:
+        eventually(lambda: listeners() > before, "Compose listens", seconds=30)
+        day.compose("restart", "-t", "1", "web")
+
+    heard = day.meanwhile("events", "--json", until='"action": ?"start"', during=restart)
     seen = [json.loads(line) for line in heard.out.splitlines() if line.startswith("{")]
     return Outcome(heard.code, " ".join(e["action"] for e in seen if e["service"] == "web"))
 

@@ -30,7 +30,7 @@ STEPS = [
     Step("ps with nothing", "ps", out=r"^CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS +PORTS +NAMES\n$"),
     Step("ps -aq with nothing", "ps -aq", out=r"^$"),
     Step("version format", "version --format '{{.Server.Os}}/{{.Server.Arch}}'", out="linux/amd64"),
-    Step("info counts", "info --format '{{.Containers}} {{.ContainersRunning}} {{.OSType}} {{.DefaultRuntime}}'"),
+    Step("info counts", "info --format '{{.Containers}} {{.ContainersRunning}} {{.OSType}}'"),
     Step(
         "info json has fields",
         "info --format '{{json .Plugins.Log}}'",

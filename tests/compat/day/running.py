@@ -263,7 +263,9 @@ STEPS = [
         why="not every kernel has the file",
     ),
     Step("proc is read-only", f"{RUN} sh -c 'echo 1 > /proc/sys/kernel/domainname'", code=1, err="Read-only"),
-    Step("devices", f"{RUN} ls /dev", unordered=True),
+    Step(
+        "devices", f"{RUN} sh -c 'ls /dev | grep -vx core'", unordered=True
+    ),  # a link that crun makes and runc does not
     Step("device", "run --rm --device /dev/zero:/dev/nought:r busybox sh -c 'head -c 3 /dev/nought | wc -c'", out="3"),
     Step(
         "missing device",
