@@ -205,19 +205,24 @@ class Wires:
         self._netlink.batch(plan_port(_within(port, lines), icc=icc, filtered=filtered, further=further))
 
     def _new_veth(self, container_id: str, netns: int, endpoint: Endpoint, lines: Lines, master: int) -> str:
+        taken: HostError | None = None
         for turn in range(len(TURNS)):
             name = self._names.veth(container_id, turn)
             make = links.add_veth(name, endpoint.interface, netns, master=master, peer_mac=endpoint.mac, mtu=lines.mtu)
             try:
                 self._netlink.do(make)
             except HostError as error:
-                # The name may be taken on either side; inside, it is one that we chose.
-                if error.errno == errno.EEXIST and self.exists(name):
+                if error.errno == errno.EEXIST:
+                    # Taken on either side. Here by a cable that goes with its namespace, or has gone since we asked;
+                    # inside it is a name that we chose, and taken at every turn.
+                    taken = error
                     continue
                 if error.errno == _FULL:
                     raise HostError(f"bridge {lines.bridge} is full: it takes 1023 interfaces", _FULL) from error
                 raise
             return name
+        if taken is not None and not self.exists(name):
+            raise taken
         raise HostError(f"interfaces of container {container_id[:12]} are still being removed: {len(TURNS)} of them")
 
     def unplug(self, interface: str) -> None:
