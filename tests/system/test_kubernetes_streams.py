@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.fleet import KUBECTL
 from tests.support.instance import Instance
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.timeout(180), pytest.mark.ahead.with_args(KUBECTL)]
 IMAGE = "busybox:latest"
 SERVER = "mkdir /www; echo served > /www/index.html; exec httpd -f -p 8080 -h /www"
-
-
-def kubectl_path() -> str:
-    beside = Path(sys.executable).parent / "kubectl"
-    found = str(beside) if beside.exists() else shutil.which("kubectl-1.37") or shutil.which("kubectl")
-    if not found:
-        pytest.skip("no kubectl here")
-    return found
 
 
 class Kubectl:
     """kubectl as the administrator of an instance. `spdy`: as it was before web sockets."""
 
     def __init__(self, engine: Instance, *, spdy: bool = False) -> None:
-        self._program = kubectl_path()
+        self._program = str(KUBECTL())
         off = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
         self.env = engine.env({"KUBECONFIG": str(engine.root / "run/kubeconfig"), **(off if spdy else {})})
 
