@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from corral.cluster.apiserver.app import Options
-from corral.cluster.apiserver.proxying.dialing import Dialed, dial
+from corral.cluster.apiserver.proxying.dialing import dial
+from corral.cluster.client.stream import Stream
 from corral.http.tls import server_context
 from tests.support.fake_node import FakeNode
 from tests.support.kubernetes import LiveKubernetes, Namespace, numbered
@@ -79,7 +80,7 @@ class Backend:
         self.ports[port] = server.server_address[1]
         self._servers.append((server, thread))
 
-    async def dial(self, address: str, port: int) -> Dialed:
+    async def dial(self, address: str, port: int) -> Stream:
         assert address == ADDRESS
         if port not in self.ports:
             raise ConnectionRefusedError(111, "Connection refused")

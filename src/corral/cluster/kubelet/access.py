@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from corral.cluster.client.nodes import LogOptions
+from corral.cluster.client.stream import Stream
 from corral.cluster.kubelet.lifecycle.view import View
 from corral.cluster.kubelet.naming import Attempt
 from corral.cluster.kubelet.pods import member
@@ -22,8 +23,6 @@ from corral.model.kubernetes.status import bad_request, internal
 from corral.model.process import ExecSpec, LogEntry, LogQuery
 
 Object = dict[str, Any]
-
-CHUNK = 64 << 10
 
 
 class PodAccess:
@@ -111,7 +110,7 @@ class PodAccess:
 
     # ------------------------------------------------------------------------------------------------- connections
 
-    async def connect(self, pod: Object, port: int) -> PodConnection:
+    async def connect(self, pod: Object, port: int) -> Stream:
         space = self._shared.index.space(pod["metadata"]["uid"])
         if not space:
             raise internal("unable to do port forwarding: the pod is not running")
@@ -135,7 +134,7 @@ class PodAccess:
                     if other is not handle:
                         other.close()
                 reader, writer = await asyncio.open_connection(sock=handle)
-                return PodConnection(reader, writer)
+                return Stream(reader, writer)
         reason = (failure.strerror or str(failure)).lower() if failure else ""
         raise internal(f"failed to connect to localhost:{port} inside namespace: connect: {reason}")
 
@@ -175,32 +174,6 @@ class AttachStreams(ExecStreams):
 
     async def wait(self) -> int:
         return 0
-
-
-class PodConnection:
-    """See `corral.cluster.client.nodes.Connection`."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    async def read(self) -> bytes:
-        try:
-            return await self._reader.read(CHUNK)
-        except ConnectionError:
-            return b""
-
-    async def write(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def end(self) -> None:
-        if self._writer.can_write_eof():
-            self._writer.write_eof()
-
-    async def close(self) -> None:
-        self._writer.close()
-        with suppress(OSError):
-            await self._writer.wait_closed()
 
 
 def show(entry: LogEntry, *, timestamps: bool) -> bytes:
