@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from functools import cache
 
 from corral.errors import from_oserror
+
+_EXEC = 0.05  # seconds in which an exec is over, on a busy machine too; a process may have wiped its arguments, too
 
 
 def start_time(pid: int) -> int:
@@ -40,9 +43,23 @@ def comm(pid: int) -> str:
 
 
 def cmdline(pid: int) -> list[str]:
-    """The arguments; empty if there is no such process, or it is a kernel thread."""
-    text = _read(pid, "cmdline")
-    return text.removesuffix("\0").split("\0") if text else []
+    """The arguments; empty if there is no such process, or it is a kernel thread or a zombie.
+
+    In the middle of its exec a process has a program and no arguments yet: they are waited for, some milliseconds.
+    """
+    deadline = time.monotonic() + _EXEC
+    while not (text := _read(pid, "cmdline")):
+        if not _has_program(pid) or time.monotonic() > deadline:
+            return []
+        time.sleep(0.0005)
+    return text.removesuffix("\0").split("\0")
+
+
+def _has_program(pid: int) -> bool:
+    try:
+        return bool(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return False
 
 
 def children(pid: int) -> list[int]:

@@ -16,7 +16,7 @@ FOREVER = "sh -c 'trap \"exit 0\" TERM; echo started; while :; do sleep 0.05; do
 def _exec_terminal(day: Day) -> Outcome:
     with day.terminal("exec", "-it", "web", "sh") as t:
         t.expect("# ")
-        t.send("stty size; echo $HOSTNAME | wc -c; exit 5\r")
+        t.send('s=24; until stty size | grep "$s 80"; do sleep 0.1; done; echo $HOSTNAME | wc -c; exit 5\r')
         t.expect("24 80")
         return Outcome(t.wait(), "")
 

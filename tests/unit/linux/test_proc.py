@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 
 from corral.linux import proc
 from corral.linux.spawn import spawn
@@ -40,3 +41,13 @@ def test_nobody_is_not_alive() -> None:
 
 def test_names_with_parentheses() -> None:
     assert proc.parse_start_time("7 (x) (y z)) R " + " ".join(str(n) for n in range(4, 60))) == 22
+
+
+def test_a_process_in_the_middle_of_its_exec_has_its_arguments() -> None:
+    for _ in range(50):
+        pid = os.posix_spawn("/bin/sleep", ["sleep", "100"], {})
+        try:
+            assert proc.cmdline(pid) == ["sleep", "100"]
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
