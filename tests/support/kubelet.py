@@ -14,7 +14,7 @@ from typing import Any
 from corral.cluster.apiserver.app import Kubernetes
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
 from corral.cluster.apiserver.certificates import pki
-from corral.cluster.client.builtin import EVENTS, NAMESPACES, PODS
+from corral.cluster.client.builtin import EVENTS, NAMESPACES, NODES, PODS
 from corral.cluster.client.protocol import Collection
 from corral.cluster.kubelet.kubelet import Kubelet
 from corral.cluster.kubelet.settings import Settings
@@ -44,11 +44,13 @@ class Node:
 
     def __init__(self, engine: Engine, api: Kubernetes, base: Path, barrier: Barrier) -> None:
         self.engine, self.api, self.base, self._barrier = engine, api, base, barrier
+        self.settings: Object = {}  # what the kubelet is told besides, from its next start on
         self.client = api.client(User("admin", groups=(MASTERS_GROUP,)), "test")
 
     async def start_kubelet(self) -> None:
         user = User(f"system:node:{NODE}", groups=("system:nodes",))
-        settings = Settings(f"{self.base}/kubelet", f"{self.engine.config.run}/kubelet", heartbeat=0.2)
+        run = f"{self.engine.config.run}/kubelet"
+        settings = Settings(f"{self.base}/kubelet", run, heartbeat=0.2, **self.settings)
         client = self.api.client(user, "kubelet")
         self.kubelet = Kubelet(self.engine, client, NODE, settings, barrier=self._barrier, issue=issue_with(self.api))
         self._task = asyncio.create_task(self.kubelet.run())
@@ -60,6 +62,29 @@ class Node:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self.kubelet.close()
+
+    async def restart_kubelet(self, **settings: Any) -> None:
+        """With other settings."""
+        await self.stop_kubelet()
+        self.settings = settings
+        await self.start_kubelet()
+
+    async def condition(self, kind: str, status: str, seconds: float = 15.0) -> Object:
+        """The node's condition, as soon as it is that."""
+        listing = await self.client.list(NODES, field_selector=f"metadata.name={NODE}")
+
+        def found(one: Object) -> Object | None:
+            known = (one.get("status") or {}).get("conditions") or ()
+            return next((each for each in known if each["type"] == kind and each["status"] == status), None)
+
+        for one in listing.items:
+            if (condition := found(one)) is not None:
+                return condition
+        async with asyncio.timeout(seconds * PATIENCE):
+            async for event in self.client.watch(NODES, resource_version=listing.resource_version):
+                if event.type != "BOOKMARK" and (condition := found(event.object)) is not None:
+                    return condition
+        raise AssertionError("the watch has ended")
 
     async def create(self, name: str, *containers: Object, labels: Object | None = None, **spec: Any) -> Object:
         """A pod that is bound to this node."""

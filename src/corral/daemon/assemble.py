@@ -73,12 +73,13 @@ async def add_fleet(
             open=not is_loopback(host),
             grace=grace,
             addresses=kubernetes.node_addresses(settings),
+            told=settings,
         )
         return
     from corral.daemon.nodes import LocalNodes
 
     nodes = await LocalNodes.prepare(engine, cluster, instance, settings)
-    await add_kubelet(stack, engine, cluster, instance, nodes.gateway, grace=grace)
+    await add_kubelet(stack, engine, cluster, instance, nodes.gateway, grace=grace, told=settings)
     await nodes.start(stack)
 
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from corral.cli.instance import Instance
 from corral.daemon.cluster_door import add_door
 from corral.daemon.cluster_network import add_network
+from corral.daemon.config import Settings as DaemonSettings
+from corral.daemon.pods import eviction_settings, manifests
 from corral.engine.engine import Engine
 from corral.errors import HostError
 from corral.kit.tasks import Tasks
@@ -59,12 +61,13 @@ async def add_kubelet(
     open: bool = False,
     grace: float = 40.0,
     addresses: tuple[str, ...] = (),
+    told: DaemonSettings,
 ) -> None:
     """Runs the pods that are bound to this machine until `stack` ends; they go on after that.
 
     `address`: where other nodes on this machine reach it, "" where there are none; `addresses`: where others do, none
     for the address that it goes out by. `open`: other machines may join. `grace`: for how many seconds the cluster
-    bears a node's silence.
+    bears a node's silence. `told`: the daemon's settings.
     """
     from corral.cluster.apiserver.attributes import User
     from corral.cluster.kubelet.kubelet import Kubelet
@@ -82,6 +85,8 @@ async def add_kubelet(
         addresses=(address,) if address else addresses,
         open_network=open,
         heartbeat=plan_heartbeat(grace),
+        eviction=eviction_settings(told),
+        manifests=manifests(told, instance),
     )
     user = User(f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
     kubelet = Kubelet(

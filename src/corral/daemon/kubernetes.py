@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from corral.cli.instance import Instance
 from corral.daemon.components import add_components
 from corral.daemon.config import Settings
+from corral.daemon.pods import eviction_settings
 from corral.daemon.registry import parse_address
 from corral.errors import CorralError, HostError, InvalidInput
 from corral.http.server import Server
@@ -116,6 +117,7 @@ def check(settings: Settings) -> None:
         plan_address(settings.text("kubernetes-address"))
         plan_networks(settings.list("kubernetes-service-subnet"))
         node_addresses(settings)
+        eviction_settings(settings)
         if settings.number("kubernetes-node-grace") < 1:
             raise InvalidInput("kubernetes-node-grace: at least one second")
         if scheduling := settings.text("kubernetes-scheduler-config"):

@@ -30,6 +30,7 @@ from corral.daemon.kubernetes import node_addresses
 from corral.daemon.lock import InstanceLock
 from corral.daemon.node_images import lend_from
 from corral.daemon.node_join import Identity, Join, has_joined, load, merge, save
+from corral.daemon.pods import eviction_settings, manifests
 from corral.daemon.serve import LOG_FORMAT, Ready, prepare_process
 from corral.errors import CorralError, HostError, Unsupported
 from corral.kit.tasks import Tasks
@@ -56,6 +57,7 @@ def serve_node(instance: Instance, settings: Settings, asked: Join, ready_fd: in
     try:
         refuse_unsupported(settings)
         node_addresses(settings)
+        eviction_settings(settings)
         lock.take()
         join = merge(load(instance), asked, joined=has_joined(instance))
         join = msgspec.structs.replace(join, name=join.name or plan_node_name(socket.gethostname()))
@@ -135,6 +137,8 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
         addresses=node_addresses(settings),
         cluster_dns=cluster_dns,
         heartbeat=plan_heartbeat(join.grace),
+        eviction=eviction_settings(settings),
+        manifests=manifests(settings, instance),
     )
 
     async def barrier(address: str) -> None:

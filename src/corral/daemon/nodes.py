@@ -28,11 +28,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from corral.cli.instance import Instance, daemon_pid
+from corral.cli.settings import BY_KEY
 from corral.cli.verbs.daemon import role_command
 from corral.cluster.client.times import to_text, utc_now
 from corral.cluster.joining import joining
 from corral.daemon import node_join
 from corral.daemon.config import Settings
+from corral.daemon.pods import SHARED
 from corral.errors import CorralError, HostError, from_oserror
 from corral.model.container import NetworkSpec as Place
 from corral.model.network import NetworkOptions, NetworkSpec
@@ -203,12 +205,13 @@ class LocalNodes:
 
 
 def node_words(settings: Settings) -> list[str]:
-    """Pure: the settings of the first engine that its neighbours share: what it takes to run containers and pull."""
+    """Pure: the settings of the first engine that its neighbours share: how containers run, pull and are evicted."""
     shared = (
         *("runtime", "add-runtime", "conmon", "init-path", "log-driver", "log-max-size", "log-max-file", "dns"),
         *("registry-mirror", "insecure-registry", "registry-certs", "stop-timeout", "log-level"),
     )
-    return [f"--{key}={value}" for key in shared for value in settings.list(key) if value]
+    evictions = [f"--{key}={settings.text(key)}" for key in SHARED if settings.text(key) != str(BY_KEY[key].default)]
+    return [*(f"--{key}={value}" for key in shared for value in settings.list(key) if value), *evictions]
 
 
 async def _launch(instance: Instance, command: list[str]) -> str:

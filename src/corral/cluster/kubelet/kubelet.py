@@ -18,6 +18,7 @@ from corral.cluster.client.events import Events
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import Client
 from corral.cluster.kubelet.access import PodAccess
+from corral.cluster.kubelet.eviction.manager import EvictionManager
 from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
 from corral.cluster.kubelet.metering.meter import PodMeter
@@ -26,7 +27,7 @@ from corral.cluster.kubelet.naming import UID, UNLISTED, pod_of
 from corral.cluster.kubelet.network import ensure_network
 from corral.cluster.kubelet.node.host import read_machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
-from corral.cluster.kubelet.node.status import plan_capacity
+from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.shared import Barrier, Shared, no_barrier
 from corral.cluster.kubelet.sources import Sources
@@ -36,6 +37,7 @@ from corral.engine.engine import Engine
 from corral.kit.clock import SystemClock
 from corral.kit.tasks import Tasks
 from corral.model.event import Event
+from corral.model.kubernetes.status import StatusError
 
 Object = dict[str, Any]
 
@@ -80,14 +82,17 @@ class Kubelet:
             services=self._services,
             index=Index(engine),
             addresses=self.machine.addresses,
-            allocatable=plan_capacity(self.machine, settings.max_pods),
+            allocatable=plan_allocatable(plan_capacity(self.machine, settings.max_pods), settings.eviction.thresholds),
             memory=self.machine.memory,
             barrier=barrier,
         )
+        self._eviction = EvictionManager(self.shared, lambda: list(self._workers.values()), self._short)
+        self.shared.short_of = lambda: self._eviction.conditions
         self.access = PodAccess(self.shared)
         clock = SystemClock()
         self.meter = PodMeter(node_name, clock, lambda: read_sample(engine, self.shared.index, clock))
         self.ready = asyncio.Event()  # the node is registered, and what ran has been taken over
+        self._reporter: NodeReporter | None = None
         self._workers: dict[str, PodWorker] = {}
         self._tasks = Tasks()
 
@@ -97,7 +102,9 @@ class Kubelet:
         )
         self.shared.index.load()
         self._tasks.start("kubelet events", self.events.run())
-        reporter = NodeReporter(self._client, self._engine, self.machine, subnet, self.settings)
+        self._reporter = reporter = NodeReporter(
+            self._client, self._engine, self.machine, subnet, self.settings, self.shared.short_of
+        )
         await reporter.register()
         for informer in (self._services, self._pods):
             self._tasks.start(f"kubelet {informer.of.plural}", informer.run())
@@ -105,6 +112,7 @@ class Kubelet:
         self._pods.on_change(self._pod_changed)
         self._take_over()
         self._tasks.start("kubelet wakes", self._listen())
+        self._tasks.start("kubelet eviction", self._eviction.run())
         self.ready.set()
         log.info("node %s runs the pods of %s", self.machine.name, subnet)
         await reporter.run()
@@ -144,6 +152,14 @@ class Kubelet:
 
     def _forget(self, uid: str) -> None:
         self._workers.pop(uid, None)
+
+    async def _short(self) -> None:
+        """The node is short of something, or no longer: everybody is told at once."""
+        try:
+            if self._reporter is not None:
+                await self._reporter.report()
+        except (StatusError, OSError) as error:
+            log.warning("node %s: %s", self.machine.name, error)  # the next report says it
 
     def _source_changed(self, uid: str) -> None:
         worker = self._workers.get(uid)

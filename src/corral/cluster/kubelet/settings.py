@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from corral.cluster.kubelet.eviction.thresholds import EvictionSettings
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -26,5 +28,7 @@ class Settings:
     max_pods: int = 110
     seccomp: str = "/var/lib/kubelet/seccomp"
     labels: dict[str, str] = field(default_factory=dict)
+    eviction: EvictionSettings = field(default_factory=EvictionSettings)
+    manifests: str = ""  # the folder of static pods, "": there are none
     heartbeat: float = 10.0  # seconds between renewals of the lease
     report: float = 300.0  # seconds between reports of the node's status, if nothing changes

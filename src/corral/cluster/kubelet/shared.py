@@ -46,4 +46,5 @@ class Shared:
     allocatable: Mapping[str, str] = field(default_factory=dict)
     memory: int = 1
     barrier: Barrier = no_barrier
+    short_of: Callable[[], frozenset[str]] = frozenset  # the node's conditions that say it is
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from corral.cluster.client.builtin import NODES
@@ -29,7 +30,17 @@ DURATION: Final = 40  # seconds that a lease holds
 class NodeReporter:
     """`register` first; then `run` until it is cancelled."""
 
-    def __init__(self, client: Client, engine: Engine, machine: Machine, subnet: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        client: Client,
+        engine: Engine,
+        machine: Machine,
+        subnet: str,
+        settings: Settings,
+        short_of: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
+        """`short_of` gives the conditions that say of what the node is short."""
+        self._short_of = short_of
         self._client, self._engine, self._machine = client, engine, machine
         self._subnet, self._settings = subnet, settings
         self._lease: Object | None = None
@@ -78,6 +89,8 @@ class NodeReporter:
                 self._engine.images.list(),
                 time.time_ns(),
                 0,
+                thresholds=self._settings.eviction.thresholds,
+                short=self._short_of(),
             )
             try:
                 await self._client.update(NODES, {**node, "status": status}, subresource="status")

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from corral import __version__
+from corral.cluster.kubelet.eviction.thresholds import Threshold
 from corral.cluster.kubelet.node.host import Machine
 from corral.cluster.kubelet.times import rfc3339
 from corral.model.image import Image
+from corral.model.kubernetes.quantity import parse
 
 Object = dict[str, Any]
 
 VERSION: Final = "v1.37.0"
+KEPT: Final = {"memory.available": "memory", "nodefs.available": "ephemeral-storage"}
 MOST_IMAGES: Final = 50
 MOST_NAMES: Final = 5
-CONDITIONS: Final = (
-    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-    ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-    ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
-)
+WELL: Final = {
+    "MemoryPressure": ("False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    "DiskPressure": ("False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    "PIDPressure": ("False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    "Ready": ("True", "KubeletReady", "kubelet is posting ready status"),
+}
+SHORT: Final = {
+    "MemoryPressure": ("True", "KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    "DiskPressure": ("True", "KubeletHasDiskPressure", "kubelet has disk pressure"),
+    "PIDPressure": ("True", "KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+}
 
 
 def plan_labels(machine: Machine) -> dict[str, str]:
@@ -43,6 +51,23 @@ def plan_capacity(machine: Machine, pods: int) -> dict[str, str]:
         "hugepages-1Gi": "0",
         "hugepages-2Mi": "0",
     }
+
+
+def plan_allocatable(capacity: Mapping[str, str], thresholds: Iterable[Threshold]) -> dict[str, str]:
+    """What pods may ask for: all but what the node must keep so that nobody has to be evicted.
+
+    >>> from corral.cluster.kubelet.eviction.thresholds import Amount
+    >>> hard = [Threshold("memory.available", Amount(100 << 20)), Threshold("nodefs.available", Amount(part=0.1))]
+    >>> plan_allocatable({"cpu": "2", "memory": "1048576Ki", "ephemeral-storage": "1000Ki"}, hard)
+    {'cpu': '2', 'memory': '946176Ki', 'ephemeral-storage': '900Ki'}
+    """
+    found = dict(capacity)
+    for one in thresholds:
+        resource = KEPT.get(one.signal)
+        if one.hard and resource is not None:
+            whole = parse(capacity[resource]).ceil()
+            found[resource] = f"{max(whole - one.amount.of(whole), 0) // 1024}Ki"
+    return found
 
 
 def plan_node(machine: Machine, subnet: str, labels: dict[str, str]) -> Object:
@@ -70,16 +95,20 @@ def plan_images(images: Iterable[Image]) -> list[Object]:
     return [{"names": [*image.digests, *image.tags][:MOST_NAMES], "sizeBytes": image.size} for image in largest]
 
 
-def plan_conditions(before: Sequence[Object], now: str) -> list[Object]:
-    """A time of change is kept while nothing has; those of others stay.
+def plan_conditions(before: Sequence[Object], now: str, short: Collection[str] = ()) -> list[Object]:
+    """`short`: the conditions that say of what the node is short. A time of change is kept while nothing has; those of
+    others stay.
 
     >>> old = [{"type": "Ready", "status": "True", "lastTransitionTime": "t0"}]
     >>> [one["lastTransitionTime"] for one in plan_conditions(old, "t1") if one["type"] == "Ready"]
     ['t0']
+    >>> plan_conditions([], "t", ["DiskPressure"])[1]["message"]
+    'kubelet has disk pressure'
     """
     known = {one["type"]: one for one in before}
     made = []
-    for kind, status, reason, message in CONDITIONS:
+    for kind, well in WELL.items():
+        status, reason, message = SHORT[kind] if kind in short else well
         old = known.get(kind, {})
         since = old.get("lastTransitionTime") if old.get("status") == status else None
         made.append(
@@ -92,22 +121,29 @@ def plan_conditions(before: Sequence[Object], now: str) -> list[Object]:
                 "lastTransitionTime": since or now,
             }
         )
-    mine = {one[0] for one in CONDITIONS}
-    return made + [one for one in before if one["type"] not in mine]
+    return made + [one for one in before if one["type"] not in WELL]
 
 
 def plan_node_status(
-    before: Object, machine: Machine, pods: int, images: Iterable[Image], now: int, port: int
+    before: Object,
+    machine: Machine,
+    pods: int,
+    images: Iterable[Image],
+    now: int,
+    port: int,
+    *,
+    thresholds: Iterable[Threshold] = (),
+    short: Collection[str] = (),
 ) -> Object:
-    """Allocatable is all there is: nothing is set aside for the system."""
+    """Nothing is set aside for the system, but what keeps the node from evicting."""
     capacity = plan_capacity(machine, pods)
     addresses = [{"type": "InternalIP", "address": ip} for ip in machine.addresses]
     return {
         **before,
         "capacity": capacity,
-        "allocatable": dict(capacity),
+        "allocatable": plan_allocatable(capacity, thresholds),
         "addresses": [*addresses, {"type": "Hostname", "address": machine.name}],
-        "conditions": plan_conditions(before.get("conditions") or (), rfc3339(now)),
+        "conditions": plan_conditions(before.get("conditions") or (), rfc3339(now), short),
         "nodeInfo": {
             "machineID": machine.machine_id,
             "systemUUID": machine.machine_id,

@@ -31,3 +31,4 @@ class Facts:
     host_ips: tuple[str, ...] = ()
     over: bool = False
     failure: Waiting | None = None  # why the pod as a whole has failed: its reason and message
+    disrupted: bool = False  # the node could not keep it

@@ -131,4 +131,6 @@ def _conditions(pod: Object, statuses: list[Object], facts: Facts, phase: str) -
     ]
     if not any(one["type"] == "PodScheduled" for one in before):
         mine.append(condition("PodScheduled", True))
+    if facts.failure is not None and facts.disrupted:
+        mine.append(condition("DisruptionTarget", True, "TerminationByKubelet", facts.failure.message))
     return mine

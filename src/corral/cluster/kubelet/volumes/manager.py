@@ -44,6 +44,10 @@ class PodVolumes:
         self.read_only: frozenset[str] = frozenset()
         self._held = AsyncExitStack()
 
+    def empty_place(self, name: str) -> str:
+        """Where an empty directory on the disk is, made or not."""
+        return f"{self.root}/volumes/{name}"
+
     async def set_up(self, pod: Object) -> None:
         """Makes what is not there yet. NotMounted names the volume; StatusError."""
         for volume in pod["spec"].get("volumes") or ():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import PODS
-from corral.cluster.kubelet.lifecycle.ending import plan_endings
+from corral.cluster.kubelet.lifecycle.ending import grace_of, plan_endings
 from corral.cluster.kubelet.lifecycle.view import View, find
 from corral.cluster.kubelet.pods import full_name, is_terminal
 from corral.model.kubernetes.status import StatusError
@@ -28,6 +28,7 @@ class Leaver:
         self._worker = worker
         self._barred = False
         self._grace: int | None = None
+        self._most: int | None = None
 
     async def stop_all(self, view: View) -> bool:
         """Whether nothing runs any more; else what is to be ended next is."""
@@ -40,8 +41,15 @@ class Leaver:
         if ids and not self._barred:
             await self._bar()
         for id in ids:
-            self._worker.end(find(view, id), grace=0 if self._grace == 0 else None)
+            self._worker.end(find(view, id), grace=0 if self._grace == 0 else self._limited())
         return not any(attempt.running for some in view.attempts.values() for attempt in some)
+
+    def limit(self, seconds: int) -> None:
+        """So much grace at most."""
+        self._most = seconds
+
+    def _limited(self) -> int | None:
+        return None if self._most is None else min(self._most, grace_of(self._worker.pod))
 
     async def _bar(self) -> None:
         """New connections are led elsewhere before the pod is told to end."""
@@ -67,6 +75,7 @@ class Leaver:
         await self._worker.volumes.tear_down()
         if not said:
             await self._worker.report(await self._worker.look(), over=True)
+        self._worker.ended.set()
 
     async def _leave_space(self) -> None:
         await self._worker.launcher.end_pause()

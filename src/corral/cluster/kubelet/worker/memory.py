@@ -37,6 +37,7 @@ class Memory:
     probers: dict[str, Prober] = field(default_factory=dict)
     ips: tuple[str, ...] = ()
     failure: Waiting | None = None
+    disrupted: bool = False
 
     def view(self, attempts: dict[str, list[Attempt]]) -> View:
         return View(

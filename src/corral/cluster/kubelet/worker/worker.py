@@ -11,6 +11,9 @@ from typing import Any, Final
 from corral.cluster.client import meta
 from corral.cluster.kubelet.containers.security import check_offered
 from corral.cluster.kubelet.errors import NotAdmitted, NotMounted
+from corral.cluster.kubelet.eviction.limits import is_limited, plan_excess
+from corral.cluster.kubelet.eviction.ranking import plan_refusal
+from corral.cluster.kubelet.eviction.reading import measure, read_disk
 from corral.cluster.kubelet.lifecycle.ending import grace_of
 from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
 from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
@@ -22,7 +25,6 @@ from corral.cluster.kubelet.status.pod import plan_status
 from corral.cluster.kubelet.times import SECOND, duration, parse
 from corral.cluster.kubelet.volumes.manager import PodVolumes
 from corral.cluster.kubelet.worker.ending import end
-from corral.cluster.kubelet.worker.eviction import PERIOD, over_limit, plan_limits
 from corral.cluster.kubelet.worker.launching import Launcher
 from corral.cluster.kubelet.worker.leaving import Leaver
 from corral.cluster.kubelet.worker.memory import Memory
@@ -41,6 +43,8 @@ log = logging.getLogger("corral.kubelet")
 
 FIRST_RETRY: Final = 500  # milliseconds
 LONGEST_RETRY: Final = 60_000
+PERIOD: Final = 10.0  # seconds between two looks at what a limited pod has on the disk: nothing tells of that
+HARD_GRACE: Final = 1  # seconds that a pod has which uses too much
 KEPT: Final = 2  # attempts of a container that are kept, the present one among them
 
 
@@ -51,6 +55,7 @@ class PodWorker:
         self.shared, self.pod, self.gone = shared, pod, gone
         self.uid: str = pod["metadata"]["uid"]
         self.memory = Memory()
+        self.ended = asyncio.Event()  # nothing of it runs, and nothing will
         self._done = done
         self._woken = asyncio.Event()
         self._tasks = Tasks()
@@ -101,6 +106,7 @@ class PodWorker:
                 log.exception("pod %s", full_name(self.pod))
                 again = self._failed(error)
             if again == 0.0:
+                self.ended.set()
                 self._done()
                 return
             try:
@@ -132,7 +138,7 @@ class PodWorker:
         if self.gone or "deletionTimestamp" in self.pod["metadata"]:
             return await self.leaver.delete(view)
         if self.memory.failure is None and not is_terminal(self.pod):
-            self._admit()
+            self._admit(view)
         left = self._deadline(view)
         await self._check_usage()
         if is_terminal(self.pod) or self.memory.failure is not None:
@@ -155,13 +161,16 @@ class PodWorker:
                     await self.launcher.forget_probes(attempt.id)
         return self.memory.view(attempts)
 
-    def _admit(self) -> None:
+    def _admit(self, view: View) -> None:
         if self._admitted:
             return
         self._admitted = True
         try:
             check_offered(self.pod)
             plan_space(self.pod, self.shared)
+            refusal = "" if view.attempts else plan_refusal(self.pod, self.shared.short_of())
+            if refusal:
+                raise NotAdmitted("Evicted", refusal)
         except NotAdmitted as error:
             self.memory.failure = Waiting(error.reason, f"Pod was rejected: {error.message}")
             self.shared.events.warning(self.pod, error.reason, error.message)
@@ -179,14 +188,32 @@ class PodWorker:
         return max(left, 0.01)
 
     async def _check_usage(self) -> None:
-        """Every now and then: are its empty directories too full?"""
-        if self.memory.failure is not None or not self.volumes.places or time.monotonic() < self._next_look:
+        """Every now and then: does it use more of the disk than it may?"""
+        if self.memory.failure is not None or not is_limited(self.pod) or time.monotonic() < self._next_look:
+            return
+        if not self.memory.space:
             return
         self._next_look = time.monotonic() + PERIOD
-        message = await over_limit(self.pod, self.volumes.places)
+        places = {name: self.volumes.empty_place(name) for name in self._empty_volumes()}
+        volumes = {name: (await asyncio.to_thread(measure, place)).size for name, place in places.items()}
+        containers = await read_disk(self.shared.engine, self.shared.index, self.uid)
+        message = plan_excess(self.pod, volumes, containers)
         if message:
-            self.memory.failure = Waiting("Evicted", message)
-            self.shared.events.warning(self.pod, "Evicted", message)
+            self.evict(message, HARD_GRACE)
+
+    def _empty_volumes(self) -> list[str]:
+        """The empty directories on the disk."""
+        known = self.pod["spec"].get("volumes") or ()
+        return [one["name"] for one in known if "emptyDir" in one and (one["emptyDir"] or {}).get("medium") != "Memory"]
+
+    def evict(self, message: str, grace: int, *, disrupted: bool = False) -> None:
+        """It ends, with so many seconds of grace at most. `disrupted`: for no fault of its own."""
+        if self.memory.failure is not None:
+            return
+        self.memory.failure, self.memory.disrupted = Waiting("Evicted", message), disrupted
+        self.leaver.limit(grace)
+        self.shared.events.warning(self.pod, "Evicted", message)
+        self.wake()
 
     # ------------------------------------------------------------------------------------------------- running
 
@@ -214,7 +241,7 @@ class PodWorker:
         await self.report(self.memory.view(self.shared.index.attempts(self.uid)))
         due = self.volumes.due()
         tokens = None if due is None else max(1.0, due - time.time())
-        look = PERIOD if plan_limits(self.pod) else None
+        look = PERIOD if is_limited(self.pod) else None
         return min((one for one in (steps.again, tokens, look) if one is not None), default=None)
 
     async def _make_space(self) -> None:
@@ -318,6 +345,7 @@ class PodWorker:
             host_ips=self.shared.addresses,
             over=over,
             failure=memory.failure,
+            disrupted=memory.disrupted,
         )
 
     async def report(self, view: View, *, over: bool = False) -> None:

@@ -1,0 +1,57 @@
+"""The settings that are about a node's pods, in the kubelet's words. Pure."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from corral.cli.instance import Instance
+from corral.daemon.config import Settings
+from corral.errors import InvalidInput
+from corral.kit.clock import SECOND, parse_duration
+
+if TYPE_CHECKING:
+    from corral.cluster.kubelet.eviction.thresholds import EvictionSettings
+
+PREFIX: Final = "kubernetes-eviction-"
+SHARED: Final = tuple(
+    f"{PREFIX}{name}"
+    for name in (
+        *("hard", "soft", "soft-grace-period", "minimum-reclaim", "max-pod-grace-period"),
+        "pressure-transition-period",
+    )
+)
+
+
+def eviction_settings(settings: Settings) -> EvictionSettings:
+    """InvalidInput names the setting.
+
+    >>> found = eviction_settings(Settings.of({}, {"kubernetes-eviction-hard": ["pid.available<5%"]}))
+    >>> [one.signal for one in found.thresholds], found.transition
+    (['pid.available'], 300.0)
+    """
+    from corral.cluster.kubelet.eviction.thresholds import EvictionSettings, plan_thresholds
+
+    names = ("hard", "soft", "soft-grace-period", "minimum-reclaim")
+    transition = settings.text(f"{PREFIX}pressure-transition-period")
+    try:
+        seconds = parse_duration(transition) / SECOND
+    except ValueError:
+        raise InvalidInput(f"{PREFIX}pressure-transition-period {transition!r}: no duration such as 5m") from None
+    grace = settings.number(f"{PREFIX}max-pod-grace-period")
+    if seconds < 0 or grace < 0:
+        raise InvalidInput(f"{PREFIX}pressure-transition-period, {PREFIX}max-pod-grace-period: not less than nothing")
+    try:
+        thresholds = plan_thresholds(*(settings.text(f"{PREFIX}{name}") for name in names))
+    except InvalidInput as error:
+        raise InvalidInput(f"kubernetes-{error.message}") from None
+    return EvictionSettings(thresholds, grace, seconds)
+
+
+def manifests(settings: Settings, instance: Instance) -> str:
+    """The folder of static pods.
+
+    >>> manifests(Settings.of({}, {}), Instance("/tmp/x"))
+    '/tmp/x/manifests'
+    """
+    return settings.text("kubernetes-manifests") or os.path.join(instance.root, "manifests")
