@@ -75,24 +75,12 @@ KUBERNETES = (
     Setting(
         "kubernetes-manifests", TEXT, "", "DIR", "static pods, a file each; empty: manifests in the state directory"
     ),
-    Setting(
-        "kubernetes-eviction-hard",
-        TEXT,
-        "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%,imagefs.available<15%,imagefs.inodesFree<5%",
-        "SIGNAL<VALUE,...",
-        "pods are evicted at once when the node has less; `--kubernetes-eviction-hard=` for never",
-    ),
-    Setting("kubernetes-eviction-soft", TEXT, "", "SIGNAL<VALUE,...", "the same, after the signal's grace period"),
-    Setting(
-        "kubernetes-eviction-soft-grace-period", TEXT, "", "SIGNAL=TIME,...", "that period, as in pid.available=1m"
-    ),
-    Setting(
-        "kubernetes-eviction-minimum-reclaim", TEXT, "", "SIGNAL=VALUE,...", "how much more is won back, if any is"
-    ),
-    Setting("kubernetes-eviction-max-pod-grace-period", NUMBER, 0, "SECONDS", "that pods have to end at a soft one"),
-    Setting(
-        "kubernetes-eviction-pressure-transition-period", TEXT, "5m", "TIME", "a node is short for so long at least"
-    ),
+    Setting("kubernetes-eviction-hard", TEXT, "default", "LIST", "pods are evicted below SIGNAL<VALUE,…; none: never"),
+    Setting("kubernetes-eviction-soft", TEXT, "", "LIST", "the same, SIGNAL<VALUE,…, after a signal's grace period"),
+    Setting("kubernetes-eviction-soft-grace-period", TEXT, "", "LIST", "that period, as in pid.available=1m"),
+    Setting("kubernetes-eviction-minimum-reclaim", TEXT, "", "LIST", "SIGNAL=VALUE,…: won back beyond it"),
+    Setting("kubernetes-eviction-max-pod-grace-period", NUMBER, 0, "SECONDS", "that pods have at a soft one"),
+    Setting("kubernetes-eviction-pressure-transition-period", TEXT, "5m", "TIME", "a condition lasts so long"),
     Setting("kubernetes-audit-policy", TEXT, "", "FILE", "what its audit log records; empty: there is none"),
     Setting("kubernetes-audit-log", TEXT, "", "FILE", "where; empty: kubernetes/audit.log in the state directory"),
 )

@@ -30,9 +30,10 @@ def eviction_settings(settings: Settings) -> EvictionSettings:
     >>> [one.signal for one in found.thresholds], found.transition
     (['pid.available'], 300.0)
     """
-    from corral.cluster.kubelet.eviction.thresholds import EvictionSettings, plan_thresholds
+    from corral.cluster.kubelet.eviction.thresholds import DEFAULT_HARD, EvictionSettings, plan_thresholds
 
-    names = ("hard", "soft", "soft-grace-period", "minimum-reclaim")
+    hard = {"default": DEFAULT_HARD, "none": ""}.get(settings.text(f"{PREFIX}hard"), settings.text(f"{PREFIX}hard"))
+    names = ("soft", "soft-grace-period", "minimum-reclaim")
     transition = settings.text(f"{PREFIX}pressure-transition-period")
     try:
         seconds = parse_duration(transition) / SECOND
@@ -42,7 +43,7 @@ def eviction_settings(settings: Settings) -> EvictionSettings:
     if seconds < 0 or grace < 0:
         raise InvalidInput(f"{PREFIX}pressure-transition-period, {PREFIX}max-pod-grace-period: not less than nothing")
     try:
-        thresholds = plan_thresholds(*(settings.text(f"{PREFIX}{name}") for name in names))
+        thresholds = plan_thresholds(hard, *(settings.text(f"{PREFIX}{name}") for name in names))
     except InvalidInput as error:
         raise InvalidInput(f"kubernetes-{error.message}") from None
     return EvictionSettings(thresholds, grace, seconds)

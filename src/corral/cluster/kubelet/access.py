@@ -12,7 +12,7 @@ from corral.cluster.client.nodes import LogOptions
 from corral.cluster.client.stream import Stream
 from corral.cluster.kubelet.lifecycle.view import View
 from corral.cluster.kubelet.naming import Attempt
-from corral.cluster.kubelet.pods import member
+from corral.cluster.kubelet.pods import member, uid_of
 from corral.cluster.kubelet.shared import Shared
 from corral.cluster.kubelet.times import nano
 from corral.engine.engine import Engine
@@ -60,7 +60,7 @@ class PodAccess:
         meta, name = pod["metadata"], options.container
         if member(pod, name) is None:
             raise bad_request(f"container {name} is not valid for pod {meta['name']}")
-        attempts = self._shared.index.attempts(meta["uid"]).get(name) or []
+        attempts = self._shared.index.attempts(uid_of(pod)).get(name) or []
         if options.previous:
             found = previous(attempts)
             if found is None:
@@ -75,8 +75,7 @@ class PodAccess:
     # ------------------------------------------------------------------------------------------------- processes
 
     def _running(self, pod: Object, container: str) -> Attempt:
-        meta = pod["metadata"]
-        view = View(0, attempts=self._shared.index.attempts(meta["uid"]))
+        view = View(0, attempts=self._shared.index.attempts(uid_of(pod)))
         last = view.last(container)
         if last is None or not last.running:
             raise internal(f'container not found ("{container}")')
@@ -111,7 +110,7 @@ class PodAccess:
     # ------------------------------------------------------------------------------------------------- connections
 
     async def connect(self, pod: Object, port: int) -> Stream:
-        space = self._shared.index.space(pod["metadata"]["uid"])
+        space = self._shared.index.space(uid_of(pod))
         if not space:
             raise internal("unable to do port forwarding: the pod is not running")
         loop = asyncio.get_running_loop()

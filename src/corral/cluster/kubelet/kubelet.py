@@ -31,6 +31,8 @@ from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.shared import Barrier, Shared, no_barrier
 from corral.cluster.kubelet.sources import Sources
+from corral.cluster.kubelet.static.mirror import is_mirror
+from corral.cluster.kubelet.static.pods import StaticPods
 from corral.cluster.kubelet.volumes.tokens import Issue, issue_with
 from corral.cluster.kubelet.worker.worker import PodWorker
 from corral.engine.engine import Engine
@@ -91,6 +93,10 @@ class Kubelet:
         self.access = PodAccess(self.shared)
         clock = SystemClock()
         self.meter = PodMeter(node_name, clock, lambda: read_sample(engine, self.shared.index, clock))
+        self._static: StaticPods | None = None
+        if settings.manifests:
+            self._static = StaticPods(client, settings.manifests, node_name, self._begin, self._end_static)
+            self.shared.show = self._static.show
         self.ready = asyncio.Event()  # the node is registered, and what ran has been taken over
         self._reporter: NodeReporter | None = None
         self._workers: dict[str, PodWorker] = {}
@@ -109,8 +115,14 @@ class Kubelet:
         for informer in (self._services, self._pods):
             self._tasks.start(f"kubelet {informer.of.plural}", informer.run())
             await informer.synced.wait()
+        if self._static is not None:
+            await asyncio.to_thread(self._static.load)
         self._pods.on_change(self._pod_changed)
         self._take_over()
+        if self._static is not None:
+            self._static.reconcile()
+            self._tasks.start("kubelet manifests", self._static.watch())
+            self._tasks.start("kubelet mirrors", self._static.mirror())
         self._tasks.start("kubelet wakes", self._listen())
         self._tasks.start("kubelet eviction", self._eviction.run())
         self.ready.set()
@@ -119,7 +131,9 @@ class Kubelet:
 
     def _take_over(self) -> None:
         """Pods that are still here, though the API has them no more, are ended."""
-        known = {meta.uid(pod) for pod in self._pods.all()}
+        known = {meta.uid(pod) for pod in self._pods.all() if not is_mirror(pod)}
+        if self._static is not None:
+            known |= {meta.uid(pod) for pod in self._static.wanted().values()}
         for uid in self.shared.index.pods() - known:
             self._begin(pod_of(self._labels(uid)), gone=True)
 
@@ -130,6 +144,10 @@ class Kubelet:
         return self._engine.spaces.get(self.shared.index.space(uid)).spec.labels
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if is_mirror(new or old or {"metadata": {}}):
+            if self._static is not None:
+                self._static.mirror_changed(old, new)
+            return
         if new is None:
             worker = self._workers.get(meta.uid(old)) if old is not None else None
             if worker is not None:
@@ -152,6 +170,12 @@ class Kubelet:
 
     def _forget(self, uid: str) -> None:
         self._workers.pop(uid, None)
+        if self._static is not None:
+            self._static.ended(uid)
+
+    def _end_static(self, uid: str) -> None:
+        if uid in self._workers:
+            self._workers[uid].remove()
 
     async def _short(self) -> None:
         """The node is short of something, or no longer: everybody is told at once."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 Object = dict[str, Any]
 
+MIRROR = "kubernetes.io/config.mirror"
 LISTS = (("init", "initContainers"), ("main", "containers"), ("ephemeral", "ephemeralContainers"))
 
 
@@ -52,6 +53,15 @@ def full_name(pod: Object) -> str:
     """
     meta = pod["metadata"]
     return f"{meta['name']}_{meta['namespace']}({meta['uid']})"
+
+
+def uid_of(pod: Object) -> str:
+    """By which its containers are found: of a mirror pod the static pod's.
+
+    >>> uid_of({"metadata": {"uid": "a"}}), uid_of({"metadata": {"uid": "a", "annotations": {MIRROR: "b"}}})
+    ('a', 'b')
+    """
+    return str((pod["metadata"].get("annotations") or {}).get(MIRROR) or pod["metadata"]["uid"])
 
 
 def restart_policy(pod: Object) -> str:

@@ -27,6 +27,10 @@ async def no_barrier(address: str) -> None:
     """For a node without a proxy: nothing is led anywhere."""
 
 
+def no_show(pod: Object) -> None:
+    """For a node without static pods."""
+
+
 @dataclass
 class Shared:
     """`allocatable` and `capacity` are the node's. `addresses` are its own, the first is the one that is shown."""
@@ -47,4 +51,5 @@ class Shared:
     memory: int = 1
     barrier: Barrier = no_barrier
     short_of: Callable[[], frozenset[str]] = frozenset  # the node's conditions that say it is
+    show: Callable[[Object], None] = no_show  # a static pod's status goes to its mirror pod
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from corral.cluster.kubelet.containers.limits import qos_class
+from corral.cluster.kubelet.pods import MIRROR
 from corral.model.kubernetes.placement import tolerates
 from corral.model.kubernetes.quantity import parse
 
@@ -13,7 +14,6 @@ Object = dict[str, Any]
 
 CRITICAL: Final = 2_000_000_000  # the priority of what the cluster or the node cannot do without
 SOURCE: Final = "kubernetes.io/config.source"
-MIRROR: Final = "kubernetes.io/config.mirror"
 MEMORY_TAINT: Final = {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}
 
 

@@ -20,6 +20,7 @@ from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
 from corral.cluster.kubelet.naming import Attempt
 from corral.cluster.kubelet.pods import full_name, is_terminal
 from corral.cluster.kubelet.shared import Shared
+from corral.cluster.kubelet.static.mirror import is_static
 from corral.cluster.kubelet.status.facts import Facts
 from corral.cluster.kubelet.status.pod import plan_status
 from corral.cluster.kubelet.times import SECOND, duration, parse
@@ -350,6 +351,10 @@ class PodWorker:
 
     async def report(self, view: View, *, over: bool = False) -> None:
         facts = self.facts(view, over=over)
+        if is_static(self.pod):
+            self.pod = {**self.pod, "status": plan_status(self.pod, facts)}
+            self.shared.show(self.pod)
+            return
         written = await write_status(self.shared.client, self.pod, lambda pod: plan_status(pod, facts))
         if written is None:
             self.gone = True
