@@ -55,6 +55,8 @@ class Remap:
     root: str
     views: str
     sysctls: dict[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = VIEWS
+    each: bool = False  # whatever else is mounted gets a view of its own
 
     def seen(self, path: str) -> str:
         """Pure: where a directory of the instance shows its files with the host's ids; others are as they are.
@@ -63,7 +65,7 @@ class Remap:
         >>> remap.seen("/var/lib/corral/volumes/db/_data"), remap.seen("/srv")
         ('/run/corral/mapped/volumes/db/_data', '/srv')
         """
-        for name in VIEWS:
+        for name in self.names:
             if path.startswith(f"{self.root}/{name}/"):
                 return self.views + path.removeprefix(self.root)
         return path
@@ -83,7 +85,7 @@ def open_remap(config: EngineConfig, kernel: tuple[int, int]) -> Remap | None:
     if maps is None:
         log.warning("User namespaces: root cannot be remapped with itself; user namespaces are OFF")
         return None
-    _check_reachable(config.run)
+    check_reachable(config.run)
     views = f"{config.run}/mapped"
     namespace = new_user_namespace(maps)
     try:
@@ -113,7 +115,7 @@ def close_remap(config: EngineConfig) -> None:
 
 def find_maps(config: EngineConfig) -> IdMaps | None:
     """Which ids are whose; None for root, which cannot be remapped with itself."""
-    subuid, subgid = _ranges(SUBUID), _ranges(SUBGID)
+    subuid, subgid = ranges(SUBUID), ranges(SUBGID)
     user = plan_user(config.userns_remap, _user, _group)
     if user is not None and user.name == "root":
         return None
@@ -123,10 +125,10 @@ def find_maps(config: EngineConfig) -> IdMaps | None:
     return plan_maps(name, uid, subuid, subgid)
 
 
-def _own_range(root: str, ranges: list[Range]) -> IdMaps:
+def _own_range(root: str, known: list[Range]) -> IdMaps:
     """A range that nobody has, remembered so that files which containers made elsewhere stay theirs."""
     path = f"{root}/userns-remap.json"
-    taken = [(one.start, one.size) for one in ranges]
+    taken = [(one.start, one.size) for one in known]
     taken += [(one.pw_uid, 1) for one in pwd.getpwall()] + [(one.gr_gid, 1) for one in grp.getgrall()]
     seed = int(hashlib.sha256(os.fsencode(root)).hexdigest()[:8], 16)
     remembered = _remembered(path)
@@ -149,7 +151,7 @@ def _remembered(path: str) -> int:
         raise InvalidInput(f"{path}: not as this daemon wrote it: {error}") from None
 
 
-def _ranges(path: str) -> list[Range]:
+def ranges(path: str) -> list[Range]:
     try:
         with open(path, errors="replace") as file:
             return parse_ranges(file.read(), path)
@@ -174,7 +176,7 @@ def _group(key: str | int) -> str | None:
         return None
 
 
-def _check_reachable(path: str) -> None:
+def check_reachable(path: str) -> None:
     """The mapped root must be able to walk to the root file systems. InvalidInput names what shuts it out."""
     place = os.path.realpath(path)
     while place != "/":

@@ -21,19 +21,20 @@ from corral.engine.named import plan_joined
 from corral.engine.parts import Parts
 from corral.engine.resolving import plan_resolving
 from corral.engine.space_groups import limit_group
+from corral.engine.space_users import choose_ids, close_views, make_views, plan_ids
 from corral.errors import Conflict, CorralError, InvalidInput, NotFound, from_oserror
 from corral.kit.ids import new_id
 from corral.linux import mounts
 from corral.linux.cgroup_end import remove_group
-from corral.linux.pinning import pin
+from corral.linux.pinning import pin, pin_mapped
 from corral.model.container import Container, Resources
 from corral.model.space import Space, SpaceSpec
-from corral.runtime.sysctls import check_sysctls
+from corral.runtime.sysctls import check_sysctls, default_sysctls
 
 log = logging.getLogger("corral.engine")
 
 PREFIX = "space/"
-KINDS = ("net", "ipc", "uts")
+KINDS = ("net", "ipc", "uts", "user")
 PATIENCE = 10.0  # seconds for the kernel to let go of a cgroup
 
 
@@ -52,12 +53,15 @@ class Spaces:
     async def create(self, spec: SpaceSpec) -> Space:
         """Makes a space, which is in its network when this returns. Nothing is left behind where it fails.
 
-        InvalidInput (a parameter that is not its own), NotFound (a network), Conflict (a port is taken), HostError.
+        InvalidInput (a parameter that is not its own), Unsupported (users of its own), NotFound (a network), Conflict
+        (a port is taken), HostError.
         """
         parts = self._parts
         has = {"network": spec.network.mode != "host", "ipc": spec.ipc != "host"}
         check_sysctls(spec.sysctls, [kind for kind, own in has.items() if own])
         space = Space(new_id(), spec, parts.clock.now())
+        if spec.users == "own":
+            space.first_id = await asyncio.to_thread(choose_ids, parts, space)
         if spec.group:
             space.group = f"{parts.cgroup_root}/{spec.group}"
         async with AsyncExitStack() as undo:
@@ -118,7 +122,7 @@ def need_space(parts: Parts, id: str) -> Space:
 def in_space(record: Container, id: str) -> bool:
     """Pure: whether a container uses something of the space."""
     modes = record.spec.namespaces
-    return f"space:{id}" in (record.spec.network.mode, modes.ipc, modes.uts)
+    return f"space:{id}" in (record.spec.network.mode, modes.ipc, modes.uts, modes.user)
 
 
 def _make(parts: Parts, space: Space) -> None:
@@ -128,14 +132,25 @@ def _make(parts: Parts, space: Space) -> None:
     if kinds:
         defaults = parts.default_sysctls if space.own_network else {}
         places = {kind: f"{place}/{kind}" for kind in kinds}
-        pin(places, hostname=spec.hostname, sysctls={**defaults, **spec.sysctls})
+        if space.first_id:
+            places["user"] = f"{place}/user"
+            own = default_sysctls(user_namespace=True) if space.own_network else {}
+            pin_mapped(places, plan_ids(space.first_id), hostname=spec.hostname, sysctls={**own, **spec.sysctls})
+            make_views(parts, space)
+        else:
+            pin(places, hostname=spec.hostname, sysctls={**defaults, **spec.sysctls})
     if space.own_ipc:
         os.mkdir(f"{place}/shm")
         flags = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
-        mounts.mount("shm", f"{place}/shm", "tmpfs", flags, f"mode=1777,size={spec.shm_size or parts.config.shm_size}")
+        mounts.mount("shm", f"{place}/shm", "tmpfs", flags, _shm_options(parts, space))
     if space.group:
         parts.cgroups.create(space.group)
         limit_group(parts.cgroups, space.group, spec.resources)
+
+
+def _shm_options(parts: Parts, space: Space) -> str:
+    owner = f",uid={space.first_id},gid={space.first_id}" if space.first_id else ""
+    return f"mode=1777,size={space.spec.shm_size or parts.config.shm_size}{owner}"
 
 
 async def _join(parts: Parts, space: Space) -> None:
@@ -171,6 +186,7 @@ async def clear_space(parts: Parts, space: Space) -> None:
 
 
 def _unmake(place: str) -> None:
+    close_views(place)
     for name in (*KINDS, "shm"):
         if os.path.lexists(f"{place}/{name}") and mounts.is_mount(f"{place}/{name}"):
             mounts.unmount(f"{place}/{name}", lazy=True)
@@ -195,7 +211,8 @@ async def adopt_spaces(parts: Parts) -> None:
 async def _take_back(parts: Parts, space: Space) -> bool:
     """False where a reboot has ended it."""
     place = parts.paths.space(space.id)
-    kept = [f"{place}/{kind}" for kind, own in (("net", space.own_network), ("ipc", space.own_ipc)) if own]
+    kept = [f"{place}/user"] if space.first_id else []
+    kept += [f"{place}/{kind}" for kind, own in (("net", space.own_network), ("ipc", space.own_ipc)) if own]
     if not all(mounts.is_mount(path) for path in kept) or not os.path.isdir(place):
         return False
     parts.spaces[space.id] = space

@@ -28,10 +28,12 @@ from corral.engine.registry import Live
 from corral.engine.remap import remember_maps
 from corral.engine.remove import forget
 from corral.engine.resolving import plan_resolving
+from corral.engine.space_users import show_mapped
+from corral.engine.spaces import space_id
 from corral.engine.teardown import PIN, teardown
 from corral.engine.userns import remap_of
 from corral.engine.wait import tell_exit
-from corral.errors import Conflict, CorralError, HostError, RuntimeFailed, Unchanged, from_oserror
+from corral.errors import Conflict, CorralError, HostError, RuntimeFailed, Unchanged, Unsupported, from_oserror
 from corral.linux.namespaces import netns_of, new_netns
 from corral.linux.proc import start_time
 from corral.linux.selinux import plan_label, relabel
@@ -209,8 +211,20 @@ async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> No
                 held.callback(unpin, path)
                 pin(whole, point.spec.subpath, path)
                 live.sources[point.target] = path
+        if remap is not None and remap.each and point.type in ("bind", "volume"):
+            path = live.sources[point.target] = _mapped(parts, live, n, point, path, held)
         if label := _file_label(parts, live, point):
             await asyncio.to_thread(relabel, path, label)
+
+
+def _mapped(parts: Parts, live: Live, n: int, point: MountPoint, path: str, held: AsyncExitStack) -> str:
+    """Where what is mounted has the ids that the container's users know. Unsupported, HostError."""
+    if point.propagation not in ("", "private", "rprivate"):
+        raise Unsupported(f"{point.target}: mount propagation {point.propagation} is not offered with users of its own")
+    place = f"{parts.paths.bundle(live.id)}/{PIN}mapped{n}"
+    held.callback(unpin, place)
+    show_mapped(parts, space_id(live.record.spec.namespaces.user), path, place)
+    return place
 
 
 def _file_label(parts: Parts, live: Live, point: MountPoint) -> str:

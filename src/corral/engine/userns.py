@@ -5,12 +5,16 @@ from __future__ import annotations
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import Remap, maps_of
+from corral.engine.space_users import space_remap
+from corral.engine.spaces import need_space, space_id
 from corral.errors import Conflict, InvalidInput
 from corral.model.container import ContainerSpec
 
 
 def remap_of(parts: Parts, spec: ContainerSpec) -> Remap | None:
     """How a container's users are mapped: None where they are the host's."""
+    if spec.namespaces.user.startswith("space:"):
+        return space_remap(parts, need_space(parts, space_id(spec.namespaces.user)))
     return None if spec.namespaces.user == "host" else parts.remap
 
 
@@ -52,6 +56,8 @@ def shared_with(spec: ContainerSpec) -> str:
 
 def user_namespace(parts: Parts, remap: Remap, spec: ContainerSpec) -> str:
     """The path of the user namespace to join, "" for a new one. Conflict where the other's ids are not the same."""
+    if space_id(spec.namespaces.user):
+        return f"{parts.paths.space(space_id(spec.namespaces.user))}/user"
     id = shared_with(spec)
     if not id:
         return ""

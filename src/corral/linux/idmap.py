@@ -12,7 +12,8 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -123,8 +124,9 @@ def capability_inside(value: bytes, maps: IdMaps) -> bytes:
 # User namespaces
 
 # A process with more than one thread cannot make one for itself, so a child does, and waits to be told to end.
-_CHILD = """import ctypes, os
-code = 0 if ctypes.CDLL(None, use_errno=True).unshare(0x10000000) == 0 else ctypes.get_errno()
+_NEWUSER = 0x10000000
+_CHILD = """import ctypes, os, sys
+code = 0 if ctypes.CDLL(None, use_errno=True).unshare(int(sys.argv[1])) == 0 else ctypes.get_errno()
 os.write(1, bytes([code]))
 os.read(0, 1)
 """
@@ -132,7 +134,16 @@ os.read(0, 1)
 
 def new_user_namespace(maps: IdMaps) -> int:
     """A descriptor of a new user namespace with these maps; the caller closes it. HostError. About 20 ms."""
-    command = [sys.executable, "-I", "-S", "-c", _CHILD]
+    with unshared(maps) as pid:
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+
+
+@contextmanager
+def unshared(maps: IdMaps, flags: int = 0) -> Iterator[int]:
+    """A process in a new user namespace with these maps, for the while; those that `flags` name are that one's own.
+
+    HostError."""
+    command = [sys.executable, "-I", "-S", "-c", _CHILD, str(_NEWUSER | flags)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None and child.stdout is not None
         answer = child.stdout.read(1)
@@ -141,7 +152,7 @@ def new_user_namespace(maps: IdMaps) -> int:
             raise from_oserror("create user namespace", OSError(code, os.strerror(code)))
         for name, part in (("uid_map", maps.uids), ("gid_map", maps.gids)):
             _write(f"/proc/{child.pid}/{name}", map_text(part))
-        return os.open(f"/proc/{child.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        yield child.pid
 
 
 def _write(path: str, text: str) -> None:

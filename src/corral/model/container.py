@@ -117,7 +117,7 @@ class Namespaces(Struct):
 
     `ipc` and `uts` may be "space:ID" (see `model/space.py`).
 
-    `user` is "" (the daemon's remapping, if any) or "host".
+    `user` is "" (the daemon's remapping, if any), "host" or "space:ID".
     """
 
     pid: str = ""

@@ -11,6 +11,9 @@ class SpaceSpec(Struct):
     """What a space is asked to be. `network.mode` "host" and `ipc` "host" stand for the host's own.
 
     `group` is the path of its cgroup below the instance's, "" for none; its containers name it as their parent.
+    `users` is "" for the host's, or "own": root inside is nobody outside, and what is mounted from the host has the
+    ids that the containers know.
+
     With the host's network the host's name is used, and `hostname` only tells programs that ask the environment.
     """
 
@@ -20,13 +23,14 @@ class SpaceSpec(Struct):
     ipc: str = ""
     shm_size: int = 0
     sysctls: dict[str, str] = {}
+    users: str = ""
     group: str = ""
     resources: Resources = field(default_factory=Resources)
     labels: dict[str, str] = {}
 
 
 class Space(Struct):
-    """One of them. `group` is the whole path of its cgroup."""
+    """One of them. `group` is the whole path of its cgroup; `first_id` the host's id of its root, 0: the host's own."""
 
     id: str
     spec: SpaceSpec
@@ -34,6 +38,7 @@ class Space(Struct):
     endpoints: dict[str, Endpoint] = {}
     ports: list[BoundPort] = []
     group: str = ""
+    first_id: int = 0
 
     @property
     def own_network(self) -> bool:

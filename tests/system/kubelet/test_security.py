@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from corral.cluster.kubelet.worker.runtime import CLASSES
 from tests.support.kubelet import Node, container, state, waiting
+
+INFO = {"path": "l", "fieldRef": {"fieldPath": "metadata.name"}}
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
 
@@ -71,9 +75,6 @@ async def test_one_pid_namespace_for_all(node: Node) -> None:
 
 
 async def test_what_is_not_offered_is_named(node: Node) -> None:
-    await node.create("users", hostUsers=False)
-    pod = await node.done("users")
-    assert pod["status"]["message"] == "Pod was rejected: hostUsers: false is not offered by this node"
     await node.client.create(CLASSES, {"metadata": {"name": "gvisor"}, "handler": "runsc"})
     await node.create("class", runtimeClassName="gvisor")
     await node.told("class", "FailedCreatePodSandBox", 'no runtime for "runsc" is configured')
@@ -96,3 +97,48 @@ async def test_memory_that_is_not_there(node: Node) -> None:
     pod = await node.done("hungry")
     ended = state(pod)["state"]["terminated"]
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+
+
+async def test_users_of_its_own(node: Node) -> None:
+    """Root inside is nobody outside, another nobody in each pod; what is mounted has the ids that it knows."""
+    mounts = [{"name": "kept", "mountPath": "/kept"}, {"name": "fast", "mountPath": "/fast"}]
+    volumes = [{"name": "kept", "emptyDir": {}}, {"name": "fast", "emptyDir": {"medium": "Memory"}}]
+    volumes.append({"name": "info", "downwardAPI": {"items": [INFO]}})
+    mounts.append({"name": "info", "mountPath": "/info"})
+    spec = {"hostUsers": False, "volumes": volumes, "securityContext": {"fsGroup": 77}}
+    for name in ("one", "two"):
+        await node.create(name, container(volumeMounts=mounts), container("b", volumeMounts=mounts), **spec)
+    starts = set()
+    for name in ("one", "two"):
+        pod = await node.running(name)
+        maps = (await node.ask(name, "cat", "/proc/self/uid_map")).split()
+        assert maps[0] == "0" and maps[2] == "65536"
+        starts.add(int(maps[1]))
+        script = (
+            "touch /kept/a /fast/a /root-file; chown 33:33 /kept/a; stat -c %u:%g /kept/a /fast/a /root-file /info/l"
+        )
+        assert (await node.ask(name, "sh", "-c", script)).split() == ["33:33", "0:77", "0:0", "0:77"]
+        assert await node.ask(name, "stat", "-c", "%u", "/kept/a", of="b") == "33\n"
+        id = state(pod)["containerID"].partition("://")[2]
+        pid = node.engine.containers.get(id).state.pid
+        assert os.stat(f"/proc/{pid}").st_uid == int(maps[1])
+        place = f"{node.base}/kubelet/pods/{pod['metadata']['uid']}/volumes/kept/a"
+        assert os.stat(place).st_uid == 33
+        assert "inet " in (await node.ask(name, "ip", "addr", "show", "eth0"))
+    assert len(starts) == 2 and 0 not in starts
+    await node.restart_kubelet()
+    assert await node.ask("one", "stat", "-c", "%u", "/kept/a") == "33\n"
+    for name in ("one", "two"):
+        await node.delete(name)
+
+
+async def test_users_of_its_own_share_processes(node: Node) -> None:
+    await node.create("share", container(), container("b"), hostUsers=False, shareProcessNamespace=True)
+    await node.running("share")
+    assert "/pause" in await node.ask("share", "ps", "-o", "pid,args", of="b")
+
+
+async def test_the_host_s_are_not_for_them(node: Node) -> None:
+    await node.create("all", container(securityContext={"privileged": True}), hostUsers=False)
+    pod = await node.until("all", lambda pod: waiting(pod) == "CreateContainerError")
+    assert "privileged mode is incompatible with user namespaces" in state(pod)["state"]["waiting"]["message"]

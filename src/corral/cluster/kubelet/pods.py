@@ -77,6 +77,11 @@ def host_network(pod: Object) -> bool:
     return bool(pod["spec"].get("hostNetwork"))
 
 
+def own_users(pod: Object) -> bool:
+    """Whether its root is nobody on the node."""
+    return pod["spec"].get("hostUsers") is False
+
+
 def hostname(pod: Object, node: str) -> str:
     """The name that the pod has for itself: its own, at most 63 characters of it; the node's with the host's network.
 

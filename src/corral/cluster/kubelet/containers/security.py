@@ -138,8 +138,6 @@ def plan_sysctls(pod: Object, allowed: frozenset[str] = frozenset()) -> dict[str
 
 def check_offered(pod: Object) -> None:
     """NotAdmitted for what this node cannot give a pod at all."""
-    if pod["spec"].get("hostUsers") is False:
-        raise NotAdmitted("UnsupportedPodSpec", "hostUsers: false is not offered by this node")
     system = (pod["spec"].get("os") or {}).get("name")
     if system and system != "linux":
         raise NotAdmitted("PodOSNotSupported", f"Failed to admit pod as the OS field doesn't match node OS: {system}")

@@ -10,6 +10,7 @@ from corral.cluster.kubelet.containers.expansion import expand
 from corral.cluster.kubelet.containers.limits import plan_limits, plan_oom_score
 from corral.cluster.kubelet.containers.security import check_non_root, plan_security, plan_user
 from corral.cluster.kubelet.naming import UNLISTED, container_labels
+from corral.cluster.kubelet.pods import own_users
 from corral.model.container import ContainerSpec, HealthCheck, Mount, Namespaces, NetworkSpec
 from corral.model.space import Space
 
@@ -72,7 +73,7 @@ def plan_container_spec(
         stop_signal=stop,
         health=HealthCheck(["NONE"]),
         security=plan_security(pod, container, read_profile),
-        namespaces=Namespaces(pid=place.pid, ipc=mode, uts=mode, user="host"),
+        namespaces=Namespaces(pid=place.pid, ipc=mode, uts=mode, user=mode if own_users(pod) else "host"),
         runtime=place.runtime,
         resources=plan_limits(container.get("resources")),
         oom_score_adj=plan_oom_score(pod, container, place.memory),

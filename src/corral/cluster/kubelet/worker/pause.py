@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from corral.cluster.kubelet.naming import TYPE, UNLISTED, container_name, pod_labels
+from corral.cluster.kubelet.pods import own_users
 from corral.cluster.kubelet.shared import Shared
 from corral.cluster.kubelet.worker.pause_program import program
 from corral.errors import NotFound
@@ -35,7 +36,7 @@ async def ensure_pause(shared: Shared, pod: Object, space: str) -> str:
         labels=pod_labels(pod) | {TYPE: "podsandbox"},
         unlisted=UNLISTED,
         health=HealthCheck(["NONE"]),
-        namespaces=Namespaces(ipc=mode, uts=mode, user="host"),
+        namespaces=Namespaces(ipc=mode, uts=mode, user=mode if own_users(pod) else "host"),
         cgroup_parent=engine.spaces.get(space).group,
         mounts=[Mount("bind", TARGET, _place(shared.settings.root), read_only=True)],
         network=NetworkSpec(mode),

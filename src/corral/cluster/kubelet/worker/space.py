@@ -9,7 +9,7 @@ from corral.cluster.kubelet.containers.limits import plan_group, plan_pod_limits
 from corral.cluster.kubelet.containers.resolving import plan_hosts, plan_resolv_conf
 from corral.cluster.kubelet.containers.security import plan_sysctls
 from corral.cluster.kubelet.naming import pod_labels
-from corral.cluster.kubelet.pods import full_name, host_network, hostname, subdomain
+from corral.cluster.kubelet.pods import full_name, host_network, hostname, own_users, subdomain
 from corral.cluster.kubelet.shared import Shared
 from corral.model.container import NetworkSpec, PortBinding
 from corral.model.space import Space, SpaceSpec
@@ -48,6 +48,7 @@ def plan_space(pod: Object, shared: Shared) -> SpaceSpec:
         hostname=f"{name}.{full}"[:64] if spec.get("setHostnameAsFQDN") and full else name,
         network=network,
         ipc="host" if spec.get("hostIPC") else "",
+        users="own" if own_users(pod) else "",
         sysctls=plan_sysctls(pod, shared.settings.sysctls),
         group=plan_group(pod),
         resources=plan_pod_limits(pod),
