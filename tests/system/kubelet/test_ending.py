@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -150,3 +151,23 @@ async def test_an_empty_directory_has_its_limit(node: Node, monkeypatch: pytest.
     pod = await node.done("full")
     assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "Evicted")
     assert pod["status"]["message"] == 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '
+
+
+async def test_the_end_of_the_whole_engine_gives_pods_their_own_grace(node: Node, tmp_path: Path) -> None:
+    """As `down --all` does it: nobody is killed by the engine's own patience, which is nothing here."""
+    node.engine.config.stop_timeout = 0
+    waits = "trap 'touch /t/told; until [ -e /t/go ]; do sleep 0.05; done; touch /t/ended; exit 0' TERM"
+    mounts = [{"name": "t", "mountPath": "/t"}]
+    one = container(command=["sh", "-c", f"{waits}; touch /t/up; while :; do sleep 0.05; done"], volumeMounts=mounts)
+    volumes = [{"name": "t", "hostPath": {"path": str(tmp_path)}}]
+    await node.create("slow", one, volumes=volumes, terminationGracePeriodSeconds=3600)
+    await node.running("slow")
+    await eventually_async(lambda: (tmp_path / "up").exists(), "it is up", seconds=60)
+    await node.stop_kubelet()
+    halting = asyncio.create_task(node.engine.halt())
+    await eventually_async(lambda: (tmp_path / "told").exists(), "it is told", seconds=60)
+    (tmp_path / "go").touch()
+    await halting
+    assert (tmp_path / "ended").exists()
+    node.engine.parts.closing = False
+    await node.start_kubelet()

@@ -9,11 +9,13 @@ from collections import Counter
 
 import pytest
 
-from corral.cluster.client.builtin import ENDPOINT_SLICES, SERVICES
+from corral.cluster.client.builtin import ENDPOINT_SLICES, NODES, SERVICES
 from corral.cluster.proxy import Proxy
+from corral.cluster.proxy.topology import ZONE
 from corral.linux.namespaces import in_netns
 from tests.system.proxy.node import (
     GATEWAY4,
+    NODE,
     NODE_IP,
     NODE_IP6,
     OUTER,
@@ -229,3 +231,15 @@ def _health(here: Node) -> tuple[int, bytes]:
         return answer.status, body[body.index(b'"localE') :][:18]
 
     return in_netns(here.outside.netns, work)
+
+
+async def test_who_is_near_serves_while_there_is_one(here: Node, proxy: Proxy) -> None:
+    near, far, client = here.pod("near"), here.pod("far"), here.pod("client")
+    ends = [{**end(one), "hints": {"forZones": [{"name": zone}]}} for one, zone in ((near, "a"), (far, "b"))]
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", *ends))
+    assert set(await client.names("10.96.0.7", 80, 20)) == {"near", "far"}  # the node is in no zone
+    here.api.put(NODES, {"metadata": {"name": NODE, "labels": {ZONE: "a"}}})
+    await here.put(proxy)
+    assert set(await client.names("10.96.0.7", 80, 20)) == {"near"}
+    await here.put(proxy, piece("web", ends[1]))
+    assert set(await client.names("10.96.0.7", 80, 20)) == {"far"}

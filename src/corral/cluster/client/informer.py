@@ -136,7 +136,10 @@ class Informer:
         if old is None and new is None:
             return
         for changed in self._handlers:
-            changed(old if new is not None else (last or old), new)
+            try:
+                changed(old if new is not None else (last or old), new)
+            except Exception:  # one that cannot make sense of an object keeps nothing from the others
+                log.exception("%s %s: a change was not understood", "/".join(self.of), key)
 
     def _advance(self, version: int) -> None:
         if version <= self._version:

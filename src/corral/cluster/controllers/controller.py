@@ -14,6 +14,16 @@ from corral.model.kubernetes.status import StatusError
 log = logging.getLogger("corral.controllers")
 
 
+def is_gone(error: StatusError, key: str) -> bool:
+    """Pure: whether what could not be written is the key's own object, which somebody has deleted meanwhile.
+
+    >>> from corral.model.kubernetes.status import not_found
+    >>> is_gone(not_found("replicasets", "web", "apps"), "shop/web"), is_gone(not_found("pods", "a"), "shop/web")
+    (True, False)
+    """
+    return error.reason == "NotFound" and error.details.get("name") == key.rpartition("/")[2]
+
+
 class Controller(ABC):
     """Subclasses subscribe in __init__ (`informer.on_change(…)`, which adds keys to `queue`) and write `reconcile`.
 
@@ -55,7 +65,7 @@ class Controller(ABC):
                     self.queue.add_after(key, again)
             except StatusError as error:
                 pause = self.queue.retry(key)
-                if error.reason != "Conflict":  # somebody was faster: no news
+                if error.reason != "Conflict" and not is_gone(error, key):  # somebody was faster: no news
                     log.warning("%s: %s: %s (again in %.3f s)", self.name, key, error, pause)
             except Exception:
                 self.queue.retry(key)

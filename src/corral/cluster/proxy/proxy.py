@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from corral.cluster.client import meta
-from corral.cluster.client.builtin import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, PODS, SERVICES
+from corral.cluster.client.builtin import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICES
 from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import Collection, Object
 from corral.cluster.proxy.book import Book, Step
@@ -24,6 +24,7 @@ from corral.cluster.proxy.policies.watching import Policies
 from corral.cluster.proxy.rules import Rules
 from corral.cluster.proxy.services import SERVICE_NAME, health_port, plan_fronts, plan_local
 from corral.cluster.proxy.settings import ProxySettings
+from corral.cluster.proxy.topology import ZONE
 from corral.errors import HostError
 from corral.kit.backoff import exponential
 from corral.linux.namespaces import enter_netns
@@ -32,7 +33,7 @@ from corral.linux.netlink_watch import Deleted, NetlinkWatch
 log = logging.getLogger("corral.proxy")
 T = TypeVar("T")
 
-FOLLOWED = (SERVICES, ENDPOINT_SLICES, NETWORK_POLICIES, PODS, NAMESPACES)
+FOLLOWED = (SERVICES, ENDPOINT_SLICES, NETWORK_POLICIES, PODS, NAMESPACES, NODES)
 _AT_ONCE = 200  # services that are looked at without a pause
 
 
@@ -55,6 +56,7 @@ class Proxy:
         self._book = Book(settings)
         self._health = HealthPorts(settings.netns)
         self._dirty: dict[str, None] = {}
+        self._zone = ""
         self._whole = True  # the tables are to be made from nothing
         self._suspect = False  # they may have gone
         self._wanted, self._done = 1, 0  # changes that came, and those that the rules follow; the first are the tables
@@ -66,6 +68,7 @@ class Proxy:
         self._rules: Rules | None = None
         self._services.on_change(lambda old, new: self._touch(meta.key(new or old or {})))
         self._slices.on_change(self._slice_changed)
+        self._informers[NODES].on_change(self._node_changed)
 
     # ---------------------------------------------------------------------------------------------------- waiting
 
@@ -141,7 +144,7 @@ class Proxy:
             await self._health.put(key, 0, 0)
             return
         slices = self._slices.indexed("proxy", key)
-        fronts = plan_fronts(service, slices, self._node)
+        fronts = plan_fronts(service, slices, self._node, self._zone)
         local = plan_local(slices, self._node) if fronts else []
         self._book.put_service(key, fronts, local)
         await self._health.put(key, health_port(service), len(local))
@@ -159,6 +162,16 @@ class Proxy:
         for piece in (old, new):
             if piece is not None:
                 self._touch(service_key(piece))
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        """A node that moves into another zone finds other endpoints near."""
+        if meta.name(new or old or {}) != self._node:
+            return
+        zone = ((new or {}).get("metadata", {}).get("labels") or {}).get(ZONE, "")
+        if zone != self._zone:
+            self._zone = zone
+            for service in self._services.all():
+                self._touch(meta.key(service))
 
     def _touch(self, key: str) -> None:
         self._dirty[key] = None

@@ -1,7 +1,7 @@
 """What Services and EndpointSlices come to: fronts, each an address and port with the endpoints behind it. Pure.
 
 Follows upstream's proxy: ready endpoints serve; only where there are none do those that are terminating and still
-serving. A Local traffic policy leaves the endpoints of this node alone.
+serving. A Local traffic policy leaves the endpoints of this node alone; else hints say which are near (`topology`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import collapse_addresses, ip_address, ip_network
 from typing import Any
+
+from corral.cluster.proxy.topology import Here, Hints, plan_nearest, read_hints
 
 Object = dict[str, Any]
 
@@ -74,8 +76,8 @@ def is_served(service: Object) -> bool:
     return spec.get("clusterIP", "") not in ("", "None")
 
 
-def plan_fronts(service: Object, slices: Iterable[Object], node: str) -> list[Front]:
-    """All fronts of a service on this node.
+def plan_fronts(service: Object, slices: Iterable[Object], node: str, zone: str = "") -> list[Front]:
+    """All fronts of a service on this node, which is in that zone.
 
     >>> service = {"metadata": {}, "spec": {"clusterIP": "10.96.0.7", "ports": [{"port": 80, "protocol": "TCP"}]}}
     >>> ends = [{"addresses": ["10.1.0.2"]}, {"addresses": ["10.1.0.3"], "conditions": {"ready": False}}]
@@ -90,7 +92,7 @@ def plan_fronts(service: Object, slices: Iterable[Object], node: str) -> list[Fr
     found: list[Front] = []
     for port in service["spec"].get("ports", ()):
         for version in _versions(service):
-            found += _port_fronts(service, port, version, _endpoints(pieces, port, version), node)
+            found += _port_fronts(service, port, version, _endpoints(pieces, port, version), Here(node, zone))
     return found
 
 
@@ -114,6 +116,7 @@ class _End:
     ready: bool
     lingering: bool  # terminating, and still serving
     node: str
+    hints: Hints
 
 
 def _endpoints(pieces: Sequence[Object], port: Object, version: int) -> list[_End]:
@@ -144,7 +147,7 @@ def _end(end: Object, number: int) -> _End | None:
     ready = said.get("ready") is not False
     serving = ready if said.get("serving") is None else bool(said["serving"])
     lingering = bool(said.get("terminating")) and serving
-    return _End(Target(parsed(addresses[0])[1], number), ready, lingering, end.get("nodeName") or "")
+    return _End(Target(parsed(addresses[0])[1], number), ready, lingering, end.get("nodeName") or "", read_hints(end))
 
 
 def _eligible(ends: Iterable[_End]) -> tuple[Target, ...]:
@@ -152,10 +155,18 @@ def _eligible(ends: Iterable[_End]) -> tuple[Target, ...]:
     return tuple(e.target for e in every if e.ready) or tuple(e.target for e in every if e.lingering)
 
 
-def _port_fronts(service: Object, port: Object, version: int, ends: list[_End], node: str) -> list[Front]:
+def _nearest(ends: Iterable[_End], here: Here) -> tuple[Target, ...]:
+    """As `_eligible`, but of the ready ones those that are near, where any are."""
+    every = list(ends)
+    ready = [one for one in every if one.ready]
+    near = plan_nearest([one.hints for one in ready], here)
+    return tuple(one.target for one, serves in zip(ready, near, strict=True) if serves) or _eligible(every)
+
+
+def _port_fronts(service: Object, port: Object, version: int, ends: list[_End], here: Here) -> list[Front]:
     spec = service["spec"]
-    every = _eligible(ends)
-    local = _eligible(e for e in ends if e.node == node)
+    every = _nearest(ends, here)
+    local = _eligible(e for e in ends if e.node == here.node)
     inner = local if spec.get("internalTrafficPolicy") == "Local" else every
     only_local = spec.get("externalTrafficPolicy") == "Local"
     number, protocol = port["port"], PROTOCOLS[port.get("protocol", "TCP")]

@@ -118,3 +118,21 @@ async def test_an_index_follows_the_objects() -> None:
         await asyncio.wait_for(informer.seen(pod("c", 9)), 5)
         assert informer.indexed("app", "x") == []
         assert [obj["metadata"]["name"] for obj in informer.indexed("app", "y")] == ["a", "c"]
+
+
+async def test_who_does_not_understand_an_object_keeps_nothing_from_others() -> None:
+    seen = []
+
+    def broken(old: Object | None, new: Object | None) -> None:
+        raise KeyError("spec")
+
+    client = FakeClient(Listing([pod("a", 1)], "1"))
+    async with Run(client) as informer:
+        with suppress(KeyError):
+            informer.on_change(broken)
+        informer.on_change(lambda old, new: seen.append((new or {})["metadata"]["name"]))
+        client.events.put_nowait(Event("ADDED", pod("b", 2)))
+        await asyncio.wait_for(informer.seen(pod("b", 2)), 60)
+        client.events.put_nowait(Event("ADDED", pod("c", 3)))
+        await asyncio.wait_for(informer.seen(pod("c", 3)), 60)
+    assert seen == ["a", "b", "c"]

@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import pytest
+
 from corral.cluster.controllers.controller import Controller
-from corral.model.kubernetes.status import conflict
+from corral.model.kubernetes.status import conflict, not_found
 
 
 class Counting(Controller):
@@ -50,3 +52,17 @@ async def test_who_asks_for_it_is_looked_at_again() -> None:
     controller = Counting({"last": 4})
     await run(controller, "again", "last")
     assert controller.seen.count("again") == 3
+
+
+class Vanishing(Counting):
+    async def reconcile(self, key: str) -> float | None:
+        if self.failures.get(key, 0) > 0:
+            self.failures[key] -= 1
+            raise not_found("replicasets", key.rpartition("/")[2] if key.startswith("d/") else "other", "apps")
+        return await super().reconcile(key)
+
+
+async def test_what_was_deleted_meanwhile_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    controller = Vanishing({"d/web": 1, "e/web": 1})
+    await run(controller, "d/web", "e/web", "last")
+    assert ["d/web" in one.message for one in caplog.records] == [False] and "other" in caplog.text

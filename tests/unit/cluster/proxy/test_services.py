@@ -63,6 +63,39 @@ def test_who_serves(ends: list[tuple[str, str, dict[str, bool]]], cluster: list[
     assert targets(inner, "10.96.0.7") == near and targets(inner, "") == cluster
 
 
+def hinted(*ends: tuple[str, str, dict[str, Any]]) -> list[dict[str, Any]]:
+    made = piece(*((address, node, READY) for address, node, _ in ends))
+    for end, (_, _, hints) in zip(made["endpoints"], ends, strict=True):
+        end["hints"] = hints
+    return [made]
+
+
+ZONE_A, ZONE_B = ({"forZones": [{"name": name}]} for name in "ab")
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"), [("a", ["10.1.0.2"]), ("b", ["10.1.0.3"]), ("c", ["10.1.0.2", "10.1.0.3"]), ("", None)]
+)
+def test_who_is_near_by_zone(zone: str, expected: list[str] | None) -> None:
+    slices = hinted(("10.1.0.2", HERE, ZONE_A), ("10.1.0.3", THERE, ZONE_B))
+    assert targets(plan_fronts(service(), slices, HERE, zone), "10.96.0.7") == (expected or ["10.1.0.2", "10.1.0.3"])
+
+
+def test_who_is_near_by_node_and_then_by_zone() -> None:
+    nodes = [{**ZONE_A, "forNodes": [{"name": node}]} for node in (HERE, THERE)]
+    slices = hinted(("10.1.0.2", HERE, nodes[0]), ("10.1.0.3", THERE, nodes[1]), ("10.1.0.4", THERE, nodes[1]))
+    assert targets(plan_fronts(service(), slices, HERE, "a"), "") == ["10.1.0.2"]
+    assert targets(plan_fronts(service(), slices, THERE, "a"), "") == ["10.1.0.3", "10.1.0.4"]
+    assert targets(plan_fronts(service(), slices, "n3", "a"), "") == ["10.1.0.2", "10.1.0.3", "10.1.0.4"]
+
+
+def test_hints_count_only_where_all_have_them_and_not_for_the_local_policy() -> None:
+    slices = hinted(("10.1.0.2", HERE, {}), ("10.1.0.3", THERE, ZONE_A))
+    assert targets(plan_fronts(service(), slices, HERE, "a"), "") == ["10.1.0.2", "10.1.0.3"]
+    slices = hinted(("10.1.0.2", HERE, ZONE_B), ("10.1.0.3", THERE, ZONE_A))
+    assert targets(plan_fronts(service(internalTrafficPolicy="Local"), slices, HERE, "a"), "10.96.0.7") == ["10.1.0.2"]
+
+
 def test_silence_where_endpoints_are_elsewhere_and_refusal_where_there_are_none() -> None:
     far = [piece(("10.1.0.3", THERE, READY))]
     assert not plan_fronts(service(internalTrafficPolicy="Local"), far, HERE)[0].refused

@@ -71,6 +71,7 @@ def plan_container_spec(
         labels=container_labels(pod, container, attempt, place.space.id),
         unlisted=UNLISTED,
         stop_signal=stop,
+        stop_timeout=int(pod["spec"].get("terminationGracePeriodSeconds", 30)),
         health=HealthCheck(["NONE"]),
         security=plan_security(pod, container, read_profile),
         namespaces=Namespaces(pid=place.pid, ipc=mode, uts=mode, user=mode if own_users(pod) else "host"),

@@ -33,6 +33,7 @@ async def ensure_pause(shared: Shared, pod: Object, space: str) -> str:
         entrypoint=[TARGET],
         user="0",
         init=False,
+        stop_signal="SIGKILL",  # as a first process it would not hear another
         labels=pod_labels(pod) | {TYPE: "podsandbox"},
         unlisted=UNLISTED,
         health=HealthCheck(["NONE"]),
