@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from corral.cluster.client.builtin import NODES, PODS
-from corral.cluster.client.protocol import MERGE_PATCH, Collection
+from corral.cluster.client.builtin import NODES
+from corral.cluster.client.protocol import Collection
 from corral.cluster.kubelet.naming import UID
 from tests.support.kubelet import NODE, Node, container, state, waiting
 from tests.support.wait import PATIENCE, eventually_async
@@ -157,19 +157,6 @@ async def test_a_program_that_is_not_there(node: Node) -> None:
     pod = await node.done("nope")
     ended = state(pod)["state"]["terminated"]
     assert pod["status"]["phase"] == "Failed" and ended["exitCode"] in (127, 128) and "/nope" in ended["message"]
-
-
-async def test_limits_change_while_it_runs(node: Node) -> None:
-    await node.create("grow", container(resources={"requests": {"memory": "32Mi"}, "limits": {"memory": "64Mi"}}))
-    pod = await node.running("grow")
-    id = state(pod)["containerID"].partition("://")[2]
-    assert node.engine.containers.get(id).spec.resources.memory == 64 << 20
-    resources = {"requests": {"memory": "32Mi"}, "limits": {"memory": "96Mi"}}
-    patch = {"spec": {"containers": [{**pod["spec"]["containers"][0], "resources": resources}]}}
-    await node.client.patch(PODS, "grow", "default", patch=patch, type=MERGE_PATCH, subresource="resize")
-    changed = await node.until("grow", lambda pod: state(pod).get("resources") == resources)
-    assert node.engine.containers.get(id).spec.resources.memory == 96 << 20
-    assert state(changed)["restartCount"] == 0
 
 
 async def test_the_node_is_registered_and_alive(node: Node) -> None:

@@ -28,6 +28,7 @@ from corral.cluster.kubelet.network import ensure_network
 from corral.cluster.kubelet.node.host import read_machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
 from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity
+from corral.cluster.kubelet.pods import is_terminal
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.shared import Barrier, Shared, no_barrier
 from corral.cluster.kubelet.sources import Sources
@@ -90,6 +91,7 @@ class Kubelet:
         )
         self._eviction = EvictionManager(self.shared, lambda: list(self._workers.values()), self._short)
         self.shared.short_of = lambda: self._eviction.conditions
+        self.shared.others = self._others
         self.access = PodAccess(self.shared)
         clock = SystemClock()
         self.meter = PodMeter(node_name, clock, lambda: read_sample(engine, self.shared.index, clock))
@@ -170,8 +172,16 @@ class Kubelet:
 
     def _forget(self, uid: str) -> None:
         self._workers.pop(uid, None)
+        for worker in self._workers.values():
+            if worker.resizer.pending is not None:
+                worker.wake()  # there may be room now
         if self._static is not None:
             self._static.ended(uid)
+
+    def _others(self, uid: str) -> list[Object]:
+        """The pods that take of the node's resources, but that one, as they run."""
+        found = [one for one in self._workers.values() if one.uid != uid and not is_terminal(one.pod)]
+        return [one.resizer.pod() for one in found if one.memory.failure is None]
 
     def _end_static(self, uid: str) -> None:
         if uid in self._workers:

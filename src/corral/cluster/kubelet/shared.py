@@ -31,6 +31,11 @@ def no_show(pod: Object) -> None:
     """For a node without static pods."""
 
 
+def alone(uid: str) -> list[Object]:
+    """For a pod that has a node to itself."""
+    return []
+
+
 @dataclass
 class Shared:
     """`allocatable` and `capacity` are the node's. `addresses` are its own, the first is the one that is shown."""
@@ -51,5 +56,6 @@ class Shared:
     memory: int = 1
     barrier: Barrier = no_barrier
     short_of: Callable[[], frozenset[str]] = frozenset  # the node's conditions that say it is
+    others: Callable[[str], list[Object]] = alone  # the pods of the node but that of a uid, as they run
     show: Callable[[Object], None] = no_show  # a static pod's status goes to its mirror pod
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))

@@ -140,6 +140,27 @@ def _most(a: int, b: int | None) -> int | None:
     return None if b is None else max(a, b)
 
 
+def pod_request(pod: Object, name: str) -> int:
+    """What a pod asks for: thousandths of a CPU, or bytes.
+
+    >>> pod = {"spec": {"containers": [{"resources": {"requests": {"cpu": "100m", "memory": "1Ki"}}}, {}]}}
+    >>> pod_request(pod, "cpu"), pod_request(pod, "memory")
+    (100, 1024)
+    """
+    spec = pod["spec"]
+    whole = _amount((spec.get("resources") or {}).get("requests"), name)
+    if whole is not None:
+        return whole
+    inits = spec.get("initContainers") or ()
+    lasting = [one for one in inits if one.get("restartPolicy") == "Always"]
+    together = sum(_request(one, name) for one in (*spec["containers"], *lasting))
+    return max([together, *(_request(one, name) for one in inits)])
+
+
+def _request(container: Object, name: str) -> int:
+    return _amount((container.get("resources") or {}).get("requests"), name) or 0
+
+
 def plan_group(pod: Object) -> str:
     """Where the pod's cgroup is, below the instance's.
 

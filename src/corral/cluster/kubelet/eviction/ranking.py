@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from corral.cluster.kubelet.containers.limits import qos_class
+from corral.cluster.kubelet.containers.limits import pod_request, qos_class
 from corral.cluster.kubelet.pods import MIRROR
 from corral.model.kubernetes.placement import tolerates
-from corral.model.kubernetes.quantity import parse
 
 Object = dict[str, Any]
 
@@ -46,15 +45,7 @@ def requested(pod: Object, resource: str) -> int:
     """
     if resource not in ("memory", "ephemeral-storage"):
         return 0
-    mains = [_of(one, resource) for one in pod["spec"]["containers"]]
-    inits = pod["spec"].get("initContainers") or ()
-    lasting = [_of(one, resource) for one in inits if one.get("restartPolicy") == "Always"]
-    return max([sum(mains) + sum(lasting), *(_of(one, resource) for one in inits)])
-
-
-def _of(container: Object, resource: str) -> int:
-    value = ((container.get("resources") or {}).get("requests") or {}).get(resource)
-    return 0 if value is None else parse(str(value)).ceil()
+    return pod_request(pod, resource)
 
 
 def plan_ranking(pods: Iterable[Object], uses: Mapping[str, Use], resource: str) -> list[Object]:

@@ -7,7 +7,14 @@ from typing import Any, Final
 
 Object = dict[str, Any]
 
-OWN: Final = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodResizePending")
+OWN: Final = (
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodResizePending",
+    "PodResizeInProgress",
+)
 
 
 def condition(kind: str, status: bool, reason: str = "", message: str = "") -> Object:

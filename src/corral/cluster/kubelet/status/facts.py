@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from corral.cluster.kubelet.lifecycle.view import View, Waiting
+from corral.cluster.kubelet.resizing.plan import Pending
 
 Object = dict[str, Any]
 
@@ -31,4 +32,7 @@ class Facts:
     host_ips: tuple[str, ...] = ()
     over: bool = False
     failure: Waiting | None = None  # why the pod as a whole has failed: its reason and message
+    pending: Pending | None = None  # a resize that the node cannot make now
+    resizing: bool = False  # one that is under way
+    resize_error: str = ""  # and does not get on
     disrupted: bool = False  # the node could not keep it

@@ -21,6 +21,7 @@ from corral.cluster.kubelet.times import rfc3339
 
 Object = dict[str, Any]
 
+RESIZES: Final = ("PodResizePending", "PodResizeInProgress")
 FIELDS: Final = {
     "init": "initContainerStatuses",
     "main": "containerStatuses",
@@ -48,10 +49,11 @@ def plan_status(pod: Object, facts: Facts) -> Object:
     if facts.failure and not view.attempts:  # it was not let in: nothing of it has been looked at
         lists, statuses = {}, []
     mine = _conditions(pod, statuses, facts, phase)
+    kept = [one for one in before.get("conditions") or () if one["type"] not in RESIZES]
     found |= {FIELDS[kind]: some for kind, some in lists.items() if some}
     generation = int(pod["metadata"].get("generation") or 0)
     found["phase"] = phase
-    found["conditions"] = merge(before.get("conditions") or (), mine, generation, now)
+    found["conditions"] = merge(kept, mine, generation, now)
     found.setdefault("startTime", now)
     if generation:
         found["observedGeneration"] = generation
@@ -133,4 +135,19 @@ def _conditions(pod: Object, statuses: list[Object], facts: Facts, phase: str) -
         mine.append(condition("PodScheduled", True))
     if facts.failure is not None and facts.disrupted:
         mine.append(condition("DisruptionTarget", True, "TerminationByKubelet", facts.failure.message))
-    return mine
+    return mine + plan_resizes(facts)
+
+
+def plan_resizes(facts: Facts) -> list[Object]:
+    """
+    >>> from corral.cluster.kubelet.lifecycle.view import View
+    >>> plan_resizes(Facts(View(0), resizing=True))
+    [{'type': 'PodResizeInProgress', 'status': 'True'}]
+    """
+    found = []
+    if facts.pending is not None:
+        found.append(condition("PodResizePending", True, facts.pending.reason, facts.pending.message))
+    if facts.resizing:
+        reason = "Error" if facts.resize_error else ""
+        found.append(condition("PodResizeInProgress", True, reason, facts.resize_error))
+    return found

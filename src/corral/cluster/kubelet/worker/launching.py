@@ -6,7 +6,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from corral.cluster.kubelet.containers.limits import plan_limits, plan_pod_limits
 from corral.cluster.kubelet.containers.spec import Place
 from corral.cluster.kubelet.errors import CannotStart
 from corral.cluster.kubelet.lifecycle.restarts import SECOND, next_backoff
@@ -16,6 +15,7 @@ from corral.cluster.kubelet.pods import Member, hostname, member, members
 from corral.cluster.kubelet.probes.answer import Answer
 from corral.cluster.kubelet.probes.asking import ask
 from corral.cluster.kubelet.probes.prober import NAMES, Prober
+from corral.cluster.kubelet.resizing.resizer import shown_resources
 from corral.cluster.kubelet.worker.pause import ensure_pause, remove_pause
 from corral.cluster.kubelet.worker.starting import Ground, make
 from corral.errors import CorralError
@@ -212,31 +212,11 @@ class Launcher:
             if last is None or not last.running:
                 continue
             before = known.get(last.id) or {}
-            self._worker.memory.resources[last.id] = shown_resources(one.spec)
+            had = {key: before[key] for key in ("allocatedResources", "resources") if key in before}
+            self._worker.memory.resources[last.id] = had if "resources" in had else shown_resources(one.spec)
             self._worker.memory.image_ids[last.id] = before.get("imageID") or last.image_id
             self._worker.memory.images[last.id] = before.get("image") or last.image
             self._watch(one, last.id, has_started=bool(before.get("started")), ready=bool(before.get("ready")))
-
-    async def resize(self, view: View) -> None:
-        """Limits that were changed while the containers run."""
-        worker, memory, engine = self._worker, self._worker.memory, self._worker.shared.engine
-        changed = False
-        for one in members(worker.pod):
-            last = view.last(one.name)
-            wanted = shown_resources(one.spec)
-            if last is None or not last.running or memory.resources.get(last.id) in (None, wanted):
-                continue
-            limits = plan_limits(one.spec.get("resources"))
-            names = ("cpu_shares", "nano_cpus", "memory", "memory_swap")
-            try:
-                await engine.containers.update(last.id, {name: getattr(limits, name) for name in names})
-            except CorralError as error:  # below what it has in use, for one: it is tried again
-                self.tell(one.name, "Warning", "ResizeFailed", error.message)
-                continue
-            memory.resources[last.id] = wanted
-            changed = True
-        if changed:
-            await engine.spaces.limit(memory.space, plan_pod_limits(worker.pod))
 
     async def forget_probes(self, id: str) -> None:
         prober = self._worker.memory.probers.pop(id, None)
@@ -251,14 +231,3 @@ class Launcher:
         for id in list(self._worker.memory.probers):
             await self.forget_probes(id)
         await self._tasks.close()
-
-
-def shown_resources(container: Object) -> Object:
-    """Pure: what a container's status says of its limits.
-
-    >>> shown_resources({"resources": {"requests": {"cpu": "1"}}})
-    {'allocatedResources': {'cpu': '1'}, 'resources': {'requests': {'cpu': '1'}}}
-    """
-    resources = container.get("resources") or {}
-    found: Object = {"allocatedResources": resources["requests"]} if resources.get("requests") else {}
-    return found | {"resources": resources}

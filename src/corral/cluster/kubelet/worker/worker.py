@@ -19,6 +19,7 @@ from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
 from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
 from corral.cluster.kubelet.naming import Attempt
 from corral.cluster.kubelet.pods import full_name, is_terminal
+from corral.cluster.kubelet.resizing.resizer import Resizer
 from corral.cluster.kubelet.shared import Shared
 from corral.cluster.kubelet.static.mirror import is_static
 from corral.cluster.kubelet.status.facts import Facts
@@ -68,7 +69,7 @@ class PodWorker:
         self.volumes = PodVolumes(
             self.uid, shared.client, shared.engine, shared.sources, shared.issue, settings, shared.allocatable
         )
-        self.launcher, self.leaver = Launcher(self), Leaver(self)
+        self.launcher, self.leaver, self.resizer = Launcher(self), Leaver(self), Resizer(self)
 
     # ------------------------------------------------------------------------------------------------- being told
 
@@ -145,7 +146,8 @@ class PodWorker:
         if is_terminal(self.pod) or self.memory.failure is not None:
             await self.leaver.finish(view)
             return None
-        steps = plan_steps(self.pod, view)
+        self.resizer.allot()
+        steps = plan_steps(self.resizer.pod(), view)
         if steps.over:
             await self.leaver.finish(view)
             return None
@@ -224,7 +226,7 @@ class PodWorker:
             await self.volumes.set_up(self.pod)
             await self._make_space()
             view = await self.look()
-            steps = plan_steps(self.pod, view)
+            steps = plan_steps(self.resizer.pod(), view)
         await self._refresh(view)
         for id, message in steps.kill.items():
             attempt = find(view, id)
@@ -237,19 +239,19 @@ class PodWorker:
             await self.volumes.set_up(self.pod)  # raises: then nothing is started
             for one, number in steps.start:
                 self.launcher.launch(one, number, view.last(one.name))
-        await self.launcher.resize(view)
+        await self.resizer.apply(view)
         await self._prune(view)
         await self.report(self.memory.view(self.shared.index.attempts(self.uid)))
         due = self.volumes.due()
         tokens = None if due is None else max(1.0, due - time.time())
-        look = PERIOD if is_limited(self.pod) else None
+        look = PERIOD if is_limited(self.pod) or self.resizer.pending or self.resizer.error else None
         return min((one for one in (steps.again, tokens, look) if one is not None), default=None)
 
     async def _make_space(self) -> None:
         shared = self.shared
         try:
             self.memory.runtime = await find_runtime(shared, self.pod)
-            space = await shared.engine.spaces.create(plan_space(self.pod, shared))
+            space = await shared.engine.spaces.create(plan_space(self.resizer.pod(), shared))
         except CorralError as error:
             message = f"Failed to create pod sandbox: {error.message}"
             shared.events.warning(self.pod, "FailedCreatePodSandBox", message)
@@ -347,6 +349,9 @@ class PodWorker:
             over=over,
             failure=memory.failure,
             disrupted=memory.disrupted,
+            pending=self.resizer.pending,
+            resizing=self.resizer.in_progress,
+            resize_error=self.resizer.error,
         )
 
     async def report(self, view: View, *, over: bool = False) -> None:
