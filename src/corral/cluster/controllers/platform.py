@@ -25,6 +25,7 @@ from corral.cluster.controllers.nodelifecycle.health import GRACE_SECONDS
 from corral.cluster.controllers.persistentvolume.controller import PersistentVolumeController
 from corral.cluster.controllers.persistentvolume.local import Directories
 from corral.cluster.controllers.podgc.controller import PodGc
+from corral.cluster.controllers.resourceclaim.controller import ResourceClaimController
 from corral.cluster.controllers.resourcequota.controller import ResourceQuotaController
 from corral.cluster.controllers.rootca.controller import RootCaPublisher
 from corral.cluster.controllers.serviceaccounts.controller import ServiceAccountsController
@@ -78,6 +79,7 @@ PLATFORM: Final[Mapping[str, Make]] = MappingProxyType(
         "persistentvolume-protection-controller": lambda shared, means: VolumeProtection(shared),
         "persistentvolumeclaim-protection-controller": lambda shared, means: ClaimProtection(shared),
         "pod-garbage-collector-controller": lambda shared, means: PodGc(shared),
+        "resourceclaim-controller": lambda shared, means: ResourceClaimController(shared),
         "resourcequota-controller": lambda shared, means: ResourceQuotaController(shared, means.resources),
         "root-ca-certificate-publisher-controller": lambda shared, means: RootCaPublisher(shared, means.authority),
         "service-cidr-controller": lambda shared, means: ServiceCidrController(shared),

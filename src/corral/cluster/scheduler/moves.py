@@ -93,13 +93,20 @@ def _asks_for_less(old: Object, new: Object) -> bool:
     return any(after.get(name, 0) < value for name, value in before.items())
 
 
+def _claims(pod: Object) -> Any:
+    return (pod.get("status") or {}).get("resourceClaimStatuses")
+
+
 def concerns_scheduling(old: Object, new: Object) -> bool:
-    """Whether a waiting pod has become another: not only its status, or who wrote what of it.
+    """Whether a waiting pod has become another: not only its status (but for the claims that were made
+    for it), or who wrote what of it.
 
     >>> pod = {"metadata": {"labels": {}}, "spec": {"a": 1}}
     >>> concerns_scheduling(pod, {**pod, "status": {}}), concerns_scheduling(pod, {**pod, "spec": {"a": 2}})
     (False, True)
     """
     if old["spec"] != new["spec"]:
+        return True
+    if _claims(old) != _claims(new):
         return True
     return any(old["metadata"].get(key) != new["metadata"].get(key) for key in ("labels", "annotations"))

@@ -138,6 +138,8 @@ def plan_sysctls(pod: Object, allowed: frozenset[str] = frozenset()) -> dict[str
 
 def check_offered(pod: Object) -> None:
     """NotAdmitted for what this node cannot give a pod at all."""
+    if pod["spec"].get("resourceClaims"):
+        raise NotAdmitted("UnexpectedAdmissionError", "resourceClaims: this node has no driver for dynamic resources")
     system = (pod["spec"].get("os") or {}).get("name")
     if system and system != "linux":
         raise NotAdmitted("PodOSNotSupported", f"Failed to admit pod as the OS field doesn't match node OS: {system}")

@@ -120,7 +120,7 @@ class EvictionManager:
             log.warning("evict %s/%s: %s", pod["metadata"]["namespace"], pod["metadata"]["name"], message)
             workers[uid].evict(message, grace, disrupted=True)
             return workers[uid]
-        log.warning("%s is short, and no pod may be evicted", resource)
+        log.info("%s is short, and no pod may be evicted", resource)
         return None
 
 

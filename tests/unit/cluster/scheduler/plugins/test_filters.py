@@ -243,6 +243,8 @@ def test_keys_of_labels_that_must_or_must_not_be_the_same() -> None:
     assert ask(found, pod("p", mine, **required("podAffinity", other))).node == "a"
 
 
-def test_devices_by_claims_are_refused_by_name() -> None:
+def test_devices_by_claims_are_offered_by_nobody() -> None:
     asked = pod("p", resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}])
-    assert why(snapshot([node("a")]), asked) == "pod uses spec.resourceClaims, which this scheduler does not support"
+    assert why(snapshot([node("a")]), asked) == "1 cannot allocate all claims"
+    asked = pod("p", resourceClaims=[{"name": "gpu", "resourceClaimTemplateName": "gpu"}])
+    assert why(snapshot([node("a")]), asked) == f'pod "{asked.key}": ResourceClaim not created yet'

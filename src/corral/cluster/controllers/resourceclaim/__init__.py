@@ -1,0 +1,1 @@
+"""Makes the ResourceClaims of pods that ask for one by a template."""
