@@ -247,4 +247,4 @@ def test_devices_by_claims_are_offered_by_nobody() -> None:
     asked = pod("p", resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}])
     assert why(snapshot([node("a")]), asked) == "1 cannot allocate all claims"
     asked = pod("p", resourceClaims=[{"name": "gpu", "resourceClaimTemplateName": "gpu"}])
-    assert why(snapshot([node("a")]), asked) == f'pod "{asked.key}": ResourceClaim not created yet'
+    assert why(snapshot([node("a")]), asked) == 'pod "default/p": ResourceClaim not created yet'
