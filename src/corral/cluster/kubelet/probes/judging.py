@@ -75,7 +75,7 @@ def first_pause(wanted: Timing, since_start: float) -> float:
 
 
 def looks(kind: str, wanted: Timing, streak: Streak, since_start: float) -> Iterator[tuple[float, bool]]:
-    """The pauses between the first answer and the second of what is only just starting, and whether a bad answer counts.
+    """The pauses between the first answer and the second of what is only starting, and whether a bad answer counts.
 
     A program listens a moment after it was started, in which the first answer is bad: whoever waits for it should not
     wait for a whole period. Looked for in between, a good answer counts, and a bad one is none.
