@@ -266,7 +266,7 @@ async def test_mounts_devices_and_hostname(box: Box, tmp_path: Path) -> None:
     (tmp_path / "shared/file").write_text("hello\n")
     mounts = [plan_bind(str(tmp_path / "shared"), "/mnt/in", read_only=True), plan_tmpfs("/scratch", "size=1m,exec")]
     spec = ContainerSpec("i", devices=[Device("/dev/null", "/dev/mine", "rw")])
-    script = "cat /mnt/in/file; echo x >/mnt/in/file; echo y >/dev/mine; cat /proc/sys/kernel/hostname; mount"
+    script = "exec 2>&1; cat /mnt/in/file; echo x >/mnt/in/file; echo y >/dev/mine; hostname; mount"
     code, lines = await box.run("sh", "-c", script, spec=spec, mounts=mounts)
     assert code == 0 and lines[0] == "hello" and "box" in lines
     assert any("Read-only file system" in line for line in lines)
