@@ -13,6 +13,7 @@ from corral.engine.subids import SIZE, plan_free_range
 from corral.errors import Unsupported
 from corral.linux import mounts
 from corral.linux.idmap import IdMap, IdMaps, bind_mapped
+from corral.linux.private import make_private
 from corral.model.space import Space
 from corral.runtime.sysctls import default_sysctls
 
@@ -61,7 +62,7 @@ def make_views(parts: Parts, space: Space) -> None:
     try:
         for name in VIEWS:
             os.makedirs(f"{place}/mapped/{name}", mode=0o711)
-            os.chmod(f"{parts.config.root}/{name}", 0o700)  # a set-uid file of a pod's root is, on disk, the host's
+            make_private(f"{parts.config.root}/{name}")  # a set-uid file of a pod's root is, on disk, the host's
             bind_mapped(f"{parts.config.root}/{name}", f"{place}/mapped/{name}", namespace)
     finally:
         os.close(namespace)

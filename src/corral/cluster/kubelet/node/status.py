@@ -14,7 +14,7 @@ from corral.model.kubernetes.quantity import parse
 
 Object = dict[str, Any]
 
-VERSION: Final = "v1.37.0"
+VERSION: Final = "v1.37.1"
 KEPT: Final = {"memory.available": "memory", "nodefs.available": "ephemeral-storage"}
 MOST_IMAGES: Final = 50
 MOST_NAMES: Final = 5
