@@ -79,7 +79,7 @@ PLATFORM: Final[Mapping[str, Make]] = MappingProxyType(
         "persistentvolume-protection-controller": lambda shared, means: VolumeProtection(shared),
         "persistentvolumeclaim-protection-controller": lambda shared, means: ClaimProtection(shared),
         "pod-garbage-collector-controller": lambda shared, means: PodGc(shared),
-        "resourceclaim-controller": lambda shared, means: ResourceClaimController(shared),
+        "resource-claim-controller": lambda shared, means: ResourceClaimController(shared),
         "resourcequota-controller": lambda shared, means: ResourceQuotaController(shared, means.resources),
         "root-ca-certificate-publisher-controller": lambda shared, means: RootCaPublisher(shared, means.authority),
         "service-cidr-controller": lambda shared, means: ServiceCidrController(shared),
