@@ -11,9 +11,8 @@ from typing import Any, Final
 from corral.cluster.client import meta
 from corral.cluster.kubelet.containers.security import check_offered
 from corral.cluster.kubelet.errors import NotAdmitted, NotMounted
-from corral.cluster.kubelet.eviction.limits import is_limited, plan_excess
+from corral.cluster.kubelet.eviction.limits import is_limited
 from corral.cluster.kubelet.eviction.ranking import plan_refusal
-from corral.cluster.kubelet.eviction.reading import measure, read_disk
 from corral.cluster.kubelet.lifecycle.ending import grace_of
 from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
 from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
@@ -26,6 +25,7 @@ from corral.cluster.kubelet.status.facts import Facts
 from corral.cluster.kubelet.status.pod import plan_status
 from corral.cluster.kubelet.times import SECOND, duration, parse
 from corral.cluster.kubelet.volumes.manager import PodVolumes
+from corral.cluster.kubelet.worker.disk import find_excess
 from corral.cluster.kubelet.worker.ending import end
 from corral.cluster.kubelet.worker.launching import Launcher
 from corral.cluster.kubelet.worker.leaving import Leaver
@@ -197,17 +197,9 @@ class PodWorker:
         if not self.memory.space:
             return
         self._next_look = time.monotonic() + PERIOD
-        places = {name: self.volumes.empty_place(name) for name in self._empty_volumes()}
-        volumes = {name: (await asyncio.to_thread(measure, place)).size for name, place in places.items()}
-        containers = await read_disk(self.shared.engine, self.shared.index, self.uid)
-        message = plan_excess(self.pod, volumes, containers)
+        message = await find_excess(self.shared, self.pod, self.volumes)
         if message:
             self.evict(message, HARD_GRACE)
-
-    def _empty_volumes(self) -> list[str]:
-        """The empty directories on the disk."""
-        known = self.pod["spec"].get("volumes") or ()
-        return [one["name"] for one in known if "emptyDir" in one and (one["emptyDir"] or {}).get("medium") != "Memory"]
 
     def evict(self, message: str, grace: int, *, disrupted: bool = False) -> None:
         """It ends, with so many seconds of grace at most. `disrupted`: for no fault of its own."""
