@@ -58,13 +58,18 @@ def extended(target: Path, packages: Sequence[str]) -> None:
 
 
 def _bootstrap(target: Path, *options: str) -> None:
-    """Made beside its place and renamed: a killed run leaves nothing at it."""
+    """Made beside its place and renamed: a killed run leaves nothing at it.
+
+    In namespaces of its own, so that its end, whatever it comes of, takes its processes and mounts along: what is
+    removed afterwards is files, and never what of this machine's was mounted among them.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="debian-work-", dir=target.parent) as folder:
         part = Path(folder) / target.name
-        command = [tool("mmdebstrap"), "--quiet", *options, SUITE, str(part), *mirrors()]
+        apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        command = [*apart, tool("mmdebstrap"), "--quiet", *options, SUITE, str(part), *mirrors()]
         env = os.environ | {"TMPDIR": folder}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL, env=env)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1800, stdin=subprocess.DEVNULL, env=env)
         assert done.returncode == 0, done.stderr[-3000:]
         os.replace(part, target)
 
