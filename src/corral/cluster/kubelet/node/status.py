@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from corral import __version__
 from corral.cluster.kubelet.node.host import Machine
 from corral.cluster.kubelet.times import rfc3339
 from corral.model.image import Image
+from corral.model.kubernetes.kinds.core.resources import is_extended
 
 Object = dict[str, Any]
 
@@ -43,6 +44,26 @@ def plan_capacity(machine: Machine, pods: int) -> dict[str, str]:
         "hugepages-1Gi": "0",
         "hugepages-2Mi": "0",
     }
+
+
+def plan_extended(capacity: Mapping[str, str]) -> dict[str, str]:
+    """What others say that the node has: resources with a domain of their own. The kubelet keeps them.
+
+    >>> plan_extended({"cpu": "2", "example.com/gpu": "1"})
+    {'example.com/gpu': '1'}
+    """
+    return {name: value for name, value in capacity.items() if is_extended(name)}
+
+
+def is_told(status: Object) -> bool:
+    """Whether pods are offered what others say that the node has.
+
+    >>> is_told({"capacity": {"example.com/gpu": "1"}, "allocatable": {"example.com/gpu": "1"}})
+    True
+    >>> is_told({"capacity": {}, "allocatable": {"example.com/gpu": "1"}})
+    False
+    """
+    return plan_extended(status.get("capacity") or {}) == plan_extended(status.get("allocatable") or {})
 
 
 def plan_node(machine: Machine, subnet: str, labels: dict[str, str]) -> Object:
@@ -100,7 +121,7 @@ def plan_node_status(
     before: Object, machine: Machine, pods: int, images: Iterable[Image], now: int, port: int
 ) -> Object:
     """Allocatable is all there is: nothing is set aside for the system."""
-    capacity = plan_capacity(machine, pods)
+    capacity = plan_extended(before.get("capacity") or {}) | plan_capacity(machine, pods)
     addresses = [{"type": "InternalIP", "address": ip} for ip in machine.addresses]
     return {
         **before,
