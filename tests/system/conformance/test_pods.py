@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.conformance import Cluster, Object, Space, condition, container, is_ready, pod, status_of
+from tests.support.kubernetes import STRATEGIC_PATCH
 from tests.support.streaming import SocketClient
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
@@ -100,10 +101,15 @@ def test_containers_to_debug_with(space: Space) -> None:
     space.ready("debugged")
     for number, name in enumerate(("one", "two"), 1):
         debugger = {**container(name=name), "targetContainerName": "main"}
-        del debugger["command"]
-        known = space.get("pods", "debugged")["spec"].get("ephemeralContainers") or []
-        added = [*known, {**debugger, "command": ["sleep", "9999"]}]
-        space.patch("pods", "debugged", {"spec": {"ephemeralContainers": added}}, "ephemeralcontainers")
+        debugger["command"] = ["sleep", "9999"]
+        place = space.path("pods", "debugged", "ephemeralcontainers")
+        if number == 1:
+            patch = {"spec": {"ephemeralContainers": [debugger]}}
+            assert space.admin.patch(place, patch, STRATEGIC_PATCH).status == 200
+        else:
+            found = space.admin.get(place)
+            found["spec"]["ephemeralContainers"].append(debugger)
+            space.admin.ok("PUT", place, found)
         space.until("debugged", lambda one, name=name: "running" in status_of(one, name).get("state", {}))
         assert len(space.get("pods", "debugged")["spec"]["ephemeralContainers"]) == number
         assert "sleep" in space.ask("debugged", "cat", "/proc/1/cmdline", of=name)
