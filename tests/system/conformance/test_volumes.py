@@ -151,50 +151,59 @@ def test_one_source_in_many_places(filled: Space) -> None:
         "p2": _projected("secret"), "all": {"projected": {"sources": everything}}, "shared": {"emptyDir": {}},
     }  # fmt: skip
     mounts = [{"name": name, "mountPath": f"/{name}"} for name in sources]
-    script = (
-        "cat /*1/data-1 /*2/data-1 /all/podname /all/secret /all/map; until cat /shared/f 2>/z; do usleep 50000; done"
-    )
+    waits = "until cat /shared/f 2>/tmp/e; do usleep 50000; done"
+    script = f"cat /*1/data-1 /*2/data-1 /all/podname /all/secret /all/map; {waits}"
     side = container("echo from beside >/shared/f", "side", volumeMounts=mounts[-1:])
     volumes = [{"name": name, **source} for name, source in sources.items()]
     filled.create("pods", "many", pod(container(script, volumeMounts=mounts), side, volumes=volumes))
     assert filled.said("many") == "value-1" * 6 + "manyvalue-1value-1from beside\n"
 
 
-def test_what_changes_is_seen(space: Space) -> None:
-    """Of maps, secrets and both in projections: one that comes, one that changes, one that goes; and labels."""
-    kinds = {"configmaps": ("configMap", "name", "data"), "secrets": ("secret", "secretName", "stringData")}
-    volumes, mounts = [], []
-    for plural, (kind, key, _) in kinds.items():
-        for what in ("update", "delete"):
-            space.create(plural, what, {kinds[plural][2]: {"data-1": "value-1", "data-3": "value-3"}})
+# What changes
+
+
+KINDS = {"configmaps": ("configMap", "name", "data"), "secrets": ("secret", "secretName", "stringData")}
+PLACES = [f"{start}{kind}" for kind in ("configmap", "secret") for start in ("", "p")]
+
+
+def _changing() -> list[Object]:
+    """Of maps, secrets and both in projections: one that comes, one that changes, one that goes; and the pod's own."""
+    volumes: list[Object] = []
+    for kind, key, _ in KINDS.values():
         for what in ("create", "update", "delete"):
-            volumes += [
-                {"name": f"{kind.lower()}-{what}", kind: {key: what, "optional": True}},
-                {
-                    "name": f"p{kind.lower()}-{what}",
-                    "projected": {"sources": [{kind: {"name": what, "optional": True}}]},
-                },
-            ]
+            source = {"sources": [{kind: {"name": what, "optional": True}}]}
+            volumes.append({"name": f"{kind.lower()}-{what}", kind: {key: what, "optional": True}})
+            volumes.append({"name": f"p{kind.lower()}-{what}", "projected": source})
     items = [{"path": one, "fieldRef": {"fieldPath": f"metadata.{one}"}} for one in ("labels", "annotations")]
-    volumes += [{"name": "told", "downwardAPI": {"items": items}}]
-    volumes += [{"name": "ptold", "projected": {"sources": [{"downwardAPI": {"items": items}}]}}]
-    mounts = [{"name": one["name"], "mountPath": f"/v/{one['name']}"} for one in volumes]
-    made = pod(container(volumeMounts=mounts), labels={"key1": "value1"}, volumes=volumes)
-    space.create("pods", "sees", made, annotations={"builder": "bar"})
-    space.ready("sees")
-    kinds4 = [f"{p}{kind}" for kind in ("configmap", "secret") for p in ("", "p")]
-    assert space.shell("sees", "cat /v/*update/data-1 /v/*delete/data-1") == "value-1" * 8
-    assert space.shell("sees", "cat /v/told/labels") == 'key1="value1"'
-    assert 'builder="bar"' in space.shell("sees", "cat /v/ptold/annotations").splitlines()
-    for plural, (_, _, field) in kinds.items():
+    own = {"name": "told", "downwardAPI": {"items": items}}
+    return [*volumes, own, {"name": "ptold", "projected": {"sources": [{"downwardAPI": {"items": items}}]}}]
+
+
+def _change(space: Space) -> None:
+    for plural, (_, _, field) in KINDS.items():
         space.create(plural, "create", {field: {"data-1": "value-1"}})
         space.delete(plural, "delete")
         found = {key: value for key, value in space.get(plural, "update").items() if key != "data"}
         space.admin.ok("PUT", space.path(plural, "update"), {**found, field: {"data-3": "value-2"}})
     space.patch("pods", "sees", {"metadata": {"labels": {"key3": "value3"}, "annotations": {"builder": "foo"}}})
-    for kind in kinds4:
-        script = f"cd /v; cat {kind}-create/data-1 {kind}-update/data-3; ls {kind}-update {kind}-delete"
-        wanted = f"value-1value-2{kind}-delete:\n\n{kind}-update:\ndata-3"
+
+
+def test_what_changes_is_seen(space: Space) -> None:
+    for plural, (_, _, field) in KINDS.items():
+        for what in ("update", "delete"):
+            space.create(plural, what, {field: {"data-1": "value-1", "data-3": "value-3"}})
+    volumes = _changing()
+    mounts = [{"name": one["name"], "mountPath": f"/v/{one['name']}"} for one in volumes]
+    made = pod(container(volumeMounts=mounts), labels={"key1": "value1"}, volumes=volumes)
+    space.create("pods", "sees", made, annotations={"builder": "bar"})
+    space.ready("sees")
+    assert space.shell("sees", "cat /v/*update/data-1 /v/*delete/data-1") == "value-1" * 8
+    assert space.shell("sees", "cat /v/told/labels") == 'key1="value1"'
+    assert 'builder="bar"' in space.shell("sees", "cat /v/ptold/annotations").splitlines()
+    _change(space)
+    for place in PLACES:
+        script = f"cd /v; cat {place}-create/data-1 {place}-update/data-3; ls {place}-update {place}-delete"
+        wanted = f"value-1value-2{place}-delete:\n\n{place}-update:\ndata-3"
         space.asked("sees", script, lambda said, wanted=wanted: said == wanted)
     for name in ("told", "ptold"):
         space.asked("sees", f"cat /v/{name}/labels", lambda said: 'key3="value3"' in said)
