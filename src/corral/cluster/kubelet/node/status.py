@@ -13,7 +13,7 @@ from corral.model.kubernetes.kinds.core.resources import is_extended
 
 Object = dict[str, Any]
 
-VERSION: Final = "v1.37.0"
+VERSION: Final = "v1.37.1"
 MOST_IMAGES: Final = 50
 MOST_NAMES: Final = 5
 CONDITIONS: Final = (
