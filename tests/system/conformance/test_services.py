@@ -196,6 +196,13 @@ def test_endpoints_of_ones_own_are_mirrored(web: Space) -> None:
     eventually(lambda: not mirrored(), "it goes", seconds=60)
 
 
+def test_endpoints_without_a_service_stay(web: Space) -> None:
+    web.create("endpoints", "alone", {"subsets": [{"addresses": [{"ip": "10.0.0.24"}], "ports": [{"port": 80}]}]})
+    made = service(web, "after")
+    until(web, "client", made["spec"]["clusterIP"], 80, set(SERVERS))
+    assert web.get("endpoints", "alone")["subsets"]
+
+
 def test_slices_of_ones_own_are_served(web: Space) -> None:
     """A Service without a selector, with a slice by hand that leads to two pods at ports of their own."""
     web.create("services", "sliced", {"spec": {"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81}]}})
