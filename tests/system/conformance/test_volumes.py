@@ -102,7 +102,7 @@ CASES = {
         }.items()
     },
     "empty": Case({"emptyDir": {}}, "stat -c %a /v", "777"),
-    "empty-memory": Case(MEMORY, "stat -c %a /v; stat -fc %T /v", "777\ntmpfs"),
+    "empty-memory": Case(MEMORY, "stat -c %a /v; stat -fc %T /v", "1777\ntmpfs"),
     **{
         f"empty-{mode}-{who or 'root'}{medium}": Case(
             {"emptyDir": {"medium": medium.capitalize().strip("-").capitalize()} if medium else {}},
