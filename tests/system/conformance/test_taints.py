@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -10,6 +10,7 @@ from tests.support.conformance import Cluster, Space, condition
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
 
+Taint = Callable[..., None]
 TAINT = {"key": "example.com/evict", "value": "yes", "effect": "NoExecute"}
 
 
@@ -19,7 +20,7 @@ def _tolerates(seconds: int | None) -> dict[str, object]:
 
 
 @pytest.fixture
-def taint(cluster: Cluster) -> Iterator[object]:
+def taint(cluster: Cluster) -> Iterator[Taint]:
     """Call it with the node's taints."""
     place = f"/api/v1/nodes/{cluster.node}"
 
@@ -30,7 +31,7 @@ def taint(cluster: Cluster) -> Iterator[object]:
     set_to()
 
 
-def test_who_leaves_and_who_stays(space: Space, taint) -> None:  # type: ignore[no-untyped-def]
+def test_who_leaves_and_who_stays(space: Space, taint: Taint) -> None:
     patience = {"intolerant": [], "impatient": [_tolerates(1)], "patient": [_tolerates(3)], "stays": [_tolerates(None)],
                 "saved": [_tolerates(100)]}  # fmt: skip
     for name, tolerations in patience.items():

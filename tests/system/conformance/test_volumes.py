@@ -104,12 +104,12 @@ CASES = {
     "empty": Case({"emptyDir": {}}, "stat -c %a /v", "777"),
     "empty-memory": Case(MEMORY, "stat -c %a /v; stat -fc %T /v", "1777\ntmpfs"),
     **{
-        f"empty-{mode}-{who or 'root'}{medium}": Case(
-            {"emptyDir": {"medium": medium.capitalize().strip("-").capitalize()} if medium else {}},
+        f"empty{medium.lower()}-{mode}-{who or 'root'}": Case(
+            {"emptyDir": {"medium": medium}},
             f"umask 0; echo here >/v/f; chmod {mode} /v/f; stat -c '%a %u' /v/f; cat /v/f",
             f"{int(mode, 8):o} {who or 0}\nhere", {"runAsUser": who} if who else {},
         )
-        for mode in ("0644", "0666", "0777") for who in (0, 1001) for medium in ("", "-memory")
+        for mode in ("0644", "0666", "0777") for who in (0, 1001) for medium in ("", "Memory")
     },
 }  # fmt: skip
 
