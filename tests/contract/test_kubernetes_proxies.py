@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import http.server
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from tests.support.streaming import Upgraded
 pytestmark = pytest.mark.timeout(60)
 ADDRESS = "10.244.0.5"
 _names = numbered("proxied")
+
+
+PAGE = b'<a href="/next">n</a><img src=pic.png><a href="https://example.org/">o</a>'
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,6 +47,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self.wfile.write(b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+        elif self.path in ("/page", "/packed"):
+            packed = self.path == "/packed"
+            coding = (("Content-Encoding", "gzip"),) if packed else ()
+            body = gzip.compress(PAGE) if packed else PAGE
+            self._send(200, body, ("Content-Type", "text/html; charset=utf-8"), *coding)
         else:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             told = f"{self.command} {self.path}\n{self.headers}".encode() + body
@@ -149,6 +158,16 @@ def test_a_redirect_leads_through_the_proxy_again(own: Namespace) -> None:
     assert (answer.status, answer.headers["location"]) == (302, f"{path}/login?x")
     answer = own.admin.ask("GET", f"{path}?q=1")
     assert (answer.status, answer.headers["location"]) == (301, f"{path}/?q=1")
+
+
+def test_links_of_a_page_lead_through_the_proxy_again(own: Namespace) -> None:
+    path = own.path("pods", "web", "proxy")
+    wanted = PAGE.replace(b"/next", f"{path}/next".encode())
+    assert own.admin.ask("GET", f"{path}/page").body == wanted
+    packed = own.admin.ask("GET", f"{path}/packed", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip" and gzip.decompress(packed.body) == wanted
+    head = own.admin.ask("HEAD", f"{path}/page")
+    assert head.headers["content-length"] == str(len(PAGE))
 
 
 def test_pieces_and_tls(own: Namespace) -> None:

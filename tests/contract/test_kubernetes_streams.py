@@ -15,7 +15,7 @@ import pytest
 
 from corral.cluster.client.nodes import LogOptions
 from corral.http.spdy.frames import Ping, Reset, SynReply
-from corral.http.websocket import CONTINUATION, TEXT
+from corral.http.websocket import BINARY, CLOSE, CONTINUATION, TEXT
 from tests.support.fake_node import FakeNode
 from tests.support.kubernetes import ApiClient, LiveKubernetes, Namespace
 from tests.support.streaming import Refused, SocketClient, SpdyClient, spdy
@@ -123,6 +123,29 @@ def test_a_log_is_followed_until_its_reader_leaves(pods: Pods) -> None:
     watch.answer.close()
     watch.close()
     pods.cluster.run(pods.node.log_closed.wait())
+
+
+@pytest.mark.parametrize("protocol", ["binary.k8s.io", "base64.binary.k8s.io", ""])
+def test_a_log_through_a_web_socket(pods: Pods, protocol: str) -> None:
+    client = pods.socket("web", "log?container=main", *([protocol] if protocol else []))
+    assert client.headers.get("sec-websocket-protocol", "") == protocol
+    coded = protocol.startswith("base64.")
+    said = b""
+    while (found := client.receive())[0] != CLOSE:
+        assert found[0] == (TEXT if coded else BINARY)
+        said += base64.b64decode(found[1]) if coded else found[1]
+    assert said == b"one\ntwo\n" and found[1] == struct.pack(">H", 1000)
+    client.close()
+
+
+def test_a_log_through_a_web_socket_ends_with_its_reader(pods: Pods) -> None:
+    client = pods.socket("web", "log?follow=true", "binary.k8s.io")
+    assert client.receive() == (BINARY, b"one\n")
+    client.close()
+    pods.cluster.run(pods.node.log_closed.wait())
+    with pytest.raises(Refused, match="requested protocol") as refused:
+        pods.socket("web", "log", "v5.channel.k8s.io")
+    assert refused.value.status == 403
 
 
 def test_pods_without_a_node_and_of_other_nodes(pods: Pods) -> None:

@@ -71,6 +71,18 @@ async def test_empty_directories_in_memory_and_of_a_group(node: Node) -> None:
     assert lines[0] == "1000:2000" and lines[1].split()[:2] == ["tmpfs", "1024"] and "2000" in lines[2].split()
 
 
+async def test_parts_have_the_permissions_of_their_volume(node: Node) -> None:
+    volumes = [{"name": "v", "emptyDir": {}}]
+    main = container(volumeMounts=[_mount("v", "/v"), _mount("v", "/p", subPath="a/b")])
+    await node.create("own", main, volumes=volumes, securityContext={"runAsUser": 1000})
+    context = {"runAsUser": 1000, "runAsGroup": 3000, "fsGroup": 2000}
+    await node.create("group", main, volumes=volumes, securityContext=context)
+    script = "touch /p/x; stat -c %a /p; stat -c %u:%g /p/x"
+    for name, said in (("own", "777\n1000:0\n"), ("group", "2777\n1000:2000\n")):
+        await node.running(name)
+        assert await node.ask(name, "sh", "-c", script) == said
+
+
 async def test_claims(node: Node) -> None:
     place = node.base / "data"
     place.mkdir()

@@ -13,7 +13,7 @@ import logging
 from typing import Any, Final
 
 from corral.cluster.client import meta
-from corral.cluster.client.builtin import PODS, SERVICES
+from corral.cluster.client.builtin import NODES, PODS, SERVICES
 from corral.cluster.client.events import Events
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import Client
@@ -74,6 +74,7 @@ class Kubelet:
         self.machine = read_machine(engine, node_name, settings.addresses)
         self._pods = Informer(client, PODS, field_selector=f"spec.nodeName={node_name}")
         self._services = Informer(client, SERVICES)
+        self._node = Informer(client, NODES, field_selector=f"metadata.name={node_name}")
         self.shared = Shared(
             engine=engine,
             client=client,
@@ -117,7 +118,8 @@ class Kubelet:
             self._client, self._engine, self.machine, subnet, self.settings, self.shared.short_of
         )
         await reporter.register()
-        for informer in (self._services, self._pods):
+        self._node.on_change(reporter.changed)
+        for informer in (self._services, self._pods, self._node):
             self._tasks.start(f"kubelet {informer.of.plural}", informer.run())
             await informer.synced.wait()
         if self._static is not None:

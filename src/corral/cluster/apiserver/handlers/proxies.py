@@ -15,6 +15,7 @@ from corral.cluster.apiserver.objects.core import Core, Target
 from corral.cluster.apiserver.proxying.dialing import dial
 from corral.cluster.apiserver.proxying.exchange import Exchange
 from corral.cluster.apiserver.proxying.heads import answer_headers, request_head
+from corral.cluster.apiserver.proxying.links import Links, Page, is_page
 from corral.cluster.apiserver.proxying.secured import Secured
 from corral.cluster.apiserver.proxying.target import (
     Place,
@@ -116,7 +117,12 @@ class Proxies:
         if not exchange.has_body(request.method):
             await exchange.aclose()
             return Response(exchange.status, headers)
-        return StreamResponse(exchange, exchange.status, headers)
+        if not is_page(headers):
+            return StreamResponse(exchange, exchange.status, headers)
+        coding = next((value for name, value in headers.items() if name.lower() == "content-encoding"), "")
+        page = Page(exchange, Links(prefix, hosts), gzip=coding == "gzip")
+        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+        return StreamResponse(page, exchange.status, headers)
 
     async def _begin(self, place: Place, head: bytes, request: Request) -> tuple[Exchange, Connection]:
         """Connects, sends the request, and waits for the head of the answer. 503."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from corral.cluster.apiserver.handlers.call import Call
@@ -13,6 +13,7 @@ from corral.cluster.apiserver.streaming.forwarding import SocketForwarding, Spdy
 from corral.cluster.apiserver.streaming.options import ProcessOptions, forwarded_ports, log_options, process_options
 from corral.cluster.apiserver.streaming.process import Start, serve
 from corral.cluster.apiserver.streaming.socket_console import LONGEST, SocketConsole
+from corral.cluster.apiserver.streaming.socket_log import send_log
 from corral.cluster.apiserver.streaming.spdy_console import SpdyConsole
 from corral.cluster.apiserver.streaming.timed import Timed
 from corral.cluster.client.nodes import Connection, NodeAccess, Streams
@@ -24,6 +25,7 @@ from corral.http.websocket import WebSocket, accept, protocols_of
 from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.status import StatusError, bad_request
 
+SILENT: Final = Response(204)
 LOG_HEADERS: Final = {"Content-Type": "text/plain", "Cache-Control": "no-cache, private"}
 
 Run = Callable[[Timed], Awaitable[None]]
@@ -38,16 +40,28 @@ class PodStreams:
     # Logs
 
     async def log(self, call: Call, target: Target) -> Answer:
-        """Text as it is written; with `follow` until the container has ended, or the client left."""
-        return await self.log_of(target, call.request.query)
+        """Text as it is written; with `follow` until the container has ended, or the client left. Through a web socket
+        for who asks for one."""
+        request = call.request
+        if not negotiation.wants_socket(request):
+            return await self.log_of(target, request.query)
+        protocol = negotiation.socket_protocol(request, negotiation.LOG_SOCKET)
+        headers = socket_headers(request, protocol)
+        pieces = await self._pieces(target, request.query)
+        return SILENT if pieces is None else hijack(headers, lambda wire: send_log(wire, protocol, pieces))
 
     async def log_of(self, target: Target, query: Query) -> Answer:
-        """`insecureSkipTLSVerifyBackend` says nothing here: there is no connection to the node to secure."""
+        pieces = await self._pieces(target, query)
+        return SILENT if pieces is None else StreamResponse(pieces, 200, LOG_HEADERS)
+
+    async def _pieces(self, target: Target, query: Query) -> AsyncIterator[bytes] | None:
+        """None for a pod without a node: it has not said anything yet.
+
+        `insecureSkipTLSVerifyBackend` says nothing here: there is no connection to the node to secure.
+        """
         pod = (await self._core.need(target)).object()
         options = log_options(query, pod, self._now())
-        if not pod["spec"].get("nodeName"):
-            return Response(204)  # it has not said anything yet
-        return StreamResponse(self._access(pod).logs(pod, options), 200, LOG_HEADERS)
+        return self._access(pod).logs(pod, options) if pod["spec"].get("nodeName") else None
 
     # Processes
 

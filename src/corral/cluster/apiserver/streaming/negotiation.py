@@ -22,6 +22,7 @@ PROCESS_SOCKET: Final = (
     "base64.channel.k8s.io",
     "",
 )
+LOG_SOCKET: Final = ("binary.k8s.io", "base64.binary.k8s.io", "")
 FORWARD_SPDY: Final = "portforward.k8s.io"
 FORWARD_TUNNEL: Final = f"{SPDY}+{FORWARD_SPDY}"
 FORWARD_SOCKET: Final = ("v4.channel.k8s.io", "v4.base64.channel.k8s.io", "")

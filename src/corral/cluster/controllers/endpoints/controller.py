@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import PODS, SERVICES
 from corral.cluster.client.protocol import Object
@@ -13,9 +15,12 @@ from corral.cluster.controllers.selecting import Selecting, as_endpoint, has_pod
 from corral.cluster.controllers.shared import Shared
 from corral.model.kubernetes.status import StatusError
 
+LEADER: Final = "control-plane.alpha.kubernetes.io/leader"
+
 
 class EndpointsController(Controller):
-    """Without a selector a Service's endpoints are somebody else's; those that were ours go with the Service."""
+    """Without a selector a Service's endpoints are somebody else's, but they go with the Service; those that never had
+    one stay."""
 
     name = "endpoints-controller"
 
@@ -26,9 +31,15 @@ class EndpointsController(Controller):
         super().__init__([self._services, self._pods, self._endpoints])
         self._pace = Pace(0.1)  # nobody who is in a hurry reads these
         self._selecting = Selecting(self._services, self._pods)
-        self._services.on_change(self._changed)
+        self._bereft: set[str] = set()  # keys of Services that have gone since we look
+        self._services.on_change(self._service_changed)
         self._endpoints.on_change(self._changed)
         self._pods.on_change(self._pod_changed)
+
+    def _service_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None and old is not None:
+            self._bereft.add(meta.key(old))
+        self._changed(old, new)
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         self.queue.add(meta.key(new or old or {}))
@@ -43,10 +54,12 @@ class EndpointsController(Controller):
         service, current = self._services.get(key), self._endpoints.get(key)
         if service is None:
             self._pace.forget(key)
-            await self._clean(current)
+            if current is not None and goes_along(current, bereft=key in self._bereft):
+                await self._delete(current)
         elif has_pods(service) and not meta.deleting(service):
             with self._pace.of(key):
                 await self._sync(service, current)
+        self._bereft.discard(key)
         return None
 
     async def _sync(self, service: Object, current: Object | None) -> None:
@@ -55,15 +68,23 @@ class EndpointsController(Controller):
             write = self._client.update if current is not None else self._client.create
             await self._endpoints.seen(await write(ENDPOINTS, wanted))
 
-    async def _clean(self, current: Object | None) -> None:
-        """Endpoints that nobody manages go, too: from before there was such a label."""
-        if current is None or (current["metadata"].get("labels") or {}).get(MANAGED_BY, MANAGER) != MANAGER:
-            return
-        if "control-plane.alpha.kubernetes.io/leader" in (current["metadata"].get("annotations") or {}):
-            return
+    async def _delete(self, endpoints: Object) -> None:
         try:
-            options = {"preconditions": {"uid": meta.uid(current)}}
-            await self._client.delete(ENDPOINTS, meta.name(current), meta.namespace(current), options=options)
+            options = {"preconditions": {"uid": meta.uid(endpoints)}}
+            await self._client.delete(ENDPOINTS, meta.name(endpoints), meta.namespace(endpoints), options=options)
         except StatusError as error:
             if error.reason != "NotFound":
                 raise
+
+
+def goes_along(endpoints: Object, *, bereft: bool) -> bool:
+    """Pure: whether Endpoints without a Service go. Ours do; those of others only if they have just lost it (`bereft`),
+    and those that a leader is elected by never.
+
+    >>> goes_along({"metadata": {"name": "own"}}, bereft=False), goes_along({"metadata": {"name": "own"}}, bereft=True)
+    (False, True)
+    """
+    found = endpoints["metadata"]
+    if LEADER in (found.get("annotations") or {}):
+        return False
+    return bereft or (found.get("labels") or {}).get(MANAGED_BY) == MANAGER

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from corral.cluster.client.builtin import NODES
 from corral.cluster.client.protocol import Client, Collection
 from corral.cluster.kubelet.node.host import Machine
-from corral.cluster.kubelet.node.status import plan_labels, plan_node, plan_node_status
+from corral.cluster.kubelet.node.status import is_told, plan_labels, plan_node, plan_node_status
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.times import micro
 from corral.engine.engine import Engine
@@ -45,6 +46,7 @@ class NodeReporter:
         self._subnet, self._settings = subnet, settings
         self._lease: Object | None = None
         self._reported = 0.0
+        self._due = asyncio.Event()  # a report is, before its time
 
     async def register(self) -> None:
         """The node is there, with its status, when this returns."""
@@ -129,12 +131,21 @@ class NodeReporter:
         }
         return await self._client.create(LEASES, lease, NAMESPACE)
 
+    def changed(self, _: Object | None, node: Object | None) -> None:
+        """The node is another now: what others say that it has is offered to pods at once."""
+        if node is not None and not is_told(node.get("status") or {}):
+            self._due.set()
+
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(self._settings.heartbeat)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.heartbeat):
+                    await self._due.wait()
+            due = self._due.is_set() or time.monotonic() - self._reported > self._settings.report
+            self._due.clear()
             try:
                 await self._renew()
-                if time.monotonic() - self._reported > self._settings.report:
+                if due:
                     await self.report()
             except (StatusError, OSError) as error:
                 log.warning("node %s: %s", self._machine.name, error)

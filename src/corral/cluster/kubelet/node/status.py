@@ -11,6 +11,7 @@ from corral.cluster.kubelet.node.host import Machine
 from corral.cluster.kubelet.times import rfc3339
 from corral.model.image import Image
 from corral.model.kubernetes.quantity import parse
+from corral.model.kubernetes.kinds.core.resources import is_extended
 
 Object = dict[str, Any]
 
@@ -68,6 +69,26 @@ def plan_allocatable(capacity: Mapping[str, str], thresholds: Iterable[Threshold
             whole = parse(capacity[resource]).ceil()
             found[resource] = f"{max(whole - one.amount.of(whole), 0) // 1024}Ki"
     return found
+
+
+def plan_extended(capacity: Mapping[str, str]) -> dict[str, str]:
+    """What others say that the node has: resources with a domain of their own. The kubelet keeps them.
+
+    >>> plan_extended({"cpu": "2", "example.com/gpu": "1"})
+    {'example.com/gpu': '1'}
+    """
+    return {name: value for name, value in capacity.items() if is_extended(name)}
+
+
+def is_told(status: Object) -> bool:
+    """Whether pods are offered what others say that the node has.
+
+    >>> is_told({"capacity": {"example.com/gpu": "1"}, "allocatable": {"example.com/gpu": "1"}})
+    True
+    >>> is_told({"capacity": {}, "allocatable": {"example.com/gpu": "1"}})
+    False
+    """
+    return plan_extended(status.get("capacity") or {}) == plan_extended(status.get("allocatable") or {})
 
 
 def plan_node(machine: Machine, subnet: str, labels: dict[str, str]) -> Object:
@@ -136,7 +157,7 @@ def plan_node_status(
     short: Collection[str] = (),
 ) -> Object:
     """Nothing is set aside for the system, but what keeps the node from evicting."""
-    capacity = plan_capacity(machine, pods)
+    capacity = plan_extended(before.get("capacity") or {}) | plan_capacity(machine, pods)
     addresses = [{"type": "InternalIP", "address": ip} for ip in machine.addresses]
     return {
         **before,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -103,13 +104,16 @@ class PodVolumes:
             raise NotMounted(f"emptyDir medium {source['medium']} is not offered by this node")
         place = f"{self.run if memory else self.root}/volumes/{name}"
         os.makedirs(place, exist_ok=True)
+        mode = (
+            0o1777 if memory else 0o777
+        )  # a tmpfs is as the kernel makes it: who may write may not delete others' files
         if memory and not mounts.is_mount(place):
             limit = parse(str(source["sizeLimit"])).ceil() if source.get("sizeLimit") else 0
-            mounts.mount("tmpfs", place, "tmpfs", 0, "mode=777" + (f",size={limit}" if limit else ""))
-        os.chmod(place, 0o777)
+            mounts.mount("tmpfs", place, "tmpfs", 0, f"mode={mode:o}" + (f",size={limit}" if limit else ""))
+        os.chmod(place, mode)
         if group >= 0:
             os.chown(place, -1, group)
-            os.chmod(place, 0o2777)
+            os.chmod(place, mode | stat.S_ISGID)
         return place
 
     async def _write(self, pod: Object, volume: Object, place: str) -> None:

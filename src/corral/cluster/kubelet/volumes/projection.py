@@ -84,10 +84,10 @@ def plan_files(pod: Object, volume: Object, known: Known) -> dict[str, File]:
         elif kind == "downwardAPI":
             files |= _from_pod(pod, source, known, mode)
         elif kind == "serviceAccountToken":
-            own = (pod["spec"].get("securityContext") or {}).get("fsGroup") is not None
+            shared = (pod["spec"].get("securityContext") or {}).get("fsGroup") is not None
             owner = common_user(pod)
-            token_mode = 0o600 if own or owner >= 0 else mode
-            files[source["path"]] = File(known.tokens[source["path"]].encode(), token_mode, -1 if own else owner)
+            token_mode = 0o600 if shared or owner >= 0 else mode
+            files[source["path"]] = File(known.tokens[source["path"]].encode(), token_mode, owner)
     return files
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -100,7 +101,8 @@ async def environment(shared: Shared, pod: Object, container: Object) -> dict[st
 
 
 def make_parts(mounts: list[Mount]) -> None:
-    """Parts of volumes that are not there yet become directories, whatever links lie in the volume."""
+    """Parts of volumes that are not there yet become directories, whatever links lie in the volume. Who may write to
+    the volume may write to the part: it gets the volume's permissions."""
     for mount in mounts:
         if not mount.subpath:
             continue
@@ -110,11 +112,22 @@ def make_parts(mounts: list[Mount]) -> None:
             raise BadConfig(f"failed to prepare subPath for volumeMount {mount.target}: {error}") from error
         try:
             if not _exists(root, mount.subpath):
-                make_directories(root, mount.subpath, 0o755)
+                _make(root, mount.subpath)
         except OSError as error:
             raise BadConfig(f"failed to create subPath directory for volumeMount {mount.target}: {error}") from error
         finally:
             os.close(root)
+
+
+def _make(root: int, path: str) -> None:
+    """The last directory has the permissions of the root, whatever the umask. OSError."""
+    mode = stat.S_IMODE(os.fstat(root).st_mode)
+    make_directories(root, path, mode)
+    made = open_in_root(root, path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fchmod(made, mode)
+    finally:
+        os.close(made)
 
 
 def _exists(root: int, path: str) -> bool:

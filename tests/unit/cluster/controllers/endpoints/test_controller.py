@@ -45,3 +45,16 @@ async def test_what_nobody_selects_is_left_to_its_owner() -> None:
         await world.until_one(ENDPOINTS, "web", lambda one: True)
         found = await world.client.get(ENDPOINTS, "db", "default")
         assert subset(found) == [(["192.0.2.1"], [], [5432])]
+        await world.client.delete(SERVICES, "db", "default")
+        await world.until_gone(ENDPOINTS, "db")
+
+
+async def test_what_never_had_a_service_stays() -> None:
+    async with working(EndpointsController) as world:
+        await world.create(ENDPOINTS, {"metadata": {"name": "own"}}, "default")
+        old = {"metadata": {"name": "old", "labels": {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}}}
+        await world.create(ENDPOINTS, old, "default")
+        await world.until_gone(ENDPOINTS, "old")
+        await world.service("web")
+        await world.until_one(ENDPOINTS, "web", lambda one: True)
+        assert await world.client.get(ENDPOINTS, "own", "default")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corral.cluster.kubelet.node.host import Machine
-from corral.cluster.kubelet.node.status import plan_node, plan_node_status
+from corral.cluster.kubelet.node.status import is_told, plan_node, plan_node_status
 from corral.model.image import Image
 
 BOX = Machine("box", 4, 8 << 30, 100 << 30, "amd64", "6.1", "Debian", "m", "b", ("10.0.0.7",))
@@ -24,3 +24,11 @@ def test_its_status() -> None:
     again = plan_node_status({**status, "volumesInUse": ["v"]}, BOX, 110, [], NOW + 10**10, 0)
     assert again["conditions"][3]["lastTransitionTime"] == "2023-11-14T22:13:20Z"
     assert again["conditions"][3]["lastHeartbeatTime"] == "2023-11-14T22:13:30Z" and again["volumesInUse"] == ["v"]
+
+
+def test_what_others_say_that_it_has_stays_and_is_offered() -> None:
+    before = {"capacity": {"example.com/gpu": "2", "cpu": "64"}, "allocatable": {"example.com/old": "1"}}
+    assert not is_told(before)
+    status = plan_node_status(before, BOX, 110, [], NOW, 0)
+    assert status["capacity"]["example.com/gpu"] == "2" and status["capacity"]["cpu"] == "4"
+    assert status["allocatable"] == status["capacity"] and is_told(status)

@@ -45,6 +45,8 @@ def test_parts_together_and_a_token_for_its_user() -> None:
     assert plan_wanted(volume).tokens == ({"path": "t"},)
     own = pod(securityContext={"runAsUser": 7})
     assert plan_files(own, volume, KNOWN) == {"p": File(b"x", 0o644), "t": File(b"tok", 0o600, 7)}
+    both = pod(securityContext={"runAsUser": 7, "fsGroup": 9})  # its group gets it when it is written
+    assert plan_files(both, volume, KNOWN)["t"] == File(b"tok", 0o600, 7)
     assert plan_files(pod(), volume, KNOWN)["t"] == File(b"tok", 0o644)
 
 
