@@ -56,6 +56,19 @@ def test_it_is_established_with_the_answer(cluster: LiveKubernetes, group: str) 
     assert listed[0]["shortNames"] == ["moo"] and listed[0]["categories"] == ["all"]
 
 
+def test_conditions_of_a_definition_are_anybodys(cluster: LiveKubernetes, group: str) -> None:
+    """Nothing is asked of them: other controllers write theirs, complete or not."""
+    path = f"{CRDS}/cows.{group}"
+    found = cluster.admin.get(f"{path}/status")
+    told = {"type": "", "status": "", "lastTransitionTime": None, "message": "updated"}
+    found["status"]["conditions"].append(told)
+    updated = cluster.admin.ok("PUT", f"{path}/status", found)
+    assert updated["status"]["conditions"][-1]["message"] == "updated"
+    patch = [{"op": "add", "path": "/status/conditions", "value": [{"message": "patched"}]}]
+    answer = cluster.admin.ask("PATCH", f"{path}/status", patch, {"Content-Type": "application/json-patch+json"})
+    assert answer.status == 200 and "patched" in [one.get("message") for one in answer.json["status"]["conditions"]]
+
+
 def test_objects_are_defaulted_pruned_and_checked(ns: Namespace, group: str) -> None:
     path = ns.path("cows", group=f"{group}/v1")
     made = ns.admin.ok("POST", path, {"metadata": {"name": "a"}, "spec": {"color": "red", "odd": 1}})

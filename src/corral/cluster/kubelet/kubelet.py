@@ -83,6 +83,7 @@ class Kubelet:
             allocatable=plan_capacity(self.machine, settings.max_pods),
             memory=self.machine.memory,
             barrier=barrier,
+            others=lambda uid: [one.pod for one in self._workers.values() if one.uid != uid and one.has_place()],
         )
         self.access = PodAccess(self.shared)
         clock = SystemClock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +19,18 @@ from corral.engine.engine import Engine
 
 Object = dict[str, Any]
 Barrier = Callable[[str], Awaitable[None]]  # returns when no new connection is led to the address any more
+Others = Callable[[str], Iterable[Object]]  # all pods that have a place on this node, but the one with that uid
 
 AT_ONCE = 8  # containers that are started together
 
 
 async def no_barrier(address: str) -> None:
     """For a node without a proxy: nothing is led anywhere."""
+
+
+def nobody_else(uid: str) -> Iterable[Object]:
+    """For a node that is yet to hear of its pods."""
+    return ()
 
 
 @dataclass
@@ -46,4 +52,5 @@ class Shared:
     allocatable: Mapping[str, str] = field(default_factory=dict)
     memory: int = 1
     barrier: Barrier = no_barrier
+    others: Others = nobody_else
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
