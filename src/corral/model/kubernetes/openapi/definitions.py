@@ -13,6 +13,7 @@ Describe = Callable[[str, str], str]
 Schemas = Callable[[GroupVersionKind], Schema | None]
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_ANY_KIND, _ANY_LIST = "io.k8s.api.core.v1.ConfigMap", "io.k8s.api.core.v1.ConfigMapList"
 _V2: dict[str, dict[str, Any]] = {"quantity": {"type": "string"}}
 _V2["int-or-string"] = {"type": "string", "format": "int-or-string"}
 _V3: dict[str, dict[str, Any]] = {"quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]}}
@@ -121,11 +122,21 @@ class Definitions:
             return {"type": "object", "additionalProperties": self._inner(schema.values)}
         return {key: value for key, value in (("type", schema.type), ("format", schema.format)) if value}
 
+    def _with_text(self, field: dict[str, Any], key: str, *, listing: bool) -> dict[str, Any]:
+        """A field that all kinds have, with what is said of it elsewhere."""
+        text = self._describe(_ANY_LIST if listing else _ANY_KIND, key)
+        if not text:
+            return field
+        if "$ref" in field and self._v3:
+            return {"allOf": [field], "description": text}
+        return {**field, "description": text}
+
     def _custom(self, gvk: GroupVersionKind, schema: Schema | None) -> dict[str, Any]:
         """The definition of a custom kind, or of the list of it."""
         meta = "ListMeta" if schema is None else "ObjectMeta"
         metadata = self._reference(builtin().type(f"meta.v1.{meta}"))
         standard = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": metadata}
+        standard = {key: self._with_text(one, key, listing=schema is None) for key, one in standard.items()}
         if schema is None:
             item = self.mention(gvk._replace(kind=gvk.kind.removesuffix("List")))
             body: dict[str, Any] = {"type": "object", "required": ["items"]}

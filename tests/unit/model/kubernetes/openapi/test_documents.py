@@ -220,3 +220,15 @@ def test_descriptions_come_from_an_installed_package(tmp_path: Path) -> None:
     assert spec["properties"]["nodeName"] == {"type": "string", "description": "Where."}
     assert "description" not in found["components"]["schemas"]["io.k8s.api.core.v1.Pod"]
     assert undescribed("io.k8s.api.core.v1.PodSpec", "") == ""
+
+
+def test_custom_kinds_say_of_common_fields_what_all_kinds_say(tmp_path: Path) -> None:
+    fields = "    * **apiVersion** ``str`` - Which version.\n    * **metadata** ``meta_v1.ObjectMeta`` - Who it is."
+    doc = f'class ConfigMap(DictMixin):\n    r"""Data.\n\n    **parameters**\n\n{fields}\n    """\n'
+    (tmp_path / "core_v1.py").write_text(doc)
+    describe = descriptions.describer(tmp_path)
+    found = v3.document(EVERY, "stable.example.com", "v1", schemas, "v1.37.1", describe)
+    assert found is not None
+    properties = found["components"]["schemas"]["com.example.stable.v1.Widget"]["properties"]
+    assert properties["apiVersion"] == {"type": "string", "description": "Which version."}
+    assert properties["metadata"]["description"] == "Who it is." and "$ref" in properties["metadata"]["allOf"][0]
