@@ -57,6 +57,41 @@ def test_it_is_established_with_the_answer(cluster: LiveKubernetes, group: str) 
     assert listed[0]["shortNames"] == ["moo"] and listed[0]["categories"] == ["all"]
 
 
+def test_conditions_of_a_definition_are_anybodys(cluster: LiveKubernetes, group: str) -> None:
+    """Nothing is asked of them: other controllers write theirs, complete or not."""
+    path = f"{CRDS}/cows.{group}"
+    found = cluster.admin.get(f"{path}/status")
+    told = {"type": "", "status": "", "lastTransitionTime": None, "message": "updated"}
+    found["status"]["conditions"].append(told)
+    updated = cluster.admin.ok("PUT", f"{path}/status", found)
+    assert updated["status"]["conditions"][-1]["message"] == "updated"
+    patch = [{"op": "add", "path": "/status/conditions", "value": [{"message": "patched"}]}]
+    answer = cluster.admin.ask("PATCH", f"{path}/status", patch, {"Content-Type": "application/json-patch+json"})
+    assert answer.status == 200 and "patched" in [one.get("message") for one in answer.json["status"]["conditions"]]
+
+
+def test_strict_bodies_of_custom_kinds(ns: Namespace) -> None:
+    """Field validation: metadata is known at the root and in embedded objects; nothing may be said twice."""
+    group = next(_groups)
+    inner = {"metadata": {"type": "object", "properties": {"name": {"type": "string"}}}, "spec": {"type": "object"}}
+    embedded = {"type": "object", "x-kubernetes-embedded-resource": True, "properties": inner}
+    spec = {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"inner": embedded}}
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"spec": spec}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    ns.admin.ok("POST", CRDS, definition(group, versions=[version]))
+    try:
+        path = f"{ns.path('cows', group=f'{group}/v1')}?fieldValidation=Strict"
+        sub = {"apiVersion": "x/v1", "kind": "Sub", "metadata": {"name": "s", "odd": 1}}
+        answer = ns.admin.ask("POST", path, {"metadata": {"name": "a", "odd": 1}, "spec": {"any": 1, "inner": sub}})
+        assert answer.told[0] == 400
+        assert all(f'unknown field "{at}.odd"' in answer.told[2] for at in ("metadata", "spec.inner.metadata"))
+        answer = ns.admin.ask("POST", path, b'{"metadata":{"name":"b"},"spec":{"any":1,"any":2}}')
+        assert answer.told[0] == 400 and 'duplicate field "spec.any"' in answer.told[2]
+        ns.admin.ok("POST", path, {"metadata": {"name": "c"}, "spec": {"any": {"thing": 1}}})
+    finally:
+        ns.admin.ask("DELETE", f"{CRDS}/cows.{group}")
+
+
 def test_objects_are_defaulted_pruned_and_checked(ns: Namespace, group: str) -> None:
     path = ns.path("cows", group=f"{group}/v1")
     made = ns.admin.ok("POST", path, {"metadata": {"name": "a"}, "spec": {"color": "red", "odd": 1}})

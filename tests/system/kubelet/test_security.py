@@ -90,7 +90,12 @@ async def test_a_port_of_the_node(node: Node) -> None:
     space = node.engine.spaces.list()[0]
     assert [(one.port, one.host_port) for one in space.ports if one.host_ip == "0.0.0.0"] == [(80, 28765)]
     await node.create("twice", container(ports=ports))
-    await node.told("twice", "FailedCreatePodSandBox", "28765")
+    refused = (await node.done("twice"))["status"]
+    assert (refused["phase"], refused["reason"]) == ("Failed", "NodePorts")
+    assert "didn't have free ports for the requested pod ports" in refused["message"]
+    await node.delete("web")
+    await node.create("again", container(ports=ports))
+    await node.running("again")
 
 
 async def test_memory_that_is_not_there(node: Node) -> None:

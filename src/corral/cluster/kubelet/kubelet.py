@@ -28,7 +28,6 @@ from corral.cluster.kubelet.network import ensure_network
 from corral.cluster.kubelet.node.host import read_machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
 from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity
-from corral.cluster.kubelet.pods import is_terminal
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.shared import Barrier, Shared, no_barrier
 from corral.cluster.kubelet.sources import Sources
@@ -185,8 +184,7 @@ class Kubelet:
 
     def _others(self, uid: str) -> list[Object]:
         """The pods that take of the node's resources, but that one, as they run."""
-        found = [one for one in self._workers.values() if one.uid != uid and not is_terminal(one.pod)]
-        return [one.resizer.pod() for one in found if one.memory.failure is None]
+        return [one.resizer.pod() for one in self._workers.values() if one.uid != uid and one.has_place()]
 
     def _end_static(self, uid: str) -> None:
         if uid in self._workers:

@@ -14,7 +14,7 @@ from corral.cluster.client.builtin import CONTROLLER_REVISIONS
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import Client, Object
 from corral.cluster.controllers.common.hashing import hashed
-from corral.cluster.controllers.common.objects import canonical, copied
+from corral.cluster.controllers.common.objects import canonical, sorted_by_key
 from corral.model.kubernetes.status import StatusError
 
 POD_LABEL = "controller-revision-hash"  # of pods, and of a DaemonSet's revisions
@@ -22,8 +22,14 @@ HASH_LABEL = "controller.kubernetes.io/hash"  # of a StatefulSet's revisions
 
 
 def revision_data(owner: Object) -> Object:
-    """Pure: the patch that brings an owner back to the template it has now."""
-    return {"spec": {"template": {**copied(owner["spec"]["template"]), "$patch": "replace"}}}
+    """Pure: the patch that brings an owner back to the template it has now.
+
+    Clients of upstream's compare its bytes with what they encode themselves: the order of its keys matters.
+
+    >>> revision_data({"spec": {"template": {"spec": {"b": 1, "a": 2}}}})
+    {'spec': {'template': {'$patch': 'replace', 'spec': {'a': 2, 'b': 1}}}}
+    """
+    return sorted_by_key({"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}})
 
 
 def template_of(revision: Object) -> Object:

@@ -18,6 +18,16 @@ def copied(value: T) -> T:
     return found
 
 
+def sorted_by_key(value: T) -> T:
+    """A deep copy of JSON whose keys are in alphabetical order, as Go writes maps.
+
+    >>> sorted_by_key({"b": [{"d": 1, "c": 2}], "a": 3})
+    {'a': 3, 'b': [{'c': 2, 'd': 1}]}
+    """
+    found: T = msgspec.json.decode(msgspec.json.encode(value, order="sorted"))
+    return found
+
+
 def canonical(value: Any) -> bytes:
     """The same bytes for equal JSON, whatever the order of its keys; what is empty counts as left out.
 

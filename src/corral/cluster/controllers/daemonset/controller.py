@@ -68,6 +68,7 @@ class DaemonSetController(Controller):
         self._sets.on_change(self._set_changed)
         self._pods.on_change(self._pod_changed)
         self._nodes.on_change(self._node_changed)
+        self._revisions.on_change(self._revision_changed)
 
     # ------------------------------------------------------------------------------------------------- what concerns
 
@@ -79,15 +80,29 @@ class DaemonSetController(Controller):
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         for pod in (old, new):
-            owner = None if pod is None else meta.controller_of(pod)
-            if pod is not None and owner is not None and owner.get("kind") == "DaemonSet":
-                self.queue.add(f"{meta.namespace(pod)}/{owner['name']}")
+            if pod is not None:
+                self._owner_of(pod)
         if new is not None and meta.controller_of(new) is None and not meta.deleting(new):
-            labels = new["metadata"].get("labels") or {}
-            for one in self._sets.all():
-                same = meta.namespace(one) == meta.namespace(new)
-                if same and of_object(one["spec"].get("selector")).matches(labels):
-                    self.queue.add(meta.key(one))
+            self._those_that_select(new)
+
+    def _owner_of(self, one: Object) -> None:
+        owner = meta.controller_of(one)
+        if owner is not None and owner.get("kind") == "DaemonSet":
+            self.queue.add(f"{meta.namespace(one)}/{owner['name']}")
+
+    def _those_that_select(self, orphan: Object) -> None:
+        labels = orphan["metadata"].get("labels") or {}
+        for one in self._sets.all():
+            same = meta.namespace(one) == meta.namespace(orphan)
+            if same and of_object(one["spec"].get("selector")).matches(labels):
+                self.queue.add(meta.key(one))
+
+    def _revision_changed(self, old: Object | None, new: Object | None) -> None:
+        """One that somebody has taken away is made anew; one that nobody owns may be a set's."""
+        if old is not None and (new is None or meta.controller_of(old) != meta.controller_of(new)):
+            self._owner_of(old)
+        if new is not None and meta.controller_of(new) is None and not meta.deleting(new):
+            self._those_that_select(new)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         """Heartbeats are no news: only what decides where pods belong."""

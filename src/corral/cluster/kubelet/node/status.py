@@ -10,8 +10,8 @@ from corral.cluster.kubelet.eviction.thresholds import Threshold
 from corral.cluster.kubelet.node.host import Machine
 from corral.cluster.kubelet.times import rfc3339
 from corral.model.image import Image
-from corral.model.kubernetes.quantity import parse
 from corral.model.kubernetes.kinds.core.resources import is_extended
+from corral.model.kubernetes.quantity import parse
 
 Object = dict[str, Any]
 

@@ -13,6 +13,7 @@ from corral.cluster.kubelet.containers.security import check_offered
 from corral.cluster.kubelet.errors import NotAdmitted, NotMounted
 from corral.cluster.kubelet.eviction.limits import is_limited
 from corral.cluster.kubelet.eviction.ranking import plan_refusal
+from corral.cluster.kubelet.lifecycle.admission import check_ports
 from corral.cluster.kubelet.lifecycle.ending import grace_of
 from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
 from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
@@ -174,9 +175,17 @@ class PodWorker:
             refusal = "" if view.attempts else plan_refusal(self.pod, self.shared.short_of())
             if refusal:
                 raise NotAdmitted("Evicted", refusal)
+            if not self.memory.space:
+                check_ports(self.pod, self.shared.others(self.uid))
         except NotAdmitted as error:
             self.memory.failure = Waiting(error.reason, f"Pod was rejected: {error.message}")
             self.shared.events.warning(self.pod, error.reason, error.message)
+
+    def has_place(self) -> bool:
+        """Whether what it asks of the node is taken."""
+        if self.gone or is_terminal(self.pod):
+            return False
+        return bool(self.shared.index.space(self.uid)) or (self._admitted and self.memory.failure is None)
 
     def _deadline(self, view: View) -> float | None:
         """Seconds that the pod has left, None where it has no deadline."""

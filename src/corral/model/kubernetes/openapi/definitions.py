@@ -13,6 +13,7 @@ Describe = Callable[[str, str], str]
 Schemas = Callable[[GroupVersionKind], Schema | None]
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_ANY_KIND, _ANY_LIST = "io.k8s.api.core.v1.ConfigMap", "io.k8s.api.core.v1.ConfigMapList"
 _V2: dict[str, dict[str, Any]] = {"quantity": {"type": "string"}}
 _V2["int-or-string"] = {"type": "string", "format": "int-or-string"}
 _V3: dict[str, dict[str, Any]] = {"quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]}}
@@ -23,6 +24,7 @@ _PACKAGES = (
     "io.k8s.metrics.pkg.apis.",
 )
 # What OpenAPI v2 cannot say of a schema of a CustomResourceDefinition; upstream leaves the same out.
+_PRESERVE, _EMBEDDED = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"
 _ONLY_V3 = ("oneOf", "anyOf", "allOf", "not", "nullable", "default", "x-kubernetes-validations", "$schema")
 
 
@@ -121,17 +123,29 @@ class Definitions:
             return {"type": "object", "additionalProperties": self._inner(schema.values)}
         return {key: value for key, value in (("type", schema.type), ("format", schema.format)) if value}
 
+    def _with_text(self, field: dict[str, Any], key: str, *, listing: bool) -> dict[str, Any]:
+        """A field that all kinds have, with what is said of it elsewhere."""
+        text = self._describe(_ANY_LIST if listing else _ANY_KIND, key)
+        if not text:
+            return field
+        if "$ref" in field and self._v3:
+            return {"allOf": [field], "description": text}
+        return {**field, "description": text}
+
     def _custom(self, gvk: GroupVersionKind, schema: Schema | None) -> dict[str, Any]:
         """The definition of a custom kind, or of the list of it."""
         meta = "ListMeta" if schema is None else "ObjectMeta"
         metadata = self._reference(builtin().type(f"meta.v1.{meta}"))
         standard = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": metadata}
+        standard = {key: self._with_text(one, key, listing=schema is None) for key, one in standard.items()}
         if schema is None:
             item = self.mention(gvk._replace(kind=gvk.kind.removesuffix("List")))
             body: dict[str, Any] = {"type": "object", "required": ["items"]}
             body["properties"] = {**standard, "items": {"type": "array", "items": item}}
+        elif not self._v3 and schema.raw.get(_PRESERVE):
+            body = {"type": "object"}  # with properties, old clients would refuse all others
         else:
-            raw = dict(schema.raw) if self._v3 else _plain(schema.raw)
+            raw = _embedding(dict(schema.raw) if self._v3 else _plain(schema.raw), standard, v3=self._v3)
             body = {"type": "object", **raw, "properties": {**raw.get("properties", {}), **standard}}
         return {**body, "x-kubernetes-group-version-kind": [_gvk(gvk)]}
 
@@ -172,7 +186,7 @@ def _extensions(schema: Schema) -> dict[str, Any]:
 def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
     """A custom schema as OpenAPI v2 can say it."""
     found = {key: value for key, value in raw.items() if key not in _ONLY_V3}
-    if raw.get("nullable") or raw.get("x-kubernetes-preserve-unknown-fields") or raw.get("x-kubernetes-int-or-string"):
+    if raw.get("nullable") or raw.get(_PRESERVE) or raw.get("x-kubernetes-int-or-string"):
         # What may be null or anything has no type in v2, or old clients would refuse it.
         for key in ("type", "properties", "items", "required"):
             found.pop(key, None)
@@ -182,4 +196,24 @@ def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
         found["additionalProperties"] = _plain(found["additionalProperties"])
     if "properties" in found:
         found["properties"] = {key: _plain(one) for key, one in found["properties"].items()}
+    return found
+
+
+def _embedding(raw: Mapping[str, Any], standard: Mapping[str, Any], *, v3: bool) -> dict[str, Any]:
+    """A custom schema in which whole objects within it have the fields of objects, too.
+
+    >>> found = _embedding({"properties": {"a": {"x-kubernetes-embedded-resource": True}}}, {"kind": {}}, v3=True)
+    >>> found["properties"]["a"]["properties"], found["properties"]["a"]["required"]
+    ({'kind': {}}, ['kind', 'apiVersion'])
+    """
+    found = dict(raw)
+    if isinstance(found.get("properties"), dict):
+        found["properties"] = {key: _embedding(one, standard, v3=v3) for key, one in found["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(found.get(key), dict):
+            found[key] = _embedding(found[key], standard, v3=v3)
+    if found.get(_EMBEDDED) and (v3 or not found.get(_PRESERVE)):
+        found["properties"] = {**found.get("properties", {}), **standard}
+        required = list(found.get("required") or ())
+        found["required"] = required + [key for key in ("kind", "apiVersion") if key not in required]
     return found

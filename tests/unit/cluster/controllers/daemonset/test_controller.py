@@ -135,3 +135,33 @@ async def test_on_delete_waits_for_somebody_to_delete(shop: Cluster, kubelet: Ku
     await ready(shop, 2, updatedNumberScheduled=0)
     await shop.client.delete(PODS, meta.name(shop.pods(app="log")[0]), "shop")
     await ready(shop, 2, updatedNumberScheduled=1)
+
+
+async def test_a_revision_that_was_taken_away_is_made_anew(shop: Cluster, kubelet: Kubelet) -> None:
+    await shop.client.create(DAEMON_SETS, daemon_set(nodeSelector={"disk": "ssd"}))
+    await ready(shop, 2)
+    (first,) = await shop.until_all(CONTROLLER_REVISIONS, lambda found: found)
+    await shop.client.delete(CONTROLLER_REVISIONS, meta.name(first), "shop")
+
+    def anew(found: list[Object]) -> list[Object]:
+        return [one for one in found if meta.uid(one) != meta.uid(first)]
+
+    (second,) = await shop.until_all(CONTROLLER_REVISIONS, anew)
+    assert (meta.name(second), second["data"]) == (meta.name(first), first["data"])
+    assert list(second["data"]["spec"]["template"]) == ["$patch", "metadata", "spec"]
+
+
+async def test_a_revision_that_somebody_adds_counts(shop: Cluster, kubelet: Kubelet) -> None:
+    """Conformance, "manage the lifecycle of a ControllerRevision": the one of the next template gets number 3."""
+    await shop.client.create(DAEMON_SETS, daemon_set(nodeSelector={"disk": "ssd"}))
+    await ready(shop, 2)
+    (first,) = await shop.until_all(CONTROLLER_REVISIONS, lambda found: found)
+    kept = {key: first["metadata"][key] for key in ("labels", "ownerReferences", "namespace")}
+    added = {"metadata": {"name": "log-added", **kept}, "data": first["data"], "revision": 2}
+    await shop.client.create(CONTROLLER_REVISIONS, added)
+    await shop.client.delete(CONTROLLER_REVISIONS, meta.name(first), "shop")
+    await shop.until_gone(CONTROLLER_REVISIONS, meta.key(first))
+    await change(shop, image("busybox:2"))
+    await ready(shop, 2)
+    found = await shop.until_all(CONTROLLER_REVISIONS, lambda found: [one for one in found if one["revision"] == 3])
+    assert meta.name(found[0]) != "log-added"

@@ -148,6 +148,34 @@ def test_custom_kinds_keep_their_schema_as_far_as_the_dialect_can_say_it() -> No
     assert listed["properties"]["items"] == {"type": "array", "items": {"$ref": f"#/definitions/{name}"}}
 
 
+def test_old_clients_are_not_told_of_fields_where_any_may_be() -> None:
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"spec": {}}}
+
+    def of(gvk: GroupVersionKind) -> Schema | None:
+        return from_structural(anything) if gvk == WIDGET else builtin().schema(gvk)
+
+    name = "com.example.stable.v1.Widget"
+    old = v2.document(EVERY, of, "v1.37.1")["definitions"][name]
+    assert set(old) == {"type", "x-kubernetes-group-version-kind"} and old["type"] == "object"
+    new = v3.document(EVERY, "stable.example.com", "v1", of, "v1.37.1")
+    assert new is not None
+    assert set(new["components"]["schemas"][name]["properties"]) == {"spec", "apiVersion", "kind", "metadata"}
+
+
+def test_objects_within_objects_have_their_fields() -> None:
+    embedded = {"type": "object", "x-kubernetes-embedded-resource": True}
+    unknown = {**embedded, "x-kubernetes-preserve-unknown-fields": True}
+    raw = {"type": "object", "properties": {"one": embedded, "any": unknown}}
+
+    def of(gvk: GroupVersionKind) -> Schema | None:
+        return from_structural(raw) if gvk == WIDGET else builtin().schema(gvk)
+
+    old = v2.document(EVERY, of, "v1.37.1")["definitions"]["com.example.stable.v1.Widget"]["properties"]
+    assert set(old["one"]["properties"]) == {"apiVersion", "kind", "metadata"}
+    assert old["one"]["required"] == ["kind", "apiVersion"]
+    assert "properties" not in old["any"]
+
+
 def test_the_index_changes_when_something_does() -> None:
     def hash_of(path: str, resources: tuple[Resource, ...], release: str = "v1.37.1") -> str:
         found = v3.index(resources, schemas, release)["paths"][path]["serverRelativeURL"]
@@ -220,3 +248,15 @@ def test_descriptions_come_from_an_installed_package(tmp_path: Path) -> None:
     assert spec["properties"]["nodeName"] == {"type": "string", "description": "Where."}
     assert "description" not in found["components"]["schemas"]["io.k8s.api.core.v1.Pod"]
     assert undescribed("io.k8s.api.core.v1.PodSpec", "") == ""
+
+
+def test_custom_kinds_say_of_common_fields_what_all_kinds_say(tmp_path: Path) -> None:
+    fields = "    * **apiVersion** ``str`` - Which version.\n    * **metadata** ``meta_v1.ObjectMeta`` - Who it is."
+    doc = f'class ConfigMap(DictMixin):\n    r"""Data.\n\n    **parameters**\n\n{fields}\n    """\n'
+    (tmp_path / "core_v1.py").write_text(doc)
+    describe = descriptions.describer(tmp_path)
+    found = v3.document(EVERY, "stable.example.com", "v1", schemas, "v1.37.1", describe)
+    assert found is not None
+    properties = found["components"]["schemas"]["com.example.stable.v1.Widget"]["properties"]
+    assert properties["apiVersion"] == {"type": "string", "description": "Which version."}
+    assert properties["metadata"]["description"] == "Who it is." and "$ref" in properties["metadata"]["allOf"][0]

@@ -114,6 +114,13 @@ def webhook_url(url: str, path: str) -> Problems:
 
 
 def webhook_service(service: Object, path: str) -> Problems:
+    """
+    >>> service = {"name": "a", "namespace": "b", "port": 443}
+    >>> [one.detail for one in webhook_service({**service, "path": "x"}, "service")]
+    ["must start with a '/'"]
+    >>> list(webhook_service({**service, "path": ""}, "service"))
+    []
+    """
     for key in ("name", "namespace"):
         if not text(service, key):
             yield required(f"{path}.{key}", f"service {key} is required")
@@ -121,7 +128,7 @@ def webhook_service(service: Object, path: str) -> Problems:
         detail = f"port is not valid: {','.join(problems)}"
         yield invalid(f"{path}.port", number(service, "port"), detail)
     where = service.get("path")
-    if not isinstance(where, str) or where == "/":
+    if not isinstance(where, str) or where in ("", "/"):
         return
     if not where.startswith("/"):
         yield invalid(f"{path}.path", where, "must start with a '/'")

@@ -28,7 +28,7 @@ from corral.model.kubernetes.kinds.fields import (
     texts,
 )
 from corral.model.kubernetes.kinds.statuses import keep_spec, keep_status
-from corral.model.kubernetes.problems import OMITTED, duplicate, forbidden, invalid, not_supported, required
+from corral.model.kubernetes.problems import OMITTED, forbidden, invalid, not_supported, required
 from corral.model.kubernetes.schema import structural
 
 FINALIZER: Final = "customresourcecleanup.apiextensions.k8s.io"
@@ -316,14 +316,6 @@ def _validate_update(new: Object, old: Object) -> Problems:
 
 def _validate_status(new: Object, old: Object) -> Problems:
     yield from _stored_versions(new)
-    for path, one in indexed(part(new, "status"), "conditions", "status.conditions"):
-        if not text(one, "type"):
-            yield required(f"{path}.type")
-    seen: set[str] = set()
-    for path, one in indexed(part(new, "status"), "conditions", "status.conditions"):
-        if text(one, "type") in seen:
-            yield duplicate(f"{path}.type", text(one, "type"))
-        seen.add(text(one, "type"))
 
 
 def spec_generation(obj: Object) -> int:
