@@ -62,7 +62,7 @@ async def add_fleet(
     stack: AsyncExitStack, engine: Engine, cluster: kubernetes.Cluster, instance: Instance, settings: Settings
 ) -> None:
     """This machine as a node, and as many more as the settings want."""
-    grace = float(settings.number("kubernetes-node-grace"))
+    grace, port = float(settings.number("kubernetes-node-grace")), settings.number("kubernetes-kubelet-port")
     if settings.number("nodes") == 1:
         host, _ = kubernetes.plan_address(settings.text("kubernetes-address"))
         await add_kubelet(
@@ -73,12 +73,13 @@ async def add_fleet(
             open=not is_loopback(host),
             grace=grace,
             addresses=kubernetes.node_addresses(settings),
+            port=port,
         )
         return
     from corral.daemon.nodes import LocalNodes
 
     nodes = await LocalNodes.prepare(engine, cluster, instance, settings)
-    await add_kubelet(stack, engine, cluster, instance, nodes.gateway, grace=grace)
+    await add_kubelet(stack, engine, cluster, instance, nodes.gateway, grace=grace, port=port)
     await nodes.start(stack)
 
 

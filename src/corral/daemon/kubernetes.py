@@ -116,6 +116,8 @@ def check(settings: Settings) -> None:
         plan_address(settings.text("kubernetes-address"))
         plan_networks(settings.list("kubernetes-service-subnet"))
         node_addresses(settings)
+        if not 0 <= settings.number("kubernetes-kubelet-port") < 65536:
+            raise InvalidInput("kubernetes-kubelet-port: must be a port")
         if settings.number("kubernetes-node-grace") < 1:
             raise InvalidInput("kubernetes-node-grace: at least one second")
         if scheduling := settings.text("kubernetes-scheduler-config"):
@@ -191,6 +193,7 @@ class _Part:
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
         meters = Meters()
+        api.measure_nodes(meters)
         await api.serve_metrics(meters)
         scheduling = self._settings.text("kubernetes-scheduler-config")
         grace = float(self._settings.number("kubernetes-node-grace"))

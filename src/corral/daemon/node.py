@@ -26,6 +26,7 @@ from corral.daemon.assemble import open_engine
 from corral.daemon.cluster_network import plan_proxy
 from corral.daemon.config import Settings, refuse_unsupported
 from corral.daemon.kubelet import plan_heartbeat, plan_node_name, pod_network
+from corral.daemon.kubelet_server import add_listener
 from corral.daemon.kubernetes import node_addresses
 from corral.daemon.lock import InstanceLock
 from corral.daemon.node_images import lend_from
@@ -107,6 +108,7 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     from corral.cluster.client.informers import Informers
     from corral.cluster.kubelet.kubelet import Kubelet
     from corral.cluster.kubelet.network import RANGE, ensure_network
+    from corral.cluster.kubelet.server.gate import review_with
     from corral.cluster.kubelet.settings import Settings as KubeletSettings
     from corral.cluster.proxy import Proxy
     from corral.cluster.routing.keeper import RouteKeeper
@@ -149,6 +151,8 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     for name, work in works.items():
         tasks.start(name, work)
     tasks.start("certificate", _renew(identity, join.name))
+    port = settings.number("kubernetes-kubelet-port")
+    add_listener(stack, kubelet, kubelets, join.authority, review_with(kubelets), port)
     await kubelet.ready.wait()
     return engine
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from corral.cluster.client.builtin import NODES
@@ -27,9 +28,18 @@ DURATION: Final = 40  # seconds that a lease holds
 
 
 class NodeReporter:
-    """`register` first; then `run` until it is cancelled."""
+    """`register` first; then `run` until it is cancelled. `port`: where the kubelet is asked, 0 for nowhere."""
 
-    def __init__(self, client: Client, engine: Engine, machine: Machine, subnet: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        client: Client,
+        engine: Engine,
+        machine: Machine,
+        subnet: str,
+        settings: Settings,
+        port: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._port = port
         self._client, self._engine, self._machine = client, engine, machine
         self._subnet, self._settings = subnet, settings
         self._lease: Object | None = None
@@ -77,7 +87,7 @@ class NodeReporter:
                 self._settings.max_pods,
                 self._engine.images.list(),
                 time.time_ns(),
-                0,
+                self._port(),
             )
             try:
                 await self._client.update(NODES, {**node, "status": status}, subresource="status")
