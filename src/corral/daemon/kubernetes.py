@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
-from corral.daemon.components import add_components
+from corral.daemon.components import add_components, may_be_shared
 from corral.daemon.config import Settings
 from corral.daemon.registry import parse_address
 from corral.errors import CorralError, HostError, InvalidInput
@@ -197,7 +197,8 @@ class _Part:
         await api.serve_metrics(meters)
         scheduling = self._settings.text("kubernetes-scheduler-config")
         grace = float(self._settings.number("kubernetes-node-grace"))
-        informers = await add_components(stack, api, made, root / "kubernetes", meters, scheduling, grace)
+        given = (stack, api, made, root / "kubernetes", meters, scheduling, grace)
+        informers = await add_components(*given, elected=may_be_shared(store))
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()
