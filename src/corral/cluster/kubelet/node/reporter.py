@@ -25,6 +25,7 @@ log = logging.getLogger("corral.kubelet")
 LEASES: Final = Collection("coordination.k8s.io", "v1", "leases")
 NAMESPACE: Final = "kube-node-lease"
 DURATION: Final = 40  # seconds that a lease holds
+PATIENCE: Final = DURATION / 4  # seconds for one renewal
 
 
 class NodeReporter:
@@ -130,7 +131,8 @@ class NodeReporter:
         while True:
             await asyncio.sleep(self._settings.heartbeat)
             try:
-                await self._renew()
+                async with asyncio.timeout(PATIENCE):  # what was sent into a dead network is not waited for
+                    await self._renew()
                 if time.monotonic() - self._reported > self._settings.report:
                     await self.report()
             except (StatusError, OSError) as error:
