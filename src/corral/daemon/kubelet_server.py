@@ -19,6 +19,7 @@ from corral.cluster.joining.joining import ask_certificate
 from corral.errors import CorralError, HostError, InvalidInput
 from corral.http.server import Server
 from corral.http.tls import reload, server_context
+from corral.kit.backoff import exponential
 from corral.kit.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ log = logging.getLogger("corral.daemon")
 
 PORT: Final = 10250
 LOOK_SECONDS: Final = 3600.0  # between looks at the certificate's age
-PAUSE: Final = 5.0  # seconds until a certificate is asked for again
+SHORTEST, LONGEST = 5_000, 3_600_000  # milliseconds until a certificate is asked for again
 AWAY: Final = (errno.EADDRNOTAVAIL,)  # an address that is not this machine's: somebody hands on what comes to it
 
 
@@ -56,6 +57,7 @@ class KubeletListener:
 
     async def run(self) -> None:
         context: ssl.SSLContext | None = None
+        failures = 0
         while True:
             try:
                 renewed = await self._ensure()
@@ -66,8 +68,10 @@ class KubeletListener:
                     reload(context, str(self._path), str(self._path))
             except (CorralError, OSError) as error:
                 log.warning("the kubelet's server (node %s): %s", self._name, error)
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(exponential(failures, SHORTEST, LONGEST) / 1000)
+                failures += 1
                 continue
+            failures = 0
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _ensure(self) -> bool:
