@@ -11,7 +11,7 @@ from typing import Any, Final
 from corral.cluster.client.builtin import NODES
 from corral.cluster.client.protocol import Client, Collection
 from corral.cluster.kubelet.node.host import Machine
-from corral.cluster.kubelet.node.status import plan_labels, plan_node, plan_node_status
+from corral.cluster.kubelet.node.status import is_missed, plan_labels, plan_node, plan_node_status
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.times import micro
 from corral.engine.engine import Engine
@@ -133,7 +133,8 @@ class NodeReporter:
             try:
                 async with asyncio.timeout(PATIENCE):  # what was sent into a dead network is not waited for
                     await self._renew()
-                if time.monotonic() - self._reported > self._settings.report:
+                    missed = is_missed(await self._client.get(NODES, self._machine.name))
+                if missed or time.monotonic() - self._reported > self._settings.report:
                     await self.report()
             except (StatusError, OSError) as error:
                 log.warning("node %s: %s", self._machine.name, error)
