@@ -41,6 +41,7 @@ class RouteKeeper:
         self._nodes, self._own, self._place = informers.of(NODES), own, place
         self._changed = asyncio.Event()
         self._told: set[tuple[str, str]] = set()
+        self._failure = ""
         self._nodes.on_change(self._node_changed)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
@@ -66,9 +67,12 @@ class RouteKeeper:
     async def _try(self) -> bool:
         try:
             await asyncio.to_thread(self._keep, list(self._nodes.all()))
-        except (CorralError, OSError) as error:
-            log.error("routes to other nodes: %s", error)
+        except CorralError as error:
+            if error.message != self._failure:  # once, however often it is tried again
+                log.error("routes to other nodes: %s", error.message)
+            self._failure = error.message
             return False
+        self._failure = ""
         return True
 
     def _keep(self, nodes: list[Object]) -> None:
@@ -80,9 +84,9 @@ class RouteKeeper:
             found = plan_routes(nodes, self._own, mine, read_links(netlink))
             own = next(iter(pod_subnets(me)), None)
             tunnel = plan_tunnel(found.tunnelled, own, mine[0], read_mtus(netlink))
-            failed = keep_tunnel(netlink, self._place, tunnel)
-            failed = keep_routes(netlink, self._place.record, found.wanted) or failed
-        self._tell(found)
+            failed = keep_routes(netlink, self._place.record, found.wanted)
+            self._tell(found)
+            failed = keep_tunnel(netlink, self._place, tunnel) or failed
         if failed is not None:
             raise failed
 
