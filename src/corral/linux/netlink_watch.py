@@ -62,12 +62,13 @@ class NetlinkWatch:
 
 class LinkWatch:
     """Calls `told` when an interface is made, changes (up, down, its carrier) or goes, or an address does, until
-    closed: in the namespace of the caller. Ports of bridges, where containers come and go, are left out."""
+    closed: in the namespace behind a descriptor, without one in that of the caller. Ports of bridges, where containers
+    come and go, are left out."""
 
-    def __init__(self, told: Callable[[], None]) -> None:
+    def __init__(self, told: Callable[[], None], netns: int | None = None) -> None:
         self._told = told
         self._loop = asyncio.get_running_loop()
-        self._sockets = [_listen(_ROUTE, group) for group in (_GROUP_LINK, _GROUP_IPV4, _GROUP_IPV6)]
+        self._sockets = _listen_links() if netns is None else in_netns(netns, _listen_links)
         for listening in self._sockets:
             self._loop.add_reader(listening, self._read, listening)
 
@@ -122,6 +123,10 @@ def parse_deleted(data: bytes) -> list[Deleted]:
 
 def _listen_all() -> list[socket.socket]:
     return [_listen(_ROUTE, _GROUP_LINK), _listen(_NETFILTER, _GROUP_NFTABLES)]
+
+
+def _listen_links() -> list[socket.socket]:
+    return [_listen(_ROUTE, group) for group in (_GROUP_LINK, _GROUP_IPV4, _GROUP_IPV6)]
 
 
 def _listen(protocol: int, group: int) -> socket.socket:
