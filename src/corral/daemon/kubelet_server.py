@@ -53,19 +53,15 @@ class KubeletListener:
         self._name = kubelet.machine.name
         self._names = (self._name, *kubelet.machine.addresses)
         self._path = Path(kubelet.settings.root) / "serving.pem"
+        self._context: ssl.SSLContext | None = None
+        self._bound, self._told = 0, False
         self._server = Server(KubeletServer(kubelet, Gate(self._name, review)).handle)
 
     async def run(self) -> None:
-        context: ssl.SSLContext | None = None
         failures = 0
         while True:
             try:
-                renewed = await self._ensure()
-                if context is None:
-                    context = server_context(str(self._path), str(self._path), self._authority)
-                    await self._listen(context)
-                elif renewed:
-                    reload(context, str(self._path), str(self._path))
+                await self._advance()
             except (CorralError, OSError) as error:
                 log.warning("the kubelet's server (node %s): %s", self._name, error)
                 await asyncio.sleep(exponential(failures, SHORTEST, LONGEST) / 1000)
@@ -73,6 +69,19 @@ class KubeletListener:
                 continue
             failures = 0
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _advance(self) -> None:
+        """Does what is missing: the certificate, listening, saying so. HostError, StatusError, Forbidden, OSError."""
+        renewed = await self._ensure()
+        if not self._bound:
+            self._context = server_context(str(self._path), str(self._path), self._authority)
+            self._bound = await self._listen(self._context)
+        elif renewed and self._context is not None:
+            reload(self._context, str(self._path), str(self._path))
+        if not self._told:
+            await self._kubelet.ready.wait()
+            await self._kubelet.listens(self._bound)
+            self._told = True
 
     async def _ensure(self) -> bool:
         """Whether a new certificate had to be got. It is asked for when the node is there, with its addresses: then it
@@ -84,14 +93,13 @@ class KubeletListener:
         files.write(self._path, await ask_certificate(self._client, self._name, self._names))
         return True
 
-    async def _listen(self, context: ssl.SSLContext) -> None:
-        """HostError, StatusError, OSError."""
+    async def _listen(self, context: ssl.SSLContext) -> int:
+        """The port. HostError."""
         port = self._port or PORT
         for address in self._kubelet.machine.addresses:
             port = await self._listen_at(address, port, context)
         log.info("the kubelet of node %s listens on port %d", self._name, port)
-        await self._kubelet.ready.wait()
-        await self._kubelet.listens(port)
+        return port
 
     async def _listen_at(self, address: str, port: int, context: ssl.SSLContext) -> int:
         try:

@@ -153,28 +153,6 @@ def test_containers_hear_nothing_of_the_service_manager(service: Endpoint) -> No
     assert code == 0 and "notify" not in said.lower()
 
 
-def test_a_machine_that_has_joined_comes_back_with_systemd(service: Endpoint, tmp_path: Path) -> None:
-    """A second node on this machine, in the place of another machine; its unit starts it, and goes with it."""
-    root = Path("/srv/node")
-    words = run("corral", "token", "create", "--url=https://127.0.0.1:6443").split()
-    corral = ("corral", "--root", str(root))
-    said = run(*corral, *words[1:], "--name=second")
-    (path,) = UNIT.parent.glob("corral-*.service")
-    unit = path.stem
-    try:
-        assert f"starts it after a reboot: {unit}" in said
-        assert show("ActiveState", unit) == "active" and show("UnitFileState", unit) == "enabled"
-        assert f"--root {root} node" in path.read_text() and words[4] not in path.read_text()
-        first = show("MainPID", unit)
-        systemctl("kill", "--signal=KILL", unit)
-        eventually(lambda: show("MainPID", unit) not in ("0", first), "another daemon", seconds=60)
-        eventually(lambda: show("ActiveState", unit) == "active", "it is active", seconds=60)
-    finally:
-        run(*corral, "reset", "--yes")
-    assert not path.exists() and show("ActiveState", unit) == "inactive"
-    assert not list(root.glob("*"))
-
-
 def test_stopped_and_down_leaves_nothing(service: Endpoint, before: Footprint) -> None:
     pid = _pid(service, service.run("sleep", "1000"))
     systemctl("stop", "corral")
