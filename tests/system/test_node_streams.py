@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import socket
 import subprocess
 import urllib.request
@@ -104,29 +105,28 @@ def test_a_terminal(kubectl: Kubectl) -> None:
 
 
 def test_logs_that_go_on(kubectl: Kubectl) -> None:
-    assert kubectl.run("logs", "web", "-c", "console", "--tail=1").strip().endswith((b"first", b"again"))
     follower = kubectl.popen("logs", "-f", "web", "-c", "console", "--tail=0")
+    attached = subprocess.Popen(
+        [kubectl._program, "attach", "-i", "web", "-c", "console"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=kubectl.env,
+    )
     try:
-        assert follower.stdout is not None
-        attached = subprocess.Popen(
-            [kubectl._program, "attach", "-i", "web", "-c", "console"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=kubectl.env,
-        )
-        assert attached.stdin is not None and attached.stdout is not None
-        while True:  # a word that came before the attachment or the follower was there is not heard by it
+        assert follower.stdout is not None and attached.stdin is not None and attached.stdout is not None
+        heard: list[Any] = []
+        while not heard:  # what is said before the follower is there it does not hear
             attached.stdin.write(b"again\n")
             attached.stdin.flush()
-            if attached.stdout.readline() == b"heard again\n":
-                break
+            assert attached.stdout.readline() == b"heard again\n"
+            heard, _, _ = select.select([follower.stdout], [], [], 0.2)
         assert follower.stdout.readline() == b"heard again\n"
-        attached.kill()
-        attached.wait()
     finally:
-        follower.kill()
-        follower.wait()
+        for process in (follower, attached):
+            process.kill()
+            process.wait()
+    assert kubectl.run("logs", "web", "-c", "console", "--tail=1") == b"heard again\n"
 
 
 def test_ports(kubectl: Kubectl) -> None:
