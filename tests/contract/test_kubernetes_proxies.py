@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import http.server
 import threading
@@ -15,9 +14,9 @@ from corral.cluster.apiserver.app import Options
 from corral.cluster.apiserver.proxying.dialing import dial
 from corral.cluster.client.stream import Stream
 from corral.http.tls import server_context
-from tests.support.fake_node import FakeNode
+from tests.support.fake_kubelet import FakeKubelet
 from tests.support.kubernetes import LiveKubernetes, Namespace, numbered
-from tests.support.streaming import Upgraded
+from tests.support.streaming import SocketClient, Upgraded
 
 pytestmark = pytest.mark.timeout(60)
 ADDRESS = "10.244.0.5"
@@ -224,22 +223,35 @@ def test_a_pod_is_not_this_server(own: Namespace) -> None:
     assert own.admin.ask("GET", own.path("pods", "bad:22", "proxy/")).told == (400, "BadRequest", "address not allowed")
 
 
-def test_what_a_node_says_of_itself(own: Namespace) -> None:
-    admin, name = own.admin, f"node-{own.name}"
-    admin.ok("POST", "/api/v1/nodes", {"metadata": {"name": name}})
-    path = f"/api/v1/nodes/{name}:10250/proxy"
-    assert admin.ask("GET", f"{path}/healthz").body == b"ok"
-    own.create("pods", {"metadata": {"name": "here"}, "spec": {"nodeName": name, "containers": [
-        {"name": "main", "image": "busybox"}]}})  # fmt: skip
-    assert [one["metadata"]["name"] for one in admin.get(f"{path}/pods")["items"]] == ["here"]
-    own.cluster.api.nodes[name] = own.cluster.run(_fake())
+def test_what_a_node_says_of_itself(cluster: LiveKubernetes, ns: Namespace) -> None:
+    admin, name = cluster.admin, f"node-{ns.name}"
+    kubelet = cluster.run(FakeKubelet.open(cluster, name))
     try:
-        assert admin.ask("GET", f"{path}/containerLogs/{own.name}/here/main").body == b"one\ntwo\n"
+        kubelet.register()
+        path = f"/api/v1/nodes/{name}:{kubelet.port}/proxy"
+        assert admin.ask("GET", f"{path}/healthz").body == b"ok"
+        ns.create("pods", {"metadata": {"name": "here"}, "spec": {"nodeName": name, "containers": [
+            {"name": "main", "image": "busybox"}]}})  # fmt: skip
+        plain = f"/api/v1/nodes/{name}/proxy"
+        assert [one["metadata"]["name"] for one in admin.get(f"{plain}/pods")["items"]] == ["here"]
+        assert admin.ask("GET", f"{plain}/containerLogs/{ns.name}/here/main").body == b"one\ntwo\n"
+        answer = admin.ask("GET", f"{plain}/run/a")
+        assert answer.status == 404 and b"does not serve /run" in answer.body
+        command = f"{plain}/exec/{ns.name}/here/main?command=echo&command=hi&output=1"
+        client = SocketClient(cluster.port, admin._context, command, "v5.channel.k8s.io")
+        assert client.all()[1] == b"hi\n"
+        assert admin.ask("GET", f"/api/v1/nodes/{name}:1/proxy/").told == (400, "BadRequest", "address not allowed")
     finally:
-        del own.cluster.api.nodes[name]
-    assert admin.ask("GET", f"{path}/stats/summary").told[:2] == (501, "NotImplemented")
+        cluster.run(kubelet.close())
+    assert admin.ask("GET", f"{plain}/healthz").told[:2] == (503, "ServiceUnavailable")
 
 
-async def _fake() -> FakeNode:
-    await asyncio.sleep(0)
-    return FakeNode()
+def test_a_kubelet_must_be_the_node_that_is_meant(cluster: LiveKubernetes, ns: Namespace) -> None:
+    name = f"node-{ns.name}"
+    kubelet = cluster.run(FakeKubelet.open(cluster, name, certified="another"))
+    try:
+        kubelet.register()
+        status, _, text = cluster.admin.ask("GET", f"/api/v1/nodes/{name}/proxy/healthz").told
+        assert status == 503 and "CERTIFICATE_VERIFY_FAILED" in text
+    finally:
+        cluster.run(kubelet.close())

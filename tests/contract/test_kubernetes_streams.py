@@ -1,4 +1,7 @@
-"""Logs, commands, consoles and ports of pods, as the clients' protocols have them, over HTTPS."""
+"""Logs, commands, consoles and ports of pods, as the clients' protocols have them, over HTTPS.
+
+Each test runs with a node in the API server's process, and with one that has a kubelet's server elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ import pytest
 from corral.cluster.client.nodes import LogOptions
 from corral.http.spdy.frames import Ping, Reset, SynReply
 from corral.http.websocket import BINARY, CLOSE, CONTINUATION, TEXT
+from tests.support.fake_kubelet import FakeKubelet
 from tests.support.fake_node import FakeNode
 from tests.support.kubernetes import ApiClient, LiveKubernetes, Namespace
 from tests.support.streaming import Refused, SocketClient, SpdyClient, spdy
@@ -27,15 +31,27 @@ SUCCESS = {"metadata": {}, "status": "Success"}
 class Pods:
     """A namespace with the pods `web` (one container) and `two` (an init container and two others) on a fake node."""
 
-    def __init__(self, cluster: LiveKubernetes, ns: Namespace) -> None:
-        self.cluster, self.ns, self.node = cluster, ns, cluster.run(_fake())
+    def __init__(self, cluster: LiveKubernetes, ns: Namespace, *, elsewhere: bool) -> None:
+        self.cluster, self.ns = cluster, ns
         self.name = f"node-{ns.name}"
-        cluster.api.nodes[self.name] = self.node
+        self._kubelet: FakeKubelet | None = None
+        if elsewhere:
+            self._kubelet = cluster.run(FakeKubelet.open(cluster, self.name))
+            self._kubelet.register()
+            self.node = self._kubelet.access
+        else:
+            self.node = cluster.api.nodes[self.name] = cluster.run(_fake())
         box = {"image": "busybox"}
         containers = [{"name": "a", **box}, {"name": "stopped", **box}]
         self._pod("web", {"containers": [{"name": "main", **box}]})
         self._pod("two", {"initContainers": [{"name": "first", **box}], "containers": containers})
         self.context: ssl.SSLContext = cluster.admin._context
+
+    def close(self) -> None:
+        if self._kubelet is not None:
+            self.cluster.run(self._kubelet.close())
+        else:
+            del self.cluster.api.nodes[self.name]
 
     def _pod(self, name: str, spec: Any) -> None:
         self.ns.create("pods", {"metadata": {"name": name}, "spec": {"nodeName": self.name, **spec}})
@@ -54,11 +70,11 @@ async def _fake() -> FakeNode:
     return FakeNode()
 
 
-@pytest.fixture
-def pods(cluster: LiveKubernetes, ns: Namespace) -> Iterator[Pods]:
-    made = Pods(cluster, ns)
+@pytest.fixture(params=["here", "elsewhere"])
+def pods(cluster: LiveKubernetes, ns: Namespace, request: pytest.FixtureRequest) -> Iterator[Pods]:
+    made = Pods(cluster, ns, elsewhere=request.param == "elsewhere")
     yield made
-    del cluster.api.nodes[made.name]
+    made.close()
 
 
 @pytest.fixture
@@ -155,9 +171,12 @@ def test_pods_without_a_node_and_of_other_nodes(pods: Pods) -> None:
     with pytest.raises(Refused, match="pod waits does not have a host assigned") as refused:
         pods.socket("waits", "exec?command=x&stdout=1", "v4.channel.k8s.io")
     assert refused.value.status == 400
-    ns.create("pods", {"metadata": {"name": "far"}, "spec": {"nodeName": "far", "containers": [
+    far = f"far-{ns.name}"
+    ns.create("pods", {"metadata": {"name": "far"}, "spec": {"nodeName": far, "containers": [
         {"name": "main", "image": "busybox"}]}})  # fmt: skip
-    assert admin.ask("GET", pods.path("far", "log")).told[:2] == (501, "NotImplemented")
+    assert admin.ask("GET", pods.path("far", "log")).told == (404, "NotFound", f'nodes "{far}" not found')
+    admin.ask("POST", "/api/v1/nodes", {"metadata": {"name": far}})
+    assert admin.ask("GET", pods.path("far", "log")).told[:2] == (503, "ServiceUnavailable")
 
 
 # Commands
@@ -229,10 +248,11 @@ def test_who_leaves_ends_the_stream(pods: Pods) -> None:
 
 def test_attached_to_a_console(pods: Pods) -> None:
     client = pods.socket("web", "attach?stdin=1&stdout=1", "v5.channel.k8s.io")
+    assert client.receive()[1] == b"\x01" and client.receive()[1] == b"\x01hello\n"
     client.send(b"\x00word")
+    assert client.receive()[1] == b"\x01WORD"  # alone: what is sent at once may come as one piece
     client.send(b"\x00end")
-    found = client.all()
-    assert found[1] == b"hello\nWORD" and json.loads(found[3]) == SUCCESS
+    assert json.loads(client.all()[3]) == SUCCESS
     client.close()
 
 

@@ -17,9 +17,9 @@ from corral.cluster.apiserver.authentication.oidc import Oidc, Provider, plan_us
 from corral.cluster.apiserver.authentication.problem import BadCredentials
 from corral.cluster.apiserver.authentication.proxy import FrontProxy
 from corral.cluster.apiserver.authentication.service_accounts import Issuer, ServiceAccounts
-from corral.cluster.apiserver.certificates import x509
 from corral.cluster.apiserver.certificates.issuing import new_authority, new_key, new_leaf
 from corral.cluster.apiserver.certificates.pki import ADMIN, certificate_of
+from corral.cluster.certificates import x509
 from corral.http.body import Body
 from corral.http.head import BadRequest, parse_head
 from corral.http.message import Request

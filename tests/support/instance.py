@@ -116,7 +116,9 @@ class Instance(Endpoint):
         """What the names of everything that is this instance's own have in them: its paths, and four hex digits."""
         tag = self._digest[:4]
         mark = hashlib.sha256(f"corral {tag}".encode()).hexdigest()[:5]
-        links = [f"{kind}{mark}" for kind in ("c", "cn", "cx", "s", "t")]  # cables, bridges, what joins bridges
+        links = [
+            f"{kind}{mark}" for kind in ("c", "cn", "cx", "s", "t", "v")
+        ]  # cables, bridges, what joins them, tunnels
         return [f"{self.root}/", str(self.volatile), f"cr-{tag}", f"corral_{tag}", f"corral-{tag}", *links]
 
     def footprint(self) -> Footprint:

@@ -56,13 +56,16 @@ class Admin:
         self._context.load_cert_chain(identity)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
+        return json.loads(self.raw(path, method, body))
+
+    def raw(self, path: str, method: str = "GET", body: Any = None) -> bytes:
         host = self.server.removeprefix("https://")
         connection = http.client.HTTPSConnection(host, timeout=60, context=self._context)
         try:
             data = json.dumps(body) if body is not None else None
             connection.request(method, path, body=data, headers={"Content-Type": "application/json"})
             answer = connection.getresponse()
-            found = json.loads(answer.read())
+            found = answer.read()
             assert answer.status < 300, found
             return found
         finally:

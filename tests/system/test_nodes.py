@@ -25,7 +25,10 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 Object = dict[str, Any]
 PODS = "/api/v1/namespaces/default/pods"
 LABELS = {"app": "web"}
-SERVE = "mkdir /www; hostname >/www/index.html; exec httpd -f -p 8080 -h /www"
+SERVE = (
+    "mkdir /www; hostname >/www/index.html; head -c 300000 /dev/zero >/www/big; echo serving; "
+    "exec httpd -f -p 8080 -h /www"
+)
 SILENCE = ("node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready")
 
 
@@ -35,9 +38,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+GRACE = "--kubernetes-node-grace=3"
+
+
 def flags(subnet: str) -> list[str]:
     """Short times, and addresses that no other instance here has."""
-    return ["--kubernetes=true", "--kubernetes-node-grace=3", f"--kubernetes-service-subnet={subnet}"]
+    return ["--kubernetes=true", GRACE, f"--kubernetes-service-subnet={subnet}"]
 
 
 class Fleet:
@@ -116,6 +122,10 @@ class Fleet:
         assert status is not None
         self.admin.ask("DELETE", f"{PODS}/{name}", {"gracePeriodSeconds": 0})
         return set(status["containerStatuses"][0]["state"]["terminated"]["message"].split())
+
+    def untainted(self, node: str) -> bool:
+        found = self.admin.ask("GET", f"/api/v1/nodes/{node}")
+        return not found["spec"].get("taints") and self.nodes()[node] == "True"
 
     def cordon(self, node: str, unschedulable: bool) -> None:
         found = self.admin.ask("GET", f"/api/v1/nodes/{node}")
@@ -268,7 +278,7 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
             taken = inside(entrance, other, *words[1:], f"--name={fleet.names()[0]}")
             assert taken.returncode == 1 and "already exists in the cluster" in taken.stderr, taken
             try:
-                done = inside(entrance, other, *words[1:], "--name=other")
+                done = inside(entrance, other, *words[1:], "--name=other", GRACE)
                 assert done.returncode == 0, (done, other.log[-2000:])
                 assert fleet.nodes()["other"] == "True"
                 first.import_image()
@@ -277,23 +287,83 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
                 everybody = {pod["metadata"]["name"] for pod in fleet.serving()}
                 for node in fleet.names():
                     assert fleet.answers_to_pod(node, "http://web", 20) == everybody
-                request = fleet.admin.ask("GET", "/apis/certificates.k8s.io/v1/certificatesigningrequests")["items"][0]
-                assert request["spec"]["username"].startswith("system:bootstrap:")
+                requests = fleet.admin.ask("GET", "/apis/certificates.k8s.io/v1/certificatesigningrequests")["items"]
+                clients = [one["spec"] for one in requests if "apiserver-client" in one["spec"]["signerName"]]
+                assert [one["username"].startswith("system:bootstrap:") for one in clients] == [True]
             finally:
                 assert inside(entrance, other, "down", "--all").returncode == 0
         assert other.leftovers() == []
 
 
-def test_a_machine_that_pods_could_not_reach_is_refused(tmp_path: Path) -> None:
-    """Where the first node says it is, is no network that the other machine is on."""
-    host = "10.222.8.1"
-    with machine("crfar", "10.222.8.2", host) as entrance:
+@contextmanager
+def far_machine(host: str, router: str, gateway: str, address: str) -> Iterator[str]:
+    """A machine behind a router: this host -- router -- machine, on two networks. What enters the machine."""
+    commands = [
+        "netns add crrouter",
+        "netns add crfar",
+        "link add crhost type veth peer eth0 netns crrouter",
+        "link add eth0 netns crfar type veth peer eth1 netns crrouter",
+        f"addr add {host}/24 dev crhost",
+        "link set crhost up",
+        f"-n crrouter addr add {router}/24 dev eth0",
+        f"-n crrouter addr add {gateway}/24 dev eth1",
+        *(f"-n crrouter link set {link} up" for link in ("lo", "eth0", "eth1")),
+        f"-n crfar addr add {address}/24 dev eth0",
+        *(f"-n crfar link set {link} up" for link in ("lo", "eth0")),
+        f"-n crfar route add default via {gateway}",
+        f"route add {address}/32 via {router}",
+    ]
+    forward = ["nsenter", "--net=/run/netns/crrouter", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]
+    try:
+        for command in commands:
+            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+        subprocess.run(forward, check=True)
+        yield "--net=/run/netns/crfar"
+    finally:
+        for name in ("crfar", "crrouter"):
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+        subprocess.run(["ip", "link", "delete", "crhost"], check=False, capture_output=True)
+
+
+def links(*kind: str) -> list[str]:
+    """The names of this host's tunnels."""
+    done = subprocess.run(["ip", "-o", "link", "show", "type", "vxlan"], capture_output=True, text=True, check=True)
+    return [line.split()[1].rstrip(":@") for line in done.stdout.splitlines()]
+
+
+def test_pods_of_machines_without_a_common_network_meet_in_a_tunnel(tmp_path: Path) -> None:
+    host, address = "10.222.8.1", "10.222.9.2"
+    before = set(links())
+    with far_machine(host, "10.222.8.254", "10.222.9.254", address) as entrance:
         port = free_port()
-        given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-name={host}")
+        given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
         first, other = Instance(tmp_path / "i", *flags("10.115.0.0/16"), *given), Instance(tmp_path / "o")
+        quick(other)
         with clean(first):
+            fleet = Fleet(first)
+            assert set(links()) == before  # one node needs none
             words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
-            done = inside(entrance, other, *words[1:], "--name=far")
-            assert done.returncode == 1 and "VXLAN" in done.stderr, done
-            assert "far" not in Fleet(first).nodes()
-            assert inside(entrance, other, "down", "--all").returncode == 0
+            try:
+                done = inside(entrance, other, *words[1:], "--name=far", GRACE)
+                assert done.returncode == 0, (done, other.log[-2000:])
+                first.import_image()
+                other.import_image()
+                eventually(lambda: fleet.untainted("far"), "it may have pods", seconds=60)
+                fleet.deploy(2)
+                assert {pod["spec"]["nodeName"] for pod in fleet.serving()} == set(fleet.names())
+                everybody = {pod["metadata"]["name"] for pod in fleet.serving()}
+                for node in fleet.names():
+                    assert fleet.answers_to_pod(node, "http://web", 20) == everybody
+                assert len(set(links()) - before) == 1
+                for pod in fleet.serving():  # more than one packet, and from the host
+                    with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/big", timeout=60) as answer:
+                        assert len(answer.read()) == 300000
+                    name = pod["metadata"]["name"]
+                    assert fleet.admin.raw(f"{PODS}/{name}/log?tailLines=1").strip() == b"serving"
+            finally:
+                assert inside(entrance, other, "down", "--all").returncode == 0
+            fleet.admin.ask("DELETE", "/api/v1/nodes/far")
+            eventually(lambda: set(links()) == before, "the tunnel goes with the last node that needs it", seconds=60)
+        assert other.leftovers() == []
+        shown = subprocess.run(["ip", "-n", "crfar", "link"], capture_output=True, text=True, check=True).stdout
+        assert "vxlan" not in shown and "\n3:" not in shown, shown

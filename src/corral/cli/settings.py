@@ -55,6 +55,7 @@ KUBERNETES = (
     Setting("kubernetes", FLAG, True, "", "serve the Kubernetes API too"),
     Setting("nodes", NUMBER, 1, "N", "nodes of the cluster on this machine, each in a network namespace of its own"),
     Setting("kubernetes-node-address", TEXT, "", "ADDRESS", "where other nodes reach this one; empty: as it goes out"),
+    Setting("kubernetes-kubelet-port", NUMBER, 0, "PORT", "of this node's kubelet; 0: 10250, or a free one if need be"),
     Setting("kubernetes-node-grace", NUMBER, 40, "SECONDS", "a node that is silent for so long is not ready"),
     Setting(
         "kubernetes-address",

@@ -1,4 +1,4 @@
-"""`python -m corral.daemon ROLE --root DIR …`: serve, node, token, registry, teardown, doctor, unit.
+"""`python -m corral.daemon ROLE --root DIR …`: serve, node, enable, token, registry, teardown, doctor, unit.
 
 `corral` starts these.
 """
@@ -69,6 +69,12 @@ def run(role: str, instance: Instance, options: Parsed) -> int:
         server, name, token, hash = (options.text(key) for key in ("server", "name", "token", "ca-hash"))
         asked = Join(server, name, token=token, ca_hash=hash)
         return serve_node(instance, settings, asked, options.number("ready-fd", -1))
+    if role == "enable":
+        from corral.cli.verbs.daemon import setting_words
+        from corral.daemon.node_unit import install
+
+        print(f"systemd keeps it running, and starts it after a reboot: {install(instance, setting_words(options))}")
+        return 0
     if role == "doctor":
         from corral.daemon.doctor import doctor
 

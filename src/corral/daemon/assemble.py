@@ -62,7 +62,7 @@ async def add_fleet(
     stack: AsyncExitStack, engine: Engine, cluster: kubernetes.Cluster, instance: Instance, settings: Settings
 ) -> None:
     """This machine as a node, and as many more as the settings want."""
-    grace = float(settings.number("kubernetes-node-grace"))
+    grace, port = float(settings.number("kubernetes-node-grace")), settings.number("kubernetes-kubelet-port")
     if settings.number("nodes") == 1:
         host, _ = kubernetes.plan_address(settings.text("kubernetes-address"))
         await add_kubelet(
@@ -74,12 +74,13 @@ async def add_fleet(
             grace=grace,
             addresses=kubernetes.node_addresses(settings),
             told=settings,
+            port=port,
         )
         return
     from corral.daemon.nodes import LocalNodes
 
     nodes = await LocalNodes.prepare(engine, cluster, instance, settings)
-    await add_kubelet(stack, engine, cluster, instance, nodes.gateway, grace=grace, told=settings)
+    await add_kubelet(stack, engine, cluster, instance, nodes.gateway, grace=grace, told=settings, port=port)
     await nodes.start(stack)
 
 

@@ -10,6 +10,7 @@ import ipaddress
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
@@ -21,6 +22,7 @@ from corral.networks.names import InstanceNames
 
 if TYPE_CHECKING:
     from corral.cluster.proxy import ProxySettings
+    from corral.cluster.routing.keeper import Place
     from corral.daemon.kubernetes import Cluster
     from corral.model.network import Network
 
@@ -64,6 +66,14 @@ def plan_proxy(root: str, network: Network, dns: str, port: int, pods: tuple[str
         own=(names.bridge, f"{names.user_bridge('')}*"),
         others=("corral0", "cr-*", "cn*"),
     )
+
+
+def plan_ways(instance: Instance, authority: str = "") -> Place:
+    """Pure: what an instance calls its ways to other nodes. `authority`: the cluster's certificate (PEM)."""
+    from corral.cluster.routing.keeper import Place
+    from corral.cluster.routing.tunnel import plan_vni
+
+    return Place(InstanceNames.of_root(instance.root).tunnel, plan_vni(authority), Path(instance.volatile) / "routes")
 
 
 def needs_route(routes: Iterable[ServiceNetwork], services: ServiceNetwork) -> bool:
@@ -114,7 +124,7 @@ async def add_network(
     stack.push_async_callback(proxy.close)
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
-    keeper = RouteKeeper(cluster.informers, node)
+    keeper = RouteKeeper(cluster.informers, node, plan_ways(instance, cluster.authority))
     for name, work in (("dns", dns.run()), ("proxy", proxy.run()), ("routes", keeper.run())):
         tasks.start(name, work)
 
@@ -125,9 +135,11 @@ async def add_network(
 
 
 async def remove_rules(instance: Instance, *signs: str) -> None:
-    """Takes away what a proxy of this instance has left, if there ever was a cluster: one of the files `signs` is
-    there. HostError."""
+    """Takes away what a proxy of this instance has left, and the ways to other nodes, if there ever was a cluster: one
+    of the files `signs` is there. HostError."""
     if any(os.path.exists(os.path.join(instance.root, sign)) for sign in signs):
         from corral.cluster.proxy.proxy import remove
+        from corral.cluster.routing import keeper
 
         await asyncio.to_thread(remove, plan_table(instance.root))
+        await asyncio.to_thread(keeper.remove, plan_ways(instance))

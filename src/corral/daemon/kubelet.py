@@ -17,6 +17,7 @@ from corral.cli.instance import Instance
 from corral.daemon.cluster_door import add_door
 from corral.daemon.cluster_network import add_network
 from corral.daemon.config import Settings as DaemonSettings
+from corral.daemon.kubelet_server import add_listener, review_here
 from corral.daemon.pods import eviction_settings, manifests
 from corral.engine.engine import Engine
 from corral.errors import HostError
@@ -62,12 +63,14 @@ async def add_kubelet(
     grace: float = 40.0,
     addresses: tuple[str, ...] = (),
     told: DaemonSettings,
+    port: int = 0,
 ) -> None:
     """Runs the pods that are bound to this machine until `stack` ends; they go on after that.
 
     `address`: where other nodes on this machine reach it, "" where there are none; `addresses`: where others do, none
     for the address that it goes out by. `open`: other machines may join. `grace`: for how many seconds the cluster
-    bears a node's silence. `told`: the daemon's settings.
+    bears a node's silence. `told`: the daemon's settings. `port`: of the kubelet, 0 for the usual one or, if that is
+    taken, any.
     """
     from corral.cluster.apiserver.attributes import User
     from corral.cluster.kubelet.kubelet import Kubelet
@@ -89,13 +92,13 @@ async def add_kubelet(
         manifests=manifests(told, instance),
     )
     user = User(f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
-    kubelet = Kubelet(
-        engine, api.client(user, "kubelet"), name, settings, barrier=around.barrier, issue=issue_with(api)
-    )
+    client = api.client(user, "kubelet")
+    kubelet = Kubelet(engine, client, name, settings, barrier=around.barrier, issue=issue_with(api))
     tasks = Tasks()
     stack.push_async_callback(kubelet.close)
     stack.push_async_callback(tasks.close)
     tasks.start("kubelet", kubelet.run())
+    add_listener(stack, kubelet, client, cluster.authority, review_here(api), port)
     api.nodes[name] = kubelet.access
     stack.callback(api.nodes.pop, name)
     cluster.meters.add(name, kubelet.meter)

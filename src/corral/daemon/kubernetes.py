@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
-from corral.daemon.components import add_components
+from corral.daemon.components import add_components, may_be_shared
 from corral.daemon.config import Settings
 from corral.daemon.pods import eviction_settings
 from corral.daemon.registry import parse_address
@@ -119,6 +119,8 @@ def check(settings: Settings) -> None:
         plan_networks(settings.list("kubernetes-service-subnet"))
         node_addresses(settings)
         eviction_settings(settings)
+        if not 0 <= settings.number("kubernetes-kubelet-port") < 65536:
+            raise InvalidInput("kubernetes-kubelet-port: must be a port")
         if settings.number("kubernetes-node-grace") < 1:
             raise InvalidInput("kubernetes-node-grace: at least one second")
         if scheduling := settings.text("kubernetes-scheduler-config"):
@@ -195,10 +197,12 @@ class _Part:
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
         meters = Meters()
+        api.measure_nodes(meters)
         await api.serve_metrics(meters)
         scheduling = self._settings.text("kubernetes-scheduler-config")
         grace = float(self._settings.number("kubernetes-node-grace"))
-        informers = await add_components(stack, api, made, root / "kubernetes", meters, scheduling, grace)
+        given = (stack, api, made, root / "kubernetes", meters, scheduling, grace)
+        informers = await add_components(*given, elected=may_be_shared(store))
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()

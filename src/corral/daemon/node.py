@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -23,9 +24,10 @@ import msgspec
 from corral import __version__
 from corral.cli.instance import Instance
 from corral.daemon.assemble import open_engine
-from corral.daemon.cluster_network import plan_proxy
+from corral.daemon.cluster_network import plan_proxy, plan_ways
 from corral.daemon.config import Settings, refuse_unsupported
 from corral.daemon.kubelet import plan_heartbeat, plan_node_name, pod_network
+from corral.daemon.kubelet_server import add_listener
 from corral.daemon.kubernetes import node_addresses
 from corral.daemon.lock import InstanceLock
 from corral.daemon.node_images import lend_from
@@ -109,6 +111,8 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     from corral.cluster.client.informers import Informers
     from corral.cluster.kubelet.kubelet import Kubelet
     from corral.cluster.kubelet.network import RANGE, ensure_network
+    from corral.cluster.kubelet.node.host import own_address
+    from corral.cluster.kubelet.server.gate import review_with
     from corral.cluster.kubelet.settings import Settings as KubeletSettings
     from corral.cluster.proxy import Proxy
     from corral.cluster.routing.keeper import RouteKeeper
@@ -122,7 +126,8 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     stack.callback(kubelets.close)
     stack.callback(proxies.close)
     engine, _ = await open_engine(stack, instance, settings)
-    subnet = join.pod_network or await choose_network(proxies, join.name, engine)
+    mine = node_addresses(settings) or (own_address(),)
+    subnet = join.pod_network or await choose_network(proxies, join.name, mine, engine)
     await ensure_network(engine, subnet, open=True)
     network = await pod_network(engine)
     dns, cluster_dns = await find_dns(proxies)
@@ -136,9 +141,9 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
         open_network=True,
         addresses=node_addresses(settings),
         cluster_dns=cluster_dns,
-        heartbeat=plan_heartbeat(join.grace),
         eviction=eviction_settings(settings),
         manifests=manifests(settings, instance),
+        heartbeat=plan_heartbeat(min(join.grace, settings.number("kubernetes-node-grace"))),
     )
 
     async def barrier(address: str) -> None:
@@ -148,16 +153,18 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     tasks = Tasks()
     stack.push_async_callback(kubelet.close)
     stack.push_async_callback(tasks.close)
-    keeper = RouteKeeper(informers, join.name)
+    keeper = RouteKeeper(informers, join.name, plan_ways(instance, join.authority))
     works = {"informers": informers.run(), "proxy": proxy.run(), "routes": keeper.run(), "kubelet": kubelet.run()}
     for name, work in works.items():
         tasks.start(name, work)
     tasks.start("certificate", _renew(identity, join.name))
+    port = settings.number("kubernetes-kubelet-port")
+    add_listener(stack, kubelet, kubelets, join.authority, review_with(kubelets), port)
     await kubelet.ready.wait()
     return engine
 
 
-async def choose_network(client: Client, own: str, engine: Engine) -> str:
+async def choose_network(client: Client, own: str, mine: Sequence[str], engine: Engine) -> str:
     """A subnet for this node's pods that no other node has. Unsupported where another node could not be reached."""
     from corral.cluster.client.builtin import NODES
     from corral.cluster.kubelet.network import RANGE, candidates
@@ -169,12 +176,12 @@ async def choose_network(client: Client, own: str, engine: Engine) -> str:
     except OSError as error:
         raise HostError(f"list the nodes of the cluster: {error}") from error
     with Netlink() as netlink:
-        found = plan_routes(nodes, own, read_links(netlink))
+        found = plan_routes(nodes, own, [ipaddress.ip_address(one) for one in mine], read_links(netlink))
     if found.unreached:
         raise Unsupported(describe_unreached(*found.unreached[0]))
-    mine = next((one for one in nodes if one["metadata"]["name"] == own), None)
-    if mine is not None and (mine.get("spec") or {}).get("podCIDR"):
-        return str(mine["spec"]["podCIDR"])
+    known = next((one for one in nodes if one["metadata"]["name"] == own), None)
+    if known is not None and (known.get("spec") or {}).get("podCIDR"):
+        return str(known["spec"]["podCIDR"])
     theirs = [ipaddress.ip_network(one) for node in nodes for one in (node.get("spec") or {}).get("podCIDRs") or ()]
     free = next(candidates("", [*theirs, *await engine.networks.taken()]), "")
     if not free:

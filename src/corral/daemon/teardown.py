@@ -38,6 +38,7 @@ def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
         asyncio.run(_teardown(instance, settings))
         remove_volatile(instance)
         if reset:
+            forget_unit(instance)
             remove_state(instance)
     except CorralError as error:
         print(error.message, file=sys.stderr)
@@ -57,6 +58,14 @@ def enter_own(instance: Instance) -> None:
         join = node_join.load(instance)
         if join is not None and os.path.exists(join.netns):
             node.enter(join.netns)
+
+
+def forget_unit(instance: Instance) -> None:
+    """Of a machine that has joined: there is nothing to start any more."""
+    if os.path.isdir(os.path.join(instance.root, NODE)):
+        from corral.daemon.node_unit import uninstall
+
+        uninstall(instance)
 
 
 async def _teardown(instance: Instance, settings: Settings) -> None:

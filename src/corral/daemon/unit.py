@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 
 from corral.cli.instance import Instance
 from corral.errors import NotFound
@@ -15,8 +16,8 @@ from corral.networks.names import InstanceNames
 TEMPLATE = os.path.join(os.path.dirname(__file__), "corral.service")
 
 
-def render(command: str, instance: Instance) -> str:
-    """The unit's text.
+def render(command: str, instance: Instance, verb: Sequence[str] = ("up",), mark: str = "") -> str:
+    """The unit's text. `verb`: what the command shall do; `mark`: a line that says whose it is.
 
     >>> [line for line in render("/opt/bin/corral", Instance()).splitlines() if line.startswith(("ExecStart", "After"))]
     ['After=network.target nss-lookup.target corral-containers.scope', 'ExecStart=/opt/bin/corral up']
@@ -26,7 +27,10 @@ def render(command: str, instance: Instance) -> str:
     place = plan_place(InstanceNames.of_root(instance.root).tag, systemd=True)
     words = [command] if instance.default else [command, "--root", instance.root]
     values = {
-        "@COMMAND@": " ".join(map(quote, words)),
+        "@COMMAND@": " ".join(map(quote, (*words, *verb))),
+        "@MARK@": f"{mark}\n" if mark else "",
+        # A node whose server is away tries again; five times in ten seconds systemd would take for hopeless.
+        "@PAUSE@": "5" if verb[0] == "node" else "1",
         "@SCOPE@": place.scope,
         "@VOLATILE@": os.path.basename(instance.volatile),
     }
@@ -45,6 +49,15 @@ def quote(word: str) -> str:
     return f'"{text}"' if any(char in text for char in " \t\"\\'") else text
 
 
+def unit_name(instance: Instance) -> str:
+    """
+    >>> unit_name(Instance()), unit_name(Instance("/srv/x"))
+    ('corral', 'corral-c0fd')
+    """
+    tag = InstanceNames.of_root(instance.root).tag
+    return f"corral-{tag}" if tag else "corral"
+
+
 def own_command() -> str:
     """The path of this installation's command. NotFound where it has none."""
     beside = os.path.join(os.path.dirname(sys.executable), "corral")
@@ -56,10 +69,8 @@ def own_command() -> str:
 
 def print_unit(instance: Instance) -> int:
     """The unit on stdout; what to type on stderr, so that stdout can be redirected into the file."""
-    command = own_command()
+    command, unit = own_command(), unit_name(instance)
     print(render(command, instance), end="")
-    tag = InstanceNames.of_root(instance.root).tag
-    unit = f"corral-{tag}" if tag else "corral"
     words = [command, *([] if instance.default else ["--root", instance.root]), "up", "--print-unit"]
     print(
         f"To install it:\n  sudo {shlex.join(words)} | sudo tee /etc/systemd/system/{unit}.service >/dev/null\n"

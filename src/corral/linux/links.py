@@ -12,6 +12,7 @@ _MADE = wire.CREATE | wire.EXCL
 _EXISTS = frozenset({errno.EEXIST})
 _GONE = frozenset({errno.ENODEV})
 _NO_ROUTE = frozenset({errno.ESRCH, errno.EAFNOSUPPORT})
+_NO_ENTRY = frozenset({errno.ENOENT, errno.ENODEV})
 _NO_IPV6 = frozenset({errno.EAFNOSUPPORT})
 
 
@@ -100,6 +101,46 @@ def add_dummy(name: str) -> Request:
     return Request(f"create interface {name}", wire.RTM_NEWLINK, _MADE, payload, _EXISTS)
 
 
+def add_vxlan(name: str, number: int, port: int, *, mac: str, mtu: int, local: Address | None) -> Request:
+    """A VXLAN interface (RFC 7348), up, that learns nothing from packets. `local`: the address that it sends from."""
+    payload = wire.link_body(flags=wire.IFF_UP, change=wire.IFF_UP) + wire.text(wire.IFLA_IFNAME, name) + _mtu(mtu)
+    payload += wire.attribute(wire.IFLA_ADDRESS, _mac(mac))
+    data = wire.u32(wire.IFLA_VXLAN_ID, number) + wire.u8(wire.IFLA_VXLAN_LEARNING, 0)
+    data += wire.attribute(wire.IFLA_VXLAN_PORT, port.to_bytes(2, "big"))
+    data += wire.attribute(wire.IFLA_VXLAN_LOCAL, local.packed) if local is not None else b""
+    payload += _info("vxlan", data)
+    return Request(f"create VXLAN interface {name}", wire.RTM_NEWLINK, _MADE, payload)
+
+
+def add_neighbour(index: int, address: Address, mac: str) -> Request:
+    """Who has an address, for good: nobody is asked."""
+    payload = _neighbour(wire.AF_INET if address.version == 4 else wire.AF_INET6, index, address, mac)
+    flags = wire.CREATE | wire.REPLACE
+    return Request(f"tell interface {index} who has {address}", wire.RTM_NEWNEIGH, flags, payload)
+
+
+def delete_neighbour(index: int, address: Address, mac: str) -> Request:
+    payload = _neighbour(wire.AF_INET if address.version == 4 else wire.AF_INET6, index, address, mac)
+    return Request(f"forget who has {address}", wire.RTM_DELNEIGH, 0, payload, _NO_ENTRY)
+
+
+def add_forwarding(index: int, mac: str, to: Address) -> Request:
+    """Behind which address of the network below a VXLAN's MAC is."""
+    payload = _neighbour(wire.AF_BRIDGE, index, to, mac, wire.NTF_SELF)
+    flags = wire.CREATE | wire.REPLACE
+    return Request(f"tell interface {index} where {mac} is", wire.RTM_NEWNEIGH, flags, payload)
+
+
+def delete_forwarding(index: int, mac: str, to: Address) -> Request:
+    payload = _neighbour(wire.AF_BRIDGE, index, to, mac, wire.NTF_SELF)
+    return Request(f"forget where {mac} is", wire.RTM_DELNEIGH, 0, payload, _NO_ENTRY)
+
+
+def _neighbour(family: int, index: int, address: Address, mac: str, flags: int = 0) -> bytes:
+    body = wire.neighbour_body(family, index, wire.NUD_PERMANENT, flags)
+    return body + wire.attribute(wire.NDA_DST, address.packed) + wire.attribute(wire.NDA_LLADDR, _mac(mac))
+
+
 def quiet_ipv6(name: str) -> Request:
     """No link-local IPv6 address by itself. To be asked for before the interface has a carrier.
 
@@ -170,14 +211,18 @@ def delete_address(index: int, address: Address, prefix: int) -> Request:
     return Request(f"take address {address} from interface {index}", wire.RTM_DELADDR, 0, payload, gone)
 
 
-def add_route(gateway: Address | None, *, to: Network | None = None, index: int = 0, replace: bool = False) -> Request:
+def add_route(
+    gateway: Address | None, *, to: Network | None = None, index: int = 0, replace: bool = False, onlink: bool = False
+) -> Request:
     """A route, the default one without `to`; through a gateway, or straight out of an interface.
 
-    `replace`: in the place of the one that is there.
+    `replace`: in the place of the one that is there. `onlink`: the gateway is on that interface, whatever its
+    addresses say.
     """
     version = gateway.version if gateway else to.version if to else 4
     family = wire.AF_INET if version == 4 else wire.AF_INET6
-    payload = wire.route_body(family, to.prefixlen if to else 0, 0 if gateway else wire.SCOPE_LINK)
+    scope, bits = 0 if gateway else wire.SCOPE_LINK, wire.ONLINK if onlink else 0
+    payload = wire.route_body(family, to.prefixlen if to else 0, scope, bits)
     payload += wire.attribute(wire.RTA_DST, to.network_address.packed) if to else b""
     payload += wire.attribute(wire.RTA_GATEWAY, gateway.packed) if gateway else b""
     payload += wire.u32(wire.RTA_OIF, index) if index else b""

@@ -12,6 +12,7 @@ import socket
 import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
 
 from corral.errors import HostError, from_oserror
 from corral.linux import netlink_wire as wire
@@ -34,6 +35,13 @@ class Link:
     alias: str = ""
     parent: int = 0  # of what stands on another interface: that one's index,
     elsewhere: bool = False  # which counts in another namespace than this
+
+
+class Neighbour(NamedTuple):
+    """Of ARP: who has an address. Of a tunnel's forwarding: behind which address a MAC is."""
+
+    mac: str
+    address: Address
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,17 @@ class Netlink:
         found = [parse_route(p) for p in self._dump(wire.RTM_GETROUTE, wire.route_body(0))]
         return [route for route in found if route is not None]
 
+    def ways(self) -> dict[Network, tuple[Address | None, int]]:
+        """(gateway, interface) of the routes of the main table, by their destinations."""
+        found = (parse_way(p) for p in self._dump(wire.RTM_GETROUTE, wire.route_body(0)))
+        return {way[0]: way[1:] for way in found if way is not None}
+
+    def neighbours(self, index: int, family: int) -> list[Neighbour]:
+        """The permanent entries of an interface: ARP (AF_INET), or forwarding (AF_BRIDGE)."""
+        bodies = self._dump(wire.RTM_GETNEIGH, wire.neighbour_body(family))
+        found = (parse_neighbour(p, index, family) for p in bodies)
+        return [one for one in found if one is not None]
+
     def stats(self, index: int) -> InterfaceStats | None:
         """An interface's counters; None if it is gone."""
         payload = self._get_link(b"", index)
@@ -203,6 +222,29 @@ def parse_route(payload: bytes) -> tuple[int, Network] | None:
     attributes = wire.split_attributes(payload, wire.ROUTE_SIZE)
     nothing = bytes(4 if family == wire.AF_INET else 16)
     return _u32(attributes.get(wire.RTA_OIF)), ip_network((attributes.get(wire.RTA_DST, nothing), prefix))
+
+
+def parse_way(payload: bytes) -> tuple[Network, Address | None, int] | None:
+    """None if it is no unicast route of the main table (254)."""
+    family, prefix, table, kind = wire.parse_route_body(payload)
+    if kind != 1 or table != 254 or family not in (wire.AF_INET, wire.AF_INET6):
+        return None
+    attributes = wire.split_attributes(payload, wire.ROUTE_SIZE)
+    gateway = attributes.get(wire.RTA_GATEWAY)
+    nothing = bytes(4 if family == wire.AF_INET else 16)
+    to = ip_network((attributes.get(wire.RTA_DST, nothing), prefix))
+    return to, ip_address(gateway) if gateway else None, _u32(attributes.get(wire.RTA_OIF))
+
+
+def parse_neighbour(payload: bytes, index: int, family: int) -> Neighbour | None:
+    """None if it is of another interface or family, was learned, or leads nowhere."""
+    if wire.parse_neighbour_body(payload)[:2] != (family, index):
+        return None
+    if not wire.parse_neighbour_body(payload)[2] & wire.NUD_PERMANENT:
+        return None
+    attributes = wire.split_attributes(payload, wire.NEIGHBOUR_SIZE)
+    mac, to = attributes.get(wire.NDA_LLADDR, b""), attributes.get(wire.NDA_DST)
+    return Neighbour(mac.hex(":"), ip_address(to)) if to else None
 
 
 _COUNTERS = struct.Struct("=8Q")  # the first eight of struct rtnl_link_stats64

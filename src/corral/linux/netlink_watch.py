@@ -1,4 +1,4 @@
-"""Being told when an interface or a firewall table is deleted: by hand, or by another program's reload."""
+"""Being told when an interface or a firewall table is deleted or changes: by hand, or by another program's reload."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from corral.linux.namespaces import in_netns
 
 _ROUTE, _NETFILTER = 0, 12
 _GROUP_LINK, _GROUP_NFTABLES = 1, 7
+_GROUP_IPV4, _GROUP_IPV6 = 5, 9  # addresses
 _ADD_MEMBERSHIP, _SOL_NETLINK = 1, 270
 _SO_ATTACH_FILTER = 26
 _NFT_DELTABLE = 10 << 8 | 2  # subsystem nftables, message DELTABLE
@@ -59,6 +60,49 @@ class NetlinkWatch:
         self._sockets = []
 
 
+class LinkWatch:
+    """Calls `told` when an interface is made, changes (up, down, its carrier) or goes, or an address does, until
+    closed: in the namespace behind a descriptor, without one in that of the caller. Ports of bridges, where containers
+    come and go, are left out."""
+
+    def __init__(self, told: Callable[[], None], netns: int | None = None) -> None:
+        self._told = told
+        self._loop = asyncio.get_running_loop()
+        self._sockets = _listen_links() if netns is None else in_netns(netns, _listen_links)
+        for listening in self._sockets:
+            self._loop.add_reader(listening, self._read, listening)
+
+    def _read(self, listening: socket.socket) -> None:
+        try:
+            data = listening.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:  # ENOBUFS: more came than the buffer took
+            data = b""
+        if not data or concerns_more_than_ports(data):
+            self._told()
+
+    def close(self) -> None:
+        for listening in self._sockets:
+            self._loop.remove_reader(listening)
+            listening.close()
+        self._sockets = []
+
+
+def concerns_more_than_ports(data: bytes) -> bool:
+    """Pure: whether one of the messages is about anything else than a port of a bridge.
+
+    >>> port = wire.link_body(7) + wire.text(wire.IFLA_IFNAME, "c1") + wire.u32(wire.IFLA_MASTER, 3)
+    >>> concerns_more_than_ports(wire.message(wire.RTM_NEWLINK, 0, 0, port))
+    False
+    """
+    for kind, _, payload in wire.split_messages(data):
+        about_link = kind in (wire.RTM_NEWLINK, wire.RTM_DELLINK)
+        if not about_link or wire.IFLA_MASTER not in wire.split_attributes(payload, wire.LINK_SIZE):
+            return True
+    return False
+
+
 def parse_deleted(data: bytes) -> list[Deleted]:
     """Pure: the deletions among the messages that one recv returned.
 
@@ -79,6 +123,10 @@ def parse_deleted(data: bytes) -> list[Deleted]:
 
 def _listen_all() -> list[socket.socket]:
     return [_listen(_ROUTE, _GROUP_LINK), _listen(_NETFILTER, _GROUP_NFTABLES)]
+
+
+def _listen_links() -> list[socket.socket]:
+    return [_listen(_ROUTE, group) for group in (_GROUP_LINK, _GROUP_IPV4, _GROUP_IPV6)]
 
 
 def _listen(protocol: int, group: int) -> socket.socket:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 REQUEST, ACK, DUMP = 1, 4, 0x300
@@ -26,6 +27,7 @@ IFLA_LINK_NETNSID = 37
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 VETH_INFO_PEER = 1
 IFLA_MACVLAN_MODE, IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS, IFLA_VLAN_ID = 1, 1, 2, 1
+IFLA_VXLAN_ID, IFLA_VXLAN_LOCAL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_PORT = 1, 4, 7, 15
 IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_NONE = 8, 1
 IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33
 IFLA_BR_FORWARD_DELAY, IFLA_BR_STP_STATE = 1, 5
@@ -33,12 +35,16 @@ IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS = 1, 2, 4, 8
 IFA_F_NODAD = 2
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
 SCOPE_LINK = 253
-AF_INET, AF_INET6 = 2, 10
+ONLINK = 4  # of a route: its gateway is on that link, whatever the addresses say
+NDA_DST, NDA_LLADDR = 1, 2
+NUD_PERMANENT, NTF_SELF = 0x80, 2
+AF_INET, AF_INET6, AF_BRIDGE = 2, 10, 7
 
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change
 _ADDRESS = struct.Struct("=BBBBI")  # family, prefix, flags, scope, index
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, index, state, flags, type
 _ROUTE = struct.Struct("=BBBBBBBBI")  # family, dst len, src len, tos, table, protocol, scope, type, flags
 
 
@@ -79,9 +85,13 @@ def address_body(family: int, prefix: int, index: int) -> bytes:
     return _ADDRESS.pack(family, prefix, 0, 0, index)
 
 
-def route_body(family: int, prefix: int = 0, scope: int = 0) -> bytes:
+def route_body(family: int, prefix: int = 0, scope: int = 0, flags: int = 0) -> bytes:
     """A unicast route of the main table, made by an administrator (protocol 4: static)."""
-    return _ROUTE.pack(family, prefix, 0, 0, 254, 4, scope, 1, 0)
+    return _ROUTE.pack(family, prefix, 0, 0, 254, 4, scope, 1, flags)
+
+
+def neighbour_body(family: int, index: int = 0, state: int = 0, flags: int = 0) -> bytes:
+    return _NEIGHBOUR.pack(family, index, state, flags, 0)
 
 
 def message(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
@@ -141,4 +151,11 @@ def parse_route_body(payload: bytes) -> tuple[int, int, int, int]:
     return fields[0], fields[1], fields[4], fields[7]
 
 
+def parse_neighbour_body(payload: bytes) -> tuple[int, int, int]:
+    """(family, index, state)"""
+    family, index, state, _, _ = _NEIGHBOUR.unpack_from(payload)
+    return family, index, state
+
+
+NEIGHBOUR_SIZE = _NEIGHBOUR.size
 LINK_SIZE, ADDRESS_SIZE, ROUTE_SIZE = _LINK.size, _ADDRESS.size, _ROUTE.size

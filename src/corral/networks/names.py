@@ -45,6 +45,11 @@ class InstanceNames:
         """Five digits in the names of interfaces; a default instance's is no other instance's."""
         return hashlib.sha256(f"corral {self.tag}".encode()).hexdigest()[:5]
 
+    @property
+    def tunnel(self) -> str:
+        """The interface of the tunnel to other nodes."""
+        return f"v{self._mark}"
+
     def veth(self, container_id: str, turn: int = 0) -> str:
         """The host's end of a container's cable: found from the id alone. 15 characters, the kernel's limit.
 

@@ -9,7 +9,6 @@ import pytest
 
 from corral.cli.instance import Instance
 from corral.cluster.joining.rights import split_token
-from corral.cluster.routing.plan import plan_routes
 from corral.daemon import node_join
 from corral.daemon.config import Settings
 from corral.daemon.kubernetes import check
@@ -67,8 +66,3 @@ def test_settings_that_neighbours_share() -> None:
 def test_settings_that_make_no_sense(flags: dict[str, list[str]]) -> None:
     with pytest.raises(InvalidInput):
         check(Settings.of({}, flags))
-
-
-def test_nodes_that_say_nothing_of_themselves_have_no_routes() -> None:
-    nodes = [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}, "spec": {"podCIDRs": ["10.244.9.0/24"]}}]
-    assert plan_routes(nodes, "c", []) == ({}, [])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from corral.cluster.apiserver.certificates import pki
-from corral.cluster.apiserver.certificates.x509 import parse
+from corral.cluster.certificates.x509 import parse
 from corral.http import tls
 from corral.http.message import Answer, Request, Response
 from corral.http.server import Server

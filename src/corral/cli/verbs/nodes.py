@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
+
 from corral.cli.instance import daemon_pid
 from corral.cli.options import Parsed, Verb, flag, text
 from corral.cli.settings import SETTINGS
-from corral.cli.verbs.daemon import become, need_root, role_command, setting_words, start_detached
+from corral.cli.verbs.daemon import (
+    become,
+    need_root,
+    role_command,
+    run_role,
+    setting_words,
+    start_detached,
+    stop_daemon,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from corral.cli.session import Session
+
+SYSTEMD = "/run/systemd/system"  # is there where systemd is the init
 
 JOINING = (
     text("--token", "TOKEN", "vouches for this machine, once"),
@@ -34,8 +46,14 @@ def node(session: Session, options: Parsed) -> int:
 
 
 def join(session: Session, options: Parsed) -> int:
+    """Joins, and then hands the node over to systemd, where it runs."""
     need_root("join")
-    return _start(session, role_command(session.instance, "node", node_words(options, options.args[0])))
+    instance = session.instance
+    code = _start(session, role_command(instance, "node", node_words(options, options.args[0])))
+    if code or options.on("no-service") or not os.path.isdir(SYSTEMD):
+        return code
+    stop_daemon(instance)  # which has its certificate now; containers go on
+    return run_role(role_command(instance, "enable", setting_words(options)))
 
 
 def _start(session: Session, command: list[str]) -> int:
@@ -66,7 +84,17 @@ VERBS = {
         ),
         most=0,
     ),
-    "join": Verb(join, "join URL [OPTIONS]", (*JOINING, *(s.option() for s in SETTINGS)), least=1, most=1),
+    "join": Verb(
+        join,
+        "join URL [OPTIONS]",
+        (
+            *JOINING,
+            flag("--no-service", "no systemd unit that starts it again after a reboot"),
+            *(setting.option() for setting in SETTINGS),
+        ),
+        least=1,
+        most=1,
+    ),
     "token create": Verb(
         token,
         "token create [OPTIONS]",

@@ -32,7 +32,6 @@ from corral.cluster.apiserver.boot.objects import plan_boot, write
 from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.certificates.pki import Pki
-from corral.cluster.apiserver.certificates.x509 import from_pem
 from corral.cluster.apiserver.extensions.definitions import Definitions
 from corral.cluster.apiserver.flows import Flows
 from corral.cluster.apiserver.handlers import connecting
@@ -47,17 +46,20 @@ from corral.cluster.apiserver.handlers.writes import Writes
 from corral.cluster.apiserver.limits import Limits
 from corral.cluster.apiserver.local import LocalClient
 from corral.cluster.apiserver.measured import served as measured
+from corral.cluster.apiserver.measured.remote import follow
 from corral.cluster.apiserver.metrics import Metrics
 from corral.cluster.apiserver.objects.core import Core
 from corral.cluster.apiserver.objects.services import ServiceClaims
 from corral.cluster.apiserver.proxying.dialing import dial
+from corral.cluster.apiserver.proxying.kubelets import Kubelets
 from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.server import ApiServer
 from corral.cluster.apiserver.webhooks.client import HttpsClient
 from corral.cluster.apiserver.webhooks.dispatching import MutatingWebhooks, ValidatingWebhooks
+from corral.cluster.certificates.x509 import from_pem
 from corral.cluster.client.nodes import NodeAccess
 from corral.cluster.client.protocol import Client
-from corral.cluster.client.usage import Meter
+from corral.cluster.client.usage import Meter, Meters
 from corral.http.message import Answer, Request
 from corral.model.kubernetes.addresses import Network
 from corral.model.kubernetes.kinds.core.service.allocation import Ranges
@@ -89,8 +91,8 @@ class Options:
 class Kubernetes:
     """An open API server. `handle` is a handler of corral.http.Server; `core` is for in-process clients.
 
-    `registry`, `chain` and `nodes` may be changed while it runs: what is served, what admission asks, and who is asked
-    for the logs and streams of pods, by the name of their node.
+    `registry`, `chain` and `nodes` may be changed while it runs: what is served, what admission asks, and which nodes
+    are in this process, so that they need not be asked over HTTPS for the logs and streams of their pods (`kubelets`).
     """
 
     def __init__(self, store: Store, caches: Caches, pki: Pki, options: Options) -> None:
@@ -131,6 +133,7 @@ class Kubernetes:
         self.services = ApiServices(self.core, self.https, str(pki.front_proxy_client))
         self.services.start()
         self._flows = Flows(caches)
+        self.kubelets = Kubelets(caches, pki.ca, pki.kubelet_client, options.dial)
         self.server = self._assemble()
 
     @classmethod
@@ -140,8 +143,8 @@ class Kubernetes:
 
     def _assemble(self) -> ApiServer:
         actions = Actions(self.core, self.authenticator, self.authorizer, self.issuer, self.options.now)
-        streams = PodStreams(self.core, self.nodes, self.options.now)
-        connects = connecting.table(streams, Proxies(self.core, streams, self.options.dial))
+        streams = PodStreams(self.core, self.nodes, self.kubelets, self.options.now)
+        connects = connecting.table(streams, Proxies(self.core, streams, self.kubelets, self.options.dial))
         resources = Resources(self.core, Writes(self.core), actions.table(), connects)
         checks = {"ping": lambda: "", "etcd": self._check_store, "poststarthook/boot-objects": self._check_boot}
         health = Health(checks, ready_only=("poststarthook/boot-objects",))
@@ -187,6 +190,10 @@ class Kubernetes:
 
     def _own_client(self) -> Client:
         return self.client(User("system:apiserver", groups=(MASTERS_GROUP,)), "kube-apiserver")
+
+    def measure_nodes(self, meters: Meters) -> None:
+        """From now on `meters` has one for each node that is not in this process: its kubelet is asked."""
+        follow(meters, self.nodes, self.kubelets, self.caches)
 
     async def serve_metrics(self, meter: Meter) -> None:
         """From now on metrics.k8s.io is served, by what `meter` says. StatusError."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterable
 from typing import Final
 
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.paths import RequestInfo
+from corral.kit.exposition import Labels, head, process_lines, shown
 
 BUCKETS: Final = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _WORDS: Final = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE", "deletecollection": "DELETE"}
-Labels = tuple[tuple[str, str], ...]
 
 
 def scope_of(info: RequestInfo) -> str:
@@ -87,55 +85,44 @@ class Metrics:
         self.long[labels] -= 1
 
     def render(self, caches: Caches) -> bytes:
-        lines = [*self._render_requests(), *self._render_gauges(caches), *self._render_process()]
+        lines = [*self._render_requests(), *self._render_gauges(caches), *process_lines(self._start)]
         return ("\n".join(lines) + "\n").encode()
 
     def _render_requests(self) -> Iterable[str]:
         name = "apiserver_request_total"
-        yield from _head(name, "counter", "Counter of apiserver requests.")
+        yield from head(name, "counter", "Counter of apiserver requests.")
         for (key, code), count in self._requests.items():
-            yield f"{name}{_shown((*self._labels[key], ('code', str(code))))} {count}"
+            yield f"{name}{shown((*self._labels[key], ('code', str(code))))} {count}"
         name = "apiserver_request_duration_seconds"
-        yield from _head(name, "histogram", "Response latency distribution in seconds.")
+        yield from head(name, "histogram", "Response latency distribution in seconds.")
         for key, histogram in self._durations.items():
             yield from _render_histogram(name, self._labels[key], histogram)
 
     def _render_gauges(self, caches: Caches) -> Iterable[str]:
         name = "apiserver_current_inflight_requests"
-        yield from _head(name, "gauge", "Requests that are being answered, by their kind.")
+        yield from head(name, "gauge", "Requests that are being answered, by their kind.")
         for kind, count in self.inflight.items():
             yield f'{name}{{request_kind="{kind}"}} {count}'
         name = "apiserver_rejected_requests_total"
-        yield from _head(name, "counter", "Requests that were turned away because too many were being answered.")
+        yield from head(name, "counter", "Requests that were turned away because too many were being answered.")
         for kind, count in self.rejected.items():
             yield f'{name}{{request_kind="{kind}"}} {count}'
         name = "apiserver_longrunning_requests"
-        yield from _head(name, "gauge", "Watches and other requests without an end of their own.")
+        yield from head(name, "gauge", "Watches and other requests without an end of their own.")
         for labels, count in self.long.items():
-            yield f"{name}{_shown(labels)} {count}"
+            yield f"{name}{shown(labels)} {count}"
         counts = caches.counts()
         name = "apiserver_resource_objects"
-        yield from _head(name, "gauge", "Objects in the store, by resource.")
-        for shown, count, _ in counts:
-            yield f'{name}{{resource="{shown}"}} {count}'
+        yield from head(name, "gauge", "Objects in the store, by resource.")
+        for one, count, _ in counts:
+            yield f'{name}{{resource="{one}"}} {count}'
         name = "apiserver_resource_size_bytes"
-        yield from _head(name, "gauge", "Bytes of these objects.")
-        for shown, _, size in counts:
-            yield f'{name}{{resource="{shown}"}} {size}'
+        yield from head(name, "gauge", "Bytes of these objects.")
+        for one, _, size in counts:
+            yield f'{name}{{resource="{one}"}} {size}'
         name = "apiserver_storage_revision"
-        yield from _head(name, "gauge", "The newest revision that the caches know.")
+        yield from head(name, "gauge", "The newest revision that the caches know.")
         yield f"{name} {caches.revision}"
-
-    def _render_process(self) -> Iterable[str]:
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        yield from _head("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.")
-        yield f"process_cpu_seconds_total {usage.ru_utime + usage.ru_stime}"
-        yield from _head(
-            "process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds."
-        )
-        yield f"process_start_time_seconds {self._start}"
-        yield from _head("process_resident_memory_max_bytes", "gauge", "The most memory that the process has had.")
-        yield f"process_resident_memory_max_bytes {usage.ru_maxrss * 1024}"
 
 
 RequestLabels = tuple[str, str, str, str, str, str]
@@ -145,22 +132,7 @@ def _render_histogram(name: str, labels: Labels, histogram: Histogram) -> Iterab
     below = 0
     for limit, count in zip(BUCKETS, histogram.counts, strict=True):
         below += count
-        yield f"{name}_bucket{_shown((*labels, ('le', f'{limit:g}')))} {below}"
-    yield f"{name}_bucket{_shown((*labels, ('le', '+Inf')))} {histogram.total}"
-    yield f"{name}_sum{_shown(labels)} {histogram.sum}"
-    yield f"{name}_count{_shown(labels)} {histogram.total}"
-
-
-def _head(name: str, kind: str, text: str) -> Iterable[str]:
-    yield f"# HELP {name} {text}"
-    yield f"# TYPE {name} {kind}"
-
-
-def _shown(labels: Labels) -> str:
-    """Pure.
-
-    >>> _shown((("a", 'x"y'),))
-    '{a="x\\\\"y"}'
-    """
-    escaped = ((key, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")) for key, value in labels)
-    return "{" + ",".join(f'{key}="{value}"' for key, value in escaped) + "}"
+        yield f"{name}_bucket{shown((*labels, ('le', f'{limit:g}')))} {below}"
+    yield f"{name}_bucket{shown((*labels, ('le', '+Inf')))} {histogram.total}"
+    yield f"{name}_sum{shown(labels)} {histogram.sum}"
+    yield f"{name}_count{shown(labels)} {histogram.total}"

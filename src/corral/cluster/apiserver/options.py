@@ -5,11 +5,11 @@ Follows k8s.io/apimachinery/pkg/apis/meta/v1 (types, validation) and …/interna
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from corral.cluster.parameters import parse_bool, parse_integer
 from corral.http.query import Query
 from corral.model.kubernetes import problems as p
 from corral.model.kubernetes.problems import Problem
@@ -18,7 +18,6 @@ from corral.model.kubernetes.status import StatusError, bad_request, invalid
 META: Final = "meta.k8s.io"
 FIELD_VALIDATIONS: Final = ("", "Ignore", "Strict", "Warn")
 PROPAGATIONS: Final = ("Background", "Foreground", "Orphan")
-_INT: Final = re.compile(r"[+-]?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +76,6 @@ class DeleteOptions:
 
     def with_grace(self, seconds: int | None) -> DeleteOptions:
         return replace(self, grace=seconds)
-
-
-def parse_bool(text: str) -> bool:
-    """Pure: as upstream's query parameters are read: given without a value, or with any but these, is true.
-
-    >>> parse_bool(""), parse_bool("0"), parse_bool("False"), parse_bool("1")
-    (True, False, False, True)
-    """
-    return text.lower() not in ("false", "0")
-
-
-def parse_integer(query: Query, name: str) -> int | None:
-    """Pure: a number among the parameters; None if it is not there."""
-    text = query.get(name)
-    if not text:
-        return None
-    if not _INT.fullmatch(text):
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return int(text)
 
 
 def list_options(query: Query) -> ListOptions:

@@ -6,9 +6,15 @@ Follows kubeadm's `sha256:` hash of the public key (RFC 7469's SubjectPublicKeyI
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from corral.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 def authority_hash(pem: str) -> str:
@@ -32,8 +38,8 @@ def new_key() -> str:
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
-def request(node: str, key: str) -> str:
-    """The request for the certificate of system:node:NODE."""
+def request(node: str, key: str, names: Sequence[str] = ()) -> str:
+    """The request for the certificate of system:node:NODE. `names`: names and addresses that it shall be for."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -44,8 +50,38 @@ def request(node: str, key: str) -> str:
     assert isinstance(loaded, ec.EllipticCurvePrivateKey)
     parts = ((NameOID.ORGANIZATION_NAME, "system:nodes"), (NameOID.COMMON_NAME, f"system:node:{node}"))
     name = x509.Name([x509.NameAttribute(kind, text) for kind, text in parts])
-    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(loaded, hashes.SHA256())
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    if names:
+        alternatives = x509.SubjectAlternativeName([_general_name(one) for one in names])
+        builder = builder.add_extension(alternatives, critical=False)
+    made = builder.sign(loaded, hashes.SHA256())
     return made.public_bytes(Encoding.PEM).decode()
+
+
+def _general_name(text: str) -> x509.GeneralName:
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
+def is_serving_due(identity: str, names: Sequence[str], now: float) -> bool:
+    """Whether a new certificate of a server is wanted: this is none, or for other names, or most of its time is over.
+
+    >>> is_serving_due("", ["a"], 0)
+    True
+    """
+    from corral.cluster.certificates.x509 import from_pem
+
+    try:
+        found = from_pem(identity)
+    except ValueError:
+        return True
+    if "PRIVATE KEY" not in identity or set(found.names) != set(names):
+        return True
+    return now > found.not_before + 0.8 * (found.not_after - found.not_before)
 
 
 def is_due(identity: str, node: str, now: float) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hmac
 import ssl
+from collections.abc import Sequence
 from typing import Final
 
 from corral.cluster.client.builtin import NODES
@@ -21,6 +22,7 @@ from corral.model.kubernetes.status import StatusError
 
 CSRS: Final = Collection("certificates.k8s.io", "v1", "certificatesigningrequests")
 SIGNER: Final = "kubernetes.io/kube-apiserver-client-kubelet"
+SERVING_SIGNER: Final = "kubernetes.io/kubelet-serving"
 PATIENCE: Final = 60.0  # seconds for the controllers to approve and sign
 
 
@@ -44,16 +46,17 @@ async def discover(url: str, expected: str, server_name: str = "") -> str:
     return found
 
 
-async def ask_certificate(client: Client, node: str) -> str:
-    """A new key and its certificate, signed by the cluster, as one PEM text.
+async def ask_certificate(client: Client, node: str, names: Sequence[str] = ()) -> str:
+    """A new key and its certificate, signed by the cluster, as one PEM text: of a client, or with `names` of a server
+    that has these names and addresses.
 
     Forbidden when it is denied or not approved in time; StatusError, OSError.
     """
     key = new_key()
     spec = {
-        "request": base64.b64encode(request(node, key).encode()).decode(),
-        "signerName": SIGNER,
-        "usages": ["digital signature", "client auth"],
+        "request": base64.b64encode(request(node, key, names).encode()).decode(),
+        "signerName": SERVING_SIGNER if names else SIGNER,
+        "usages": ["digital signature", "server auth" if names else "client auth"],
     }
     made = await client.create(CSRS, {"metadata": {"generateName": "node-csr-"}, "spec": spec})
     name = made["metadata"]["name"]

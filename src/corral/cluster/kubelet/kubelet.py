@@ -16,12 +16,12 @@ from corral.cluster.client import meta
 from corral.cluster.client.builtin import NODES, PODS, SERVICES
 from corral.cluster.client.events import Events
 from corral.cluster.client.informer import Informer
+from corral.cluster.client.metering.meter import PodMeter
 from corral.cluster.client.protocol import Client
 from corral.cluster.kubelet.access import PodAccess
 from corral.cluster.kubelet.eviction.manager import EvictionManager
 from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
-from corral.cluster.kubelet.metering.meter import PodMeter
 from corral.cluster.kubelet.metering.reading import read_sample
 from corral.cluster.kubelet.naming import UID, UNLISTED, pod_of
 from corral.cluster.kubelet.network import ensure_network
@@ -67,11 +67,11 @@ class Kubelet:
         issue: Issue | None = None,
         borrow: Borrow = nobody,
     ) -> None:
-        self._engine, self._client, self.settings = engine, client, settings
+        self.engine, self._client, self.settings = engine, client, settings
         self.events = Events(client)
         recorder = self.events.recorder("kubelet", node_name)
         self.machine = read_machine(engine, node_name, settings.addresses)
-        self._pods = Informer(client, PODS, field_selector=f"spec.nodeName={node_name}")
+        self._known = Informer(client, PODS, field_selector=f"spec.nodeName={node_name}")
         self._services = Informer(client, SERVICES)
         self._node = Informer(client, NODES, field_selector=f"metadata.name={node_name}")
         self.shared = Shared(
@@ -100,6 +100,7 @@ class Kubelet:
         if settings.manifests:
             self._static = StaticPods(client, settings.manifests, node_name, self._begin, self._end_static)
             self.shared.show = self._static.show
+        self.port = 0  # where it is asked over HTTPS, once it can be
         self.ready = asyncio.Event()  # the node is registered, and what ran has been taken over
         self._reporter: NodeReporter | None = None
         self._workers: dict[str, PodWorker] = {}
@@ -109,21 +110,21 @@ class Kubelet:
         for place in (self.settings.root, self.settings.run):
             make_private(place)  # secrets, tokens and what pods keep are below: not for this machine's users
         self.shared.network, subnet = await ensure_network(
-            self._engine, self.settings.pod_network, open=self.settings.open_network
+            self.engine, self.settings.pod_network, open=self.settings.open_network
         )
         self.shared.index.load()
         self._tasks.start("kubelet events", self.events.run())
         self._reporter = reporter = NodeReporter(
-            self._client, self._engine, self.machine, subnet, self.settings, self.shared.short_of
+            self._client, self.engine, self.machine, subnet, self.settings, self.shared.short_of, lambda: self.port
         )
         await reporter.register()
         self._node.on_change(reporter.changed)
-        for informer in (self._services, self._pods, self._node):
+        for informer in (self._services, self._known, self._node):
             self._tasks.start(f"kubelet {informer.of.plural}", informer.run())
             await informer.synced.wait()
         if self._static is not None:
             await asyncio.to_thread(self._static.load)
-        self._pods.on_change(self._pod_changed)
+        self._known.on_change(self._pod_changed)
         self._take_over()
         if self._static is not None:
             self._static.reconcile()
@@ -135,9 +136,22 @@ class Kubelet:
         log.info("node %s runs the pods of %s", self.machine.name, subnet)
         await reporter.run()
 
+    async def listens(self, port: int) -> None:
+        """From now on the node says that its kubelet is asked there. StatusError, OSError."""
+        self.port = port
+        if self._reporter is not None and self.ready.is_set():
+            await self._reporter.report()
+
+    def pods(self) -> list[Object]:
+        """All that are bound to this node, as they are known here."""
+        return [{"kind": "Pod", "apiVersion": "v1", **one} for one in self._known.all()]
+
+    def pod(self, namespace: str, name: str) -> Object | None:
+        return self._known.get(f"{namespace}/{name}")
+
     def _take_over(self) -> None:
         """Pods that are still here, though the API has them no more, are ended."""
-        known = {meta.uid(pod) for pod in self._pods.all() if not is_mirror(pod)}
+        known = {meta.uid(pod) for pod in self._known.all() if not is_mirror(pod)}
         if self._static is not None:
             known |= {meta.uid(pod) for pod in self._static.wanted().values()}
         for uid in self.shared.index.pods() - known:
@@ -146,8 +160,8 @@ class Kubelet:
     def _labels(self, uid: str) -> dict[str, str]:
         """What containers or a space say whose they are."""
         for id in self.shared.index.containers(uid):
-            return self._engine.containers.get(id).spec.labels
-        return self._engine.spaces.get(self.shared.index.space(uid)).spec.labels
+            return self.engine.containers.get(id).spec.labels
+        return self.engine.spaces.get(self.shared.index.space(uid)).spec.labels
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if is_mirror(new or old or {"metadata": {}}):
@@ -206,7 +220,7 @@ class Kubelet:
     async def _listen(self) -> None:
         """Every end of a container wakes its pod. Who has missed some looks at all."""
         while True:
-            async for event in self._engine.events.subscribe(match=_is_ours):
+            async for event in self.engine.events.subscribe(match=_is_ours):
                 worker = self._workers.get(event.attributes.get(UID, ""))
                 if worker is not None:
                     worker.wake()

@@ -1,30 +1,47 @@
-"""Keeps this machine's routes to the pods of other nodes as the Node objects want them."""
+"""Keeps this machine's ways to the pods of other nodes as the Node objects want them: routes, and the tunnel."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
 import logging
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from corral.cluster.client.builtin import NODES
 from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import Object
-from corral.cluster.routing.plan import AnyAddress, AnyNetwork, Routes, plan_routes
-from corral.errors import CorralError
-from corral.linux.links import add_route, delete_route
-from corral.linux.netlink import Netlink
+from corral.cluster.routing.plan import AnyAddress, AnyNetwork, Routes, internal_addresses, plan_routes, pod_subnets
+from corral.cluster.routing.tunnel import PORT, Tunnel, plan_tunnel
+from corral.errors import CorralError, HostError, from_oserror
+from corral.linux import links as change
+from corral.linux import netlink_wire as wire
+from corral.linux.netlink import Link, Neighbour, Netlink, Request
+from corral.linux.netlink_watch import LinkWatch
 
 log = logging.getLogger("corral.routes")
 
+AGAIN_SECONDS: Final = 5.0  # after a failure
+QUIET_SECONDS: Final = 0.2  # interfaces change several times at once
+
+
+class Place(NamedTuple):
+    """What an instance calls its tunnel's interface, the cluster's number for it, and the file with the routes that
+    were made, which go when the instance does."""
+
+    device: str
+    number: int
+    record: Path
+
 
 class RouteKeeper:
-    """`run` until it is cancelled; the routes stay, as running pods need them."""
+    """`run` until it is cancelled; the routes stay, as running pods need them. `remove` takes them away."""
 
-    def __init__(self, informers: Informers, own: str) -> None:
-        self._nodes, self._own = informers.of(NODES), own
+    def __init__(self, informers: Informers, own: str, place: Place) -> None:
+        self._nodes, self._own, self._place = informers.of(NODES), own, place
         self._changed = asyncio.Event()
-        self._made: dict[AnyNetwork, AnyAddress] = {}
         self._told: set[tuple[str, str]] = set()
+        self._failure = ""
         self._nodes.on_change(self._node_changed)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
@@ -33,26 +50,45 @@ class RouteKeeper:
 
     async def run(self) -> None:
         await self._nodes.synced.wait()
-        while True:
-            self._changed.clear()
-            if len(self._nodes) > 1 or self._made:
-                try:
-                    await asyncio.to_thread(self._keep, list(self._nodes.all()))
-                except CorralError as error:
-                    log.error("routes to other nodes: %s", error.message)
-            await self._changed.wait()
+        watch: LinkWatch | None = None
+        try:
+            while True:
+                self._changed.clear()
+                done = await self._try()  # also on the only node: there may have been others before
+                if watch is None and len(self._nodes) > 1:
+                    # An interface that goes down takes its routes along, and says nothing of them.
+                    watch = LinkWatch(self._changed.set)
+                await _wait(self._changed, None if done else AGAIN_SECONDS)
+                await asyncio.sleep(QUIET_SECONDS)
+        finally:
+            if watch is not None:
+                watch.close()
+
+    async def _try(self) -> bool:
+        try:
+            await asyncio.to_thread(self._keep, list(self._nodes.all()))
+        except CorralError as error:
+            if error.message != self._failure:  # once, however often it is tried again
+                log.error("routes to other nodes: %s", error.message)
+            self._failure = error.message
+            return False
+        self._failure = ""
+        return True
 
     def _keep(self, nodes: list[Object]) -> None:
+        """HostError of the first way that cannot be made, after all others."""
+        me = next((one for one in nodes if one["metadata"]["name"] == self._own), None)
+        if me is None or not (mine := internal_addresses(me)):
+            return  # it is about to register
         with Netlink() as netlink:
-            found = plan_routes(nodes, self._own, read_links(netlink))
-            for subnet in [one for one in self._made if one not in found.wanted]:
-                netlink.do(delete_route(subnet))
-                del self._made[subnet]
-            for subnet, address in found.wanted.items():
-                if self._made.get(subnet) != address:
-                    netlink.do(add_route(address, to=subnet, replace=True))
-                    self._made[subnet] = address
-        self._tell(found)
+            found = plan_routes(nodes, self._own, mine, read_links(netlink))
+            own = next(iter(pod_subnets(me)), None)
+            tunnel = plan_tunnel(found.tunnelled, own, mine[0], read_mtus(netlink))
+            failed = keep_routes(netlink, self._place.record, found.wanted)
+            self._tell(found)
+            failed = keep_tunnel(netlink, self._place, tunnel) or failed
+        if failed is not None:
+            raise failed
 
     def _tell(self, found: Routes) -> None:
         for name, address in set(found.unreached) - self._told:
@@ -60,21 +96,142 @@ class RouteKeeper:
         self._told = set(found.unreached)
 
 
+def keep_routes(netlink: Netlink, record: Path, wanted: dict[AnyNetwork, AnyAddress]) -> HostError | None:
+    """Routes straight to nodes; those that were made before and are not wanted any more go. The first failure."""
+    present, failed = netlink.ways(), None
+    made = read_record(record)
+    stale = [subnet for subnet, gateway in made.items() if subnet not in wanted and _is(present, subnet, gateway)]
+    requests = [change.delete_route(subnet) for subnet in stale]
+    write_record(record, {**made, **wanted})  # first: what is made is known, whatever happens
+    for subnet, gateway in wanted.items():
+        if not _is(present, subnet, gateway):
+            requests.append(change.add_route(gateway, to=subnet, replace=True))
+    for request in requests:
+        failed = _attempt(netlink, request) or failed
+    write_record(record, wanted)
+    return failed
+
+
+def _is(present: dict[AnyNetwork, tuple[AnyAddress | None, int]], subnet: AnyNetwork, gateway: AnyAddress) -> bool:
+    return subnet in present and present[subnet][0] == gateway
+
+
+def keep_tunnel(netlink: Netlink, place: Place, tunnel: Tunnel | None) -> HostError | None:
+    """The interface and its entries; without a tunnel they go. The first failure."""
+    link = netlink.link(place.device)
+    if link is not None and (tunnel is None or (link.mac, link.mtu) != (tunnel.mac, tunnel.mtu)):
+        netlink.do(change.delete_link(place.device))  # with its routes and entries
+        link = None
+    if tunnel is None:
+        return None
+    if link is None:
+        netlink.do(
+            change.add_vxlan(place.device, place.number, PORT, mac=tunnel.mac, mtu=tunnel.mtu, local=tunnel.local)
+        )
+        link = netlink.link(place.device)
+        if link is None:
+            raise HostError(f"the interface {place.device} has vanished")
+    failed = None
+    for request in plan_entries(netlink, link, tunnel):
+        failed = _attempt(netlink, request) or failed
+    return failed
+
+
+def plan_entries(netlink: Netlink, link: Link, tunnel: Tunnel) -> list[Request]:
+    """What differs between the entries that are there and those that are wanted."""
+    index, ways = link.index, netlink.ways()
+    arp, fdb = set(netlink.neighbours(index, wire.AF_INET)), set(netlink.neighbours(index, wire.AF_BRIDGE))
+    want_arp = {Neighbour(one.mac, one.inner) for one in tunnel.peers}
+    want_fdb = {Neighbour(one.mac, one.outer) for one in tunnel.peers}
+    requests = [] if link.up else [change.set_link(link.name, up=True)]
+    requests.append(change.add_address(index, tunnel.inner, 32))
+    subnets = {one.subnet for one in tunnel.peers}
+    requests += [change.delete_route(to) for to, (_, oif) in ways.items() if oif == index and to not in subnets]
+    requests += [change.delete_neighbour(index, one.address, one.mac) for one in arp - want_arp]
+    requests += [change.delete_forwarding(index, one.mac, one.address) for one in fdb - want_fdb]
+    requests += [change.add_forwarding(index, one.mac, one.address) for one in want_fdb - fdb]
+    requests += [change.add_neighbour(index, one.address, one.mac) for one in want_arp - arp]
+    for one in tunnel.peers:
+        if ways.get(one.subnet) != (one.inner, index):
+            requests.append(change.add_route(one.inner, to=one.subnet, index=index, replace=True, onlink=True))
+    return requests
+
+
+def _attempt(netlink: Netlink, request: Request) -> HostError | None:
+    try:
+        netlink.do(request)
+    except HostError as error:
+        return error
+    return None
+
+
+def remove(place: Place) -> None:
+    """Takes the tunnel and the routes away. HostError."""
+    with Netlink() as netlink:
+        keep_tunnel(netlink, place, None)
+        failed = keep_routes(netlink, place.record, {})
+    if failed is not None:
+        raise failed
+
+
+def read_record(path: Path) -> dict[AnyNetwork, AnyAddress]:
+    """What was made: a line `SUBNET GATEWAY` for each route. What cannot be read was not made by us."""
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise from_oserror(f"read {path}", error) from error
+    found: dict[AnyNetwork, AnyAddress] = {}
+    for line in lines:
+        subnet, _, gateway = line.partition(" ")
+        found[ipaddress.ip_network(subnet)] = ipaddress.ip_address(gateway)
+    return found
+
+
+def write_record(path: Path, made: dict[AnyNetwork, AnyAddress]) -> None:
+    """HostError."""
+    text = "".join(f"{subnet} {gateway}\n" for subnet, gateway in made.items())
+    try:
+        if not text:
+            path.unlink(missing_ok=True)
+        elif not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            other = path.with_name(path.name + ".new")
+            other.write_text(text)
+            other.replace(path)
+    except OSError as error:
+        raise from_oserror(f"write {path}", error) from error
+
+
 def describe_unreached(name: str, address: str) -> str:
     """
-    >>> describe_unreached("b", "192.0.2.7")[:64]
-    'node b (192.0.2.7) is on no network that this machine is on: its'
+    >>> describe_unreached("b", "2001:db8::7")[:63]
+    'node b (2001:db8::7) is on no network that this machine is on, '
     """
     return (
-        f"node {name} ({address}) is on no network that this machine is on: its pods would need a tunnel (VXLAN), "
-        "which is not supported"
+        f"node {name} ({address}) is on no network that this machine is on, and the tunnel (VXLAN) leads to IPv4 "
+        "addresses of nodes only: its pods are not reached"
     )
 
 
 def read_links(netlink: Netlink) -> list[AnyNetwork]:
     """The networks that this machine is on, by its own addresses; the loopback's is none."""
     found = [ipaddress.ip_network(f"{address}/{prefix}", strict=False) for _, address, prefix in netlink.addresses()]
-    return [one for one in found if not one.is_loopback and not one.is_link_local]
+    return [one for one in found if not one.is_loopback and not one.is_link_local and one.num_addresses > 1]
+
+
+def read_mtus(netlink: Netlink) -> list[tuple[AnyAddress, int]]:
+    """All addresses of this machine, and how large packets are on their interfaces."""
+    sizes = {link.index: link.mtu for link in netlink.links()}
+    return [(address, sizes.get(index, 0)) for index, address, _ in netlink.addresses()]
+
+
+async def _wait(event: asyncio.Event, seconds: float | None) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
 
 
 def _matters(node: Object) -> object:

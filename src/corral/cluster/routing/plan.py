@@ -1,4 +1,4 @@
-"""Which subnet of pods is reached through which node. Pure."""
+"""Which subnet of pods is reached through which node, and how. Pure."""
 
 from __future__ import annotations
 
@@ -12,39 +12,57 @@ AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Routes(NamedTuple):
-    """`wanted`: subnet -> node's address. `unreached`: (node, address) of those on no network of this machine."""
+    """`wanted`: subnet -> address of a node on a network that this machine is on, too. `tunnelled`: subnet -> address
+    of a node that is somewhere else. `unreached`: (node, address) of those that neither way leads to.
+    """
 
     wanted: dict[AnyNetwork, AnyAddress]
+    tunnelled: dict[AnyNetwork, AnyAddress]
     unreached: list[tuple[str, str]]
 
 
-def plan_routes(nodes: Iterable[Object], own: str, links: Collection[AnyNetwork]) -> Routes:
-    """`own` is this node's name, `links` the networks that this machine is on.
+def plan_routes(
+    nodes: Iterable[Object], own: str, mine: Collection[AnyAddress], links: Collection[AnyNetwork]
+) -> Routes:
+    """`own` is this node's name, `mine` are its addresses as others know them, `links` the networks that this machine
+    is on.
+
+    A network counts where both nodes say that they are on it: so both find the same way.
 
     >>> def node(name, address, subnet):
     ...     status = {"addresses": [{"type": "InternalIP", "address": address}]}
     ...     return {"metadata": {"name": name}, "spec": {"podCIDRs": [subnet]}, "status": status}
     >>> nodes = [node("a", "10.65.0.1", "10.244.0.0/24"), node("b", "10.65.0.3", "10.244.1.0/24")]
-    >>> plan_routes(nodes, "a", [ipaddress.ip_network("10.65.0.0/16")])
-    Routes(wanted={IPv4Network('10.244.1.0/24'): IPv4Address('10.65.0.3')}, unreached=[])
-    >>> plan_routes(nodes, "a", [ipaddress.ip_network("192.0.2.0/24")]).unreached
-    [('b', '10.65.0.3')]
+    >>> mine, links = [ipaddress.ip_address("10.65.0.1")], [ipaddress.ip_network("10.65.0.0/16")]
+    >>> plan_routes(nodes, "a", mine, links).wanted
+    {IPv4Network('10.244.1.0/24'): IPv4Address('10.65.0.3')}
+    >>> plan_routes(nodes, "a", mine, [ipaddress.ip_network("10.65.0.0/31")]).tunnelled
+    {IPv4Network('10.244.1.0/24'): IPv4Address('10.65.0.3')}
     """
     wanted: dict[AnyNetwork, AnyAddress] = {}
+    tunnelled: dict[AnyNetwork, AnyAddress] = {}
     unreached = []
+    shared = [link for link in links if any(_in(one, link) for one in mine)]
     for node in nodes:
         name = node["metadata"]["name"]
-        subnets = [ipaddress.ip_network(one) for one in (node.get("spec") or {}).get("podCIDRs") or ()]
+        subnets = pod_subnets(node)
         addresses = internal_addresses(node)
         if name == own or not subnets or not addresses:
             continue
         for subnet in subnets:
-            found = next((one for one in addresses if one.version == subnet.version and _on(one, links)), None)
+            same = [one for one in addresses if one.version == subnet.version]
+            found = next((one for one in same if any(_in(one, link) for link in shared)), None)
             if found is not None:
                 wanted[subnet] = found
+            elif subnet.version == 4 and same and not same[0].is_loopback:
+                tunnelled[subnet] = same[0]
             else:
                 unreached.append((name, str(addresses[0])))
-    return Routes(wanted, unreached)
+    return Routes(wanted, tunnelled, unreached)
+
+
+def pod_subnets(node: Object) -> list[AnyNetwork]:
+    return [ipaddress.ip_network(one) for one in (node.get("spec") or {}).get("podCIDRs") or ()]
 
 
 def internal_addresses(node: Object) -> list[AnyAddress]:
@@ -52,5 +70,5 @@ def internal_addresses(node: Object) -> list[AnyAddress]:
     return [ipaddress.ip_address(one["address"]) for one in told if one["type"] == "InternalIP"]
 
 
-def _on(address: AnyAddress, links: Collection[AnyNetwork]) -> bool:
-    return any(address.version == link.version and address in link for link in links)
+def _in(address: AnyAddress, link: AnyNetwork) -> bool:
+    return address.version == link.version and address in link

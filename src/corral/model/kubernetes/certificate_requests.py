@@ -6,7 +6,7 @@ kubelet-serving (nodes), legacy-unknown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -147,6 +147,42 @@ def plan_approval(found: Object, asked: Subject) -> tuple[Approval, ...]:
     anybody = Approval("nodeclient", _APPROVING.format("kubelet client certificate"))
     itself = Approval("selfnodeclient", _APPROVING.format("self kubelet client certificate"))
     return (itself, anybody) if spec.get("username") == asked.common_name else (anybody,)
+
+
+def plan_serving_approval(found: Object, asked: Subject, nodes: Iterable[Object]) -> str:
+    """What is said when a kubelet's request for its server's certificate is approved by itself; "" when it is not.
+
+    Upstream leaves these to people, as a node could ask for any name. Here it gets its own: the node that asks, with
+    no name but its own, and addresses that its Node object has and no other node has.
+
+    >>> spec = {"signerName": KUBELET_SERVING, "usages": ["digital signature", "server auth"]}
+    >>> spec |= {"username": "system:node:a", "groups": ["system:nodes"]}
+    >>> def node(name, address):
+    ...     return {"metadata": {"name": name}, "status": {"addresses": [{"type": "InternalIP", "address": address}]}}
+    >>> asked = Subject("system:node:a", ("system:nodes",), ("a",), ("10.0.0.7",))
+    >>> [bool(plan_serving_approval({"spec": spec}, asked, nodes)) for nodes in (
+    ...     [node("a", "10.0.0.7")], [node("a", "10.0.0.8")], [node("a", "10.0.0.7"), node("b", "10.0.0.7")])]
+    [True, False, False]
+    """
+    status, spec = found.get("status") or {}, found["spec"]
+    decided = any(one["type"] in ("Approved", "Denied") for one in status.get("conditions") or ())
+    if decided or status.get("certificate") or spec.get("signerName") != KUBELET_SERVING:
+        return ""
+    if _check_kubelet_serving(asked, spec.get("usages") or ()):
+        return ""
+    if spec.get("username") != asked.common_name or _NODES not in (spec.get("groups") or ()):
+        return ""
+    name = asked.common_name.removeprefix(_NODE_PREFIX)
+    known = {one["metadata"]["name"]: _addresses(one) for one in nodes}
+    others = {address for node, addresses in known.items() if node != name for address in addresses}
+    own = known.get(name, set()) - others
+    if set(asked.dns) <= {name} and set(asked.addresses) <= own:
+        return "Auto approving kubelet serving certificate: its names are the node's own."
+    return ""
+
+
+def _addresses(node: Object) -> set[str]:
+    return {one["address"] for one in (node.get("status") or {}).get("addresses") or ()}
 
 
 def approved(found: Object, message: str, now: int) -> Object:

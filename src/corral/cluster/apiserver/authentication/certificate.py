@@ -5,7 +5,7 @@ from __future__ import annotations
 from corral.cluster.apiserver.attributes import User
 from corral.cluster.apiserver.authentication.identity import CREDENTIAL_ID
 from corral.cluster.apiserver.authentication.problem import BadCredentials
-from corral.cluster.apiserver.certificates import x509
+from corral.cluster.certificates import x509
 
 
 def user_of(data: bytes, authority: x509.Certificate, now: int) -> User | None:

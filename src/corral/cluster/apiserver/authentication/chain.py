@@ -14,9 +14,9 @@ from corral.cluster.apiserver.authentication.problem import BadCredentials
 from corral.cluster.apiserver.authentication.proxy import FrontProxy
 from corral.cluster.apiserver.authentication.service_accounts import Proven, ServiceAccounts
 from corral.cluster.apiserver.authentication.token_file import TokenFile
-from corral.cluster.apiserver.certificates.x509 import Certificate
 from corral.cluster.apiserver.gotexts import joined
 from corral.cluster.apiserver.lookup import Lookup
+from corral.cluster.certificates.x509 import Certificate
 from corral.model.kubernetes.status import unauthorized
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from corral.cluster.apiserver.attributes import User
 from corral.cluster.apiserver.authentication import headers
 from corral.cluster.apiserver.authentication.certificate import check
 from corral.cluster.apiserver.authentication.problem import BadCredentials
-from corral.cluster.apiserver.certificates.x509 import Certificate
+from corral.cluster.certificates.x509 import Certificate
 
 if TYPE_CHECKING:
     from corral.http.message import Request

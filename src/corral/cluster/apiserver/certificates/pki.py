@@ -7,6 +7,7 @@
     admin.pem                    kubernetes-admin, of system:masters
     front-proxy-ca.pem           the authority of those who may speak for others (aggregation)
     front-proxy-client.pem       … with which this server speaks to extension API servers
+    kubelet-client.pem           by which this server asks kubelets
     service-account.pem          signs the tokens of service accounts
     identities/NAME.pem          kubelets, controllers: on demand
 """
@@ -22,12 +23,13 @@ from typing import Final
 
 from corral.cluster.apiserver.certificates import files
 from corral.cluster.apiserver.certificates.renewal import Wanted, plan_renewal, renew_at
-from corral.cluster.apiserver.certificates.x509 import Certificate, from_pem
+from corral.cluster.certificates.x509 import Certificate, from_pem
 from corral.errors import HostError, InvalidInput
 
 SERVICE_NAMES: Final = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.{domain}")
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 ADMIN: Final = Wanted("kubernetes-admin", ("system:masters",), client=True)
+KUBELET_CLIENT: Final = Wanted("kube-apiserver-kubelet-client", client=True)
 FRONT_PROXY_CLIENT: Final = Wanted("front-proxy-client", client=True)
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.:]*[a-z0-9])?")
 
@@ -70,6 +72,10 @@ class Pki:
         return self.folder / "admin.pem"
 
     @property
+    def kubelet_client(self) -> Path:
+        return self.folder / "kubelet-client.pem"
+
+    @property
     def front_proxy_client(self) -> Path:
         return self.folder / "front-proxy-client.pem"
 
@@ -98,6 +104,7 @@ def _wanted(pki: Pki) -> dict[str, tuple[Wanted, str]]:
     return {
         "server.pem": (server, "ca.pem"),
         "admin.pem": (ADMIN, "ca.pem"),
+        "kubelet-client.pem": (KUBELET_CLIENT, "ca.pem"),
         "front-proxy-client.pem": (FRONT_PROXY_CLIENT, "front-proxy-ca.pem"),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from corral.cluster.apiserver.certificates.x509 import Certificate
+from corral.cluster.certificates.x509 import Certificate
 
 DAY: Final = 86400
 LEAF_LIFE: Final = 365 * DAY

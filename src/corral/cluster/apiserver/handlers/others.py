@@ -16,8 +16,9 @@ from corral.cluster.apiserver.encoding.answers import answer
 from corral.cluster.apiserver.handlers.call import Call
 from corral.cluster.apiserver.handlers.documents import Documents
 from corral.cluster.apiserver.handlers.health import Health
-from corral.cluster.apiserver.metrics import CONTENT_TYPE, Metrics
+from corral.cluster.apiserver.metrics import Metrics
 from corral.http.message import Answer, Response
+from corral.kit.exposition import CONTENT_TYPE
 from corral.model.kubernetes.status import StatusError, no_such_path
 
 VERSION: Final = "v1.37.1"

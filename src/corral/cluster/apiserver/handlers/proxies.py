@@ -5,34 +5,29 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 from typing import Final
-from urllib.parse import quote
 
-from corral.cluster.apiserver.caching.item import encode
-from corral.cluster.apiserver.encoding.accept import JSON
 from corral.cluster.apiserver.handlers.call import Call
-from corral.cluster.apiserver.handlers.streams import PodStreams, hijack
+from corral.cluster.apiserver.handlers.streams import PodStreams, switched
 from corral.cluster.apiserver.objects.core import Core, Target
 from corral.cluster.apiserver.proxying.dialing import dial
 from corral.cluster.apiserver.proxying.exchange import Exchange
 from corral.cluster.apiserver.proxying.heads import answer_headers, request_head
+from corral.cluster.apiserver.proxying.kubelets import Kubelets, kubelet_place, unreachable
 from corral.cluster.apiserver.proxying.links import Links, Page, is_page
 from corral.cluster.apiserver.proxying.secured import Secured
 from corral.cluster.apiserver.proxying.target import (
     Place,
     check_address,
     no_endpoints,
+    number,
     pod_place,
     service_places,
     service_port,
     split_name,
 )
-from corral.cluster.apiserver.streaming.forwarding import pump
-from corral.cluster.apiserver.streaming.timed import Timed
 from corral.cluster.client.nodes import Connection
 from corral.errors import RemoteFailed
-from corral.http.message import Answer, Hijack, Request, Response, StreamResponse
-from corral.http.query import Query
-from corral.model.kubernetes.status import StatusError, unavailable
+from corral.http.message import Answer, Request, Response, StreamResponse
 
 Dial = Callable[[str, int], Awaitable[Connection]]
 SLICES: Final = ("discovery.k8s.io", "endpointslices")
@@ -43,8 +38,8 @@ TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 class Proxies:
     """`dial` connects to an address of the cluster: OSError."""
 
-    def __init__(self, core: Core, streams: PodStreams, dial: Dial = dial) -> None:
-        self._core, self._streams, self._dial = core, streams, dial
+    def __init__(self, core: Core, streams: PodStreams, kubelets: Kubelets, dial: Dial = dial) -> None:
+        self._core, self._streams, self._kubelets, self._dial = core, streams, kubelets, dial
 
     async def pod(self, call: Call, target: Target) -> Answer:
         named = split_name(target.name, "pod")
@@ -70,23 +65,15 @@ class Proxies:
         return await self._pass(call, place)
 
     async def node(self, call: Call, target: Target) -> Answer:
-        """What a kubelet answers about itself, as far as it is served here. 501 for the rest, by name."""
+        """The node's kubelet, with this server's own certificate; or, with another port, whoever listens there."""
         named = split_name(target.name, "node")
-        await self._core.need(Target(target.served, "", named.name))
+        node = await self._core.need(Target(target.served, "", named.name))
         await self._admit(call, target, "NodeProxyOptions")
-        path, method = "/".join(call.info.rest), call.request.method
-        if path == "healthz" and method in ("GET", "HEAD"):
-            return Response(200, TEXT, b"ok")
-        if path in ("pods", "pods/") and method == "GET":
-            pods = [one for one in self._core.caches.list("", "pods") if one["spec"].get("nodeName") == named.name]
-            body = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods}
-            return Response(200, {"Content-Type": JSON}, encode(body))
-        if call.info.rest[:1] == ("containerLogs",) and len(call.info.rest) == 4 and method == "GET":
-            _, namespace, pod, container = call.info.rest
-            query = Query(f"container={quote(container)}&{call.request.raw_query}")
-            return await self._streams.log_of(Target(self._core.registry.need("", "v1", "pods"), namespace, pod), query)
-        raise StatusError(501, "NotImplemented", f"nodes/proxy does not serve /{path}: of a node's own paths only "
-                          "/healthz, /pods and /containerLogs are")  # fmt: skip
+        place = kubelet_place(node.object())
+        if named.port in ("", str(place.port)):
+            return await self._pass(call, place, kubelet=named.name)
+        check_address(place.address)
+        return await self._pass(call, Place(named.scheme == "https", place.address, number(named)))
 
     async def _admit(self, call: Call, target: Target, kind: str) -> None:
         path = "/".join(call.info.rest)
@@ -94,7 +81,8 @@ class Proxies:
 
     # The way there and back
 
-    async def _pass(self, call: Call, place: Place) -> Answer:
+    async def _pass(self, call: Call, place: Place, *, kubelet: str = "") -> Answer:
+        """`kubelet`: the node whose kubelet is there, "" for anybody else."""
         request = call.request
         prefix, path = split_path(request.raw_path, namespaced=bool(call.info.namespace))
         query = f"?{request.raw_query}" if request.raw_query else ""
@@ -109,10 +97,13 @@ class Proxies:
             forwarded=forwarded(request),
             upgrade=upgrade,
         )
-        exchange, connection = await self._begin(place, head, request)
+        if kubelet:
+            exchange, connection = await self._kubelets.begin(kubelet, head, request)
+        else:
+            exchange, connection = await self._begin(place, head, request)
         hosts = (place.host, place.address)
         if exchange.status == 101:
-            return self._switched(exchange, connection, prefix, hosts)
+            return switched(exchange, connection, prefix, hosts)
         headers = answer_headers(exchange.headers, prefix=prefix, hosts=hosts)
         if not exchange.has_body(request.method):
             await exchange.aclose()
@@ -143,22 +134,6 @@ class Proxies:
             await connection.close()
             raise
         return exchange, connection
-
-    @staticmethod
-    def _switched(exchange: Exchange, connection: Connection, prefix: str, hosts: tuple[str, ...]) -> Hijack:
-        """The pod speaks another protocol from now on: bytes both ways."""
-
-        async def run(wire: Timed) -> None:
-            if exchange.rest:
-                await wire.write(exchange.rest)
-            await wire.run(pump(wire, wire.write, connection))
-
-        headers = answer_headers(exchange.headers, prefix=prefix, hosts=hosts, upgrade=True)
-        return hijack(headers, run)
-
-
-def unreachable(reason: str) -> StatusError:
-    return unavailable(f"error trying to reach service: {reason}")
 
 
 def split_path(raw: str, *, namespaced: bool) -> tuple[str, str]:

@@ -60,11 +60,11 @@ class Exchange:
     def headers(self) -> Pairs:
         return self._found.headers
 
-    async def begin(self, head: bytes, request: Request) -> None:
-        """RemoteFailed when what comes is no HTTP, or too little of it."""
+    async def begin(self, head: bytes, request: Request | None) -> None:
+        """`request` has the body, if there is one. RemoteFailed when what comes is no HTTP, or too little of it."""
         try:
             await self._connection.write(head)
-            if request.has_body:
+            if request is not None and request.has_body:
                 self._sending = asyncio.create_task(self._send(request), name="proxy request")
             await self._read_head()
         except OSError as error:

@@ -1,8 +1,12 @@
-"""TLS inside a connection to a pod. Whose certificate it shows is not asked: pods have none that anybody has signed."""
+"""TLS inside a connection to a pod or a kubelet.
+
+Whose certificate a pod shows is not asked: pods have none that anybody has signed. A kubelet's must bear its name.
+"""
 
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from typing import Final
 
 from corral.cluster.client.nodes import Connection
@@ -17,16 +21,20 @@ def client_context() -> ssl.SSLContext:
 
 
 class Secured:
-    """See `Connection`. `open` shakes hands; OSError (ssl.SSLError is one) when that fails."""
+    """See `Connection`. `open` shakes hands; OSError (ssl.SSLError is one) when that fails.
 
-    def __init__(self, inner: Connection) -> None:
+    `context` and `name`: who is trusted, and the name that the certificate must bear.
+    """
+
+    def __init__(self, inner: Connection, context: ssl.SSLContext | None = None, name: str = "") -> None:
         self._inner = inner
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = client_context().wrap_bio(self._incoming, self._outgoing)
+        used = context or client_context()
+        self._tls = used.wrap_bio(self._incoming, self._outgoing, server_hostname=name or None)
 
     @classmethod
-    async def open(cls, inner: Connection) -> Secured:
-        made = cls(inner)
+    async def open(cls, inner: Connection, context: ssl.SSLContext | None = None, name: str = "") -> Secured:
+        made = cls(inner, context, name)
         while True:
             try:
                 made._tls.do_handshake()
@@ -67,7 +75,11 @@ class Secured:
             await self._flush()
 
     async def end(self) -> None:
-        """TLS has an end of its own; there is no half-close of it that servers expect."""
+        """Says goodbye, and ends the connection's direction below; what still comes can be read."""
+        with suppress(ssl.SSLError):  # the other side's goodbye is not waited for
+            self._tls.unwrap()
+        await self._flush()
+        await self._inner.end()
 
     async def close(self) -> None:
         await self._inner.close()

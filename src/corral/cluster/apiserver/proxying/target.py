@@ -70,10 +70,11 @@ def pod_place(pod: Object, named: Named) -> Place:
     tls = named.scheme == "https"
     if not named.port:
         return Place(tls, address, declared[0]["containerPort"] if declared else 443 if tls else 80)
-    return Place(tls, address, _number(named))
+    return Place(tls, address, number(named))
 
 
-def _number(named: Named) -> int:
+def number(named: Named) -> int:
+    """Pure: a port that is given as a number. 400."""
     if not (named.port.isascii() and named.port.isdigit()) or not 0 < int(named.port) < 65536:
         raise bad_request(f'invalid port "{named.port}" of {named.name}')
     return int(named.port)

@@ -16,8 +16,13 @@ MOST_KEPT: Final = 4  # connections that wait for the next request
 LIMIT: Final = 1 << 20  # bytes of a head, and of what is read ahead
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 60.0
-# A peer that has vanished without a word is found out after about 25 s, also while nothing is sent.
-KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
+# A peer that has vanished without a word is found out after about 25 s, whether or not something was sent (ms).
+KEEPALIVE: Final = (
+    (socket.TCP_KEEPIDLE, 10),
+    (socket.TCP_KEEPINTVL, 5),
+    (socket.TCP_KEEPCNT, 3),
+    (socket.TCP_USER_TIMEOUT, 25_000),
+)
 
 
 class Place(NamedTuple):

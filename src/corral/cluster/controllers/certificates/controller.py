@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from corral.cluster.client import meta
+from corral.cluster.client.builtin import NODES
 from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.certificates.cleaning import seconds_to_keep
 from corral.cluster.controllers.certificates.signer import Signer
@@ -12,7 +13,7 @@ from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.resources import CSRS
 from corral.cluster.controllers.shared import Shared
 from corral.errors import InvalidInput
-from corral.model.kubernetes.certificate_requests import Subject, approved, plan_approval
+from corral.model.kubernetes.certificate_requests import Subject, approved, plan_approval, plan_serving_approval
 from corral.model.kubernetes.status import StatusError
 
 REFUSED_SECONDS: Final = 10.0  # then it is looked whether who may not, may by now
@@ -31,25 +32,42 @@ class _Requests(Controller):
 
 
 class Approving(_Requests):
-    """A kubelet's request for its own client certificate, when it may ask for it."""
+    """A kubelet's request for its own certificates, of a client and of a server, when it may ask for them."""
 
     name = "certificatesigningrequest-approving-controller"
 
     def __init__(self, shared: Shared, signer: Signer) -> None:
         super().__init__(shared)
         self._signer = signer
+        self._nodes = shared.informers.of(NODES)
+        self._nodes.on_change(self._node_changed)
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        """A node that has just registered may have asked already."""
+        if new is not None and (old is None or _addresses(old) != _addresses(new)):
+            for one in self._requests.all():
+                if one["spec"].get("username") == f"system:node:{meta.name(new)}" and not one.get("status"):
+                    self.queue.add(meta.name(one))
 
     async def reconcile(self, key: str) -> float | None:
         found = self._requests.get(key)
         if found is None:
             return None
-        ways = plan_approval(found, self._subject(found))
+        subject = self._subject(found)
+        message = plan_serving_approval(found, subject, self._nodes.all())
+        if message:
+            await self._approve(found, message)
+            return None
+        ways = plan_approval(found, subject)
         for way in ways:
             if await self._signer.may_create(found, way.subresource):
-                changed = approved(found, way.message, int(self._now().timestamp()))
-                await self._client.update(CSRS, changed, subresource="approval")
+                await self._approve(found, way.message)
                 return None
         return REFUSED_SECONDS if ways else None
+
+    async def _approve(self, found: Object, message: str) -> None:
+        changed = approved(found, message, int(self._now().timestamp()))
+        await self._client.update(CSRS, changed, subresource="approval")
 
     def _subject(self, found: Object) -> Subject:
         """Nobody, of a request that cannot be read: that is approved by a person or not at all."""
@@ -57,6 +75,10 @@ class Approving(_Requests):
             return self._signer.subject(found["spec"]["request"])
         except InvalidInput:
             return Subject("", ())
+
+
+def _addresses(node: Object) -> object:
+    return (node.get("status") or {}).get("addresses")
 
 
 class Signing(_Requests):

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
+from corral.cluster.client.metering.rates import ContainerSample, Sample
 from corral.cluster.kubelet.index import Index
-from corral.cluster.kubelet.metering.rates import ContainerSample, Sample
-from corral.cluster.kubelet.naming import NAMESPACE, POD, read_attempt
+from corral.cluster.kubelet.naming import NAMESPACE, POD, Attempt, read_attempt
 from corral.engine.engine import Engine
 from corral.errors import HostError, NotFound, from_oserror
 from corral.kit.clock import Clock
-from corral.model.stats import CgroupStats
+from corral.model.stats import CgroupStats, Stats
 
 _TICK: Final = 10_000_000  # nanoseconds: /proc/stat counts in hundredths of a second
 _IDLE: Final = (3, 4)  # the places of idle and iowait among its numbers
 
 
-async def read_sample(engine: Engine, index: Index, clock: Clock) -> Sample:
-    """Lets others have their turn between containers. HostError."""
-    containers = {}
+class Measured(NamedTuple):
+    """A container that runs, and what the kernel has counted for it."""
+
+    id: str
+    namespace: str
+    pod: str
+    uid: str
+    attempt: Attempt
+    stats: Stats
+
+
+async def read_containers(engine: Engine, index: Index) -> list[Measured]:
+    """All that run. Lets others have their turn between containers."""
+    found = []
     for uid in sorted(index.pods()):
         for id in index.containers(uid):
             one = await _container(engine, uid, id)
             if one is not None:
-                containers[id] = one
+                found.append(one)
             await asyncio.sleep(0)
-    return Sample(clock.now(), busy_cpu(_read("/proc/stat")), node_memory(_read("/proc/meminfo")), containers)
+    return found
 
 
-async def _container(engine: Engine, uid: str, id: str) -> ContainerSample | None:
+async def _container(engine: Engine, uid: str, id: str) -> Measured | None:
     """None: it does not run."""
     try:
         record = engine.containers.get(id)
@@ -39,11 +51,23 @@ async def _container(engine: Engine, uid: str, id: str) -> ContainerSample | Non
         stats = await engine.containers.stats(id)
     except (NotFound, HostError):  # it has ended, or been removed, meanwhile
         return None
-    labels, cgroup = record.spec.labels, stats.cgroup
-    memory = working_set(cgroup)
-    return ContainerSample(
-        labels[NAMESPACE], labels[POD], uid, attempt.container, attempt.started, cgroup.cpu_total, memory
-    )
+    labels = record.spec.labels
+    return Measured(id, labels[NAMESPACE], labels[POD], uid, attempt, stats)
+
+
+async def read_sample(engine: Engine, index: Index, clock: Clock) -> Sample:
+    """HostError."""
+    return sample_of(await read_containers(engine, index), clock.now())
+
+
+def sample_of(containers: Iterable[Measured], now: int) -> Sample:
+    """With the node's own. HostError."""
+    found = {}
+    for one in containers:
+        attempt, cgroup = one.attempt, one.stats.cgroup
+        used = (attempt.started, cgroup.cpu_total, working_set(cgroup))
+        found[one.id] = ContainerSample(one.namespace, one.pod, one.uid, attempt.container, *used)
+    return Sample(now, busy_cpu(read_file("/proc/stat")), node_memory(read_file("/proc/meminfo")), found)
 
 
 def working_set(stats: CgroupStats) -> int:
@@ -74,15 +98,27 @@ def node_memory(meminfo: str) -> int:
     >>> node_memory("MemTotal: 100 kB\\nMemFree: 50 kB\\nInactive(file): 20 kB\\nHugePages_Total: 0")
     30720
     """
-    sizes = {}
-    for line in meminfo.splitlines():
-        name, _, rest = line.partition(":")
-        sizes[name] = int(rest.split()[0]) if rest.split() else 0
+    sizes = parse_meminfo(meminfo)
     used = sizes.get("MemTotal", 0) - sizes.get("MemFree", 0) - sizes.get("Inactive(file)", 0)
-    return max(used, 0) * 1024
+    return max(used, 0)
 
 
-def _read(path: str) -> str:
+def parse_meminfo(text: str) -> dict[str, int]:
+    """Pure: /proc/meminfo in bytes.
+
+    >>> parse_meminfo("MemTotal: 100 kB\\nInactive(file): 20 kB")
+    {'MemTotal': 102400, 'Inactive(file)': 20480}
+    """
+    sizes = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        words = rest.split()
+        sizes[name] = int(words[0]) * (1024 if words[1:] == ["kB"] else 1) if words else 0
+    return sizes
+
+
+def read_file(path: str) -> str:
+    """HostError."""
     try:
         with open(path) as file:
             return file.read()

@@ -12,7 +12,7 @@ from typing import Any, Final
 from corral.cluster.client.builtin import NODES
 from corral.cluster.client.protocol import Client, Collection
 from corral.cluster.kubelet.node.host import Machine
-from corral.cluster.kubelet.node.status import is_told, plan_labels, plan_node, plan_node_status
+from corral.cluster.kubelet.node.status import is_missed, is_told, plan_labels, plan_node, plan_node_status
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.times import micro
 from corral.engine.engine import Engine
@@ -26,10 +26,14 @@ log = logging.getLogger("corral.kubelet")
 LEASES: Final = Collection("coordination.k8s.io", "v1", "leases")
 NAMESPACE: Final = "kube-node-lease"
 DURATION: Final = 40  # seconds that a lease holds
+PATIENCE: Final = DURATION / 4  # seconds for one renewal
 
 
 class NodeReporter:
-    """`register` first; then `run` until it is cancelled."""
+    """`register` first; then `run` until it is cancelled.
+
+    `port`: where the kubelet is asked, 0 for nowhere; `short_of`: the conditions that say of what the node is short.
+    """
 
     def __init__(
         self,
@@ -39,9 +43,9 @@ class NodeReporter:
         subnet: str,
         settings: Settings,
         short_of: Callable[[], frozenset[str]] = frozenset,
+        port: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`short_of` gives the conditions that say of what the node is short."""
-        self._short_of = short_of
+        self._short_of, self._port = short_of, port
         self._client, self._engine, self._machine = client, engine, machine
         self._subnet, self._settings = subnet, settings
         self._lease: Object | None = None
@@ -90,7 +94,7 @@ class NodeReporter:
                 self._settings.max_pods,
                 self._engine.images.list(),
                 time.time_ns(),
-                0,
+                self._port(),
                 thresholds=self._settings.eviction.thresholds,
                 short=self._short_of(),
             )
@@ -144,8 +148,10 @@ class NodeReporter:
             due = self._due.is_set() or time.monotonic() - self._reported > self._settings.report
             self._due.clear()
             try:
-                await self._renew()
-                if due:
+                async with asyncio.timeout(PATIENCE):  # what was sent into a dead network is not waited for
+                    await self._renew()
+                    missed = is_missed(await self._client.get(NODES, self._machine.name))
+                if missed or due:
                     await self.report()
             except (StatusError, OSError) as error:
                 log.warning("node %s: %s", self._machine.name, error)

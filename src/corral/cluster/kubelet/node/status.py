@@ -145,6 +145,18 @@ def plan_conditions(before: Sequence[Object], now: str, short: Collection[str] =
     return made + [one for one in before if one["type"] not in WELL]
 
 
+def is_missed(node: Object) -> bool:
+    """Whether others say that this node is not ready: it was silent for too long, or the machine slept.
+
+    >>> is_missed({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}})
+    True
+    >>> is_missed({"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    False
+    """
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    return not any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
 def plan_node_status(
     before: Object,
     machine: Machine,

@@ -18,7 +18,7 @@ from corral.cluster.apiserver.authentication.proxy import FrontProxy
 from corral.cluster.apiserver.authentication.service_accounts import Issuer, ServiceAccounts
 from corral.cluster.apiserver.certificates import pki
 from corral.cluster.apiserver.certificates.issuing import new_key
-from corral.cluster.apiserver.certificates.x509 import from_pem, pem_to_der
+from corral.cluster.certificates.x509 import from_pem, pem_to_der
 from corral.http.body import Body
 from corral.http.head import parse_head
 from corral.http.message import Request

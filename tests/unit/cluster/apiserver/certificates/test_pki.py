@@ -13,7 +13,7 @@ import pytest
 
 from corral.cluster.apiserver.certificates import files, pki
 from corral.cluster.apiserver.certificates.renewal import DAY, LEAF_LIFE
-from corral.cluster.apiserver.certificates.x509 import from_pem
+from corral.cluster.certificates.x509 import from_pem
 from corral.errors import HostError, InvalidInput
 
 NOW = 1_800_000_000
@@ -67,7 +67,7 @@ def test_leaves_are_renewed_in_time_and_authorities_kept(made: pki.Pki) -> None:
     due = pki.next_renewal(made)
     assert NOW + LEAF_LIFE * 2 / 3 - DAY < due < NOW + LEAF_LIFE * 2 / 3 + DAY
     assert pki.renew(made, due - 1) == ()
-    assert pki.renew(made, due) == ("server.pem", "admin.pem", "front-proxy-client.pem")
+    assert pki.renew(made, due) == ("server.pem", "admin.pem", "kubelet-client.pem", "front-proxy-client.pem")
     assert (made.folder / "ca.pem").read_text() == authority
     assert made.admin.read_text() != admin
     assert pki.next_renewal(made) > due

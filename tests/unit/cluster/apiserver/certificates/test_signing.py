@@ -14,7 +14,7 @@ from corral.cluster.apiserver.authorization import signers
 from corral.cluster.apiserver.authorization.decision import Decision, Rules
 from corral.cluster.apiserver.certificates import signing
 from corral.cluster.apiserver.certificates.issuing import new_authority
-from corral.cluster.apiserver.certificates.x509 import from_pem
+from corral.cluster.certificates.x509 import from_pem
 from corral.errors import InvalidInput
 from corral.model.kubernetes import certificate_requests as csr
 from corral.model.kubernetes.status import StatusError

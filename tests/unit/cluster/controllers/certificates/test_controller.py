@@ -9,15 +9,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from corral.cluster.apiserver.attributes import User
 from corral.cluster.apiserver.certificates.issuing import new_authority
 from corral.cluster.apiserver.certificates.signing import plan_signing, read_subject
+from corral.cluster.client.builtin import NODES
 from corral.cluster.client.protocol import Object
 from corral.cluster.client.times import utc_now
 from corral.cluster.controllers.certificates.controller import Approving, Cleaning, Signing
 from corral.cluster.controllers.conditions import is_true
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.resources import CSRS
-from corral.model.kubernetes.certificate_requests import CLIENT, KUBELET_CLIENT, Subject
+from corral.cluster.joining.credentials import new_key
+from corral.cluster.joining.credentials import request as joining_request
+from corral.model.kubernetes.certificate_requests import CLIENT, KUBELET_CLIENT, KUBELET_SERVING, Subject
 from tests.support.world import World, working
 
 
@@ -62,6 +66,38 @@ def approving(world: World) -> Controller:
 
 def signing(world: World) -> Controller:
     return Signing(world.shared, Keys(set()))
+
+
+async def ask_to_serve(world: World, name: str, node: str, address: str) -> None:
+    """What a kubelet asks for that serves, as its node."""
+    pem = joining_request(node, new_key(), [node, address])
+    spec = {
+        "request": base64.b64encode(pem.encode()).decode(),
+        "signerName": KUBELET_SERVING,
+        "usages": ["digital signature", "server auth"],
+    }
+    user = User(f"system:node:{node}", groups=("system:nodes", "system:authenticated"))
+    await world.api.client(user, "kubelet").create(CSRS, {"metadata": {"name": name}, "spec": spec})
+
+
+async def add_node(world: World, name: str, address: str) -> None:
+    made = await world.create(NODES, {"metadata": {"name": name}})
+    await world.status(NODES, made, {"addresses": [{"type": "InternalIP", "address": address}]})
+
+
+async def test_a_kubelet_gets_its_server_s_certificate_for_its_own_names_only() -> None:
+    async with working(approving, signing) as world:
+        await ask_to_serve(world, "early", "n1", "10.0.0.7")  # before its node is there
+        await add_node(world, "n1", "10.0.0.7")
+        await world.until_one(CSRS, "early", lambda one: one["status"].get("certificate"))
+        await add_node(world, "n2", "10.0.0.8")
+        await ask_to_serve(world, "greedy", "n2", "10.0.0.7")
+        await ask_to_serve(world, "fair", "n2", "10.0.0.8")
+        found = await world.until_one(CSRS, "fair", lambda one: one["status"].get("certificate"))
+        assert not (await world.client.get(CSRS, "greedy")).get("status")
+        made = x509.load_pem_x509_certificate(base64.b64decode(found["status"]["certificate"]))
+        names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert names.get_values_for_type(x509.DNSName) == ["n2"]
 
 
 async def test_a_node_gets_its_certificate_by_itself_and_a_person_after_a_word() -> None:

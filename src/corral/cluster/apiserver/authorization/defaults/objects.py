@@ -21,6 +21,7 @@ _BOUND: Final = {
     "system:kube-dns": "account:kube-system/kube-dns",
     "system:kube-scheduler": "user:system:kube-scheduler",
     "system:volume-scheduler": "user:system:kube-scheduler",
+    "system:kubelet-api-admin": "user:kube-apiserver-kubelet-client",  # the API server's own certificate for kubelets
     "system:node": "",  # nodes have their own authorizer
     "system:service-account-issuer-discovery": "group:system:serviceaccounts",
 }

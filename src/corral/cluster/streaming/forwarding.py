@@ -11,10 +11,10 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from corral.cluster.apiserver.streaming.options import parse_port
-from corral.cluster.apiserver.streaming.socket_console import Channels, Held
-from corral.cluster.apiserver.streaming.timed import Timed
 from corral.cluster.client.nodes import Connection
+from corral.cluster.streaming.options import parse_port
+from corral.cluster.streaming.socket_console import Channels, Held
+from corral.cluster.streaming.timed import Timed
 from corral.http.message import ClientGone
 from corral.http.spdy import frames
 from corral.http.spdy.session import Session, SpdyStream, Transport

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corral.cluster.client.usage import Used
-from corral.cluster.kubelet.metering.rates import (
+from corral.cluster.client.metering.rates import (
     LEAST,
     OLDEST,
     SECOND,
@@ -19,6 +18,7 @@ from corral.cluster.kubelet.metering.rates import (
     plan_kept,
     plan_report,
 )
+from corral.cluster.client.usage import Used
 
 BEGUN = 1_700_000_000 * SECOND
 WEB = ContainerSample("shop", "web", "u1", "main", started=BEGUN, cpu=0, memory=4096)

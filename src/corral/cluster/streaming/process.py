@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from corral.cluster.apiserver.streaming.console import Console, exit_status
-from corral.cluster.apiserver.streaming.timed import Timed
 from corral.cluster.client.nodes import Streams
+from corral.cluster.streaming.console import Console, exit_status
+from corral.cluster.streaming.timed import Timed
 from corral.errors import CorralError
 from corral.model.kubernetes.status import StatusError, internal
 

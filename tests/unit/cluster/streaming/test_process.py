@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from corral.cluster.apiserver.streaming.console import Resize
-from corral.cluster.apiserver.streaming.process import serve
-from corral.cluster.apiserver.streaming.timed import Timed
+from corral.cluster.streaming.console import Resize
+from corral.cluster.streaming.process import serve
+from corral.cluster.streaming.timed import Timed
 from tests.support.fake_node import FakeConsole
-from tests.unit.cluster.apiserver.streaming.test_timed import Wire
+from tests.unit.cluster.streaming.test_timed import Wire
 
 
 class Leaving:

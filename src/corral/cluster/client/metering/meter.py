@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from corral.cluster.client.metering.rates import LEAST, SECOND, Sample, plan_base, plan_kept, plan_report
 from corral.cluster.client.usage import Report
-from corral.cluster.kubelet.metering.rates import LEAST, SECOND, Sample, plan_base, plan_kept, plan_report
 from corral.kit.clock import Clock
 
 FRESH: Final = SECOND  # nanoseconds for which an answer is good for others, too

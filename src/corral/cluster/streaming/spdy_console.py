@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from corral.cluster.apiserver.streaming.console import STDOUT, Readable, Resize, Sizes, status_bytes
-from corral.cluster.apiserver.streaming.options import ProcessOptions
+from corral.cluster.streaming.console import STDOUT, Readable, Resize, Sizes, status_bytes
+from corral.cluster.streaming.options import ProcessOptions
 from corral.http.message import ClientGone
 from corral.http.spdy import frames
 from corral.http.spdy.session import Session, SpdyStream, Transport

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from corral.cluster.apiserver.streaming.timed import Timed
+from corral.cluster.streaming.timed import Timed
 from corral.http.message import ClientGone
 
 

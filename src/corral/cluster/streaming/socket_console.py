@@ -11,7 +11,7 @@ import base64
 import binascii
 from typing import Any, Final
 
-from corral.cluster.apiserver.streaming.console import (
+from corral.cluster.streaming.console import (
     ERROR,
     RESIZE,
     STDERR,
@@ -22,7 +22,7 @@ from corral.cluster.apiserver.streaming.console import (
     Sizes,
     status_bytes,
 )
-from corral.cluster.apiserver.streaming.options import ProcessOptions
+from corral.cluster.streaming.options import ProcessOptions
 from corral.http.incoming import Incoming
 from corral.http.stream import Duplex
 from corral.http.websocket import WebSocket

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from corral.cluster.kubelet.metering.meter import PodMeter
-from corral.cluster.kubelet.metering.rates import SECOND, Sample
+from corral.cluster.client.metering.meter import PodMeter
+from corral.cluster.client.metering.rates import SECOND, Sample
 from corral.errors import HostError
 from corral.kit.clock import ManualClock
 

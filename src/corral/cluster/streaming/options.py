@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from corral.cluster.apiserver.options import parse_bool, parse_integer
 from corral.cluster.client.nodes import LogOptions
+from corral.cluster.parameters import parse_bool, parse_integer
 from corral.http.query import Query
 from corral.model.kubernetes import problems as p
 from corral.model.kubernetes.kind import Object

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from corral.cluster.apiserver.certificates import x509
+from corral.cluster.certificates import x509
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 
-from corral.cluster.apiserver.streaming.timed import Timed
+from corral.cluster.streaming.timed import Timed
 from corral.http.websocket import WebSocket
 
 

@@ -1,0 +1,66 @@
+"""A VXLAN interface and its entries, as the kernel shows them back; and being told when an interface changes."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from corral.linux import links
+from corral.linux import netlink_wire as wire
+from corral.linux.netlink import Neighbour, Netlink
+from corral.linux.netlink_watch import LinkWatch
+
+pytestmark = pytest.mark.root
+NAME = "crvxlan"
+INNER, OUTER, MAC = ip_address("10.244.1.0"), ip_address("192.0.2.9"), "0e:58:0a:f4:01:00"
+
+
+@pytest.fixture
+def netns() -> Iterator[int]:
+    """A network namespace with an interface that has an address."""
+    commands = (
+        f"netns add {NAME}",
+        f"-n {NAME} link add d0 type veth peer d1",
+        f"-n {NAME} addr add 192.0.2.7/24 dev d0",
+    )
+    try:
+        for command in (*commands, f"-n {NAME} link set d0 up"):
+            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+        with open(f"/run/netns/{NAME}") as file:
+            yield file.fileno()
+    finally:
+        subprocess.run(["ip", "netns", "delete", NAME], check=True)
+
+
+def test_what_is_told_is_shown(netns: int) -> None:
+    with Netlink.inside(netns) as netlink:
+        local = ip_address("192.0.2.7")
+        netlink.do(links.add_vxlan("v0", 4242, 4789, mac="0e:58:0a:f4:00:00", mtu=1450, local=local))
+        link = netlink.link("v0")
+        assert link is not None and link.up
+        assert (link.kind, link.mac, link.mtu) == ("vxlan", "0e:58:0a:f4:00:00", 1450)
+        index, to = link.index, ip_network("10.244.1.0/24")
+        netlink.batch([links.add_neighbour(index, INNER, MAC), links.add_forwarding(index, MAC, OUTER)])
+        netlink.do(links.add_route(INNER, to=to, index=index, replace=True, onlink=True))
+        assert netlink.neighbours(index, wire.AF_INET) == [Neighbour(MAC, INNER)]
+        assert netlink.neighbours(index, wire.AF_BRIDGE) == [Neighbour(MAC, OUTER)]
+        assert netlink.ways()[to] == (INNER, index)
+        for _ in range(2):  # what is gone is fine
+            netlink.batch([links.delete_neighbour(index, INNER, MAC), links.delete_forwarding(index, MAC, OUTER)])
+        assert netlink.neighbours(index, wire.AF_INET) == netlink.neighbours(index, wire.AF_BRIDGE) == []
+
+
+async def test_an_interface_that_goes_down_is_told_of(netns: int) -> None:
+    told = asyncio.Event()
+    watch = LinkWatch(told.set, netns)
+    try:
+        for word in ("down", "up"):
+            told.clear()
+            await asyncio.to_thread(subprocess.run, ["ip", "-n", NAME, "link", "set", "d0", word], check=True)
+            await asyncio.wait_for(told.wait(), 60)
+    finally:
+        watch.close()

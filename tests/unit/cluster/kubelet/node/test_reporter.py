@@ -1,0 +1,53 @@
+"""The node's reports: to a real API server, in which somebody says that the node was silent."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from corral.cluster.client.builtin import NODES
+from corral.cluster.client.protocol import Client
+from corral.cluster.kubelet.node.host import Machine
+from corral.cluster.kubelet.node.reporter import NodeReporter
+from corral.cluster.kubelet.settings import Settings
+from tests.support.apiserver import admin, api_server
+
+pytestmark = pytest.mark.timeout(60)
+MACHINE = Machine("n1", 2, 1 << 30, 1 << 40, "amd64", "6.1", "Linux", "m", "b", ("10.0.0.7",))
+ENGINE = cast(Any, SimpleNamespace(images=SimpleNamespace(list=lambda: [])))
+
+
+async def until_ready(client: Client, status: str) -> Any:
+    """The node, as soon as its condition Ready has that status."""
+    while True:
+        found = await client.list(NODES)
+        for node in found.items:
+            if any(one["type"] == "Ready" and one["status"] == status for one in node["status"]["conditions"]):
+                return node
+        async for _ in client.watch(NODES, resource_version=found.resource_version):
+            break
+
+
+async def test_a_node_that_was_missed_says_at_once_that_it_is_there(tmp_path: Path) -> None:
+    settings = Settings(str(tmp_path), str(tmp_path), heartbeat=0.01, report=3600)
+    async with api_server(tmp_path) as api:
+        client, port = admin(api), [0]
+        reporter = NodeReporter(client, ENGINE, MACHINE, "10.244.0.0/24", settings, lambda: port[0])
+        await reporter.register()
+        node = await until_ready(client, "True")
+        assert node["status"]["daemonEndpoints"] == {"kubeletEndpoint": {"Port": 0}}
+        port[0] = 10250
+        running = asyncio.create_task(reporter.run())
+        try:
+            conditions = [{**one, "status": "Unknown"} for one in node["status"]["conditions"]]
+            patch = {"status": {"conditions": conditions}}
+            await client.patch(NODES, "n1", patch=patch, subresource="status")
+            node = await until_ready(client, "True")
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert node["status"]["daemonEndpoints"] == {"kubeletEndpoint": {"Port": 10250}}

@@ -1,0 +1,65 @@
+"""Which way leads to another node's pods: straight, or through the tunnel."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corral.cluster.routing.plan import Routes, plan_routes
+from corral.cluster.routing.tunnel import Peer, plan_tunnel, plan_vni
+
+ADDRESSES = st.integers(0x0A410000, 0x0A4100FF).map(IPv4Address)
+
+
+def node(name: str, subnet: str, *addresses: str) -> Any:
+    status = {"addresses": [{"type": "InternalIP", "address": one} for one in addresses]}
+    return {"metadata": {"name": name}, "spec": {"podCIDRs": [subnet]}, "status": status}
+
+
+def test_nodes_that_say_nothing_of_themselves_have_no_routes() -> None:
+    nodes = [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}, "spec": {"podCIDRs": ["10.244.9.0/24"]}}]
+    assert plan_routes(nodes, "c", [], []) == ({}, {}, [])
+
+
+def test_a_network_that_only_this_machine_is_on_by_its_word_is_no_way() -> None:
+    """The other would not answer through it: it knows this node by another address."""
+    links = [ip_network("10.222.8.0/24"), ip_network("192.0.2.0/24")]
+    found = plan_routes([node("b", "10.244.1.0/24", "10.222.8.2")], "a", [ip_address("192.0.2.7")], links)
+    assert found == Routes({}, {ip_network("10.244.1.0/24"): ip_address("10.222.8.2")}, [])
+
+
+def test_what_neither_way_leads_to() -> None:
+    nodes = [node("b", "10.244.1.0/24", "2001:db8::7"), node("c", "10.244.2.0/24", "127.0.0.1")]
+    found = plan_routes(nodes, "a", [ip_address("192.0.2.7")], [ip_network("192.0.2.0/24")])
+    assert found == Routes({}, {}, [("b", "2001:db8::7"), ("c", "127.0.0.1")])
+
+
+@given(ADDRESSES, ADDRESSES, st.integers(20, 30))
+def test_both_nodes_find_the_same_way(one: IPv4Address, other: IPv4Address, prefix: int) -> None:
+    nodes = [node("a", "10.244.0.0/24", str(one)), node("b", "10.244.1.0/24", str(other))]
+    on = [ip_network((str(each), prefix), strict=False) for each in (one, other)]
+    there = plan_routes(nodes, "a", [one], [on[0]])
+    back = plan_routes(nodes, "b", [other], [on[1]])
+    assert bool(there.wanted) == bool(back.wanted) and bool(there.tunnelled) == bool(back.tunnelled)
+    assert bool(there.wanted) != bool(there.tunnelled)
+    assert plan_routes(nodes, "a", [one], [on[0], ip_network("172.16.0.0/12")]) == there
+
+
+def test_an_end_of_the_tunnel() -> None:
+    far = {ip_network("10.244.1.0/24"): ip_address("198.51.100.9"), ip_network("fd00::/64"): ip_address("2001:db8::1")}
+    own, address = ip_network("10.244.0.0/24"), ip_address("192.0.2.7")
+    found = plan_tunnel(far, own, address, [(address, 9000), (ip_address("127.0.0.1"), 65536)])
+    assert found is not None
+    assert (str(found.inner), found.mac, found.mtu, found.local) == ("10.244.0.0", "0e:58:0a:f4:00:00", 8950, address)
+    subnet = IPv4Network("10.244.1.0/24")
+    assert found.peers == (Peer(subnet, subnet.network_address, "0e:58:0a:f4:01:00", IPv4Address("198.51.100.9")),)
+    behind = plan_tunnel(far, own, ip_address("203.0.113.1"), [(address, 9000)])  # its address is a router's
+    assert behind is not None and behind.local is None and behind.mtu == 1450
+    assert plan_tunnel({}, own, address, []) is None and plan_tunnel(far, None, address, []) is None
+
+
+def test_each_cluster_has_a_tunnel_of_its_own() -> None:
+    assert plan_vni("one") != plan_vni("two") and plan_vni("one\n") == plan_vni("one")
