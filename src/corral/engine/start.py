@@ -135,7 +135,7 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
     if live.sources:
         parts.tell_volumes(live, "unmount")
     if live.hub:
-        await live.hub.ended(restarting=False)
+        await live.hub.ended()
     if live.record.spec.auto_remove:
         await forget(parts, live, volumes=True)
     else:
