@@ -72,7 +72,7 @@ async def _volumes(parts: Parts, record: Container) -> AsyncIterator[None]:
 def _inside(parts: Parts, record: Container, rootfs: str, pid: int, ref: str) -> Inside:
     try:
         user = resolve_user(rootfs, record.spec.user, [])
-        owner = (user.uid, user.gid)
+        owner = (user.uid, user.gid) if record.spec.user else None  # else whose it is in the archive
     except CorralError:
         owner = None  # a user that the image does not know: nobody can own the copy by that name
     ids = maps_of(parts.paths.bundle(record.id))

@@ -58,6 +58,8 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     NotFound (image, container to share with), Conflict (name taken), InvalidInput, Unsupported, HostError.
     """
     image = parts.images.get(spec.image)
+    if name and spec.network.mode == f"container:{name}":
+        raise InvalidInput("cannot join own network")
     id = new_id()
     spec, warnings = check(parts, complete(parts, plan_merge(spec, image.config), id))
     others = [(_other(parts, ref).record, read_only) for ref, read_only in map(split_from, spec.volumes_from)]
@@ -147,8 +149,7 @@ async def _unmake_volume(parts: Parts, name: str) -> None:
 
 async def _furnish(parts: Parts, record: Container, image: Image) -> None:
     """Makes the working directory, and fills empty volumes with what the image has in their place."""
-    volumes = (p for p in record.mount_points if p.type == "volume" and not (p.spec and p.spec.no_copy))
-    empty = [point for point in volumes if parts.volumes.is_empty(point.name)]
+    empty = [p for p in record.mount_points if is_filled(p) and parts.volumes.is_empty(p.name)]
     workdir = record.spec.workdir if record.spec.workdir != image.config.workdir else ""
     if not empty and not workdir.strip("/"):
         return
@@ -156,6 +157,15 @@ async def _furnish(parts: Parts, record: Container, image: Image) -> None:
         _make_workdir(rootfs, workdir)
         for point in empty:
             await parts.volumes.copy_up(point.name, rootfs, point.target)
+
+
+def is_filled(point: MountPoint) -> bool:
+    """Pure: whether it gets the image's files if it is empty: a volume of its own, unless that was not wanted.
+
+    >>> [is_filled(MountPoint("volume", "", "/a", inherited=from_other)) for from_other in (False, True)]
+    [True, False]
+    """
+    return point.type == "volume" and not point.inherited and not (point.spec and point.spec.no_copy)
 
 
 def _make_workdir(rootfs: str, path: str) -> None:

@@ -196,11 +196,11 @@ class Execs:
             self._sessions.pop(self._ended.popleft(), None)
 
     def _container_ended(self, live: Live) -> None:
-        """Sessions that were never started will not be."""
+        """Sessions that were never started will not be, not even after the container's next start."""
         for id in sorted(live.execs):
             if not self._sessions[id].record.started:
                 live.execs.discard(id)
-                self._retire(id)
+                del self._sessions[id]
 
     def _tell(self, id: str, action: str, **more: str) -> None:
         session = self._sessions[id]
