@@ -167,6 +167,7 @@ class Containers:
         if live.record.state.status not in ("running", "paused"):
             raise Conflict(f"cannot resize a stopped container: container {live.id} is not running")
         await self._parts.monitor.resize(self._parts.paths.bundle(live.id), height, width)
+        self._parts.tell(live, "resize", height=str(height), width=str(width))
 
     def logs(self, ref: str, query: LogQuery) -> AsyncIterator[LogEntry]:
         return read_log(self._parts, self._parts.registry.get(ref), query)
