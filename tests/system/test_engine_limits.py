@@ -74,6 +74,36 @@ def test_update_changes_the_kernels_files(engine: Endpoint) -> None:
     assert value(pid, "cpu", v1="cpu.cfs_quota_us", v2="cpu.max").split()[0] == "25000"
 
 
+def test_limits_can_be_taken_away(engine: Endpoint) -> None:
+    identity = engine.run("sleep", "100", HostConfig={"PidsLimit": 8, "CpuQuota": 20_000})
+    pid = engine.inspect(identity)["State"]["Pid"]
+    for body in ({"PidsLimit": -1}, {"CpuQuota": -1}):
+        answer = engine.post(f"/containers/{identity}/update", body)
+        assert answer.status == 200, answer
+    assert value(pid, "pids", v1="pids.max", v2="pids.max") == "max"
+    assert value(pid, "cpu", v1="cpu.cfs_quota_us", v2="cpu.max").split()[0] in ("-1", "max")
+
+
+def test_no_quota_can_be_asked_for(engine: Endpoint) -> None:
+    pid = _pid(engine, CpuQuota=-1)
+    assert value(pid, "cpu", v1="cpu.cfs_quota_us", v2="cpu.max").split()[0] in ("-1", "max")
+
+
+def test_a_cgroup_parent_does_not_lead_out(engine: Endpoint) -> None:
+    """It would be a path from the hierarchy's mount point, and files would be written wherever that leads."""
+    name = "corral-test-parent"
+    identity = engine.run("sleep", "100", HostConfig={"CgroupParent": "../" * 8 + name})
+    try:
+        shown = Path(f"/proc/{engine.inspect(identity)['State']['Pid']}/cgroup").read_text()
+        assert f":/{name}/{identity}" in shown and not Path(f"/{name}").exists()
+    finally:
+        engine.remove(identity)
+        for place in (*ROOT.glob(f"*/{name}"), ROOT / name):
+            eventually(lambda place=place: not place.exists() or not list(place.glob("*/")), f"{place} is empty")
+            with contextlib.suppress(FileNotFoundError):
+                place.rmdir()
+
+
 def test_out_of_memory_is_reported(engine: Endpoint) -> None:
     hungry = "x=$(head -c 100000000 /dev/zero | tr '\\0' y); echo survived"
     identity = engine.run("sh", "-c", hungry, HostConfig={"Memory": 16 << 20, "MemorySwap": 16 << 20})

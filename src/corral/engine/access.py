@@ -42,11 +42,11 @@ async def mounted_rootfs(parts: Parts, id: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def view(parts: Parts, live: Live) -> AsyncIterator[Inside]:
-    """The container's files as its processes see them. One that does not run is not started meanwhile."""
+async def view(parts: Parts, live: Live, ref: str) -> AsyncIterator[Inside]:
+    """The container's files as its processes see them; messages call it `ref`. One that does not run is not started meanwhile."""
     record = live.record
     if record.state.status in ("running", "paused") and not has_ended(live):
-        yield _inside(parts, record, parts.paths.rootfs(live.id), record.state.pid)
+        yield _inside(parts, record, parts.paths.rootfs(live.id), record.state.pid, ref)
         return
     async with live.lock:
         await live.torn_down.wait()  # what is mounted still is about to be taken away
@@ -55,7 +55,7 @@ async def view(parts: Parts, live: Live) -> AsyncIterator[Inside]:
             images_in_view(parts, record) as points,
             mounted_rootfs(parts, live.id) as rootfs,
         ):
-            yield _inside(parts, replace(record, mount_points=points), rootfs, 0)
+            yield _inside(parts, replace(record, mount_points=points), rootfs, 0, ref)
 
 
 @asynccontextmanager
@@ -69,10 +69,10 @@ async def _volumes(parts: Parts, record: Container) -> AsyncIterator[None]:
         yield
 
 
-def _inside(parts: Parts, record: Container, rootfs: str, pid: int) -> Inside:
+def _inside(parts: Parts, record: Container, rootfs: str, pid: int, ref: str) -> Inside:
     try:
         user = resolve_user(rootfs, record.spec.user, [])
-        owner = (user.uid, user.gid)
+        owner = (user.uid, user.gid) if record.spec.user else None  # else whose it is in the archive
     except CorralError:
         owner = None  # a user that the image does not know: nobody can own the copy by that name
     ids = maps_of(parts.paths.bundle(record.id))
@@ -86,5 +86,5 @@ def _inside(parts: Parts, record: Container, rootfs: str, pid: int) -> Inside:
         ids=ids,
         read_only=record.spec.security.read_only_rootfs,
         owner=owner,
-        container=record.name,
+        container=ref,
     )

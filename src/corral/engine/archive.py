@@ -60,11 +60,11 @@ def base(path: str) -> str:
 def absolute(path: str) -> str:
     """Pure: a clean absolute path that keeps what says "the directory itself" at its end.
 
-    >>> [absolute(p) for p in ("etc/../var/", "//a//b/.", "/", "../x", ".")]
-    ['/var/', '/a/b/.', '/', '/x', '/.']
+    >>> [absolute(p) for p in ("etc/../var/", "//a//b/.", "/", "../x", ".", "./")]
+    ['/var/', '/a/b/.', '/', '/x', '/.', '/.']
     """
     clean = posixpath.normpath(f"/{path}").replace("//", "/")
-    if base(path) == "." and not path.endswith("/"):
+    if base(path) == "." and (clean == "/" or not path.endswith("/")):
         return f"{clean.rstrip('/')}/."
     return f"{clean}/" if path.endswith("/") and clean != "/" else clean
 

@@ -167,6 +167,7 @@ class Containers:
         if live.record.state.status not in ("running", "paused"):
             raise Conflict(f"cannot resize a stopped container: container {live.id} is not running")
         await self._parts.monitor.resize(self._parts.paths.bundle(live.id), height, width)
+        self._parts.tell(live, "resize", height=str(height), width=str(width))
 
     def logs(self, ref: str, query: LogQuery) -> AsyncIterator[LogEntry]:
         return read_log(self._parts, self._parts.registry.get(ref), query)
@@ -195,14 +196,14 @@ class Containers:
     async def archive_stat(self, ref: str, path: str) -> archive.PathStat:
         """What lies at `path` inside."""
         live = self._parts.registry.get(ref)
-        async with view(self._parts, live) as tree:
+        async with view(self._parts, live, ref) as tree:
             return await asyncio.to_thread(archive.stat, tree, path)
 
     async def archive_get(self, ref: str, path: str) -> tuple[archive.PathStat, AsyncIterator[bytes]]:
         """The file or directory at `path` as a tar stream."""
         live = self._parts.registry.get(ref)
         async with AsyncExitStack() as stack:
-            tree = await stack.enter_async_context(view(self._parts, live))
+            tree = await stack.enter_async_context(view(self._parts, live, ref))
             found = await asyncio.to_thread(archive.stat, tree, path)
             held = stack.pop_all()
         self._parts.tell(live, "archive-path")
@@ -219,7 +220,7 @@ class Containers:
     ) -> None:
         """Unpacks a tar stream in the directory `path`."""
         live = self._parts.registry.get(ref)
-        async with view(self._parts, live) as tree:
+        async with view(self._parts, live, ref) as tree:
             await archive.write(tree, path, chunks, no_overwrite_dir_non_dir, copy_uid_gid)
         self._parts.tell(live, "extract-to-dir")
 

@@ -20,7 +20,7 @@ from corral.engine.mounts import (
     read_mountinfo,
     split_from,
 )
-from corral.engine.named import check_joined, find_network, is_named, main_network
+from corral.engine.named import check_joined, is_named, known_name
 from corral.engine.names import new_name
 from corral.engine.namespaces import BORROWED
 from corral.engine.parts import Parts
@@ -58,6 +58,8 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     NotFound (image, container to share with), Conflict (name taken), InvalidInput, Unsupported, HostError.
     """
     image = parts.images.get(spec.image)
+    if name and spec.network.mode == f"container:{name}":
+        raise InvalidInput("cannot join own network")
     id = new_id()
     spec, warnings = check(parts, complete(parts, plan_merge(spec, image.config), id))
     others = [(_other(parts, ref).record, read_only) for ref, read_only in map(split_from, spec.volumes_from)]
@@ -147,8 +149,7 @@ async def _unmake_volume(parts: Parts, name: str) -> None:
 
 async def _furnish(parts: Parts, record: Container, image: Image) -> None:
     """Makes the working directory, and fills empty volumes with what the image has in their place."""
-    volumes = (p for p in record.mount_points if p.type == "volume" and not (p.spec and p.spec.no_copy))
-    empty = [point for point in volumes if parts.volumes.is_empty(point.name)]
+    empty = [p for p in record.mount_points if is_filled(p) and parts.volumes.is_empty(p.name)]
     workdir = record.spec.workdir if record.spec.workdir != image.config.workdir else ""
     if not empty and not workdir.strip("/"):
         return
@@ -156,6 +157,15 @@ async def _furnish(parts: Parts, record: Container, image: Image) -> None:
         _make_workdir(rootfs, workdir)
         for point in empty:
             await parts.volumes.copy_up(point.name, rootfs, point.target)
+
+
+def is_filled(point: MountPoint) -> bool:
+    """Pure: whether it gets the image's files if it is empty: a volume of its own, unless that was not wanted.
+
+    >>> [is_filled(MountPoint("volume", "", "/a", inherited=from_other)) for from_other in (False, True)]
+    [True, False]
+    """
+    return point.type == "volume" and not point.inherited and not (point.spec and point.spec.no_copy)
 
 
 def _make_workdir(rootfs: str, path: str) -> None:
@@ -212,22 +222,16 @@ def _other(parts: Parts, ref: str) -> Live:
 
 
 def _resolve_network(parts: Parts, network: NetworkSpec) -> NetworkSpec:
-    """InvalidInput for a network that is not there. Not NotFound: clients take that for a missing image."""
-    try:
-        return _with_names(parts, network)
-    except NotFound as error:
-        raise InvalidInput(error.message) from error
-
-
-def _with_names(parts: Parts, network: NetworkSpec) -> NetworkSpec:
+    """Names for networks, ids for containers. A network that is not there has to be at the start."""
     mode = _resolve(parts, network.mode)
     main, endpoints = plain(mode), network.endpoints
     if is_named(network):
         known = parts.networks.info()
-        main = main_network(known, mode)
-        endpoints = {main_network(known, name): how for name, how in endpoints.items()}
-        for name in {main, *endpoints} - {"host", "none"} if not main.startswith("container:") else ():
-            check_endpoint(find_network(known, name).network, endpoints.get(name, EndpointSpec()))
+        main = known_name(known, mode)
+        endpoints = {known_name(known, name): how for name, how in endpoints.items()}
+        there = {info.network.name: info.network for info in known}
+        for name in {main, *endpoints} & {*there} - {"host", "none"} if not main.startswith("container:") else ():
+            check_endpoint(there[name], endpoints.get(name, EndpointSpec()))
     check_joined(main, endpoints)
     if mode.startswith(BORROWED) and network.ports:
         raise Conflict("conflicting options: port publishing and the container type network mode")
@@ -236,9 +240,13 @@ def _with_names(parts: Parts, network: NetworkSpec) -> NetworkSpec:
 
 
 def _resolve_link(parts: Parts, link: str) -> str:
-    """Pure but for the look-up: "name[:alias]" as "id:alias"."""
+    """Pure but for the look-up: "name[:alias]" as "id:alias"; an alias may be written "/db"."""
     name, _, alias = link.partition(":")
     try:
-        return f"{parts.registry.get(name).id}:{alias or name}"
+        peer = parts.registry.get(name)
     except (NotFound, InvalidInput) as error:
         raise InvalidInput(f"could not get container for {name}: {error.message}") from error
+    if peer.record.spec.network.mode == "host":
+        what = "host type networking can't be used with links. This would result in undefined behavior"
+        raise InvalidInput(f"conflicting options: {what}")
+    return f"{peer.id}:{alias.removeprefix('/') or name}"

@@ -48,18 +48,20 @@ class Events:
         return max(now, self._kept[-1].time + 1) if self._kept else now
 
     async def subscribe(
-        self, since: int = 0, until: int = 0, match: Callable[[Event], bool] = lambda event: True
+        self, since: int | None = None, until: int | None = None, match: Callable[[Event], bool] = lambda event: True
     ) -> AsyncIterator[Event]:
-        """Events from `since` on (0: only new ones) up to `until` (0: for ever), both in nanoseconds.
+        """Events from `since` up to `until` (None: for ever), both in nanoseconds since the epoch.
 
+        Without `since` all that is remembered is told if there is an `until`, and only what is new if there is none.
         Registers at once when iteration starts, so that nothing falls between the replay and the present.
         """
         queue: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG)
         self._listeners.add(queue)
         try:
-            past = [e for e in self._kept if since and e.time >= since]
+            first = since if since is not None else None if until is None else 0
+            past = [e for e in self._kept if first is not None and e.time >= first]
             for event in past:
-                if (not until or event.time <= until) and match(event):
+                if (until is None or event.time <= until) and match(event):
                     yield event
             while True:
                 event_or_end = await self._next(queue, until)
@@ -70,8 +72,8 @@ class Events:
         finally:
             self._listeners.discard(queue)
 
-    async def _next(self, queue: asyncio.Queue[Event | None], until: int) -> Event | None:
-        if not until:
+    async def _next(self, queue: asyncio.Queue[Event | None], until: int | None) -> Event | None:
+        if until is None:
             return await queue.get()
         left = (until - self._clock.now()) / 1e9
         if left <= 0 and queue.empty():

@@ -53,7 +53,7 @@ class Execs:
         """A session that has not started: its id. NotFound; Conflict when the container does not run; InvalidInput
         for a user that it does not know."""
         live = self._parts.registry.get(ref)
-        _check_running(live)
+        _check_running(live, ref)
         if spec.user:
             resolve_user(f"/proc/{live.record.state.pid}/root", spec.user)
         id = new_id()
@@ -63,12 +63,12 @@ class Execs:
         return id
 
     def get(self, id: str) -> Exec:
-        """NotFound where there is no such session."""
+        """NotFound where there is no such session; a container's go with it."""
         return self._session(id).record
 
     def _session(self, id: str) -> Session:
         session = self._sessions.get(id)
-        if session is None:
+        if session is None or session.live.removed:
             raise NotFound(f"No such exec instance: {id}")
         return session
 
@@ -100,13 +100,13 @@ class Execs:
             await self._run(session, console_size or record.spec.console_size)
         except BaseException as error:
             self._finish(id, error.exit_code if isinstance(error, RuntimeFailed) else 126)
-            await hub.ended(restarting=False)
+            await hub.ended()
             if isinstance(error, RuntimeFailed):
                 _check_running(live)  # what has changed since says it better
                 if has_ended(live):
                     raise Conflict(f"container {live.id} is not running") from error
                 if "paused container" in error.message:  # by a commit, for a moment
-                    raise Conflict(f"container {live.name} is paused, unpause the container before exec") from error
+                    raise Conflict(f"Container {live.id} is paused, unpause the container before exec") from error
             if isinstance(error, OSError):
                 raise from_oserror(f"start exec {id}", error) from error
             raise
@@ -147,7 +147,7 @@ class Execs:
         code = await exit_code(started, directory, session.live.id)
         self._finish(session.record.id, code)
         if session.hub is not None:
-            await session.hub.ended(restarting=False)
+            await session.hub.ended()
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     async def resize(self, id: str, height: int, width: int) -> None:
@@ -182,7 +182,7 @@ class Execs:
         if session is None or session.record.exit_code is not None:
             return
         ran = session.record.running
-        session.record.running, session.record.exit_code, session.record.pid = False, code, 0
+        session.record.running, session.record.exit_code = False, code  # its pid stays to be seen
         session.begun.set()
         session.ended.set()
         session.live.execs.discard(id)
@@ -196,22 +196,23 @@ class Execs:
             self._sessions.pop(self._ended.popleft(), None)
 
     def _container_ended(self, live: Live) -> None:
-        """Sessions that were never started will not be."""
+        """Sessions that were never started will not be, not even after the container's next start."""
         for id in sorted(live.execs):
             if not self._sessions[id].record.started:
                 live.execs.discard(id)
-                self._retire(id)
+                del self._sessions[id]
 
     def _tell(self, id: str, action: str, **more: str) -> None:
         session = self._sessions[id]
         self._parts.tell(session.live, action, execID=id, **more)
 
 
-def _check_running(live: Live) -> None:
+def _check_running(live: Live, ref: str = "") -> None:
+    """Conflict in dockerd's words. `ref`: what the container was called by; else its id is said."""
     status = live.record.state.status
     if status == "paused":
-        raise Conflict(f"container {live.name} is paused, unpause the container before exec")
+        raise Conflict(f"Container {ref or live.id} is paused, unpause the container before exec")
     if status == "restarting":
-        raise Conflict(f"container {live.id} is restarting, wait until the container is running")
+        raise Conflict(f"Container {live.id} is restarting, wait until the container is running")
     if status != "running":
         raise Conflict(f"container {live.id} is not running")

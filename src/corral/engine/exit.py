@@ -45,7 +45,7 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
     may_start = parts.opened and not parts.closing
     again = may_start and plan_restart(record.spec.restart, code, state.stopped_by_user, state.restart_count)
     if live.hub:
-        await live.hub.ended(restarting=again)
+        await live.hub.ended()
     await _leave_network(parts, live)
     await release_volumes(parts, live)  # not later: whoever hears of the end may remove them at once
     record.state = replace(

@@ -17,6 +17,7 @@ from corral.engine.probe import run_captured
 from corral.engine.registry import Live
 from corral.errors import CorralError, from_oserror
 from corral.kit.clock import SECOND
+from corral.linux.spawn import OutOfTime
 from corral.model.container import Health, HealthCheck, HealthResult
 
 
@@ -43,8 +44,9 @@ async def _probe(parts: Parts, live: Live, check: HealthCheck) -> HealthResult:
     try:
         code, output = await run_captured(parts, live, command, timeout / SECOND, KEPT_OUTPUT)
         text = output.decode("utf-8", "replace")
-    except TimeoutError:
-        code, text = -1, f"Health check exceeded timeout ({_seconds(timeout)})"
+    except OutOfTime as late:
+        written = (late.out + late.err)[:KEPT_OUTPUT].decode("utf-8", "replace")
+        code, text = -1, plan_timeout(timeout, written)
     except CorralError as error:
         code, text = -1, error.message
     except OSError as error:  # no room for its files: the next one may have it
@@ -62,6 +64,16 @@ async def _record(parts: Parts, live: Live, check: HealthCheck, result: HealthRe
         await parts.registry.note(live.record)
     if state.health.status != before.status:
         parts.tell(live, f"health_status: {state.health.status}")
+
+
+def plan_timeout(timeout: int, written: str) -> str:
+    """Pure: what the log says of a probe that took longer than `timeout` nanoseconds.
+
+    >>> plan_timeout(30 * SECOND, ""), plan_timeout(SECOND, "still waiting")
+    ('Health check exceeded timeout (30s)', 'Health check exceeded timeout (1s): still waiting')
+    """
+    said = f"Health check exceeded timeout ({_seconds(timeout)})"
+    return f"{said}: {written}" if written else said
 
 
 def _seconds(nanoseconds: int) -> str:

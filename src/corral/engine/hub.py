@@ -68,7 +68,7 @@ Logged = Callable[[int], AsyncIterator[tuple[int, bytes]]]
 
 
 class Hub:
-    """`connect` opens the console of the running process; it is called again after each restart.
+    """`connect` opens the console of the running process; it is called again for each of its processes.
 
     Input has a task of its own: a process that writes before it reads must not be waited for.
 
@@ -197,8 +197,8 @@ class Hub:
         if self._reader is not None:
             await asyncio.wait([self._reader], timeout=10)
 
-    async def ended(self, *, restarting: bool) -> None:
-        """The process has ended. Its clients see the end of output, unless the container comes back at once."""
+    async def ended(self) -> None:
+        """The process has ended. Its clients see the end of output, also where the container comes back at once."""
         await self.drained()
         if self._silent_since and self._logged is not None and self._clients:
             async for frame in self._logged(self._silent_since):
@@ -206,7 +206,6 @@ class Hub:
         self._silent_since = 0
         self._disconnect()
         self._stdin_ended = False
-        if not restarting:
-            for client in list(self._clients):
-                client.queue.end()
-                self._clients.discard(client)
+        for client in list(self._clients):
+            client.queue.end()
+            self._clients.discard(client)

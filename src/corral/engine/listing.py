@@ -13,7 +13,7 @@ from typing import NamedTuple
 from corral.engine.filters import Filters, flag, labels_fit, matches_text, refuse_unknown
 from corral.errors import InvalidInput, NotFound
 from corral.model.container import Container
-from corral.model.image import Image
+from corral.model.image import HistoryEntry, Image
 
 STATUSES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 HEALTHS = ("none", "starting", "healthy", "unhealthy")
@@ -223,17 +223,38 @@ def _position(listed: Sequence[Container], ref: str) -> int:
 
 
 def image_family(images: Iterable[Image], id: str) -> set[str]:
-    """Pure: an image's id and those of all images made from it.
+    """Pure: an image's id and those of all images made from it: what their own records say, layers and history.
 
-    >>> images = [Image("a"), Image("b", parent="a"), Image("c", parent="b"), Image("d")]
-    >>> sorted(image_family(images, "a"))
-    ['a', 'b', 'c']
+    A commit names its parent; a build, here or elsewhere, does not.
+
+    >>> images = [Image("a", diff_ids=["1"]), Image("b", parent="a"), Image("c", parent="b"), Image("d")]
+    >>> sorted(image_family([*images, Image("e", diff_ids=["1", "2"])], "a"))
+    ['a', 'b', 'c', 'e']
     """
+    known = list(images)
     family = {id}
-    parents = {image.id: image.parent for image in images}
-    while found := {child for child, parent in parents.items() if parent in family} - family:
+    for base in known:
+        if base.id == id:
+            family |= {image.id for image in known if is_made_from(image, base)}
+    while found := {image.id for image in known if image.parent in family} - family:
         family |= found
     return family
+
+
+def is_made_from(image: Image, base: Image) -> bool:
+    """Pure: whether `image` begins with all that `base` is, and goes on: a step without a layer is in the history.
+
+    >>> base = Image("a", diff_ids=["1"], history=[HistoryEntry(5, "ADD")])
+    >>> labelled = Image("b", diff_ids=["1"], history=[HistoryEntry(5, "ADD"), HistoryEntry(9, "LABEL", "", "", True)])
+    >>> is_made_from(labelled, base), is_made_from(base, base), is_made_from(base, labelled)
+    (True, False, False)
+    """
+    layers, steps = len(base.diff_ids), len(base.history)
+    if not layers or image.diff_ids[:layers] != base.diff_ids:
+        return False
+    if len(image.diff_ids) > layers:
+        return True
+    return steps > 0 and image.history[:steps] == base.history and len(image.history) > steps
 
 
 def plan_prune(filters: Filters, until: int) -> Test:

@@ -88,6 +88,8 @@ def plan_environment(spec: ContainerSpec, hostname: str, home: str, links: Seque
     ['A=2', 'HOME=/root']
     >>> plan_environment(ContainerSpec("x", env=["HOSTNAME"]), "h", "/root")
     ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root']
+
+    HOME is the user's home also where it was said to be empty.
     """
     values = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
     if spec.tty:
@@ -98,5 +100,5 @@ def plan_environment(spec: ContainerSpec, hostname: str, home: str, links: Seque
             values[name] = value
         else:
             values.pop(name, None)
-    values.setdefault("HOME", home)
+    values["HOME"] = values.get("HOME") or home
     return [f"{name}={value}" for name, value in values.items()]

@@ -29,7 +29,7 @@ def plan_mount_points(
     points: dict[str, MountPoint] = {}
     for container, read_only in others:
         for point in container.mount_points:
-            points[point.target] = replace(point, read_write=point.read_write and not read_only)
+            points[point.target] = replace(point, read_write=point.read_write and not read_only, inherited=True)
     for mount in spec.mounts:
         points[clean(mount.target)] = _point(mount, new_name)
     covered = {*points, *map(clean, spec.tmpfs)}
@@ -101,6 +101,18 @@ def plan_propagation(point: MountPoint, ours: Sequence[str], mountinfo: str) -> 
     except InvalidInput:
         return point
     return replace(point, propagation="rslave")
+
+
+def plan_pinned(point: MountPoint, directory: bool) -> bool:
+    """Pure: whether a bind's source is first mounted by ourselves: a part of it, or it alone without what is mounted
+    below. crun (seen with 1.8.1) takes what is below in any case.
+
+    >>> alone = Mount("bind", "/t", "/s", non_recursive=True)
+    >>> plan_pinned(MountPoint("bind", "/s", "/t", spec=alone), True), plan_pinned(MountPoint("bind", "/s", "/t"), True)
+    (True, False)
+    """
+    spec = point.spec
+    return spec is not None and bool(spec.subpath or (spec.non_recursive and directory))
 
 
 def require_propagation(point: MountPoint) -> None:

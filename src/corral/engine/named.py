@@ -68,6 +68,18 @@ def main_network(networks: Sequence[NetworkInfo], mode: str) -> str:
     return find_network(networks, mode).network.name
 
 
+def known_name(networks: Sequence[NetworkInfo], mode: str) -> str:
+    """As `main_network`; a network that is not there yet is called as it was asked for.
+
+    >>> known_name([], "later")
+    'later'
+    """
+    try:
+        return main_network(networks, mode)
+    except NotFound:
+        return mode
+
+
 def check_join(network: str, main: str) -> None:
     """InvalidInput where `main`, a container's own network, is none that others go with, or `network` is no other's.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -157,4 +158,13 @@ class Parts:
 
     def group(self, live: Live) -> str:
         """The container's own cgroup."""
-        return f"{live.record.spec.cgroup_parent or self.cgroup_root}/{live.id}"
+        return plan_group(live.record.spec.cgroup_parent or self.cgroup_root, live.id)
+
+
+def plan_group(parent: str, id: str) -> str:
+    """Pure: a container's group; ".." does not lead out of the hierarchy.
+
+    >>> plan_group("/a/b", "4f2a"), plan_group("../../x", "4f2a")
+    ('/a/b/4f2a', '/x/4f2a')
+    """
+    return posixpath.normpath(f"/{parent}/{id}").replace("//", "/") if ".." in parent else f"{parent}/{id}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import signal
@@ -25,7 +24,7 @@ async def run_captured(
     timeout: float,
     limit: int,
 ) -> tuple[int, bytes]:
-    """Exit code and the first `limit` bytes of output. TimeoutError after `timeout` seconds: it is killed then."""
+    """Exit code and the first `limit` bytes of output. OutOfTime after `timeout` seconds: it is killed then."""
     id = new_id()
     directory = parts.paths.exec(id)
     os.makedirs(directory)
@@ -37,8 +36,7 @@ async def run_captured(
         runtime = parts.runtimes.get(live.record.runtime)
         parts.tell(live, plan_title("exec_start", command), execID=id)
         try:
-            async with asyncio.timeout(timeout):
-                done = await runtime.exec(live.id, f"{directory}/process.json", f"{directory}/pid")
+            done = await runtime.exec(live.id, f"{directory}/process.json", f"{directory}/pid", timeout)
         except BaseException:
             _kill(f"{directory}/pid")
             raise

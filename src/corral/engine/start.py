@@ -20,7 +20,7 @@ from corral.engine.hub import Hub
 from corral.engine.image_mounts import mount_images
 from corral.engine.logs import said_since, watch_log
 from corral.engine.monitoring import watch_monitor
-from corral.engine.mounts import ensure_bind_source, require_propagation
+from corral.engine.mounts import ensure_bind_source, plan_pinned, require_propagation
 from corral.engine.named import is_named, plan_joined, with_links
 from corral.engine.namespaces import BORROWED
 from corral.engine.parts import Parts
@@ -138,7 +138,7 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
     if live.sources:
         parts.tell_volumes(live, "unmount")
     if live.hub:
-        await live.hub.ended(restarting=False)
+        await live.hub.ended()
     if live.record.spec.auto_remove:
         await forget(parts, live, volumes=True)
     else:
@@ -209,10 +209,10 @@ async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> No
             ensure_bind_source(point, None if remap is None else remap.maps.root)
             require_propagation(point)
             path = point.source
-            if point.type == "bind" and point.spec is not None and point.spec.subpath:
+            if point.type == "bind" and point.spec is not None and plan_pinned(point, os.path.isdir(path)):
                 whole, path = path, f"{parts.paths.bundle(live.id)}/{PIN}{n}"
                 held.callback(unpin, path)
-                pin(whole, point.spec.subpath, path)
+                pin(whole, point.spec.subpath or ".", path, recursive=not point.spec.non_recursive)
                 live.sources[point.target] = path
         if remap is not None and remap.each and point.type in ("bind", "volume"):
             path = live.sources[point.target] = _mapped(parts, live, n, point, path, held)

@@ -23,11 +23,13 @@ def parse_signal(text: str) -> int:
 
     >>> parse_signal("SIGTERM"), parse_signal("hup"), parse_signal("9"), parse_signal("SIGRTMIN+3")
     (15, 1, 9, 37)
+
+    "SIG42" is none: real-time signals are counted from their first or last.
     """
     name = text.upper().removeprefix("SIG")
     base, _, offset = name.partition("+" if "+" in name else "-")
-    if name.isdigit() and 0 < int(name) <= 64:
-        return int(name)
+    if text.isdecimal() and 0 < int(text) <= 64:
+        return int(text)
     if base in ("RTMIN", "RTMAX") and (not offset or offset.isdigit()):
         start = 34 if base == "RTMIN" else 64
         number = start + int(offset or 0) * (1 if "+" in name else -1)

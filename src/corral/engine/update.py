@@ -13,7 +13,7 @@ from corral.engine.stop import has_ended
 from corral.errors import Conflict, CorralError, HostError
 from corral.model.container import Resources, RestartPolicy
 from corral.runtime.abilities import Abilities, plan_allowed
-from corral.runtime.resources import plan_resources
+from corral.runtime.resources import plan_resources, plan_unlimited
 
 
 async def update(
@@ -77,9 +77,15 @@ def plan_update(now: Resources, fields: Mapping[str, Any]) -> Resources:
 
 
 async def _apply(parts: Parts, live: Live, resources: Resources) -> None:
+    version = parts.host.cgroup_version
+    planned = plan_resources(resources, version, swap=parts.abilities.swap)
+    unlimited = plan_unlimited(resources, version)
+    for controller, _, _ in unlimited:
+        if controller == "pids":
+            planned.pop(controller, None)
     try:
-        await parts.runtimes.get(live.record.runtime).update(
-            live.id, plan_resources(resources, parts.host.cgroup_version, swap=parts.abilities.swap)
-        )
+        await parts.runtimes.get(live.record.runtime).update(live.id, planned)
+        for controller, name, text in unlimited:
+            parts.cgroups.write(parts.group(live), controller, name, text)
     except CorralError as error:
         raise HostError(f"Cannot update container {live.id}: {error.message}") from error

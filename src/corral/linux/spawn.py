@@ -139,6 +139,14 @@ class Completed(NamedTuple):
     err: bytes
 
 
+class OutOfTime(HostError):
+    """A program was killed because it took too long; `out` and `err` is what it had written by then."""
+
+    def __init__(self, message: str, out: bytes, err: bytes) -> None:
+        super().__init__(message)
+        self.out, self.err = out, err
+
+
 async def run(
     argv: Sequence[str],
     *,
@@ -148,7 +156,7 @@ async def run(
     timeout: float | None = None,
     pass_fds: PassFds = (),
 ) -> Completed:
-    """Runs a program to its end. HostError if it cannot start or takes longer than `timeout` seconds.
+    """Runs a program to its end. HostError if it cannot start, OutOfTime if it takes longer than `timeout` seconds.
 
     It is over when the program exits: what its own children write to the same pipes later is not waited for.
     Cancelled or timed out, it is killed.
@@ -165,7 +173,8 @@ async def run(
             async with asyncio.timeout(timeout):
                 code = await child.wait()
         except TimeoutError:
-            raise HostError(f"{' '.join(argv[:3])}: not finished after {timeout} s, killed") from None
+            message = f"{' '.join(argv[:3])}: not finished after {timeout} s, killed"
+            raise OutOfTime(message, *(r.finish() for r in readers)) from None
         finally:
             child.kill()
         return Completed(code, *(r.finish() for r in readers))

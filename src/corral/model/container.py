@@ -347,7 +347,10 @@ class Endpoint(Struct):
 
 
 class MountPoint(Struct):
-    """A mount as it was resolved at creation. `source` is a host path; `name` a volume's name."""
+    """A mount as it was resolved at creation. `source` is a host path; `name` a volume's name.
+
+    `inherited`: it came with another container's mounts.
+    """
 
     type: Literal["bind", "volume", "tmpfs", "image"]
     source: str
@@ -359,6 +362,7 @@ class MountPoint(Struct):
     propagation: str = ""
     anonymous: bool = False
     spec: Mount | None = None
+    inherited: bool = False
 
 
 class Container(Struct):

@@ -46,6 +46,17 @@ class Wanted:
     lenient: frozenset[str] = frozenset()
 
 
+def choice(binding: PortBinding) -> int:
+    """Pure: how much choice there is beyond one number: who has least choice comes first, or others take what it needs.
+
+    >>> any_one, eighty, few = PortBinding(80), PortBinding(80, host_port=80), PortBinding(80, host_port=1)
+    >>> few.host_port_end = 5
+    >>> [binding.host_port for binding in sorted([any_one, few, eighty], key=choice)]
+    [80, 1, 0]
+    """
+    return max(binding.host_port_end - binding.host_port, 0) if binding.host_port else 1 << 16
+
+
 BOTH = frozenset({4, 6})
 
 

@@ -9,7 +9,7 @@ from corral.errors import Unsupported
 from corral.model.container import BoundPort, PortBinding
 from corral.model.network import GatewayMode
 from corral.networks.holds import Held, hold_again, hold_first, release
-from corral.networks.ports import Key, families_of, key_of, parse_range, plan_binding
+from corral.networks.ports import Key, choice, families_of, key_of, parse_range, plan_binding
 from corral.networks.relay import Relays
 from corral.networks.rules import Element, plan_element, plan_routed
 
@@ -54,7 +54,7 @@ class Publisher:
         """Takes all the ports, or none and raises HostError in Docker's words. `name` is the container's."""
         published = Published(target)
         try:
-            for binding in bindings:
+            for binding in sorted(bindings, key=choice):
                 self._open_one(binding, target, published, name)
             published.elements += routed_elements(bindings, target)
         except BaseException:

@@ -83,6 +83,7 @@ def plan_bind(
 _PAIRS = {"ro": "rw", "nosuid": "suid", "nodev": "dev", "noexec": "exec", "sync": "async", "nodiratime": "diratime"}
 _PAIRS |= {"noatime": "atime", "relatime": "norelatime", "strictatime": "nostrictatime", "dirsync": "nodirsync"}
 _OPPOSITE = _PAIRS | {value: key for key, value in _PAIRS.items()}
+_PROPAGATIONS = {"shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"}
 _VALUED = {"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"}
 
 
@@ -98,7 +99,8 @@ def plan_tmpfs(target: str, options: str) -> BundleMount:
     seen: set[str] = set()
     for option in reversed(given):
         key, separator, _ = option.partition("=")
-        if option not in _OPPOSITE and not (separator and key in _VALUED):
+        known = option in _OPPOSITE or option in _PROPAGATIONS or (separator and key in _VALUED)
+        if not known:
             raise InvalidInput(f'invalid tmpfs option "{option}"')
         if key not in seen and _OPPOSITE.get(option) not in seen:
             kept.append(option)

@@ -127,9 +127,10 @@ class OciRuntime:
         state: dict[str, Any] = json.loads(done.out)
         return state
 
-    async def exec(self, id: str, process: str, pid_file: str) -> Completed:
-        """Runs a process (a file with OCI's process) in a container and waits for it, however long it takes."""
-        return await self._run("exec", "--process", process, "--pid-file", pid_file, id, timeout=None)
+    async def exec(self, id: str, process: str, pid_file: str, timeout: float | None = None) -> Completed:
+        """Runs a process (a file with OCI's process) in a container and waits for it; OutOfTime after `timeout`
+        seconds, and the process runs on."""
+        return await self._run("exec", "--process", process, "--pid-file", pid_file, id, timeout=timeout)
 
     async def _run(self, *arguments: str, input: bytes = b"", timeout: float | None = SECONDS) -> Completed:
         command = [self.path, "--root", self.root, *arguments]

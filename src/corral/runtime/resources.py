@@ -65,7 +65,7 @@ def plan_memory(wanted: Resources, cgroup_version: int, *, swap: bool = True) ->
 
 
 def plan_cpu(wanted: Resources, cgroup_version: int) -> dict[str, Any]:
-    """Pure: OCI's cpu; a number of CPUs is a quota of a period.
+    """Pure: OCI's cpu; a number of CPUs is a quota of a period. A negative quota is none: crun writes it unsigned.
 
     >>> plan_cpu(Resources(nano_cpus=1_500_000_000, cpu_shares=512, cpuset_cpus="0-1"), 1)
     {'shares': 512, 'quota': 150000, 'period': 100000, 'cpus': '0-1'}
@@ -73,11 +73,27 @@ def plan_cpu(wanted: Resources, cgroup_version: int) -> dict[str, Any]:
     quota, period = wanted.cpu_quota, wanted.cpu_period
     if wanted.nano_cpus:
         quota, period = wanted.nano_cpus * CPU_PERIOD // _BILLION, CPU_PERIOD
-    values: dict[str, Any] = {"shares": wanted.cpu_shares, "quota": quota, "period": period}
+    values: dict[str, Any] = {"shares": wanted.cpu_shares, "quota": max(quota, 0), "period": period}
     if cgroup_version == 1:
         values |= {"realtimeRuntime": wanted.cpu_realtime_runtime, "realtimePeriod": wanted.cpu_realtime_period}
     values |= {"cpus": wanted.cpuset_cpus, "mems": wanted.cpuset_mems}
     return {name: value for name, value in values.items() if value}
+
+
+def plan_unlimited(wanted: Resources, cgroup_version: int) -> list[tuple[str, str, str]]:
+    """Pure: (controller, file, text) for what a running container is to have without a limit from now on.
+
+    crun's update does not know how to take one away.
+
+    >>> plan_unlimited(Resources(cpu_quota=-1, pids_limit=0), 2)
+    [('cpu', 'cpu.max', 'max'), ('pids', 'pids.max', 'max')]
+    """
+    found = []
+    if wanted.cpu_quota < 0:
+        found.append(("cpu", "cpu.max", "max") if cgroup_version == 2 else ("cpu", "cpu.cfs_quota_us", "-1"))
+    if wanted.pids_limit is not None and wanted.pids_limit <= 0:
+        found.append(("pids", "pids.max", "max"))
+    return found
 
 
 def plan_block_io(wanted: Resources, numbers: Numbers) -> dict[str, Any]:

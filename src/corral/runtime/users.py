@@ -127,7 +127,7 @@ def parse_group(text: str) -> list[GroupEntry]:
 
 def resolve_user(rootfs: str, user: str, groups: Sequence[str] = ()) -> ResolvedUser:
     """`plan_user` with the files of a mounted root file system. A missing file is an empty one."""
-    if user in ("", "0", "root", "0:0") and not groups and not os.path.lexists(f"{rootfs}/etc/passwd"):
+    if user in ("", "0", "0:0") and not groups and not os.path.lexists(f"{rootfs}/etc/passwd"):
         return ResolvedUser(groups=(0,), name="")
     root = open_root(rootfs)
     try:

@@ -47,8 +47,10 @@ def _address(host: str) -> str:
         raise HostError(f"error resolving passed in network volume address: lookup {host}: {reason}") from error
 
 
-def pin(base: str, subpath: str, place: str) -> None:
+def pin(base: str, subpath: str, place: str, *, recursive: bool = True) -> None:
     """Shows `subpath` of the volume at `base` at `place`, which is made; links do not lead out.
+
+    `recursive`: with what is mounted below.
 
     A path would not do: whoever has the volume could put a link into it between our look and the runtime's mount.
     InvalidInput, NotFound, HostError.
@@ -64,7 +66,7 @@ def pin(base: str, subpath: str, place: str) -> None:
             os.mkdir(place, 0o700)
         else:
             os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-        mounts.bind(f"/proc/self/fd/{fd}", place, recursive=True)
+        mounts.bind(f"/proc/self/fd/{fd}", place, recursive=recursive)
     finally:
         os.close(fd)
 

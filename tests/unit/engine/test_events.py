@@ -48,3 +48,17 @@ async def test_a_listener_that_sleeps_is_let_go() -> None:
     await reading
     rest = [e async for e in stream]
     assert len(rest) < BACKLOG
+
+
+async def test_an_end_alone_means_all_that_is_remembered() -> None:
+    events = Events(ManualClock(1000))
+    for action in ("create", "start"):
+        events.publish("container", action, "1", {})
+    assert [e.action async for e in events.subscribe(until=1000)] == ["create"]
+    assert [e.action async for e in events.subscribe(until=5)] == []
+
+
+async def test_the_epoch_is_a_beginning() -> None:
+    events = Events(ManualClock(1000))
+    events.publish("container", "create", "1", {})
+    assert (await anext(events.subscribe(since=0))).action == "create"

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 async def container_commit(api: DockerApi, request: Request) -> Response:
-    body, query = await json_body(request), request.query
+    asked_for, query = parse_config(await json_body(request)), request.query
     container = api.engine.containers.get(query.get("container"))
     own = image_config(container)
-    config = merge(apply_changes(parse_config(body) or own, query.all("changes")), own)
+    config = merge(apply_changes(asked_for or own, query.all("changes")), own)
     asked = CommitRequest(
         ref=with_tag(query.get("repo"), query.get("tag")),
         comment=query.get("comment"),

@@ -25,21 +25,25 @@ async def events(api: DockerApi, request: Request) -> StreamResponse:
     query, engine = request.query, api.engine
     now = engine.parts.clock.now()
     since, until = (bound(name, query.get(name), now) for name in ("since", "until"))
-    if until and until < since:
+    if since is not None and until is not None and until < since:
         raise InvalidInput(f"`since` time ({query.get('since')}) cannot be after `until` time ({query.get('until')})")
     filters = parse_filters(query.get("filters"))
     return StreamResponse(_stream(engine, since, until, filters), 200, JSON)
 
 
-def bound(name: str, text: str, now: int) -> int:
-    """Pure: nanoseconds since the epoch, 0 for no bound. InvalidInput."""
+def bound(name: str, text: str, now: int) -> int | None:
+    """Pure: nanoseconds since the epoch, None for no bound. InvalidInput.
+
+    >>> bound("since", "0", 10**18), bound("since", "", 10**18)
+    (0, None)
+    """
     try:
-        return parse_moment(text, now) if text else 0
+        return parse_moment(text, now) if text else None
     except InvalidInput as error:
         raise InvalidInput(f"invalid value for '{name}': {error.message}") from None
 
 
-async def _stream(engine: Engine, since: int, until: int, filters: Filters) -> AsyncIterator[bytes]:
+async def _stream(engine: Engine, since: int | None, until: int | None, filters: Filters) -> AsyncIterator[bytes]:
     subscription = engine.events.subscribe(since, until, lambda event: not event.unlisted and wants(filters, event))
     try:
         async for event in subscription:

@@ -56,6 +56,7 @@ async def info(api: DockerApi, request: Request) -> Response:
             **identity(engine),
             **count_states(engine.containers.list()),
             **abilities_now,
+            **commits(engine.host.runtimes.get(engine.host.default_runtime, ["", ""])[1], version),
             **legacy(version),
             "Warnings": [*engine.host.warnings, *warnings(abilities_now)] or None,
         }
@@ -102,9 +103,6 @@ def identity(engine: Engine) -> Json:
         "LiveRestoreEnabled": True,
         "Isolation": "",
         "InitBinary": host.init,
-        "RuncCommit": {"ID": host.runtimes.get(host.default_runtime, ["", ""])[1]},
-        "ContainerdCommit": {"ID": ""},
-        "InitCommit": {"ID": ""},
         "SecurityOptions": security_options([*host.security, *(["userns"] if host.user_namespaces else [])]),
         "CDISpecDirs": [],
     }
@@ -177,6 +175,17 @@ def warnings(found: Json) -> list[str]:
     ['WARNING: No cpuset support']
     """
     return [text for name, text in MISSING.items() if not found[name]]
+
+
+def commits(runtime: str, version: Version) -> Json:
+    """Pure: the versions of the programs that dockerd has. Before API 1.49 they stood beside those it expects.
+
+    >>> commits("1.8.1", (1, 48))["RuncCommit"], commits("1.8.1", (1, 49))["RuncCommit"]
+    ({'ID': '1.8.1', 'Expected': '1.8.1'}, {'ID': '1.8.1'})
+    """
+    found = {"RuncCommit": runtime, "ContainerdCommit": "", "InitCommit": ""}
+    old = version < (1, 49)
+    return {name: {"ID": id, "Expected": id} if old else {"ID": id} for name, id in found.items()}
 
 
 def legacy(version: Version) -> Json:

@@ -39,7 +39,7 @@ def network_settings(container: Container, network_ids: Mapping[str, str], versi
         "IPPrefixLen": main.ipv4_prefix if main else 0,
         "IPv6Gateway": main.gateway6 if main else "",
         "MacAddress": main.mac if main else "",
-        "Networks": networks(container, network_ids),
+        "Networks": networks(container, network_ids) if version >= (1, 45) else _aliased(container, network_ids),
     }
 
 
@@ -72,6 +72,16 @@ def networks(container: Container, network_ids: Mapping[str, str]) -> Json:
         )
         for name in dict.fromkeys("bridge" if name == "default" else name for name in names)
     }
+
+
+def _aliased(container: Container, network_ids: Mapping[str, str]) -> Json:
+    """As before API 1.45: the short id and the host name stand among the aliases."""
+    found = networks(container, network_ids)
+    for name, end in found.items():
+        if is_user_defined(name):
+            names = [*(end["Aliases"] or ()), container.id[:12], container.spec.hostname]
+            end["Aliases"] = list(dict.fromkeys(names))
+    return found
 
 
 def main_of(mode: str, network_ids: Mapping[str, str]) -> str:
