@@ -494,6 +494,19 @@ async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
     assert await ask(endpoints["both"].ipv6, 80, one.netns) == one.endpoint.ipv6
 
 
+async def test_ipv6_from_elsewhere_finds_a_container_that_never_said_anything(
+    networks: Networks, box: Callable[[], Box]
+) -> None:
+    await networks.create(NetworkSpec("here", ipv6=True))
+    await networks.create(NetworkSpec("there", ipv6=True, options=NetworkOptions(gateway6="routed")))
+    if Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text().strip() != "1" and not os.environ.get("CORRAL_GUEST"):
+        pytest.skip("the first container would turn on IPv6 forwarding on this machine")
+    one = await box().attach(networks, name="one", here=HERE)
+    silent = await box().attach(networks, PortBinding(80), name="silent", there=HERE)
+    silent.serve(80)
+    assert await ask(silent.endpoint.ipv6, 80, one.netns)  # the kernel had to ask where it is
+
+
 async def test_link_local_addresses(networks: Networks, box: Callable[[], Box]) -> None:
     """An interface with IPv6 has one of its own; a gateway with one is led to through its interface."""
     await networks.create(NetworkSpec("both", ipv6=True))
