@@ -7,6 +7,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -234,6 +235,18 @@ def test_missing_manifests_of_an_index_are_named(registry: LiveRegistry) -> None
     assert registry.push_manifest("idx", "all", oci.index(one, two), oci.INDEX).status == 201
     nested = oci.index(oci.OciImage(oci.index(one, two), []))
     assert registry.push_manifest("idx", "nested", nested.replace(b"manifest.v1", b"index.v1"), oci.INDEX).status == 201
+
+
+def test_a_sparse_registry_takes_what_is_incomplete(tmp_path: Path) -> None:
+    """ "A registry MAY reject a manifest …": this one does not, and keeps what there is of it."""
+    one, two = oci.image([b"1"]), oci.image([b"2"], architecture="arm64")
+    with LiveRegistry(tmp_path / "data", sparse=True) as registry:
+        registry.push("idx", "", one)
+        index = oci.index(one, two)
+        assert registry.push_manifest("idx", "all", index, oci.INDEX).status == 201
+        assert registry.ask("GET", "/v2/idx/manifests/all").body == index
+        assert registry.push_manifest("idx", "image", two.manifest).status == 201
+        assert registry.ask("GET", f"/v2/idx/blobs/{oci.digest(two.blobs[0])}").status == 404
 
 
 def test_a_subject_may_be_missing(registry: LiveRegistry) -> None:

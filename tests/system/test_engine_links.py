@@ -40,3 +40,40 @@ def test_sctp_is_published_on_ipv4(engine: Endpoint) -> None:
     identity = _sleeper(engine, "-p", "80/sctp")
     [bound] = engine.inspect(identity)["NetworkSettings"]["Ports"]["80/sctp"]
     assert bound["HostIp"] == "0.0.0.0" and int(bound["HostPort"]) > 0
+
+
+def test_a_container_on_the_host_s_network_is_no_target(engine: Endpoint) -> None:
+    _sleeper(engine, "--name", "link-host", "--network", "host")
+    done = engine.docker("run", "--link", "link-host:tester", BUSYBOX, "true")
+    assert done.returncode == 125
+    assert "conflicting options: host type networking can't be used with links" in done.stderr
+
+
+def test_a_link_in_a_network_of_one_s_own_may_lead_to_a_later_container(engine: Endpoint) -> None:
+    engine.docker("network", "create", "link-net", check=True)
+    first = ("--network", "link-net", "--name", "link-first", "--link", "link-second:later")
+    _sleeper(engine, *first)
+    assert engine.docker("exec", "link-first", "ping", "-c", "1", "later").returncode != 0
+    _sleeper(engine, "--network", "link-net", "--name", "link-second")
+    engine.docker("exec", "link-first", "ping", "-c", "1", "later", check=True)
+    links = engine.inspect("link-first")["NetworkSettings"]["Networks"]["link-net"]["Links"]
+    assert links == ["link-second:later"]
+
+
+def test_a_link_on_the_default_bridge_leads_to_who_is_on_it(engine: Endpoint) -> None:
+    engine.docker("network", "create", "link-other", check=True)
+    _sleeper(engine, "--network", "link-other", "--name", "link-away")
+    done = engine.docker("run", "--rm", "--link", "link-away", BUSYBOX, "true")
+    assert done.returncode == 125
+    assert "Cannot link to /link-away, as it does not belong to the default network" in done.stderr
+    engine.docker("network", "connect", "bridge", "link-away", check=True)
+    engine.docker("run", "--rm", "--link", "link-away", BUSYBOX, "ping", "-c", "1", "link-away", check=True)
+
+
+def test_a_stopped_container_leaves_a_network_that_is_gone(engine: Endpoint) -> None:
+    engine.docker("network", "create", "gone-net", check=True)
+    identity = _sleeper(engine, "--network", "gone-net")
+    engine.docker("stop", "-t", "0", identity, check=True)
+    engine.docker("network", "rm", "gone-net", check=True)
+    engine.docker("network", "disconnect", "-f", "gone-net", identity, check=True)
+    assert "gone-net" not in engine.inspect(identity)["NetworkSettings"]["Networks"]

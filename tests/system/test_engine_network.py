@@ -167,6 +167,13 @@ def test_a_port_is_free_again_after_the_stop(engine: Endpoint) -> None:
             ask_tcp("127.0.0.1", 28091, seconds=1)
 
 
+def test_a_port_without_a_binding_is_published_somewhere(engine: Endpoint) -> None:
+    identity = _published(engine)
+    assert _host_port(engine, identity) > 0
+    assert engine.inspect(identity)["HostConfig"]["PortBindings"] == {"80/tcp": [{"HostIp": "", "HostPort": ""}]}
+    eventually(lambda: _says_hello("127.0.0.1", _host_port(engine, identity)), "an answer")
+
+
 def test_publish_all(engine: Endpoint) -> None:
     identity = engine.run(*GREETER, ExposedPorts={"80/tcp": {}, "81/tcp": {}}, HostConfig={"PublishAllPorts": True})
     ports = engine.inspect(identity)["NetworkSettings"]["Ports"]

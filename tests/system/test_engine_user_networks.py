@@ -125,3 +125,37 @@ def test_networks_that_do_not_go_together(engine: Endpoint, main: str, other: st
     done = engine.docker("create", "--network", main, "--network", other, "busybox", "true")
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def test_a_container_without_ipv6_has_no_address_of_it(engine: Endpoint) -> None:
+    """By a sysctl of its own, or by one of its place in the network."""
+    _create(engine, "six", EnableIPv6=True)
+    _create(engine, "six-too", EnableIPv6=True)
+    off = {"com.docker.network.endpoint.sysctls": "net.ipv6.conf.IFNAME.disable_ipv6=1"}
+    one = engine.run(
+        "sleep", "100", version="v1.51",
+        HostConfig={"NetworkMode": "six", "Sysctls": {"net.ipv6.conf.all.disable_ipv6": "1"}},
+    )  # fmt: skip
+    engine.post("/networks/six-too/connect", {"Container": one})
+    two, with_it = _run(engine, "six", name="off", DriverOpts=off), _run(engine, "six", name="on")
+    for identity, names in ((one, ("six", "six-too")), (two, ("six",))):
+        places = engine.inspect(identity)["NetworkSettings"]["Networks"]
+        assert [(places[name]["GlobalIPv6Address"], places[name]["GlobalIPv6PrefixLen"]) for name in names] == [
+            ("", 0) for _ in names
+        ]
+        assert "inet6" not in engine.execute(identity, "ip", "addr", "show", "eth0")[1]
+    assert engine.inspect(with_it)["NetworkSettings"]["Networks"]["six"]["GlobalIPv6Address"]
+    assert "fe80:" in engine.execute(with_it, "ip", "addr", "show", "eth0")[1]
+
+
+def test_a_broken_interface_keeps_nobody_from_leaving_a_network(engine: Endpoint) -> None:
+    _create(engine, "first")
+    _create(engine, "second")
+    identity = engine.run(
+        "sleep", "100", version="v1.51", HostConfig={"NetworkMode": "first", "CapAdd": ["NET_ADMIN"]},
+    )  # fmt: skip
+    engine.post("/networks/second/connect", {"Container": identity})
+    assert engine.execute(identity, "ip", "link", "set", "eth1", "down")[0] == 0
+    assert engine.post("/networks/first/disconnect", {"Container": identity}).status == 200
+    assert engine.post("/networks/first/connect", {"Container": identity}).status == 200
+    assert sorted(engine.inspect(identity)["NetworkSettings"]["Networks"]) == ["first", "second"]

@@ -49,6 +49,7 @@ REGISTRY = (
     Setting("registry-proxy-fresh", TEXT, "0s", "TIME", "a tag from there is not looked at again before"),
     Setting("registry-proxy-keep", TEXT, "7d", "TIME", "what nobody asked for so long goes"),
     Setting("registry-read-only", FLAG, False, "", "nothing is pushed or deleted"),
+    Setting("registry-sparse", FLAG, False, "", "a manifest may name content that is not there"),
 )
 
 KUBERNETES = (

@@ -92,6 +92,7 @@ def registry_config(settings: Settings, instance: Instance, root: str) -> Regist
         keep_unreferenced=parse_time(settings.text("registry-keep-unused")) or 0.0,
         webhooks=tuple(settings.list("registry-webhook")),
         read_only=settings.on("registry-read-only"),
+        sparse=settings.on("registry-sparse"),
         upstreams=tuple(parse_upstream(word) for word in settings.list("registry-proxy")),
         remote=replace(remote, attempts=min(remote.attempts, PATIENCE)),
         proxy_auth=settings.text("registry-proxy-auth"),

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from corral.engine.access import mounted_rootfs
 from corral.engine.check import check
 from corral.engine.image_mounts import find_images, prepare_images
+from corral.engine.links import known_links, resolve_links
 from corral.engine.logs import log_policy
 from corral.engine.merge import plan_merge
 from corral.engine.mounts import (
@@ -149,14 +150,19 @@ async def _unmake_volume(parts: Parts, name: str) -> None:
 
 async def _furnish(parts: Parts, record: Container, image: Image) -> None:
     """Makes the working directory, and fills empty volumes with what the image has in their place."""
-    empty = [p for p in record.mount_points if is_filled(p) and parts.volumes.is_empty(p.name)]
+    filled = (point for point in record.mount_points if is_filled(point))
+    empty = [point for point in filled if _subpath(point) or parts.volumes.is_empty(point.name)]
     workdir = record.spec.workdir if record.spec.workdir != image.config.workdir else ""
     if not empty and not workdir.strip("/"):
         return
     async with mounted_rootfs(parts, record.id) as rootfs:
         _make_workdir(rootfs, workdir)
         for point in empty:
-            await parts.volumes.copy_up(point.name, rootfs, point.target)
+            await parts.volumes.copy_up(point.name, rootfs, point.target, _subpath(point))
+
+
+def _subpath(point: MountPoint) -> str:
+    return point.spec.subpath if point.spec else ""
 
 
 def is_filled(point: MountPoint) -> bool:
@@ -235,18 +241,10 @@ def _resolve_network(parts: Parts, network: NetworkSpec) -> NetworkSpec:
     check_joined(main, endpoints)
     if mode.startswith(BORROWED) and network.ports:
         raise Conflict("conflicting options: port publishing and the container type network mode")
-    links = [_resolve_link(parts, link) for link in network.links]
+    if network.links and main != "bridge":
+        links, later = known_links(parts, network.links)
+        how = endpoints.get(main, EndpointSpec())
+        endpoints = {**endpoints, main: replace(how, links=list(dict.fromkeys([*how.links, *later])))}
+    else:
+        links = resolve_links(parts, network.links)
     return replace(network, mode=mode, links=links, endpoints=endpoints)
-
-
-def _resolve_link(parts: Parts, link: str) -> str:
-    """Pure but for the look-up: "name[:alias]" as "id:alias"; an alias may be written "/db"."""
-    name, _, alias = link.partition(":")
-    try:
-        peer = parts.registry.get(name)
-    except (NotFound, InvalidInput) as error:
-        raise InvalidInput(f"could not get container for {name}: {error.message}") from error
-    if peer.record.spec.network.mode == "host":
-        what = "host type networking can't be used with links. This would result in undefined behavior"
-        raise InvalidInput(f"conflicting options: {what}")
-    return f"{peer.id}:{alias.removeprefix('/') or name}"

@@ -6,15 +6,50 @@ removed since is no link any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from msgspec.structs import replace
 
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
-from corral.errors import Conflict
-from corral.model.container import Container
+from corral.errors import Conflict, InvalidInput, NotFound
+from corral.model.container import Container, Endpoint
+
+
+def resolve_links(parts: Parts, links: Iterable[str]) -> list[str]:
+    """On the default bridge: "NAME[:ALIAS]" as "ID:ALIAS"; an alias may be written "/db".
+
+    InvalidInput if one leads nowhere, or to the host.
+    """
+    return [_resolve(parts, link) for link in links]
+
+
+def known_links(parts: Parts, links: Iterable[str]) -> tuple[list[str], list[str]]:
+    """In a network of one's own: those that are known already, as "ID:ALIAS", and the others as they are: a name may
+    come to mean a container later."""
+    known, later = [], []
+    for link in links:
+        name, _, alias = link.partition(":")
+        try:
+            known.append(f"{parts.registry.get(name).id}:{alias.removeprefix('/') or name}")
+        except (NotFound, InvalidInput):
+            later.append(link)
+    return known, later
+
+
+def _resolve(parts: Parts, link: str) -> str:
+    name, _, alias = link.partition(":")
+    try:
+        other = parts.registry.get(name)
+    except (NotFound, InvalidInput) as error:
+        raise InvalidInput(f"could not get container for {name}: {error.message}") from error
+    if other.record.spec.network.mode == "host":
+        raise InvalidInput(
+            "conflicting options: host type networking can't be used with links. "
+            "This would result in undefined behavior"
+        )
+    return f"{other.id}:{alias.removeprefix('/') or name}"
 
 
 def linked(parts: Parts, record: Container) -> Iterator[tuple[str, Container]]:
@@ -54,15 +89,23 @@ async def unlink(parts: Parts, name: str) -> Live:
 def plan_link_hosts(alias: str, peer: Container) -> list[tuple[str, str]]:
     """Pure: (address, names) by which a linked container is found, for /etc/hosts."""
     names = " ".join(dict.fromkeys([alias, peer.spec.hostname, peer.name]))
-    addresses = (address for end in peer.endpoints.values() for address in (end.ipv4, end.ipv6))
+    addresses = (address for end in _reached(peer) for address in (end.ipv4, end.ipv6))
     return [(address, names) for address in addresses if address]
 
 
+def _reached(peer: Container) -> list[Endpoint]:
+    """Pure: where a linked container is reached: on the default bridge, if it is on it."""
+    return [peer.endpoints["bridge"]] if "bridge" in peer.endpoints else list(peer.endpoints.values())
+
+
 def require_linked(parts: Parts, record: Container) -> None:
-    """Conflict when a link leads to a container that does not run: asked before a start."""
+    """Conflict when a link leads to a container that does not run, InvalidInput when the default bridge does not lead
+    there: asked before a start."""
     for alias, peer in linked(parts, record):
         if not peer.state.running:
             raise Conflict(f"Cannot link to a non running container: /{peer.name} AS /{record.name}/{alias}")
+        if record.spec.network.mode in ("", "default", "bridge") and "bridge" not in peer.endpoints:
+            raise InvalidInput(f"Cannot link to /{peer.name}, as it does not belong to the default network")
 
 
 def link_environment(parts: Parts, record: Container) -> list[str]:
@@ -88,7 +131,7 @@ def plan_link_environment(name: str, alias: str, peer: Container) -> list[str]:
     MY_DB_ENV_A=1
     """
     prefix = alias.upper().replace("-", "_")
-    address = next((end.ipv4 for end in peer.endpoints.values() if end.ipv4), "")
+    address = next((end.ipv4 for end in _reached(peer) if end.ipv4), "")
     variables = [entry.partition("=") for entry in peer.spec.env]
     kept = [f"{prefix}_ENV_{key}={value}" for key, eq, value in variables if eq and key not in ("HOME", "PATH")]
     ports = sorted(map(_split, peer.spec.exposed_ports), key=lambda port: (port[1] != "tcp", port[1], port[0]))

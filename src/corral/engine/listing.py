@@ -13,7 +13,7 @@ from typing import NamedTuple
 from corral.engine.filters import Filters, flag, labels_fit, matches_text, refuse_unknown
 from corral.errors import InvalidInput, NotFound
 from corral.model.container import Container
-from corral.model.image import HistoryEntry, Image
+from corral.model.image import Image
 
 STATUSES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 HEALTHS = ("none", "starting", "healthy", "unhealthy")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from corral.errors import InvalidInput, NotFound
 from corral.model.container import EndpointSpec, NetworkSpec
 from corral.model.network import NetworkInfo
+from corral.networks.choose import NO_IPV6
 
+ALL_OFF = "net.ipv6.conf.all.disable_ipv6"
 BUILTIN = ("bridge", "host", "none")
 
 
@@ -36,6 +38,23 @@ def with_links(spec: NetworkSpec, links: Sequence[str]) -> NetworkSpec:
     how = spec.endpoints.get(spec.mode, EndpointSpec())
     endpoints = {**spec.endpoints, spec.mode: replace(how, links=[*how.links, *meant])}
     return NetworkSpec(spec.mode, endpoints)
+
+
+def without_ipv6(spec: NetworkSpec, sysctls: Mapping[str, str]) -> NetworkSpec:
+    """A container that turns IPv6 off on all of its interfaces is given no address, and no name leads to one.
+
+    >>> without_ipv6(NetworkSpec("shop"), {"net.ipv6.conf.all.disable_ipv6": "1"}).endpoints["shop"].sysctls
+    ['net.ipv6.conf.IFNAME.disable_ipv6=1']
+    """
+    if sysctls.get(ALL_OFF) != "1" or spec.mode in ("host", "none"):
+        return spec
+    asked = spec.endpoints or {spec.mode: EndpointSpec()}
+    return replace(spec, endpoints={name: place_without_ipv6(how, sysctls) for name, how in asked.items()})
+
+
+def place_without_ipv6(how: EndpointSpec, sysctls: Mapping[str, str]) -> EndpointSpec:
+    """The same for one network."""
+    return replace(how, sysctls=[*how.sysctls, NO_IPV6]) if sysctls.get(ALL_OFF) == "1" else how
 
 
 def find_network(networks: Sequence[NetworkInfo], ref: str) -> NetworkInfo:

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from msgspec.structs import replace
 
 from corral.engine.bundle import write_files
-from corral.engine.named import check_join, find_network, main_network
+from corral.engine.named import check_join, find_network, main_network, place_without_ipv6
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, NotFound
@@ -90,8 +90,9 @@ class NetworkVerbs:
             check_removal(live)
             check_join(network.name, main_network(self.info(), record.spec.network.mode))
             if record.state.running and record.state.pid:
+                place = place_without_ipv6(how, record.spec.sysctls)
                 with network_of(record) as netns:
-                    found = await self._parts.networks.connect(live.id, netns, network.name, how)
+                    found = await self._parts.networks.connect(live.id, netns, network.name, place)
                 record.endpoints, record.ports = found
             else:
                 self._parts.networks.check(network.name, how)
@@ -126,7 +127,7 @@ class NetworkVerbs:
     async def _leave(self, live: Live, name: str) -> Endpoint | None:
         record = live.record
         asked = self._asked(record)
-        main = main_network(self.info(), record.spec.network.mode)
+        main = self._main(record)
         if main == "host" and name == "host":
             raise InvalidInput(
                 "cannot disconnect container from host network - container was created in host network mode"
@@ -145,13 +146,21 @@ class NetworkVerbs:
     def _asked(self, record: Container) -> dict[str, EndpointSpec]:
         """The networks that a container is to be in."""
         network = record.spec.network
-        main = main_network(self.info(), network.mode)
+        main = self._main(record)
         alone = {} if main in network.left or main in ("host", "none") or ":" in main else {main: EndpointSpec()}
         return dict(network.endpoints) or alone
 
+    def _main(self, record: Container) -> str:
+        """The name of its own network, also of one that is gone."""
+        mode = record.spec.network.mode
+        try:
+            return main_network(self.info(), mode)
+        except NotFound:
+            return mode
+
     def _remember(self, record: Container, asked: dict[str, EndpointSpec]) -> None:
         network = record.spec.network
-        left = [] if asked else [main_network(self.info(), network.mode)]
+        left = [] if asked else [self._main(record)]
         record.spec = replace(record.spec, network=replace(network, endpoints=asked, left=left))
 
     async def _settle(self, live: Live) -> None:

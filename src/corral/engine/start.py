@@ -21,7 +21,7 @@ from corral.engine.image_mounts import mount_images
 from corral.engine.logs import said_since, watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, plan_pinned, require_propagation
-from corral.engine.named import is_named, plan_joined, with_links
+from corral.engine.named import is_named, plan_joined, with_links, without_ipv6
 from corral.engine.namespaces import BORROWED
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -265,7 +265,7 @@ async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitSt
     record.endpoints, record.ports = await parts.networks.attach(
         live.id,
         netns,
-        with_links(wanted, network.links),
+        without_ipv6(with_links(wanted, network.links), record.spec.sysctls),
         ports=plan_published(record),
         hostname=record.spec.hostname,
         name=record.name,

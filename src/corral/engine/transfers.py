@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from corral.engine.parts import Parts
 from corral.images.references import Reference, parse
+from corral.images.remote.download import source_url
 from corral.images.remote.names import pull_reference, push_reference
 from corral.model.transfer import ANYBODY, Credentials, Description, Hit, Note
 
@@ -42,6 +43,11 @@ class Transfers:
     async def describe(self, name: str, credentials: Credentials = ANYBODY) -> Description:
         """What a registry has under a name, without pulling it."""
         return await self._parts.images.remote.describe(parse(name).tagged(), credentials)
+
+    def download(self, source: str) -> tuple[str, AsyncGenerator[bytes, None]]:
+        """The whole URL that is meant, and what is behind it. InvalidInput at once."""
+        url = source_url(source)
+        return url, self._parts.images.remote.download(url)
 
     async def _told(self, action: str, ref: Reference, notes: AsyncGenerator[Note, None]) -> AsyncGenerator[Note, None]:
         async with aclosing(notes):

@@ -381,6 +381,10 @@ class Images:
 
     # Giving images out.
 
+    def chosen(self, refs: Iterable[str]) -> builtins.list[Image]:
+        """The images that `save` gives for these names. NotFound."""
+        return [self._catalog.images[id] for id in choose(self._catalog, refs)]
+
     def save(self, refs: Iterable[str]) -> AsyncGenerator[bytes, None]:
         """An archive of images (`docker save`). A repository without a tag means all its tags. NotFound at once."""
         chosen = choose(self._catalog, refs)

@@ -20,6 +20,14 @@ _MACHINES = {
     "x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armhf": "arm", "armel": "arm",
     "i386": "386", "i686": "386", "loongarch64": "loong64",
 }  # fmt: skip
+_SYSTEMS = frozenset(
+    "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris windows "
+    "zos".split()
+)
+_ARCHITECTURES = frozenset(
+    "386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le ppc ppc64 "
+    "ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm".split()
+)
 _ARM_LEVELS = {"aarch64": "", "armv7l": "v7", "armv6l": "v6", "armv5l": "v5", "armhf": "v7", "armel": "v6"}
 # What each level of x86-64 adds, in /proc/cpuinfo's words.
 _AMD64_LEVELS = (
@@ -52,18 +60,32 @@ def split_platform(text: str) -> Platform:
 
     >>> tuple(split_platform("linux/arm/v7")), str(split_platform("linux/amd64")), str(split_platform("aarch64"))
     (('linux', 'arm', 'v7'), 'linux/amd64', 'linux/arm64')
+    >>> split_platform("macos").os, str(split_platform("linux")) == host_platform()
+    ('darwin', True)
     """
     parts = text.lower().split("/")
-    if len(parts) > 3 or not all(re.fullmatch(r"[a-z0-9_.-]*[a-z0-9][a-z0-9_.-]*", part) for part in parts):
-        raise InvalidInput(f'"{text}": unknown operating system or architecture: invalid argument')
+    for part in parts:
+        if not re.fullmatch(r"[a-z0-9_.-]*[a-z0-9][a-z0-9_.-]*", part):
+            what = "OS component" if part is parts[0] else "component"
+            raise InvalidInput(f'"{part}" is an invalid {what} of "{text}": invalid argument')
+    if len(parts) > 3:
+        raise InvalidInput(f'"{text}": cannot parse platform specifier: invalid argument')
+    parts[0] = "darwin" if parts[0] == "macos" else parts[0]
     if len(parts) == 1:
-        if parts[0] == "linux":
-            return split_platform(host_platform())
-        parts = ["linux", *parts]
+        parts = _both(parts[0], text)
     if len(parts) == 2 and parts[1] in ("armhf", "armel"):
         parts.append(_ARM_LEVELS[parts[1]])
     parts[1] = _MACHINES.get(parts[1], parts[1])
     return Platform(parts[0], parts[1], parts[2] if len(parts) > 2 else "")
+
+
+def _both(word: str, text: str) -> list[str]:
+    """System, architecture and perhaps variant, where only one is said: the other is this machine's."""
+    if word in _SYSTEMS:
+        return [word, *host_platform().split("/")[1:]]
+    if word in _ARCHITECTURES or word in _MACHINES:
+        return ["linux", word]
+    raise InvalidInput(f'"{text}": unknown operating system or architecture: invalid argument')
 
 
 def host_platform() -> str:

@@ -151,6 +151,13 @@ def quiet_ipv6(name: str) -> Request:
     return Request(f"quieten IPv6 on interface {name}", wire.RTM_NEWLINK, 0, payload, _NO_IPV6)
 
 
+def own_ipv6(name: str) -> Request:
+    """A link-local IPv6 address of its own, made from its MAC address when it comes up. Without IPv6 it is fine."""
+    mode = wire.nested(wire.AF_INET6, wire.u8(wire.IFLA_INET6_ADDR_GEN_MODE, wire.ADDR_GEN_EUI64))
+    payload = wire.link_body() + wire.text(wire.IFLA_IFNAME, name) + wire.nested(wire.IFLA_AF_SPEC, mode)
+    return Request(f"give interface {name} a link-local address", wire.RTM_NEWLINK, 0, payload, _NO_IPV6)
+
+
 def set_port(name: str, *, isolated: bool = False, hairpin: bool = False) -> Request:
     """How a bridge port behaves. `isolated`: it talks to the bridge's own address, not to other isolated ports.
 

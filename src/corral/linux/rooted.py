@@ -15,7 +15,7 @@ import stat
 from corral.linux import libc
 
 _OPENAT2 = 437  # the same number on every architecture
-_NO_MAGICLINKS, _IN_ROOT = 0x02, 0x10
+_NO_MAGICLINKS, _BENEATH, _IN_ROOT = 0x02, 0x08, 0x10
 _MAX_LINKS = 40  # what the kernel allows on one path
 
 
@@ -31,12 +31,23 @@ def open_in_root(root: int, path: str, flags: int, mode: int = 0) -> int:
     """
     path = path.lstrip("/") or "."
     try:
-        return _openat2(root, path, flags | os.O_CLOEXEC, mode)
+        return _openat2(root, path, flags | os.O_CLOEXEC, mode, _IN_ROOT)
     except OSError as error:
         # EPERM: a sandbox that does not know the call. A real EPERM comes again from the walk.
         if error.errno not in (errno.ENOSYS, errno.EPERM):
             raise
         return walk_in_root(root, path, flags, mode)
+
+
+def open_beneath(root: int, path: str, flags: int) -> int:
+    """The same, but what leads out of `root` (an absolute link, too many `..`) is OSError EXDEV, not resolved in it."""
+    path = path.lstrip("/") or "."
+    try:
+        return _openat2(root, path, flags | os.O_CLOEXEC, 0, _BENEATH)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
+        return walk_in_root(root, path, flags, beneath=True)
 
 
 def make_directories(root: int, path: str, mode: int = 0o755, owner: tuple[int, int] | None = None) -> None:
@@ -68,8 +79,8 @@ def open_root(root: int | str) -> int:
     return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _openat2(root: int, path: str, flags: int, mode: int) -> int:
-    how = _How(flags, mode, _IN_ROOT | _NO_MAGICLINKS)
+def _openat2(root: int, path: str, flags: int, mode: int, resolve: int) -> int:
+    how = _How(flags, mode, resolve | _NO_MAGICLINKS)
     while True:
         fd = int(libc.syscall(_OPENAT2, root, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how)))
         if fd >= 0:
@@ -79,10 +90,10 @@ def _openat2(root: int, path: str, flags: int, mode: int) -> int:
             raise OSError(code, os.strerror(code), path)
 
 
-def walk_in_root(root: int, path: str, flags: int, mode: int = 0) -> int:
+def walk_in_root(root: int, path: str, flags: int, mode: int = 0, *, beneath: bool = False) -> int:
     """The same as `open_in_root`, one component at a time with O_NOFOLLOW: for kernels without openat2.
 
-    `..` goes up in the list of directories that were entered, never above the root.
+    `..` goes up in the list of directories that were entered, never above the root; with `beneath` that is EXDEV.
     """
     entered = [os.dup(root)]
     todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
@@ -91,6 +102,8 @@ def walk_in_root(root: int, path: str, flags: int, mode: int = 0) -> int:
         while todo:
             name = todo.pop()
             if name == "..":
+                if beneath and len(entered) == 1:
+                    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
                 if len(entered) > 1:
                     os.close(entered.pop())
                 continue
@@ -104,6 +117,8 @@ def walk_in_root(root: int, path: str, flags: int, mode: int = 0) -> int:
             if links > _MAX_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
             if target.startswith("/"):
+                if beneath:
+                    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
                 while len(entered) > 1:
                     os.close(entered.pop())
             todo += [part for part in reversed(target.split("/")) if part not in ("", ".")]

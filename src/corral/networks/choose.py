@@ -21,6 +21,8 @@ from corral.networks.config import Chosen, NetworkConfig
 from corral.networks.names import InstanceNames
 from corral.networks.places import DEFAULT
 
+NO_IPV6 = "net.ipv6.conf.IFNAME.disable_ipv6=1"
+
 
 def plan_network(
     config: NetworkConfig,
@@ -117,7 +119,7 @@ def plan_endpoint(
     dns_names: list[str],
 ) -> Endpoint:
     """A container's place in a network, but for the name of the host's interface."""
-    if network.builtin and network.spec.ipv6 and ipv4:
+    if network.builtin and network.spec.ipv6 and ipv4 and not refuses_ipv6(spec):
         subnet6 = next(pool.subnet for pool in network.pools if ":" in pool.subnet)
         ipv6 = str(ipv6_beside(IPv6Network(subnet6), IPv4Address(ipv4)))
     endpoint = Endpoint(
@@ -139,6 +141,15 @@ def plan_endpoint(
         endpoint.ipv6, endpoint.ipv6_prefix = ipv6, ip_network(pool.subnet).prefixlen
         endpoint.gateway6 = "" if leads_nowhere(network, 6) else pool.gateway
     return endpoint
+
+
+def refuses_ipv6(spec: EndpointSpec) -> bool:
+    """Pure: whether the interface is to be without IPv6 even in a network that has it.
+
+    >>> refuses_ipv6(EndpointSpec(sysctls=["net.ipv6.conf.IFNAME.disable_ipv6=1"])), refuses_ipv6(EndpointSpec())
+    (True, False)
+    """
+    return NO_IPV6 in spec.sysctls
 
 
 def leads_nowhere(network: Network, version: int) -> bool:

@@ -27,6 +27,13 @@ def allow_further(bridge: str) -> None:
     _set(f"/proc/sys/net/ipv4/conf/{bridge}/arp_ignore", "8")
 
 
+def refuse_advertisements(bridge: str, conf: str = CONF6) -> None:
+    """The host takes no IPv6 router for real that somebody on this bridge says to be: a container could lead the
+    host's traffic to itself."""
+    if _read(f"{conf}/{bridge}/accept_ra"):
+        _set(f"{conf}/{bridge}/accept_ra", "0")
+
+
 def allow_forwarding6(conf: str = CONF6) -> None:
     """The host forwards IPv6: asked for when a container joins a network that has it and leads out.
 

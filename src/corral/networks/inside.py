@@ -16,17 +16,44 @@ from corral.networks.places import Ways
 
 def furnish(netns: int, new: Sequence[Endpoint], endpoints: Mapping[str, Endpoint], ways: Ways) -> None:
     """Brings new interfaces up and leads the default routes where they belong now."""
-    with Netlink.inside(netns) as inside:
+    with in_netns(netns, lambda: _enter(new)) as inside:
         steps: list[Request] = []
         for endpoint in new:
             found = inside.link(endpoint.interface)
             if found is None:
                 raise HostError(f"the container's end {endpoint.interface} of {endpoint.host_interface} vanished")
             steps += plan_interface(found.index, endpoint)
-        inside.batch([*steps, *plan_routes(endpoints, ways)])
+        inside.batch([*steps, *plan_routes(endpoints, ways, index6=_index6(inside, endpoints, ways))])
     settings = [setting for endpoint in new for setting in plan_settings(endpoint)]
     if settings:
         in_netns(netns, lambda: _set(settings))
+
+
+def _enter(new: Sequence[Endpoint]) -> Netlink:
+    """Done inside, before the interfaces are up."""
+    for name in plan_without_ipv6(new):
+        _disable_ipv6(name)
+    return Netlink()
+
+
+def plan_without_ipv6(new: Iterable[Endpoint]) -> list[str]:
+    """Pure: the interfaces that have no IPv6 at all: else whoever is on the same network could give them addresses and
+    routes by router advertisements.
+
+    >>> plan_without_ipv6([Endpoint("a", "", "", interface="eth0"), Endpoint("b", "", "", ipv6="fd00::2")])
+    ['eth0']
+    """
+    return [endpoint.interface for endpoint in new if not endpoint.ipv6]
+
+
+def _disable_ipv6(name: str) -> None:
+    try:
+        with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w", encoding="ascii") as file:
+            file.write("1")
+    except FileNotFoundError:  # a kernel without IPv6
+        return
+    except OSError as error:
+        raise from_oserror(f"failed to disable IPv6 on container's interface {name}", error) from error
 
 
 def plan_settings(endpoint: Endpoint) -> list[tuple[str, str]]:
@@ -56,7 +83,15 @@ def _set(settings: list[tuple[str, str]]) -> None:
 def lead(netns: int, endpoints: Mapping[str, Endpoint], ways: Ways) -> None:
     """Leads the default routes anew, after a network was left."""
     with Netlink.inside(netns) as inside:
-        inside.batch(plan_routes(endpoints, ways, gone=True))
+        inside.batch(plan_routes(endpoints, ways, gone=True, index6=_index6(inside, endpoints, ways)))
+
+
+def _index6(inside: Netlink, endpoints: Mapping[str, Endpoint], ways: Ways) -> int:
+    """The interface that the IPv6 gateway is behind, where its address does not say so by itself; otherwise 0."""
+    if not ways.ipv6 or not ip_address(endpoints[ways.ipv6].gateway6).is_link_local:
+        return 0
+    found = inside.link(endpoints[ways.ipv6].interface)
+    return found.index if found else 0
 
 
 def missing(netns: int, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
@@ -82,7 +117,8 @@ def remove(netns: int, interface: str) -> None:
 
 def plan_interface(index: int, endpoint: Endpoint) -> list[Request]:
     """Pure: what happens to an interface of the container's, in this order."""
-    steps = [links.quiet_ipv6(endpoint.interface), links.set_link(endpoint.interface, up=True)]
+    local = links.own_ipv6 if endpoint.ipv6 else links.quiet_ipv6
+    steps = [local(endpoint.interface), links.set_link(endpoint.interface, up=True)]
     if endpoint.ipv4:
         steps.append(links.add_address(index, ip_address(endpoint.ipv4), endpoint.ipv4_prefix))
     if endpoint.ipv6:
@@ -91,13 +127,17 @@ def plan_interface(index: int, endpoint: Endpoint) -> list[Request]:
     return steps + [links.add_address(index, address, 16 if address.version == 4 else 64) for address in more]
 
 
-def plan_routes(endpoints: Mapping[str, Endpoint], ways: Ways, *, gone: bool = False) -> list[Request]:
-    """Pure: the default routes. Those of a family that has no way out are taken away, where there may be one."""
+def plan_routes(
+    endpoints: Mapping[str, Endpoint], ways: Ways, *, gone: bool = False, index6: int = 0
+) -> list[Request]:  # fmt: skip
+    """Pure: the default routes. Those of a family that has no way out are taken away, where there may be one.
+    `index6` is the interface of an IPv6 gateway whose address is link-local."""
     steps = []
     for version, name in ((4, ways.ipv4), (6, ways.ipv6)):
         if name:
             gateway = endpoints[name].gateway if version == 4 else endpoints[name].gateway6
-            steps.append(links.add_route(ip_address(gateway), replace=len(endpoints) > 1 or gone))
+            index = index6 if version == 6 else 0
+            steps.append(links.add_route(ip_address(gateway), index=index, replace=len(endpoints) > 1 or gone))
         elif gone or len(endpoints) > 1:
             steps.append(links.delete_default_route(version))
     return steps

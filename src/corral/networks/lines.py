@@ -12,6 +12,7 @@ from corral.networks.rules import Element, plan_network_elements
 
 # A bridge has at most 1023 ports. The first one keeps some free for cables to further bridges.
 FIRST, FURTHER, BRIDGES = 1000, 1022, 24
+LINK_LOCAL = IPv6Address("fe80::1")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ def plan_lines(network: Network) -> Lines:
     >>> from corral.model.network import NetworkSpec, Pool
     >>> plan_lines(Network("4f2a", NetworkSpec("a"), pools=[Pool("10.64.0.0/16", "10.64.0.1")], bridge="cr0")).addresses
     ((IPv4Address('10.64.0.1'), 16),)
+
+    With IPv6 it has a link-local address, too: without one the kernel asks for no container's whereabouts on behalf of
+    somebody elsewhere.
+
+    >>> network = Network("4f2a", NetworkSpec("a"), pools=[Pool("fd00:1::/64", "fd00:1::1")], bridge="cr0")
+    >>> [str(address) for address, _ in plan_lines(network).addresses]
+    ['fd00:1::1', 'fe80::1']
     """
     options = network.spec.options
     addresses = []
@@ -51,6 +59,9 @@ def plan_lines(network: Network) -> Lines:
         mode = options.gateway4 if gateway.version == 4 else options.gateway6
         if mode != "isolated" and not (options.inhibit_gateway and gateway.version == 4):
             addresses.append((gateway, subnet.prefixlen))
+    six = [address for address, _ in addresses if address.version == 6]
+    if six and not any(address.is_link_local for address in six):
+        addresses.append((LINK_LOCAL, 64))
     return Lines(
         network=network.name,
         network_id=network.id,

@@ -10,6 +10,7 @@ from corral.errors import CorralError, HostError
 from corral.model.container import Endpoint, EndpointSpec, PortBinding
 from corral.model.network import Network
 from corral.networks.addresses import AddressPool
+from corral.networks.choose import refuses_ipv6
 from corral.networks.dns.server import NameServer
 from corral.networks.dns.upstream import Upstream
 from corral.networks.places import Ways
@@ -59,7 +60,7 @@ class Addresses:
         """(IPv4, IPv6), as asked for or free; "" for a family that the network does not have. All or nothing."""
         ipv4 = self._one(4, spec.ipv4)
         try:
-            return ipv4, "" if self._derived else self._one(6, spec.ipv6)
+            return ipv4, "" if self._derived or refuses_ipv6(spec) else self._one(6, spec.ipv6)
         except CorralError:
             self.give(ipv4)
             raise

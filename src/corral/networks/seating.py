@@ -197,7 +197,10 @@ class Seating:
                 self.wires.unplug(endpoint.host_interface)
             else:
                 inside.remove(netns, endpoint.interface)
-            inside.lead(netns, member.endpoints, ways)
+            try:
+                inside.lead(netns, member.endpoints, ways)
+            except HostError as error:  # what the container did to its interfaces keeps nobody from leaving
+                log.warning("container %s has no default route any more: %s", member.name, error.message)
 
         await self.in_thread(work)
         await self._serve(member, netns)

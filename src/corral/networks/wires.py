@@ -18,7 +18,7 @@ from corral.linux import links
 from corral.linux.netlink import Link, Netlink, Network, Request
 from corral.model.container import Endpoint
 from corral.model.stats import InterfaceStats
-from corral.networks.forwarding import allow_forwarding, allow_further
+from corral.networks.forwarding import allow_forwarding, allow_further, refuse_advertisements
 from corral.networks.lines import FIRST, FURTHER, Lines, plan_bridge
 from corral.networks.names import TURNS, InstanceNames
 from corral.networks.rules import Element
@@ -99,6 +99,7 @@ class Wires:
         there = self._netlink.link(lines.bridge)  # one by one: with hundreds of networks a list of all is long
         if there is None:
             raise HostError(f"bridge {lines.bridge} vanished")
+        refuse_advertisements(lines.bridge)
         bridges = Bridges([there.index], [lines.bridge])
         self._networks[lines.network_id] = bridges
         self._give_addresses(bridges.indexes[0], lines)
@@ -140,6 +141,7 @@ class Wires:
         made = self._netlink.link(name)
         if made is None:
             raise HostError(f"bridge {name} vanished")
+        refuse_advertisements(name)
         near, far = self._names.span(lines.network_id, number)
         steps = [links.add_cable(near, far, bridges.indexes[0], made.index, lines.mtu)]
         steps += [links.set_master(near, bridges.indexes[0]), links.set_master(far, made.index)]

@@ -21,6 +21,7 @@ class RegistryConfig:
     keep_untagged: seconds that a manifest without a tag is kept; None: for ever
     linger: that is counted from when its last tag went, not from when it was pushed
     keep_unreferenced: seconds that a blob which no manifest needs is kept
+    sparse: a manifest may name blobs and manifests that are not there, as a copy of one platform of several does
     upstreams: registries whose repositories are fetched from there; `remote` says how they are spoken to
     proxy_auth: a file like docker's config.json that says who we are there
     proxy_fresh: seconds that a tag is taken to mean what it meant when the upstream was asked last
@@ -40,6 +41,7 @@ class RegistryConfig:
     keep_unreferenced: float = 86400.0
     webhooks: tuple[str, ...] = ()
     read_only: bool = False
+    sparse: bool = False
     upstreams: tuple[Upstream, ...] = ()
     remote: RemoteConfig = field(default_factory=RemoteConfig)
     proxy_auth: str = ""

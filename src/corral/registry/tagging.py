@@ -88,10 +88,13 @@ def _digest(data: bytes, wanted: str) -> str:
 
 async def _store(call: Call, digest: str, data: bytes, manifest: Manifest, tags: list[str]) -> records.Manifest:
     registry = call.registry
-    check_references(registry.repositories.get(call.name), manifest)
+    whole = not registry.config.sparse
+    if whole:
+        check_references(registry.repositories.get(call.name), manifest)
 
     def check(repository: Repository | None) -> None:
-        check_references(repository, manifest)
+        if whole:
+            check_references(repository, manifest)
         check_immutable(call, repository, tags, digest)
 
     return await keep_manifest(call, digest, data, manifest, tags, check)

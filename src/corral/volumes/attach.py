@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -9,7 +10,7 @@ from contextlib import suppress
 
 from corral.errors import CorralError, HostError, InvalidInput, NotFound
 from corral.linux import mounts
-from corral.linux.rooted import open_in_root
+from corral.linux.rooted import open_beneath
 from corral.model.volume import Volume
 from corral.volumes.plan import hide_password, plan_mount
 
@@ -48,19 +49,14 @@ def _address(host: str) -> str:
 
 
 def pin(base: str, subpath: str, place: str, *, recursive: bool = True) -> None:
-    """Shows `subpath` of the volume at `base` at `place`, which is made; links do not lead out.
+    """Shows `subpath` of the volume at `base` at `place`, which is made; a link that leads out is refused.
 
     `recursive`: with what is mounted below.
 
     A path would not do: whoever has the volume could put a link into it between our look and the runtime's mount.
     InvalidInput, NotFound, HostError.
     """
-    if subpath.startswith("/") or ".." in subpath.split("/"):
-        raise InvalidInput(f'subpath "{subpath}" must be a relative path within the volume {base}')
-    try:
-        fd = _open(base, subpath)
-    except OSError as error:
-        raise NotFound(f"cannot access path {base}/{subpath}: {(error.strerror or '').lower()}") from error
+    fd = open_part(base, subpath)
     try:
         if stat.S_ISDIR(os.fstat(fd).st_mode):
             os.mkdir(place, 0o700)
@@ -71,10 +67,19 @@ def pin(base: str, subpath: str, place: str, *, recursive: bool = True) -> None:
         os.close(fd)
 
 
-def _open(base: str, subpath: str) -> int:
+def open_part(base: str, subpath: str) -> int:
+    """A descriptor (O_PATH) of what `subpath` of a volume is. InvalidInput, NotFound in Docker's words."""
+    if subpath.startswith("/") or ".." in subpath.split("/"):
+        raise InvalidInput(f'subpath "{subpath}" must be a relative path within the volume {base}')
     root = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return open_in_root(root, subpath, os.O_PATH)
+        return open_beneath(root, subpath, os.O_PATH)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise InvalidInput(
+                f"path concatenation escapes the base directory, base: {base}, subpath: {subpath}"
+            ) from None
+        raise NotFound(f"cannot access path {base}/{subpath}: {(error.strerror or '').lower()}") from error
     finally:
         os.close(root)
 

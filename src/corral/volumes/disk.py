@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -108,11 +108,13 @@ def _making(root: str, volume: Volume) -> Iterator[None]:
 
 
 def bury(root: str, name: str) -> str:
-    """Takes a volume out of sight, for good; returns where what is left of it waits to be removed."""
+    """Takes a volume out of sight, for good; returns where what is left of it waits to be removed. One whose directory
+    somebody has removed has gone."""
     place, grave = os.path.join(root, name), os.path.join(root, f".gone-{name}")
     try:
         remove_tree(grave)
-        os.rename(place, grave)
+        with suppress(FileNotFoundError):
+            os.rename(place, grave)
         sync_directory(root)
     except OSError as error:
         raise from_oserror(f"error removing volume path '{place}'", error) from error

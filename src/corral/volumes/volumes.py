@@ -18,7 +18,7 @@ from corral.model.volume import Volume
 from corral.volumes import disk
 from corral.volumes.attach import attach
 from corral.volumes.copies import Copies
-from corral.volumes.fill import fill_from
+from corral.volumes.fill import fill_from, fill_part
 from corral.volumes.plan import ANONYMOUS_LABEL, check_driver, check_name, check_options, plan_mount
 
 Names = list[str]
@@ -233,18 +233,22 @@ class Volumes:
         """After the daemon's restart: this user was found running, and the volume is mounted if it needs to be."""
         self._users[name].add(user)
 
-    async def copy_up(self, name: str, rootfs: str, target: str) -> None:
-        """Fills an empty volume with what the directory `target` of `rootfs` has, if there is such a directory.
+    async def copy_up(self, name: str, rootfs: str, target: str, subpath: str = "") -> None:
+        """Fills an empty volume, or the part `subpath` of one, with what the directory `target` of `rootfs` has, if
+        there is such a directory.
 
         A volume that nobody uses is filled aside and put in place with one rename, so that it is never half-full.
         """
-        await self.through(self._copy_up(name, rootfs, target))
+        await self.through(self._copy_up(name, rootfs, target, subpath))
 
-    async def _copy_up(self, name: str, rootfs: str, target: str) -> None:
+    async def _copy_up(self, name: str, rootfs: str, target: str, subpath: str) -> None:
         user = f"copy-up {new_id()[:12]}"
         mountpoint = await self.acquire(name, user)
         try:
-            alone = self._users[name] == {user} and not self._volumes[name].options
-            await asyncio.to_thread(partial(fill_from, rootfs, target, mountpoint, aside=alone))
+            if subpath:
+                await asyncio.to_thread(fill_part, rootfs, target, mountpoint, subpath)
+            else:
+                alone = self._users[name] == {user} and not self._volumes[name].options
+                await asyncio.to_thread(partial(fill_from, rootfs, target, mountpoint, aside=alone))
         finally:
             await self.release(name, user)

@@ -494,6 +494,43 @@ async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
     assert await ask(endpoints["both"].ipv6, 80, one.netns) == one.endpoint.ipv6
 
 
+async def test_ipv6_from_elsewhere_finds_a_container_that_never_said_anything(
+    networks: Networks, box: Callable[[], Box]
+) -> None:
+    await networks.create(NetworkSpec("here", ipv6=True))
+    await networks.create(NetworkSpec("there", ipv6=True, options=NetworkOptions(gateway6="routed")))
+    if Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text().strip() != "1" and not os.environ.get("CORRAL_GUEST"):
+        pytest.skip("the first container would turn on IPv6 forwarding on this machine")
+    one = await box().attach(networks, name="one", here=HERE)
+    silent = await box().attach(networks, PortBinding(80), name="silent", there=HERE)
+    silent.serve(80)
+    assert await ask(silent.endpoint.ipv6, 80, one.netns)  # the kernel had to ask where it is
+
+
+async def test_link_local_addresses(networks: Networks, box: Callable[[], Box]) -> None:
+    """An interface with IPv6 has one of its own; a gateway with one is led to through its interface."""
+    await networks.create(NetworkSpec("both", ipv6=True))
+    await networks.create(NetworkSpec("four"))
+    pools = [Pool("10.211.0.0/24"), Pool("fe80:7::/64", "fe80:7::1")]
+    await networks.create(NetworkSpec("near", ipv6=True, pools=pools))
+    if Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text().strip() != "1" and not os.environ.get("CORRAL_GUEST"):
+        pytest.skip("the first container would turn on IPv6 forwarding on this machine")
+    one = await box().attach(networks, name="one", both=HERE, four=HERE, near=EndpointSpec(gateway_priority=1))
+    inside = in_netns(one.netns, lambda: Path("/proc/thread-self/net/if_inet6").read_text().splitlines())
+    local = {line.split()[-1] for line in inside if line.startswith("fe80000000000000")}
+    names = {name: endpoint.interface for name, endpoint in one.endpoints.items()}
+    assert local == {names["both"], names["near"]}
+    conf = Path("/proc/sys/net/ipv6/conf")
+    files = {name: conf / interface / "disable_ipv6" for name, interface in names.items()}
+    disabled = in_netns(one.netns, lambda: {name: file.read_text().strip() for name, file in files.items()})
+    assert disabled == {"both": "0", "four": "1", "near": "0"}  # nobody beside it gives it addresses
+    bridges = [info.network.bridge for info in networks.info() if info.network.bridge]
+    assert bridges and {(conf / bridge / "accept_ra").read_text().strip() for bridge in bridges} == {"0"}
+    routes = in_netns(one.netns, lambda: Path("/proc/thread-self/net/ipv6_route").read_text().splitlines())
+    gateways = {(line.split()[4], line.split()[-1]) for line in routes if line.startswith("0" * 32 + " 00 ")}
+    assert ("fe800007" + "0" * 23 + "1", names["near"]) in gateways
+
+
 async def test_ports_that_cannot_be_led_another_way_stay_where_they_are(
     networks: Networks, box: Callable[[], Box], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,7 +187,9 @@ async def test_a_part_of_a_volume_never_leads_out(tmp_path: Path, volumes: Volum
     (inside / "sub").mkdir()
     (inside / "sub" / "file").write_text("x")
     (inside / "out").symlink_to("/etc")
-    (inside / "in").symlink_to("/sub")
+    (inside / "in").symlink_to("sub/../sub")
+    (inside / "top").symlink_to("/")
+    (inside / "up").symlink_to("sub/../../data")
     for subpath in ("sub", "in", "sub/file"):
         pin(str(inside), subpath, place)
         (inside / "sub").rename(inside / "elsewhere")  # what is pinned stays what it was
@@ -198,10 +200,27 @@ async def test_a_part_of_a_volume_never_leads_out(tmp_path: Path, volumes: Volum
     for bad in ("/sub", "../x", "a/../../x"):
         with pytest.raises(InvalidInput):
             pin(str(inside), bad, place)
-    for missing in ("out", "missing"):
-        with pytest.raises(NotFound, match="cannot access path"):
-            pin(str(inside), missing, place)
+    for out in ("out", "top", "top/sub", "up"):
+        with pytest.raises(InvalidInput, match=f"escapes the base directory, base: {inside}, subpath: {out}"):
+            pin(str(inside), out, place)
+    with pytest.raises(NotFound, match="cannot access path"):
+        pin(str(inside), "missing", place)
     assert (inside / "sub" / "file").read_text() == "x"
+
+
+async def test_an_empty_part_of_a_volume_is_filled(tmp_path: Path, volumes: Volumes) -> None:
+    inside, image = Path((await volumes.create("data")).mountpoint), tmp_path / "image"
+    (image / "data").mkdir(parents=True)
+    (image / "data" / "file").write_text("image's")
+    for name in ("empty", "full"):
+        (inside / name).mkdir()
+    (inside / "full" / "own").write_text("volume's")
+    for part in ("empty", "full", "full/own", "missing"):
+        await volumes.copy_up("data", str(image), "/data", part)
+    await volumes.copy_up("data", str(image), "/data/file", "empty")
+    assert sorted(str(path.relative_to(inside)) for path in inside.rglob("*")) == [
+        "empty", "empty/file", "full", "full/own",
+    ]  # fmt: skip
 
 
 async def test_a_full_disk_leaves_nothing_half_made(tmp_path: Path) -> None:

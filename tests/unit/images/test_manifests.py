@@ -151,6 +151,7 @@ def test_what_we_write_we_read() -> None:
 def test_platforms() -> None:
     assert split_platform(host_platform())[0] == "linux"
     assert split_platform("linux/x86_64") == ("linux", "amd64", "")
-    for bad in ("", "a/b/c/d", "linux//x", "linux/ x"):
+    assert split_platform("windows")[0] == "windows"
+    for bad in ("", "a/b/c/d", "linux//x", "linux/ x", "nintendo64"):
         with pytest.raises(InvalidInput):
             split_platform(bad)

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from corral.linux.rooted import open_in_root, walk_in_root
+from corral.linux.rooted import open_beneath, open_in_root, walk_in_root
 
 Open = Callable[[int, str, int], int]
+
+
+def walk_beneath(root: int, path: str, flags: int) -> int:
+    return walk_in_root(root, path, flags, beneath=True)
 
 
 @pytest.fixture(params=[open_in_root, walk_in_root])
@@ -87,3 +91,15 @@ def test_nothing_stays_open(open_it: Open, root: int) -> None:
 def test_creating(open_it: Callable[[int, str, int, int], int], root: int) -> None:
     os.close(open_it(root, "dir/new", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     assert os.stat("etc/new", dir_fd=root).st_size == 0
+
+
+@pytest.mark.parametrize("open_it", [open_beneath, walk_beneath])
+def test_beneath_nothing_leads_out(open_it: Open, root: int) -> None:
+    for path in ("etc/passwd", "/etc/passwd", "dir/passwd", "dots", "etc/../etc/passwd"):
+        assert read(open_it, root, path) == "inside"
+    for path in ("abs", "up", "far", "magic", "etc/deep/top", "../etc/passwd", "etc/../../root/etc/passwd"):
+        with pytest.raises(OSError) as raised:
+            open_it(root, path, os.O_RDONLY)
+        assert raised.value.errno == errno.EXDEV, path
+    with pytest.raises(FileNotFoundError):
+        open_it(root, "dangling", os.O_RDONLY)

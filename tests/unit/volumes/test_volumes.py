@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -82,6 +83,14 @@ async def test_removing(volumes: Volumes) -> None:
     with pytest.raises(NotFound, match=r"^get data: no such volume$"):
         await volumes.remove("data")
     await volumes.remove("data", force=True)
+
+
+async def test_one_whose_directory_was_removed_by_hand_can_be_removed(volumes: Volumes) -> None:
+    made = await volumes.create("data")
+    shutil.rmtree(Path(made.mountpoint).parent)
+    await volumes.remove("data")
+    assert volumes.list() == [] and left(volumes) == []
+    assert os.path.isdir((await volumes.create("data")).mountpoint)
 
 
 async def test_one_that_is_used_stays(volumes: Volumes) -> None:

@@ -33,9 +33,9 @@ def name_of(request: Request) -> str:
     return rest.rpartition("/")[0]
 
 
-def platform_of(request: Request) -> str:
-    """The `platform` parameter that newer operations take as JSON, as "os/architecture[/variant]"; "" for none."""
-    values = request.query.all("platform")
+def platform_of(request: Request, parameter: str = "platform") -> str:
+    """The parameter that newer operations take as JSON, as "os/architecture[/variant]"; "" for none."""
+    values = request.query.all(parameter)
     if len(values) > 1:
         raise InvalidInput("multiple platform parameters not supported")
     if not values or not values[0]:

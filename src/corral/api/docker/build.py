@@ -40,8 +40,9 @@ async def run(api: DockerApi, request: Request, wanted: BuildRequest) -> AsyncGe
 
 
 def tell(api: DockerApi, event: BuildEvent) -> None:
-    """The engine's own event for each name that a build gave."""
+    """The engine's own events for the image that a build made, and for each name that it gave."""
     if isinstance(event, Built) and event.image:
+        api.engine.parts.tell_image("create", event.image)
         for name in event.names:
             api.engine.parts.tell_image("tag", event.image, familiar(name))
 
@@ -67,7 +68,7 @@ async def messages(events: AsyncGenerator[BuildEvent, None], *, quiet: bool) -> 
         except CorralError as error:
             if not begun:
                 raise
-            yield b"".join([*held, *shown.rest(), failure_message(error)])
+            yield b"".join([*held, *shown.rest(), failure_message(error, shown.failed)])
 
 
 async def first(request: Request, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

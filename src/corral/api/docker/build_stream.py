@@ -28,6 +28,7 @@ from corral.model.transfer import Note
 
 STEP: Final = re.compile(r"Step (\d+)/\d+ : ")
 METADATA: Final = "[internal] load metadata for "
+ABSENT: Final = re.compile(r'failed to compute cache key: .*ref(?: (\S+))?: "/?(.*)": not found', re.DOTALL)
 PROCESS: Final = re.compile(r'process "(.*)" did not complete successfully: exit code: (\d+)', re.DOTALL)
 
 
@@ -58,8 +59,24 @@ def outcome(event: Finished) -> list[bytes]:
     return [stream(text) for text in said]
 
 
-def failure_message(error: CorralError) -> bytes:
-    """Pure: the message that ends the stream of a failed build. A process' failure has Docker's words and its code.
+def absent(text: str, step: str) -> str:
+    """Pure: that a step's file is not there, in the classic builder's words; any other text as it is.
+
+    >>> absent('failed to compute cache key: failed to calculate checksum of ref context: "/a": not found', "COPY a /")
+    'COPY failed: file not found in build context or excluded by .dockerignore: stat a: file does not exist'
+    >>> absent('failed to compute cache key: failed to calculate checksum of ref stage-0: "/a": not found', "COPY a /")
+    'COPY failed: stat a: file does not exist'
+    """
+    found, word = ABSENT.fullmatch(text), step.partition(" ")[0]
+    if not found or word not in ("ADD", "COPY"):
+        return text
+    where = "file not found in build context or excluded by .dockerignore: " if found[1] == "context" else ""
+    return f"{word} failed: {where}stat {found[2]}: file does not exist"
+
+
+def failure_message(error: CorralError, step: str = "") -> bytes:
+    """Pure: the message that ends the stream of a build that failed at `step`. A process' failure has Docker's words
+    and its code.
 
     >>> failure_message(BuildFailed('process "/bin/sh -c x" did not complete successfully: exit code: 3', exit_code=3))
     b'{"errorDetail":{"code":3,"message":"The command \\'/bin/sh -c x\\' returned a non-zero code: 3"},\
@@ -68,7 +85,8 @@ def failure_message(error: CorralError) -> bytes:
     code = error.exit_code if isinstance(error, BuildFailed) else 0
     found = PROCESS.search(error.message)
     if not code or not found:
-        return message(errorDetail={"message": error.message}, error=error.message)
+        said = absent(error.message, step)
+        return message(errorDetail={"message": said}, error=said)
     command = re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), found[1])
     text = f"The command '{command}' returned a non-zero code: {code}"
     return message(errorDetail={"code": code, "message": text}, error=text)
@@ -101,12 +119,15 @@ class Classic:
         self._next = 1
         self._fetching: set[int] = set()  # vertices that pull a stage's image
         self._last: list[bytes] = []  # what is said when all steps are done
+        self._texts: dict[int, str] = {}  # vertex -> its instruction
+        self.failed = ""  # the instruction that failed
 
     def take(self, event: BuildEvent) -> list[bytes]:
         match event:
             case Started(vertex=vertex, step=step) if step:
                 found = STEP.match(step)
                 number = self._number[vertex] = int(found[1]) if found else self._next
+                self._texts[vertex] = step[found.end() :] if found else step
                 self._waiting.setdefault(number, []).append(stream(step + "\n"))
             case Entered(vertex=vertex, container=container) if vertex in self._number:
                 text = f" ---> Running in {container[:12]}\n"
@@ -122,6 +143,8 @@ class Classic:
             case Finished(vertex=vertex) if vertex in self._number:
                 number = self._number[vertex]
                 self._waiting.setdefault(number, []).extend(outcome(event))
+                if event.error:
+                    self.failed = self._texts[vertex]
                 self._done.add(number)
             case Warned(warning=warning) if not warning.rule:
                 self._last.append(stream(warning.detail + "\n"))

@@ -1,21 +1,20 @@
-"""The operations on images that are here: list, inspect, history, tag, remove, load, save, import."""
+"""The operations on images that are here: list, inspect, history, tag, remove, load, save."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from corral.api.docker import registries
 from corral.api.docker.answers import JSON, TAR, done, failure, message, primed, reply
 from corral.api.docker.at import name_of, platform_of, version_of
-from corral.api.docker.changes import apply_changes
 from corral.api.docker.filters import parse_filters
 from corral.api.docker.image_filters import select_images
+from corral.api.docker.platforms import check_platform
 from corral.api.docker.references import familiar, with_tag
 from corral.api.docker.render_image import history, inspect, shared_sizes, summary
-from corral.errors import CorralError, InvalidInput, Unsupported
+from corral.errors import CorralError, InvalidInput
 from corral.http.message import Answer, Request, Response, StreamResponse
-from corral.model.image import ImageConfig
+from corral.model.image import Image
 
 if TYPE_CHECKING:
     from corral.api.docker.app import DockerApi
@@ -45,9 +44,10 @@ def count_users(engine: Engine) -> dict[str, int]:
 
 
 async def image_inspect(api: DockerApi, request: Request) -> Response:
-    image, version = api.engine.images.get(name_of(request)), version_of(request)
+    name, version = name_of(request), version_of(request)
     if version >= (1, 48) and request.query.flag("manifests") and request.query.get("platform"):
         raise InvalidInput("conflicting options: manifests and platform options cannot both be set")
+    image = _found(api.engine, name, platform_of(request) if version >= (1, 49) else "")
     shown = inspect(image, version, api.engine.images.image_graph(image.id))
     if needs_container_config(request.header("user-agent")):
         shown["ContainerConfig"] = shown["Config"]
@@ -63,8 +63,17 @@ def needs_container_config(agent: str) -> bool:
     return agent.startswith("docker-compose/1.")
 
 
+def _found(engine: Engine, name: str, platform: str) -> Image:
+    """The image. NotFound also where it is for another platform than the one that is asked for, if one is."""
+    image = engine.images.get(name)
+    if platform:
+        check_platform(image, name, platform, engine.host.architecture)
+    return image
+
+
 async def image_history(api: DockerApi, request: Request) -> Response:
-    return reply(history(api.engine.images.get(name_of(request))))
+    platform = platform_of(request) if version_of(request) >= (1, 48) else ""
+    return reply(history(_found(api.engine, name_of(request), platform)))
 
 
 async def image_tag(api: DockerApi, request: Request) -> Response:
@@ -84,6 +93,8 @@ async def image_remove(api: DockerApi, request: Request) -> Response:
     name, query, engine = name_of(request), request.query, api.engine
     if not name.strip():
         raise InvalidInput("image name cannot be blank")
+    if version_of(request) >= (1, 50) and (platform := platform_of(request, "platforms")):
+        _found(engine, name, platform)
     return reply(await remove(engine, name, force=query.flag("force"), prune=not query.flag("noprune")))
 
 
@@ -122,8 +133,13 @@ async def image_save(api: DockerApi, request: Request) -> Answer:
     names = request.query.all("names") if request.path.endswith("/images/get") else [name_of(request)]
     if not names:
         raise InvalidInput("no image was named")
-    for id in dict.fromkeys(api.engine.images.get(name).id for name in names):
-        api.engine.parts.tell_image("save", id)
+    platform = platform_of(request) if version_of(request) >= (1, 48) else ""
+    chosen = api.engine.images.chosen(names)
+    for image in chosen if platform else ():
+        name = familiar(image.tags[0]) if image.tags else image.id
+        check_platform(image, name, platform, api.engine.host.architecture)
+    for image in chosen:
+        api.engine.parts.tell_image("save", image.id)
     return await primed(api.engine.images.save(names), TAR)
 
 
@@ -147,26 +163,3 @@ async def _load(engine: Engine, request: Request, platform: str) -> AsyncIterato
             yield message(stream=what + "\n")
     except CorralError as error:
         yield failure(error.message)
-
-
-async def image_create(api: DockerApi, request: Request) -> Answer:
-    """A pull (`fromImage`), or an import (`fromSrc`)."""
-    query = request.query
-    if query.get("fromImage"):
-        return await registries.pull(api, request)
-    source = query.get("fromSrc")
-    if source != "-":
-        raise Unsupported(f'importing from "{source}" is not offered yet: fetch it, and send it with `docker import -`')
-    name = with_tag(query.get("repo"), query.get("tag"))
-    config = apply_changes(ImageConfig(), query.all("changes"))
-    image = await api.engine.images.import_rootfs(
-        request.stream(),
-        ref=name,
-        message=query.get("message") or f"Imported from {source}",
-        config=config,
-        platform=query.get("platform") if version_of(request) >= (1, 32) else "",
-    )
-    for tag in image.tags:
-        api.engine.parts.tell_image("tag", image.id, familiar(tag))
-    api.engine.parts.tell_image("import", image.id)
-    return Response(200, JSON, message(status=image.id))

@@ -75,8 +75,10 @@ def _check_ip(text: str) -> None:
 
 
 def ports_of(bindings: dict[str, list[parts.PortBinding]]) -> list[PortBinding]:
-    """Checked before.
+    """Checked before. A port without a binding is published on any free port of the host.
 
+    >>> [(one.port, one.host_port) for one in ports_of({"81/tcp": []})]
+    [(81, 0)]
     >>> [bound] = ports_of({"80/tcp": [parts.PortBinding(HostPort="8000-8010")]})
     >>> bound.port, bound.host_port, bound.host_port_end
     (80, 8000, 8010)
@@ -84,7 +86,7 @@ def ports_of(bindings: dict[str, list[parts.PortBinding]]) -> list[PortBinding]:
     result = []
     for key, binds in bindings.items():
         port, protocol = _port(key)
-        for bind in binds or []:
+        for bind in binds or [parts.PortBinding()]:
             first, last = parse_range(bind.HostPort or "0")
             address = bind.HostIp.removeprefix("[").removesuffix("]")
             result.append(PortBinding(port, cast(Protocol, protocol), address, first, last if last != first else 0))

@@ -14,6 +14,7 @@ from corral.api.docker import (
     cluster_copies,
     commit,
     containers,
+    creating,
     df,
     events,
     exec,
@@ -69,7 +70,7 @@ ROUTES: Final[list[Route]] = [
     ("GET", "/exec/{id}/json", exec.exec_inspect),
     # images
     ("GET", "/images/json", images.image_list),
-    ("POST", "/images/create", images.image_create),
+    ("POST", "/images/create", creating.image_create),
     ("GET", "/images/{name}/json", images.image_inspect),
     ("GET", "/images/{name}/history", images.image_history),
     ("POST", "/images/{name}/push", registries.image_push),
@@ -90,6 +91,7 @@ ROUTES: Final[list[Route]] = [
     ("POST", "/corral/build", build_own.build),
     # networks
     ("GET", "/networks", networks.network_list),
+    ("GET", "/networks/", networks.network_list),
     ("GET", "/networks/{id}", networks.network_inspect),
     ("DELETE", "/networks/{id}", networks.network_remove),
     ("POST", "/networks/create", networks.network_create),

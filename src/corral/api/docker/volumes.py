@@ -47,6 +47,7 @@ def users_of(engine: Engine, name: str) -> list[str]:
 async def volume_list(api: DockerApi, request: Request) -> Response:
     filters = parse_filters(request.query.get("filters"))
     refuse_unknown(filters, ("dangling", "driver", "label", "name"))
+    flag(filters, "dangling", False)  # one that is none is refused even where there is no volume
     engine = api.engine
     chosen = [volume for volume in engine.volumes.list() if fits(volume, filters, bool(users_of(engine, volume.name)))]
     return reply({"Volumes": [volume_json(volume) for volume in chosen], "Warnings": None})

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import msgspec
 
 from corral.errors import InvalidInput, RemoteFailed, from_oserror
 from corral.images.remote.cancel import Cancel
+from corral.images.remote.download import follow
 from corral.images.remote.retry import plan_retry
 from corral.images.remote.wire import Reply, Wire, WireError
 from corral.linux.filling import write_all
 from corral.model.container import Struct
 
 LARGEST = 1 << 40  # bytes of one download, where nothing else is said
-_REDIRECTS, _MOST_REDIRECTS, _ATTEMPTS = (301, 302, 303, 307, 308), 10, 4
+_ATTEMPTS = 4
 _LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 Moved = Callable[[int, int], None]  # bytes so far, bytes in all or 0
 
@@ -100,7 +99,7 @@ class Download:
             asked["If-None-Match"] = kept.etag
         elif kept.modified:
             asked["If-Modified-Since"] = kept.modified
-        with self._get(asked, cancel) as reply:
+        with follow(self._wire, self._url, {**self._headers, **asked}, cancel) as reply:
             if reply.status == 304 and kept.digest:
                 return self._path(kept), kept
             if not 200 <= reply.status < 300:
@@ -108,18 +107,6 @@ class Download:
             new = Kept(self._save(reply, moved), reply.header("ETag"), reply.header("Last-Modified"))
         self._keep(kept, new)
         return self._path(new), new
-
-    def _get(self, asked: Mapping[str, str], cancel: Cancel) -> Reply:
-        url, first = self._url, True
-        for _ in range(_MOST_REDIRECTS + 1):
-            bare, who = _credentials(url)
-            headers = {**self._headers, **asked, **(who if first else {})}
-            reply = self._wire.request("GET", bare, headers, insecure=False, cancel=cancel)
-            if reply.status not in _REDIRECTS or not reply.header("Location"):
-                return reply
-            url, first = urljoin(bare, reply.header("Location")), False
-            reply.close()
-        raise RemoteFailed(f'Get "{self._url}": stopped after {_MOST_REDIRECTS} redirects')
 
     def _save(self, reply: Reply, moved: Moved) -> str:
         """Writes the body to a file that is named after it; the digest."""
@@ -163,17 +150,3 @@ class Download:
         os.rename(f"{self._place}/kept.new", f"{self._place}/kept.json")
         if old.digest and old.digest != new.digest:
             os.unlink(self._path(old))
-
-
-def _credentials(url: str) -> tuple[str, dict[str, str]]:
-    """A URL without its user, and the header that says who they are. Pure.
-
-    >>> _credentials("https://me:pw@a/b")
-    ('https://a/b', {'Authorization': 'Basic bWU6cHc='})
-    """
-    parts = urlsplit(url)
-    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, "")).replace(" ", "%20")
-    if parts.username is None:
-        return bare, {}
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return bare, {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}

@@ -12,6 +12,7 @@ from corral.images.remote.caches import Found, find_cache, push_cache
 from corral.images.remote.cancel import Cancel
 from corral.images.remote.config import RemoteConfig
 from corral.images.remote.documents import Blob
+from corral.images.remote.download import stream
 from corral.images.remote.endpoints import plan_endpoints
 from corral.images.remote.hub import Hub
 from corral.images.remote.inspecting import describe
@@ -131,6 +132,10 @@ class Remote:
             lambda cancel: describe(self._hub, ref, credentials, cancel),
             lambda refusal: explain_pull(refusal, ref),
         )
+
+    def download(self, url: str) -> AsyncGenerator[bytes, None]:
+        """What is behind a URL that belongs to no registry. NotFound, RemoteFailed, …: see `download.get`."""
+        return stream(self._hub.wire, url)
 
     async def _all_tags(self, ref: Reference, credentials: Credentials) -> list[Reference]:
         tags = await blocking(

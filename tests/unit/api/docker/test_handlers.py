@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from corral.api.docker import archive, commit, containers, df, images, networks, prune, volumes
+from corral.api.docker import archive, commit, containers, creating, df, images, networks, prune, volumes
 from corral.engine.host import HostInfo
 from corral.engine.named import find_network
 from corral.errors import Conflict, InvalidInput, NotFound, Unsupported
@@ -108,6 +108,9 @@ class FakeImages(Calls):
     @property
     def rootfs(self) -> FakeImages:
         return self
+
+    def chosen(self, names: list[str]) -> list[Image]:
+        return [self.get(name) for name in names]
 
     def save(self, names: list[str]) -> AsyncIterator[bytes]:
         self.made.append(("save", names))
@@ -366,11 +369,49 @@ class TestImages:
     async def test_import(self) -> None:
         api = make_api(images={"import_rootfs": IMAGE})
         request = ask("POST", "/images/create", fromSrc="-", repo="x", tag="1", changes='CMD ["a"]', message="m")
-        response = await images.image_create(api, request)
+        response = await creating.image_create(api, request)
         assert read(response) == {"status": IMAGE.id}
         [(_, _, options)] = api.engine.images.made
         assert (options["ref"], options["message"], options["config"]) == ("x:1", "m", ImageConfig(command=["a"]))
         assert [event[1] for event in api.engine.events.seen] == ["tag", "import"]
+
+    async def test_import_from_elsewhere(self) -> None:
+        async def import_rootfs(chunks: AsyncIterator[bytes], **options: Any) -> Image:
+            assert (b"".join([c async for c in chunks]), options["message"]) == (b"tar", "Imported from a/b")
+            return IMAGE
+
+        api = make_api()
+        api.engine.images.import_rootfs = import_rootfs
+        api.engine.transfers = SimpleNamespace(download=lambda source: (f"http://{source}", pieces(b"t", b"ar")))
+        request = ask("POST", "/images/create", fromSrc="a/b", repo="x", tag="1")
+        answer = await gather(await creating.image_create(api, request))
+        assert [json.loads(line) for line in answer.splitlines()] == [
+            {"status": "Downloading from http://a/b"},
+            {"status": IMAGE.id},
+        ]
+
+        async def nothing() -> AsyncIterator[bytes]:
+            raise NotFound("failed to GET http://a/b with status 404 Not Found: no")
+            yield b""
+
+        api.engine.transfers = SimpleNamespace(download=lambda source: (f"http://{source}", nothing()))
+        with pytest.raises(NotFound):
+            await creating.image_create(api, ask("POST", "/images/create", fromSrc="a/b"))
+
+    async def test_one_of_another_platform_is_none(self) -> None:
+        api, arm = make_api(), json.dumps({"os": "linux", "architecture": "arm64"})
+        for handler, method, path, query in (
+            (images.image_inspect, "GET", "/images/busybox/json", {"platform": arm}),
+            (images.image_history, "GET", "/images/busybox/history", {"platform": arm}),
+            (images.image_save, "GET", "/images/busybox/get", {"platform": arm}),
+            (images.image_remove, "DELETE", "/images/busybox", {"platforms": arm}),
+        ):
+            with pytest.raises(NotFound, match=r"its platform \(linux/amd64\) does not match .* \(linux/arm64\)"):
+                await handler(api, ask(method, path, **query))
+        assert api.engine.images.made == []
+        old = ask("GET", "/images/busybox/json", version="/v1.48", platform=arm)
+        fields = read(await images.image_inspect(api, old))
+        assert fields["Id"] == IMAGE.id  # a parameter that this version does not know
 
     async def test_load(self) -> None:
         api = make_api()
@@ -420,6 +461,9 @@ class TestVolumes:
         assert await named(label=["k"]) == ["idle"]
         assert await named(name=["^da"]) == ["data"]
         assert await named(driver=["nfs"]) == []
+        api.engine.volumes.list = list  # there is none
+        with pytest.raises(InvalidInput, match="invalid filter 'dangling="):
+            await named(dangling=["perhaps"])
 
     async def test_create(self) -> None:
         api = make_api(volumes={"create": Volume("v", created=SECOND + 5, mountpoint="/v/_data")})
