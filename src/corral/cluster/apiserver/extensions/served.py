@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from corral.cluster.apiserver.cel import rules
 from corral.cluster.apiserver.extensions.columns import columns_of
 from corral.cluster.apiserver.registry import ScalePaths, Served
+from corral.model.kubernetes.discovery import version_order
 from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.kinds.apiextensions.definition import has_condition, storage_version
 from corral.model.kubernetes.kinds.fields import flag, is_new, objects, part, text, texts
@@ -57,9 +58,10 @@ def _served(definition: Object, version: Object, converter: Converter | None) ->
     schema = from_structural(raw)
     stored = GroupVersionKind(group, storage_version(spec), resource.kind)
     to_stored, from_stored = _conversions(converter, resource.api_version, stored.api_version, schema)
+    own = from_stored if converter and name != stored.version else None
     made = Served(
         resource,
-        _kind(version, raw, schema, name == stored.version, from_stored if converter else None),
+        _kind(version, raw, schema, own, deprecation(spec, version)),
         schema,
         stored,
         to_stored=to_stored,
@@ -143,10 +145,10 @@ def has_defaults(schema: Schema) -> bool:
 
 
 def _kind(
-    version: Object, raw: Object, schema: Schema, is_stored: bool, from_stored: Callable[[Object], Object] | None
+    version: Object, raw: Object, schema: Schema, own: Callable[[Object], Object] | None, deprecated: str
 ) -> Kind:
-    """Defaults and rules are those of the version that is asked for, whichever is stored."""
-    with_rules, own = rules.has_rules(raw), from_stored if not is_stored else None
+    """Defaults and rules are those of the version that is asked for, whichever is stored: `own` converts to it."""
+    with_rules = rules.has_rules(raw)
 
     def shown(obj: Object) -> Object:
         return own(obj) if own is not None else obj
@@ -164,13 +166,12 @@ def _kind(
         return problems_of(shown(new), shown(old), raw, with_rules)
 
     has_status = isinstance(part(version, "subresources").get("status"), dict)
-    deprecation = _deprecation(version, raw)
     return Kind(
         default=default,
         validate=check,
         validate_update=check_change,
         validate_status=check_change,
-        warnings=lambda new, old: deprecation,
+        deprecated=deprecated,
         has_status=has_status,
         columns=columns_of(objects(version, "additionalPrinterColumns")),
         fields={one.lstrip("."): _field(one) for one in _selectable(version)},
@@ -178,12 +179,25 @@ def _kind(
     )
 
 
-def _deprecation(version: Object, raw: Object) -> Sequence[str]:
-    return (
-        (text(version, "deprecationWarning"),)
-        if flag(version, "deprecated") and version.get("deprecationWarning")
-        else ()
-    )
+def deprecation(spec: Object, version: Object) -> str:
+    """Pure: what who uses this version is warned of, if anything.
+
+    >>> old, new = {"name": "v1beta1", "served": True, "deprecated": True}, {"name": "v1", "served": True}
+    >>> spec = {"group": "a.b", "names": {"kind": "Cow"}, "versions": [old, new]}
+    >>> deprecation(spec, old), deprecation(spec, new)
+    ('a.b/v1beta1 Cow is deprecated; use a.b/v1 Cow', '')
+    >>> deprecation(spec, {**old, "deprecationWarning": "cows are out"})
+    'cows are out'
+    """
+    if not flag(version, "deprecated"):
+        return ""
+    if version.get("deprecationWarning") is not None:
+        return text(version, "deprecationWarning")
+    group, kind, name = text(spec, "group"), text(part(spec, "names"), "kind"), text(version, "name")
+    fine = [one for one in objects(spec, "versions") if flag(one, "served") and not flag(one, "deprecated")]
+    better = [one for one in (text(each, "name") for each in fine) if version_order(one) < version_order(name)]
+    says = f"{group}/{name} {kind} is deprecated"
+    return f"{says}; use {group}/{min(better, key=version_order)} {kind}" if better else says
 
 
 def problems_of(new: Object, old: Object | None, raw: Object, with_rules: bool) -> list[Problem]:
