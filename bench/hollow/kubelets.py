@@ -25,7 +25,8 @@ from bench.requests import Address, Connection, request
 Object = dict[str, Any]
 
 WRITERS = 24  # connections for pods
-BEATERS = 4  # … and for nodes and their leases, which must not wait behind these
+# … and for nodes and their leases: one that waited behind others for long would be a lost node
+BEATERS = 64
 TELL_SECONDS = 0.1
 REGISTERING = 16  # nodes at once
 STRATEGIC = "application/strategic-merge-patch+json"
