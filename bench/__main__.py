@@ -9,9 +9,7 @@ sudo ./dev bench --without podman   one engine less
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from bench.kubernetes import measured as kubernetes
 from bench.measures import QUICK, Measure, Size, measures
 from bench.registries import KINDS
 from bench.registries import measured as registries
+from bench.results import machine, save
 from bench.scheduling import measured as scheduling
 from bench.statistics import SUBJECT, Row, collect
 from bench.stores import kinds as store_kinds
@@ -39,7 +38,6 @@ STORE = "store"  # … and that of stores
 KUBERNETES = "kubernetes"  # … and that of the Kubernetes API, beside which there is none
 FLEETS = "fleets"  # … and that of what stands on engines
 SCHEDULER = "scheduler"  # … which has nobody beside it
-RESULTS = Path(__file__).parent / "results"
 
 
 def options(argv: Sequence[str]) -> argparse.Namespace:
@@ -154,17 +152,6 @@ def launched(folder: Path, size: Size) -> list[Row]:
     return result
 
 
-def machine() -> dict[str, object]:
-    return {"kernel": platform.release(), "cores": os.cpu_count(), "python": platform.python_version()}
-
-
-def write(about: Mapping[str, object], result: Sequence[Row]) -> Path:
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
-    path.write_text(json.dumps(document(result, about), indent=1) + "\n")
-    return path
-
-
 def main(argv: Sequence[str]) -> int:
     chosen = options(argv)
     if os.geteuid() != 0:
@@ -197,7 +184,7 @@ def main(argv: Sequence[str]) -> int:
             print(f"\n{table(one, [SUBJECT])}")
     if above:
         print(f"\n{table(above, fleet_kinds())}")
-    print(f"\nAll samples: {write(about, [*result, *beside, *below, *alone, *cluster, *above])}")
+    print(f"\nAll samples: {save('', document([*result, *beside, *below, *alone, *cluster, *above], about))}")
     return 0
 
 

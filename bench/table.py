@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from bench.statistics import SUBJECT, Row, ratio
+from bench.statistics import SUBJECT, Row, Spread, ratio
 
 ABSENT = "–"
 
@@ -31,8 +31,19 @@ def verdict(row: Row) -> str:
     >>> verdict(Row("memory", "MB", {"corral": [31.0]}, (Target("most", 60),)))
     '≤ 60 MB: reached'
     """
-    words = {True: "reached", False: "MISSED", None: "can't be told"}
-    return "; ".join(f"{target.text(row.unit)}: {words[target.reached(row.medians)]}" for target in row.targets)
+    return "; ".join(f"{target.text(row.unit)}: {target.verdict(row.samples)}" for target in row.targets)
+
+
+def times(found: Spread | None) -> str:
+    """A ratio, and how far its pairs say that it may be off.
+
+    >>> times(Spread(1.0, 0.98, 1.02)), times(Spread(0.2, 0.2, 0.2)), times(None)
+    ('1.00 × (0.98–1.02)', '0.20 ×', '–')
+    """
+    if found is None:
+        return ABSENT
+    shown = f"{number(found.median)} ×"
+    return shown if found.low == found.high else f"{shown} ({number(found.low)}–{number(found.high)})"
 
 
 def cells(row: Row, engines: Sequence[str]) -> list[str]:
@@ -42,11 +53,11 @@ def cells(row: Row, engines: Sequence[str]) -> list[str]:
     ['run (ms)', '50.0', '250', '0.20 ×', '']
     """
     medians = row.medians
-    ratios = [ratio(medians, engine) for engine in engines if engine != SUBJECT]
+    ratios = [ratio(row.samples, engine) for engine in engines if engine != SUBJECT]
     return [
         f"{row.name} ({row.unit})",
         *(number(medians.get(engine)) for engine in engines),
-        *(ABSENT if found is None else f"{number(found)} ×" for found in ratios),
+        *map(times, ratios),
         verdict(row),
     ]
 

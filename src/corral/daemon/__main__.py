@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -49,7 +50,8 @@ def main(words: list[str]) -> int:
 
 
 def run(role: str, instance: Instance, options: Parsed) -> int:
-    """One role to its end. Each imports only what it needs."""
+    """One role to its end. Each imports only what it needs. While one that stays is loaded nothing is collected, for
+    all of that stays, too: a tenth of the time (`settle` in `serve`)."""
     if role == "unit":
         from corral.daemon.unit import print_unit
 
@@ -63,6 +65,7 @@ def run(role: str, instance: Instance, options: Parsed) -> int:
 
         return print_token(instance, options.text("url"))
     if role == "node":
+        gc.disable()
         from corral.daemon.node import serve_node
         from corral.daemon.node_join import Join
 
@@ -88,6 +91,7 @@ def run(role: str, instance: Instance, options: Parsed) -> int:
 
         return serve_alone(instance, settings)
     if role == "serve":
+        gc.disable()
         from corral.daemon.serve import serve
 
         return serve(instance, settings, options.number("ready-fd", -1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -35,6 +36,7 @@ class Ready:
         self._manager = take_notify_address()
 
     def ready(self) -> None:
+        settle()
         self._tell("ready\n")
         sd_notify(self._manager, f"READY=1\nMAINPID={os.getpid()}")
 
@@ -76,6 +78,12 @@ def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
     finally:
         lock.release()
     return 0
+
+
+def settle() -> None:
+    """What is loaded now is not looked through by any later collection; what is made from now on is."""
+    gc.freeze()
+    gc.enable()
 
 
 def prepare_process() -> None:

@@ -43,7 +43,8 @@ async def mounted_rootfs(parts: Parts, id: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def view(parts: Parts, live: Live, ref: str) -> AsyncIterator[Inside]:
-    """The container's files as its processes see them; messages call it `ref`. One that does not run is not started meanwhile."""
+    """The container's files as its processes see them; messages call it `ref`. One that does not run is not started
+    meanwhile."""
     record = live.record
     if record.state.status in ("running", "paused") and not has_ended(live):
         yield _inside(parts, record, parts.paths.rootfs(live.id), record.state.pid, ref)

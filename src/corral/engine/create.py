@@ -18,7 +18,7 @@ from corral.engine.mounts import (
     ensure_bind_source,
     plan_mount_points,
     plan_propagation,
-    read_mountinfo,
+    read_mounts,
     split_from,
 )
 from corral.engine.named import check_joined, is_named, known_name
@@ -66,8 +66,8 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     others = [(_other(parts, ref).record, read_only) for ref, read_only in map(split_from, spec.volumes_from)]
     points = find_images(parts.images, plan_mount_points(spec, others, new_id))
     if any(point.type == "bind" for point in points):
-        ours, mountinfo = (parts.paths.root, parts.paths.run), read_mountinfo()
-        points = [plan_propagation(point, ours, mountinfo) for point in points]
+        ours, mounts = (parts.paths.root, parts.paths.run), read_mounts()
+        points = [plan_propagation(point, ours, mounts) for point in points]
     name = name or new_name(parts.registry.name_taken, random.Random())
     command = [*(spec.entrypoint or []), *(spec.command or [])]
     record = Container(

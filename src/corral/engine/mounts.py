@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from corral.errors import InvalidInput, from_oserror
 from corral.model.container import Container, ContainerSpec, Mount, MountPoint
-from corral.runtime.mounts import check_propagation
+from corral.runtime.mounts import check_propagation, parse_mountinfo
 
 
 def plan_mount_points(
@@ -80,24 +80,26 @@ def _point(mount: Mount, new_name: Callable[[], str]) -> MountPoint:
     return replace(point, source=mount.source, read_write=mount.type != "image" and not mount.read_only)
 
 
-def plan_propagation(point: MountPoint, ours: Sequence[str], mountinfo: str) -> MountPoint:
+def plan_propagation(point: MountPoint, ours: Sequence[str], mounts: Mapping[str, str]) -> MountPoint:
     """Pure: a bind mount that shows directories of `ours` follows what is mounted and unmounted there.
 
     Otherwise it would keep the file systems of all the containers that run when it is made. Only where nothing else
     was asked for, and the host can.
 
-    >>> shared = "29 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw"
+    `mounts`: what those of the host share (`parse_mountinfo`).
+
+    >>> shared = {"/": "shared:1"}
     >>> host, data = MountPoint("bind", "/", "/host", propagation="rprivate"), MountPoint("bind", "/srv", "/srv")
     >>> [plan_propagation(point, ["/run/corral"], shared).propagation for point in (host, data)]
     ['rslave', '']
-    >>> plan_propagation(host, ["/run/corral"], shared.replace("shared:1 ", "")).propagation
+    >>> plan_propagation(host, ["/run/corral"], {"/": ""}).propagation
     'rprivate'
     """
     asked = point.type != "bind" or (point.spec is not None and point.spec.propagation)
     if asked or not any(posixpath.commonpath([point.source, own]) in (point.source, own) for own in ours):
         return point
     try:
-        check_propagation(point.source, "rslave", mountinfo)
+        check_propagation(point.source, "rslave", mounts)
     except InvalidInput:
         return point
     return replace(point, propagation="rslave")
@@ -118,12 +120,12 @@ def plan_pinned(point: MountPoint, directory: bool) -> bool:
 def require_propagation(point: MountPoint) -> None:
     """InvalidInput when what holds a bind source cannot share mounts with the container as it was asked to."""
     if point.type == "bind" and point.propagation not in ("", "private", "rprivate"):
-        check_propagation(os.path.realpath(point.source), point.propagation, read_mountinfo())
+        check_propagation(os.path.realpath(point.source), point.propagation, read_mounts())
 
 
-def read_mountinfo() -> str:
+def read_mounts() -> dict[str, str]:
     with open("/proc/self/mountinfo", errors="surrogateescape") as file:
-        return file.read()
+        return parse_mountinfo(file.read())
 
 
 def ensure_bind_source(point: MountPoint, owner: tuple[int, int] | None = None) -> None:

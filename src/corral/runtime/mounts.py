@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
 
 from corral.errors import InvalidInput
 from corral.runtime.input import BundleMount
@@ -120,23 +121,31 @@ def plan_root_propagation(mounts: Iterable[BundleMount]) -> str:
     return "rslave" if options & {"slave", "rslave"} else ""
 
 
-def check_propagation(source: str, propagation: str, mountinfo: str) -> None:
-    """Pure: raises InvalidInput when the mount that holds `source` cannot propagate so. `mountinfo` is the text of
-    /proc/self/mountinfo, `source` a real path.
+def parse_mountinfo(text: str) -> dict[str, str]:
+    """Pure: what each mount point's mount shares, by the text of /proc/self/mountinfo; of several there, the last's.
 
-    >>> line = "29 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw"
-    >>> check_propagation("/srv", "rshared", line)
+    >>> parse_mountinfo("29 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw")
+    {'/': 'shared:1'}
+    """
+    found = {}
+    for line in text.splitlines():
+        parts = line.partition(" - ")[0].split(" ")
+        found[parts[4].replace("\\040", " ")] = " ".join(parts[6:])
+    return found
+
+
+def check_propagation(source: str, propagation: str, mounts: Mapping[str, str]) -> None:
+    """Pure: raises InvalidInput when the mount that holds `source` cannot propagate so. `mounts` as `parse_mountinfo`
+    gives them, `source` a real path.
+
+    >>> check_propagation("/srv", "rshared", {"/": "shared:1"})
     """
     if propagation not in ("shared", "rshared", "slave", "rslave"):
         return
-    place, tags = "", ""
-    for line in mountinfo.splitlines():
-        before, _, _ = line.partition(" - ")
-        parts = before.split(" ")
-        path = parts[4].replace("\\040", " ")
-        below = source == path or source.startswith(path.rstrip("/") + "/")
-        if below and len(path) >= len(place):
-            place, tags = path, " ".join(parts[6:])
+    place = source
+    while place not in mounts and place.strip("/"):
+        place = posixpath.dirname(place)
+    tags = mounts.get(place, "")
     if "shared:" in tags:
         return
     if propagation in ("shared", "rshared"):

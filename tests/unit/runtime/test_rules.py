@@ -25,7 +25,7 @@ from corral.runtime.devices import parse_rule, resolve_devices
 from corral.runtime.failure import last_error, plan_failure
 from corral.runtime.handshake import parse_answer
 from corral.runtime.init import find_init, is_static
-from corral.runtime.mounts import check_propagation, plan_bind, plan_tmpfs
+from corral.runtime.mounts import check_propagation, parse_mountinfo, plan_bind, plan_tmpfs
 from corral.runtime.oci import OciRuntime
 from corral.runtime.resources import plan_resources
 from corral.runtime.rlimits import plan_rlimits
@@ -327,13 +327,14 @@ class TestMounts:
         assert one.options == ("bind", "ro", "rprivate")
 
     def test_propagation_needs_a_mount_that_propagates(self) -> None:
-        table = "\n".join(
-            [
-                "1 0 8:1 / / rw - ext4 a rw",
-                "2 1 8:2 / /srv rw shared:3 - ext4 b rw",
-                "3 2 8:3 / /srv/x rw master:3 - ext4 c rw",
-            ]
+        table = parse_mountinfo(
+            "1 0 8:1 / / rw - ext4 a rw\n"
+            "2 1 8:2 / /srv rw - ext4 covered rw\n"
+            "3 1 8:2 / /srv rw shared:3 - ext4 b rw\n"
+            "4 3 8:3 / /srv/x rw master:3 - ext4 c rw\n"
+            "5 3 8:3 / /srv/a\\040b rw - ext4 d rw\n"
         )
+        assert table["/srv"] == "shared:3" and "/srv/a b" in table
         check_propagation("/srv/data", "rshared", table)
         check_propagation("/srv/x/y", "rslave", table)
         check_propagation("/etc", "rprivate", table)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
-from corral.cluster.apiserver.registry import ScalePaths, Served, kind_of
+from corral.cluster.apiserver.registry import Described, ScalePaths, Served, kind_of
 from corral.model.kubernetes.kinds import CONVERSIONS, KINDS
 from corral.model.kubernetes.resources import GroupVersionKind, Resource
-from corral.model.kubernetes.schema import Schema, builtin
+from corral.model.kubernetes.schema import builtin
 
 # What is stored in another group or version than the one it is served in.
 STORED: Final = {
@@ -21,16 +22,16 @@ def served_builtins() -> Iterator[Served]:
     """One for each resource and version, in the order of discovery."""
     found = builtin()
     for resource in found.resources:
-        yield _served(resource, found.schema(resource.gvk))
+        yield _served(resource, partial(found.schema, resource.gvk))
 
 
-def _served(resource: Resource, schema: Schema | None) -> Served:
+def _served(resource: Resource, described: Described) -> Served:
     key = resource.group, resource.version, resource.kind
     conversion = CONVERSIONS.get(key)
     return Served(
         resource,
         kind_of(resource, KINDS),
-        schema,
+        described,
         STORED.get(key, resource.gvk),
         to_stored=conversion.to_stored if conversion else None,
         from_stored=conversion.from_stored if conversion else None,

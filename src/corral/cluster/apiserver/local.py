@@ -47,11 +47,15 @@ class LocalClient:
 
     @staticmethod
     def _shown(target: Target, item: Item) -> Object:
-        """The shared object, in the version that was asked for."""
+        """In the version that was asked for."""
         if target.subresource == "scale":
-            return shown_scale(target, item.view())
-        served = target.served
-        return served.outgoing(item.view()) if served.from_stored else item.view()
+            return shown_scale(target, item.object())
+        return target.served.outgoing(item.object())
+
+    @staticmethod
+    def _shared(target: Target, item: Item) -> Object:
+        """What lists and watches show: the object that all in this process share, without its managedFields."""
+        return target.served.outgoing(item.view()) if target.served.from_stored else item.view()
 
     async def get(self, of: Collection, name: str, namespace: str = "") -> Object:
         target = self._target(of, namespace, name)
@@ -62,7 +66,7 @@ class LocalClient:
     ) -> Listing:
         target = self._target(of, namespace)
         found = await listing.list_objects(self._core, target, ListOptions(label_selector, field_selector))
-        return Listing([self._shown(target, item) for item in found.items], str(found.meta.revision))
+        return Listing([self._shared(target, item) for item in found.items], str(found.meta.revision))
 
     async def watch(
         self,
@@ -88,7 +92,7 @@ class LocalClient:
                 if one.item is None:
                     yield Event(one.type, {"metadata": {"resourceVersion": str(one.revision)}})
                 else:
-                    yield Event(one.type, self._shown(target, one.item))
+                    yield Event(one.type, self._shared(target, one.item))
 
     async def create(self, of: Collection, obj: Object, namespace: str = "", *, subresource: str = "") -> Object:
         metadata = obj.get("metadata") or {}

@@ -14,6 +14,7 @@ from corral.model.kubernetes.schema import Schema
 from corral.model.kubernetes.status import StatusError, no_such_path, not_found
 
 Convert = Callable[[Object], Object]
+Described = Schema | None | Callable[[], Schema | None]
 Warm = Callable[[Iterable[Object], str], Awaitable[None]]
 
 
@@ -45,6 +46,7 @@ class Served:
 
     `stored` is what the store keeps: the group says where, too (events of both groups are one collection).
     `to_stored` and `from_stored` convert between versions that differ in more than their name; None: they do not.
+    `described`: the schema, or what makes it when it is first asked for: a start needs few of all.
     `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
     `warm`: prepares conversions to a version that would else make the server wait.
     `computed`: nothing of it is stored.
@@ -52,7 +54,7 @@ class Served:
 
     resource: Resource
     kind: Kind
-    schema: Schema | None
+    described: Described
     stored: GroupVersionKind
     to_stored: Convert | None = None
     from_stored: Convert | None = None
@@ -66,6 +68,12 @@ class Served:
         one = self.resource
         bare = not self.custom
         self.plain = Plain(one.api_version, one.kind, one.list_kind, self.from_stored, bare=bare)
+
+    @property
+    def schema(self) -> Schema | None:
+        if callable(self.described):
+            self.described = self.described()
+        return self.described
 
     @property
     def group(self) -> str:

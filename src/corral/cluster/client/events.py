@@ -100,15 +100,19 @@ class Events:
         self._client = client
         self._waiting: asyncio.Queue[Told] = asyncio.Queue(MOST_WAITING)
         self._memory = Memory()
+        self._dropped = 0
 
     def recorder(self, component: str, host: str = "") -> Recorder:
         return Recorder(self, component, host)
 
     def put(self, told: Told) -> None:
+        """Where too many wait it is dropped: a burst of changes must not become one of logs, too."""
         try:
             self._waiting.put_nowait(told)
         except asyncio.QueueFull:
-            log.warning("event dropped, too many wait: %s %s", told.reason, told.message)
+            if not self._dropped:
+                log.warning("events are dropped, too many wait; the first: %s %s", told.reason, told.message)
+            self._dropped += 1
 
     async def drained(self) -> None:
         """Returns when all that was told so far is written."""
@@ -124,6 +128,9 @@ class Events:
                 log.warning("event %s of %s not written: %s", told.reason, told.about.get("name"), error)
             finally:
                 self._waiting.task_done()
+            if self._dropped and self._waiting.empty():
+                log.warning("events are written again; %d were dropped", self._dropped)
+                self._dropped = 0
 
     async def _write(self, told: Told) -> None:
         plan = self._memory.plan(told)

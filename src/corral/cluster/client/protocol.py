@@ -1,6 +1,8 @@
 """Client: the API server as its components see it, in-process or over HTTPS.
 
 Objects are plain JSON dicts. What `get`, `list` and `watch` return may be shared with others: copy before changing.
+What `list` and `watch` return may lack metadata.managedFields: nobody decides by them, and an update without them
+leaves them as they are.
 Every method raises StatusError (corral.model.kubernetes.status), which a caller tells apart by `reason`.
 """
 

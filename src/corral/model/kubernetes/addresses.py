@@ -10,6 +10,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -18,6 +19,7 @@ _NO_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _NO_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
 
+@lru_cache(4096)  # those of a Service's endpoints are read again with each change of one
 def parse_ip(value: str) -> Address | None:
     """Pure: the address, read loosely: leading zeros are ignored, and a mapped IPv4 address is one of IPv4.
 

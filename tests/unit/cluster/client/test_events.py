@@ -6,8 +6,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from corral.cluster.client.builtin import EVENTS
-from corral.cluster.client.events import BURST, MOST_ALIKE, Events, Memory, Told, reference
+from corral.cluster.client.events import BURST, MOST_ALIKE, MOST_WAITING, Events, Memory, Told, reference
 from corral.cluster.client.protocol import Collection
 from corral.model.kubernetes.status import not_found
 
@@ -105,3 +107,21 @@ def test_a_whole_queue_drops_and_does_not_wait() -> None:
     events = Events(Writes(), lambda: START)  # type: ignore[arg-type]
     for n in range(2000):
         events.recorder("kubelet").normal(POD, "Pulled", f"text {n}")
+
+
+async def test_a_burst_that_is_dropped_is_two_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    client = Writes()
+    events = Events(client, lambda: START)  # type: ignore[arg-type]
+    for number in range(MOST_WAITING + 500):
+        events.put(told(f"text {number}", uid=str(number)))
+    running = asyncio.create_task(events.run())
+    await events.drained()
+    events.put(told("later", uid="later"))
+    await events.drained()
+    assert len(client.created) == MOST_WAITING + 1
+    assert [line.partition("; ")[0] for line in caplog.messages] == [
+        "events are dropped, too many wait",
+        "events are written again",
+    ]
+    assert "500 were dropped" in caplog.messages[1]
+    running.cancel()

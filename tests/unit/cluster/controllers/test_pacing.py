@@ -21,3 +21,20 @@ async def test_who_takes_long_rests_and_others_need_not() -> None:
     pace.forget("huge")
     assert pace.delay("huge") == 0.0
     del loop.time
+
+
+async def test_what_comes_during_the_work_waits_too() -> None:
+    pace, loop = Pace(0.5, longest=3.0), asyncio.get_running_loop()
+    now = [100.0]
+    loop.time = lambda: now[0]  # type: ignore[method-assign]
+    with pace.of("a"):
+        assert pace.delay("a") == 0.0  # the first time nothing is known of it
+        now[0] += 10
+    assert pace.delay("a") == 3.0
+    now[0] += 4
+    with pace.of("a"):
+        assert pace.delay("a") == 3.0
+        now[0] += 1
+        assert pace.delay("a") == 2.0
+    assert pace.delay("a") == 1.0
+    del loop.time

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from corral.cluster.apiserver.caching.event import Event
 from corral.cluster.apiserver.caching.item import Item, Object
-from corral.cluster.apiserver.caching.log import Event, EventLog
-from corral.cluster.apiserver.caching.selection import Selection
+from corral.cluster.apiserver.caching.log import EventLog
+from corral.cluster.apiserver.caching.selection import Aspect, Selection
 
 log = logging.getLogger("corral.apiserver")
+
+INDEXED: Final = frozenset(("spec.nodeName",))  # fields whose values are remembered once somebody selects by one
 
 Changed = Callable[[Object | None, Object | None], None]
 
@@ -40,6 +43,7 @@ class Cache:
         self.modified = 0
         self.bytes = 0
         self.subscribers: list[Changed] = []
+        self._indexes: dict[Aspect, dict[str, dict[str, Item]]] = {}  # aspect -> value -> key -> item
 
     def put(self, item: Item) -> None:
         old = self.items.get(item.key)
@@ -50,7 +54,10 @@ class Cache:
                 self.keys.append(item.key)
         else:
             self.bytes -= len(old.body)
+            self._unindex(old)
         self.items[item.key] = item
+        for aspect, index in self._indexes.items():
+            index.setdefault(aspect.of(item), {})[item.key] = item
         self.bytes += len(item.body)
         self.modified = max(self.modified, item.revision)
 
@@ -59,22 +66,40 @@ class Cache:
         if old is not None:
             self.bytes -= len(old.body)
             del self.keys[bisect_left(self.keys, key)]
+            self._unindex(old)
+
+    def _unindex(self, old: Item) -> None:
+        for aspect, index in self._indexes.items():
+            value = aspect.of(old)
+            del index[value][old.key]
+            if not index[value]:
+                del index[value]
+
+    def _index(self, aspect: Aspect) -> dict[str, dict[str, Item]]:
+        found = self._indexes.get(aspect)
+        if found is None:
+            found = self._indexes[aspect] = {}
+            for key, item in self.items.items():
+                found.setdefault(aspect.of(item), {})[key] = item
+        return found
 
     def apply(self, event: Event, key: str) -> None:
         """Takes a change in and tells who subscribed; the log's watchers are told by `log.announce`."""
+        if self.subscribers:  # first of all: what is looked up in the object below needs no decoding of its own then
+            old, new = event.old.view() if event.old else None, event.new.view() if event.new else None
         if event.new is not None:
             self.put(event.new)
         else:
             self.drop(key)
         self.modified = event.revision
         self.log.append(event)
-        if self.subscribers:
-            old, new = event.old.view() if event.old else None, event.new.view() if event.new else None
-            for changed in self.subscribers:
-                try:
-                    changed(old, new)
-                except Exception:  # who cannot follow must not keep all others from following
-                    log.exception("a subscriber failed at %s", key)
+        for changed in self.subscribers:
+            try:
+                changed(old, new)
+            except Exception:  # who cannot follow must not keep all others from following
+                log.exception("a subscriber failed at %s", key)
+        if event.old is not None:
+            event.old.forget_view()
 
     def walk(self, selection: Selection, after: str = "") -> Iterator[Item]:
         """Those selected, from the first key that is not below `after`."""
@@ -82,6 +107,11 @@ class Cache:
             item = self.items.get(f"{selection.namespace}/{selection.name}")
             if item is not None and item.key >= after and selection.has(item):
                 yield item
+            return
+        topic = selection.topic
+        if topic is not None and topic.aspect.path in INDEXED:
+            found = self._index(topic.aspect).get(topic.value, {})
+            yield from (found[key] for key in sorted(found) if key >= after and selection.has(found[key]))
             return
         first = f"{selection.namespace}/" if selection.namespace else ""
         begin = bisect_left(self.keys, max(first, after))

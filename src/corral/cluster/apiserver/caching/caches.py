@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from corral.cluster.apiserver.caching.cache import Cache, Changed
+from corral.cluster.apiserver.caching.event import Event
 from corral.cluster.apiserver.caching.item import PREFIX, Item, Object, resource_prefix
-from corral.cluster.apiserver.caching.log import Event
+from corral.cluster.apiserver.caching.selection import Selection
 from corral.errors import HostError, Unavailable
 from corral.kit.tasks import Tasks
 from corral.store.interface import Change, Compacted, Entry, Lagging, Store
@@ -233,11 +234,7 @@ class Caches:
         return item.view() if item else None
 
     def list(self, group: str, plural: str, namespace: str = "") -> Sequence[Object]:
-        cache = self.cache(group, plural)
-        if not namespace:
-            return [cache.items[key].view() for key in cache.keys]
-        start = f"{namespace}/"
-        return [cache.items[key].view() for key in cache.keys if key.startswith(start)]
+        return [item.view() for item in self.cache(group, plural).walk(Selection(namespace))]
 
     def subscribe(self, group: str, plural: str, changed: Changed) -> None:
         cache = self.cache(group, plural)
@@ -253,7 +250,7 @@ class Caches:
     def _fail(self) -> None:
         self.failed = True
         for cache in self._caches.values():
-            cache.log.wake()
+            cache.log.wake_all()
         for _, waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(Unavailable("the store is closed"))

@@ -125,10 +125,15 @@ class Item:
         return _OBJECT.decode(self._start + self.body)
 
     def view(self) -> Object:
-        """The same object for all who ask: nobody may change it."""
+        """The same object for all who ask: nobody may change it. Who owns which field, half of a pod, is left out."""
         if self._view is None:
             self._view = self.object()
+            self._view["metadata"].pop("managedFields", None)
         return self._view
+
+    def forget_view(self) -> None:
+        """It was replaced: the few who still ask have it decoded again, and the window of changes holds bytes alone."""
+        self._view = None
 
     def field(self, path: str, get: Callable[[Object], str]) -> str:
         """A field's value, as selectors compare it; remembered, without the object being so."""

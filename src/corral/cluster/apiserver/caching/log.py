@@ -7,7 +7,8 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-from corral.cluster.apiserver.caching.item import Item
+from corral.cluster.apiserver.caching.event import Event
+from corral.cluster.apiserver.caching.topics import Topics
 
 ADDED: Final = "ADDED"
 MODIFIED: Final = "MODIFIED"
@@ -19,35 +20,12 @@ BATCH_SECONDS: Final = 0.05
 TOGETHER: Final = 50  # watchers that are woken before anything else has its turn
 
 
-class Event:
-    """One change: what was and what is. `revision` is the commit's. `forms` keeps what was made of it."""
-
-    __slots__ = ("_gone", "forms", "new", "old", "revision")
-
-    def __init__(self, revision: int, old: Item | None, new: Item | None) -> None:
-        self.revision, self.old, self.new = revision, old, new
-        self.forms: dict[str, bytes] = {}
-        self._gone: Item | None = None
-
-    @property
-    def gone(self) -> Item:
-        """What was, at the revision of the change that took it away (or out of somebody's selection)."""
-        if self._gone is None:
-            if self.old is None:
-                raise ValueError("nothing was there before")
-            self._gone = self.old.at(self.revision)
-        return self._gone
-
-    @property
-    def size(self) -> int:
-        return len(self.new.body if self.new else self.old.body if self.old else b"")
-
-
 class EventLog:
     """Numbered events; `start` is the number of the oldest, `end` that of the next to come.
 
-    `since`: the revision after which nothing is missing.
+    `since`: the revision after which nothing is missing. `topics`: the watches that are told of their topic alone.
 
+    >>> from corral.cluster.apiserver.caching.item import Item
     >>> log = EventLog(4)
     >>> log.append(Event(5, None, Item("a/b", 5, b'{"kind":"X","apiVersion":"v1","metadata":{}}')))
     >>> log.position(4), log.position(5), log.position(3)
@@ -58,7 +36,9 @@ class EventLog:
         self.events: deque[Event] = deque()
         self.since, self.start, self.size = since, 0, 0
         self.batches: dict[str, bytes] = {}  # what watchers made of the events since, by selection, form and range
+        self.topics = Topics()
         self._waiters: set[asyncio.Future[None]] = set()
+        self._told: list[asyncio.Future[None]] = []  # of topics, who have news
         self._waking: asyncio.TimerHandle | asyncio.Handle | None = None
 
     @property
@@ -69,6 +49,7 @@ class EventLog:
         self.batches.clear()
         self.events.append(event)
         self.size += event.size
+        self._told += self.topics.deliver(event)
         while len(self.events) > WINDOW or (self.size > WINDOW_BYTES and len(self.events) > 64):
             gone = self.events.popleft()
             self.size -= gone.size
@@ -107,16 +88,23 @@ class EventLog:
 
     def announce(self) -> None:
         """Tells the watchers: at once, or, when they are many, together with what else comes in a moment."""
-        if not self._waiters or self._waking is not None:
+        count = len(self._waiters) + len(self._told)
+        if not count or self._waking is not None:
             return
         loop = asyncio.get_running_loop()
-        crowd = len(self._waiters) > CROWD
+        crowd = count > CROWD
         self._waking = loop.call_later(BATCH_SECONDS, self.wake) if crowd else loop.call_soon(self.wake)
 
     def wake(self) -> None:
         """All of them, some at a time: between these, whatever else has come is answered."""
         self._waking = None
-        self._wake_some(list(self._waiters))
+        told, self._told = self._told, []
+        self._wake_some([*self._waiters, *told])
+
+    def wake_all(self) -> None:
+        """Also those for whom there is nothing new."""
+        self._told += [box.waiter for box in self.topics.all() if box.waiter is not None]
+        self.wake()
 
     def _wake_some(self, waiters: list[asyncio.Future[None]]) -> None:
         for waiter in waiters[:TOGETHER]:
@@ -124,3 +112,33 @@ class EventLog:
                 waiter.set_result(None)
         if len(waiters) > TOGETHER:
             asyncio.get_running_loop().call_soon(self._wake_some, waiters[TOGETHER:])
+
+
+class Place:
+    """Where one watch is in the log: it is told of every change. Who reads behind the window has lost some.
+
+    >>> from corral.cluster.apiserver.caching.item import Item
+    >>> log = EventLog(4)
+    >>> place = Place(log, log.end)
+    >>> log.append(Event(5, None, Item("a/b", 5, b'{"kind":"X","apiVersion":"v1","metadata":{}}')))
+    >>> place.pending, [event.revision for event in place.take()[1]], place.pending
+    (True, [5], False)
+    """
+
+    def __init__(self, log: EventLog, position: int) -> None:
+        self._log, self.position = log, position
+
+    @property
+    def pending(self) -> bool:
+        return self.position != self._log.end
+
+    @property
+    def lost(self) -> int:
+        return self._log.since if self.position < self._log.start else 0
+
+    def take(self) -> tuple[int, list[Event]]:
+        position, self.position = self.position, self._log.end
+        return position, self._log.after(position)
+
+    def wait(self) -> asyncio.Future[None]:
+        return self._log.wait()

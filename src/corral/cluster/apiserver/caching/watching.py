@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 
-from corral.cluster.apiserver.caching.cache import Cache
 from corral.cluster.apiserver.caching.caches import Caches
+from corral.cluster.apiserver.caching.event import Event
 from corral.cluster.apiserver.caching.item import Item
-from corral.cluster.apiserver.caching.log import ADDED, DELETED, MODIFIED, Event
+from corral.cluster.apiserver.caching.log import ADDED, DELETED, MODIFIED, EventLog, Place
 from corral.cluster.apiserver.caching.selection import Selection
+from corral.cluster.apiserver.caching.topics import Inbox
 from corral.model.kubernetes.status import StatusError, expired
 
 BOOKMARK: Final = "BOOKMARK"
@@ -48,26 +49,32 @@ def too_old(revision: int, oldest: int) -> StatusError:
     return expired(f"too old resource version: {revision} ({oldest})")
 
 
+def follow(log: EventLog, selection: Selection, position: int) -> Place | Inbox:
+    """What is read for a selection, from a number on: the inbox of its topic, or the whole log."""
+    if selection.topic is None:
+        return Place(log, position)
+    return log.topics.open(selection.topic, log.after(position))
+
+
 class Watcher:
     """Steps: `initial` objects first, then `take` whenever `wait` returns. `bookmarks`: the client wants some.
 
-    Holds a place in the log and nothing else, so a client that does not read costs nothing: when the window has passed
-    its place it is cut off.
+    Holds a place in the log, or an inbox of few objects' changes, so a client that does not read costs nothing: when
+    the window has passed its place, or its inbox is full, it is cut off.
     """
 
     def __init__(
         self,
         caches: Caches,
-        cache: Cache,
+        changes: Place | Inbox,
         selection: Selection,
-        position: int,
         initial: Sequence[Item] = (),
         *,
         seconds: float,
         bookmarks: bool = False,
         initial_end: bool = False,
     ) -> None:
-        self._caches, self._log, self.selection, self.position = caches, cache.log, selection, position
+        self._caches, self._changes, self.selection = caches, changes, selection
         self._initial, self._initial_end, self._bookmarks = list(initial), initial_end, bookmarks
         self._began_at = caches.revision
         loop = asyncio.get_running_loop()
@@ -86,12 +93,11 @@ class Watcher:
         return found
 
     def take(self) -> tuple[int, list[Event]]:
-        """(the place of the first, all events since the last call). 410 when some are lost."""
-        log, position = self._log, self.position
-        if position < log.start:
-            raise too_old(self._began_at, log.since)
-        self.position = log.end
-        return position, log.after(position)
+        """(what names these events among those of equal selections, all events since the last call). 410 when some are
+        lost."""
+        if self._changes.lost:
+            raise too_old(self._began_at, self._changes.lost)
+        return self._changes.take()
 
     def bookmark(self) -> Happened | None:
         """A bookmark, when it is time for one."""
@@ -108,14 +114,14 @@ class Watcher:
 
     async def wait(self) -> None:
         """Returns when something may have come, or it is time for a bookmark or for the end."""
-        if self.position != self._log.end:
+        if self._changes.pending:
             return
         loop = asyncio.get_running_loop()
         due = min(self._deadline, self._next_bookmark) if self._bookmarks else self._deadline
         if self._alarm is None or self._alarm.when() != due:
             self.close()
             self._alarm = loop.call_at(due, self._poke)
-        self._waiter = self._log.wait()
+        self._waiter = self._changes.wait()
         try:
             await self._waiter
         finally:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from corral.cluster.apiserver.caching.event import Event
 from corral.cluster.apiserver.caching.item import encode
-from corral.cluster.apiserver.caching.log import Event, EventLog
+from corral.cluster.apiserver.caching.log import EventLog
 from corral.cluster.apiserver.caching.watching import Watcher, select
 from corral.cluster.apiserver.encoding.shapes import Shape, line
 from corral.model.kubernetes.status import StatusError

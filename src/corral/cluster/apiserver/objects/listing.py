@@ -14,7 +14,7 @@ import msgspec
 
 from corral.cluster.apiserver.caching.item import Item, encode, item_made, item_of, resource_prefix
 from corral.cluster.apiserver.caching.selection import FieldTerm, Selection
-from corral.cluster.apiserver.caching.watching import Watcher, too_old
+from corral.cluster.apiserver.caching.watching import Watcher, follow, too_old
 from corral.cluster.apiserver.encoding.shapes import ListMeta
 from corral.cluster.apiserver.objects.core import Core, Target
 from corral.cluster.apiserver.options import ListOptions, check_list_options, parse_revision
@@ -230,9 +230,8 @@ async def begin_watch(
     seconds = options.timeout if options.timeout else choose(*WATCH_SECONDS)
     return Watcher(
         core.caches,
-        cache,
+        follow(cache.log, selection, position),
         selection,
-        position,
         initial,
         seconds=float(seconds),
         bookmarks=options.bookmarks,

@@ -29,11 +29,11 @@ class EndpointsController(Controller):
         self._services, self._pods = informers.of(SERVICES), informers.of(PODS)
         self._endpoints = informers.of(ENDPOINTS)
         super().__init__([self._services, self._pods, self._endpoints])
-        self._pace = Pace(0.1)  # nobody who is in a hurry reads these
+        self._pace = Pace(0.1, longest=5.0)  # nobody who is in a hurry reads these
         self._selecting = Selecting(self._services, self._pods)
         self._bereft: set[str] = set()  # keys of Services that have gone since we look
         self._services.on_change(self._service_changed)
-        self._endpoints.on_change(self._changed)
+        self._endpoints.on_change(self._endpoints_changed)
         self._pods.on_change(self._pod_changed)
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
@@ -43,6 +43,11 @@ class EndpointsController(Controller):
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         self.queue.add(meta.key(new or old or {}))
+
+    def _endpoints_changed(self, old: Object | None, new: Object | None) -> None:
+        """By us, or by somebody who should not."""
+        key = meta.key(new or old or {})
+        self.queue.add_after(key, self._pace.delay(key))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if old is not None and new is not None and as_endpoint(old) == as_endpoint(new):

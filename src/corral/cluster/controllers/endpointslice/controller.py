@@ -73,7 +73,7 @@ class EndpointSliceController(Controller):
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         for one in (old, new):
             for key in _service_keys(one, MANAGER) if one is not None else ():
-                self.queue.add(key)
+                self.queue.add_after(key, self._pace.delay(key))  # by us, or by somebody who should not
 
     async def reconcile(self, key: str) -> float | None:
         service = self._services.get(key)

@@ -36,3 +36,13 @@ def test_an_object_that_was_not_stored_shows_no_revision() -> None:
 def test_views_are_shared_and_copies_are_not() -> None:
     item = Item("n/a", 1, stored_bytes({"kind": "K", "apiVersion": "v1", "metadata": {"name": "a"}}))
     assert item.view() is item.view() and item.object() is not item.object()
+
+
+def test_what_is_shared_is_without_the_owners_of_fields_and_may_be_forgotten() -> None:
+    metadata = {"name": "a", "managedFields": [{"manager": "m"}]}
+    item = Item("n/a", 3, stored_bytes({"kind": "Pod", "apiVersion": "v1", "metadata": metadata}))
+    shared = item.view()
+    assert shared["metadata"] == {"resourceVersion": "3", "name": "a"} and item.view() is shared
+    assert item.object()["metadata"]["managedFields"] == [{"manager": "m"}]
+    item.forget_view()
+    assert item.view() is not shared and item.view() == shared

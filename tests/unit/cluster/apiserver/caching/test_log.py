@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from corral.cluster.apiserver.caching import log as window
+from corral.cluster.apiserver.caching.event import Event
 from corral.cluster.apiserver.caching.item import Item
-from corral.cluster.apiserver.caching.log import Event, EventLog
+from corral.cluster.apiserver.caching.log import EventLog
 
 POD = b'{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"}}'
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from corral.cluster.apiserver.caching import log as window
-from corral.cluster.apiserver.caching import watching
+from corral.cluster.apiserver.caching import topics, watching
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.caching.item import stored_bytes
 from corral.cluster.apiserver.caching.selection import FieldTerm, Selection
-from corral.cluster.apiserver.caching.watching import Watcher
+from corral.cluster.apiserver.caching.watching import Watcher, follow, select
 from corral.model.kubernetes.status import StatusError
 from corral.store.memory import MemoryStore
 
@@ -38,9 +39,9 @@ class Setting:
         await self.caches.fresh()
 
     def watcher(self, selection: Selection | None = None, **options: object) -> Watcher:
-        place = self.cache.log.end
-        given = {"seconds": 100.0, **options}
-        return Watcher(self.caches, self.cache, selection or Selection(), place, (), **given)  # type: ignore[arg-type]
+        given, chosen = {"seconds": 100.0, **options}, selection or Selection()
+        changes = follow(self.cache.log, chosen, self.cache.log.end)
+        return Watcher(self.caches, changes, chosen, (), **given)  # type: ignore[arg-type]
 
 
 @pytest_asyncio.fixture
@@ -116,3 +117,82 @@ async def test_a_watch_that_waits_leaves_no_timer_behind(setting: Setting) -> No
         await waiting
     watcher.close()
     assert watcher._alarm is None and not setting.cache.log._waiters
+
+
+def bound_pod(name: str, node: str) -> bytes:
+    metadata = {"name": name, "namespace": "n"}
+    return stored_bytes({"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {"nodeName": node}})
+
+
+def on(node: str) -> Selection:
+    return Selection(fields=[FieldTerm("spec.nodeName", node, True, node_of)])
+
+
+def node_of(pod: dict[str, Any]) -> str:
+    return str(pod["spec"].get("nodeName", ""))
+
+
+async def test_a_change_wakes_the_watches_that_it_concerns_and_no_others(setting: Setting) -> None:
+    watchers = {node: setting.watcher(on(node)) for node in ("n1", "n2", "n3")}
+    waiting = {node: asyncio.ensure_future(watcher.wait()) for node, watcher in watchers.items()}
+    for node in ("", "n1", "n2"):  # the last is news for two: it has left one, and come to the other
+        await setting.store.commit({"/registry/core/pods/n/a": bound_pod("a", node)})
+    await setting.caches.fresh()
+    await asyncio.wait_for(asyncio.gather(waiting["n1"], waiting["n2"]), 10)
+    assert not waiting["n3"].done() and watchers["n3"].take()[1] == []
+    told = {node: [select(one, on(node)) for one in watchers[node].take()[1]] for node in ("n1", "n2")}
+    assert {node: [one and one.type for one in found] for node, found in told.items()} == {
+        "n1": ["ADDED", "DELETED"],
+        "n2": ["ADDED"],
+    }
+    waiting["n3"].cancel()
+
+
+async def test_a_watch_of_few_begins_with_what_happened_since_its_revision(setting: Setting) -> None:
+    begin = setting.caches.revision
+    for name, node in (("a", "n1"), ("b", "n2"), ("c", "n1")):
+        await setting.store.commit({f"/registry/core/pods/n/{name}": bound_pod(name, node)})
+    await setting.caches.fresh()
+    position = setting.cache.log.position(begin)
+    assert position is not None
+    changes = follow(setting.cache.log, on("n1"), position)
+    assert [one.new and one.new.name for one in changes.take()[1]] == ["a", "c"]
+
+
+async def test_who_does_not_take_few_changes_is_cut_off_too(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "MOST_PENDING", 2)
+    slow, quiet = setting.watcher(Selection("n", "a")), setting.watcher(Selection("n", "z"))
+    for number in range(4):
+        await setting.put("a", x=str(number))
+    with pytest.raises(StatusError) as caught:
+        slow.take()
+    assert caught.value.code == 410 and quiet.take()[1] == []
+
+
+async def test_the_end_of_the_caches_is_told_to_who_watches_few(setting: Setting) -> None:
+    reading = asyncio.ensure_future(told(setting.watcher(Selection("n", "a")), 1))
+    await asyncio.sleep(0)
+    await setting.caches.close()
+    assert await asyncio.wait_for(reading, 10) == []
+
+
+async def test_a_watch_that_is_gone_is_forgotten(setting: Setting) -> None:
+    watcher = setting.watcher(Selection("n", "a"))
+    assert len(list(setting.cache.log.topics.all())) == 1
+    del watcher
+    await setting.put("a")
+    assert list(setting.cache.log.topics.all()) == [] and not any(setting.cache.log.topics._boxes.values())
+
+
+async def test_a_list_by_node_is_what_a_look_at_all_would_find(setting: Setting) -> None:
+    for name, node in (("a", "n1"), ("b", "n2"), ("c", "n1"), ("a", "n2"), ("d", "n1")):
+        await setting.store.commit({f"/registry/core/pods/n/{name}": bound_pod(name, node)})
+        await setting.caches.fresh()
+        for one in ("n1", "n2", "n3"):
+            wanted = [item.key for item in setting.cache.walk(Selection()) if node_of(item.view()) == one]
+            assert [item.key for item in setting.cache.list(on(one)).items] == wanted
+    await setting.take("c")
+    part = setting.cache.list(on("n2"), limit=1)
+    assert ([item.name for item in part.items], part.more) == (["a"], "n/a")
+    assert [item.name for item in setting.cache.list(on("n2"), after="n/a\0").items] == ["b"]
+    assert [item.name for item in setting.cache.list(on("n1")).items] == ["d"]

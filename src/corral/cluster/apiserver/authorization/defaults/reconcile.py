@@ -65,11 +65,12 @@ def plan_role(present: Object | None, wanted: Object) -> Object | None:
     made = _with_metadata(present, wanted)
     if made is None:
         return None
-    missing = uncovered(present.get("rules") or (), wanted.get("rules") or ())
+    has, rules = present.get("rules") or [], wanted.get("rules") or []
+    missing = uncovered(has, rules) if has != rules else []  # at most starts they are as they were made
     if missing:
-        made["rules"] = [*(present.get("rules") or ()), *missing]
+        made["rules"] = [*has, *missing]
     _reconcile_aggregation(made, wanted)
-    return None if made == present else made
+    return None if made == present else copy.deepcopy(made)
 
 
 def _reconcile_aggregation(made: Object, wanted: Object) -> None:
@@ -106,15 +107,16 @@ def plan_binding(present: Object | None, wanted: Object) -> Object | None:
     missing = [one for one in wanted.get("subjects") or () if one not in has]
     if missing:
         made["subjects"] = [*has, *missing]
-    return None if made == present else made
+    return None if made == present else copy.deepcopy(made)
 
 
 def _with_metadata(present: Object, wanted: Object) -> Object | None:
-    """A copy of `present` with the labels and annotations that are wanted, too; None: its owner wants it left alone."""
+    """`present` with the labels and annotations that are wanted, too, in parts the same objects; None: its owner wants
+    it left alone."""
     annotations: Mapping[str, Any] = present["metadata"].get("annotations") or {}
     if annotations.get(AUTO_UPDATE) == "false":
         return None
-    made = copy.deepcopy(present)
+    made = {**present, "metadata": {**present["metadata"]}}
     for key in ("annotations", "labels"):
         merged = {**(wanted["metadata"].get(key) or {}), **(present["metadata"].get(key) or {})}
         if merged:

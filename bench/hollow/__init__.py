@@ -1,0 +1,1 @@
+"""A cluster whose nodes are hollow: kubelets that say that pods run, and run none."""
