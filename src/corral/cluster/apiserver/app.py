@@ -31,6 +31,7 @@ from corral.cluster.apiserver.authorization import union
 from corral.cluster.apiserver.boot.objects import plan_boot, write
 from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
+from corral.cluster.apiserver.cel.process import Expressions
 from corral.cluster.apiserver.certificates.pki import Pki
 from corral.cluster.apiserver.certificates.x509 import from_pem
 from corral.cluster.apiserver.extensions.definitions import Definitions
@@ -107,9 +108,10 @@ class Kubernetes:
         )
         self.core = Core(store, caches, self.registry, self.chain)
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
-        self.definitions = Definitions(self.core)
+        self.expressions = Expressions()
+        self.definitions = Definitions(self.core, self.expressions)
         self.https = HttpsClient()
-        decides = (caches, self.registry, self.authorizer)
+        decides = (caches, self.registry, self.authorizer, self.expressions)
         self.chain.plugins += [
             self.definitions,
             MutatingPolicies(*decides),
@@ -201,5 +203,6 @@ class Kubernetes:
         """Ends all watches. The store is its owner's."""
         await self.definitions.close()
         await self.services.close()
+        await self.expressions.close()
         self.https.close()
         await self.caches.close()

@@ -9,12 +9,14 @@ from typing import Final, Protocol
 from corral.cluster.apiserver.apply.reset_fields import Filter, of_kind
 from corral.cluster.apiserver.encoding.shapes import Plain
 from corral.model.kubernetes.kind import Kind, Object
+from corral.model.kubernetes.problems import Problem
 from corral.model.kubernetes.resources import GroupVersionKind, Resource
 from corral.model.kubernetes.schema import Schema
 from corral.model.kubernetes.status import StatusError, no_such_path, not_found
 
 Convert = Callable[[Object], Object]
 Warm = Callable[[Iterable[Object], str], Awaitable[None]]
+Judge = Callable[[Object, Object | None], Awaitable[Sequence[Problem]]]
 
 
 class Computed(Protocol):
@@ -48,6 +50,7 @@ class Served:
     `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
     `warm`: prepares conversions to a version that would else make the server wait.
     `computed`: nothing of it is stored.
+    `judge`: what the rules of a custom kind's schema say of a new stored object and the old one (None: it is new).
     """
 
     resource: Resource
@@ -60,6 +63,7 @@ class Served:
     scale: ScalePaths | None = None
     warm: Warm | None = None
     computed: Computed | None = None
+    judge: Judge | None = None
     plain: Plain = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,6 +130,11 @@ class Registry:
 
     def of_kind(self, gvk: GroupVersionKind) -> Served | None:
         return next((one for one in self._served.values() if one.resource.gvk == gvk), None)
+
+    def equivalents(self, served: Served) -> list[Served]:
+        """The same collection in other versions and groups."""
+        same = served.group, served.plural
+        return [one for one in self._served.values() if (one.group, one.plural) == same and one is not served]
 
     def all(self) -> list[Served]:
         return list(self._served.values())

@@ -33,6 +33,7 @@ class Update:
     """`change` makes the new object of the present one, both in the served version (None: there is none yet; it may
     change what it is given). `kind`: the name of the options. `tracks`: the change keeps managedFields itself.
 
+    `admitted`: admission has been asked already, about what leads to this.
     `create`: an object that is not there is made. `check_uid`: the new object's uid must be the present one's.
     """
 
@@ -41,6 +42,7 @@ class Update:
     kind: str = "UpdateOptions"
     tracks: bool = False
     create: bool = False
+    admitted: bool = False
     check_uid: bool = False
 
 
@@ -89,14 +91,17 @@ async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, it
     stored = _merge(target, served.incoming(new), old, core.now())
     await core.warm(served, [stored])
     admission = core.admission(caller, target, "UPDATE", stored, old, asked.options, asked.kind)
-    stored = await core.admit(admission, served)
+    if not asked.admitted:
+        stored = await core.admit(admission, target, stored)
     if target.subresource != "status":
         core.prepare(target, stored, old)
     stored = _count(target, stored, old)
     if not asked.tracks:
         stored = _track(core, caller, target, asked, stored, old)
     _validate(caller, target, stored, old)
-    await core.judge(admission, served, stored)
+    await core.check_rules(target, stored, old)
+    if not asked.admitted:
+        await core.judge(admission, target, stored)
     return await _write(core, target, asked, stored, old, item)
 
 
