@@ -173,7 +173,7 @@ class Kubernetes:
         return self.options.url.partition("://")[2]
 
     def _check_store(self) -> str:
-        return "the store is closed" if self.caches.failed else ""
+        return self.caches.problem if self.caches.failed else ""
 
     def _check_boot(self) -> str:
         return "" if self.ready else "not finished"

@@ -40,7 +40,8 @@ async def delete(
         try:
             return await _act(core, target, plan, item, options)
         except Mismatch as error:
-            await core.caches.until(error.found or core.store.revision)
+            if error.found:
+                await core.caches.until(error.found)  # else it has gone: the next look is as of now
     raise conflict(target.served.plural, target.name, group=target.served.resource.group)
 
 
