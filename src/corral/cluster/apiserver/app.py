@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from typing import Any
 
 from corral.cluster.apiserver.admission.authority import Authority
 from corral.cluster.apiserver.admission.chain import Chain
@@ -21,6 +22,7 @@ from corral.cluster.apiserver.admission.quota import Quotas
 from corral.cluster.apiserver.admission.registry import builtin_plugins
 from corral.cluster.apiserver.admission.validating_policies import ValidatingPolicies
 from corral.cluster.apiserver.aggregation.proxying import Aggregator
+from corral.cluster.apiserver.aggregation.registering import Registering
 from corral.cluster.apiserver.aggregation.services import ApiServices
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
 from corral.cluster.apiserver.audit.events import Auditor, Record
@@ -132,6 +134,7 @@ class Kubernetes:
         )
         self.services = ApiServices(self.core, self.https, str(pki.front_proxy_client))
         self.services.start()
+        self._registering = Registering(caches, self.registry, self._own_client())
         self._flows = Flows(caches)
         self.server = self._assemble()
 
@@ -147,7 +150,7 @@ class Kubernetes:
         resources = Resources(self.core, Writes(self.core), actions.table(), connects)
         checks = {"ping": lambda: "", "etcd": self._check_store, "poststarthook/boot-objects": self._check_boot}
         health = Health(checks, ready_only=("poststarthook/boot-objects",))
-        documents = Documents(self.registry, self._address, VERSION, self.services.resources)
+        documents = Documents(self.registry, self._address, VERSION, self.services, self._api_services)
         others = Others(documents, health, self.metrics, self.caches, self.issuer, lambda: self.options.url)
         handlers = Aggregator(self.services, self.https, resources.handle, others.handle)
         return ApiServer(
@@ -169,6 +172,9 @@ class Kubernetes:
             asked, uri=request.raw_path, audit_id=number, source=request.remote, user_agent=agent
         )
 
+    def _api_services(self) -> Sequence[dict[str, Any]]:
+        return self.caches.list("apiregistration.k8s.io", "apiservices")
+
     def _address(self) -> str:
         return self.options.url.partition("://")[2]
 
@@ -185,6 +191,7 @@ class Kubernetes:
     async def boot(self) -> None:
         """Makes what every cluster has and is not there; then the server is ready. StatusError."""
         await write(self._own_client(), plan_boot(self.caches, self.options.networks, self.options.port))
+        await self._registering.start()
         self.ready = True
 
     def _own_client(self) -> Client:
@@ -201,6 +208,7 @@ class Kubernetes:
 
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
+        await self._registering.close()
         await self.definitions.close()
         await self.services.close()
         await self.expressions.close()

@@ -100,11 +100,13 @@ class Served:
 
 
 class Registry:
-    """By (group, version, plural). `generation` grows with every change, for those who keep documents about it."""
+    """By (group, version, plural). `generation` grows with every change, for those who keep documents about it;
+    `listeners` are called then."""
 
     def __init__(self, served: Iterable[Served] = ()) -> None:
         self._served: dict[tuple[str, str, str], Served] = {}
         self.generation = 0
+        self.listeners: list[Callable[[], None]] = []
         for one in served:
             self.add(one)
 
@@ -112,11 +114,16 @@ class Registry:
         """Serves it from now on, in the place of what had its name."""
         one = served.resource
         self._served[one.group, one.version, one.plural] = served
-        self.generation += 1
+        self._note()
 
     def remove(self, group: str, version: str, plural: str) -> None:
         if self._served.pop((group, version, plural), None) is not None:
-            self.generation += 1
+            self._note()
+
+    def _note(self) -> None:
+        self.generation += 1
+        for told in self.listeners:
+            told()
 
     def find(self, group: str, version: str, plural: str) -> Served | None:
         return self._served.get((group, version, plural))
