@@ -46,16 +46,17 @@ async def add_components(
     shared = Shared(api.client(manager, "kube-controller-manager"))
     shared.metrics = ResourceMetrics(meters, shared.informers.of(PODS))
     add_scheduler(tasks, api, shared, scheduling)
-    add_controllers(tasks, shared, means(api, pki, folder, node_grace=node_grace))
+    add_controllers(tasks, api, shared, means(api, pki, folder, node_grace=node_grace))
     return shared.informers
 
 
-def add_controllers(tasks: Tasks, shared: Shared, given: Means) -> None:
+def add_controllers(tasks: Tasks, api: Kubernetes, shared: Shared, given: Means) -> None:
     """The controller manager: workloads and the platform. It also keeps up what all share."""
     from corral.cluster.controllers import assembly, platform
 
     controllers = [*assembly.make(shared), *platform.make(shared, given)]
-    tasks.start("controllers", assembly.run_all(shared, controllers))
+    task = tasks.start("controllers", assembly.run_all(shared, controllers))
+    api.components.checks["controller-manager"] = lambda: "it has ended" if task.done() else ""
 
 
 def add_scheduler(tasks: Tasks, api: Kubernetes, shared: Shared, file: str) -> None:
@@ -68,4 +69,7 @@ def add_scheduler(tasks: Tasks, api: Kubernetes, shared: Shared, file: str) -> N
     client = api.client(User("system:kube-scheduler"), "kube-scheduler")
     events = Events(client)
     tasks.start("scheduler events", events.run())
-    tasks.start("scheduler", Scheduler(client, shared.informers, events.recorder("default-scheduler"), settings).run())
+    task = tasks.start(
+        "scheduler", Scheduler(client, shared.informers, events.recorder("default-scheduler"), settings).run()
+    )
+    api.components.checks["scheduler"] = lambda: "it has ended" if task.done() else ""

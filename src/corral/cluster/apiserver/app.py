@@ -36,6 +36,7 @@ from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.cel.process import Expressions
 from corral.cluster.apiserver.certificates.pki import Pki
 from corral.cluster.apiserver.certificates.x509 import from_pem
+from corral.cluster.apiserver.components import Components
 from corral.cluster.apiserver.extensions.definitions import Definitions
 from corral.cluster.apiserver.flows import Flows
 from corral.cluster.apiserver.handlers import connecting
@@ -109,6 +110,8 @@ class Kubernetes:
             ]
         )
         self.core = Core(store, caches, self.registry, self.chain)
+        self.components = Components({"etcd-0": self._check_store})
+        self.components.serve(self.registry.need("", "v1", "componentstatuses"))
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
         self.expressions = Expressions()
         self.definitions = Definitions(self.core, self.expressions)

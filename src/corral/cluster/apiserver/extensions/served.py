@@ -75,6 +75,7 @@ def _served(
         custom=True,
         scale=_scale(version),
         warm=converter.warm if converter is not None else None,
+        deprecated=_deprecation(version, resource),
         judge=_judge(f"{resource.plural}.{key}", raw, own, expressions) if expressions and has_rules(raw) else None,
     )
     made.plain.key = key
@@ -180,13 +181,11 @@ def _kind(version: Object, raw: Object, schema: Schema, own: Callable[[Object], 
         return problems_of(shown(new), shown(old), raw)
 
     has_status = isinstance(part(version, "subresources").get("status"), dict)
-    deprecation = _deprecation(version, raw)
     return Kind(
         default=default,
         validate=check,
         validate_update=check_change,
         validate_status=check_change,
-        warnings=lambda new, old: deprecation,
         has_status=has_status,
         columns=columns_of(objects(version, "additionalPrinterColumns")),
         fields={one.lstrip("."): _field(one) for one in _selectable(version)},
@@ -194,12 +193,16 @@ def _kind(version: Object, raw: Object, schema: Schema, own: Callable[[Object], 
     )
 
 
-def _deprecation(version: Object, raw: Object) -> Sequence[str]:
-    return (
-        (text(version, "deprecationWarning"),)
-        if flag(version, "deprecated") and version.get("deprecationWarning")
-        else ()
-    )
+def _deprecation(version: Object, resource: Resource) -> str:
+    """What every request for a deprecated version is warned of.
+
+    >>> cows = Resource("x.io", "v1beta1", "cows", "cow", "Cow", "CowList", True)
+    >>> _deprecation({"deprecated": True}, cows)
+    'x.io/v1beta1 Cow is deprecated'
+    """
+    if not flag(version, "deprecated"):
+        return ""
+    return text(version, "deprecationWarning") or f"{resource.api_version} {resource.kind} is deprecated"
 
 
 def problems_of(new: Object, old: Object | None, raw: Object) -> list[Problem]:

@@ -22,7 +22,7 @@ async def post_binding(core: Core, caller: Caller, target: Target, binding: Obje
     name = target.name or binding["metadata"].get("name") or ""
     pod = Target(core.registry.need("", "v1", "pods"), target.namespace, name, "binding")
     now, binding = core.now(), await core.admit_posted(caller, target, binding, options)
-    asked = Update(lambda live: bind(live or {}, binding, now), options, "CreateOptions", admitted=True)
+    asked = Update(lambda live: bind(live or {}, binding, now), options, "CreateOptions", tracks=True, admitted=True)
     await update(core, caller, pod, asked)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.caching.item import Item, Object, stored_bytes
+from corral.cluster.apiserver.objects import scaling
 from corral.cluster.apiserver.objects.core import Caller, Core, Target
 from corral.cluster.apiserver.objects.creating import create
 from corral.cluster.apiserver.objects.deletion import is_over
@@ -174,7 +175,8 @@ def _status_only(target: Target, new: Object, old: Object) -> Object:
 def _count(target: Target, new: Object, old: Object) -> Object:
     """The generation grows when more than metadata and status has changed."""
     kind = target.served.kind
-    if not kind.has_generation or target.subresource == "status" or not spec_changed(new, old):
+    uncounted = ("status", "binding")  # where a pod goes is no change of what is wanted
+    if not kind.has_generation or target.subresource in uncounted or not spec_changed(new, old):
         return new
     before = old["metadata"].get("generation", 0)
     return {**new, "metadata": {**new["metadata"], "generation": before + 1}}
@@ -184,6 +186,10 @@ def _track(core: Core, caller: Caller, target: Target, asked: Update, new: Objec
     served = target.served
     live, shown = served.outgoing(old), served.outgoing(new)
     manager = asked.options.manager or caller.manager
+    if target.subresource == "scale":
+        where = scaling.mappings(core.registry, served)
+        tracked = scaling.after_update(shown, live, manager, served, where, core.now())
+        return {**new, "metadata": tracked["metadata"]}
     api_version, schema = served.resource.api_version, served.schema
     sub, unowned = target.subresource, served.unowned(target.subresource)
     tracked = managed.on_update(live, shown, manager, sub, api_version, schema, core.now(), reset=unowned)
