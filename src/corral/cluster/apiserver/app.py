@@ -20,6 +20,7 @@ from corral.cluster.apiserver.admission.mutating_policies import MutatingPolicie
 from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
 from corral.cluster.apiserver.admission.quota import Quotas
 from corral.cluster.apiserver.admission.registry import builtin_plugins
+from corral.cluster.apiserver.admission.type_checking import PolicyStatuses
 from corral.cluster.apiserver.admission.validating_policies import ValidatingPolicies
 from corral.cluster.apiserver.aggregation.proxying import Aggregator
 from corral.cluster.apiserver.aggregation.registering import Registering
@@ -126,6 +127,8 @@ class Kubernetes:
             Quotas(caches),
         ]
         self.definitions.start()
+        self.policies = PolicyStatuses(self.core)
+        self.policies.start()
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(
             options.now,
@@ -212,6 +215,7 @@ class Kubernetes:
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
         await self._registering.close()
+        await self.policies.close()
         await self.definitions.close()
         await self.services.close()
         await self.expressions.close()
