@@ -6,6 +6,8 @@ is 0 only if every request was answered.
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,7 +19,8 @@ from demo.load import Load
 from demo.picture import paint
 
 HERE = Path(__file__).resolve().parent
-CORRAL = HERE.parent / ".venv/bin/corral"
+CORRAL = shutil.which("corral", path=f"{HERE.parent}/.venv/bin:{os.environ['PATH']}") or "corral"
+LONGEST = "--timeout=300s"
 PODS = "/api/v1/namespaces/default/pods?labelSelector=app%3Dmeadow"
 DOCKERFILE = """\
 FROM busybox
@@ -104,7 +107,7 @@ class Stage:
     def watch(self, herd: Herd, load: Load, *words: str, seconds: float = 0.0) -> int:
         """Paints while the command of kubectl runs, and for some time after; its exit code."""
         print(f"\n$ corral kubectl {' '.join(words)}", flush=True)
-        command = [str(CORRAL), "--root", str(self.root), "kubectl", *words]
+        command = [CORRAL, "--root", str(self.root), "kubectl", *words]
         began = time.monotonic()
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
             said: list[str] = []
@@ -128,28 +131,28 @@ def main(root: Path, registry: str) -> None:
     for number in ("1", "2"):
         stage.build(number, DOCKERFILE.format(version=number))
     stage.apply("1")
-    stage.corral("kubectl", "rollout", "status", "deployment/meadow", "--timeout=60s")
+    stage.corral("kubectl", "rollout", "status", "deployment/meadow", LONGEST)
     address = stage.corral("kubectl", "get", "service", "meadow", "-o", "jsonpath={.spec.clusterIP}", quiet=True)
     herd = Herd(Api(root / "run" / "kubeconfig"), PODS)
     print(f"\nFour clients ask http://{address}/ without a pause, until the end.")
     print("● serves   ○ starts   ◌ leaves   ✗ cannot start")
     with Load((address, 80)) as load:
         stage.apply("2")
-        if stage.watch(herd, load, "rollout", "status", "deployment/meadow", "--timeout=60s", seconds=1.5):
+        if stage.watch(herd, load, "rollout", "status", "deployment/meadow", LONGEST, seconds=1.5):
             sys.exit("demo: the new fleet did not come")
         print("\nA new version that cannot start: its image was never built. The old fleet keeps serving:")
         stage.apply("3")
         if not stage.watch(herd, load, "rollout", "status", "deployment/meadow", "--timeout=4s"):
             sys.exit("demo: a version that does not exist was rolled out")
         stage.corral("kubectl", "rollout", "undo", "deployment/meadow")
-        if stage.watch(herd, load, "rollout", "status", "deployment/meadow", "--timeout=60s", seconds=1.5):
+        if stage.watch(herd, load, "rollout", "status", "deployment/meadow", LONGEST, seconds=1.5):
             sys.exit("demo: the old fleet did not come back")
         daemon = (root / "run" / "corral.pid").read_text().strip()
         print(f"\nThe daemon is killed (kill -9 {daemon}) and started again; the fleet does not notice:")
         subprocess.run(["kill", "-9", daemon], check=True)
         time.sleep(1)
         stage.corral("up", "--detach", "--registry", registry)
-        stage.watch(herd, load, "rollout", "status", "deployment/meadow", "--timeout=60s", seconds=1)
+        stage.watch(herd, load, "rollout", "status", "deployment/meadow", LONGEST, seconds=1)
     for reason, count in load.failures.items():
         print(f"{count} x {reason}")
     print(f"\n{load.failed} failed of {load.total}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.kubernetes import APPLY_PATCH, TABLE, LiveKubernetes, Namespace
+from tests.support.wait import eventually
 from tests.support.webhooks import LiveWebhook
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -199,3 +200,16 @@ def test_versions_are_converted_by_a_webhook(ns: Namespace, tmp_path: Path) -> N
         assert failed.told == (500, "InternalError", text)
         live.answer = answer
         admin.ok("DELETE", f"{CRDS}/cows.{group}")
+
+
+def test_who_uses_a_deprecated_version_is_warned(ns: Namespace, group: str) -> None:
+    path, own = ns.path("cows", group=f"{group}/v1"), f"{CRDS}/cows.{group}"
+    assert "warning" not in ns.admin.ask("GET", path).headers
+    old = ns.admin.get(own)["spec"]["versions"][0]
+    newer = {**old, "name": "v2", "storage": False}
+    answer = ns.admin.patch(own, {"spec": {"versions": [{**old, "deprecated": True}, newer]}})
+    assert answer.status == 200, answer.told
+    eventually(lambda: "warning" in ns.admin.ask("GET", path).headers, "the version is deprecated")
+    says = f"{group}/v1 Cow is deprecated; use {group}/v2 Cow"
+    assert ns.admin.ask("GET", path).headers["warning"] == f'299 - "{says}"'
+    assert "warning" not in ns.admin.ask("GET", ns.path("cows", group=f"{group}/v2")).headers

@@ -312,3 +312,12 @@ def test_a_namespace_goes_in_two_steps(ns: Namespace) -> None:
 def test_namespaces_that_never_go(ns: Namespace, name: str) -> None:
     answer = ns.admin.ask("DELETE", f"/api/v1/namespaces/{name}")
     assert answer.told == (403, "Forbidden", f'namespaces "{name}" is forbidden: this namespace may not be deleted')
+
+
+def test_who_reads_what_is_deprecated_is_warned(ns: Namespace) -> None:
+    answer = ns.admin.ask("GET", ns.path("endpoints"))
+    says = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+    assert answer.status == 200 and answer.headers["warning"] == f'299 - "{says}"'
+    answer = ns.admin.ask("POST", ns.path("endpoints"), {"metadata": {"name": "a"}})
+    assert answer.status == 201 and answer.headers["warning"] == f'299 - "{says}"'
+    assert "warning" not in ns.admin.ask("GET", ns.path("endpointslices", group="discovery.k8s.io/v1")).headers

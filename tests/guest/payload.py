@@ -7,6 +7,7 @@ Layout inside the guest (mounted at /opt)::
     /opt/packages/     site-packages, made outside from wheels
     /opt/bin/corral    the command, as an installation would have it
     /opt/bin/docker    the docker client that the tests use outside, too
+    /opt/bin/kubectl   and their kubectl
 
 Every line of the script's own starts with `GUEST: `, so that the host's test finds them between the others.
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from tests.guest.image import make_disk
 from tests.support.endpoint import docker_cli
+from tests.support.fleet import KUBECTL
 from tests.support.venvs import pip
 
 PYTHON = "3.11"  # of the guest's Debian
@@ -117,5 +119,6 @@ def make_payload(checkout: Path, cache: Path, disk: Path, run: str) -> None:
         (tree / "bin/corral").write_text(COMMAND)
         (tree / "bin/corral").chmod(0o755)
         shutil.copy(docker_cli(), tree / "bin/docker")
+        shutil.copy(KUBECTL(), tree / "bin/kubectl")
         (tree / "run").write_text(run)
         make_disk(tree, disk, SIZE)

@@ -28,6 +28,7 @@ FIRST_BOOT = (
     ),
     *("tests/system/kubelet/test_running.py", "tests/system/proxy/test_instance.py"),
     *("tests/guest/inside/test_runtimes.py", "tests/guest/inside/test_cgroup_v2.py"),
+    *("tests/compat/fleets/test_rollout.py", "tests/guest/inside/test_demo.py"),
     "tests/guest/inside/test_systemd.py",
     "tests/guest/inside/test_switched_off.py",
 )

@@ -169,7 +169,11 @@ class FakeConsole:
         return await self._said.get()
 
     async def write(self, data: bytes) -> None:
-        self._said.put_nowait(None if data.strip() == b"end" else (1, data.upper()))
+        words, end, _ = data.partition(b"end")  # what was sent in two may come as one
+        if words:
+            self._said.put_nowait((1, words.upper()))
+        if end:
+            self._said.put_nowait(None)
 
     async def close_stdin(self) -> None:
         self.stdin_closed = True

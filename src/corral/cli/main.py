@@ -136,7 +136,7 @@ def overview() -> str:
     """Pure: all verbs in groups."""
     lines = ["Usage: corral [--root DIR] VERB …", "", "Containers on one machine, spoken to as Docker is."]
     for title, verbs in registry.GROUPS.items():
-        lines += ["", f"{title}:", *(f"  {name:<15}{summary}" for name, (_, summary) in verbs.items())]
+        lines += ["", f"{title}:", *(f"  {name:<20}{summary}" for name, (_, summary) in verbs.items())]
     return "\n".join(
         [*lines, "", "corral VERB --help says more. `docker -H unix://…/docker.sock` speaks to Corral too."]
     )
@@ -145,7 +145,7 @@ def overview() -> str:
 def overview_of(noun: str) -> str:
     """Pure: the verbs of two words that begin so, "" if there are none."""
     verbs = registry.of_noun(noun)
-    lines = [f"Usage: corral {noun} VERB …", "", *(f"  {name:<19}{summary}" for name, summary in verbs.items())]
+    lines = [f"Usage: corral {noun} VERB …", "", *(f"  {name:<20}{summary}" for name, summary in verbs.items())]
     return "\n".join([*lines, "", f"corral {noun} VERB --help says more."]) if verbs else ""
 
 

@@ -27,6 +27,7 @@ from corral.daemon.registry import parse_address
 from corral.errors import CorralError, HostError, InvalidInput
 from corral.http.server import Server
 from corral.kit.tasks import Tasks
+from corral.linux.private import make_private
 
 if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
@@ -177,6 +178,7 @@ class _Part:
         own = next(iter(node_addresses(self._settings)), "") or own_address()
         extra = plan_names(self._host, socket.gethostname(), self._settings.list("kubernetes-name"), own)
         names = pki.server_names(str(self._networks[0][1]), extra)
+        make_private(root / "kubernetes")  # keys, the audit log, and what provisioned volumes keep
         store = await cluster_store.open_store(stack, self._settings, root)
         made = await asyncio.to_thread(pki.ensure, root / "kubernetes" / "pki", names, int(time.time()))
         api = await self._open_api(store, made, stack)

@@ -14,6 +14,7 @@ from corral.engine.registry import Live, Registry
 from corral.errors import NotFound
 from corral.kit.clock import Clock
 from corral.kit.tasks import Afterwork, Tasks
+from corral.linux.private import make_private
 from corral.model.container import Endpoint
 from corral.model.space import Space
 
@@ -73,15 +74,9 @@ class Paths:
         return f"{self.run}/e/{id}"
 
     def make(self) -> None:
-        for path in (
-            f"{self.root}/containers",
-            self.build,
-            self.exits,
-            f"{self.run}/c",
-            f"{self.run}/e",
-            f"{self.run}/s",
-            f"{self.run}/runtime",
-        ):
+        for path in (f"{self.root}/containers", self.build, self.exits, f"{self.run}/e", f"{self.run}/runtime"):
+            make_private(path)
+        for path in (f"{self.run}/c", f"{self.run}/s"):  # what is in there is closed, one by one
             os.makedirs(path, mode=0o711, exist_ok=True)
 
 

@@ -39,6 +39,7 @@ from corral.engine.subids import (
 from corral.errors import InvalidInput, Unsupported, from_oserror
 from corral.linux import mounts
 from corral.linux.idmap import IdMaps, bind_mapped, new_user_namespace
+from corral.linux.private import make_private
 from corral.runtime.sysctls import default_sysctls
 
 log = logging.getLogger("corral.engine")
@@ -89,7 +90,7 @@ def open_remap(config: EngineConfig, kernel: tuple[int, int]) -> Remap | None:
     try:
         for name in VIEWS:
             os.makedirs(f"{views}/{name}", mode=0o711, exist_ok=True)
-            os.chmod(f"{config.root}/{name}", 0o700)  # a set-uid file of the container's root is, on disk, the host's
+            make_private(f"{config.root}/{name}")
             bind_mapped(f"{config.root}/{name}", f"{views}/{name}", namespace)
     except BaseException:
         close_remap(config)

@@ -26,6 +26,7 @@ from corral.kit.ids import new_id
 from corral.linux import mounts
 from corral.linux.cgroup_end import remove_group
 from corral.linux.pinning import pin
+from corral.linux.private import make_private
 from corral.model.container import Container, Resources
 from corral.model.space import Space, SpaceSpec
 from corral.runtime.sysctls import check_sysctls
@@ -123,7 +124,7 @@ def in_space(record: Container, id: str) -> bool:
 
 def _make(parts: Parts, space: Space) -> None:
     spec, place = space.spec, parts.paths.space(space.id)
-    os.makedirs(place, mode=0o711)
+    make_private(place)
     kinds = (["net", "uts"] if space.own_network else []) + (["ipc"] if space.own_ipc else [])
     if kinds:
         defaults = parts.default_sysctls if space.own_network else {}

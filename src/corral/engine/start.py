@@ -33,6 +33,7 @@ from corral.engine.userns import remap_of
 from corral.engine.wait import tell_exit
 from corral.errors import Conflict, CorralError, HostError, RuntimeFailed, Unchanged, from_oserror
 from corral.linux.namespaces import netns_of, new_netns
+from corral.linux.private import make_private
 from corral.linux.proc import start_time
 from corral.linux.selinux import plan_label, relabel
 from corral.model.container import Health, MountPoint, State
@@ -147,6 +148,8 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
     runtime = parts.runtimes.get(live.record.runtime)
     async with AsyncExitStack() as held:
         parts.exits.forget(id)
+        remap = remap_of(parts, live.record.spec)
+        make_private(parts.paths.bundle(id), None if remap is None else remap.maps.root[1])
         os.makedirs(parts.paths.rootfs(id), exist_ok=True)
         undo.push_async_callback(teardown, parts, live)
         waiting = parts.monitor.prepare(_request(parts, live))  # it starts up while the bundle is made ready

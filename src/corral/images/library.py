@@ -33,6 +33,7 @@ from corral.images.save import Chosen, choose, save
 from corral.kit.clock import Clock
 from corral.linux import libc
 from corral.linux.archive import Limits, remove_tree
+from corral.linux.private import make_private
 from corral.linux.streams import in_thread, produce
 from corral.model.image import Image, ImageConfig
 
@@ -65,7 +66,7 @@ class Images:
         self._remote_config = remote
         self._remote: Remote | None = None
         self._root = root
-        os.makedirs(root, mode=0o711, exist_ok=True)
+        make_private(root)
         self._records = Records(f"{root}/images.db")
         self.content = Content(f"{root}/content")
         self.scratch = f"{root}/content/ingest"

@@ -15,6 +15,7 @@ import msgspec
 
 from corral.errors import CorralError, from_oserror
 from corral.linux import libc
+from corral.linux.private import make_private
 from corral.linux.tree import remove_tree
 from corral.model.volume import Volume
 
@@ -26,7 +27,7 @@ DATA, ABOUT, STAGE = "_data", "opts.json", "_new"
 def load(root: str) -> dict[str, Volume]:
     """All volumes under `root`, which is made if need be; removes what was left half-made or half-removed."""
     try:
-        os.makedirs(root, mode=0o711, exist_ok=True)
+        make_private(root)
         found = {}
         for name in os.listdir(root):
             place = os.path.join(root, name)

@@ -9,7 +9,6 @@ from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.status import not_found
 
 Check = Callable[[], str]  # what is wrong; "" if nothing is
-DEPRECATED = "v1 ComponentStatus is deprecated in v1.19+"
 
 
 def component_status(name: str, wrong: str) -> Object:
@@ -39,5 +38,5 @@ class Components:
         return [component_status(name, check()) for name, check in sorted(self.checks.items())]
 
     def serve(self, served: Served) -> None:
-        """In place: the resource is answered from here, and said to be deprecated."""
-        served.computed, served.deprecated = self, DEPRECATED
+        """In place: the resource is answered from here."""
+        served.computed = self

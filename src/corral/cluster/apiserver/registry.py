@@ -49,7 +49,7 @@ class Served:
     `to_stored` and `from_stored` convert between versions that differ in more than their name; None: they do not.
     `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
     `warm`: prepares conversions to a version that would else make the server wait.
-    `computed`: nothing of it is stored. `deprecated`: what every request is warned of.
+    `computed`: nothing of it is stored.
     `judge`: what the rules of a custom kind's schema say of a new stored object and the old one (None: it is new).
     """
 
@@ -64,7 +64,6 @@ class Served:
     warm: Warm | None = None
     computed: Computed | None = None
     judge: Judge | None = None
-    deprecated: str = ""
     plain: Plain = field(init=False)
 
     def __post_init__(self) -> None:

@@ -35,6 +35,7 @@ from corral.cluster.kubelet.worker.worker import PodWorker
 from corral.engine.engine import Engine
 from corral.kit.clock import SystemClock
 from corral.kit.tasks import Tasks
+from corral.linux.private import make_private
 from corral.model.event import Event
 
 Object = dict[str, Any]
@@ -92,6 +93,8 @@ class Kubelet:
         self._tasks = Tasks()
 
     async def run(self) -> None:
+        for place in (self.settings.root, self.settings.run):
+            make_private(place)  # secrets, tokens and what pods keep are below: not for this machine's users
         self.shared.network, subnet = await ensure_network(
             self._engine, self.settings.pod_network, open=self.settings.open_network
         )

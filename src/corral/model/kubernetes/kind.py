@@ -62,6 +62,7 @@ class Kind:
     validate_update  … a change is refused, for what `validate(new)` does not see: immutable fields; `(new, old)`
     validate_status  … an update of the status subresource is refused; `(new, old)`
     warnings         what is accepted, but worth a `Warning:` header; `(new, old or None)`
+    deprecated       what every request for it is warned of, reads too
     has_status       status is a subresource: the main resource ignores it
     has_generation   `metadata.generation` grows when anything but metadata and status changes
     columns          after Name (and the Age, if any, among them); empty: Name and Age. One that is called Name itself
@@ -80,6 +81,7 @@ class Kind:
     validate_status: Callable[[Object, Object], Sequence[Problem]] = _fine_change
     validate_name: Callable[[str], Sequence[str]] | None = None
     warnings: Callable[[Object, Object | None], Sequence[str]] = _silent
+    deprecated: str = ""
     has_status: bool = False
     has_generation: bool = True
     columns: tuple[Column, ...] = ()

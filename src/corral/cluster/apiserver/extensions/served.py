@@ -9,6 +9,7 @@ from corral.cluster.apiserver.cel.process import Expressions
 from corral.cluster.apiserver.cel.schemas import has_rules
 from corral.cluster.apiserver.extensions.columns import columns_of
 from corral.cluster.apiserver.registry import Judge, ScalePaths, Served
+from corral.model.kubernetes.discovery import version_order
 from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.kinds.apiextensions.definition import has_condition, storage_version
 from corral.model.kubernetes.kinds.fields import flag, is_new, objects, part, text, texts
@@ -67,7 +68,7 @@ def _served(
     key = f"{resource.api_version} {definition['metadata'].get('resourceVersion', '')}"
     made = Served(
         resource,
-        _kind(version, raw, schema, own),
+        _kind(version, raw, schema, own, deprecation(spec, version)),
         schema,
         stored,
         to_stored=to_stored,
@@ -75,7 +76,6 @@ def _served(
         custom=True,
         scale=_scale(version),
         warm=converter.warm if converter is not None else None,
-        deprecated=_deprecation(version, resource),
         judge=_judge(f"{resource.plural}.{key}", raw, own, expressions) if expressions and has_rules(raw) else None,
     )
     made.plain.key = key
@@ -162,8 +162,10 @@ def has_defaults(schema: Schema) -> bool:
     return schema.default is not MISSING or any(has_defaults(one) for one in below)
 
 
-def _kind(version: Object, raw: Object, schema: Schema, own: Callable[[Object], Object] | None) -> Kind:
-    """Defaults and rules are those of the version that is asked for, whichever is stored."""
+def _kind(
+    version: Object, raw: Object, schema: Schema, own: Callable[[Object], Object] | None, deprecated: str
+) -> Kind:
+    """Defaults are those of the version that is asked for, whichever is stored: `own` converts to it."""
 
     def shown(obj: Object) -> Object:
         return own(obj) if own is not None else obj
@@ -186,6 +188,7 @@ def _kind(version: Object, raw: Object, schema: Schema, own: Callable[[Object], 
         validate=check,
         validate_update=check_change,
         validate_status=check_change,
+        deprecated=deprecated,
         has_status=has_status,
         columns=columns_of(objects(version, "additionalPrinterColumns")),
         fields={one.lstrip("."): _field(one) for one in _selectable(version)},
@@ -193,16 +196,25 @@ def _kind(version: Object, raw: Object, schema: Schema, own: Callable[[Object], 
     )
 
 
-def _deprecation(version: Object, resource: Resource) -> str:
-    """What every request for a deprecated version is warned of.
+def deprecation(spec: Object, version: Object) -> str:
+    """Pure: what who uses this version is warned of, if anything.
 
-    >>> cows = Resource("x.io", "v1beta1", "cows", "cow", "Cow", "CowList", True)
-    >>> _deprecation({"deprecated": True}, cows)
-    'x.io/v1beta1 Cow is deprecated'
+    >>> old, new = {"name": "v1beta1", "served": True, "deprecated": True}, {"name": "v1", "served": True}
+    >>> spec = {"group": "a.b", "names": {"kind": "Cow"}, "versions": [old, new]}
+    >>> deprecation(spec, old), deprecation(spec, new)
+    ('a.b/v1beta1 Cow is deprecated; use a.b/v1 Cow', '')
+    >>> deprecation(spec, {**old, "deprecationWarning": "cows are out"})
+    'cows are out'
     """
     if not flag(version, "deprecated"):
         return ""
-    return text(version, "deprecationWarning") or f"{resource.api_version} {resource.kind} is deprecated"
+    if version.get("deprecationWarning") is not None:
+        return text(version, "deprecationWarning")
+    group, kind, name = text(spec, "group"), text(part(spec, "names"), "kind"), text(version, "name")
+    fine = [one for one in objects(spec, "versions") if flag(one, "served") and not flag(one, "deprecated")]
+    better = [one for one in (text(each, "name") for each in fine) if version_order(one) < version_order(name)]
+    says = f"{group}/{name} {kind} is deprecated"
+    return f"{says}; use {group}/{min(better, key=version_order)} {kind}" if better else says
 
 
 def problems_of(new: Object, old: Object | None, raw: Object) -> list[Problem]:

@@ -72,8 +72,8 @@ class Resources:
         namespace = self._namespace(call, served)
         target = Target(served, namespace, info.name, info.subresource)
         self._check(call, target)
-        if served.deprecated:
-            call.caller.warn(served.deprecated)
+        if served.kind.deprecated:
+            call.caller.warn(served.kind.deprecated)
         if target.subresource in CONNECT:
             return await self._connect(call, target)
         verb = self._verbs.get(info.verb)

@@ -12,7 +12,7 @@ from corral.model.image import Image
 
 Object = dict[str, Any]
 
-VERSION: Final = "v1.37.0"
+VERSION: Final = "v1.37.1"
 MOST_IMAGES: Final = 50
 MOST_NAMES: Final = 5
 CONDITIONS: Final = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 Object = dict[str, Any]
 
 KINDS = ("startup", "liveness", "readiness")
+FIRST_LOOK: Final = 0.1  # seconds; each further look comes after twice the time of the last
 
 
 class Timing(NamedTuple):
@@ -63,10 +65,32 @@ def first_verdict(kind: str) -> bool | None:
     return {"startup": None, "liveness": True, "readiness": False}[kind]
 
 
-def pause(wanted: Timing, since_start: float, first: bool) -> float:
-    """Seconds to wait before the next answer is asked for.
+def first_pause(wanted: Timing, since_start: float) -> float:
+    """Seconds to wait before the first answer is asked for.
 
-    >>> pause(timing({"initialDelaySeconds": 5}), 2.0, True), pause(timing({}), 90.0, False)
-    (3.0, 10.0)
+    >>> first_pause(timing({"initialDelaySeconds": 5}), 2.0), first_pause(timing({}), 90.0)
+    (3.0, 0.0)
     """
-    return max(0.0, wanted.delay - since_start) if first else wanted.period
+    return max(0.0, wanted.delay - since_start)
+
+
+def looks(kind: str, wanted: Timing, streak: Streak, since_start: float) -> Iterator[tuple[float, bool]]:
+    """The pauses between the first answer and the second of what is only starting, and whether a bad answer counts.
+
+    A program listens a moment after it was started, in which the first answer is bad: whoever waits for it should not
+    wait for a whole period. Looked for in between, a good answer counts, and a bad one is none.
+
+    >>> list(looks("readiness", timing({"periodSeconds": 1}), Streak(False), 0.0))
+    [(0.1, False), (0.2, False), (0.4, False), (0.3, True)]
+    >>> list(looks("readiness", timing({}), Streak(True), 0.0)), list(looks("liveness", timing({}), Streak(True), 0.0))
+    ([], [])
+    >>> list(looks("readiness", timing({}), Streak(False), 60.0))
+    []
+    """
+    if kind == "liveness" or streak.verdict or since_start > wanted.delay + wanted.period:
+        return
+    left, step = wanted.period, FIRST_LOOK
+    while step < left:
+        yield step, False
+        left, step = round(left - step, 3), step * 2
+    yield left, True

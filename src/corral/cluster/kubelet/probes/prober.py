@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from corral.cluster.kubelet.probes.answer import Answer
-from corral.cluster.kubelet.probes.judging import Streak, first_verdict, judge, pause, timing
+from corral.cluster.kubelet.probes.judging import Streak, first_pause, first_verdict, judge, looks, timing
 from corral.kit.tasks import Tasks
 
 Object = dict[str, Any]
@@ -45,23 +45,30 @@ class Prober:
                 self._tasks.start(f"{kind} probe", self._run(kind, probe))
 
     async def _run(self, kind: str, probe: Object) -> None:
-        wanted, first = timing(probe), True
+        wanted, age = timing(probe), time.time() - self._started_at
         streak = Streak(self._ready if kind == "readiness" else first_verdict(kind))
+        soon = looks(kind, wanted, streak, age)
+        pause, counts = first_pause(wanted, age), True
         while True:
-            await asyncio.sleep(pause(wanted, time.time() - self._started_at, first))
-            first = False
+            await asyncio.sleep(pause)
             answer = await self._ask(probe, wanted.timeout)
-            if not answer.good:
+            if not answer.good and counts:
                 self._failed(kind, answer)
-            before, streak = streak.verdict, judge(streak, answer.good, wanted)
-            if streak.verdict is None or streak.verdict == before:
-                continue
-            self._verdict(kind, streak.verdict)
-            if kind == "startup" and streak.verdict:
-                self._go_on()
-                return
-            if kind != "readiness" and not streak.verdict:
-                return  # it is ended for that
+            if answer.good or counts:
+                before, streak = streak.verdict, judge(streak, answer.good, wanted)
+                if streak.verdict is not None and streak.verdict != before and self._is_over(kind, streak.verdict):
+                    return
+            if answer.good:
+                soon = iter(())
+            pause, counts = next(soon, (wanted.period, True))
+
+    def _is_over(self, kind: str, well: bool) -> bool:
+        """Tells the verdict; whether it is the last of its kind."""
+        self._verdict(kind, well)
+        if kind == "startup" and well:
+            self._go_on()
+            return True
+        return kind != "readiness" and not well  # it is ended for that
 
     async def close(self) -> None:
         await self._tasks.close()

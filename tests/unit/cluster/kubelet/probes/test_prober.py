@@ -13,11 +13,11 @@ from corral.cluster.kubelet.probes.prober import Prober
 class Scene:
     """Answers as they are written; `told` is what the prober makes of them."""
 
-    def __init__(self, answers: dict[str, list[bool]], **container: Any) -> None:
+    def __init__(self, answers: dict[str, list[bool]], age: float = 60, **container: Any) -> None:
         self.answers, self.told, self.failed = answers, asyncio.Queue[tuple[str, bool]](), list[str]()
         self.prober = Prober(
             container,
-            time.time() - 60,
+            time.time() - age,
             self._ask,
             lambda kind, well: self.told.put_nowait((kind, well)),
             lambda kind, answer: self.failed.append(kind),
@@ -62,4 +62,22 @@ async def test_a_start_that_never_comes() -> None:
     scene = Scene({"s": [False, False], "l": []}, startupProbe=probe("s"), livenessProbe=probe("l"))
     scene.prober.begin(has_started=False)
     assert await scene.told.get() == ("startup", False)
+    await scene.prober.close()
+
+
+async def test_what_has_just_started_is_looked_at_again_soon() -> None:
+    """The period is an hour: only looks in between can find that it listens. A bad one of them is no failure."""
+    often = probe("r", periodSeconds=3600, failureThreshold=1)
+    scene = Scene({"r": [False, False, True]}, age=0, readinessProbe=often)
+    scene.prober.begin(has_started=True)
+    assert await scene.told.get() == ("readiness", True)
+    assert scene.failed == ["readiness"]
+    await scene.prober.close()
+
+
+async def test_looks_in_between_end_no_start() -> None:
+    once = probe("s", periodSeconds=3600, failureThreshold=2)
+    scene = Scene({"s": [False, False, False, True], "l": []}, age=0, startupProbe=once, livenessProbe=probe("l"))
+    scene.prober.begin(has_started=False)
+    assert await scene.told.get() == ("startup", True)
     await scene.prober.close()

@@ -77,14 +77,10 @@ def with_more(found: list[str], most: int, separator: str = ",") -> str:
     return f"{shown} + {len(found) - most} more..." if len(found) > most else shown
 
 
-def _warnings(new: Object, old: Object | None) -> list[str]:
-    return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
-
-
 ENDPOINTS = Kind(
     default=_default,
     validate=listed(_validate),
-    warnings=_warnings,
+    deprecated="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     has_generation=False,
     columns=(column("Endpoints", _shown), AGE),
     allow_create_on_update=True,

@@ -27,6 +27,7 @@ def _status(obj: Object) -> str:
 
 
 COMPONENT_STATUS = Kind(
+    deprecated="v1 ComponentStatus is deprecated in v1.19+",
     has_generation=False,
     columns=(
         column("Status", _status),
