@@ -22,7 +22,7 @@ def to_image(text: str) -> Thing:
 
     >>> to_image("nginx")
     {'#kind': 'image', 'registry': 'index.docker.io', 'repository': 'library/nginx', 'tag': 'latest', 'digest': ''}
-    >>> to_image("r.example.com:5000/a/b:v1")["registry"], to_image("r.example.com/a:v1")["tag"]
+    >>> to_image("r.example.com:5000/a/b:v1")["registry"], to_image("r.example.com/ab:v1")["tag"]
     ('r.example.com:5000', 'v1')
     """
     wrong = ValueError(f"could not parse reference: {text}")

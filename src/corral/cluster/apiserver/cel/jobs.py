@@ -58,7 +58,7 @@ class Evaluator:
 def compile_problem(expression: str, names: list[str], returns: str = "") -> str:
     """Why an expression cannot be used; "" if it can, or is not there (which is said elsewhere).
 
-    >>> compile_problem("a + 'b'", ["a"], "BOOL"), compile_problem("1", [], "BOOL")
+    >>> compile_problem("a == 'b'", ["a"], "BOOL"), compile_problem("1", [], "BOOL")
     ('', 'must evaluate to bool')
     """
     if not expression.strip():
