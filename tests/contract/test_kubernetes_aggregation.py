@@ -9,6 +9,8 @@ from tests.support.kubernetes import Namespace
 from tests.support.webhooks import LiveWebhook
 
 SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
+FAR_DOCUMENT = "/openapi/v3/apis/far.example.com/v1"
+PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
 
@@ -21,6 +23,15 @@ def answer(method: str, path: str, body: Any) -> Any:
             "groupVersion": "far.example.com/v1",
             "resources": [cows],
         }
+    if path == "/openapi/v3":
+        return {"paths": {"apis/far.example.com/v1": {"serverRelativeURL": f"{FAR_DOCUMENT}?hash=A1"}}}
+    if path == "/openapi/v2":
+        ref = {"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
+        cow = {"type": "object", "properties": {"metadata": ref}}
+        get = {"responses": {"200": {"description": "OK", "schema": {"$ref": "#/definitions/Cow"}}}}
+        definitions = {"Cow": cow, "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": {"type": "object"}, "Unused": {}}
+        paths = {"/apis/far.example.com/v1/cows": {"get": get}, "/elsewhere": {}}
+        return {"swagger": "2.0", "info": {"title": "far", "version": "1"}, "paths": paths, "definitions": definitions}
     return {"kind": "Cow", "apiVersion": "far.example.com/v1", "asked": f"{method} {path}", "sent": body}
 
 
@@ -57,5 +68,52 @@ def test_a_group_from_elsewhere(ns: Namespace, tmp_path: Path) -> None:
         groups = {one["metadata"]["name"]: one for one in admin.get("/apis", accept=AGGREGATED)["items"]}
         assert groups["far.example.com"]["versions"][0]["resources"][0]["resource"] == "cows"
         assert admin.get("/apis/far.example.com/v1")["resources"][0]["name"] == "cows"
+        index = admin.get("/openapi/v3")["paths"]
+        assert index["apis/far.example.com/v1"]["serverRelativeURL"] == f"{FAR_DOCUMENT}?hash=A1"
+        found = admin.get(f"{FAR_DOCUMENT}?hash=A1")
+        assert found["asked"] == f"GET {FAR_DOCUMENT}?hash=A1"
+        whole = admin.get("/openapi/v2")
+        assert whole["paths"]["/apis/far.example.com/v1/cows"]["get"] and "/elsewhere" not in whole["paths"]
+        meta = whole["definitions"]["Cow"]["properties"]["metadata"]["$ref"]
+        assert meta.endswith("ObjectMeta_v2") and "Unused" not in whole["definitions"]
+        assert admin.ask("GET", "/openapi/v2", headers={"Accept": PROTOBUF}).status == 200
         admin.ok("DELETE", f"{SERVICES}/v1.far.example.com")
+        assert "apis/far.example.com/v1" not in admin.get("/openapi/v3")["paths"]
         assert admin.ask("GET", path).status == 404
+
+
+def test_what_is_served_here_has_services_too(ns: Namespace) -> None:
+    admin, group = ns.admin, f"{ns.name}.example.com"
+    services = {one["metadata"]["name"]: one for one in admin.get(SERVICES)["items"]}
+    for name, priorities in (("v1.", (18000, 1)), ("v1.apps", (17800, 15)), ("v2.autoscaling", (17500, 30))):
+        found = services[name]
+        assert found["metadata"]["labels"] == {"kube-aggregator.kubernetes.io/automanaged": "onstart"}
+        assert (found["spec"]["groupPriorityMinimum"], found["spec"]["versionPriority"]) == priorities
+        assert "service" not in found["spec"]
+    own = [one for one in admin.get("/apis")["groups"] if one["name"].endswith("k8s.io") and "registration.k" not in
+           one["name"]]  # fmt: skip
+    assert services.keys() >= {f"{one['version']}.{each['name']}" for each in own for one in each["versions"]}
+    assert "v1.apiregistration.k8s.io" not in services
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    versions = [{"name": one, "served": True, "storage": one == "v1", "schema": schema} for one in ("v1", "v1beta1")]
+    names = {"plural": "cows", "kind": "Cow", "singular": "cow", "listKind": "CowList"}
+    spec = {"group": group, "names": names, "scope": "Namespaced", "versions": versions}
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    stream = admin.watch(f"{SERVICES}?watch=1&fieldSelector=metadata.name=v1beta1.{group}")
+    admin.ok("POST", crds, {"metadata": {"name": f"cows.{group}"}, "spec": spec})
+    assert until(stream, "True")["reason"] == "Local"
+    made = admin.get(f"{SERVICES}/v1beta1.{group}")
+    assert made["metadata"]["labels"] == {"kube-aggregator.kubernetes.io/automanaged": "true"}
+    assert (made["spec"]["groupPriorityMinimum"], made["spec"]["versionPriority"]) == (1000, 100)
+    admin.ok("DELETE", f"{crds}/cows.{group}")
+    while stream.next()["type"] != "DELETED":
+        pass
+    stream.close()
+
+
+def test_discovery_is_in_the_order_of_priorities(ns: Namespace) -> None:
+    names = [one["name"] for one in ns.admin.get("/apis")["groups"]]
+    first = ["apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io"]
+    assert names[:5] == first
+    items = [one["metadata"]["name"] for one in ns.admin.get("/apis", accept=AGGREGATED)["items"]]
+    assert items == names

@@ -94,6 +94,28 @@ def test_what_does_not_compile_is_refused(ns: Namespace) -> None:
     assert answer.status == 422 and answer.json["details"]["causes"][0]["field"] == "spec.validations[0].expression"
 
 
+def test_the_status_tells_of_fields_that_are_not_there(ns: Namespace, install: Install) -> None:
+    rules = [{"expression": "object.spec.replicas < 5 && object.spec.replica > 1"}, {"expression": "true"}]
+    name = install("validating", {"validations": rules}, plural="deployments")
+    path = f"{API}/validatingadmissionpolicies/{name}"
+    stream = ns.admin.watch(f"{API}/validatingadmissionpolicies?watch=1&fieldSelector=metadata.name={name}")
+
+    def until(generation: int) -> dict[str, Any]:
+        while (found := stream.next()["object"]["status"]).get("observedGeneration", 0) < generation:
+            pass
+        return dict(found)
+
+    text = (
+        "apps/v1, Kind=Deployment: ERROR: <input>:1:40: undefined field 'replica'\n"
+        f" | {rules[0]['expression']}\n | {'.' * 39}^\n"
+    )
+    warning = {"fieldRef": "spec.validations[0].expression", "warning": text}
+    assert until(1)["typeChecking"] == {"expressionWarnings": [warning]}
+    ns.admin.patch(path, {"spec": {"validations": [{"expression": "object.spec.replicas > 1"}]}})
+    assert until(2) == {"observedGeneration": 2, "typeChecking": {}}
+    stream.close()
+
+
 def test_mutations(ns: Namespace, install: Install) -> None:
     apply = 'Object{metadata: Object.metadata{labels: Object.metadata.labels{team: "red"}}}'
     patch = '[JSONPatch{op: "add", path: "/metadata/annotations", value: {"a": string(size(object.metadata.name))}}]'

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.kubernetes import MERGE_PATCH, STRATEGIC_PATCH, LiveKubernetes, Namespace
+from tests.support.kubernetes import APPLY_PATCH, MERGE_PATCH, STRATEGIC_PATCH, LiveKubernetes, Namespace
 
 
 def test_a_scale(ns: Namespace) -> None:
@@ -27,6 +27,44 @@ def test_a_scale(ns: Namespace) -> None:
     assert ns.admin.ask("GET", ns.path("configmaps", "a", "scale")).status == 404
 
 
+def _owners(obj: Any) -> dict[str, tuple[str, str]]:
+    """Who owns the replicas: manager -> (operation, subresource)."""
+    return {
+        one["manager"]: (one["operation"], one.get("subresource", ""))
+        for one in obj["metadata"]["managedFields"]
+        if "f:replicas" in one["fieldsV1"].get("f:spec", {})
+    }
+
+
+def test_owners_of_replicas_are_known_through_their_scale(ns: Namespace) -> None:
+    ns.deployment("web", replicas=2)
+    path = ns.path("deployments", "web", group="apps/v1")
+    ns.admin.patch(f"{path}/scale?fieldManager=patcher", {"spec": {"replicas": 3}})
+    assert _owners(ns.admin.get(path)) == {"patcher": ("Update", "scale")}
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}, "spec": {"replicas": 5}}
+    answer = ns.admin.patch(f"{path}/scale?fieldManager=applier", scale, APPLY_PATCH)
+    assert answer.status == 409 and 'conflict with "patcher" with subresource "scale"' in answer.told[2]
+    answer = ns.admin.patch(f"{path}/scale?fieldManager=applier&force=true", scale, APPLY_PATCH)
+    assert answer.json["spec"]["replicas"] == 5
+    assert _owners(ns.admin.get(path)) == {"applier": ("Apply", "scale")}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    whole = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
+        "replicas": 9, "selector": {"matchLabels": {"app": "web"}}, "template": template}}  # fmt: skip
+    answer = ns.admin.patch(f"{path}?fieldManager=owner", whole, APPLY_PATCH)
+    assert answer.status == 409 and ".spec.replicas" in answer.told[2]
+    same = ns.admin.patch(f"{path}/scale?fieldManager=other", {"spec": {"replicas": 5}})
+    assert same.status == 200 and "other" not in _owners(ns.admin.get(path))
+
+
+def test_component_statuses(ns: Namespace) -> None:
+    answer = ns.admin.ask("GET", "/api/v1/componentstatuses")
+    assert answer.headers["warning"] == '299 - "v1 ComponentStatus is deprecated in v1.19+"'
+    found = next(one for one in answer.json["items"] if one["metadata"]["name"] == "etcd-0")
+    assert found["conditions"] == [{"type": "Healthy", "status": "True", "message": "ok"}]
+    assert ns.admin.get("/api/v1/componentstatuses/etcd-0")["kind"] == "ComponentStatus"
+    assert ns.admin.ask("GET", "/api/v1/componentstatuses/nobody").status == 404
+
+
 def test_a_binding(ns: Namespace) -> None:
     ns.pod("web")
     path = ns.path("pods", "web", "binding")
@@ -35,7 +73,8 @@ def test_a_binding(ns: Namespace) -> None:
     pod = ns.admin.get(ns.path("pods", "web"))
     assert pod["spec"]["nodeName"] == "n1"
     condition = next(one for one in pod["status"]["conditions"] if one["type"] == "PodScheduled")
-    assert condition["status"] == "True"
+    assert condition["status"] == "True" and pod["metadata"]["generation"] == 1
+    assert not any("f:nodeName" in one["fieldsV1"].get("f:spec", {}) for one in pod["metadata"]["managedFields"])
     code, reason, message = ns.admin.ask("POST", path, {"target": {"name": "n2"}}).told
     assert (code, reason) == (409, "Conflict") and 'pod web is already assigned to node "n1"' in message
     ns.pod("other")

@@ -12,6 +12,7 @@ from tests.support.kubernetes import Namespace
 from tests.support.webhooks import LiveWebhook, reviewed
 
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1"
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
 RULE = {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
 
 
@@ -169,3 +170,122 @@ def test_conditions_must_compile(hooks: Hooks) -> None:
         answer.status == 422
         and answer.json["details"]["causes"][0]["field"] == "webhooks[0].matchConditions[0].expression"
     )
+
+
+# Who sees what: versions, subresources, connections
+
+PODS = {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods", "pods/*"]}
+
+
+def _last(hooks: Hooks) -> Any:
+    return hooks.live.asked[-1]["request"]
+
+
+def test_a_rule_for_another_version_sees_the_request_converted(hooks: Hooks) -> None:
+    rule = {"operations": ["CREATE"], "apiGroups": ["autoscaling"], "apiVersions": ["v1"],
+            "resources": ["horizontalpodautoscalers"]}  # fmt: skip
+    patch = [{"op": "replace", "path": "/spec/targetCPUUtilizationPercentage", "value": 44}]
+    hooks.live.answer = lambda method, path, body: reviewed(body, patch=patch)
+    hooks.install("mutating", {"rules": [rule]})
+    hooks.install("validating", {"rules": [rule], "matchPolicy": "Exact"})
+    cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    body = {"metadata": {"name": "h"}, "spec": {"maxReplicas": 3, "scaleTargetRef": target, "metrics": [cpu]}}
+    path = f"/apis/autoscaling/v2/namespaces/{hooks.ns.name}/horizontalpodautoscalers"
+    made = hooks.ns.admin.ok("POST", path, body)
+    assert made["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 44
+    assert len(hooks.live.asked) == 1, "the exact rule is for another version"
+    request = _last(hooks)
+    assert request["kind"]["version"] == "v1" == request["resource"]["version"]
+    assert request["requestKind"]["version"] == "v2" == request["requestResource"]["version"]
+    assert request["object"]["apiVersion"] == "autoscaling/v1"
+    assert request["object"]["spec"]["targetCPUUtilizationPercentage"] == 50
+
+
+def test_versions_of_a_definition_are_equivalent(hooks: Hooks) -> None:
+    group = f"{hooks.ns.name}.example.com"
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object", PRESERVE: True}}}}
+    versions = [{"name": one, "served": True, "storage": one == "v2", "schema": schema} for one in ("v1", "v2")]
+    names = {"plural": "widgets", "kind": "Widget", "singular": "widget", "listKind": "WidgetList"}
+    spec = {"group": group, "names": names, "scope": "Namespaced", "versions": versions}
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    hooks.ns.admin.ok("POST", crds, {"metadata": {"name": f"widgets.{group}"}, "spec": spec})
+    try:
+        hooks.install("validating", {"rules": [{**RULE, "apiGroups": [group], "resources": ["widgets"]}]})
+        path = f"/apis/{group}/v2/namespaces/{hooks.ns.name}/widgets"
+        body = {"apiVersion": f"{group}/v2", "kind": "Widget", "metadata": {"name": "a"}, "spec": {"a": 1}}
+        hooks.ns.admin.ok("POST", path, body)
+        assert _last(hooks)["object"]["apiVersion"] == f"{group}/v1"
+        hooks.ns.admin.ok("DELETE", f"{path}/a")
+        request = _last(hooks)
+        assert request["operation"] == "DELETE" and request["oldObject"]["apiVersion"] == f"{group}/v1"
+        assert request["requestResource"] == {"group": group, "version": "v2", "resource": "widgets"}
+    finally:
+        hooks.ns.admin.ok("DELETE", f"{crds}/widgets.{group}")
+
+
+def test_subresources_are_asked_about_as_what_is_sent(hooks: Hooks) -> None:
+    hooks.ns.pod("web")
+    hooks.install("validating", {"rules": [PODS, {**PODS, "apiGroups": ["apps"], "resources": ["deployments/scale"]}]})
+    binding = {"metadata": {"name": "web"}, "target": {"kind": "Node", "name": "n1"}}
+    hooks.ns.admin.ok("POST", hooks.ns.path("pods", "web", "binding"), binding)
+    bound = _last(hooks)
+    assert (bound["operation"], bound["subResource"], bound["kind"]["kind"]) == ("CREATE", "binding", "Binding")
+    assert bound["object"]["target"]["name"] == "n1"
+    count = len(hooks.live.asked)
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
+    hooks.ns.admin.ok("POST", hooks.ns.path("pods", "web", "eviction"), eviction)
+    evicted = _last(hooks)
+    assert evicted["kind"] == {"group": "policy", "version": "v1", "kind": "Eviction"}
+    assert evicted["object"]["kind"] == "Eviction" and len(hooks.live.asked) == count + 1
+    hooks.live.answer = lambda method, path, body: reviewed(body, allowed=False)
+    assert hooks.ns.admin.ask("POST", hooks.ns.path("pods", "web", "eviction"), eviction).status == 400
+
+
+def test_a_scale_is_shown_and_can_be_changed(hooks: Hooks) -> None:
+    rule = {"operations": ["UPDATE"], "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments/scale"]}
+    path = f"/apis/apps/v1/namespaces/{hooks.ns.name}/deployments"
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    hooks.ns.admin.ok("POST", path, {"metadata": {"name": "web"}, "spec": spec})
+    patch = [{"op": "replace", "path": "/spec/replicas", "value": 3}]
+    hooks.live.answer = lambda method, path, body: reviewed(body, patch=patch)
+    hooks.install("mutating", {"rules": [rule]})
+    scale = hooks.ns.admin.patch(f"{path}/web/scale", {"spec": {"replicas": 2}}).json
+    assert scale["spec"]["replicas"] == 3
+    request = _last(hooks)
+    assert request["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    assert request["object"]["spec"]["replicas"] == 2 and request["oldObject"]["spec"]["replicas"] == 1
+
+
+def test_connections_are_asked_about(hooks: Hooks) -> None:
+    hooks.ns.pod("web")
+    hooks.install("validating", {"rules": [{**PODS, "operations": ["CONNECT"]}]})
+    hooks.live.answer = lambda method, path, body: reviewed(body, allowed=False, status={"message": "no way in"})
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+               "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
+    for sub, query, kind in (
+        ("exec", "?command=ls&stdout=true", "PodExecOptions"),
+        ("attach", "?stdout=true", "PodAttachOptions"),
+        ("portforward", "?ports=80", "PodPortForwardOptions"),
+        ("proxy", "", "PodProxyOptions"),
+    ):
+        answer = hooks.ns.admin.ask("GET", hooks.ns.path("pods", "web", sub) + query, headers=upgrade)
+        assert answer.told[2] == 'admission webhook "h0.example.com" denied the request: no way in', sub
+        request = _last(hooks)
+        assert (request["operation"], request["subResource"]) == ("CONNECT", sub)
+        assert request["kind"] == {"group": "", "version": "v1", "kind": kind} and request["object"]["kind"] == kind
+
+
+def test_selectors_choose_on_all_verbs(hooks: Hooks) -> None:
+    hooks.install("validating", {"objectSelector": {"matchLabels": {"watched": "yes"}}})
+    body = {"metadata": {"name": "a", "labels": {"watched": "yes"}}}
+    hooks.ns.admin.ok("POST", hooks.ns.path("configmaps"), body)
+    hooks.ns.admin.patch(hooks.ns.path("configmaps", "a"), {"metadata": {"labels": {"watched": None}}})
+    hooks.ns.admin.patch(hooks.ns.path("configmaps", "a"), {"data": {"x": "y"}})
+    hooks.ns.admin.ok("DELETE", hooks.ns.path("configmaps", "a"))
+    seen = [one["request"]["operation"] for one in hooks.live.asked]
+    assert seen == ["CREATE", "UPDATE"], "the old object counts, too; without the label nobody is asked"
+    hooks.ns.admin.ok("POST", hooks.ns.path("configmaps"), body)
+    hooks.ns.admin.ok("DELETE", hooks.ns.path("configmaps"))
+    assert _last(hooks)["operation"] == "DELETE" and _last(hooks)["oldObject"]["metadata"]["name"] == "a"

@@ -203,3 +203,17 @@ async def test_watches_end_with_their_store(store: Store) -> None:
     with pytest.raises(Unavailable, match="closed"):
         await reading
     watch.close()
+
+
+async def test_a_watch_of_everything_hears_of_the_latest_revision(store: Store) -> None:
+    """Even if nothing of ours has it: who waits for it does not wait for ever."""
+    base = await store.commit({"a": b"1"})
+    watch = store.watch("", base - 1)
+    assert await store.latest() >= base
+    made = await store.commit({"a": b"2"})
+    latest = await store.latest()
+    assert latest >= made
+    seen = 0
+    while seen < latest:
+        seen = (await anext(watch))[-1].revision
+    watch.close()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from corral.cluster.apiserver.cel.environment import CompileError, EvaluationError, environment
+from corral.cluster.apiserver.cel import messages
+from corral.cluster.apiserver.cel.environment import environment
+from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
+from corral.cluster.apiserver.cel.process import Expressions
 from tests.contract.test_kubernetes_definitions import definition
 from tests.property.test_kubernetes_server import places, replaced, values
 from tests.support.kubernetes import APPLY_PATCH, MERGE_PATCH, LiveKubernetes, Namespace
@@ -122,3 +126,44 @@ def test_expressions_give_a_value_or_an_error(expression: str, value: Any) -> No
         json.dumps(environment("self").compile(expression).run({"self": value}), default=repr)
     except (CompileError, EvaluationError) as error:
         assert error.message
+
+
+# What nobody would write, and somebody does: the evaluator answers, or it is replaced
+
+NOISE = st.text(alphabet="()[]{}.,:?!-+*/%<>=&|'\"\\ \n0159aeux_", max_size=200)
+WORDS = st.sampled_from(
+    "self size has all exists map filter matches find findAll replace join split format string int double duration "
+    "timestamp quantity ip cidr url semver image optional cel.bind lists.range sets.contains transformMap sortBy true "
+    "null in".split()
+)
+PIECES = st.lists(st.one_of(WORDS, NOISE, st.sampled_from(["(", ")", "[", "]", ".", ",", "'a'", "1", "self.l", "self.s"])), max_size=40)  # fmt: skip  # noqa: E501
+NESTED = st.builds(lambda a, b, n, x: a * n + x + b * n, st.sampled_from("([{!-"), st.sampled_from(")]}"), st.integers(0, 9000), st.sampled_from(["1", "self", "[]"]))  # fmt: skip  # noqa: E501
+PATTERNS = st.builds(lambda one: f"self.s.matches({one!r})", st.text(alphabet="(){}[]*+?.|\\^$a1,", max_size=60))
+HOSTILE = st.one_of(PIECES.map("".join), PIECES.map(" ".join), NOISE, NESTED, PATTERNS, st.text(max_size=100))
+
+
+VALUES = {"self": {"l": list(range(2000)), "s": "ab" * 5000, "m": {str(n): n for n in range(100)}}}
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Callable[[list[str]], list[messages.Found]]]:
+    """Evaluates expressions in the evaluator's process."""
+    with asyncio.Runner() as runner:
+        expressions = Expressions()
+
+        def act(texts: list[str]) -> list[messages.Found]:
+            part = messages.Part([messages.Item(one) for one in texts])
+            return runner.run(expressions.evaluate(["self"], VALUES, [part]))[0].found
+
+        yield act
+        runner.run(expressions.close())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(HOSTILE, min_size=1, max_size=10))
+def test_hostile_expressions_are_answered(ask: Callable[[list[str]], list[messages.Found]], texts: list[str]) -> None:
+    try:
+        assert len(ask(texts)) == len(texts)
+    except EvaluationError as error:
+        assert error.message.startswith(("operation cancelled", "the evaluator of expressions ended"))
+    assert ask(["1 + 1"])[0].value == 2

@@ -8,7 +8,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,8 +127,15 @@ class ApiClient:
 class LiveKubernetes:
     """`with LiveKubernetes(folder) as cluster:` serves it on the loopback; `cluster.admin` may do everything."""
 
-    def __init__(self, folder: Path, store: Store | None = None, options: Options | None = None) -> None:
-        self._folder, self._given, self._options = folder, store, options or Options()
+    def __init__(
+        self,
+        folder: Path,
+        store: Store | None = None,
+        options: Options | None = None,
+        opens: Callable[[], Awaitable[Store]] | None = None,
+    ) -> None:
+        """`opens` opens the store, on the server's own event loop."""
+        self._folder, self._given, self._options, self._opens = folder, store, options or Options(), opens
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="live-kubernetes")
         self._failure: BaseException | None = None
@@ -157,6 +164,10 @@ class LiveKubernetes:
         """Somebody without credentials."""
         return ApiClient(self.port, self._client_context())
 
+    def another_admin(self) -> ApiClient:
+        """One more connection of the administrator's, for a thread of its own."""
+        return ApiClient(self.port, self._client_context(str(self._pki.admin)))
+
     def bearer(self, token: str) -> ApiClient:
         return ApiClient(self.port, self._client_context(), {"Authorization": f"Bearer {token}"})
 
@@ -168,8 +179,8 @@ class LiveKubernetes:
     async def _serve(self) -> None:
         self.loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
+            self.store = await self._opens() if self._opens else self._given or MemoryStore()
             self._pki = pki.ensure(self._folder / "pki", pki.server_names("10.96.0.1"), int(time.time()))
-            self.store = self._given or MemoryStore()
             self.api = await Kubernetes.open(self.store, self._pki, self._options)
             await self.api.boot()
             server = Server(self.api.handle)

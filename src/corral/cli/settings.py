@@ -65,6 +65,10 @@ KUBERNETES = (
         "ADDRESS:PORT",
         "where; empty: 127.0.0.1:6443, with --root a free port if need be",
     ),
+    Setting("store", TEXT, "", "etcd://HOST:PORT,...", "the cluster's state, for several servers; empty: a file here"),
+    Setting("store-tlscacert", TEXT, "", "FILE", "the authority of etcd's certificate: with one, TLS is spoken"),
+    Setting("store-tlscert", TEXT, "", "FILE", "this server's certificate for etcd"),
+    Setting("store-tlskey", TEXT, "", "FILE", "the key of that certificate"),
     Setting("kubernetes-name", LIST, [], "NAME", "one more name or address in its certificate"),
     Setting("kubernetes-service-subnet", LIST, [], "CIDR", "addresses of Services, one per family; none: 10.96.0.0/12"),
     Setting(

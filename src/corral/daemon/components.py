@@ -57,17 +57,27 @@ async def add_components(
     shared, given = make_shared(api, meters), means(api, pki, folder, node_grace=node_grace)
     if not elected:
         # Nobody else can be at work: neither an election nor copies of their own are needed.
-        tasks.start("controllers", run_controllers(shared, given))
-        tasks.start("scheduler", run_scheduler(api, shared.informers, scheduling))
+        controllers = tasks.start("controllers", run_controllers(shared, given))
+        _show(api, controllers, tasks.start("scheduler", run_scheduler(api, shared.informers, scheduling)))
         return shared.informers
     tasks.start("informers", shared.informers.run())
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     client, scheduler = shared.client, api.client(scheduler_user(), "kube-scheduler")
     work = partial(lead_controllers, api, meters, given)
-    tasks.start("controllers", lead(client, "kube-controller-manager", identity, work))
+    controllers = tasks.start("controllers", lead(client, "kube-controller-manager", identity, work))
     schedule = partial(lead_scheduler, api, scheduling)
-    tasks.start("scheduler", lead(scheduler, "kube-scheduler", identity, schedule))
+    _show(api, controllers, tasks.start("scheduler", lead(scheduler, "kube-scheduler", identity, schedule)))
     return shared.informers
+
+
+def _show(api: Kubernetes, controllers: asyncio.Task[None], scheduler: asyncio.Task[None]) -> None:
+    """`kubectl get componentstatuses` tells whether they work."""
+    for name, task in (("controller-manager", controllers), ("scheduler", scheduler)):
+        api.components.checks[name] = partial(_problem, task)
+
+
+def _problem(task: asyncio.Task[None]) -> str:
+    return "it has ended" if task.done() else ""
 
 
 def may_be_shared(store: Store) -> bool:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
+from corral.daemon import cluster_store
 from corral.daemon.components import add_components, may_be_shared
 from corral.daemon.config import Settings
 from corral.daemon.pods import eviction_settings
@@ -44,7 +45,6 @@ log = logging.getLogger("corral.daemon")
 DEFAULT: Final = "127.0.0.1:6443"
 SERVICE_SUBNET: Final = "10.96.0.0/12"
 MOST_NODES: Final = 100  # on one machine
-DATABASE: Final = "cluster.db"
 LONGEST_SLEEP: Final = 86400.0  # seconds between looks at the certificates: clocks are set, machines sleep
 WILDCARDS: Final = ("0.0.0.0", "::")
 
@@ -121,6 +121,7 @@ def check(settings: Settings) -> None:
         eviction_settings(settings)
         if not 0 <= settings.number("kubernetes-kubelet-port") < 65536:
             raise InvalidInput("kubernetes-kubelet-port: must be a port")
+        cluster_store.check(settings)
         if settings.number("kubernetes-node-grace") < 1:
             raise InvalidInput("kubernetes-node-grace: at least one second")
         if scheduling := settings.text("kubernetes-scheduler-config"):
@@ -176,16 +177,14 @@ class _Part:
         from corral.cluster.client.usage import Meters
         from corral.cluster.kubelet.node.host import own_address
         from corral.http.tls import server_context
-        from corral.store.sqlite import open_sqlite
 
         root = Path(self._instance.root)
         own = next(iter(node_addresses(self._settings)), "") or own_address()
         extra = plan_names(self._host, socket.gethostname(), self._settings.list("kubernetes-name"), own)
         names = pki.server_names(str(self._networks[0][1]), extra)
         make_private(root / "kubernetes")  # keys, the audit log, and what provisioned volumes keep
+        store = await cluster_store.open_store(stack, self._settings, root)
         made = await asyncio.to_thread(pki.ensure, root / "kubernetes" / "pki", names, int(time.time()))
-        store = await asyncio.to_thread(open_sqlite, str(root / DATABASE), history=True)
-        stack.callback(store.close)
         api = await self._open_api(store, made, stack)
         stack.push_async_callback(api.close)
         server = Server(api.handle)

@@ -10,8 +10,8 @@ import sys
 
 from corral.cli.instance import Instance
 from corral.daemon.cluster_network import remove_rules
+from corral.daemon.cluster_store import DATABASE
 from corral.daemon.config import Settings, engine_config
-from corral.daemon.kubernetes import DATABASE
 from corral.daemon.lock import InstanceLock
 from corral.daemon.serve import LOG_FORMAT
 from corral.engine.engine import Engine

@@ -37,6 +37,8 @@ from corral.store.interface import (
 from corral.store.watching import QueuedWatch
 
 TIMEOUT = 10.0  # seconds for one call
+PATIENCE = 0.05  # seconds for a change that is told of to reach us
+BARRIER = "barrier"
 ROOM = Room(100, 1 << 20)  # below the limits that etcd has if nobody changed them
 
 
@@ -57,6 +59,8 @@ class EtcdStore:
         self._kv, self._leases, self._watch = rpc.KVStub(channel), rpc.LeaseStub(channel), rpc.WatchStub(channel)
         self._loop = asyncio.get_running_loop()
         self._seen = 0
+        self._heard = 0  # the newest revision that something of ours is known to have
+        self._listeners: list[tuple[int, asyncio.Future[None]]] = []
         self._marks = Marks()
         self._closed = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -71,6 +75,31 @@ class EtcdStore:
         return ROOM
 
     # Reading
+
+    async def latest(self) -> int:
+        """etcd's revision counts what others write there, too, and no watch of ours hears of that.
+
+        So where nothing of ours is known at that revision, something is written that watches will hear of.
+        """
+        self._check_open()
+        revision = int((await self._range_nothing()).header.revision)
+        if revision <= self._heard:
+            return revision
+        waiter = self._loop.create_future()
+        self._listeners.append((revision, waiter))
+        await asyncio.wait((waiter,), timeout=PATIENCE if self._pumps else 0)
+        if waiter.done():
+            return revision
+        waiter.cancel()
+        return await self.commit({BARRIER: b""})
+
+    def _hear(self, revision: int) -> None:
+        """A change of ours has this revision."""
+        self._heard = max(self._heard, revision)
+        self._listeners = [one for one in self._listeners if not one[1].done()]
+        for wanted, waiter in self._listeners:
+            if wanted <= revision:
+                waiter.set_result(None)
 
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         check_key(key)
@@ -184,6 +213,7 @@ class EtcdStore:
         # With events, the header may be ahead of them; without, it says that there were none until then.
         if response.events:
             reached = int(response.events[-1].kv.mod_revision)
+            self._hear(reached)
         else:
             reached = 0 if response.created else int(response.header.revision)
         self._seen = max(self._seen, reached)

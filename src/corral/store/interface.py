@@ -142,6 +142,13 @@ class Store(Protocol):
         """What a commit may have for sure."""
         ...
 
+    async def latest(self) -> int:
+        """A revision that all commits which anybody was told of before the call have, at the most.
+
+        A watch of everything ("") is sure to hear of a change at it or after it. On one machine it is `revision`.
+        """
+        ...
+
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         """The entry as of a revision or, without one, of the last acknowledged commit.
 

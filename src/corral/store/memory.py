@@ -55,6 +55,9 @@ class MemoryStore:
     def room(self) -> Room:
         return ANYTHING
 
+    async def latest(self) -> int:
+        return self.revision
+
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         self._ready()
         check_key(key)

@@ -58,6 +58,9 @@ class SqliteStore:
     def room(self) -> Room:
         return ANYTHING
 
+    async def latest(self) -> int:
+        return self.revision
+
     async def get(self, key: str, revision: int | None = None) -> Entry | None:
         self._check_open()
         check_key(key)

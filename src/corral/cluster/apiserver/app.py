@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from typing import Any
 
 from corral.cluster.apiserver.admission.authority import Authority
 from corral.cluster.apiserver.admission.chain import Chain
@@ -19,8 +20,10 @@ from corral.cluster.apiserver.admission.mutating_policies import MutatingPolicie
 from corral.cluster.apiserver.admission.namespaces import NamespaceLifecycle
 from corral.cluster.apiserver.admission.quota import Quotas
 from corral.cluster.apiserver.admission.registry import builtin_plugins
+from corral.cluster.apiserver.admission.type_checking import PolicyStatuses
 from corral.cluster.apiserver.admission.validating_policies import ValidatingPolicies
 from corral.cluster.apiserver.aggregation.proxying import Aggregator
+from corral.cluster.apiserver.aggregation.registering import Registering
 from corral.cluster.apiserver.aggregation.services import ApiServices
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
 from corral.cluster.apiserver.audit.events import Auditor, Record
@@ -31,7 +34,9 @@ from corral.cluster.apiserver.authorization import union
 from corral.cluster.apiserver.boot.objects import plan_boot, write
 from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
+from corral.cluster.apiserver.cel.process import Expressions
 from corral.cluster.apiserver.certificates.pki import Pki
+from corral.cluster.apiserver.components import Components
 from corral.cluster.apiserver.extensions.definitions import Definitions
 from corral.cluster.apiserver.flows import Flows
 from corral.cluster.apiserver.handlers import connecting
@@ -108,10 +113,13 @@ class Kubernetes:
             ]
         )
         self.core = Core(store, caches, self.registry, self.chain)
+        self.components = Components({"etcd-0": self._check_store})
+        self.components.serve(self.registry.need("", "v1", "componentstatuses"))
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
-        self.definitions = Definitions(self.core)
+        self.expressions = Expressions()
+        self.definitions = Definitions(self.core, self.expressions)
         self.https = HttpsClient()
-        decides = (caches, self.registry, self.authorizer)
+        decides = (caches, self.registry, self.authorizer, self.expressions)
         self.chain.plugins += [
             self.definitions,
             MutatingPolicies(*decides),
@@ -121,6 +129,8 @@ class Kubernetes:
             Quotas(caches),
         ]
         self.definitions.start()
+        self.policies = PolicyStatuses(self.core)
+        self.policies.start()
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(
             options.now,
@@ -132,6 +142,7 @@ class Kubernetes:
         )
         self.services = ApiServices(self.core, self.https, str(pki.front_proxy_client))
         self.services.start()
+        self._registering = Registering(caches, self.registry, self._own_client())
         self._flows = Flows(caches)
         self.kubelets = Kubelets(caches, pki.ca, pki.kubelet_client, options.dial)
         self.server = self._assemble()
@@ -148,7 +159,7 @@ class Kubernetes:
         resources = Resources(self.core, Writes(self.core), actions.table(), connects)
         checks = {"ping": lambda: "", "etcd": self._check_store, "poststarthook/boot-objects": self._check_boot}
         health = Health(checks, ready_only=("poststarthook/boot-objects",))
-        documents = Documents(self.registry, self._address, VERSION, self.services.resources)
+        documents = Documents(self.registry, self._address, VERSION, self.services, self._api_services)
         others = Others(documents, health, self.metrics, self.caches, self.issuer, lambda: self.options.url)
         handlers = Aggregator(self.services, self.https, resources.handle, others.handle)
         return ApiServer(
@@ -170,11 +181,14 @@ class Kubernetes:
             asked, uri=request.raw_path, audit_id=number, source=request.remote, user_agent=agent
         )
 
+    def _api_services(self) -> Sequence[dict[str, Any]]:
+        return self.caches.list("apiregistration.k8s.io", "apiservices")
+
     def _address(self) -> str:
         return self.options.url.partition("://")[2]
 
     def _check_store(self) -> str:
-        return "the store is closed" if self.caches.failed else ""
+        return self.caches.problem if self.caches.failed else ""
 
     def _check_boot(self) -> str:
         return "" if self.ready else "not finished"
@@ -186,6 +200,7 @@ class Kubernetes:
     async def boot(self) -> None:
         """Makes what every cluster has and is not there; then the server is ready. StatusError."""
         await write(self._own_client(), plan_boot(self.caches, self.options.networks, self.options.port))
+        await self._registering.start()
         self.ready = True
 
     def _own_client(self) -> Client:
@@ -206,7 +221,10 @@ class Kubernetes:
 
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
+        await self._registering.close()
+        await self.policies.close()
         await self.definitions.close()
         await self.services.close()
+        await self.expressions.close()
         self.https.close()
         await self.caches.close()

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from corral.cluster.apiserver.apply.reset_fields import Filter, of_kind
 from corral.cluster.apiserver.encoding.shapes import Plain
 from corral.model.kubernetes.kind import Kind, Object
+from corral.model.kubernetes.problems import Problem
 from corral.model.kubernetes.resources import GroupVersionKind, Resource
 from corral.model.kubernetes.schema import Schema
 from corral.model.kubernetes.status import StatusError, no_such_path, not_found
@@ -16,6 +17,7 @@ from corral.model.kubernetes.status import StatusError, no_such_path, not_found
 Convert = Callable[[Object], Object]
 Described = Schema | None | Callable[[], Schema | None]
 Warm = Callable[[Iterable[Object], str], Awaitable[None]]
+Judge = Callable[[Object, Object | None], Awaitable[Sequence[Problem]]]
 
 
 class Computed(Protocol):
@@ -50,6 +52,7 @@ class Served:
     `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
     `warm`: prepares conversions to a version that would else make the server wait.
     `computed`: nothing of it is stored.
+    `judge`: what the rules of a custom kind's schema say of a new stored object and the old one (None: it is new).
     """
 
     resource: Resource
@@ -62,6 +65,7 @@ class Served:
     scale: ScalePaths | None = None
     warm: Warm | None = None
     computed: Computed | None = None
+    judge: Judge | None = None
     plain: Plain = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,11 +108,13 @@ class Served:
 
 
 class Registry:
-    """By (group, version, plural). `generation` grows with every change, for those who keep documents about it."""
+    """By (group, version, plural). `generation` grows with every change, for those who keep documents about it;
+    `listeners` are called then."""
 
     def __init__(self, served: Iterable[Served] = ()) -> None:
         self._served: dict[tuple[str, str, str], Served] = {}
         self.generation = 0
+        self.listeners: list[Callable[[], None]] = []
         for one in served:
             self.add(one)
 
@@ -116,11 +122,16 @@ class Registry:
         """Serves it from now on, in the place of what had its name."""
         one = served.resource
         self._served[one.group, one.version, one.plural] = served
-        self.generation += 1
+        self._note()
 
     def remove(self, group: str, version: str, plural: str) -> None:
         if self._served.pop((group, version, plural), None) is not None:
-            self.generation += 1
+            self._note()
+
+    def _note(self) -> None:
+        self.generation += 1
+        for told in self.listeners:
+            told()
 
     def find(self, group: str, version: str, plural: str) -> Served | None:
         return self._served.get((group, version, plural))
@@ -134,6 +145,11 @@ class Registry:
 
     def of_kind(self, gvk: GroupVersionKind) -> Served | None:
         return next((one for one in self._served.values() if one.resource.gvk == gvk), None)
+
+    def equivalents(self, served: Served) -> list[Served]:
+        """The same collection in other versions and groups."""
+        same = served.group, served.plural
+        return [one for one in self._served.values() if (one.group, one.plural) == same and one is not served]
 
     def all(self) -> list[Served]:
         return list(self._served.values())

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from corral.cluster.apiserver.admission.matching import namespace_of
 from corral.cluster.apiserver.attributes import Admission, Attributes, User
 from corral.cluster.apiserver.authorization.decision import Authorizer
 from corral.cluster.apiserver.cel import things
-from corral.cluster.apiserver.cel.environment import CompileError, Environment, EvaluationError, environment
-from corral.cluster.apiserver.cel.functions import Decide, deciding
+from corral.cluster.apiserver.cel.messages import Part
+from corral.cluster.apiserver.cel.things import Decide
 from corral.cluster.apiserver.lookup import Lookup
 from corral.model.kubernetes.kinds.fields import objects, text
-from corral.model.kubernetes.problems import Problem, invalid
+from corral.model.kubernetes.resources import Resource
 
 Object = dict[str, Any]
 NAMES: Final = ("object", "oldObject", "request", "authorizer")
@@ -23,18 +21,23 @@ POLICY_NAMES: Final = (*NAMES, "params", "namespaceObject", "variables")
 
 def request_of(admission: Admission, uid: str = "") -> Object:
     """Pure: the request as an AdmissionReview and expressions show it, without its objects."""
-    resource = admission.resource
-    kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-    what = {"group": resource.group, "version": resource.version, "resource": resource.plural}
-    found: Object = {"uid": uid, "kind": kind, "resource": what}
-    if admission.subresource:
-        found["subResource"] = admission.subresource
-    found |= {"requestKind": kind, "requestResource": what}
-    if admission.subresource:
-        found["requestSubResource"] = admission.subresource
+    found: Object = {"uid": uid, **_named(admission.resource, admission.subresource, "kind", "resource", "subResource")}
+    asked = admission.requested or admission.resource
+    found |= _named(asked, admission.subresource, "requestKind", "requestResource", "requestSubResource")
     found |= {"name": admission.name} if admission.name else {}
     found |= {"namespace": admission.namespace} if admission.namespace else {}
     return {**found, "operation": admission.operation, "userInfo": user_info(admission.user)}
+
+
+def _named(resource: Resource, subresource: str, kind: str, what: str, sub: str) -> Object:
+    """A subresource has the kind of its bodies: an Eviction below pods, a Scale below deployments."""
+    below = resource.subresource(subresource) if subresource else None
+    gvk = below.kind if below is not None else resource.gvk
+    found: Object = {
+        kind: {"group": gvk.group, "version": gvk.version, "kind": gvk.kind},
+        what: {"group": resource.group, "version": resource.version, "resource": resource.plural},
+    }
+    return {**found, sub: subresource} if subresource else found
 
 
 def user_info(user: User) -> Object:
@@ -73,17 +76,18 @@ def namespace_value(admission: Admission, lookup: Lookup) -> Object | None:
     return namespace_of(admission, lookup)
 
 
-@contextmanager
-def authorized_by(authorizer: Authorizer, user: User) -> Iterator[None]:
-    """Within, the authorizer of expressions answers for this user."""
-    token = deciding.set(_decider(authorizer, user))
-    try:
-        yield
-    finally:
-        deciding.reset(token)
+def conditions_of(holder: Object) -> list[tuple[str, str]]:
+    """(name, expression) of matchConditions."""
+    return [(text(one, "name"), text(one, "expression")) for one in objects(holder, "matchConditions")]
 
 
-def _decider(authorizer: Authorizer, user: User) -> Decide:
+def condition_part(holder: Object) -> Part:
+    return Part([], conditions_of(holder))
+
+
+def decider(authorizer: Authorizer, user: User) -> Decide:
+    """The authorizer of expressions, which answers for this user, or for a service account that is named."""
+
     def decide(thing: things.Thing, verb: str) -> tuple[bool, str]:
         who = user
         if account := str(thing.get("account") or ""):
@@ -101,43 +105,3 @@ def _decider(authorizer: Authorizer, user: User) -> Decide:
         return decision.allowed, decision.reason
 
     return decide
-
-
-class Matched(NamedTuple):
-    """`error`: why it is not known whether the conditions hold."""
-
-    holds: bool
-    error: str = ""
-
-
-def conditions_hold(conditions: list[Object], values: Mapping[str, Any], where: Environment | None = None) -> Matched:
-    """All must hold. One that is false decides, whatever others fail with."""
-    found = where or environment(*NAMES)
-    error = ""
-    for one in conditions:
-        try:
-            if found.compile(text(one, "expression"), "BOOL").run(values) is not True:
-                return Matched(False)
-        except (CompileError, EvaluationError) as failure:
-            error = error or f"{failure.message} evaluating matchCondition {text(one, 'name')}"
-    return Matched(not error, error)
-
-
-def compile_problems(holder: Object, path: str, names: tuple[str, ...]) -> list[Problem]:
-    """Of matchConditions."""
-    found = []
-    for index, one in enumerate(objects(holder, "matchConditions")):
-        if cause := compile_problem(text(one, "expression"), names, "BOOL"):
-            found.append(invalid(f"{path}[{index}].expression", text(one, "expression"), cause))
-    return found
-
-
-def compile_problem(expression: str, names: tuple[str, ...], returns: str = "") -> str:
-    """Pure: why an expression cannot be used; "" if it can, or is not there (which is said elsewhere)."""
-    if not expression.strip():
-        return ""
-    try:
-        environment(*names).compile(expression, returns)
-    except CompileError as error:
-        return error.message
-    return ""

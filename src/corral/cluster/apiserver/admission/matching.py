@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from corral.cluster.apiserver.attributes import Admission
 from corral.cluster.apiserver.lookup import Lookup
-from corral.model.kubernetes.kinds.fields import labels_of, objects, text, texts
+from corral.model.kubernetes.kinds.fields import labels_of, text, texts
+from corral.model.kubernetes.resources import Resource
 from corral.model.kubernetes.selectors import of_object
 
 Object = dict[str, Any]
@@ -21,8 +22,9 @@ def is_exempt(admission: Admission) -> bool:
     return admission.resource.group == GROUP
 
 
-def fits_rule(rule: Object, admission: Admission) -> bool:
-    """
+def fits_rule(rule: Object, admission: Admission, resource: Resource | None = None) -> bool:
+    """`resource`: as if the request were about this one.
+
     >>> from corral.cluster.apiserver.attributes import User
     >>> from corral.model.kubernetes.resources import Resource
     >>> pods = Resource("", "v1", "pods", "pod", "Pod", "PodList", True)
@@ -31,7 +33,7 @@ def fits_rule(rule: Object, admission: Admission) -> bool:
     >>> fits_rule(rule, asked), fits_rule({**rule, "resources": ["pods/status"]}, asked)
     (True, False)
     """
-    resource = admission.resource
+    resource = resource or admission.resource
     is_namespace = resource.plural == "namespaces" and not resource.group
     namespaced = resource.namespaced and not is_namespace
     scope = text(rule, "scope") or "*"
@@ -82,13 +84,3 @@ def namespace_of(admission: Admission, lookup: Lookup) -> Object | None:
     if not admission.namespace:
         return None
     return lookup.get("", "namespaces", "", admission.namespace)
-
-
-def fits_constraints(constraints: Object, admission: Admission, lookup: Lookup) -> bool:
-    """Of a policy (matchConstraints) or a binding (matchResources)."""
-    if not fits_selectors(constraints, admission, lookup):
-        return False
-    if any(fits_rule(rule, admission) for rule in objects(constraints, "excludeResourceRules")):
-        return False
-    rules = objects(constraints, "resourceRules")
-    return not rules or any(fits_rule(rule, admission) for rule in rules)

@@ -5,22 +5,28 @@ Follows k8s.io/apiserver/pkg/admission/plugin/policy/generic.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from corral.cluster.apiserver.admission.expressions import POLICY_NAMES, conditions_hold, namespace_value, values_of
-from corral.cluster.apiserver.admission.matching import GROUP, fits_constraints
+from corral.cluster.apiserver.admission.equivalents import Equivalents
+from corral.cluster.apiserver.admission.expressions import (
+    POLICY_NAMES,
+    conditions_of,
+    decider,
+    namespace_value,
+    values_of,
+)
+from corral.cluster.apiserver.admission.matching import GROUP
 from corral.cluster.apiserver.attributes import Admission
-from corral.cluster.apiserver.cel.construct import as_maps
-from corral.cluster.apiserver.cel.environment import CompileError, EvaluationError, environment
-from corral.cluster.apiserver.cel.limits import bare
+from corral.cluster.apiserver.authorization.decision import Authorizer
+from corral.cluster.apiserver.cel.messages import Evaluated, Item, Part
+from corral.cluster.apiserver.cel.process import Expressions
 from corral.cluster.apiserver.lookup import Lookup
 from corral.cluster.apiserver.registry import Registry
 from corral.errors import CorralError
 from corral.model.kubernetes.kinds.fields import labels_of, objects, part, text
-from corral.model.kubernetes.resources import GroupVersionKind, split_api_version
+from corral.model.kubernetes.resources import GroupVersionKind, Resource, split_api_version
 from corral.model.kubernetes.selectors import of_object
 
 Object = dict[str, Any]
@@ -29,7 +35,6 @@ NO_NAMESPACE: Final = (
     "failed to configure binding: cannot use namespaced paramRef in policy binding that matches "
     "cluster-scoped resources"
 )
-_VARIABLE: Final = re.compile(r"(?<![\w.])variables\.([A-Za-z_]\w*)")
 
 
 class PolicyError(CorralError):
@@ -42,11 +47,16 @@ class ParamsMissing(CorralError):
 
 @dataclass(slots=True)
 class Bound:
-    """A policy, one binding of it, and the parameters of one evaluation."""
+    """A policy, one binding of it, and the parameters of one evaluation.
+
+    `resource`: as which it is to see the request. `error`: why there are no parameters.
+    """
 
     policy: Object
     binding: Object
-    params: Object | None
+    resource: Resource
+    params: Object | None = None
+    error: CorralError | None = None
 
     @property
     def policy_name(self) -> str:
@@ -66,39 +76,38 @@ class Policies:
 
     def __init__(self, lookup: Lookup, registry: Registry, plural: str, bindings: str) -> None:
         self._lookup, self._registry, self._plural, self._bindings = lookup, registry, plural, bindings
+        self.equivalents = Equivalents(lookup, registry)
 
     def any(self) -> bool:
         return bool(self._lookup.list(GROUP, self._bindings))
 
-    def bound(self, admission: Admission) -> Iterator[Bound | tuple[Bound, CorralError]]:
-        """All evaluations that a request asks for; with an error where there are no parameters for one."""
+    def bound(self, admission: Admission) -> Iterator[Bound]:
+        """All evaluations that a request asks for."""
         bindings = self._lookup.list(GROUP, self._bindings)
         for policy in self._lookup.list(GROUP, self._plural):
-            spec = part(policy, "spec")
-            constraints = part(spec, "matchConstraints")
-            mine = [one for one in bindings if text(part(one, "spec"), "policyName") == policy["metadata"]["name"]]
-            if not mine or not fits_constraints(constraints, admission, self._lookup):
+            spec, name = part(policy, "spec"), policy["metadata"]["name"]
+            mine = [one for one in bindings if text(part(one, "spec"), "policyName") == name]
+            fits = self.equivalents.fits_constraints
+            resource = fits(part(spec, "matchConstraints"), admission) if mine else None
+            if resource is None:
                 continue
             for binding in mine:
                 matches = part(binding, "spec").get("matchResources")
-                if isinstance(matches, dict) and not fits_constraints(matches, admission, self._lookup):
-                    continue
-                yield from self._with_params(policy, binding, admission)
+                if not isinstance(matches, dict) or fits(matches, admission) is not None:
+                    yield from self._with_params(policy, binding, resource, admission)
 
-    def _with_params(
-        self, policy: Object, binding: Object, admission: Admission
-    ) -> Iterator[Bound | tuple[Bound, CorralError]]:
+    def _with_params(self, policy: Object, binding: Object, as_: Resource, admission: Admission) -> Iterator[Bound]:
         kind, ref = part(policy, "spec").get("paramKind"), part(binding, "spec").get("paramRef")
         if not isinstance(kind, dict) or not isinstance(ref, dict):
-            yield Bound(policy, binding, None)
+            yield Bound(policy, binding, as_)
             return
         try:
             found = self._params(kind, ref, admission)
         except CorralError as error:
-            yield Bound(policy, binding, None), error
+            yield Bound(policy, binding, as_, None, error)
             return
         for one in found:
-            yield Bound(policy, binding, one)
+            yield Bound(policy, binding, as_, one)
 
     def _params(self, kind: Object, ref: Object, admission: Admission) -> list[Object]:
         group, version = split_api_version(text(kind, "apiVersion"))
@@ -121,49 +130,32 @@ class Policies:
         return [served.outgoing(one) for one in found]
 
 
-class Evaluation:
-    """One policy on one request: runs its expressions, with its variables."""
+@dataclass(slots=True)
+class Question:
+    """What is asked of one policy: its conditions, and these expressions over its variables and parameters."""
 
-    def __init__(self, bound: Bound, admission: Admission, lookup: Lookup) -> None:
-        self._variables = {
-            text(one, "name"): text(one, "expression") for one in objects(part(bound.policy, "spec"), "variables")
-        }
-        self._known: dict[str, Any] = {}
-        self._values: dict[str, Any] = values_of(admission)
-        self._values |= {"params": bound.params, "namespaceObject": namespace_value(admission, lookup)}
-        self._conditions = objects(part(bound.policy, "spec"), "matchConditions")
+    bound: Bound
+    items: list[Item]
 
-    def matches(self) -> bool:
-        """Whether the match conditions hold. Raises PolicyError when that is not known."""
-        if not self._conditions:
-            return True
-        found = conditions_hold(self._conditions, {**self._values, "variables": {}}, environment(*POLICY_NAMES))
-        if found.error:
-            raise PolicyError(found.error)
-        return found.holds
+    @property
+    def part(self) -> Part:
+        spec = part(self.bound.policy, "spec")
+        variables = {text(one, "name"): text(one, "expression") for one in objects(spec, "variables")}
+        return Part(self.items, conditions_of(spec), variables, {"params": self.bound.params})
 
-    def run(self, expression: str) -> Any:
-        """The value of an expression. Raises EvaluationError."""
-        values = {**self._values, "variables": self._needed(expression, 0)}
-        try:
-            return environment(*POLICY_NAMES).compile(as_maps(expression)).run(values)
-        except CompileError as error:
-            raise EvaluationError(error.message) from None
 
-    def _needed(self, expression: str, depth: int) -> Mapping[str, Any]:
-        """The variables that an expression mentions: nothing else is computed, and nothing twice."""
-        found = {}
-        for name in dict.fromkeys(_VARIABLE.findall(bare(expression))):
-            if name not in self._variables or depth > len(self._variables):
-                continue
-            if name not in self._known:
-                inner = self._variables[name]
-                values = {**self._values, "variables": self._needed(inner, depth + 1)}
-                try:
-                    self._known[name] = environment(*POLICY_NAMES).compile(as_maps(inner)).run(values)
-                except CorralError as error:
-                    raise EvaluationError(
-                        f"composited variable {name!r} fails to evaluate: {error.message}".replace("'", '"')
-                    ) from None
-            found[name] = self._known[name]
-        return found
+@dataclass(slots=True)
+class Asker:
+    """Runs the expressions of policies on requests: one exchange for all policies that see a request alike."""
+
+    lookup: Lookup
+    authorizer: Authorizer
+    expressions: Expressions
+    names: tuple[str, ...] = field(default=POLICY_NAMES)
+
+    async def ask(self, admission: Admission, questions: list[Question]) -> list[Evaluated]:
+        """Raises EvaluationError when there is no answer at all."""
+        values = {**values_of(admission), "namespaceObject": namespace_value(admission, self.lookup)}
+        decide = decider(self.authorizer, admission.user)
+        parts = [one.part for one in questions]
+        return await self.expressions.evaluate(self.names, values, parts, decide)

@@ -35,6 +35,8 @@ class Aggregator:
 
     async def others(self, call: Call) -> Answer:
         parts = call.request.path.strip("/").split("/")
+        if parts[:2] == ["openapi", "v3"] and "/".join(parts[2:]) in self._services.urls():
+            parts = parts[2:]
         service = self._services.remote(parts[1], parts[2]) if len(parts) >= 3 and parts[0] == "apis" else None
         return await (self._hand_on(call, service) if service is not None else self._others(call))
 

@@ -30,11 +30,19 @@ CHECK_SECONDS: Final = 30.0
 PATIENCE: Final = 5.0  # seconds that an answer is waited for
 
 
+class Described(NamedTuple):
+    """The OpenAPI of an extension server: its v2 document, and the URL of its v3 document; what it has not is empty."""
+
+    v2: bytes
+    v3: str
+
+
 class Health(NamedTuple):
     available: bool
     reason: str
     message: str
     resources: tuple[Resource, ...] = ()
+    described: Described | None = None
 
 
 LOCAL: Final = Health(True, "Local", "Local APIServices are always available")
@@ -68,6 +76,25 @@ class ApiServices:
         """What extension servers say that they have."""
         return [one for found in self._health.values() for one in found.resources]
 
+    def _described(self) -> list[tuple[str, str, Described]]:
+        """(group, version, OpenAPI) of those that can be reached."""
+        found = []
+        for (group, version), service in self._remote.items():
+            health = self._health.get(service["metadata"]["name"])
+            if health is not None and health.available and health.described is not None:
+                found.append((group, version, health.described))
+        return found
+
+    def documents(self) -> list[tuple[Object, str]]:
+        """The v2 documents of extension servers, each with the prefix of its paths."""
+        return [
+            (json.loads(one.v2), f"/apis/{group}/{version}/") for group, version, one in self._described() if one.v2
+        ]
+
+    def urls(self) -> dict[str, str]:
+        """Where the v3 document of a group's version is, by its path in the index."""
+        return {f"apis/{group}/{version}": one.v3 for group, version, one in self._described() if one.v3}
+
     def place(self, service: Object) -> Place:
         """Raises CallFailed."""
         spec = part(service, "spec")
@@ -80,6 +107,8 @@ class ApiServices:
         if old is not None:
             self._remote.pop(_key(old), None)
         name = str((new or old or {})["metadata"]["name"])
+        if old is None or new is None or part(old, "spec") != part(new, "spec"):
+            self._core.registry.generation += 1  # its priorities order what discovery lists
         if new is None or (old is not None and part(old, "spec") != part(new, "spec")):
             self._forget(name)
         if new is None:
@@ -136,7 +165,23 @@ class ApiServices:
         if reply.status not in (200, 401, 403):
             text_ = f"failing or missing response from {url}: bad status from {url}: {reply.status}"
             return Health(False, "FailedDiscoveryCheck", text_)
-        return Health(True, "Passed", "all checks passed", resources_of(reply.body, group, version))
+        resources = resources_of(reply.body, group, version)
+        return Health(True, "Passed", "all checks passed", resources, await self._describe(place, group, version))
+
+    async def _describe(self, place: Place, group: str, version: str) -> Described:
+        index = _object(await self._fetch(place, "/openapi/v3"))
+        known = part(index, "paths", f"apis/{group}/{version}")
+        v2 = await self._fetch(place, "/openapi/v2")
+        return Described(v2 if _object(v2) else b"", text(known, "serverRelativeURL"))
+
+    async def _fetch(self, place: Place, path: str) -> bytes:
+        """A document; empty where there is none: a server without one is as good as before."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                reply = await self._client.ask(place, "GET", path, headers=dict(identity_headers(ME)))
+        except (CallFailed, TimeoutError):
+            return b""
+        return reply.body if reply.status == 200 else b""
 
     async def _write(self, name: str, health: Health) -> None:
         served = self._core.registry.of_kind(GroupVersionKind(GROUP, "v1", "APIService"))
@@ -156,6 +201,14 @@ class ApiServices:
         except StatusError as error:
             if error.code != 404:
                 raise
+
+
+def _object(body: bytes) -> Object:
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _key(service: Object) -> tuple[str, str]:

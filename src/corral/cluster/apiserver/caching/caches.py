@@ -23,15 +23,17 @@ from corral.store.interface import Change, Compacted, Entry, Lagging, Store
 log = logging.getLogger("corral.apiserver")
 
 RETRY_SECONDS: Final = 0.5  # between tries at a store that cannot be reached
+CLOSED: Final = "the store is closed"
 HISTORY: Final = 2000  # revisions before the start whose changes are known to watchers: they go on after a restart
 
 
 @dataclass(slots=True)
 class _Place:
-    """Where the feed is: after `begin`; up to `loaded` everything is history."""
+    """Where the feed is: after `begin`; up to `loaded` everything is history, which is known once `told` is reached."""
 
     begin: int
     loaded: int
+    told: int
 
 
 class Caches:
@@ -45,7 +47,7 @@ class Caches:
         self._tasks = Tasks()
         self._history = asyncio.Event()  # what happened before the start is known
         self.revision = 0
-        self.failed = False
+        self.failed, self.problem = False, CLOSED
 
     @classmethod
     async def open(cls, store: Store) -> Caches:
@@ -55,12 +57,13 @@ class Caches:
         return made
 
     async def _load(self) -> None:
+        told = await self._store.latest()
         page = await self._store.range(PREFIX)
         self.revision = self._since = page.revision
         for entry in page.entries:
             self._put(entry)
         begin = max(page.revision - HISTORY, 0)
-        feed = self._tasks.start("kubernetes-feed", self._follow(begin))
+        feed = self._tasks.start("kubernetes-feed", self._follow(begin, told))
         history = asyncio.ensure_future(self._history.wait())
         await asyncio.wait((feed, history), return_when=asyncio.FIRST_COMPLETED)
         history.cancel()
@@ -90,12 +93,12 @@ class Caches:
 
     # Following
 
-    async def _follow(self, begin: int) -> None:
+    async def _follow(self, begin: int, told: int) -> None:
         """Takes changes in for ever. Those up to the load's revision are history for watchers.
 
         When the store cannot be reached, all that wait are sent away, and it is tried again.
         """
-        place = _Place(begin, self.revision)
+        place = _Place(begin, self.revision, told)
         try:
             while True:
                 try:
@@ -109,20 +112,23 @@ class Caches:
                         raise
                     if not self.failed:
                         log.error("the caches cannot follow the store: %s", error.message)
-                    self._fail()
+                    self._fail(error.message)
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._fail()
 
     async def _follow_once(self, place: _Place) -> None:
+        if self.failed:
+            await self._store.latest()  # raises while it cannot be reached
+            log.info("the caches follow the store again")
         watch = self._store.watch("", place.begin)
         try:
             self.failed = False
-            self._rewrite_since(place.begin, place.loaded)
+            self._rewrite_since(place)
             async for changes in watch:
                 self._take(changes, place.loaded)
                 place.begin = max(place.begin, changes[-1].revision)
-                self._note_history(place.begin, place.loaded)
+                self._note_history(place)
             raise Unavailable("the store has ended the watch")
         finally:
             watch.close()
@@ -133,18 +139,18 @@ class Caches:
             place.begin = min(max(oldest, place.begin + 1), place.loaded)
             return
         await self._reload()
-        place.begin = place.loaded = self.revision
+        place.begin = place.loaded = place.told = self.revision
 
-    def _rewrite_since(self, begin: int, loaded: int) -> None:
+    def _rewrite_since(self, place: _Place) -> None:
         """Before history comes: the windows begin where it does."""
         if not self._history.is_set():
-            self._since = begin
+            self._since = place.begin
             for cache in self._caches.values():
-                cache.log.since = begin
-            self._note_history(begin, loaded)
+                cache.log.since = place.begin
+            self._note_history(place)
 
-    def _note_history(self, begin: int, loaded: int) -> None:
-        if begin >= loaded:
+    def _note_history(self, place: _Place) -> None:
+        if place.begin >= min(place.loaded, place.told):
             self._history.set()
 
     def _take(self, changes: list[Change], loaded: int) -> None:
@@ -207,9 +213,10 @@ class Caches:
                 waiter.set_result(None)
 
     async def fresh(self) -> int:
-        """Returns when everything that the store had at the call is known here: the revision."""
-        if self.revision < self._store.revision:
-            await self.until(self._store.revision)
+        """Returns when everything that the store had at the call is known here, whoever wrote it: the revision."""
+        latest = await self._store.latest()
+        if self.revision < latest:
+            await self.until(latest)
         return self.revision
 
     async def until(self, revision: int, seconds: float | None = None) -> bool:
@@ -217,7 +224,7 @@ class Caches:
         if self.revision >= revision:
             return True
         if self.failed:
-            raise Unavailable("the store is closed")
+            raise Unavailable(self.problem)
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append((revision, waiter))
         try:
@@ -247,13 +254,13 @@ class Caches:
         await self._tasks.close()
         self._fail()
 
-    def _fail(self) -> None:
-        self.failed = True
+    def _fail(self, problem: str = CLOSED) -> None:
+        self.failed, self.problem = True, problem
         for cache in self._caches.values():
             cache.log.wake_all()
         for _, waiter in self._waiters:
             if not waiter.done():
-                waiter.set_exception(Unavailable("the store is closed"))
+                waiter.set_exception(Unavailable(problem))
         self._waiters = []
 
 

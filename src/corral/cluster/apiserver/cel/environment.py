@@ -14,8 +14,9 @@ from typing import Any, Final
 from cel_expr_python import cel
 
 from corral.cluster.apiserver.cel import limits
+from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
 from corral.cluster.apiserver.cel.functions import declarations
-from corral.errors import CorralError
+from corral.cluster.apiserver.cel.rewriting import rewrite
 
 Types = Mapping[str, Any]
 DYN: Final = cel.Type.DYN
@@ -30,15 +31,11 @@ _CODE: Final = re.compile(r"^[A-Z_]+: ")
 _TAIL: Final = re.compile(r" \[[A-Z_]+\]$")
 _MISSING: Final = re.compile(r'Key not found in map : "?(.*?)"?$')
 _INDEX: Final = re.compile(r"Index error: index=(-?\d+) size=\d+")
+# Numbers of different types can be compared; the library knows that, but its check of types does not.
+_NUMBERS: Final = re.compile(
+    r"no matching overload for '_[<>]=?_' applied to '\((?:int|uint|double), (?:int|uint|double)\)'"
+)
 _PLAIN: Final = ("BOOL", "BYTES", "DOUBLE", "DURATION", "INT", "NULL", "STRING", "TIMESTAMP", "UINT")
-
-
-class CompileError(CorralError):
-    """An expression that is none, or does not fit its variables: the message has the place."""
-
-
-class EvaluationError(CorralError):
-    """An expression that failed on these values: no such key, division by zero, …"""
 
 
 class Program:
@@ -116,10 +113,28 @@ class Environment:
         if len(expression) > limits.LONGEST:
             raise CompileError(f"compilation failed: the expression is longer than {limits.LONGEST} characters")
         try:
-            return Program(expression, self._env.compile(expression))
+            return Program(expression, self._checked(rewrite(expression)))
         except (RuntimeError, TypeError, ValueError) as error:
-            text = _CODE.sub("", _TAIL.sub("", str(error)))
-            raise CompileError(f"compilation failed: {text}") from None
+            raise CompileError(f"compilation failed: {self._cause(expression, error)}") from None
+
+    def _checked(self, expression: str) -> Any:
+        try:
+            return self._env.compile(expression)
+        except (RuntimeError, TypeError, ValueError) as error:
+            text = str(error)
+            if text.count("ERROR:") == len(_NUMBERS.findall(text)) > 0:
+                return self._env.compile(expression, disable_check=True)
+            raise
+
+    def _cause(self, expression: str, error: Exception) -> str:
+        """Places are those of the expression as it was written, where that fails, too."""
+        text = str(error)
+        if rewrite(expression) != expression:
+            try:
+                self._env.compile(expression)
+            except (RuntimeError, TypeError, ValueError) as own:
+                text = str(own)
+        return _CODE.sub("", _TAIL.sub("", text))
 
 
 @lru_cache(maxsize=256)

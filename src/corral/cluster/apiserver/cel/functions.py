@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import contextvars
-import re
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
 import re2  # type: ignore[import-untyped]
 from cel_expr_python import cel
 
-from corral.cluster.apiserver.cel import things
-from corral.cluster.apiserver.cel.things import Thing
+from corral.cluster.apiserver.cel import formats, images, things, versions
+from corral.cluster.apiserver.cel.things import Decide, Thing
 from corral.model.kubernetes import addresses, quantity
 from corral.model.kubernetes.addresses import parse_cidr
 
-Decide = Callable[[Thing, str], tuple[bool, str]]
 # Who answers for the authorizer while an expression is run.
 deciding: contextvars.ContextVar[Decide | None] = contextvars.ContextVar("deciding", default=None)
 
 T = cel.Type
 _THING: Final = T.Map(T.STRING, T.DYN)
 _ANY_LIST: Final = T.List(T.DYN)
-_SEMVER: Final = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?")
+_ITEMS: Final = (
+    *(T.INT, T.UINT, T.DOUBLE, T.STRING, T.BOOL, T.BYTES, T.DURATION, T.TIMESTAMP, T.NULL),
+    *(_THING, _ANY_LIST),
+)
 
 
-def _is(make: Callable[[str], Any]) -> Callable[[str], bool]:
-    def fits(text: str) -> bool:
+def _is(make: Callable[..., Any]) -> Callable[..., bool]:
+    def fits(*given: Any) -> bool:
         try:
-            make(text)
+            make(*given)
         except ValueError:
             return False
         return True
@@ -51,16 +53,64 @@ def _is_sorted(values: list[Any]) -> bool:
     return all(one <= other for one, other in pairwise(values))
 
 
+def _plain(value: Any) -> Any:
+    """What the library can take back. Raises ValueError."""
+    if isinstance(value, datetime | timedelta):
+        raise ValueError("not supported here: sum, min and max of durations and timestamps")
+    return value
+
+
+def _sum(values: list[Any]) -> Any:
+    for one in values:
+        _plain(one)
+    return sum(values)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _index(values: list[Any], wanted: Any) -> int:
+    return next((index for index, one in enumerate(values) if _same(one, wanted)), -1)
+
+
+def _last_index(values: list[Any], wanted: Any) -> int:
+    return next((index for index in range(len(values) - 1, -1, -1) if _same(values[index], wanted)), -1)
+
+
+def _place(text: str, part: str, at: int | None, *, last: bool) -> int:
+    """Where a part of a text begins, from `at` on, or (`last`) at `at` at the latest; -1: nowhere."""
+    if at is not None and not 0 <= at <= len(text):
+        raise ValueError(f"index out of range: {at}")
+    if last:
+        return text.rfind(part, 0, len(text) if at is None else at + len(part))
+    return text.find(part, at)
+
+
+def _pairs(pairs: list[Any]) -> dict[Any, Any]:
+    return {one[0]: one[1] for one in pairs}
+
+
+def _entries(maps: list[dict[Any, Any]]) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for one in maps:
+        for key, value in one.items():
+            if key in found:
+                raise ValueError(f"insert failed: key {key} already exists")
+            found[key] = value
+    return found
+
+
 def _least(values: list[Any]) -> Any:
     if not values:
         raise ValueError("min called on empty list")
-    return min(values)
+    return _plain(min(values))
 
 
 def _most(values: list[Any]) -> Any:
     if not values:
         raise ValueError("max called on empty list")
-    return max(values)
+    return _plain(max(values))
 
 
 def _compare(one: int, other: int) -> int:
@@ -69,21 +119,6 @@ def _compare(one: int, other: int) -> int:
 
 def _canonical_ip(text: str) -> bool:
     return str(things.read_ip(things.to_ip(text))) == text
-
-
-def _semver(text: str) -> Thing:
-    found = _SEMVER.fullmatch(text)
-    if found is None:
-        raise ValueError(f"invalid semantic version: {text}")
-    release = [int(one) for one in found.groups()[:3]]
-    return {things.KIND: "semver", "release": release, "pre": found[4] or "", "build": found[5] or ""}
-
-
-def _order(thing: Thing) -> tuple[Any, ...]:
-    """As semantic versions are compared: a pre-release comes before its release."""
-    things.need(thing, "semver")
-    parts = [(0, int(one), "") if one.isdigit() else (1, 0, one) for one in str(thing["pre"]).split(".")]
-    return (*thing["release"], (1,) if not thing["pre"] else (0, *parts))
 
 
 def _check(thing: Thing, verb: str) -> Thing:
@@ -99,7 +134,7 @@ def _check(thing: Thing, verb: str) -> Thing:
 def _either(of_quantity: Callable[[int, int], Any], of_semver: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def compare(one: Thing, other: Thing) -> Any:
         if one.get(things.KIND) == "semver":
-            return of_semver(_order(one), _order(other))
+            return of_semver(versions.order(one), versions.order(other))
         return of_quantity(things.read_quantity(one), things.read_quantity(other))
 
     return compare
@@ -128,6 +163,9 @@ def declarations() -> list[Any]:
     """All functions that are declared to the library."""
     found = _Declared()
     _declare_texts(found)
+    _declare_lists(found)
+    _declare_versions(found)
+    _declare_images(found)
     _declare_quantities(found)
     _declare_networks(found)
     _declare_urls(found)
@@ -141,17 +179,56 @@ def _declare_texts(found: _Declared) -> None:
     found.add("findAll", T.List(T.STRING), (T.STRING, T.STRING, T.INT), _find_all, member=True)
     escape = lambda key: key.replace("~", "~0").replace("/", "~1")  # noqa: E731
     found.add("jsonpatch.escapeKey", T.STRING, (T.STRING,), escape, member=False)
+    found.add("format.named", T.DYN, (T.STRING,), formats.named, member=False)
+    found.add("validate", T.DYN, (_THING, T.STRING), formats.validate, member=True)
+    for name in formats.FORMATS:
+        found.add(f"format.{name}", T.DYN, (), lambda name=name: formats.named(name)[0], member=False)
+
+
+def _declare_lists(found: _Declared) -> None:
     found.add("isSorted", T.BOOL, (_ANY_LIST,), _is_sorted, member=True)
-    for name, act in (("sum", sum), ("min", _least), ("max", _most)):
+    for name, act in (("sum", _sum), ("min", _least), ("max", _most)):
         found.add(name, T.DYN, (_ANY_LIST,), act, member=True)
-    found.add("semver", T.DYN, (T.STRING,), _semver, member=False)
-    found.add("isSemver", T.BOOL, (T.STRING,), _is(_semver), member=False)
+    # `rewriting` leads to those whose names the library has for itself.
+    for name, of_list, of_text in (
+        ("kubernetesIndexOf", _index, lambda text, part, at=0: _place(text, part, at, last=False)),
+        ("kubernetesLastIndexOf", _last_index, lambda text, part, at=None: _place(text, part, at, last=True)),
+    ):
+        for item in _ITEMS:
+            found.add(name, T.INT, (_ANY_LIST, item), of_list, member=True)
+        found.add(name, T.INT, (T.STRING, T.STRING), of_text, member=True)
+        found.add(name, T.INT, (T.STRING, T.STRING, T.INT), of_text, member=True)
+    found.add("kubernetesPairs", T.DYN, (_ANY_LIST,), _pairs, member=True)
+    found.add("kubernetesEntries", T.DYN, (_ANY_LIST,), _entries, member=True)
+    for item in _ITEMS:
+        found.add("kubernetesText", T.DYN, (item,), things.as_text, member=False)
+
+
+def _declare_versions(found: _Declared) -> None:
+    found.add("semver", T.DYN, (T.STRING,), versions.to_semver, member=False)
+    found.add("semver", T.DYN, (T.STRING, T.BOOL), versions.to_semver, member=False)
+    fits = _is(versions.to_semver)
+    found.add("isSemver", T.BOOL, (T.STRING,), fits, member=False)
+    found.add("isSemver", T.BOOL, (T.STRING, T.BOOL), fits, member=False)
     for index, name in enumerate(("major", "minor", "patch")):
 
         def part(thing: Thing, index: int = index) -> int:
             return int(things.need(thing, "semver")["release"][index])
 
         found.add(name, T.INT, (_THING,), part, member=True)
+
+
+def _declare_images(found: _Declared) -> None:
+    found.add("image", T.DYN, (T.STRING,), images.to_image, member=False)
+    found.add("isImage", T.BOOL, (T.STRING,), _is(images.to_image), member=False)
+    found.add("containsDigest", T.BOOL, (_THING,), lambda one: bool(things.need(one, "image")["digest"]), member=True)
+    found.add("identifier", T.STRING, (_THING,), lambda one: images.identifier(things.need(one, "image")), member=True)
+    for name in ("registry", "repository", "tag", "digest"):
+
+        def part(thing: Thing, name: str = name) -> str:
+            return str(things.need(thing, "image")[name])
+
+        found.add(name, T.STRING, (_THING,), part, member=True)
 
 
 def _declare_quantities(found: _Declared) -> None:

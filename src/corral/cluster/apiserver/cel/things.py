@@ -6,12 +6,15 @@ In an expression each is a map with one key that no object has (`KIND`), so that
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
 from corral.model.kubernetes import addresses, quantity
 
 Thing = dict[str, Any]
+# Whether who asks may do something (a check with all that was gathered, the verb): the answer and its reason.
+Decide = Callable[[Thing, str], tuple[bool, str]]
 KIND: Final = "#kind"
 
 
@@ -24,6 +27,11 @@ def need(thing: Thing, kind: str) -> Thing:
     if thing.get(KIND) != kind:
         raise ValueError("no such overload")
     return thing
+
+
+def as_text(value: Any) -> Any:
+    """What `string()` is to see of a value: the text of an address, everything else as it is."""
+    return value["text"] if isinstance(value, dict) and value.get(KIND) in ("ip", "cidr") else value
 
 
 # Quantities

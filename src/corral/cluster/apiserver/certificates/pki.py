@@ -28,6 +28,7 @@ from corral.errors import HostError, InvalidInput
 
 SERVICE_NAMES: Final = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.{domain}")
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
+AUTHORITIES: Final = (("ca.pem", "kubernetes"), ("front-proxy-ca.pem", "front-proxy-ca"))
 ADMIN: Final = Wanted("kubernetes-admin", ("system:masters",), client=True)
 KUBELET_CLIENT: Final = Wanted("kube-apiserver-kubelet-client", client=True)
 FRONT_PROXY_CLIENT: Final = Wanted("front-proxy-client", client=True)
@@ -85,15 +86,21 @@ class Pki:
         return self.ca + self.front_proxy_ca
 
 
+def ensure_authorities(folder: Path, now: int) -> dict[str, str]:
+    """Makes the authorities that are not there, and the key of tokens: file -> text. HostError."""
+    files.make_folder(folder)
+    found = {name: _authority(folder / name, who, now) for name, who in AUTHORITIES}
+    return {**found, "service-account.pem": _service_account_key(folder)}
+
+
 def ensure(folder: Path, names: tuple[str, ...], now: int) -> Pki:
     """Makes what is not there, renews what ends soon; authorities are kept. HostError."""
-    files.make_folder(folder)
-    ca = _authority(folder / "ca.pem", "kubernetes", now)
-    front = _authority(folder / "front-proxy-ca.pem", "front-proxy-ca", now)
+    made = ensure_authorities(folder, now)
+    ca, front = made["ca.pem"], made["front-proxy-ca.pem"]
     certificate = certificate_of(ca)
     if files.read(folder / "ca.crt") != certificate:
         files.write(folder / "ca.crt", certificate, 0o644)
-    pki = Pki(folder, names, certificate, certificate_of(front), _service_account_key(folder))
+    pki = Pki(folder, names, certificate, certificate_of(front), made["service-account.pem"])
     renew(pki, now)
     return pki
 

@@ -6,7 +6,9 @@ import logging
 from typing import Any, Final
 
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Admission, User
-from corral.cluster.apiserver.cel import rules
+from corral.cluster.apiserver.cel.errors import EvaluationError
+from corral.cluster.apiserver.cel.process import Expressions
+from corral.cluster.apiserver.cel.schemas import has_rules
 from corral.cluster.apiserver.extensions.conversion import Caller as ConversionCaller
 from corral.cluster.apiserver.extensions.conversion import Conversion
 from corral.cluster.apiserver.extensions.naming import condition, plan_status, set_condition
@@ -22,6 +24,8 @@ from corral.kit.tasks import Tasks
 from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.kinds.apiextensions.definition import FINALIZER
 from corral.model.kubernetes.kinds.fields import objects, part, text
+from corral.model.kubernetes.problems import Problem
+from corral.model.kubernetes.problems import invalid as problem
 from corral.model.kubernetes.resources import GroupVersionKind
 from corral.model.kubernetes.status import StatusError, invalid
 
@@ -35,8 +39,8 @@ RETRY_SECONDS: Final = 5.0  # after which objects that nothing was heard of are 
 class Definitions:
     """A Companion (names and conditions are written with the definition), and a plugin (rules in schemas compile)."""
 
-    def __init__(self, core: Core) -> None:
-        self._core, self._caller = core, ConversionCaller()
+    def __init__(self, core: Core, expressions: Expressions) -> None:
+        self._core, self._caller, self._expressions = core, ConversionCaller(), expressions
         self._served: dict[str, list[Served]] = {}
         self._tasks = Tasks()
         self._ending: set[str] = set()
@@ -74,10 +78,25 @@ class Definitions:
         resource, new = admission.resource, admission.object
         if (resource.group, resource.plural) != (GROUP, PLURAL) or new is None or admission.subresource:
             return
-        known = {str(one) for one in _rule_problems(admission.old)} if admission.old is not None else set()
-        found = [one for one in _rule_problems(new) if str(one) not in known]
+        found = await self._rule_problems(new)
+        if found and admission.old is not None:
+            known = {str(one) for one in await self._rule_problems(admission.old)}
+            found = [one for one in found if str(one) not in known]
         if found:
             raise invalid("CustomResourceDefinition", admission.name, found, GROUP)
+
+    async def _rule_problems(self, definition: Object) -> list[Problem]:
+        schemas = []
+        for index, version in enumerate(objects(part(definition, "spec"), "versions")):
+            schema = part(version, "schema", "openAPIV3Schema")
+            if has_rules(schema):
+                schemas.append((f"spec.versions[{index}].schema.openAPIV3Schema", schema))
+        if not schemas:
+            return []
+        try:
+            return await self._expressions.check_schemas(schemas)
+        except EvaluationError as error:
+            return [problem(schemas[0][0], "", error.message)]
 
     # Following
 
@@ -95,7 +114,7 @@ class Definitions:
         by_webhook = text(part(definition, "spec", "conversion"), "strategy") == "Webhook"
         converter = Conversion(definition, self._core.caches, self._caller) if by_webhook else None
         try:
-            return served_of(definition, converter)
+            return served_of(definition, converter, self._expressions)
         except Exception:  # one that was stored by another version of us must not keep the others from being served
             log.exception("%s cannot be served", definition["metadata"]["name"])
             return []
@@ -186,11 +205,3 @@ def _let_go(live: Object | None) -> Object:
     metadata = dict(found["metadata"])
     metadata["finalizers"] = [one for one in metadata.get("finalizers") or () if one != FINALIZER]
     return {**found, "metadata": metadata}
-
-
-def _rule_problems(definition: Object) -> list[Any]:
-    found: list[Any] = []
-    for index, version in enumerate(objects(part(definition, "spec"), "versions")):
-        schema = part(version, "schema", "openAPIV3Schema")
-        found += rules.problems_of_schema(schema, f"spec.versions[{index}].schema.openAPIV3Schema")
-    return found

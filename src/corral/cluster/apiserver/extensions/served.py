@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
-from corral.cluster.apiserver.cel import rules
+from corral.cluster.apiserver.cel.process import Expressions
+from corral.cluster.apiserver.cel.schemas import has_rules
 from corral.cluster.apiserver.extensions.columns import columns_of
-from corral.cluster.apiserver.registry import ScalePaths, Served
+from corral.cluster.apiserver.registry import Judge, ScalePaths, Served
 from corral.model.kubernetes.discovery import version_order
 from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.kinds.apiextensions.definition import has_condition, storage_version
@@ -39,18 +40,22 @@ def is_served(definition: Object) -> bool:
     return has_condition(definition, "Established")
 
 
-def served_of(definition: Object, converter: Converter | None = None) -> list[Served]:
-    """Pure but for `converter`: what is served of a definition; nothing before its names are accepted.
+def served_of(
+    definition: Object, converter: Converter | None = None, expressions: Expressions | None = None
+) -> list[Served]:
+    """Pure but for what is given: what is served of a definition; nothing before its names are accepted.
 
-    `converter`: None when versions differ in their name alone.
+    `converter`: None when versions differ in their name alone. `expressions` runs rules; None: there are none to run.
     """
     if not is_served(definition):
         return []
     versions = objects(part(definition, "spec"), "versions")
-    return [_served(definition, one, converter) for one in versions if flag(one, "served")]
+    return [_served(definition, one, converter, expressions) for one in versions if flag(one, "served")]
 
 
-def _served(definition: Object, version: Object, converter: Converter | None) -> Served:
+def _served(
+    definition: Object, version: Object, converter: Converter | None, expressions: Expressions | None
+) -> Served:
     spec = part(definition, "spec")
     group, name = text(spec, "group"), text(version, "name")
     resource = _resource(definition, version)
@@ -59,6 +64,8 @@ def _served(definition: Object, version: Object, converter: Converter | None) ->
     stored = GroupVersionKind(group, storage_version(spec), resource.kind)
     to_stored, from_stored = _conversions(converter, resource.api_version, stored.api_version, schema)
     own = from_stored if converter and name != stored.version else None
+    # Bytes are kept with objects under this key: another definition must not find those of the last.
+    key = f"{resource.api_version} {definition['metadata'].get('resourceVersion', '')}"
     made = Served(
         resource,
         _kind(version, raw, schema, own, deprecation(spec, version)),
@@ -69,10 +76,21 @@ def _served(definition: Object, version: Object, converter: Converter | None) ->
         custom=True,
         scale=_scale(version),
         warm=converter.warm if converter is not None else None,
+        judge=_judge(f"{resource.plural}.{key}", raw, own, expressions) if expressions and has_rules(raw) else None,
     )
-    # Bytes are kept with objects under this key: another definition must not find those of the last.
-    made.plain.key = f"{resource.api_version} {definition['metadata'].get('resourceVersion', '')}"
+    made.plain.key = key
     return made
+
+
+def _judge(key: str, raw: Object, own: Callable[[Object], Object] | None, expressions: Expressions) -> Judge:
+    """Rules see objects in the version that is asked for, whichever is stored."""
+
+    async def judge(new: Object, old: Object | None) -> Sequence[Problem]:
+        shown = own(new) if own is not None else new
+        before = own(old) if own is not None and old is not None else old
+        return await expressions.judge(key, raw, shown, before)
+
+    return judge
 
 
 def _resource(definition: Object, version: Object) -> Resource:
@@ -147,8 +165,7 @@ def has_defaults(schema: Schema) -> bool:
 def _kind(
     version: Object, raw: Object, schema: Schema, own: Callable[[Object], Object] | None, deprecated: str
 ) -> Kind:
-    """Defaults and rules are those of the version that is asked for, whichever is stored: `own` converts to it."""
-    with_rules = rules.has_rules(raw)
+    """Defaults are those of the version that is asked for, whichever is stored: `own` converts to it."""
 
     def shown(obj: Object) -> Object:
         return own(obj) if own is not None else obj
@@ -160,10 +177,10 @@ def _kind(
 
     def check(obj: Object) -> Sequence[Problem]:
         """New objects; changes are checked with what was there before."""
-        return problems_of(shown(obj), None, raw, with_rules) if is_new(obj) else ()
+        return problems_of(shown(obj), None, raw) if is_new(obj) else ()
 
     def check_change(new: Object, old: Object) -> Sequence[Problem]:
-        return problems_of(shown(new), shown(old), raw, with_rules)
+        return problems_of(shown(new), shown(old), raw)
 
     has_status = isinstance(part(version, "subresources").get("status"), dict)
     return Kind(
@@ -200,21 +217,19 @@ def deprecation(spec: Object, version: Object) -> str:
     return f"{says}; use {group}/{min(better, key=version_order)} {kind}" if better else says
 
 
-def problems_of(new: Object, old: Object | None, raw: Object, with_rules: bool) -> list[Problem]:
+def problems_of(new: Object, old: Object | None, raw: Object) -> list[Problem]:
     """Pure: what is wrong with an object, but for what was wrong already and has not changed.
 
     >>> raw = {"type": "object", "properties": {"a": {"type": "integer", "maximum": 3}, "b": {"type": "string"}}}
-    >>> [one.field for one in problems_of({"a": 5}, None, raw, False)]
+    >>> [one.field for one in problems_of({"a": 5}, None, raw)]
     ['a']
-    >>> problems_of({"a": 5, "b": "x"}, {"a": 5}, raw, False)
+    >>> problems_of({"a": 5, "b": "x"}, {"a": 5}, raw)
     []
     """
     found = validate(new, raw)
     if found and old is not None:
         known = {str(one) for one in validate(old, raw)}
         found = [one for one in found if str(one) not in known]
-    if not found and with_rules:
-        found = rules.problems(new, old, raw)
     return found
 
 

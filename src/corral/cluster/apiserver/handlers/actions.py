@@ -50,9 +50,10 @@ class Actions:
         }
 
     async def _posted(self, call: Call, target: Target) -> Object:
-        """The body, of the kind that the subresource or the resource has."""
+        """The body, of the kind that the subresource or the resource has, as admission lets it pass."""
         options = write_options(call.request.query, "CreateOptions")
-        return await call.read_as(expected_of(target), options.validation)
+        obj = await call.read_as(expected_of(target), options.validation)
+        return await self._core.admit_posted(call.caller, target, obj, options)
 
     async def _bind(self, call: Call, target: Target) -> Result:
         return await self._post(post_binding, call, target)
@@ -62,7 +63,8 @@ class Actions:
 
     async def _post(self, post: Post, call: Call, target: Target) -> Result:
         options = write_options(call.request.query, "CreateOptions")
-        await post(self._core, call.caller, target, await self._posted(call, target), options)
+        obj = await call.read_as(expected_of(target), options.validation)
+        await post(self._core, call.caller, target, obj, options)
         return CREATED, {**success(), "code": CREATED}
 
     async def _token(self, call: Call, target: Target) -> Result:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
+from corral.cluster.apiserver.aggregation.local import ordered
 from corral.cluster.apiserver.caching.item import encode
 from corral.cluster.apiserver.encoding.accept import JSON, negotiate
 from corral.cluster.apiserver.encoding.answers import GZIP_FROM, answer, gzip, takes_gzip
@@ -16,10 +17,22 @@ from corral.model.kubernetes import discovery
 from corral.model.kubernetes.openapi import gnostic, v2, v3
 from corral.model.kubernetes.openapi.definitions import undescribed
 from corral.model.kubernetes.openapi.descriptions import installed
+from corral.model.kubernetes.openapi.merging import merge
 from corral.model.kubernetes.resources import GroupVersionKind, Resource
 from corral.model.kubernetes.schema import Schema, builtin
 
+Object = dict[str, Any]
 _STATIC: Final = ("/metrics", "/version", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks")
+
+
+class Elsewhere(Protocol):
+    """What extension servers have: resources, v2 documents with the prefixes of their paths, URLs of v3 documents."""
+
+    def resources(self) -> list[Resource]: ...
+
+    def documents(self) -> list[tuple[Object, str]]: ...
+
+    def urls(self) -> dict[str, str]: ...
 
 
 class Kept:
@@ -36,7 +49,8 @@ class Kept:
 class Documents:
     """`address`: where clients reach the server, as host:port; `release`: the version that it says it has.
 
-    `elsewhere`: resources of extension servers, which discovery lists, too.
+    `elsewhere`: what extension servers have, which is told of, too. `services`: the APIServices, whose priorities
+    order what is listed.
     """
 
     def __init__(
@@ -44,10 +58,11 @@ class Documents:
         registry: Registry,
         address: Callable[[], str],
         release: str,
-        elsewhere: Callable[[], list[Resource]] = list,
+        elsewhere: Elsewhere | None = None,
+        services: Callable[[], Sequence[Object]] = list,
     ) -> None:
         self._registry, self._address, self._release = registry, address, release
-        self._elsewhere = elsewhere
+        self._elsewhere, self._services = elsewhere, services
         self._kept: dict[str, Kept] = {}
         self._generation = -1
         self._describe = installed()
@@ -56,7 +71,8 @@ class Documents:
         return self._registry.resources()
 
     def _all(self) -> list[Resource]:
-        return [*self._registry.resources(), *self._elsewhere()]
+        more = self._elsewhere.resources() if self._elsewhere is not None else []
+        return ordered([*self._registry.resources(), *more], self._services())
 
     def _current(self) -> dict[str, Kept]:
         if self._generation != self._registry.generation:
@@ -130,12 +146,16 @@ class Documents:
         resources, schemas, describe = self._resources(), self._schema, self._describe
         if path == "/openapi/v2":
             whole = v2.document(resources, schemas, self._release, describe)
+            if self._elsewhere is not None:
+                whole = merge(whole, self._elsewhere.documents())
             return Kept(gnostic.encode(whole), gnostic.CONTENT_TYPE) if packed else Kept(encode(whole), JSON)
         found: dict[str, Any] | None = None
         described = describe is not undescribed
         parts = path.removeprefix("/openapi/v3").strip("/").split("/")
         if parts == [""]:
             found = v3.index(resources, schemas, self._release, described=described)
+            for name, url in (self._elsewhere.urls() if self._elsewhere is not None else {}).items():
+                found["paths"][name] = {"serverRelativeURL": url}
         elif parts[0] == "api" and len(parts) == 2:
             found = v3.document(resources, "", parts[1], schemas, self._release, describe)
         elif parts[0] == "apis" and len(parts) == 3:

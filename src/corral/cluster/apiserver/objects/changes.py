@@ -9,6 +9,7 @@ from typing import Any
 
 from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.encoding.bodies import Expected, Warn, tidy
+from corral.cluster.apiserver.objects import scaling
 from corral.cluster.apiserver.objects.core import Core, Target
 from corral.cluster.apiserver.objects.patching import Patch, apply_patch, check_identity
 from corral.cluster.apiserver.objects.subresources import show_scale, take_scale
@@ -62,7 +63,12 @@ def apply_update(core: Core, target: Target, applied: Object, options: WriteOpti
     served = target.served
     check_applied(target, applied["metadata"])
     if target.subresource == "scale":
-        return Update(lambda live: take_scale(live or {}, applied, served, target.name), options, "PatchOptions")
+        where = scaling.mappings(core.registry, served)
+
+        def scale(live: Object | None) -> Object:
+            return scaling.after_apply(live or {}, applied, target.name, options, served, where, core.now())
+
+        return Update(scale, options, "PatchOptions", tracks=True)
 
     def change(live: Object | None) -> Object:
         return managed.on_apply(

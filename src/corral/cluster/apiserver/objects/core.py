@@ -12,9 +12,12 @@ from corral.cluster.apiserver.caching.cache import Cache
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.caching.item import Item, Object, item_made, resource_prefix, stored_bytes
 from corral.cluster.apiserver.objects.metadata import random_suffix
+from corral.cluster.apiserver.objects.subresources import show_scale, take_scale
 from corral.cluster.apiserver.objects.times import utc_now
 from corral.cluster.apiserver.options import DeleteOptions, WriteOptions
-from corral.cluster.apiserver.registry import Registry, Served
+from corral.cluster.apiserver.registry import Registry, ScalePaths, Served
+from corral.errors import CorralError
+from corral.model.kubernetes.status import internal, invalid
 from corral.store.interface import Store
 
 
@@ -122,6 +125,18 @@ class Core:
             raise target.served.not_found(target.name)
         return found
 
+    async def check_rules(self, target: Target, new: Object, old: Object | None) -> None:
+        """Raises 422 for what the rules of a custom kind refuse, 500 when they cannot be asked."""
+        served = target.served
+        if served.judge is None:
+            return
+        try:
+            problems = await served.judge(new, old)
+        except CorralError as error:
+            raise internal(error.message) from None
+        if problems:
+            raise invalid(served.resource.kind, target.name, problems, served.resource.group)
+
     def prepare(self, target: Target, new: Object, old: Object | None) -> None:
         """In place: what the kind's companion, if it has one, has to give."""
         companion = self.companions.get(target.collection)
@@ -166,24 +181,57 @@ class Core:
             target.subresource,
             target.namespace,
             target.name,
-            served.outgoing(new) if new is not None else None,
-            served.outgoing(old) if old is not None else None,
+            _shown(target, new) if new is not None else None,
+            _shown(target, old) if old is not None else None,
             shown,
             options.dry_run,
             caller.warnings,
             caller.annotations,
         )
 
-    async def admit(self, admission: Admission, served: Served) -> Any:
+    async def admit(self, admission: Admission, target: Target, stored: Object | None) -> Any:
         """Asks the plugins that may change: the object, in the stored version again."""
+        served, shown = target.served, admission.object
         await self.chain.admit(admission)
-        if admission.object is not None:
-            await self.warm(served, [admission.object], incoming=True)
-        return served.incoming(admission.object) if admission.object is not None else None
+        if admission.object is None or stored is None:
+            return None
+        if target.subresource == "scale":
+            if admission.object == shown:
+                return stored
+            return served.incoming(take_scale(served.outgoing(stored), admission.object, served, target.name))
+        await self.warm(served, [admission.object], incoming=True)
+        return served.incoming(admission.object)
 
-    async def judge(self, admission: Admission, served: Served, obj: Object | None) -> None:
+    async def judge(self, admission: Admission, target: Target, obj: Object | None) -> None:
         """Asks the plugins that only judge, about what is to be written."""
         if obj is not None:
-            await self.warm(served, [obj])
-        admission.object = served.outgoing(obj) if obj is not None else None
+            await self.warm(target.served, [obj])
+        admission.object = _shown(target, obj) if obj is not None else None
         await self.chain.validate(admission)
+
+    async def admit_posted(self, caller: Caller, target: Target, obj: Object, options: WriteOptions) -> Object:
+        """All of admission, about what is posted to be done and not kept: a binding, an eviction, a review."""
+        shown = options.shown("CreateOptions")
+        admission = Admission(
+            caller.user,
+            "CREATE",
+            target.served.resource,
+            target.subresource,
+            target.namespace,
+            target.name or str(obj["metadata"].get("name") or ""),
+            obj,
+            None,
+            shown,
+            options.dry_run,
+            caller.warnings,
+            caller.annotations,
+        )
+        await self.chain.admit(admission)
+        await self.chain.validate(admission)
+        return admission.object or obj
+
+
+def _shown(target: Target, obj: Object) -> Object:
+    """Pure: a stored object as admission sees it: in the version of the request, of a scale subresource a Scale."""
+    found = target.served.outgoing(obj)
+    return show_scale(found, target.served.scale or ScalePaths()) if target.subresource == "scale" else found

@@ -74,16 +74,17 @@ async def _prepare(
     kind.prepare_create(obj)
     await core.warm(served, [obj])
     admission = core.admission(caller, target, "CREATE", obj, None, options, "CreateOptions")
-    obj = await core.admit(admission, served)
+    obj = await core.admit(admission, target, obj)
     core.prepare(target, obj, None)
     if not tracked:
         obj = _track(core, caller, target, obj, options)
     problems = [*check(obj, served.resource.namespaced, kind.validate_name), *kind.validate(obj)]
     if problems:
         raise invalid(served.resource.kind, target.name, problems, served.resource.group)
+    await core.check_rules(target, obj, None)
     for text in kind.warnings(obj, None):
         caller.warn(text)
-    await core.judge(admission, served, obj)
+    await core.judge(admission, target, obj)
     return obj
 
 

@@ -22,9 +22,13 @@ class Deleted:
         self.item, self.gone = item, gone
 
 
-async def delete(core: Core, caller: Caller, target: Target, options: DeleteOptions) -> Deleted:
-    """Raises StatusError: 404, 409 (another object or revision was meant), what admission refuses with."""
-    admitted = False
+async def delete(
+    core: Core, caller: Caller, target: Target, options: DeleteOptions, *, admitted: bool = False
+) -> Deleted:
+    """`admitted`: admission has been asked already, about what leads to this.
+
+    Raises StatusError: 404, 409 (another object or revision was meant), what admission refuses with.
+    """
     for _ in range(ATTEMPTS):
         item = await core.need(target)
         obj = item.object()
@@ -36,14 +40,15 @@ async def delete(core: Core, caller: Caller, target: Target, options: DeleteOpti
         try:
             return await _act(core, target, plan, item, options)
         except Mismatch as error:
-            await core.caches.until(error.found or core.store.revision)
+            if error.found:
+                await core.caches.until(error.found)  # else it has gone: the next look is as of now
     raise conflict(target.served.plural, target.name, group=target.served.resource.group)
 
 
 async def _admit(core: Core, caller: Caller, target: Target, item: Item, options: DeleteOptions) -> None:
     admission = core.admission(caller, target, "DELETE", None, item.object(), options)
-    await core.admit(admission, target.served)
-    await core.judge(admission, target.served, None)
+    await core.admit(admission, target, None)
+    await core.judge(admission, target, None)
 
 
 async def _act(core: Core, target: Target, plan: Plan, item: Item, options: DeleteOptions) -> Deleted:

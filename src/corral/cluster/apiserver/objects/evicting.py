@@ -31,7 +31,7 @@ async def evict(core: Core, caller: Caller, target: Target, options: DeleteOptio
     if budget is not None and not may_ignore(pod, budget):
         await _charge(core, caller, target, budget, options)
     plain = Target(target.served, target.namespace, target.name)
-    await delete(core, caller, plain, options)
+    await delete(core, caller, plain, options, admitted=True)
 
 
 def is_free(pod: Object) -> bool:

@@ -21,8 +21,9 @@ async def post_binding(core: Core, caller: Caller, target: Target, binding: Obje
     """`target`: the pod's subresource, or the collection of bindings, which name their pods. 404, 409, 422."""
     name = target.name or binding["metadata"].get("name") or ""
     pod = Target(core.registry.need("", "v1", "pods"), target.namespace, name, "binding")
-    now = core.now()
-    await update(core, caller, pod, Update(lambda live: bind(live or {}, binding, now), options, "CreateOptions"))
+    now, binding = core.now(), await core.admit_posted(caller, target, binding, options)
+    asked = Update(lambda live: bind(live or {}, binding, now), options, "CreateOptions", tracks=True, admitted=True)
+    await update(core, caller, pod, asked)
 
 
 async def post_eviction(core: Core, caller: Caller, target: Target, eviction: Object, options: WriteOptions) -> None:
@@ -30,6 +31,7 @@ async def post_eviction(core: Core, caller: Caller, target: Target, eviction: Ob
     name = eviction["metadata"].get("name") or target.name
     if name != target.name:
         raise bad_request("name in URL does not match name in Eviction object")
+    eviction = await core.admit_posted(caller, target, eviction, options)
     inner = dict(eviction.get("deleteOptions") or {})
     if options.dry_run:
         inner["dryRun"] = ["All"]

@@ -103,6 +103,7 @@ def bind(pod: Object, binding: Object, now: datetime) -> Object:
             metadata[field] = {**(metadata.get(field) or {}), **given}
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": to_text(now)}
     others = [one for one in status.get("conditions") or () if one.get("type") != "PodScheduled"]
+    status = {key: value for key, value in status.items() if key != "nominatedNodeName"}
     made = {**pod, "metadata": metadata, "spec": {**spec, "nodeName": target["name"]}}
     return {**made, "status": {**status, "conditions": [*others, scheduled]}}
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.caching.item import Item, Object, stored_bytes
+from corral.cluster.apiserver.objects import scaling
 from corral.cluster.apiserver.objects.core import Caller, Core, Target
 from corral.cluster.apiserver.objects.creating import create
 from corral.cluster.apiserver.objects.deletion import is_over
@@ -33,6 +34,7 @@ class Update:
     """`change` makes the new object of the present one, both in the served version (None: there is none yet; it may
     change what it is given). `kind`: the name of the options. `tracks`: the change keeps managedFields itself.
 
+    `admitted`: admission has been asked already, about what leads to this.
     `create`: an object that is not there is made. `check_uid`: the new object's uid must be the present one's.
     """
 
@@ -41,6 +43,7 @@ class Update:
     kind: str = "UpdateOptions"
     tracks: bool = False
     create: bool = False
+    admitted: bool = False
     check_uid: bool = False
 
 
@@ -89,14 +92,17 @@ async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, it
     stored = _merge(target, served.incoming(new), old, core.now())
     await core.warm(served, [stored])
     admission = core.admission(caller, target, "UPDATE", stored, old, asked.options, asked.kind)
-    stored = await core.admit(admission, served)
+    if not asked.admitted:
+        stored = await core.admit(admission, target, stored)
     if target.subresource != "status":
         core.prepare(target, stored, old)
     stored = _count(target, stored, old)
     if not asked.tracks:
         stored = _track(core, caller, target, asked, stored, old)
     _validate(caller, target, stored, old)
-    await core.judge(admission, served, stored)
+    await core.check_rules(target, stored, old)
+    if not asked.admitted:
+        await core.judge(admission, target, stored)
     return await _write(core, target, asked, stored, old, item)
 
 
@@ -169,7 +175,8 @@ def _status_only(target: Target, new: Object, old: Object) -> Object:
 def _count(target: Target, new: Object, old: Object) -> Object:
     """The generation grows when more than metadata and status has changed."""
     kind = target.served.kind
-    if not kind.has_generation or target.subresource == "status" or not spec_changed(new, old):
+    uncounted = ("status", "binding")  # where a pod goes is no change of what is wanted
+    if not kind.has_generation or target.subresource in uncounted or not spec_changed(new, old):
         return new
     before = old["metadata"].get("generation", 0)
     return {**new, "metadata": {**new["metadata"], "generation": before + 1}}
@@ -179,6 +186,10 @@ def _track(core: Core, caller: Caller, target: Target, asked: Update, new: Objec
     served = target.served
     live, shown = served.outgoing(old), served.outgoing(new)
     manager = asked.options.manager or caller.manager
+    if target.subresource == "scale":
+        where = scaling.mappings(core.registry, served)
+        tracked = scaling.after_update(shown, live, manager, served, where, core.now())
+        return {**new, "metadata": tracked["metadata"]}
     api_version, schema = served.resource.api_version, served.schema
     sub, unowned = target.subresource, served.unowned(target.subresource)
     tracked = managed.on_update(live, shown, manager, sub, api_version, schema, core.now(), reset=unowned)

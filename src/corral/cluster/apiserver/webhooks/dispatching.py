@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import uuid
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from corral.cluster.apiserver.admission.expressions import (
-    NAMES,
-    authorized_by,
-    compile_problems,
-    conditions_hold,
-    values_of,
-)
-from corral.cluster.apiserver.admission.matching import GROUP, fits_rule, fits_selectors, is_exempt
+from corral.cluster.apiserver.admission.equivalents import Equivalents
+from corral.cluster.apiserver.admission.expressions import NAMES, condition_part, decider, values_of
+from corral.cluster.apiserver.admission.matching import GROUP, is_exempt
 from corral.cluster.apiserver.admission.plugin import Base, refused
 from corral.cluster.apiserver.attributes import Admission
 from corral.cluster.apiserver.authorization.decision import Authorizer
 from corral.cluster.apiserver.caching.item import encode
+from corral.cluster.apiserver.cel.errors import EvaluationError
+from corral.cluster.apiserver.cel.process import Expressions
 from corral.cluster.apiserver.lookup import Lookup
 from corral.cluster.apiserver.patch import json_patch
 from corral.cluster.apiserver.registry import Registry
@@ -28,11 +26,12 @@ from corral.cluster.apiserver.webhooks.resolving import place_of, shown_url
 from corral.cluster.apiserver.webhooks.review import BadReview, Verdict, denial, review_of, verdict_of
 from corral.model.kubernetes.kinds.fields import number, objects, part, text, texts
 from corral.model.kubernetes.schema.check import conform
-from corral.model.kubernetes.status import StatusError, bad_request, internal, invalid
+from corral.model.kubernetes.status import StatusError, bad_request, internal
 
 log = logging.getLogger("corral.apiserver")
 Object = dict[str, Any]
 VERSIONS: Final = ("v1", "v1beta1")
+MUTATION: Final = "mutation.webhook.admission.k8s.io"
 HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "kube-apiserver-admission"}
 
 
@@ -53,8 +52,16 @@ class _Failed(Exception):
 class _Webhooks(Base):
     plural = ""
 
-    def __init__(self, lookup: Lookup, registry: Registry, authorizer: Authorizer, client: HttpsClient) -> None:
+    def __init__(
+        self,
+        lookup: Lookup,
+        registry: Registry,
+        authorizer: Authorizer,
+        expressions: Expressions,
+        client: HttpsClient,
+    ) -> None:
         self._lookup, self._registry, self._authorizer, self._client = lookup, registry, authorizer, client
+        self._expressions, self._equivalents = expressions, Equivalents(lookup, registry)
 
     def _hooks(self) -> Iterator[Hook]:
         """In the order of the configurations' names."""
@@ -62,23 +69,30 @@ class _Webhooks(Base):
             for index, hook in enumerate(objects(one, "webhooks")):
                 yield Hook(one["metadata"]["name"], index, hook)
 
-    def _wanted(self, hook: Hook, admission: Admission) -> bool:
-        """Raises StatusError when it is not known, and that is to be a refusal."""
+    async def _wanted(self, hook: Hook, admission: Admission) -> Admission | None:
+        """The request as the webhook is to see it; None: it is not asked.
+
+        Raises StatusError when that is not known, and that is to be a refusal.
+        """
         found = hook.hook
-        if not any(fits_rule(rule, admission) for rule in objects(found, "rules")):
-            return False
-        if not fits_selectors(found, admission, self._lookup):
-            return False
-        conditions = objects(found, "matchConditions")
-        if not conditions:
-            return True
-        with authorized_by(self._authorizer, admission.user):
-            matched = conditions_hold(conditions, values_of(admission))
-        if matched.error:
+        resource = self._equivalents.fits_hook(found, admission)
+        if resource is None:
+            return None
+        shown = await self._equivalents.converted(admission, resource)
+        if not objects(found, "matchConditions"):
+            return shown
+        decide = decider(self._authorizer, admission.user)
+        try:
+            part = condition_part(found)
+            matched = (await self._expressions.evaluate(NAMES, values_of(shown), [part], decide))[0]
+            holds, error = matched.holds, matched.error
+        except EvaluationError as failure:
+            holds, error = False, failure.message
+        if error:
             if text(found, "failurePolicy") == "Ignore":
-                return False
-            raise refused(admission, matched.error)
-        return matched.holds
+                return None
+            raise refused(admission, error)
+        return shown if holds else None
 
     async def _ask(self, hook: Hook, admission: Admission, *, mutating: bool) -> Verdict | None:
         """The answer; None of one that failed and may. Raises StatusError."""
@@ -89,7 +103,7 @@ class _Webhooks(Base):
         except _Failed as error:
             if text(hook.hook, "failurePolicy") == "Ignore":
                 log.warning("failed calling webhook %s, failing open: %s", hook.name, error)
-                key = f"failed-open.{'mutation' if mutating else 'validation'}.webhook.admission.k8s.io"
+                key = f"failed-open.{'mutation' if mutating else 'validating'}.webhook.admission.k8s.io"
                 admission.annotations[f"{key}/round_0_index_{hook.number}"] = hook.name
                 return None
             raise internal(f'failed calling webhook "{hook.name}": {error}') from None
@@ -146,30 +160,41 @@ class MutatingWebhooks(_Webhooks):
         asked: list[tuple[Hook, int]] = []
         changes = 0
         for hook in self._hooks():
-            if self._wanted(hook, admission):
-                changes += await self._change(hook, admission)
+            shown = await self._wanted(hook, admission)
+            if shown is not None:
+                changes += await self._change(hook, admission, shown, (0, len(asked)))
                 asked.append((hook, changes))
-        for hook, before in asked:
+        for place, (hook, before) in enumerate(asked):
             if text(hook.hook, "reinvocationPolicy") == "IfNeeded" and changes > before:
-                changes += await self._change(hook, admission)
+                shown = await self._wanted(hook, admission)
+                if shown is not None:
+                    changes += await self._change(hook, admission, shown, (1, place))
 
-    async def _change(self, hook: Hook, admission: Admission) -> bool:
-        """Whether the object is another now."""
-        verdict = await self._ask(hook, admission, mutating=True)
+    async def _change(self, hook: Hook, admission: Admission, shown: Admission, turn: tuple[int, int]) -> bool:
+        """Whether the object is another now. `shown`: the request as the webhook sees it; `turn`: round and number."""
+        verdict = await self._ask(hook, shown, mutating=True)
         if verdict is None:
             return False
         self._note(hook, admission, verdict)
-        if verdict.patch is None or admission.object is None:
+        changed = self._patched(hook, shown, verdict)
+        note = {"configuration": hook.configuration, "webhook": hook.name, "mutated": changed is not None}
+        admission.annotations[f"{MUTATION}/round_{turn[0]}_index_{turn[1]}"] = json.dumps(note, separators=(",", ":"))
+        if changed is None:
             return False
+        shown.object = changed
+        admission.object = await self._equivalents.back(shown, admission)
+        return True
+
+    def _patched(self, hook: Hook, shown: Admission, verdict: Verdict) -> Object | None:
+        """The object as the webhook wants it; None: as it is. Raises StatusError."""
+        if verdict.patch is None or shown.object is None:
+            return None
         try:
-            patched = json_patch.apply(admission.object, verdict.patch)
+            patched = json_patch.apply(shown.object, verdict.patch)
         except StatusError as error:
             raise internal(f"failed to apply the patch of webhook {hook.name}: {error.message}") from None
-        changed = self._completed(hook, admission, patched)
-        if changed == admission.object:
-            return False
-        admission.object = changed
-        return True
+        changed = self._completed(hook, shown, patched)
+        return changed if changed != shown.object else None
 
     def _completed(self, hook: Hook, admission: Admission, patched: Any) -> Object:
         """With the types that the schema wants, and with defaults for what is new. Raises StatusError."""
@@ -198,32 +223,20 @@ class ValidatingWebhooks(_Webhooks):
     plural = "validatingwebhookconfigurations"
 
     async def validate(self, admission: Admission) -> None:
-        if is_exempt(admission):
-            self._check_conditions(admission)
+        if is_exempt(admission) or not self._lookup.list(GROUP, self.plural):
             return
-        if not self._lookup.list(GROUP, self.plural):
-            return
-        hooks = [hook for hook in self._hooks() if self._wanted(hook, admission)]
-        if not hooks:
-            return
+        hooks, views = [], []
+        for hook in self._hooks():
+            shown = await self._wanted(hook, admission)
+            if shown is not None:
+                hooks.append(hook)
+                views.append(shown)
         found = await asyncio.gather(
-            *(self._ask(hook, admission, mutating=False) for hook in hooks), return_exceptions=True
+            *(self._ask(hook, shown, mutating=False) for hook, shown in zip(hooks, views, strict=True)),
+            return_exceptions=True,
         )
         for hook, verdict in zip(hooks, found, strict=True):
             if isinstance(verdict, BaseException):
                 raise verdict
             if verdict is not None:
                 self._note(hook, admission, verdict)
-
-    @staticmethod
-    def _check_conditions(admission: Admission) -> None:
-        """Raises 422 for a configuration whose conditions do not compile."""
-        if not admission.resource.plural.endswith("webhookconfigurations") or admission.object is None:
-            return
-        found = [
-            problem
-            for index, hook in enumerate(objects(admission.object, "webhooks"))
-            for problem in compile_problems(hook, f"webhooks[{index}].matchConditions", NAMES)
-        ]
-        if found:
-            raise invalid(admission.resource.kind, admission.name, found, GROUP)

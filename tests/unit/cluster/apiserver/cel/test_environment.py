@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from corral.cluster.apiserver.cel import things
-from corral.cluster.apiserver.cel.environment import CompileError, EvaluationError, environment
+from corral.cluster.apiserver.cel.environment import environment
+from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
 from corral.cluster.apiserver.cel.functions import deciding
 
 

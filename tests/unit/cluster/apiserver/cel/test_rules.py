@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from corral.cluster.apiserver.cel.rules import RULES, problems, problems_of_schema
+from corral.cluster.apiserver.cel.compiling import problems_of_schema
+from corral.cluster.apiserver.cel.rules import problems
+from corral.cluster.apiserver.cel.schemas import RULES
 
 INT = {"type": "integer"}
 

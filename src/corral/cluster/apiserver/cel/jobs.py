@@ -1,0 +1,147 @@
+"""What the evaluator does with a job. Pure, but for `deciding`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from corral.cluster.apiserver.cel import messages as m
+from corral.cluster.apiserver.cel.compiling import problems_of_schema
+from corral.cluster.apiserver.cel.construct import as_maps
+from corral.cluster.apiserver.cel.environment import Environment, environment
+from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
+from corral.cluster.apiserver.cel.limits import bare
+from corral.cluster.apiserver.cel.rules import problems
+from corral.errors import CorralError
+
+_VARIABLE: Final = re.compile(r"(?<![\w.])variables\.([A-Za-z_]\w*)")
+MOST_SCHEMAS: Final = 512
+LONGEST_MESSAGE: Final = 5 * 1024
+_maps: Final = lru_cache(maxsize=1024)(as_maps)
+
+
+class Evaluator:
+    """Answers jobs. Schemas are kept by their keys."""
+
+    def __init__(self) -> None:
+        self._schemas: dict[str, Any] = {}
+
+    def answer(self, job: m.Job) -> m.Done | m.Unknown:
+        """
+        >>> Evaluator().answer(m.Evaluate(["a"], {"a": 1}, [m.Part([m.Item("a + 1")])])).result[0].found[0].value
+        2
+        """
+        match job:
+            case m.Compile():
+                return m.Done([compile_problem(one, job.names, returns) for one, returns in job.expressions])
+            case m.Evaluate():
+                return m.Done([evaluate(job.names, job.values, part) for part in job.parts])
+            case m.CheckSchemas():
+                found = [one for path, raw in job.schemas for one in problems_of_schema(raw, path)]
+                return m.Done([m.of_problem(one) for one in found])
+            case m.Judge():
+                return self._judge(job)
+
+    def _judge(self, job: m.Judge) -> m.Done | m.Unknown:
+        if job.raw is not None:
+            if len(self._schemas) >= MOST_SCHEMAS:
+                self._schemas.pop(next(iter(self._schemas)))
+            self._schemas[job.key] = job.raw
+        elif job.key not in self._schemas:
+            return m.Unknown()
+        found = problems(job.new, None if job.fresh else job.old, self._schemas[job.key])
+        return m.Done([m.of_problem(one) for one in found])
+
+
+def compile_problem(expression: str, names: list[str], returns: str = "") -> str:
+    """Why an expression cannot be used; "" if it can, or is not there (which is said elsewhere).
+
+    >>> compile_problem("a == 'b'", ["a"], "BOOL"), compile_problem("1", [], "BOOL")
+    ('', 'must evaluate to bool')
+    """
+    if not expression.strip():
+        return ""
+    try:
+        environment(*names).compile(_maps(expression), returns)
+    except CompileError as error:
+        return error.message
+    return ""
+
+
+def evaluate(names: list[str], values: Mapping[str, Any], part: m.Part) -> m.Evaluated:
+    """
+    >>> part = m.Part([m.Item("variables.b > 2", "'b is ' + string(variables.b)")], [("c", "a > 0")], {"b": "a + 1"})
+    >>> evaluate(["a", "variables"], {"a": 1}, part)
+    Evaluated(holds=True, error='', found=[Found(value=False, error='', message='b is 2')])
+    >>> evaluate(["a", "variables"], {"a": 0}, part)
+    Evaluated(holds=False, error='', found=[])
+    """
+    run = _Run(environment(*names), {**values, **part.values}, part.variables)
+    holds, error = run.conditions(part.conditions)
+    if not holds or error:
+        return m.Evaluated(holds, error)
+    return m.Evaluated(True, "", [run.item(one) for one in part.items])
+
+
+class _Run:
+    """One part. A variable is computed when it is needed, and once."""
+
+    def __init__(self, where: Environment, values: Mapping[str, Any], variables: dict[str, str]) -> None:
+        self._where, self._values, self._variables = where, values, variables
+        self._known: dict[str, Any] = {}
+
+    def conditions(self, conditions: list[tuple[str, str]]) -> tuple[bool, str]:
+        """All must hold. One that is false decides, whatever others fail with."""
+        error = ""
+        for name, expression in conditions:
+            try:
+                program = self._where.compile(_maps(expression), "BOOL")
+                if program.run({**self._values, "variables": {}}) is not True:
+                    return False, ""
+            except (CompileError, EvaluationError) as failure:
+                error = error or f"{failure.message} evaluating matchCondition {name}"
+        return True, error
+
+    def item(self, item: m.Item) -> m.Found:
+        found = m.Found()
+        try:
+            found.value = self._value(item.expression)
+        except CorralError as error:
+            found.error = error.message
+        if item.message and not found.error and found.value is not True:
+            found.message = self._message(item.message)
+        return found
+
+    def _message(self, expression: str) -> str:
+        """What is said; "" where that fails, or cannot be shown."""
+        try:
+            found = self._value(expression)
+        except CorralError:
+            return ""
+        text = found.strip() if isinstance(found, str) else ""
+        return "" if "\n" in text or len(text) > LONGEST_MESSAGE else text
+
+    def _value(self, expression: str) -> Any:
+        """Raises CompileError, EvaluationError."""
+        return self._of(expression, self._needed(expression, 0))
+
+    def _of(self, expression: str, variables: Mapping[str, Any]) -> Any:
+        return self._where.compile(_maps(expression)).run({**self._values, "variables": variables})
+
+    def _needed(self, expression: str, depth: int) -> Mapping[str, Any]:
+        """The variables that an expression mentions."""
+        found = {}
+        for name in dict.fromkeys(_VARIABLE.findall(bare(expression))):
+            if name not in self._variables or depth > len(self._variables):
+                continue
+            if name not in self._known:
+                inner = self._variables[name]
+                try:
+                    self._known[name] = self._of(inner, self._needed(inner, depth + 1))
+                except CorralError as error:
+                    text = f"composited variable {name!r} fails to evaluate: {error.message}"
+                    raise EvaluationError(text.replace("'", '"')) from None
+            found[name] = self._known[name]
+        return found
