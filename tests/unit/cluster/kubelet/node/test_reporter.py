@@ -36,7 +36,7 @@ async def test_a_node_that_was_missed_says_at_once_that_it_is_there(tmp_path: Pa
     settings = Settings(str(tmp_path), str(tmp_path), heartbeat=0.01, report=3600)
     async with api_server(tmp_path) as api:
         client, port = admin(api), [0]
-        reporter = NodeReporter(client, ENGINE, MACHINE, "10.244.0.0/24", settings, lambda: port[0])
+        reporter = NodeReporter(client, ENGINE, MACHINE, "10.244.0.0/24", settings, port=lambda: port[0])
         await reporter.register()
         node = await until_ready(client, "True")
         assert node["status"]["daemonEndpoints"] == {"kubeletEndpoint": {"Port": 0}}
