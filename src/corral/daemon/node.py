@@ -38,6 +38,7 @@ from corral.errors import CorralError, HostError, Unsupported
 from corral.kit.tasks import Tasks
 from corral.linux.namespaces import enter_netns
 from corral.linux.netlink import Netlink
+from corral.linux.nftables import start_early
 from corral.linux.systemd import shutting_down
 from corral.model.kubernetes.status import StatusError
 
@@ -66,6 +67,7 @@ def serve_node(instance: Instance, settings: Settings, asked: Join, ready_fd: in
         save(instance, join)
         enter(join.netns)
         prepare_process()
+        start_early()
         asyncio.run(_life(instance, settings, join, ready))
     except CorralError as error:
         log.error("%s", error.message)

@@ -18,6 +18,7 @@ from corral.daemon.assemble import assemble
 from corral.daemon.config import Settings, refuse_unsupported
 from corral.daemon.lock import InstanceLock
 from corral.errors import CorralError
+from corral.linux.nftables import start_early
 from corral.linux.systemd import sd_notify, shutting_down, take_notify_address
 
 log = logging.getLogger("corral.daemon")
@@ -70,6 +71,7 @@ def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
         kubernetes.check(settings)
         lock.take()
         prepare_process()
+        start_early()
         asyncio.run(_life(instance, settings, ready))
     except CorralError as error:
         log.error("%s", error.message)

@@ -1,98 +1,160 @@
 """nftables through libnftables: the kernel's firewall and address translation, spoken to in nft's own language.
 
-One context is kept, for loading it costs more than most commands: a map element then takes 0.15 ms where an
+One context is kept, for loading it costs more than most commands: a map element then takes 0.2 ms where an
 `nft` process takes 3. A text of several commands is one transaction: all of it happens, or nothing.
 
-The library waits with select(2), which ends the whole process where its socket's number is 1024 or more. A daemon of a
-few hundred containers has as many descriptors open, so some low numbers are kept for it.
+The library is in a process of its own (`nft_process`), one for all users here. It is there while any of them is.
 """
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
+import fcntl
 import json
+import logging
 import os
 import threading
-from collections.abc import Callable
-from functools import cache
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from corral.errors import HostError, Unsupported
+from corral.linux import nft_worker
+from corral.linux.namespaces import netns_of
+from corral.linux.nft_process import COMMAND, SECONDS, Process
 
-T = TypeVar("T")
-_OUTPUT_JSON = 1 << 4
-_LOW, _SPARE = 1024, 8
-_NAMES = ("libnftables.so.1", "libnftables.so")
+log = logging.getLogger("corral")
+
+
+class Workers:
+    """The one process, and the next one when it has died."""
+
+    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+        self._command = command
+        self._process: Process | None = None
+        self._owner = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None: there is none."""
+        process = self._process
+        return process.pid if process is not None and process.alive else None
+
+    def living(self) -> Process:
+        """For whoever holds the lock: starts one where there is none. It is not waited for. HostError."""
+        process = self._process
+        if process is not None:
+            if self._owner != os.getpid():
+                process.forget()
+            elif process.alive:
+                return process
+            else:
+                log.warning("libnftables' process had ended; the next one is started")
+                process.end()
+            self._process = None
+        self._process, self._owner = Process(self._command), os.getpid()
+        return self._process
+
+    def has(self, process: Process) -> bool:
+        """For whoever holds the lock: that one lives still."""
+        return process is self._process and self._owner == os.getpid() and process.alive
+
+    def died(self) -> None:
+        """For whoever holds the lock: it has been buried."""
+        self._process = None
+
+    def leave(self) -> None:
+        """One user less; with the last one the process ends."""
+        with self.lock:
+            self.users -= 1
+            if self.users <= 0 and self._process is not None and self._owner == os.getpid():
+                self._process.end()
+                self._process = None
+
+
+_workers: Final = Workers()
+
+
+def start_early() -> None:
+    """Starts the process, and does not wait until it is ready: the first `Nft` finds it so. HostError."""
+    with _workers.lock:
+        _workers.living()
 
 
 class Nft:
-    """Not thread-safe: one user at a time."""
+    """In the network namespace `netns`, or else in that of the thread that makes it, whoever uses it then. Several
+    threads may. What takes longer than `seconds` is given up.
 
-    def __init__(self) -> None:
-        self._lib = _library()
-        context = _low_numbers().use(lambda: _holding(self._lib).nft_ctx_new(0))
-        if not context:
-            raise HostError("libnftables gives no context; is this root, and nf_tables in the kernel?")
-        self._context = ctypes.c_void_p(context)
-        self._lib.nft_ctx_buffer_output(self._context)
-        self._lib.nft_ctx_buffer_error(self._context)
+    Every method raises HostError also when libnftables died of the command, and Unsupported where there is none.
+    """
+
+    def __init__(self, netns: int | None = None, *, seconds: float = SECONDS, workers: Workers = _workers) -> None:
+        self._netns = netns_of(0) if netns is None else fcntl.fcntl(netns, fcntl.F_DUPFD_CLOEXEC, 3)
+        self._workers, self._seconds = workers, seconds
+        self._process: Process | None = None
+        self._context = 0
+        try:
+            with workers.lock:
+                workers.users += 1
+                self._opened()
+        except BaseException:
+            self.close()
+            raise
 
     def run(self, commands: str) -> str:
         """Does what `nft -f` would do with this text; returns what it prints. HostError with nft's own words."""
-        failed = self._lib.nft_run_cmd_from_buffer(self._context, commands.encode())
-        said = (self._lib.nft_ctx_get_output_buffer(self._context) or b"").decode(errors="replace")
-        complaint = (self._lib.nft_ctx_get_error_buffer(self._context) or b"").decode(errors="replace")
-        if failed:
-            raise HostError(f"nftables: {first_complaint(complaint)}")
-        return said
+        return self._run(nft_worker.RUN, commands)
 
     def json(self, command: str) -> list[dict[str, object]]:
         """The objects that a listing command ("list map inet corral ports") returns."""
-        self._lib.nft_ctx_output_set_flags(self._context, _OUTPUT_JSON)
-        try:
-            said = self.run(command)
-        finally:
-            self._lib.nft_ctx_output_set_flags(self._context, 0)
+        said = self._run(nft_worker.RUN_JSON, command)
         found: list[dict[str, object]] = json.loads(said)["nftables"] if said else []
         return found
 
     def close(self) -> None:
-        if self._context:
-            self._lib.nft_ctx_free(self._context)
-            self._context = ctypes.c_void_p()
-            _low_numbers().fill()
+        """Ends the context, also of one whose command is under way in another thread: it waits for that."""
+        with self._workers.lock:
+            if self._netns < 0:
+                return
+            os.close(self._netns)
+            self._netns = -1
+            process, self._process = self._process, None
+            if process is not None and self._workers.users > 1 and self._workers.has(process):
+                try:
+                    self._ask(process, nft_worker.CLOSE)
+                except HostError as error:
+                    log.warning("%s", error.message)
+        self._workers.leave()
 
+    def _run(self, what: int, commands: str) -> str:
+        with self._workers.lock:
+            if self._netns < 0:
+                raise HostError("nftables: closed already")
+            return self._ask(self._opened(), what, commands)
 
-class _LowNumbers:
-    """Descriptors that only keep their numbers from others."""
+    def _opened(self) -> Process:
+        """The process, with the context in it."""
+        process = self._workers.living()
+        if process is not self._process:
+            self._context = int(self._ask(process, nft_worker.OPEN, netns=self._netns))
+            self._process = process
+        return process
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: list[int] = []
-        self._libc = ctypes.PyDLL(None)
-        self.fill()
-
-    def fill(self) -> None:
-        with self._lock:
-            while len(self._kept) < _SPARE:
-                number = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-                if number >= _LOW:
-                    os.close(number)
-                    return
-                self._kept.append(number)
-
-    def use(self, opens: Callable[[], T]) -> T:
-        """Calls what opens one descriptor, so that it gets a low number. Between the two calls no other thread runs:
-        neither lets go of the interpreter. HostError when none is left."""
-        with self._lock:
-            if not self._kept:
-                raise HostError(f"libnftables needs a descriptor below {_LOW}, and all are open")
-            self._libc.close(self._kept.pop())
-            return opens()
-
-
-_low_numbers = cache(_LowNumbers)
+    def _ask(self, process: Process, what: int, text: str = "", netns: int | None = None) -> str:
+        data = text.encode()
+        try:
+            reply = process.ask(what, self._context, data, self._seconds, netns)
+        except BaseException:
+            self._workers.died()
+            raise
+        complaint = reply.complaint.decode(errors="replace")
+        if reply.status == nft_worker.MISSING:
+            raise Unsupported(complaint)
+        if reply.status == nft_worker.REFUSED:
+            raise HostError(complaint)
+        if reply.status == nft_worker.FAILED:
+            raise HostError(f"nftables: {first_complaint(complaint)}")
+        return reply.said.decode(errors="replace")
 
 
 def first_complaint(text: str) -> str:
@@ -106,34 +168,3 @@ def first_complaint(text: str) -> str:
         return "refused without a reason"
     reason = lines[0].partition("Error: ")[2] or lines[0]
     return f"{reason}: {lines[1].strip()}" if len(lines) > 1 else reason
-
-
-@cache
-def _library() -> ctypes.CDLL:
-    for name in (*_NAMES, ctypes.util.find_library("nftables")):
-        try:
-            lib = ctypes.CDLL(name) if name else None
-        except OSError:  # not under this name
-            continue
-        if lib is not None:
-            return _typed(lib)
-    raise Unsupported("libnftables is missing: install the package libnftables1 (Debian) or nftables (Fedora)")
-
-
-@cache
-def _holding(lib: ctypes.CDLL) -> ctypes.PyDLL:
-    """The same library, called without letting go of the interpreter."""
-    held = ctypes.PyDLL(lib._name)
-    held.nft_ctx_new.argtypes, held.nft_ctx_new.restype = [ctypes.c_uint32], ctypes.c_void_p
-    return held
-
-
-def _typed(lib: ctypes.CDLL) -> ctypes.CDLL:
-    """Pointers are 64 bits wide; ctypes takes them for ints unless told."""
-    for name in ("nft_ctx_free", "nft_ctx_buffer_output", "nft_ctx_buffer_error"):
-        getattr(lib, name).argtypes = [ctypes.c_void_p]
-    for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
-        getattr(lib, name).argtypes, getattr(lib, name).restype = [ctypes.c_void_p], ctypes.c_char_p
-    lib.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-    lib.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
-    return lib

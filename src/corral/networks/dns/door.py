@@ -18,6 +18,7 @@ from corral.linux.nftables import Nft
 
 ADDRESS = "127.0.0.11"
 TABLE = "corral_names"
+SECONDS = 20.0  # for a command: what a container has heaped up among its own rules keeps others waiting no longer
 _LED = re.compile(r"(udp|tcp) dport 53 dnat to 127\.0\.0\.11:(\d+)")
 
 
@@ -36,7 +37,7 @@ def open_door(netns: int, *, again: bool = False) -> Door:
 
 
 def _open(again: bool) -> Door:
-    nft = Nft()
+    nft = Nft(seconds=SECONDS)
     try:
         led = _led(nft) if again else {}
         with contextlib.ExitStack() as undo:
