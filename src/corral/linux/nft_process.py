@@ -21,7 +21,7 @@ from corral.linux import nft_worker
 from corral.linux.namespaces import in_netns, netns_of
 
 SECONDS: Final = 60.0  # for one command, however busy the machine is
-COMMAND: Final = (sys.executable, "-I", "-S", "-E", nft_worker.__file__)
+COMMAND: Final = (sys.executable, "-I", "-S", nft_worker.__file__)
 _DEAF = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]  # it ends with the daemon, not before
 _RESET = [signal.SIGPIPE, signal.SIGXFSZ]  # Python ignores these two; a child gets the defaults
 _HERE: Final = "/proc/thread-self/ns/net"

@@ -102,7 +102,8 @@ class Contexts:
 def main() -> None:
     _prepare()
     channel, contexts = _socket.socket(fileno=_CHANNEL), Contexts()
-    while (request := _receive(channel)) is not None:
+    other_side = _watch()
+    while (request := _receive(channel)) is not None and not other_side.poll(0):  # nothing is begun after its end
         status, said, complaint = _answer(contexts, *request)
         channel.sendall(REPLY.pack(status, len(said), len(complaint)) + said + complaint)
 
@@ -121,10 +122,14 @@ def _prepare() -> None:
     _thread.start_new_thread(_end_with_the_other_side, ())
 
 
-def _end_with_the_other_side() -> None:
+def _watch() -> select.poll:
     watched = select.poll()
     watched.register(_CHANNEL, 0)  # which leaves POLLHUP
-    watched.poll()
+    return watched
+
+
+def _end_with_the_other_side() -> None:
+    _watch().poll()
     os._exit(0)
 
 
