@@ -16,6 +16,7 @@ import _socket  # the module `socket` takes longer to load than all the rest
 import _thread
 import ctypes
 import os
+import resource
 import select
 import struct
 import sys
@@ -27,6 +28,7 @@ DONE, FAILED, REFUSED, MISSING = range(4)
 
 _CHANNEL = 0
 _MOST = 200  # contexts; each has two descriptors, and libnftables waits with select(2), which ends a process at 1024
+_MEMORY = 2 << 30  # what a container heaps up in its own namespace takes no more of the host's
 _OUTPUT_JSON = 1 << 4
 _CLONE_NEWNET = 0x40000000
 _PR_SET_DUMPABLE, _PR_SET_NAME = 4, 15
@@ -119,6 +121,8 @@ def _prepare() -> None:
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # a core of this process is of no use to anybody
     libc.prctl(_PR_SET_NAME, b"corral-nft", 0, 0, 0)
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY if most == resource.RLIM_INFINITY else min(most, _MEMORY), most))
     _thread.start_new_thread(_end_with_the_other_side, ())
 
 

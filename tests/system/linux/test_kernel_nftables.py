@@ -85,7 +85,7 @@ def test_the_process_keeps_no_namespace_of_a_thread_that_started_it(netns: int, 
     nft.close()
 
 
-def test_it_has_nothing_open_of_whoever_started_it(tmp_path: Path, workers: Workers) -> None:
+def test_it_has_nothing_open_of_whoever_started_it_and_little_memory(tmp_path: Path, workers: Workers) -> None:
     inherited = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
     os.set_inheritable(inherited, True)
     nft = Nft(workers=workers)
@@ -93,6 +93,7 @@ def test_it_has_nothing_open_of_whoever_started_it(tmp_path: Path, workers: Work
     held = {os.readlink(f"{folder}/{name}") for name in os.listdir(folder)}
     assert all(each.startswith(("socket:", "/dev/null", "net:")) or each.endswith("/ns/net") for each in held), held
     os.close(inherited)
+    assert f"Max address space         {2 << 30} " in Path(f"/proc/{workers.pid}/limits").read_text()
     nft.close()
 
 
