@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+import sys
+import textwrap
 import time
 
 import pytest
 
+from tests.support.cgroups import folder
 from tests.support.endpoint import frames
 from tests.support.instance import Instance
 from tests.support.outside import ask_tcp
@@ -207,3 +211,38 @@ def test_the_daemon_is_quick_to_come_up_with_many(fresh: Instance) -> None:
     fresh.up()
     assert time.monotonic() - begun < 30 * PATIENCE
     assert len(fresh.get("/containers/json").json) == 10
+
+
+def test_what_was_half_made_in_a_paused_container_hinders_no_start(fresh: Instance) -> None:
+    """In a frozen cgroup of v1 SIGKILL ends nothing before the container goes on."""
+    identity = fresh.run("sleep", "1000")
+    procs = folder(fresh.inspect(identity)["State"]["Pid"], "freezer") / "cgroup.procs"
+    place = fresh.volatile / "e" / ("e" * 64)
+    place.mkdir()
+    stand_in = textwrap.dedent(f"""
+        import os, sys
+        child = os.fork()
+        if not child:
+            os.setsid()
+            os.execvp("sh", ["sh", "-c", "while :; do sleep 1; done", "--pid-file", "{place}/pid"])
+        print(child, flush=True)
+        os.execvp("sh", ["sh", "-c", "while :; do sleep 1; done", "{place}"])
+    """)
+    monitor = subprocess.Popen([sys.executable, "-c", stand_in], stdout=subprocess.PIPE, text=True)
+    assert monitor.stdout is not None
+    half_made = int(monitor.stdout.readline())
+    try:
+        (place / "monitor").write_text(str(monitor.pid))
+        procs.write_text(str(half_made))
+        assert fresh.post(f"/containers/{identity}/pause").status == 204
+        fresh.kill_daemon()
+        fresh.up()
+        assert fresh.inspect(identity)["State"]["Status"] == "paused"
+        monitor.wait(60 * PATIENCE)
+        assert fresh.post(f"/containers/{identity}/unpause").status == 204
+        eventually(lambda: not os.path.exists(f"/proc/{half_made}"), "it ends when its container goes on")
+    finally:
+        monitor.kill()
+        monitor.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(half_made, signal.SIGKILL)

@@ -194,8 +194,6 @@ async def sweep(parts: Parts) -> None:
     for id in parts.exits.known() - known:
         parts.exits.forget(id)
     for id in _entries(f"{parts.paths.run}/e"):
-        if parts.monitor.waits(parts.paths.exec(id)):
-            await parts.monitor.end(parts.paths.exec(id))
         parts.tasks.start(f"exec {id[:12]}", _sweep_exec(parts, parts.paths.exec(id)))
     for mount in mounts_under(f"{parts.paths.run}/runtime"):
         if os.path.basename(mount).startswith("runc."):  # killed while it had its own program mounted there
@@ -214,7 +212,15 @@ async def _sweep_bundle(parts: Parts, id: str) -> None:
 
 
 async def _sweep_exec(parts: Parts, directory: str) -> None:
-    """An exec session of the last daemon: nobody can ask for it, but it may still run."""
+    """An exec session of the last daemon: nobody can ask for it, but it may still run.
+
+    What was half made is ended. In a frozen cgroup of v1 that takes until its container goes on.
+    """
+    try:
+        if parts.monitor.waits(directory):
+            await parts.monitor.end(directory)
+    except CorralError as error:
+        log.warning("exec %s of the last daemon: %s", os.path.basename(directory)[:12], error.message)
     _, monitor = parts.monitor.pids(directory)
     pidfd = open_pidfd(monitor) if parts.monitor.alive(directory) else None
     if pidfd is not None:
