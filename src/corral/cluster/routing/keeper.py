@@ -153,7 +153,9 @@ def keep_tunnel(netlink: Netlink, place: Place, tunnel: Tunnel | None) -> HostEr
         if link is None:
             raise HostError(f"the interface {place.device} has vanished")
     failed, ways = None, netlink.ways()
-    foreign = {one.subnet: ways[one.subnet] for one in tunnel.peers if ways.get(one.subnet, ("", link.index))[1] != link.index}
+    foreign = {
+        one.subnet: ways[one.subnet] for one in tunnel.peers if ways.get(one.subnet, ("", link.index))[1] != link.index
+    }
     tunnel = tunnel._replace(peers=tuple(one for one in tunnel.peers if one.subnet not in foreign))
     for request in plan_entries(netlink, link, tunnel):
         failed = _attempt(netlink, request) or failed
@@ -169,7 +171,9 @@ def plan_entries(netlink: Netlink, link: Link, tunnel: Tunnel) -> list[Request]:
     requests = [] if link.up else [change.set_link(link.name, up=True)]
     requests.append(change.add_address(index, tunnel.inner, 32))
     subnets = {one.subnet for one in tunnel.peers}
-    requests += [change.delete_route(to, index=index) for to, (_, oif) in ways.items() if oif == index and to not in subnets]
+    requests += [
+        change.delete_route(to, index=index) for to, (_, oif) in ways.items() if oif == index and to not in subnets
+    ]
     requests += [change.delete_neighbour(index, one.address, one.mac) for one in arp - want_arp]
     requests += [change.delete_forwarding(index, one.mac, one.address) for one in fdb - want_fdb]
     requests += [change.add_forwarding(index, one.mac, one.address) for one in want_fdb - fdb]

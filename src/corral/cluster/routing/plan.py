@@ -86,8 +86,8 @@ def plan_changes(
     >>> one, two = net("10.244.1.0/24"), net("10.244.2.0/24")
     >>> present = {one: (at("10.65.0.3"), 4), two: (at("10.66.0.9"), 5)}
     >>> found = plan_changes(present, {one: at("10.65.0.3")}, {one: at("10.65.0.7"), two: at("10.65.0.8")}, 0)
-    >>> found.changed, found.foreign
-    ({IPv4Network('10.244.1.0/24'): IPv4Address('10.65.0.7')}, {IPv4Network('10.244.2.0/24'): (IPv4Address('10.66.0.9'), 5)})
+    >>> found.changed, list(found.foreign)
+    ({IPv4Network('10.244.1.0/24'): IPv4Address('10.65.0.7')}, [IPv4Network('10.244.2.0/24')])
     """
     found = Changes({}, {}, {}, {})
     for subnet, gateway in made.items():
