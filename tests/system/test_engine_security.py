@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,29 @@ def test_seccomp_filters_by_default(engine: Endpoint) -> None:
     assert _status(engine, "Seccomp") == "2"
     code, text = engine.result("unshare", "-U", "true", HostConfig={"CapAdd": ["SYS_PTRACE"]})
     assert code != 0 and "not permitted" in text
+
+
+FAMILIES = """
+import socket
+for family in (1, 16, 38, 40):  # local, netlink, the kernel's ciphers, the machine that this is a guest of
+    try:
+        socket.socket(family, socket.SOCK_RAW if family == 16 else socket.SOCK_SEQPACKET).close()
+        print(family, "open")
+    except OSError as error:
+        print(family, error.strerror)
+"""
+
+
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_families_of_sockets_that_lead_out_are_refused(engine: Endpoint, runtime: str) -> None:
+    if runtime not in engine.get("/info").json["Runtimes"]:
+        pytest.skip(f"{runtime} is not there")
+    python = os.path.realpath(sys.executable)
+    places = [place for place in ("/usr", "/lib", "/lib64") if os.path.exists(place)]
+    config = {"Runtime": runtime, "Binds": [f"{os.path.realpath(place)}:{place}:ro" for place in places]}
+    code, text = engine.result(python, "-I", "-c", FAMILIES, HostConfig=config)
+    refused = [f"{family} {os.strerror(errno.EPERM)}" for family in (38, 40)]
+    assert code == 0 and text.splitlines() == ["1 open", "16 open", *refused]
 
 
 def test_seccomp_profiles(engine: Endpoint) -> None:
