@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.endpoint import Endpoint
+from tests.support.endpoint import BUSYBOX, Endpoint
+from tests.support.images import busybox_rootfs
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -128,6 +131,39 @@ def test_masked_and_read_only_places(engine: Endpoint) -> None:
     assert engine.execute(identity, "sh", "-c", "cat /proc/timer_list 2>/dev/null | wc -c")[1] == "0\n"
     assert engine.execute(identity, "sh", "-c", "ls /sys/firmware | wc -l")[1] == "0\n"
     assert engine.execute(identity, "sh", "-c", "mkdir /sys/fs/cgroup/pids/x /sys/fs/cgroup/x/y")[0] != 0
+
+
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_what_is_mounted_over_proc(engine: Endpoint, tmp_path: Path, runtime: str) -> None:
+    """As runc has it, whichever runtime it is."""
+    if runtime not in engine.get("/info").json["Runtimes"]:
+        pytest.skip(f"{runtime} is not there")
+    engine.import_image(("proc-link:1",), rootfs=_with_link("data", "proc/self"))
+    (tmp_path / "numbers").write_text("mine\n")
+    inside = "cannot be mounted because it is inside /proc"
+    for words, refused in (
+        (["-v", "/proc/sys"], inside),
+        (["-v", "/proc/self/attr"], inside),
+        (["--tmpfs", "/proc/acpi"], inside),
+        (["-v", "/proc"], "cannot be mounted because it is not of type proc"),
+        (["-v", f"{tmp_path}/numbers:/proc/cpuinfo"], ""),
+        (["-v", "/proc:/proc"], ""),
+        (["-v", "/process", "-v", f"{tmp_path}:/x"], ""),
+    ):
+        done = engine.docker("run", "--rm", "--runtime", runtime, *words, BUSYBOX, "true")
+        assert (done.returncode, refused in done.stderr) == (125 if refused else 0, True), (words, done)
+    done = engine.docker("run", "--rm", "--runtime", runtime, "-v", "/data/attr", "proc-link:1", "/bin/true")
+    assert done.returncode == 125 and inside in done.stderr, done
+
+
+def _with_link(name: str, target: str) -> bytes:
+    """busybox's tree with a link: an image that leads a volume elsewhere."""
+    out = io.BytesIO(busybox_rootfs())
+    with tarfile.open(fileobj=out, mode="a") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = tarfile.SYMTYPE, f"/{target}"
+        tar.addfile(entry)
+    return out.getvalue()
 
 
 def test_only_harmless_devices(engine: Endpoint) -> None:
