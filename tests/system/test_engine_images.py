@@ -104,6 +104,19 @@ def test_an_image_that_says_its_machine_is_for_the_platform(engine: Endpoint) ->
         assert answer.status == status, answer
 
 
+def test_a_name_that_is_loaded_again_is_tagged_no_later(engine: Endpoint) -> None:
+    archives = {name: _archive_of("amd64", f"{name}:1") for name in ("again", "other")}
+    query = {"quiet": 1}
+    for name in ("again", "again", "other", "again"):
+        before = engine.get("/images/again:1/json")
+        loaded = engine.post("/images/load", archives[name], query=query)
+        assert loaded.status == 200 and f"Loaded image: {name}:1" in loaded.body.decode(), loaded
+        after = engine.inspect_image("again:1")
+        assert sorted(after["RepoTags"])[0] == "again:1"
+        if before.status == 200 and name == "again":
+            assert after["Metadata"] == before.json["Metadata"]
+
+
 def _archive_of(architecture: str, name: str) -> bytes:
     """As `docker save` makes it."""
     layer = tree_tar({"x": b""})
