@@ -15,12 +15,12 @@ log = logging.getLogger("corral.engine")
 
 def watch_oom(parts: Parts, live: Live) -> None:
     """The container runs; until `unwatch_oom`. Where its group cannot be watched, all is told at its end."""
-    group = parts.group(live)
     try:
-        parts.oom.add(group, lambda: _told(parts, live))
+        killed = parts.oom.add(parts.group(live), lambda: _told(parts, live))
     except CorralError as error:
         log.debug("container %s: %s", live.name, error.message)
-    if parts.cgroups.oom_kills(group) > 0 and not live.record.state.oom_killed:
+        return
+    if killed and not live.record.state.oom_killed:
         _told(parts, live)  # it was faster
 
 
