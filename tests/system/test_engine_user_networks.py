@@ -102,6 +102,20 @@ def test_options_that_cannot_be(engine: Endpoint, options: dict[str, str], statu
     assert engine.get("/networks/bad").status == 404
 
 
+@pytest.mark.parametrize("routed", [4, 6])
+def test_ports_of_routed_networks_are_shown_without_a_number(engine: Endpoint, routed: int) -> None:
+    options = {f"com.docker.network.bridge.gateway_mode_ipv{routed}": "routed"}
+    _create(engine, "routed", EnableIPv6=True, Options=options)
+    ports = {"80/tcp": [{"HostPort": "0"}]}
+    identity = engine.run("sleep", "100", HostConfig={"NetworkMode": "routed", "PortBindings": ports})
+    published, *others = engine.inspect(identity)["NetworkSettings"]["Ports"]["80/tcp"]
+    assert published["HostPort"] != "" and published["HostIp"] == ("::" if routed == 4 else "0.0.0.0")
+    assert others == [{"HostIp": "0.0.0.0" if routed == 4 else "::", "HostPort": ""}]
+    [listed] = engine.get("/containers/json", query={"filters": {"id": [identity]}}).json
+    shown = {one["IP"]: one.get("PublicPort") for one in listed["Ports"]}
+    assert shown == {published["HostIp"]: int(published["HostPort"]), others[0]["HostIp"]: None}
+
+
 @pytest.mark.parametrize(
     ("options", "peers"),
     [
