@@ -54,6 +54,20 @@ def test_no_container_joins_its_own_network(engine: Endpoint) -> None:
     assert done.returncode == 125 and "cannot join own network" in done.stderr
 
 
+def test_a_container_whose_network_is_shared_is_looked_for_at_the_start(engine: Endpoint) -> None:
+    done = engine.docker("run", "--name", "ways-guest", "--network", "container:ways-donor", BUSYBOX, "hostname")
+    missing = "joining network namespace of container: No such container: ways-donor"
+    assert done.returncode == 125 and missing in done.stderr, done
+    assert engine.inspect("ways-guest")["State"]["Status"] == "created"
+    engine.docker("run", "-d", "--name", "ways-donor", "-h", "donor", BUSYBOX, "sleep", "100", check=True)
+    assert engine.docker("start", "-a", "ways-guest", check=True).stdout == "donor\n"
+    donor = engine.inspect("ways-donor")["Id"]
+    assert engine.inspect("ways-guest")["HostConfig"]["NetworkMode"] == f"container:{donor}"
+    engine.remove("ways-donor")
+    done = engine.docker("start", "ways-guest")
+    assert done.returncode == 1 and f"No such container: {donor}" in done.stderr, done
+
+
 def test_a_port_that_is_named_is_not_given_to_one_that_is_not(engine: Endpoint) -> None:
     engine.docker("run", "-d", "--name", "ways-any", "-p", "80", BUSYBOX, "sleep", "100", check=True)
     last = int(engine.docker("port", "ways-any", "80", check=True).stdout.split()[0].rpartition(":")[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.endpoint import Endpoint
-from tests.support.images import busybox_rootfs
+from tests.support.images import busybox_rootfs, tree_tar
 
 
 @pytest.fixture
@@ -65,3 +66,61 @@ def test_a_repository_without_latest_is_saved_with_all_its_tags(engine: Endpoint
     assert engine.get("/images/many:one/json", query={"platform": arm}, version="v1.51").status == 404
     for tag in ("one", "two"):
         assert engine.delete(f"/images/many:{tag}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "goes"),
+    [
+        ("prune:b", ["prune:a", "prune:c"]),
+        ("", ["prune:a", "prune:b"]),  # by its id: the last name stays
+    ],
+)
+def test_names_that_no_container_was_made_by_are_pruned(engine: Endpoint, asked: str, goes: list[str]) -> None:
+    tags = ("prune:a", "prune:b", "prune:c")
+    query = {"fromSrc": "-", "repo": "prune", "tag": "a", "changes": "LABEL pruned=1"}
+    identity = engine.post("/images/create", tree_tar({"pruned": b""}), query=query).json["status"]
+    for tag in tags[1:]:
+        engine.docker("tag", "prune:a", tag, check=True)
+    engine.create("/x", image=asked or identity)
+    for dangling in (True, False):
+        filters = json.dumps({"dangling": [str(dangling).lower()], "label": ["pruned"]})
+        answer = engine.post("/images/prune", query={"filters": filters}).json
+        assert answer["ImagesDeleted"] == (None if dangling else [{"Untagged": name} for name in goes])
+    assert sorted(engine.inspect_image(identity)["RepoTags"]) == sorted(set(tags) - set(goes))
+
+
+def test_a_pull_for_no_platform_is_refused_before_a_registry_is_asked(engine: Endpoint) -> None:
+    done = engine.docker("pull", "--platform", "foobar", "127.0.0.1:1/nobody/there:1")
+    assert done.returncode == 1 and "unknown operating system or architecture: invalid argument" in done.stderr
+    query = {"fromImage": "127.0.0.1:1/nobody/there", "tag": "1", "platform": "foobar"}
+    assert engine.post("/images/create", query=query).status == 400
+
+
+def test_an_image_that_says_its_machine_is_for_the_platform(engine: Endpoint) -> None:
+    engine.post("/images/load", _archive_of("x86_64", "machine:1"), headers={"Content-Type": "application/x-tar"})
+    for architecture, status in (("amd64", 200), ("arm64", 404)):
+        platform = json.dumps({"os": "linux", "architecture": architecture})
+        answer = engine.get("/images/machine:1/json", query={"platform": platform}, version="v1.49")
+        assert answer.status == status, answer
+
+
+def test_a_name_that_is_loaded_again_is_tagged_no_later(engine: Endpoint) -> None:
+    archives = {name: _archive_of("amd64", f"{name}:1") for name in ("again", "other")}
+    query = {"quiet": 1}
+    for name in ("again", "again", "other", "again"):
+        before = engine.get("/images/again:1/json")
+        loaded = engine.post("/images/load", archives[name], query=query)
+        assert loaded.status == 200 and f"Loaded image: {name}:1" in loaded.body.decode(), loaded
+        after = engine.inspect_image("again:1")
+        assert sorted(after["RepoTags"])[0] == "again:1"
+        if before.status == 200 and name == "again":
+            assert after["Metadata"] == before.json["Metadata"]
+
+
+def _archive_of(architecture: str, name: str) -> bytes:
+    """As `docker save` makes it."""
+    layer = tree_tar({"x": b""})
+    rootfs = {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}
+    config = json.dumps({"architecture": architecture, "os": "linux", "config": {}, "rootfs": rootfs}).encode()
+    manifest = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
+    return tree_tar({"config.json": config, "layer.tar": layer, "manifest.json": manifest})

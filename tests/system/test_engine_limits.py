@@ -112,6 +112,20 @@ def test_out_of_memory_is_reported(engine: Endpoint) -> None:
     assert state["OOMKilled"] is True and "survived" not in engine.output(identity)
 
 
+def test_a_lack_of_memory_is_told_while_the_container_runs(engine: Endpoint) -> None:
+    hungry = """sh -c 'x=$(head -c 100000000 /dev/zero | tr "\\0" y); echo survived'; sleep 1000"""
+    identity = engine.run("sh", "-c", hungry, HostConfig={"Memory": 16 << 20, "MemorySwap": 16 << 20})
+    eventually(lambda: engine.inspect(identity)["State"]["OOMKilled"], "the lack of memory is told")
+    assert engine.inspect(identity)["State"]["Running"] is True
+    engine.post(f"/containers/{identity}/kill")
+    engine.wait(identity)
+    now = engine.docker("info", "--format", "{{.SystemTime}}", check=True).stdout.strip()
+    words = ["--since", "0", "--until", now, "-f", f"container={identity}", "--format", "{{.Action}}"]
+    told = engine.docker("events", *words, check=True).stdout.split()
+    assert told.index("oom") < told.index("kill") < told.index("die"), told
+    assert engine.inspect(identity)["State"]["OOMKilled"] is True and "survived" not in engine.output(identity)
+
+
 def test_an_ordinary_kill_is_no_lack_of_memory(engine: Endpoint) -> None:
     identity = engine.run("sleep", "100", HostConfig={"Memory": 64 << 20})
     engine.post(f"/containers/{identity}/kill")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
+import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.endpoint import Endpoint
+from tests.support.endpoint import BUSYBOX, Endpoint
+from tests.support.images import busybox_rootfs
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -80,6 +85,29 @@ def test_seccomp_filters_by_default(engine: Endpoint) -> None:
     assert code != 0 and "not permitted" in text
 
 
+FAMILIES = """
+import socket
+for family in (1, 16, 38, 40):  # local, netlink, the kernel's ciphers, the machine that this is a guest of
+    try:
+        socket.socket(family, socket.SOCK_RAW if family == 16 else socket.SOCK_SEQPACKET).close()
+        print(family, "open")
+    except OSError as error:
+        print(family, error.strerror)
+"""
+
+
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_families_of_sockets_that_lead_out_are_refused(engine: Endpoint, runtime: str) -> None:
+    if runtime not in engine.get("/info").json["Runtimes"]:
+        pytest.skip(f"{runtime} is not there")
+    python = os.path.realpath(sys.executable)
+    places = [place for place in ("/usr", "/lib", "/lib64") if os.path.exists(place)]
+    config = {"Runtime": runtime, "Binds": [f"{os.path.realpath(place)}:{place}:ro" for place in places]}
+    code, text = engine.result(python, "-I", "-c", FAMILIES, HostConfig=config)
+    refused = [f"{family} {os.strerror(errno.EPERM)}" for family in (38, 40)]
+    assert code == 0 and text.splitlines() == ["1 open", "16 open", *refused]
+
+
 def test_seccomp_profiles(engine: Endpoint) -> None:
     unconfined = {"SecurityOpt": ["seccomp=unconfined"]}
     assert _status(engine, "Seccomp", HostConfig=unconfined) == "0"
@@ -103,6 +131,39 @@ def test_masked_and_read_only_places(engine: Endpoint) -> None:
     assert engine.execute(identity, "sh", "-c", "cat /proc/timer_list 2>/dev/null | wc -c")[1] == "0\n"
     assert engine.execute(identity, "sh", "-c", "ls /sys/firmware | wc -l")[1] == "0\n"
     assert engine.execute(identity, "sh", "-c", "mkdir /sys/fs/cgroup/pids/x /sys/fs/cgroup/x/y")[0] != 0
+
+
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_what_is_mounted_over_proc(engine: Endpoint, tmp_path: Path, runtime: str) -> None:
+    """As runc has it, whichever runtime it is."""
+    if runtime not in engine.get("/info").json["Runtimes"]:
+        pytest.skip(f"{runtime} is not there")
+    engine.import_image(("proc-link:1",), rootfs=_with_link("data", "proc/self"))
+    (tmp_path / "numbers").write_text("mine\n")
+    inside = "cannot be mounted because it is inside /proc"
+    for words, refused in (
+        (["-v", "/proc/sys"], inside),
+        (["-v", "/proc/self/attr"], inside),
+        (["--tmpfs", "/proc/acpi"], inside),
+        (["-v", "/proc"], "cannot be mounted because it is not of type proc"),
+        (["-v", f"{tmp_path}/numbers:/proc/cpuinfo"], ""),
+        (["-v", "/proc:/proc"], ""),
+        (["-v", "/process", "-v", f"{tmp_path}:/x"], ""),
+    ):
+        done = engine.docker("run", "--rm", "--runtime", runtime, *words, BUSYBOX, "true")
+        assert (done.returncode, refused in done.stderr) == (125 if refused else 0, True), (words, done)
+    done = engine.docker("run", "--rm", "--runtime", runtime, "-v", "/data/attr", "proc-link:1", "/bin/true")
+    assert done.returncode == 125 and inside in done.stderr, done
+
+
+def _with_link(name: str, target: str) -> bytes:
+    """busybox's tree with a link: an image that leads a volume elsewhere."""
+    out = io.BytesIO(busybox_rootfs())
+    with tarfile.open(fileobj=out, mode="a") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = tarfile.SYMTYPE, f"/{target}"
+        tar.addfile(entry)
+    return out.getvalue()
 
 
 def test_only_harmless_devices(engine: Endpoint) -> None:

@@ -147,6 +147,17 @@ def test_attach_without_upgrade_is_200_and_raw(engine: Endpoint) -> None:
     assert frames(stream.end()) == [(1, b"hi\n")]
 
 
+def test_what_keeps_a_client_from_attaching_is_said_plainly(engine: Endpoint) -> None:
+    """Attach speaks no JSON, in errors neither: as dockerd has it."""
+    paused = engine.run("sleep", "100")
+    engine.post(f"/containers/{paused}/pause")
+    for name, status, text in (("nobody", 404, "No such container: nobody"), (paused, 409, "is paused")):
+        answer = engine.post(f"/containers/{name}/attach", query={"stream": 1, "stdout": 1})
+        assert (answer.status, answer.headers["content-type"]) == (status, "application/vnd.docker.raw-stream")
+        assert text in answer.body.decode() and answer.body.endswith(b"\r\n"), answer
+    engine.post(f"/containers/{paused}/unpause")
+
+
 def test_attach_with_logs_gives_the_past_first(engine: Endpoint) -> None:
     identity = engine.run("sh", "-c", "echo past; while [ ! -e /go ]; do sleep 0.05; done; echo new")
     eventually(lambda: engine.output(identity) == "past\n", "the past is past")

@@ -102,6 +102,46 @@ def test_options_that_cannot_be(engine: Endpoint, options: dict[str, str], statu
     assert engine.get("/networks/bad").status == 404
 
 
+@pytest.mark.parametrize("routed", [4, 6])
+def test_ports_of_routed_networks_are_shown_without_a_number(engine: Endpoint, routed: int) -> None:
+    options = {f"com.docker.network.bridge.gateway_mode_ipv{routed}": "routed"}
+    _create(engine, "routed", EnableIPv6=True, Options=options)
+    ports = {"80/tcp": [{"HostPort": "0"}]}
+    identity = engine.run("sleep", "100", HostConfig={"NetworkMode": "routed", "PortBindings": ports})
+    published, *others = engine.inspect(identity)["NetworkSettings"]["Ports"]["80/tcp"]
+    assert published["HostPort"] != "" and published["HostIp"] == ("::" if routed == 4 else "0.0.0.0")
+    assert others == [{"HostIp": "0.0.0.0" if routed == 4 else "::", "HostPort": ""}]
+    [listed] = engine.get("/containers/json", query={"filters": {"id": [identity]}}).json
+    shown = {one["IP"]: one.get("PublicPort") for one in listed["Ports"]}
+    assert shown == {published["HostIp"]: int(published["HostPort"]), others[0]["HostIp"]: None}
+
+
+@pytest.mark.parametrize(
+    ("options", "peers"),
+    [
+        ({"com.docker.network.bridge.gateway_mode_ipv4": "isolated"}, 2),
+        ({"com.docker.network.bridge.inhibit_ipv4": "true"}, 2),
+        ({}, 1),  # the other one is the host's
+    ],
+)
+def test_networks_of_two_addresses(engine: Endpoint, options: dict[str, str], peers: int) -> None:
+    subnet = {"Config": [{"Subnet": "10.231.8.0/31"}]}
+    _create(engine, "pair", IPAM=subnet, Internal=True, Options=options)
+    names = ["pair-0", "pair-1"]
+    for name in names[:peers]:
+        identity = engine.create("sleep", "100", name=name, HostConfig={"NetworkMode": "pair"})
+        assert engine.post(f"/containers/{identity}/start").status == 204
+    if peers == 2:
+        code, text = engine.execute("pair-0", "ping", "-c", "1", "-W", "60", "pair-1")
+        assert code == 0, text
+    else:
+        code, text = engine.execute("pair-0", "ping", "-c", "1", "-W", "60", "10.231.8.0")
+        assert code == 0, text
+    identity = engine.create("sleep", "100", HostConfig={"NetworkMode": "pair"})
+    answer = engine.post(f"/containers/{identity}/start")
+    assert answer.status == 500 and "no available IPv4 addresses" in answer.message, answer
+
+
 def test_a_place_that_a_network_does_not_have_is_refused_before_the_start(engine: Endpoint) -> None:
     _create(engine, "shop", IPAM={"Config": [{"Subnet": "10.231.7.0/24"}]})
     one = engine.create("sleep", "100")

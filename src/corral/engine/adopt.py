@@ -18,6 +18,7 @@ from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.logs import watch_log
 from corral.engine.monitoring import UNKNOWN_EXIT, watch_monitor
+from corral.engine.oom import watch_oom
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remove import forget, volume_users
@@ -138,6 +139,7 @@ async def _watch_again(parts: Parts, live: Live) -> None:
     await parts.registry.save(record)
     watch_health(parts, live)
     watch_monitor(parts, live)
+    watch_oom(parts, live)
 
 
 async def _take_network_back(parts: Parts, live: Live) -> None:

@@ -17,6 +17,7 @@ from corral.engine.files import (
     plan_resolv_conf,
     read_host_resolv_conf,
 )
+from corral.engine.inside import check_places
 from corral.engine.links import link_environment, linked, plan_link_hosts, require_linked
 from corral.engine.merge import plan_environment
 from corral.engine.mounts import clean, plan_tmpfs_mount
@@ -151,14 +152,18 @@ def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
         mounts.append(plan_bind(shm, "/dev/shm"))
     if record.spec.namespaces.ipc == "host" and os.path.isdir(QUEUES) and remap_of(parts, record.spec) is not None:
         mounts.append(plan_bind(QUEUES, QUEUES))  # those of the host cannot be mounted anew from inside
+    users = []
     cannot = parts.runtimes.get(record.runtime).recursive_read_only(parts.limits.kernel)
     for point in record.mount_points:
         source = live.sources.get(point.target, point.source)
         planned = plan_mount(point, source, cannot, file=not os.path.isdir(source))
         if planned.type == "bind":  # crun mounts binds anew, and would allow what the source's own mount forbids
             planned = dataclasses.replace(planned, options=(*planned.options, *_forbidden(source)))
-        mounts.append(planned)
-    return mounts + [plan_tmpfs(clean(target), options) for target, options in record.spec.tmpfs.items()]
+        users.append(planned)
+    users += [plan_tmpfs(clean(target), options) for target, options in record.spec.tmpfs.items()]
+    if users:
+        check_places(parts.paths.rootfs(live.id), users)
+    return mounts + users
 
 
 def _forbidden(path: str) -> list[str]:

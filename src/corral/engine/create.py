@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from msgspec.structs import replace
 
@@ -23,7 +23,7 @@ from corral.engine.mounts import (
 )
 from corral.engine.named import check_joined, is_named, known_name
 from corral.engine.names import new_name
-from corral.engine.namespaces import BORROWED
+from corral.engine.namespaces import BORROWED, donor_of
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remove import volume_users
@@ -196,8 +196,8 @@ def complete(parts: Parts, spec: ContainerSpec, id: str) -> ContainerSpec:
     if not hostname:
         hostname = parts.host.hostname if _shares_host_name(spec) else short(id)
     if spec.network.mode.startswith("container:"):
-        peer = _other(parts, spec.network.mode.removeprefix("container:")).record
-        hostname = peer.spec.hostname
+        peer = parts.registry.find(spec.network.mode.removeprefix("container:"))
+        hostname = hostname if peer is None else peer.record.spec.hostname
     return replace(spec, hostname=hostname, log=log, shm_size=spec.shm_size or parts.config.shm_size)
 
 
@@ -228,8 +228,12 @@ def _other(parts: Parts, ref: str) -> Live:
 
 
 def _resolve_network(parts: Parts, network: NetworkSpec) -> NetworkSpec:
-    """Names for networks, ids for containers. A network that is not there has to be at the start."""
-    mode = _resolve(parts, network.mode)
+    """Names for networks, ids for containers. What is not there, a network or a container, has to be at the start."""
+    mode = network.mode
+    if not (donor := donor_of(mode)):
+        check_mode(parts, mode)
+    with suppress(NotFound):
+        mode = f"container:{parts.registry.get(donor).id}" if donor else mode
     main, endpoints = plain(mode), network.endpoints
     if is_named(network):
         known = parts.networks.info()

@@ -32,6 +32,7 @@ from corral.linux import systemd
 from corral.linux.cgroups import Cgroups, detect
 from corral.linux.limits import Limits, probe
 from corral.linux.mounts import filesystem, mounts_under, unmount
+from corral.linux.oom import OomWatch
 from corral.linux.systemd import ensure_parent, remove_parent
 from corral.logs.rotate import Rotator
 from corral.logs.watches import Watches
@@ -109,6 +110,7 @@ class Engine:
             if live.hub:
                 live.hub.close()
         await parts.rotator.close()
+        await parts.oom.close()
         await parts.watches.close()
         await parts.networks.close()
         parts.registry.close()
@@ -191,6 +193,7 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
         monitor=monitor,
         exits=Exits(paths.exits),
         cgroups=cgroups,
+        oom=OomWatch(cgroups),
         cgroup_root=parent,
         watches=watches,
         rotator=Rotator(watches, lambda id: monitor.reopen_log(paths.bundle(id))),

@@ -7,6 +7,7 @@ import logging
 
 from msgspec.structs import replace
 
+from corral.engine.oom import unwatch_oom
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remove import forget
@@ -57,7 +58,7 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
         exit_code=code,
         error="",
         finished_at=now,
-        oom_killed=parts.cgroups.oom_kills(parts.group(live)) > 0,
+        oom_killed=unwatch_oom(parts, live),
         restart_count=state.restart_count + (1 if again else 0),
     )
     endpoints, record.endpoints, record.ports = record.endpoints, {}, []
@@ -66,8 +67,6 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
         await parts.registry.note(record)
     live.exited.set()
     schedule_teardown(parts, live)
-    if record.state.oom_killed:
-        parts.tell(live, "oom")
     parts.tell(live, "die", exitCode=str(code), execDuration=str(ran_for // 10**9))
     for endpoint in endpoints.values():
         parts.tell_network(live, "disconnect", endpoint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
@@ -22,6 +22,10 @@ from corral.linux.idmap import IdMaps, with_ids
 from corral.linux.namespaces import in_private_mounts
 from corral.linux.rooted import open_in_root
 from corral.model.container import MountPoint
+from corral.runtime.failure import plan_failure
+from corral.runtime.input import BundleMount
+from corral.runtime.monitor import CREATE
+from corral.runtime.proc_places import PROC, place_problem
 
 T = TypeVar("T")
 _MAX_LINKS = 255
@@ -136,6 +140,19 @@ def follow(path: str, readlink: Callable[[str], str | None]) -> str:
 def real_path(root: int, path: str) -> str:
     """`follow` in the container whose `/` is `root`. What does not exist is its own real path."""
     return follow(path, lambda place: _readlink(root, place))
+
+
+def check_places(rootfs: str, wanted: Iterable[BundleMount]) -> None:
+    """Whether all may be mounted where their targets lead. RuntimeFailed for what would hide the kernel's /proc."""
+    root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for mount in wanted:
+            real = real_path(root, mount.target)
+            is_proc = real == PROC and mounts.filesystem(mount.source) == "proc"
+            if problem := place_problem(mount.source, mount.target, real, is_proc=is_proc):
+                raise plan_failure(CREATE, problem)
+    finally:
+        os.close(root)
 
 
 def _readlink(root: int, path: str) -> str | None:

@@ -7,13 +7,14 @@ labels all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from corral.engine.filters import Filters, flag, labels_fit, matches_text, refuse_unknown
 from corral.errors import InvalidInput, NotFound
-from corral.model.container import Container
+from corral.model.container import Container, Endpoint
 from corral.model.image import Image
+from corral.networks.places import plan_ways
 
 STATUSES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 HEALTHS = ("none", "starting", "healthy", "unhealthy")
@@ -33,15 +34,32 @@ class ShownPort(NamedTuple):
 
 
 def shown_ports(container: Container) -> list[ShownPort]:
-    """Pure: the ports of a running container with a network of its own: published ones, then merely exposed ones."""
+    """Pure: the ports of a running container with a network of its own: published ones; those that routed networks
+    open, which have an address and no public number; then merely exposed ones."""
     if not container.state.running or not container.endpoints:
         return []
     bound = [ShownPort(p.port, p.protocol, p.host_port, p.host_ip) for p in container.ports]
+    bound += [
+        ShownPort(port.port, port.protocol, 0, every)
+        for port in container.spec.network.ports
+        for every in _routed(container.endpoints)
+        if not port.host_ip or (":" in port.host_ip) == (":" in every)
+    ]
     taken = {(port.private, port.protocol) for port in bound}
     wanted = {(p.port, p.protocol): None for p in container.spec.network.ports}
     exposed = {port: None for text in container.spec.exposed_ports for port in expand_ports(text)}
     rest = [ShownPort(number, protocol) for number, protocol in (exposed | wanted) if (number, protocol) not in taken]
-    return sorted(bound + rest, key=lambda port: (port.protocol != "tcp", port.private, port.address != "0.0.0.0"))
+    return sorted(
+        bound + rest,
+        key=lambda port: (port.protocol != "tcp", port.private, not port.public, port.address != "0.0.0.0"),
+    )
+
+
+def _routed(endpoints: Mapping[str, Endpoint]) -> list[str]:
+    """Pure: "0.0.0.0", "::", where the network that leads out routes this version of IP."""
+    ways = plan_ways(endpoints)
+    pairs = ((4, ways.ipv4, "0.0.0.0"), (6, ways.ipv6, "::"))
+    return [every for version, name, every in pairs if name and version in endpoints[name].routed]
 
 
 def expand_ports(text: str) -> list[tuple[int, str]]:
@@ -244,6 +262,7 @@ def image_family(images: Iterable[Image], id: str) -> set[str]:
 def is_made_from(image: Image, base: Image) -> bool:
     """Pure: whether `image` begins with all that `base` is, and goes on: a step without a layer is in the history.
 
+    >>> from corral.model.image import HistoryEntry
     >>> base = Image("a", diff_ids=["1"], history=[HistoryEntry(5, "ADD")])
     >>> labelled = Image("b", diff_ids=["1"], history=[HistoryEntry(5, "ADD"), HistoryEntry(9, "LABEL", "", "", True)])
     >>> is_made_from(labelled, base), is_made_from(base, base), is_made_from(base, labelled)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from corral.engine.registry import Live
-from corral.errors import Conflict, InvalidInput
+from msgspec.structs import replace
+
+from corral.engine.registry import Live, Registry
+from corral.errors import Conflict, HostError, InvalidInput, NotFound
 from corral.linux.proc import start_time
-from corral.model.container import ContainerSpec
+from corral.model.container import Container, ContainerSpec
 
 BORROWED = ("container:", "space:")
 KINDS = {"pid": "PID", "ipc": "IPC", "network": "network"}
@@ -47,6 +49,35 @@ def plan_namespaces(
         spaces["user"] = user
         spaces.setdefault("network", "")
     return spaces
+
+
+def donor_of(mode: str) -> str:
+    """Pure: whose network a mode shares, "" for another mode.
+
+    >>> donor_of("container:db"), donor_of("bridge")
+    ('db', '')
+    """
+    kind, _, ref = mode.partition(":")
+    return ref if kind == "container" else ""
+
+
+def settle_network(registry: Registry, record: Container) -> ContainerSpec:
+    """Before a start: the container whose network is shared by its id, and its host name. HostError where there is
+    none, as dockerd has it: it may come later."""
+    spec = record.spec
+    donor = donor_of(spec.network.mode)
+    if not donor:
+        return spec
+    try:
+        peer = registry.get(donor)
+    except NotFound as error:
+        raise HostError(f"joining network namespace of container: {error.message}") from error
+    if peer.id == record.id:
+        raise HostError("cannot join own network namespace")
+    if peer.id == donor:
+        return spec
+    network = replace(spec.network, mode=f"container:{peer.id}")
+    return replace(spec, network=network, hostname=peer.record.spec.hostname)
 
 
 def _join(spaces: dict[str, str], kind: str, path: str | None) -> None:

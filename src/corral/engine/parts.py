@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from corral.images import Images
     from corral.linux.cgroups import Cgroups
     from corral.linux.limits import Limits
+    from corral.linux.oom import OomWatch
     from corral.logs.rotate import Rotator
     from corral.logs.watches import Watches
     from corral.networks import InstanceNames, Networks
@@ -104,6 +105,7 @@ class Parts:
     monitor: Monitor
     exits: Exits
     cgroups: Cgroups
+    oom: OomWatch
     cgroup_root: str  # the group, in every hierarchy, under which this instance's containers live
     watches: Watches
     rotator: Rotator

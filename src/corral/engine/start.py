@@ -22,7 +22,8 @@ from corral.engine.logs import said_since, watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, plan_pinned, require_propagation
 from corral.engine.named import is_named, plan_joined, with_links, without_ipv6
-from corral.engine.namespaces import BORROWED
+from corral.engine.namespaces import BORROWED, settle_network
+from corral.engine.oom import watch_oom
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import remember_maps
@@ -78,6 +79,7 @@ async def start_locked(parts: Parts, live: Live) -> None:
     await live.torn_down.wait()
     before = live.record.state
     try:
+        live.record.spec = settle_network(parts.registry, live.record)
         async with AsyncExitStack() as undo:
             started = await _run(parts, live, undo)
             live.record.state = _running(parts, live, started)
@@ -99,6 +101,7 @@ async def start_locked(parts: Parts, live: Live) -> None:
     parts.tell(live, "start")
     watch_health(parts, live)
     watch_monitor(parts, live)
+    watch_oom(parts, live)
 
 
 def _in_words(live: Live, error: Exception) -> CorralError:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from corral.engine.parts import Parts
+from corral.images.platforms import split_platform
 from corral.images.references import Reference, parse
 from corral.images.remote.download import source_url
 from corral.images.remote.names import pull_reference, push_reference
@@ -23,6 +24,8 @@ class Transfers:
     ) -> AsyncGenerator[Note, None]:
         """`tag` may be a digest; without either, all tags. InvalidInput, Forbidden at once."""
         ref = pull_reference(name, tag)
+        if platform:
+            split_platform(platform)  # before a registry is asked
         return self._told("pull", ref, self._parts.images.remote.pull(ref, platform=platform, credentials=credentials))
 
     def push(

@@ -6,7 +6,7 @@ import asyncio
 import builtins  # `list` is one of the verbs below
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
@@ -214,6 +214,10 @@ class Images:
             return gone
 
         return await self._alone(work)
+
+    def unneeded(self, image: Image, asked: Sequence[str]) -> builtins.list[str]:
+        """The names that may go of an image which is in use: `asked` are the names (or ids) it is used by."""
+        return removal.plan_prune(image.tags, asked)
 
     async def _deleted(self, image_id: str) -> builtins.list[Removed]:
         """After an image's record is gone: the rest of it. The layers that went with it."""

@@ -125,7 +125,8 @@ async def _load_image(images: Images, spool: Spool, item: Item, report: Report) 
                 if layer.diff != diff_id:
                     raise InvalidInput(f'invalid diffID for layer {number}: expected "{diff_id}", got "{layer.diff}"')
         old = {tag: images.named(tag) for tag in item.tags}
-        image = await draft.record(data, item.tags)
+        new = [tag for tag in item.tags if old[tag] != digests.of(data)]  # others have been tagged, and are no later
+        image = await draft.record(data, new)
     for tag in item.tags:
         report(Loaded(image.id, tag, old[tag] if old[tag] != image.id else ""))
     if not item.tags:

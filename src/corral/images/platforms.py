@@ -174,6 +174,22 @@ def best(offered: Iterable[T], platform_of: Callable[[T], Platform | None], want
     return min(ranked, key=lambda r: r[:2])[2] if ranked else None
 
 
+def normal(platform: Platform) -> Platform:
+    """As Go calls it, where an image says it as machines do, and without a variant that goes without saying.
+
+    >>> [str(normal(Platform("Linux", *rest))) for rest in (("x86_64",), ("aarch64", "v8"), ("armhf",))]
+    ['linux/amd64', 'linux/arm64', 'linux/arm/v7']
+    """
+    said, variant = platform.architecture.lower(), platform.variant.lower()
+    architecture = _MACHINES.get(said, said)
+    if said in ("armhf", "armel"):
+        variant = _ARM_LEVELS[said]
+    elif (architecture, variant) in (("amd64", "v1"), ("arm64", "v8"), ("arm64", "8")) or said == "i386":
+        variant = ""
+    system = platform.os.lower()
+    return Platform("darwin" if system == "macos" else system, architecture, variant)
+
+
 def platform_of(image: Image) -> Platform:
     return Platform(image.os, image.architecture, image.variant)
 
@@ -188,7 +204,7 @@ def check_platform(image: Image, wanted: str, name: str) -> None:
     """
     if not wanted:
         return
-    asked, has = split_platform(wanted), platform_of(image)
+    asked, has = split_platform(wanted), normal(platform_of(image))
     same = (asked.os, asked.architecture) == (has.os, has.architecture)
     if not same or rank(has, asked) != 0:
         raise NotFound(f"image with reference {name} was found but does not provide the specified platform ({asked})")

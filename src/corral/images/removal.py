@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from corral.errors import Conflict
+from corral.errors import Conflict, InvalidInput
 from corral.images.catalog import Catalog
 from corral.images.references import is_id_prefix, parse
 from corral.kit.ids import short
@@ -56,6 +56,27 @@ def plan_removal(catalog: Catalog, text: str, *, force: bool, prune: bool, users
         left = []
     _delete(catalog, image, left, force, prune, users, plan, quiet=False)
     return plan
+
+
+def plan_prune(tags: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """Pure: the names of an image that no container needs, where containers were made from it by the names `asked` (or
+    by an id, or mount it: any other text). The names that were asked for stay, and one in any case: the last.
+
+    >>> tags = ["docker.io/library/app:1", "docker.io/library/app:2", "docker.io/library/app:3"]
+    >>> plan_prune(tags, ["app:1"]) == tags[1:], plan_prune(tags, ["0123456789ab"]) == tags[:2]
+    (True, True)
+    """
+    kept = {name for text in asked for name in _tag_of(text)}
+    names = sorted(tag for tag in tags if tag not in kept)
+    return names[:-1] if asked and len(names) == len(tags) else names
+
+
+def _tag_of(text: str) -> list[str]:
+    try:
+        ref = parse(text).tagged()
+    except InvalidInput:  # an id in full
+        return []
+    return [f"{ref.name}:{ref.tag}"] if ref.tag else []
 
 
 def single(refs: Sequence[str]) -> bool:

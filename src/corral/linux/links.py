@@ -238,10 +238,12 @@ def add_route(
     return Request(f"add a route to {where} through {gateway or index}", wire.RTM_NEWROUTE, flags, payload, _EXISTS)
 
 
-def delete_route(to: Network) -> Request:
-    """Takes the route to a network away; none is fine."""
+def delete_route(to: Network, gateway: Address | None = None, *, index: int = 0) -> Request:
+    """Takes the route to a network away, if it leads through this gateway or interface; none is fine."""
     family = wire.AF_INET if to.version == 4 else wire.AF_INET6
     payload = wire.route_body(family, to.prefixlen) + wire.attribute(wire.RTA_DST, to.network_address.packed)
+    payload += wire.attribute(wire.RTA_GATEWAY, gateway.packed) if gateway else b""
+    payload += wire.u32(wire.RTA_OIF, index) if index else b""
     return Request(f"delete the route to {to}", wire.RTM_DELROUTE, 0, payload, _NO_ROUTE)
 
 

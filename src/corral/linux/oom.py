@@ -29,17 +29,19 @@ class OomWatch:
         self._inotify: Inotify | None = None
         self._tasks = Tasks()
 
-    def add(self, group: str, told: Told) -> None:
-        """Watches a group that exists. Without a memory controller nothing will ever be told."""
+    def add(self, group: str, told: Told) -> int:
+        """Watches a group that exists; how many processes have been killed before. Without a memory controller nothing
+        will ever be told."""
         self.remove(group)
         if "memory" not in self._cgroups.layout.controllers:
-            return
+            return 0
         try:
             key = self._watch_v2(group) if self._cgroups.layout.v2 else self._watch_v1(group)
         except OSError as error:
             raise from_oserror(f"watch memory of cgroup {group}", error) from error
         self._told[group], self._keys[group], self._groups[key] = told, key, group
-        self._seen[group] = self._cgroups.oom_kills(group)
+        self._seen[group] = seen = self._cgroups.oom_kills(group)
+        return seen
 
     def remove(self, group: str) -> None:
         """A group that is not watched is fine."""

@@ -343,6 +343,7 @@ class Endpoint(Struct):
     sysctls: list[str] = []
     priority: int = 0  # of the gateways of several networks the one with the highest is taken
     internal: bool = False  # no way out
+    routed: list[int] = []  # the versions of IP in which ports are opened to who has a route, not published
     link_local: list[str] = []  # more addresses, that only the network itself knows
 
 

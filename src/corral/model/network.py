@@ -66,7 +66,8 @@ class NetworkSpec(Struct):
 class Network(Struct):
     """One network: what was asked for and what was chosen. Saved as a whole.
 
-    `pools` has a subnet and a gateway for each family; none for drivers without addresses ("host", "null").
+    `pools` has a subnet for each family, and a gateway where one is needed; none for drivers without addresses ("host",
+    "null").
     """
 
     id: str

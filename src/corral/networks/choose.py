@@ -137,6 +137,8 @@ def plan_endpoint(
     if ipv4 and (pool := pool_of(network, ip_address(ipv4))):
         endpoint.ipv4, endpoint.ipv4_prefix = ipv4, ip_network(pool.subnet).prefixlen
         endpoint.gateway = "" if leads_nowhere(network, 4) else pool.gateway
+    modes = ((4, ipv4, network.spec.options.gateway4), (6, ipv6, network.spec.options.gateway6))
+    endpoint.routed = [version for version, address, mode in modes if address and mode == "routed"]
     if ipv6 and (pool := pool_of(network, ip_address(ipv6))):
         endpoint.ipv6, endpoint.ipv6_prefix = ipv6, ip_network(pool.subnet).prefixlen
         endpoint.gateway6 = "" if leads_nowhere(network, 6) else pool.gateway

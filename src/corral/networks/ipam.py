@@ -105,14 +105,32 @@ def plan_pools(
         pools += _family([entry for entry in asked if entry[0].version == 4], ours)
         if not pools:
             subnet4 = _free4(default, [*ours, *taken])
-            pools.append(_with_gateway(Pool(str(subnet4)), subnet4))
+            pools.append(Pool(str(subnet4)))
     if spec.ipv6:
         found = _family([entry for entry in asked if entry[0].version == 6], ours)
         if not found:
-            subnet6 = _free6([*ours, *taken], seed)
-            found.append(_with_gateway(Pool(str(subnet6)), subnet6))
+            found.append(Pool(str(_free6([*ours, *taken], seed))))
         pools += found
-    return pools
+    return [_with_gateway(pool, ip_network(pool.subnet, strict=False), spec) for pool in pools]
+
+
+def needs_gateway(spec: NetworkSpec, version: int) -> bool:
+    """Pure: whether a network keeps an address for a gateway that nobody has asked for: where containers have a route
+    through it, or the host an address of it.
+
+    >>> from corral.model.network import NetworkOptions
+    >>> inhibit = NetworkOptions(inhibit_gateway=True)
+    >>> [needs_gateway(NetworkSpec("a", internal=internal, options=inhibit), 4) for internal in (False, True)]
+    [True, False]
+    >>> needs_gateway(NetworkSpec("a", "macvlan"), 4)  # on an interface of its own, that leads nowhere
+    False
+    """
+    options = spec.options
+    if spec.driver != "bridge":  # which gives the host no address
+        return not spec.internal and bool(options.parent)
+    if (options.gateway4 if version == 4 else options.gateway6) == "isolated":
+        return False
+    return not (version == 4 and spec.internal and options.inhibit_gateway)
 
 
 def _family(asked: list[tuple[AnyNetwork, Pool]], ours: Sequence[AnyNetwork]) -> list[Pool]:
@@ -122,18 +140,21 @@ def _family(asked: list[tuple[AnyNetwork, Pool]], ours: Sequence[AnyNetwork]) ->
         if any(subnet.version == other.version and subnet.overlaps(other) for other in seen):
             raise Forbidden(OVERLAP)
         seen.append(subnet)
-        found.append(_with_gateway(pool, subnet))
+        found.append(pool)
     return found
 
 
-def _with_gateway(pool: Pool, subnet: AnyNetwork) -> Pool:
-    """The gateway is the first address that is free; in the range, where there is one."""
+def _with_gateway(pool: Pool, subnet: AnyNetwork, spec: NetworkSpec) -> Pool:
+    """The gateway is the first address that is free; in the range, where there is one. A subnet of two addresses has
+    no more than these (RFC 3021).
+    """
     taken = {ip_address(address) for address in pool.aux.values()}
     gateway = pool.gateway
-    if not gateway:
+    if not gateway and needs_gateway(spec, subnet.version):
         within = ip_network(pool.ip_range) if pool.ip_range else subnet
-        first = int(within.network_address) + (within.network_address == subnet.network_address)
-        last = int(subnet.broadcast_address) - (subnet.version == 4 and subnet.prefixlen < 31)
+        ends = not (subnet.version == 4 and subnet.prefixlen >= 31)  # that are nobody's
+        first = int(within.network_address) + (ends and within.network_address == subnet.network_address)
+        last = int(subnet.broadcast_address) - (ends and subnet.version == 4)
         make = type(subnet.network_address)
         found = next((make(n) for n in range(first, last + 1) if make(n) not in taken), None)
         if found is None:

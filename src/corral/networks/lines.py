@@ -54,7 +54,7 @@ def plan_lines(network: Network) -> Lines:
     """
     options = network.spec.options
     addresses = []
-    for pool in network.pools:
+    for pool in (pool for pool in network.pools if pool.gateway):
         gateway, subnet = ip_address(pool.gateway), ip_network(pool.subnet)
         mode = options.gateway4 if gateway.version == 4 else options.gateway6
         if mode != "isolated" and not (options.inhibit_gateway and gateway.version == 4):
@@ -77,7 +77,7 @@ def plan_lines(network: Network) -> Lines:
 
 
 def _bridge_mac(network: Network) -> str:
-    gateways: list[AnyAddress] = [ip_address(pool.gateway) for pool in network.pools]
+    gateways: list[AnyAddress] = [ip_address(pool.gateway) for pool in network.pools if pool.gateway]
     first = next((g for g in gateways if isinstance(g, IPv4Address)), None)
     return mac_of(first) if first else "02:42:" + bytes.fromhex(network.id[:8]).hex(":")
 

@@ -97,6 +97,13 @@ def default_profile(capabilities: frozenset[str], host: SeccompHost) -> dict[str
     ...     return {n for r in rules if r["action"] == "SCMP_ACT_ALLOW" and "args" not in r for n in r["names"]}
     >>> {"read", "mount"} & allowed(), {"read", "mount"} & allowed("CAP_SYS_ADMIN") == {"read", "mount"}
     ({'read'}, True)
+
+    Of the families of sockets all are allowed but AF_ALG (38: the kernel's own ciphers) and AF_VSOCK (40: the machine
+    that this one is a guest of):
+
+    >>> rules = default_profile(frozenset(), SeccompHost())["syscalls"]
+    >>> [(arg["op"], arg["value"]) for rule in rules if rule["names"] == ["socket"] for arg in rule["args"]]
+    [('SCMP_CMP_LT', 38), ('SCMP_CMP_EQ', 39), ('SCMP_CMP_GT', 40)]
     """
     data = _data()
     names = [f"SCMP_ARCH_{name}" for name in data["architectures"].get(host.arch, [])]

@@ -326,6 +326,23 @@ async def test_a_repository_as_context(tmp_path: Path, fetcher: Fetcher, reposit
     assert os.listdir(place) == []
 
 
+async def test_a_repository_on_a_server_of_mere_files(
+    tmp_path: Path, fetcher: Fetcher, repository: Path, site: Site
+) -> None:
+    """What git calls a dumb server: it has no way to leave the history out."""
+    bare = tmp_path / "bare.git"
+    git(tmp_path, "clone", "-q", "--bare", str(repository), str(bare))
+    git(bare, "update-server-info")
+    site.pages = {f"/r.git/{one.relative_to(bare)}": one.read_bytes() for one in bare.rglob("*") if one.is_file()}
+    first = git(repository, "rev-parse", "v1^{commit}")
+    for ref, expected in (("", "2"), ("#v1", "1"), ("#side", "1"), (f"#{first}", "1")):
+        async with receive(str(tmp_path / "c"), remote=f"{site.url}/r.git{ref}", fetcher=fetcher) as context:
+            assert Path(context.path, "sub/run.sh").read_text() == expected
+    with pytest.raises(NotFound, match="does not contain ref none"):
+        async with receive(str(tmp_path / "c"), remote=f"{site.url}/r.git#none", fetcher=fetcher):
+            pass
+
+
 async def test_without_git(tmp_path: Path, fetcher: Fetcher, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda program: None)
     with pytest.raises(Unsupported, match="install git"):

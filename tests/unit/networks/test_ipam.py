@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, ip_network
 import pytest
 
 from corral.errors import Forbidden, InvalidInput
-from corral.model.network import NetworkSpec, Pool
+from corral.model.network import NetworkOptions, NetworkSpec, Pool
 from corral.networks.config import POOLS
 from corral.networks.ipam import check_pools, plan_pools
 
@@ -51,6 +51,21 @@ def test_the_gateway_is_the_first_free_address_of_the_range() -> None:
     assert gateway(Pool("10.9.0.0/24", gateway="10.9.0.77")) == "10.9.0.77"
     with pytest.raises(Forbidden, match="no available IPv4 addresses"):
         gateway(Pool("10.9.0.0/30", aux={"a": "10.9.0.1", "b": "10.9.0.2"}))
+
+
+def test_subnets_of_two_addresses() -> None:
+    def gateway(spec: NetworkSpec) -> str:
+        return plan_pools(spec, POOLS, [], [], "")[0].gateway
+
+    two = [Pool("10.9.0.0/31")]
+    isolated, inhibited = NetworkOptions(gateway4="isolated"), NetworkOptions(inhibit_gateway=True)
+    assert gateway(NetworkSpec("a", pools=two)) == "10.9.0.0"
+    assert gateway(NetworkSpec("a", pools=two, internal=True, options=isolated)) == ""
+    assert gateway(NetworkSpec("a", pools=two, internal=True, options=inhibited)) == ""
+    assert gateway(NetworkSpec("a", pools=two, options=inhibited)) == "10.9.0.0"  # a router that is elsewhere
+    asked = [Pool("10.9.0.0/31", gateway="10.9.0.1")]
+    assert gateway(NetworkSpec("a", pools=asked, internal=True, options=isolated)) == "10.9.0.1"
+    assert gateway(NetworkSpec("a", pools=[Pool("10.9.0.7/32")])) == "10.9.0.7"
 
 
 def test_what_is_taken() -> None:

@@ -6,11 +6,12 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from corral.api.docker.at import name_of, version_of
+from corral.api.docker.errors import status_of
 from corral.api.docker.escape import parse_keys
 from corral.api.docker.session import Wire, converse, manner
-from corral.api.docker.streams import STDERR, STDOUT, frame, hijack_head
+from corral.api.docker.streams import RAW, STDERR, STDOUT, frame, hijack_head
 from corral.errors import CorralError, InvalidInput
-from corral.http.message import Answer, Hijack, Request
+from corral.http.message import Answer, Hijack, Request, Response
 from corral.model.process import LogQuery
 
 if TYPE_CHECKING:
@@ -45,10 +46,14 @@ def wanted(request: Request, every_stream: bool = False) -> Wanted:
 
 
 async def container_attach(api: DockerApi, request: Request) -> Answer:
-    """Errors come before the connection is taken over, so that they have a status."""
-    engine, want, version = api.engine, wanted(request), version_of(request)
-    container = engine.containers.get(name_of(request))
-    session = await Session.open(engine, container, want, frames=not container.spec.tty)
+    """Errors come before the connection is taken over, so that they have a status; their text is plain."""
+    engine, version = api.engine, version_of(request)
+    try:
+        want = wanted(request)
+        container = engine.containers.get(name_of(request))
+        session = await Session.open(engine, container, want, frames=not container.spec.tty)
+    except CorralError as error:
+        return Response(status_of(error), {"Content-Type": RAW}, f"{error.message}\r\n".encode())
 
     async def run(stream: Stream) -> None:
         await session.run(stream)

@@ -101,7 +101,9 @@ async def image_remove(api: DockerApi, request: Request) -> Response:
 async def remove(engine: Engine, name: str, *, force: bool, prune: bool) -> list[dict[str, str]]:
     """Removes an image, tells of it, and gives the steps as the API shows them."""
     id, known = engine.images.get(name).id, {image.id for image in engine.images.list()}
-    steps = await engine.images.remove(name, force=force, prune=prune, used_by=lambda id: users_of(engine, id))
+    steps = await engine.images.remove(
+        name, force=force, prune=prune, used_by=lambda id: [user[:2] for user in users_of(engine, id)]
+    )
     for step in steps:
         if step.untagged:
             engine.parts.tell_image("untag", id)
@@ -111,16 +113,17 @@ async def remove(engine: Engine, name: str, *, force: bool, prune: bool) -> list
 
 
 class User(NamedTuple):
-    """A container that needs an image."""
+    """A container that needs an image; `asked` is the name or the id that it was made from."""
 
     id: str
     running: bool
+    asked: str
 
 
 def users_of(engine: Engine, image_id: str) -> list[User]:
     """The containers made from an image, or that mount it; running ones first."""
     found = [
-        User(container.id, container.state.running)
+        User(container.id, container.state.running, container.spec.image)
         for container in engine.containers.list(unlisted=True)
         if container.image_id == image_id
         or any(point.type == "image" and point.source == image_id for point in container.mount_points)

@@ -52,6 +52,20 @@ def parse_platform(text: str, machine: str) -> Platform:
     return Platform(words[0], architecture, words[2] if len(words) == 3 else variant)
 
 
+def normal(platform: Platform) -> Platform:
+    """Pure: as Go calls it, where an image says it as machines do, and without a variant that goes without saying.
+
+    >>> [str(normal(Platform("Linux", *rest))) for rest in (("x86_64",), ("aarch64", "v8"), ("armhf",))]
+    ['linux/amd64', 'linux/arm64', 'linux/arm/v7']
+    """
+    said = platform.architecture.lower()
+    architecture, variant = ALIASES.get(said, (said, ""))
+    variant = variant or platform.variant.lower()
+    if (architecture, variant) in (("amd64", "v1"), ("arm64", "v8"), ("arm64", "8")):
+        variant = ""
+    return Platform(platform.os.lower(), architecture, variant)
+
+
 def check_platform(image: Image, ref: str, wanted: str, machine: str) -> list[str]:
     """Pure: NotFound for an image of another platform than `wanted`; without a wish only a warning.
 
@@ -61,7 +75,8 @@ specific platform was requested"]
     """
     has = Platform(image.os, image.architecture, image.variant)
     want = parse_platform(wanted or machine, machine)
-    same = has[:2] == want[:2] and (not wanted or want.variant in ("", has.variant) or not has.variant)
+    is_for, want = normal(has), normal(want)
+    same = is_for[:2] == want[:2] and (not wanted or want.variant in ("", is_for.variant) or not is_for.variant)
     if same:
         return []
     if wanted:

@@ -34,7 +34,7 @@ def _told(engine: Engine, kind: str, freed: int) -> None:
 
 
 async def image_prune(api: DockerApi, request: Request) -> Response:
-    """Those without a name; with the filter dangling=false all that no container uses."""
+    """Those without a name; with the filter dangling=false all that no container uses, and such names of others."""
     filters, engine = parse_filters(request.query.get("filters")), api.engine
     refuse_unknown(filters, ("dangling", "label", "label!", "until"))
     dangling_only = flag(filters, "dangling", True)
@@ -49,9 +49,8 @@ async def image_prune(api: DockerApi, request: Request) -> Response:
             continue
         if (until and image.created > until) or not labels_fit(filters, image.config.labels):
             continue
-        if users_of(engine, image.id):
-            continue
-        for ref in image.tags or [image.id]:
+        asked = [user.asked for user in users_of(engine, image.id)]
+        for ref in engine.images.unneeded(image, asked) if asked else image.tags or [image.id]:
             deleted += await _remove(engine, ref)
     freed = sum(layers.get(step.get("Deleted", ""), 0) for step in deleted)
     _told(engine, "image", freed)

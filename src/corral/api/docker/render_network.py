@@ -44,13 +44,13 @@ def network_settings(container: Container, network_ids: Mapping[str, str], versi
 
 
 def ports(container: Container) -> Json:
-    """Port -> where it is published; null for a port that is only exposed."""
+    """Port -> where it is published, by no number where it is routed; null for a port that is only exposed."""
     shown: dict[str, list[Json] | None] = {}
     for port in shown_ports(container):
         key = f"{port.private}/{port.protocol}"
-        if port.public:
+        if port.address:
             bound = shown.get(key) or []
-            shown[key] = [*bound, {"HostIp": port.address, "HostPort": str(port.public)}]
+            shown[key] = [*bound, {"HostIp": port.address, "HostPort": str(port.public or "")}]
         else:
             shown.setdefault(key, None)
     return shown

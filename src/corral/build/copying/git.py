@@ -13,13 +13,16 @@ import posixpath
 import shutil
 import signal
 import stat
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from corral.build.copying.giturl import GitRef, is_commit
 from corral.errors import InvalidInput, NotFound, RemoteFailed, Unsupported
 from corral.linux.archive import Tree, remove_tree
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy")
+_NO_SHALLOW = "does not support shallow"
 _MOST_WORDS = 4096  # of what git says when it fails
 
 
@@ -59,7 +62,8 @@ async def checkout(ref: GitRef, tip: Tip, place: str, *, keep_git_dir: bool = Fa
         raise RemoteFailed(f"{_shown(ref)}: {tip.name} was changed while it was fetched: build again")
     await git.run("checkout", "--quiet", "--detach", head)
     if ref.submodules is not False:
-        await git.run("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
+        words = ("submodule", "--quiet", "update", "--init", "--recursive")
+        await git.shallow(git.run, *words)
     if not keep_git_dir:
         remove_tree(f"{place}/.git")
     return _below(place, ref)
@@ -117,10 +121,20 @@ class _Git:
                 return Tip(name, names[name], names.get(f"{name}^{{}}", names[name]))
         raise NotFound(f'{_shown(ref)}: repository does not contain ref {wanted}, output: "{listed[:200]}"')
 
+    async def shallow(self, run: Callable[..., Awaitable[str]], *words: str) -> None:
+        """Without history, or with it where the server is one of mere files ("dumb"), which cannot leave it out."""
+        try:
+            await run(*words, "--depth=1")
+        except RemoteFailed as error:
+            if _NO_SHALLOW not in error.message:
+                raise
+            await run(*words)
+
     async def fetch(self, ref: GitRef, wanted: str) -> str:
         """As little as the server allows; what it is called here."""
         try:
-            await self._asking(ref, "fetch", "--quiet", "--depth=1", "--no-tags", "origin", wanted)
+            asking = partial(self._asking, ref)
+            await self.shallow(asking, "fetch", "--quiet", "--no-tags", "origin", wanted)
         except RemoteFailed:
             if not is_commit(wanted):
                 raise

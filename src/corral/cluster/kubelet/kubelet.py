@@ -24,7 +24,7 @@ from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
 from corral.cluster.kubelet.metering.reading import read_sample
 from corral.cluster.kubelet.naming import UID, UNLISTED, pod_of
-from corral.cluster.kubelet.network import ensure_network
+from corral.cluster.kubelet.network import describe_clash, ensure_network
 from corral.cluster.kubelet.node.host import read_machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
 from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity
@@ -112,6 +112,8 @@ class Kubelet:
         self.shared.network, subnet = await ensure_network(
             self.engine, self.settings.pod_network, open=self.settings.open_network
         )
+        if clash := describe_clash(subnet, await self.engine.networks.taken()):
+            log.error("%s", clash)
         self.shared.index.load()
         self._tasks.start("kubelet events", self.events.run())
         self._reporter = reporter = NodeReporter(

@@ -31,6 +31,25 @@ def candidates(asked: str, taken: Iterable[AnyNetwork]) -> Iterator[str]:
             yield str(subnet)
 
 
+def describe_clash(subnet: str, taken: Iterable[AnyNetwork]) -> str:
+    """Pure: what is wrong with a subnet from before that this host has another way to by now; "" for nothing.
+
+    >>> describe_clash("10.244.0.0/24", [ipaddress.ip_network("10.244.0.0/16")])[:72]
+    "the subnet of this node's pods, 10.244.0.0/24, is another's meanwhile (a"
+    >>> describe_clash("10.244.0.0/24", [ipaddress.ip_network("10.244.1.0/24"), ipaddress.ip_network("0.0.0.0/0")])
+    ''
+    """
+    mine = ipaddress.ip_network(subnet)
+    busy = (other for other in taken if other.version == mine.version and other.prefixlen)
+    other = next((other for other in busy if mine.overlaps(other)), None)
+    if other is None:
+        return ""
+    return (
+        f"the subnet of this node's pods, {subnet}, is another's meanwhile (a route to {other} that is not ours): the "
+        "pods of one of the two are not reached. End the other one, then start this one again; or make this node anew"
+    )
+
+
 async def ensure_network(engine: Engine, asked: str, *, open: bool = False) -> tuple[str, str]:
     """(its name, its subnet). HostError where no subnet is free. It is a trunk: nodes on this machine reach its pods.
 

@@ -11,7 +11,16 @@ from typing import Final, NamedTuple
 from corral.cluster.client.builtin import NODES
 from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import Object
-from corral.cluster.routing.plan import AnyAddress, AnyNetwork, Routes, internal_addresses, plan_routes, pod_subnets
+from corral.cluster.routing.plan import (
+    AnyAddress,
+    AnyNetwork,
+    Routes,
+    Way,
+    internal_addresses,
+    plan_changes,
+    plan_routes,
+    pod_subnets,
+)
 from corral.cluster.routing.tunnel import PORT, Tunnel, plan_tunnel
 from corral.errors import CorralError, HostError, from_oserror
 from corral.linux import links as change
@@ -84,7 +93,7 @@ class RouteKeeper:
             found = plan_routes(nodes, self._own, mine, read_links(netlink))
             own = next(iter(pod_subnets(me)), None)
             tunnel = plan_tunnel(found.tunnelled, own, mine[0], read_mtus(netlink))
-            failed = keep_routes(netlink, self._place.record, found.wanted)
+            failed = keep_routes(netlink, self._place, found.wanted)
             self._tell(found)
             failed = keep_tunnel(netlink, self._place, tunnel) or failed
         if failed is not None:
@@ -96,24 +105,36 @@ class RouteKeeper:
         self._told = set(found.unreached)
 
 
-def keep_routes(netlink: Netlink, record: Path, wanted: dict[AnyNetwork, AnyAddress]) -> HostError | None:
-    """Routes straight to nodes; those that were made before and are not wanted any more go. The first failure."""
-    present, failed = netlink.ways(), None
+def keep_routes(netlink: Netlink, place: Place, wanted: dict[AnyNetwork, AnyAddress]) -> HostError | None:
+    """Routes straight to nodes; those that were made before and are not wanted any more go. The first failure.
+
+    A route that this instance has not made is another's, who may have pods there: it stays as it is.
+    """
+    record, tunnel, failed = place.record, netlink.link(place.device), None
     made = read_record(record)
-    stale = [subnet for subnet, gateway in made.items() if subnet not in wanted and _is(present, subnet, gateway)]
-    requests = [change.delete_route(subnet) for subnet in stale]
-    write_record(record, {**made, **wanted})  # first: what is made is known, whatever happens
-    for subnet, gateway in wanted.items():
-        if not _is(present, subnet, gateway):
-            requests.append(change.add_route(gateway, to=subnet, replace=True))
+    plan = plan_changes(netlink.ways(), made, wanted, tunnel.index if tunnel else 0)
+    mine = {subnet: gateway for subnet, gateway in wanted.items() if subnet not in plan.foreign}
+    requests = [change.delete_route(subnet, gateway) for subnet, gateway in plan.stale.items()]
+    requests += [change.add_route(gateway, to=subnet, replace=True) for subnet, gateway in plan.changed.items()]
+    requests += [change.add_route(gateway, to=subnet) for subnet, gateway in plan.missing.items()]
+    write_record(record, {**made, **mine})  # first: what is made is known, whatever happens
     for request in requests:
         failed = _attempt(netlink, request) or failed
-    write_record(record, wanted)
-    return failed
+    write_record(record, mine)
+    return failed or next((foreign_route(*one) for one in plan.foreign.items()), None)
 
 
-def _is(present: dict[AnyNetwork, tuple[AnyAddress | None, int]], subnet: AnyNetwork, gateway: AnyAddress) -> bool:
-    return subnet in present and present[subnet][0] == gateway
+def foreign_route(subnet: AnyNetwork, way: Way) -> HostError:
+    """
+    >>> foreign_route(ipaddress.ip_network("10.244.1.0/24"), (None, 4)).message[:64]
+    '10.244.1.0/24 belongs to a node of this cluster, and on this mac'
+    """
+    gateway, index = way
+    return HostError(
+        f"{subnet} belongs to a node of this cluster, and on this machine another route leads there (through "
+        f"{gateway or f'interface {index}'}), perhaps of another cluster: it is left as it is, and the pods of that "
+        "node are not reached"
+    )
 
 
 def keep_tunnel(netlink: Netlink, place: Place, tunnel: Tunnel | None) -> HostError | None:
@@ -131,10 +152,14 @@ def keep_tunnel(netlink: Netlink, place: Place, tunnel: Tunnel | None) -> HostEr
         link = netlink.link(place.device)
         if link is None:
             raise HostError(f"the interface {place.device} has vanished")
-    failed = None
+    failed, ways = None, netlink.ways()
+    foreign = {
+        one.subnet: ways[one.subnet] for one in tunnel.peers if ways.get(one.subnet, ("", link.index))[1] != link.index
+    }
+    tunnel = tunnel._replace(peers=tuple(one for one in tunnel.peers if one.subnet not in foreign))
     for request in plan_entries(netlink, link, tunnel):
         failed = _attempt(netlink, request) or failed
-    return failed
+    return failed or next((foreign_route(*one) for one in foreign.items()), None)
 
 
 def plan_entries(netlink: Netlink, link: Link, tunnel: Tunnel) -> list[Request]:
@@ -146,7 +171,9 @@ def plan_entries(netlink: Netlink, link: Link, tunnel: Tunnel) -> list[Request]:
     requests = [] if link.up else [change.set_link(link.name, up=True)]
     requests.append(change.add_address(index, tunnel.inner, 32))
     subnets = {one.subnet for one in tunnel.peers}
-    requests += [change.delete_route(to) for to, (_, oif) in ways.items() if oif == index and to not in subnets]
+    requests += [
+        change.delete_route(to, index=index) for to, (_, oif) in ways.items() if oif == index and to not in subnets
+    ]
     requests += [change.delete_neighbour(index, one.address, one.mac) for one in arp - want_arp]
     requests += [change.delete_forwarding(index, one.mac, one.address) for one in fdb - want_fdb]
     requests += [change.add_forwarding(index, one.mac, one.address) for one in want_fdb - fdb]
@@ -169,7 +196,7 @@ def remove(place: Place) -> None:
     """Takes the tunnel and the routes away. HostError."""
     with Netlink() as netlink:
         keep_tunnel(netlink, place, None)
-        failed = keep_routes(netlink, place.record, {})
+        failed = keep_routes(netlink, place, {})
     if failed is not None:
         raise failed
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 Object = dict[str, Any]
 AnyAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+Way = tuple[AnyAddress | None, int]  # (gateway, interface)
 
 
 class Routes(NamedTuple):
@@ -59,6 +60,50 @@ def plan_routes(
             else:
                 unreached.append((name, str(addresses[0])))
     return Routes(wanted, tunnelled, unreached)
+
+
+class Changes(NamedTuple):
+    """`stale` go, `changed` take the place of ours, `missing` are new; `foreign` are in the way, and not ours."""
+
+    stale: dict[AnyNetwork, AnyAddress]
+    changed: dict[AnyNetwork, AnyAddress]
+    missing: dict[AnyNetwork, AnyAddress]
+    foreign: dict[AnyNetwork, Way]
+
+
+def plan_changes(
+    present: Mapping[AnyNetwork, Way],
+    made: Mapping[AnyNetwork, AnyAddress],
+    wanted: Mapping[AnyNetwork, AnyAddress],
+    tunnel: int,
+) -> Changes:
+    """What makes the routes of the machine those that are wanted, without touching another's.
+
+    Ours are those that we made, as long as they lead where we let them, and what leads into our `tunnel` (its
+    interface's index, or 0).
+
+    >>> net, at = ipaddress.ip_network, ipaddress.ip_address
+    >>> one, two = net("10.244.1.0/24"), net("10.244.2.0/24")
+    >>> present = {one: (at("10.65.0.3"), 4), two: (at("10.66.0.9"), 5)}
+    >>> found = plan_changes(present, {one: at("10.65.0.3")}, {one: at("10.65.0.7"), two: at("10.65.0.8")}, 0)
+    >>> found.changed, list(found.foreign)
+    ({IPv4Network('10.244.1.0/24'): IPv4Address('10.65.0.7')}, [IPv4Network('10.244.2.0/24')])
+    """
+    found = Changes({}, {}, {}, {})
+    for subnet, gateway in made.items():
+        if subnet not in wanted and subnet in present and present[subnet][0] == gateway:
+            found.stale[subnet] = gateway
+    for subnet, gateway in wanted.items():
+        way = present.get(subnet)
+        if way is None:
+            found.missing[subnet] = gateway
+        elif way[0] == gateway:
+            continue
+        elif (tunnel and way[1] == tunnel) or (way[0] is not None and made.get(subnet) == way[0]):
+            found.changed[subnet] = gateway
+        else:
+            found.foreign[subnet] = way
+    return found
 
 
 def pod_subnets(node: Object) -> list[AnyNetwork]:

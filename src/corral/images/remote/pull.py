@@ -20,7 +20,7 @@ from corral.errors import InvalidInput, NotFound
 from corral.images import config as configs
 from corral.images.digests import chain_ids
 from corral.images.origins import Kept, Known
-from corral.images.platforms import Platform, host_level, host_platform, split_platform
+from corral.images.platforms import host_level, host_platform, normal, platform_of, split_platform
 from corral.images.records import Change
 from corral.images.references import Reference
 from corral.images.remote.documents import Blob, Index, Manifest, check_image, choose_entry, parse_document
@@ -138,8 +138,8 @@ class Pull:
         if image.os != "linux":
             raise InvalidInput(f'image operating system "{image.os}" cannot be used on this platform')
         if self._platform:
-            wanted, has = split_platform(self._platform), Platform(image.os, image.architecture, image.variant)
-            if (wanted.os, wanted.architecture) != (has.os, has.architecture):
+            wanted, has = split_platform(self._platform), platform_of(image)
+            if wanted[:2] != normal(has)[:2]:
                 raise NotFound(
                     f"image with reference {self._ref.familiar} was found but its platform ({has}) does not match the "
                     f"specified platform ({wanted})"

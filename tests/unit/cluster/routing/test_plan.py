@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corral.cluster.routing.plan import Routes, plan_routes
+from corral.cluster.routing.plan import Changes, Routes, plan_changes, plan_routes
 from corral.cluster.routing.tunnel import Peer, plan_tunnel, plan_vni
 
 ADDRESSES = st.integers(0x0A410000, 0x0A4100FF).map(IPv4Address)
@@ -63,3 +63,27 @@ def test_an_end_of_the_tunnel() -> None:
 
 def test_each_cluster_has_a_tunnel_of_its_own() -> None:
     assert plan_vni("one") != plan_vni("two") and plan_vni("one\n") == plan_vni("one")
+
+
+WAYS = st.tuples(st.one_of(st.none(), ADDRESSES), st.integers(1, 4))
+SUBNETS = st.integers(1, 5).map(lambda n: IPv4Network(f"10.244.{n}.0/24"))
+GATEWAYS = st.dictionaries(SUBNETS, ADDRESSES)
+
+
+@given(st.dictionaries(SUBNETS, WAYS), GATEWAYS, GATEWAYS, st.integers(0, 4))
+def test_another_instances_routes_are_never_touched(present: Any, made: Any, wanted: Any, tunnel: int) -> None:
+    found = plan_changes(present, made, wanted, tunnel)
+    for subnet in [*found.stale, *found.changed]:
+        gateway, index = present[subnet]
+        assert (gateway is not None and made.get(subnet) == gateway) or (subnet in found.changed and index == tunnel)
+    assert not found.missing.keys() & present.keys()
+    right = {subnet for subnet, gateway in wanted.items() if present.get(subnet, ("",))[0] == gateway}
+    assert wanted.keys() == right | found.changed.keys() | found.missing.keys() | found.foreign.keys()
+    assert not found.stale.keys() & wanted.keys()
+
+
+def test_a_bridge_of_this_machine_is_another_s() -> None:
+    subnet = ip_network("10.244.1.0/24")
+    way = (None, 7)
+    found = plan_changes({subnet: way}, {}, {subnet: ip_address("10.65.0.3")}, 0)
+    assert found == Changes({}, {}, {}, {subnet: way})

@@ -1,0 +1,73 @@
+"""The routes to other nodes' pods: those of another instance stay as they are."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from corral.cluster.routing.keeper import Place, keep_routes, keep_tunnel, read_record
+from corral.cluster.routing.tunnel import plan_tunnel
+from corral.linux import links
+from corral.linux.netlink import Netlink
+
+pytestmark = pytest.mark.root
+NAME = "crroutes"
+OTHERS, OURS = ip_address("192.0.2.9"), ip_address("192.0.2.8")
+SUBNET, NEXT = ip_network("10.244.1.0/24"), ip_network("10.244.2.0/24")
+
+
+@pytest.fixture
+def netlink() -> Iterator[Netlink]:
+    """In a network namespace with an interface that has an address."""
+    commands = (
+        f"netns add {NAME}",
+        f"-n {NAME} link add d0 type veth peer d1",
+        f"-n {NAME} addr add 192.0.2.7/24 dev d0",
+    )
+    try:
+        for command in (*commands, f"-n {NAME} link set d0 up", f"-n {NAME} link set d1 up"):
+            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+        with open(f"/run/netns/{NAME}") as file, Netlink.inside(file.fileno()) as inside:
+            yield inside
+    finally:
+        subprocess.run(["ip", "netns", "delete", NAME], check=True)
+
+
+def test_another_s_route_is_neither_replaced_nor_removed(netlink: Netlink, tmp_path: Path) -> None:
+    place = Place("v0", 4242, tmp_path / "routes")
+    netlink.do(links.add_route(OTHERS, to=SUBNET))
+    for wanted in ({SUBNET: OURS, NEXT: OURS}, {NEXT: OURS}, {}):
+        failed = keep_routes(netlink, place, wanted)
+        assert (SUBNET in wanted) == (failed is not None and "another route leads there" in failed.message)
+        ways = netlink.ways()
+        assert ways[SUBNET][0] == OTHERS
+        assert (NEXT in ways) == (NEXT in wanted) == (NEXT in read_record(place.record))
+
+
+def test_our_own_route_is_replaced_and_goes(netlink: Netlink, tmp_path: Path) -> None:
+    place = Place("v0", 4242, tmp_path / "routes")
+    for gateway in (OTHERS, OURS):  # the node has got another address
+        assert keep_routes(netlink, place, {SUBNET: gateway}) is None
+        assert netlink.ways()[SUBNET][0] == gateway
+    netlink.do(links.delete_route(SUBNET, OTHERS))  # not this one's gateway
+    assert netlink.ways()[SUBNET][0] == OURS
+    assert keep_routes(netlink, place, {}) is None and SUBNET not in netlink.ways()
+
+
+def test_the_tunnel_leaves_another_s_route(netlink: Netlink, tmp_path: Path) -> None:
+    place = Place("v0", 4242, tmp_path / "routes")
+    mine = ip_address("192.0.2.7")
+    far = {subnet: ip_address("198.51.100.9") for subnet in (SUBNET, NEXT)}
+    tunnel = plan_tunnel(far, ip_network("10.244.0.0/24"), mine, [(mine, 1500)])
+    netlink.do(links.add_route(OTHERS, to=SUBNET))
+    failed = keep_tunnel(netlink, place, tunnel)
+    assert failed is not None and str(SUBNET) in failed.message
+    link = netlink.link("v0")
+    assert link is not None and netlink.ways()[NEXT] == (NEXT.network_address, link.index)
+    assert netlink.ways()[SUBNET][0] == OTHERS
+    # A node that comes onto this machine's network: the way through the tunnel is ours to replace.
+    assert keep_routes(netlink, place, {NEXT: OURS}) is None and netlink.ways()[NEXT][0] == OURS
