@@ -132,7 +132,7 @@ STEPS = [
         code=125,
         err="network nosuch not found",
         compare="co",
-        why="dockerd finds out at the start",
+        why="words around it, by release",
     ),
     Step(
         "bad container network",
@@ -140,7 +140,7 @@ STEPS = [
         code=125,
         err="No such container: nosuch",
         compare="co",
-        why="dockerd finds out at the start",
+        why="words around it, by release",
     ),
     Step(
         "bad user",
