@@ -244,6 +244,7 @@ def image_family(images: Iterable[Image], id: str) -> set[str]:
 def is_made_from(image: Image, base: Image) -> bool:
     """Pure: whether `image` begins with all that `base` is, and goes on: a step without a layer is in the history.
 
+    >>> from corral.model.image import HistoryEntry
     >>> base = Image("a", diff_ids=["1"], history=[HistoryEntry(5, "ADD")])
     >>> labelled = Image("b", diff_ids=["1"], history=[HistoryEntry(5, "ADD"), HistoryEntry(9, "LABEL", "", "", True)])
     >>> is_made_from(labelled, base), is_made_from(base, base), is_made_from(base, labelled)
