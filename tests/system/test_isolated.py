@@ -6,6 +6,7 @@ import pytest
 
 from corral.testing import Isolated
 from tests.support.instance import Instance
+from tests.support.wait import eventually
 from tests.system.test_kubernetes import Admin
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
@@ -15,6 +16,14 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 def test_it_evicts_nobody_unless_it_is_told_to(flags: tuple[str, ...], kept: int) -> None:
     """What is below a threshold is not there for pods: so the node says which thresholds it has."""
     with Isolated(*flags) as corral:
-        status = Admin(Instance(corral.root)).ask("GET", "/api/v1/nodes")["items"][0]["status"]
-        capacity, allocatable = (int(status[key]["memory"].removesuffix("Ki")) for key in ("capacity", "allocatable"))
+        admin = Admin(Instance(corral.root))
+
+        def sizes() -> list[int]:
+            """Of the node's memory: all, and what pods may have; none before its kubelet has spoken."""
+            status = admin.ask("GET", "/api/v1/nodes")["items"][0].get("status") or {}
+            known = [status[key] for key in ("capacity", "allocatable") if key in status]
+            return [int(one["memory"].removesuffix("Ki")) for one in known]
+
+        eventually(lambda: len(sizes()) == 2, "the node says what it has", seconds=60)
+        capacity, allocatable = sizes()
         assert capacity - allocatable == kept
