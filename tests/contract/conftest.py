@@ -15,6 +15,7 @@ from corral.store.memory import MemoryStore
 from corral.store.sqlite import open_sqlite
 from tests.support.etcd import EtcdServer
 from tests.support.kubernetes import LiveKubernetes, Namespace, numbered
+from tests.support.webhooks import Hooks, LiveWebhook, reviewed
 
 LOCAL = ["memory", "sqlite"]
 ALL = [*LOCAL, pytest.param("etcd", marks=pytest.mark.peers)]
@@ -76,3 +77,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKubernetes
 @pytest.fixture
 def ns(cluster: LiveKubernetes) -> Namespace:
     return Namespace(cluster, next(_namespaces))
+
+
+@pytest.fixture
+def hooks(ns: Namespace, tmp_path: Path) -> Iterator[Hooks]:
+    with LiveWebhook(tmp_path, lambda method, path, body: reviewed(body)) as live:
+        found = Hooks(ns, live)
+        yield found
+        found.remove()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.support.kubernetes import Namespace
+from tests.support.kubernetes import ApiClient, Namespace
 from tests.support.webhooks import LiveWebhook
 
 SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
@@ -82,6 +82,15 @@ def test_a_group_from_elsewhere(ns: Namespace, tmp_path: Path) -> None:
         assert admin.ask("GET", path).status == 404
 
 
+def preferred(admin: ApiClient, group: str) -> list[str]:
+    """The version of the group that clients take, as each of the documents of discovery has it."""
+    groups = {one["name"]: one for one in admin.get("/apis")["groups"]}
+    aggregated = {one["metadata"]["name"]: one for one in admin.get("/apis", accept=AGGREGATED)["items"]}
+    first = aggregated[group]["versions"][0]["version"]
+    own = admin.get(f"/apis/{group}")
+    return [groups[group]["preferredVersion"]["version"], own["preferredVersion"]["version"], first]
+
+
 def test_what_is_served_here_has_services_too(ns: Namespace) -> None:
     admin, group = ns.admin, f"{ns.name}.example.com"
     services = {one["metadata"]["name"]: one for one in admin.get(SERVICES)["items"]}
@@ -105,6 +114,9 @@ def test_what_is_served_here_has_services_too(ns: Namespace) -> None:
     made = admin.get(f"{SERVICES}/v1beta1.{group}")
     assert made["metadata"]["labels"] == {"kube-aggregator.kubernetes.io/automanaged": "true"}
     assert (made["spec"]["groupPriorityMinimum"], made["spec"]["versionPriority"]) == (1000, 100)
+    assert preferred(admin, group) == ["v1"] * 3
+    assert admin.patch(f"{SERVICES}/v1beta1.{group}", {"spec": {"versionPriority": 200}}).status == 200
+    assert preferred(admin, group) == ["v1beta1"] * 3, "who asks for more comes first"
     admin.ok("DELETE", f"{crds}/cows.{group}")
     while stream.next()["type"] != "DELETED":
         pass

@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.kubernetes import Namespace
-from tests.support.webhooks import LiveWebhook, reviewed
+from tests.support.webhooks import CONFIGURATIONS, PODS, RULE, Hooks, LiveWebhook, create, last, reviewed
 
-CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1"
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
-RULE = {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
-
-
-class Hooks:
-    def __init__(self, ns: Namespace, live: LiveWebhook) -> None:
-        self.ns, self.live, self._made = ns, live, list[str]()
-
-    def install(self, kind: str, *hooks: dict[str, Any], name: str = "") -> None:
-        """`kind`: mutating or validating. Only this test's namespace is looked at."""
-        name = name or f"{kind}-{self.ns.name}"
-        plural = f"{kind}webhookconfigurations"
-        selector = {"matchLabels": {"kubernetes.io/metadata.name": self.ns.name}}
-        made = [
-            {"name": f"h{index}.example.com", "clientConfig": {"url": f"{self.live.url}/{index}", "caBundle": self.live.bundle},  # noqa: E501
-             "rules": [RULE], "sideEffects": "None", "admissionReviewVersions": ["v1"], "namespaceSelector": selector,
-             "timeoutSeconds": 5, **hook}
-            for index, hook in enumerate(hooks)
-        ]  # fmt: skip
-        self.ns.admin.ok("POST", f"{CONFIGURATIONS}/{plural}", {"metadata": {"name": name}, "webhooks": made})
-        self._made.append(f"{CONFIGURATIONS}/{plural}/{name}")
-
-    def remove(self) -> None:
-        for path in self._made:
-            self.ns.admin.ok("DELETE", path)
-
-
-@pytest.fixture
-def hooks(ns: Namespace, tmp_path: Path) -> Iterator[Hooks]:
-    with LiveWebhook(tmp_path, lambda method, path, body: reviewed(body)) as live:
-        found = Hooks(ns, live)
-        yield found
-        found.remove()
-
-
-def create(hooks: Hooks, name: str = "a", query: str = "", **data: str) -> Any:
-    return hooks.ns.admin.ask("POST", hooks.ns.path("configmaps") + query, {"metadata": {"name": name}, "data": data})
 
 
 def test_it_is_asked_and_its_refusal_is_shown(hooks: Hooks) -> None:
@@ -174,12 +136,6 @@ def test_conditions_must_compile(hooks: Hooks) -> None:
 
 # Who sees what: versions, subresources, connections
 
-PODS = {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods", "pods/*"]}
-
-
-def _last(hooks: Hooks) -> Any:
-    return hooks.live.asked[-1]["request"]
-
 
 def test_a_rule_for_another_version_sees_the_request_converted(hooks: Hooks) -> None:
     rule = {"operations": ["CREATE"], "apiGroups": ["autoscaling"], "apiVersions": ["v1"],
@@ -195,7 +151,7 @@ def test_a_rule_for_another_version_sees_the_request_converted(hooks: Hooks) -> 
     made = hooks.ns.admin.ok("POST", path, body)
     assert made["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 44
     assert len(hooks.live.asked) == 1, "the exact rule is for another version"
-    request = _last(hooks)
+    request = last(hooks)
     assert request["kind"]["version"] == "v1" == request["resource"]["version"]
     assert request["requestKind"]["version"] == "v2" == request["requestResource"]["version"]
     assert request["object"]["apiVersion"] == "autoscaling/v1"
@@ -215,9 +171,9 @@ def test_versions_of_a_definition_are_equivalent(hooks: Hooks) -> None:
         path = f"/apis/{group}/v2/namespaces/{hooks.ns.name}/widgets"
         body = {"apiVersion": f"{group}/v2", "kind": "Widget", "metadata": {"name": "a"}, "spec": {"a": 1}}
         hooks.ns.admin.ok("POST", path, body)
-        assert _last(hooks)["object"]["apiVersion"] == f"{group}/v1"
+        assert last(hooks)["object"]["apiVersion"] == f"{group}/v1"
         hooks.ns.admin.ok("DELETE", f"{path}/a")
-        request = _last(hooks)
+        request = last(hooks)
         assert request["operation"] == "DELETE" and request["oldObject"]["apiVersion"] == f"{group}/v1"
         assert request["requestResource"] == {"group": group, "version": "v2", "resource": "widgets"}
     finally:
@@ -229,13 +185,13 @@ def test_subresources_are_asked_about_as_what_is_sent(hooks: Hooks) -> None:
     hooks.install("validating", {"rules": [PODS, {**PODS, "apiGroups": ["apps"], "resources": ["deployments/scale"]}]})
     binding = {"metadata": {"name": "web"}, "target": {"kind": "Node", "name": "n1"}}
     hooks.ns.admin.ok("POST", hooks.ns.path("pods", "web", "binding"), binding)
-    bound = _last(hooks)
+    bound = last(hooks)
     assert (bound["operation"], bound["subResource"], bound["kind"]["kind"]) == ("CREATE", "binding", "Binding")
     assert bound["object"]["target"]["name"] == "n1"
     count = len(hooks.live.asked)
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
     hooks.ns.admin.ok("POST", hooks.ns.path("pods", "web", "eviction"), eviction)
-    evicted = _last(hooks)
+    evicted = last(hooks)
     assert evicted["kind"] == {"group": "policy", "version": "v1", "kind": "Eviction"}
     assert evicted["object"]["kind"] == "Eviction" and len(hooks.live.asked) == count + 1
     hooks.live.answer = lambda method, path, body: reviewed(body, allowed=False)
@@ -253,28 +209,9 @@ def test_a_scale_is_shown_and_can_be_changed(hooks: Hooks) -> None:
     hooks.install("mutating", {"rules": [rule]})
     scale = hooks.ns.admin.patch(f"{path}/web/scale", {"spec": {"replicas": 2}}).json
     assert scale["spec"]["replicas"] == 3
-    request = _last(hooks)
+    request = last(hooks)
     assert request["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
     assert request["object"]["spec"]["replicas"] == 2 and request["oldObject"]["spec"]["replicas"] == 1
-
-
-def test_connections_are_asked_about(hooks: Hooks) -> None:
-    hooks.ns.pod("web")
-    hooks.install("validating", {"rules": [{**PODS, "operations": ["CONNECT"]}]})
-    hooks.live.answer = lambda method, path, body: reviewed(body, allowed=False, status={"message": "no way in"})
-    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
-               "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
-    for sub, query, kind in (
-        ("exec", "?command=ls&stdout=true", "PodExecOptions"),
-        ("attach", "?stdout=true", "PodAttachOptions"),
-        ("portforward", "?ports=80", "PodPortForwardOptions"),
-        ("proxy", "", "PodProxyOptions"),
-    ):
-        answer = hooks.ns.admin.ask("GET", hooks.ns.path("pods", "web", sub) + query, headers=upgrade)
-        assert answer.told[2] == 'admission webhook "h0.example.com" denied the request: no way in', sub
-        request = _last(hooks)
-        assert (request["operation"], request["subResource"]) == ("CONNECT", sub)
-        assert request["kind"] == {"group": "", "version": "v1", "kind": kind} and request["object"]["kind"] == kind
 
 
 def test_selectors_choose_on_all_verbs(hooks: Hooks) -> None:
@@ -288,4 +225,4 @@ def test_selectors_choose_on_all_verbs(hooks: Hooks) -> None:
     assert seen == ["CREATE", "UPDATE"], "the old object counts, too; without the label nobody is asked"
     hooks.ns.admin.ok("POST", hooks.ns.path("configmaps"), body)
     hooks.ns.admin.ok("DELETE", hooks.ns.path("configmaps"))
-    assert _last(hooks)["operation"] == "DELETE" and _last(hooks)["oldObject"]["metadata"]["name"] == "a"
+    assert last(hooks)["operation"] == "DELETE" and last(hooks)["oldObject"]["metadata"]["name"] == "a"

@@ -14,12 +14,12 @@ from corral.cluster.scheduler.moves import HELPS
 from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.pods.resources import amounts
 from corral.cluster.scheduler.pods.terms import PodTerm
-from corral.cluster.scheduler.pods.tolerating import first_untolerated, taints
 from corral.cluster.scheduler.queue import BACKING_OFF, UNSCHEDULABLE, WORKING, Queue, Waiting
 from corral.cluster.scheduler.settings import Settings
 from corral.cluster.scheduler.snapshot.snapshot import Snapshot
 from corral.cluster.scheduler.snapshot.tallies import Description
 from corral.model.kubernetes.selectors import of_labels
+from corral.model.kubernetes.taints import first_untolerated, taints_of
 from tests.support.scheduling import ask, node, pod
 
 Object = dict[str, Any]
@@ -102,7 +102,7 @@ class Model:
         here, spec = self.nodes[name], self.asked["spec"]
         if here["spec"].get("unschedulable"):
             return False
-        if first_untolerated(taints(here), Pod(self.asked).tolerations) is not None:
+        if first_untolerated(taints_of(here), Pod(self.asked).tolerations) is not None:
             return False
         return spec.get("nodeSelector", {}).items() <= self.labels(name).items()
 

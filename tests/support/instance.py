@@ -23,6 +23,8 @@ from tests.support.wait import PATIENCE, eventually
 
 # What may stay in DIR/run once everything is down: the file whose lock says whether a daemon runs.
 QUIET_FILES = frozenset({"corral.pid"})
+# A test's container is no database that needs ten seconds to end, and a full disk is no failure of a test's.
+SETTINGS = 'stop-timeout = 1\nkubernetes-eviction-hard = "none"\n'
 
 
 def corral_command() -> list[str]:
@@ -65,6 +67,8 @@ class Instance(Endpoint):
         given = (*self.flags, *flags)
         if not any(flag.startswith("--kubernetes") for flag in given):
             given = ("--kubernetes=false", *given)  # what is not tested costs each start some tenths of a second
+        elif not any(flag.startswith("--kubernetes-eviction-hard") for flag in given):
+            given = ("--kubernetes-eviction-hard=none", *given)  # that the disk is full is no failure of a test's
         done = self.corral("up", "--detach", *given)
         assert done.returncode == 0, f"corral up: exit {done.returncode}\n{done.stderr}{self.log[-3000:]}"
         assert self.get("/_ping", version="").status == 200
@@ -149,12 +153,10 @@ class Instance(Endpoint):
 
 
 @contextmanager
-def instance(
-    *flags: str, image: bool = True, root: Path | None = None, settings: str = "stop-timeout = 1\n"
-) -> Iterator[Instance]:
+def instance(*flags: str, image: bool = True, root: Path | None = None, settings: str = SETTINGS) -> Iterator[Instance]:
     """A running instance with the busybox image, torn down and checked at the end.
 
-    `settings` is its file of settings: a test's container is no database that needs ten seconds to end.
+    `settings` is its file of settings.
     """
     made = root or Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))
     made.mkdir(exist_ok=True)

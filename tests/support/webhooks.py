@@ -12,8 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from corral.cluster.apiserver.caching.item import resource_prefix, stored_bytes
 from corral.cluster.apiserver.certificates.issuing import new_authority, new_leaf
 from corral.cluster.apiserver.certificates.renewal import Wanted
+from tests.support.kubernetes import Namespace
 
 Object = dict[str, Any]
 Answer = Callable[[str, str, Object], Object | bytes]
@@ -85,3 +87,51 @@ def reviewed(review: Object, *, allowed: bool = True, patch: Any = None, **more:
     if patch is not None:
         response |= {"patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(patch).encode()).decode()}
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+
+
+CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1"
+PODS = {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods", "pods/*"]}
+RULE = {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
+
+
+class Hooks:
+    """Configurations of webhooks that look at one namespace and all lead to `live`."""
+
+    def __init__(self, ns: Namespace, live: LiveWebhook) -> None:
+        self.ns, self.live, self._made = ns, live, list[str]()
+
+    def install(self, kind: str, *hooks: dict[str, Any], name: str = "") -> None:
+        """`kind`: mutating or validating. Only this test's namespace is looked at."""
+        name = name or f"{kind}-{self.ns.name}"
+        plural = f"{kind}webhookconfigurations"
+        selector = {"matchLabels": {"kubernetes.io/metadata.name": self.ns.name}}
+        made = [
+            {"name": f"h{index}.example.com", "clientConfig": {"url": f"{self.live.url}/{index}", "caBundle": self.live.bundle},  # noqa: E501
+             "rules": [RULE], "sideEffects": "None", "admissionReviewVersions": ["v1"], "namespaceSelector": selector,
+             "timeoutSeconds": 5, **hook}
+            for index, hook in enumerate(hooks)
+        ]  # fmt: skip
+        self.ns.admin.ok("POST", f"{CONFIGURATIONS}/{plural}", {"metadata": {"name": name}, "webhooks": made})
+        self._made.append(f"{CONFIGURATIONS}/{plural}/{name}")
+
+    def put_as_it_was(self, kind: str, **fields: str) -> None:
+        """The hooks of a configuration get fields in the store, as another release may have left them there."""
+        plural, name = f"{kind}webhookconfigurations", f"{kind}-{self.ns.name}"
+        found = self.ns.admin.get(f"{CONFIGURATIONS}/{plural}/{name}")
+        found["webhooks"] = [{**hook, **fields} for hook in found["webhooks"]]
+        key = resource_prefix("admissionregistration.k8s.io", plural) + f"/{name}"
+        self.ns.cluster.run(self.ns.cluster.store.commit({key: stored_bytes(found)}))
+        assert self.ns.admin.get(f"{CONFIGURATIONS}/{plural}/{name}")["webhooks"] == found["webhooks"]
+
+    def remove(self) -> None:
+        for path in self._made:
+            self.ns.admin.ok("DELETE", path)
+
+
+def create(hooks: Hooks, name: str = "a", query: str = "", **data: str) -> Any:
+    return hooks.ns.admin.ask("POST", hooks.ns.path("configmaps") + query, {"metadata": {"name": name}, "data": data})
+
+
+def last(hooks: Hooks) -> Any:
+    """What was asked last."""
+    return hooks.live.asked[-1]["request"]

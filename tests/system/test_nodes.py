@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.endpoint import BUSYBOX
-from tests.support.instance import Instance
+from tests.support.instance import SETTINGS, Instance
 from tests.support.wait import eventually
 from tests.system.test_kubernetes import Admin
 
@@ -162,9 +162,9 @@ def kill(pid: int) -> None:
 
 
 def quick(engine: Instance) -> None:
-    """A test's container is no database that needs ten seconds to end."""
+    """Settings for an instance that is not made by `instance()`."""
     engine.root.mkdir(exist_ok=True)
-    (engine.root / "config.toml").write_text("stop-timeout = 1\n")
+    (engine.root / "config.toml").write_text(SETTINGS)
 
 
 @contextmanager
@@ -217,7 +217,7 @@ def test_a_fleet_over_three_nodes_outlives_the_loss_of_one(fleet: Fleet) -> None
     alive = {pod["metadata"]["name"] for pod in fleet.serving()}
     assert {ask() for _ in range(60)} == alive
 
-    lost.corral("node", "--detach", check=True)
+    lost.corral("node", "--detach", "--kubernetes-eviction-hard=none", check=True)
     eventually(lambda: fleet.nodes()[second] == "True", "the node is back", seconds=20)
     eventually(lambda: len(fleet.pods()) == 6, lambda: str([brief(pod) for pod in fleet.pods()]), seconds=20)
 

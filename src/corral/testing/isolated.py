@@ -24,6 +24,7 @@ from corral.errors import HostError
 
 TRIES: Final = 5  # a port that was free may be another's a moment later
 PATIENCE: Final = 300.0  # seconds that a command may take
+SETTINGS: Final = 'kubernetes-eviction-hard = "none"\n'  # that the machine's disk is full is no failure of a test's
 OURS: Final = ("DOCKER_", "KUBE", "CORRAL_", "NOTIFY_", "TESTCONTAINERS_")
 
 
@@ -59,6 +60,8 @@ class Isolated:
     """`with Isolated() as corral:`. `flags` are those of `corral up`, each with its value in one
     word, as in `Isolated("--kubernetes=false")`.
 
+    No pod is evicted because the machine is short of something, unless a flag says so (`--kubernetes-eviction-hard`).
+
     It needs root. Nothing of it meets another instance, on this machine or in another worker of pytest-xdist: it has
     its own directory, sockets, ports, bridges, rules and cgroups.
     """
@@ -91,6 +94,7 @@ class Isolated:
             return
         self._instance = Instance(tempfile.mkdtemp(prefix="corral-"))
         try:
+            Path(self._instance.config).write_text(SETTINGS)
             self._first_start()
         except BaseException:
             self.stop()

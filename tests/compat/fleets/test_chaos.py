@@ -19,7 +19,7 @@ from demo.herd import Api, Herd
 from demo.load import Load
 from demo.picture import READY, mark
 from tests.support.fleet import KUBECTL, Fleet, Space, asked, web
-from tests.support.instance import Instance
+from tests.support.instance import SETTINGS, Instance
 from tests.support.wait import PATIENCE, eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.ahead.with_args(KUBECTL)]
@@ -106,7 +106,7 @@ class Chaos:
 def test_a_fleet_lives_through_it() -> None:
     with Isolated() as corral:
         subject, space = Instance(corral.root), Space(Fleet(corral), "default")
-        (corral.root / "config.toml").write_text("stop-timeout = 1\n")  # for the end
+        (corral.root / "config.toml").write_text(SETTINGS)  # for the end
         before = subject.settled()
         space.apply(web(1, replicas=REPLICAS))
         space.rolled_out("deployment/web")

@@ -6,7 +6,7 @@ import pytest
 
 from corral.testing import Isolated
 from tests.support.fleet import KUBECTL, Fleet, Space, web
-from tests.support.instance import Instance
+from tests.support.instance import SETTINGS, Instance
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.ahead.with_args(KUBECTL)]
@@ -74,7 +74,7 @@ def test_the_instance_leaves_no_trace() -> None:
         corral.kill()
         busy = subject.footprint()
         assert busy.mounts and busy.links and busy.tables and busy.processes, "there is much to take away"
-        (corral.root / "config.toml").write_text("stop-timeout = 1\n")
+        (corral.root / "config.toml").write_text(SETTINGS)
         corral.corral("down", "--all")
         eventually(
             lambda: not any(vars(subject.footprint()).values()), lambda: f"nothing is left: {subject.footprint()}"

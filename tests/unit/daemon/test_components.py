@@ -37,8 +37,9 @@ class Server:
         self.api, self._pki, self._folder = api, made, folder
         self.stack = AsyncExitStack()
 
-    async def start(self) -> None:
-        await add_components(self.stack, self.api, self._pki, self._folder, Meters(), "", 40.0, elected=True)
+    async def start(self, *, elected: bool = True, scheduling: str = "") -> None:
+        given = (self.stack, self.api, self._pki, self._folder, Meters(), scheduling, 40.0)
+        await add_components(*given, elected=elected)
 
 
 @asynccontextmanager
@@ -142,6 +143,34 @@ async def test_who_has_lost_the_lease_waits_for_its_turn(tmp_path: Path) -> None
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
         assert await holder(client, "test") == ""  # given up, so that the next need not wait
+
+
+async def conditions(api: Kubernetes) -> dict[str, tuple[str, str]]:
+    """componentstatuses: whether each is healthy, and what is wrong."""
+    found = {one["metadata"]["name"]: one["conditions"] for one in await api.components.list("")}
+    assert all([one["type"] for one in each] == ["Healthy"] for each in found.values())
+    return {name: (one["status"], one.get("error", one.get("message"))) for name, [one] in found.items()}
+
+
+@pytest.mark.parametrize("elected", [False, True])
+async def test_statuses_of_components(tmp_path: Path, elected: bool) -> None:
+    async with servers(tmp_path) as (first, _):
+        healthy = ("True", "ok")
+        assert await conditions(first.api) == {"etcd-0": healthy}
+        await first.start(elected=elected)
+        assert await conditions(first.api) == dict.fromkeys(("controller-manager", "etcd-0", "scheduler"), healthy)
+        await first.stack.aclose()
+        ended = ("False", "it has ended")
+        expected = {"controller-manager": ended, "etcd-0": healthy, "scheduler": ended}
+        assert await conditions(first.api) == expected
+
+
+async def test_a_scheduler_that_cannot_start_is_not_healthy(tmp_path: Path) -> None:
+    async with servers(tmp_path) as (first, _):
+        await first.start(elected=False, scheduling=str(tmp_path / "missing.yaml"))
+        await asyncio.wait([one for one in asyncio.all_tasks() if one.get_name() == "scheduler"])
+        assert (await conditions(first.api))["scheduler"] == ("False", "it has ended")
+        assert (await conditions(first.api))["controller-manager"] == ("True", "ok")
 
 
 def test_who_needs_an_election(tmp_path: Path) -> None:

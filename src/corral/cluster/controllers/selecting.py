@@ -74,6 +74,12 @@ class Selecting:
                         found.add(meta.key(service))
         return found
 
+    def touched(self, old: Object | None, new: Object | None) -> set[str]:
+        """The keys of the Services whose endpoints another state of a pod may change."""
+        if old is not None and new is not None and as_endpoint(old) == as_endpoint(new):
+            return set()
+        return self.services_of((old, new))
+
     def pods_of(self, service: Object) -> list[Object]:
         """By name."""
         selector = service["spec"].get("selector") or {}

@@ -85,11 +85,12 @@ def _declared(v: int) -> str:
 
 
 def _chains(settings: ProxySettings) -> str:
-    ours = f"meta mark & {marks.MAGIC:#x} == {marks.OURS:#x}"
-    silent = f"meta mark & {marks.MAGIC | marks.NEAR | marks.COUNT:#x} == {marks.OURS | marks.NEAR:#x}"
-    nobody = f"meta mark & {marks.MAGIC | marks.COUNT:#x} == {marks.OURS:#x}"
-    return f"""
-	chain arrive {{
+    """In the order of the picture above."""
+    return f"\n{_leading(settings)}{_refusing(settings)}{_POLICING}{_REMEMBERING}{_masquerading(settings)}"
+
+
+def _leading(settings: ProxySettings) -> str:
+    return f"""	chain arrive {{
 		type nat hook prerouting priority {_BEFORE_DNAT}; policy accept;
 {_left_alone(settings, "goto services")}		jump services
 	}}
@@ -103,7 +104,13 @@ def _chains(settings: ProxySettings) -> str:
 		meta nfproto ipv4 meta l4proto . th dport @doors4 fib daddr type local goto door_lead4
 		meta nfproto ipv6 meta l4proto . th dport @doors6 fib daddr type local ip6 daddr != ::1 goto door_lead6
 	}}
-	chain refuse_in {{
+"""
+
+
+def _refusing(settings: ProxySettings) -> str:
+    silent = f"meta mark & {marks.MAGIC | marks.NEAR | marks.COUNT:#x} == {marks.OURS | marks.NEAR:#x}"
+    nobody = f"meta mark & {marks.MAGIC | marks.COUNT:#x} == {marks.OURS:#x}"
+    return f"""	chain refuse_in {{
 		type filter hook prerouting priority {_AFTER_DNAT}; policy accept;
 {_left_alone(settings, "ct state new goto refuse")}		ct state new jump refuse
 	}}
@@ -123,7 +130,10 @@ def _chains(settings: ProxySettings) -> str:
 		meta l4proto 6 reject with tcp reset
 		reject with icmpx type port-unreachable
 	}}
-	chain police {{
+"""
+
+
+_POLICING = """	chain police {
 		type filter hook forward priority -10; policy accept;
 		ct state established,related accept
 		ip saddr . ip daddr @selves4 accept
@@ -132,15 +142,17 @@ def _chains(settings: ProxySettings) -> str:
 		ip6 saddr vmap @isolated_out6
 		ip daddr vmap @isolated_in4
 		ip6 daddr vmap @isolated_in6
-	}}
-	chain police_node {{
+	}
+	chain police_node {
 		type filter hook input priority -10; policy accept;
 		ct state established,related accept
-		meta l4proto 58 icmpv6 type {{ 133-137 }} accept
+		meta l4proto 58 icmpv6 type { 133-137 } accept
 		ip saddr vmap @isolated_out4
 		ip6 saddr vmap @isolated_out6
-	}}
-	chain remember {{
+	}
+"""
+
+_REMEMBERING = f"""	chain remember {{
 		type filter hook postrouting priority -150; policy accept;
 		ct state new meta mark & {marks.MAGIC | marks.AFFINITY:#x} vmap @limits
 	}}
@@ -148,7 +160,12 @@ def _chains(settings: ProxySettings) -> str:
 		type filter hook input priority -150; policy accept;
 		ct state new meta mark & {marks.MAGIC | marks.AFFINITY:#x} vmap @limits
 	}}
-	chain leave {{
+"""
+
+
+def _masquerading(settings: ProxySettings) -> str:
+    ours = f"meta mark & {marks.MAGIC:#x} == {marks.OURS:#x}"
+    return f"""	chain leave {{
 		type nat hook postrouting priority {_BEFORE_SNAT}; policy accept;
 		{ours} ct status dnat goto leaving
 {_unmasked(settings)}	}}

@@ -1,7 +1,8 @@
 """Which groups, versions and resources there are: the discovery documents, made of Resources alone.
 
-So resources of CustomResourceDefinitions are in them as soon as they are in the list. Follows metav1.APIGroupList,
-metav1.APIResourceList and apidiscovery.k8s.io (aggregated discovery, v2 and v2beta1).
+So resources of CustomResourceDefinitions are in them as soon as they are in the list. Groups, and the versions of each,
+stand in the order in which the resources bring them; the first version is the preferred one. Follows
+metav1.APIGroupList, metav1.APIResourceList and apidiscovery.k8s.io (aggregated discovery, v2 and v2beta1).
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ def api_versions(address: str) -> dict[str, Any]:
 
 
 def group_list(resources: Iterable[Resource]) -> dict[str, Any]:
-    """Pure: /apis. Groups stand in the order in which the resources bring them."""
+    """Pure: /apis.
+
+    >>> beta, stable = (Resource("a.io", version, "x", "x", "X", "XList", True) for version in ("v1beta1", "v1"))
+    >>> group_list([beta, stable])["groups"][0]["preferredVersion"]["version"]
+    'v1beta1'
+    """
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(*one) for one in _groups(resources).items()]}
 
 
@@ -120,7 +126,7 @@ def _groups(resources: Iterable[Resource]) -> dict[str, list[str]]:
     for one in resources:
         if one.group:
             found.setdefault(one.group, {})[one.version] = None
-    return {name: sorted(versions, key=version_order) for name, versions in found.items()}
+    return {name: list(versions) for name, versions in found.items()}
 
 
 def _group(name: str, versions: Sequence[str]) -> dict[str, Any]:
@@ -160,10 +166,9 @@ def storage_version_hash(gvk: GroupVersionKind) -> str:
 
 
 def _discovered_group(name: str, versions: dict[str, list[Resource]]) -> dict[str, Any]:
-    ordered = sorted(versions, key=version_order)
     listed = [
-        {"version": version, "resources": [_discovered(one) for one in versions[version]], "freshness": "Current"}
-        for version in ordered
+        {"version": version, "resources": [_discovered(one) for one in found], "freshness": "Current"}
+        for version, found in versions.items()
     ]
     return {"metadata": {"name": name, "creationTimestamp": None}, "versions": listed}
 

@@ -1,4 +1,4 @@
-"""Where a pod may run: node selectors, node affinity, taints and tolerations. Pure.
+"""Where a pod may run: node selectors and node affinity. Pure.
 
 Follows k8s.io/component-helpers/scheduling/corev1.
 """
@@ -71,41 +71,3 @@ def _integer(text: str | None) -> int | None:
         return None if text is None else int(text)
     except ValueError:
         return None
-
-
-def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
-    """
-    >>> taint = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
-    >>> [tolerates(one, taint) for one in ({"operator": "Exists"}, {"key": "gpu"}, {"key": "gpu", "value": "yes"})]
-    [True, False, True]
-    """
-    effect, key = toleration.get("effect"), toleration.get("key")
-    if (effect and effect != taint.get("effect")) or (key and key != taint.get("key")):
-        return False
-    match toleration.get("operator") or "Equal":
-        case "Equal":
-            return bool((toleration.get("value") or "") == (taint.get("value") or ""))
-        case "Exists":
-            return True
-        case "Gt" | "Lt" as operator:
-            have, bound = _integer(taint.get("value")), _integer(toleration.get("value"))
-            if have is None or bound is None:
-                return False
-            return have > bound if operator == "Gt" else have < bound
-    return False
-
-
-def untolerated(
-    taints: Iterable[Object], tolerations: Iterable[Mapping[str, Any]], effects: Iterable[str]
-) -> Object | None:
-    """The first taint with one of the effects that no toleration bears; None: all are borne.
-
-    >>> taint = {"key": "gpu", "effect": "NoExecute"}
-    >>> untolerated([taint], [], ["NoSchedule"]), untolerated([taint], [], ["NoExecute"])["key"]
-    (None, 'gpu')
-    """
-    wanted, borne = set(effects), list(tolerations)
-    for taint in taints:
-        if taint.get("effect") in wanted and not any(tolerates(one, taint) for one in borne):
-            return taint
-    return None

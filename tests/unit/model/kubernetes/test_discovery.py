@@ -12,7 +12,7 @@ WIDGETS = Resource(
     short_names=("wd",), categories=("all",), subresources=(STATUS,),
 )  # fmt: skip
 BETA = Resource("example.com", "v1beta1", "widgets", "widget", "Widget", "WidgetList", True)
-EVERY = (*builtin().resources, BETA, WIDGETS)
+EVERY = (*builtin().resources, WIDGETS, BETA)
 
 
 def test_the_root_names_the_server() -> None:
@@ -21,12 +21,17 @@ def test_the_root_names_the_server() -> None:
     assert found["serverAddressByClientCIDRs"] == [{"clientCIDR": "0.0.0.0/0", "serverAddress": "10.0.0.1:6443"}]
 
 
-def test_groups_stand_in_order_and_prefer_their_most_stable_version() -> None:
+def test_groups_and_versions_stand_in_order_and_the_first_version_is_preferred() -> None:
     groups = {one["name"]: one for one in discovery.group_list(EVERY)["groups"]}
     assert list(groups)[:3] == ["apiregistration.k8s.io", "apps", "events.k8s.io"] and list(groups)[-1] == "example.com"
     assert "" not in groups
     assert groups["autoscaling"]["preferredVersion"] == {"groupVersion": "autoscaling/v2", "version": "v2"}
     assert [one["version"] for one in groups["example.com"]["versions"]] == ["v1", "v1beta1"]
+    other = discovery.group([BETA, WIDGETS], "example.com")
+    assert other is not None and other["preferredVersion"]["version"] == "v1beta1"
+    assert [one["version"] for one in discovery.aggregated([BETA, WIDGETS], core=False)["items"][0]["versions"]] == [
+        "v1beta1", "v1"
+    ]  # fmt: skip
     assert discovery.group(EVERY, "apps") == {"kind": "APIGroup", "apiVersion": "v1", **groups["apps"]}
     assert discovery.group(EVERY, "nothing.here") is None
 

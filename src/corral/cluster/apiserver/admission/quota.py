@@ -11,21 +11,16 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from corral.cluster.apiserver.admission.plugin import Base, Object, refused
-from corral.cluster.apiserver.admission.usage import (
-    COUNTED,
-    Usage,
-    add,
-    fits_scopes,
-    kind_of_usage,
-    matching,
-    missing_of_pod,
-    usage_of,
-)
 from corral.cluster.apiserver.attributes import Admission
 from corral.cluster.apiserver.caching.caches import Caches
+from corral.cluster.client.times import Now, utc_now
 from corral.model.kubernetes.kinds.fields import part
 from corral.model.kubernetes.quantity import of_json
+from corral.model.kubernetes.quota.pods import Amounts, add, plan_missing
+from corral.model.kubernetes.quota.scopes import counts_in
+from corral.model.kubernetes.quota.usage import resource_of, usage
 
+UPDATED: Final = (("", "persistentvolumeclaims"), ("", "services"))  # of which an update may use more
 RESERVED_SECONDS: Final = 30.0  # after which a write that never came no longer counts
 
 
@@ -40,8 +35,8 @@ class Reserved(NamedTuple):
 
 
 class Quotas(Base):
-    def __init__(self, caches: Caches, clock: Callable[[], float] = time.monotonic) -> None:
-        self._caches, self._clock = caches, clock
+    def __init__(self, caches: Caches, clock: Callable[[], float] = time.monotonic, now: Now = utc_now) -> None:
+        self._caches, self._clock, self._now = caches, clock, now
         self._reserved: dict[str, list[Reserved]] = {}
 
     async def validate(self, admission: Admission) -> None:
@@ -49,30 +44,30 @@ class Quotas(Base):
         obj, resource = admission.object, admission.resource
         if obj is None or admission.subresource or not admission.namespace:
             return
-        kind = kind_of_usage(resource.group, resource.plural)
-        if admission.operation != "CREATE" and not (admission.operation == "UPDATE" and kind in COUNTED):
+        kind, now = (resource.group, resource.plural), self._now()
+        if admission.operation != "CREATE" and not (admission.operation == "UPDATE" and kind in UPDATED):
             return
         await self._caches.fresh()
         quotas = self._caches.list("", "resourcequotas", admission.namespace)
         if not quotas:
             return
-        asked = usage_of(resource.group, resource.plural, obj)
-        before = usage_of(resource.group, resource.plural, admission.old) if admission.old is not None else {}
+        asked = usage(*kind, obj, now)
+        before = usage(*kind, admission.old, now) if admission.old is not None else {}
         delta = {name: amount - before[name] if name in before else amount for name, amount in asked.items()}
         more = {name: amount for name, amount in delta.items() if amount.nanos > 0}
         for quota in quotas:
-            if fits_scopes(quota, resource.plural, obj):
+            if counts_in(quota, *kind, obj):
                 self._check(admission, quota, more)
         if admission.old is None and not admission.dry_run:
             self._reserve(admission, obj)
 
-    def _check(self, admission: Admission, quota: Object, more: Usage) -> None:
+    def _check(self, admission: Admission, quota: Object, more: Amounts) -> None:
         hard = part(quota, "spec", "hard")
         name = quota["metadata"]["name"]
-        is_new_pod = admission.resource.plural == "pods" and admission.old is None
-        if is_new_pod and (missing := missing_of_pod(admission.object or {}, hard)):
+        is_new_pod = (admission.resource.group, admission.resource.plural) == ("", "pods") and admission.old is None
+        if is_new_pod and (missing := plan_missing(admission.object or {}, hard)):
             raise refused(admission, f"failed quota: {name}: must specify {missing}")
-        wanted = matching(more, hard)
+        wanted = {key: amount for key, amount in more.items() if key in hard}
         if not wanted:
             return
         used = self._used(admission.namespace, quota, set(wanted))
@@ -84,19 +79,17 @@ class Quotas(Base):
             text = f"exceeded quota: {name}, requested: {requested}, used: {present}, limited: {limited}"
             raise refused(admission, text)
 
-    def _used(self, namespace: str, quota: Object, wanted: set[str]) -> Usage:
+    def _used(self, namespace: str, quota: Object, wanted: set[str]) -> Amounts:
         """Counted anew each time: nothing can be out of date."""
-        total: Usage = {}
-        for group, plural in _resources(wanted):
-            cache = self._caches.cache(group, plural)
-            for one in self._caches.list(group, plural, namespace):
-                if fits_scopes(quota, plural, one):
-                    add(total, usage_of(group, plural, one))
-            for held in self._alive(namespace):
-                same = (held.group, held.plural) == (group, plural) and held.key not in cache.items
-                if same and fits_scopes(quota, plural, held.object):
-                    add(total, usage_of(group, plural, held.object))
-        return {name: amount for name, amount in total.items() if name in wanted}
+        found: list[Amounts] = []
+        for kind in {kind for name in wanted if (kind := resource_of(name)) is not None}:
+            cache = self._caches.cache(*kind)
+            held = [one for one in self._alive(namespace) if (one.group, one.plural) == kind]
+            present = self._caches.list(*kind, namespace)
+            for one in (*present, *(each.object for each in held if each.key not in cache.items)):
+                if counts_in(quota, *kind, one):
+                    found.append(usage(*kind, one, self._now()))
+        return {name: amount for name, amount in add(found).items() if name in wanted}
 
     def _alive(self, namespace: str) -> list[Reserved]:
         now = self._clock()
@@ -115,25 +108,3 @@ class Quotas(Base):
         key = f"{admission.namespace}/{admission.name}"
         one = Reserved(until, resource.group, resource.plural, key, obj)
         self._reserved.setdefault(admission.namespace, []).append(one)
-
-
-def _resources(wanted: set[str]) -> set[tuple[str, str]]:
-    """Which objects the names of a quota are about.
-
-    >>> sorted(_resources({"pods", "count/deployments.apps", "requests.storage"}))
-    [('', 'persistentvolumeclaims'), ('', 'pods'), ('apps', 'deployments')]
-    """
-    found: set[tuple[str, str]] = set()
-    for name in wanted:
-        if name.startswith("count/"):
-            plural, _, group = name.removeprefix("count/").partition(".")
-            found.add((group, plural))
-        elif name.startswith("services"):
-            found.add(("", "services"))
-        elif name in ("requests.storage", "persistentvolumeclaims") or ".storageclass.storage.k8s.io/" in name:
-            found.add(("", "persistentvolumeclaims"))
-        elif name in ("configmaps", "secrets", "replicationcontrollers", "resourcequotas"):
-            found.add(("", name))
-        else:
-            found.add(("", "pods"))
-    return found

@@ -71,7 +71,10 @@ class Definitions:
     # Plugin
 
     async def admit(self, admission: Admission) -> None:
-        """Nothing is changed."""
+        """Nothing is changed; but `prepare`, which comes next, must know of the names that others have by now."""
+        resource = admission.resource
+        if (resource.group, resource.plural) == (GROUP, PLURAL) and admission.object is not None:
+            await self._core.caches.fresh()
 
     async def validate(self, admission: Admission) -> None:
         """Raises 422 for rules that do not compile; those that were there before are left alone."""

@@ -65,7 +65,6 @@ class Documents:
         self._elsewhere, self._services = elsewhere, services
         self._kept: dict[str, Kept] = {}
         self._generation = -1
-        self._describe = installed()
 
     def _resources(self) -> list[Resource]:
         return self._registry.resources()
@@ -143,7 +142,8 @@ class Documents:
         return send(request, kept)
 
     def _make(self, path: str, packed: bool) -> Kept | None:
-        resources, schemas, describe = self._resources(), self._schema, self._describe
+        # The texts are in memory while a document is made, and no longer.
+        resources, schemas, describe = self._resources(), self._schema, installed()
         if path == "/openapi/v2":
             whole = v2.document(resources, schemas, self._release, describe)
             if self._elsewhere is not None:

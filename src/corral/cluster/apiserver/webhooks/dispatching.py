@@ -31,11 +31,12 @@ from corral.model.kubernetes.status import StatusError, bad_request, internal
 log = logging.getLogger("corral.apiserver")
 Object = dict[str, Any]
 VERSIONS: Final = ("v1", "v1beta1")
-MUTATION: Final = "mutation.webhook.admission.k8s.io"
 HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "kube-apiserver-admission"}
 
 
 class Hook(NamedTuple):
+    """`number`: its place among the webhooks of all configurations."""
+
     configuration: str
     number: int
     hook: Object
@@ -50,7 +51,10 @@ class _Failed(Exception):
 
 
 class _Webhooks(Base):
-    plural = ""
+    """`noted`: what the audit log's notes begin with; those of one that failed and may, with "failed-open."."""
+
+    plural = noted = ""
+    mutating = False
 
     def __init__(
         self,
@@ -65,9 +69,9 @@ class _Webhooks(Base):
 
     def _hooks(self) -> Iterator[Hook]:
         """In the order of the configurations' names."""
-        for one in sorted(self._lookup.list(GROUP, self.plural), key=lambda each: str(each["metadata"]["name"])):
-            for index, hook in enumerate(objects(one, "webhooks")):
-                yield Hook(one["metadata"]["name"], index, hook)
+        found = sorted(self._lookup.list(GROUP, self.plural), key=lambda each: str(each["metadata"]["name"]))
+        pairs = [(one["metadata"]["name"], hook) for one in found for hook in objects(one, "webhooks")]
+        return (Hook(configuration, number, hook) for number, (configuration, hook) in enumerate(pairs))
 
     async def _wanted(self, hook: Hook, admission: Admission) -> Admission | None:
         """The request as the webhook is to see it; None: it is not asked.
@@ -94,21 +98,20 @@ class _Webhooks(Base):
             raise refused(admission, error)
         return shown if holds else None
 
-    async def _ask(self, hook: Hook, admission: Admission, *, mutating: bool) -> Verdict | None:
-        """The answer; None of one that failed and may. Raises StatusError."""
+    async def _ask(self, hook: Hook, admission: Admission, turn: str) -> Verdict | None:
+        """The answer; None of one that failed and may, which is noted under `turn`. Raises StatusError."""
         if admission.dry_run and text(hook.hook, "sideEffects") not in ("None", "NoneOnDryRun"):
             raise bad_request(f'admission webhook "{hook.name}" does not support dry run')
         try:
-            return await self._call(hook, admission, mutating=mutating)
+            return await self._call(hook, admission)
         except _Failed as error:
             if text(hook.hook, "failurePolicy") == "Ignore":
                 log.warning("failed calling webhook %s, failing open: %s", hook.name, error)
-                key = f"failed-open.{'mutation' if mutating else 'validating'}.webhook.admission.k8s.io"
-                admission.annotations[f"{key}/round_0_index_{hook.number}"] = hook.name
+                admission.annotations[f"failed-open.{self.noted}/{turn}"] = hook.name
                 return None
             raise internal(f'failed calling webhook "{hook.name}": {error}') from None
 
-    async def _call(self, hook: Hook, admission: Admission, *, mutating: bool) -> Verdict:
+    async def _call(self, hook: Hook, admission: Admission) -> Verdict:
         version = next((one for one in texts(hook.hook, "admissionReviewVersions") if one in VERSIONS), "v1")
         uid, seconds = str(uuid.uuid4()), number(hook.hook, "timeoutSeconds") or 10
         body = encode(review_of(admission, uid, version))
@@ -120,7 +123,7 @@ class _Webhooks(Base):
                 reply = await self._client.ask(place, "POST", f"{path}?timeout={seconds}s", body, HEADERS)
             if reply.status != 200:
                 raise CallFailed(_bad_status(reply.status, reply.body))
-            return verdict_of(reply.body, uid, version, mutating=mutating)
+            return verdict_of(reply.body, uid, version, mutating=self.mutating)
         except TimeoutError:
             raise _Failed(f'failed to call webhook: Post "{url}": context deadline exceeded') from None
         except CallFailed as error:
@@ -151,7 +154,8 @@ def _bad_status(status: int, body: bytes) -> str:
 
 
 class MutatingWebhooks(_Webhooks):
-    plural = "mutatingwebhookconfigurations"
+    plural, noted = "mutatingwebhookconfigurations", "mutation.webhook.admission.k8s.io"
+    mutating = True
 
     async def admit(self, admission: Admission) -> None:
         """Those that want to be asked again are, once, when another has changed the object after them."""
@@ -162,23 +166,25 @@ class MutatingWebhooks(_Webhooks):
         for hook in self._hooks():
             shown = await self._wanted(hook, admission)
             if shown is not None:
-                changes += await self._change(hook, admission, shown, (0, len(asked)))
+                changes += await self._change(hook, admission, shown, round=0)
                 asked.append((hook, changes))
-        for place, (hook, before) in enumerate(asked):
+        for hook, before in asked:
             if text(hook.hook, "reinvocationPolicy") == "IfNeeded" and changes > before:
                 shown = await self._wanted(hook, admission)
                 if shown is not None:
-                    changes += await self._change(hook, admission, shown, (1, place))
+                    changes += await self._change(hook, admission, shown, round=1)
 
-    async def _change(self, hook: Hook, admission: Admission, shown: Admission, turn: tuple[int, int]) -> bool:
-        """Whether the object is another now. `shown`: the request as the webhook sees it; `turn`: round and number."""
-        verdict = await self._ask(hook, shown, mutating=True)
-        if verdict is None:
-            return False
-        self._note(hook, admission, verdict)
-        changed = self._patched(hook, shown, verdict)
-        note = {"configuration": hook.configuration, "webhook": hook.name, "mutated": changed is not None}
-        admission.annotations[f"{MUTATION}/round_{turn[0]}_index_{turn[1]}"] = json.dumps(note, separators=(",", ":"))
+    async def _change(self, hook: Hook, admission: Admission, shown: Admission, *, round: int) -> bool:
+        """Whether the object is another now, which is noted. `shown`: the request as the webhook sees it."""
+        turn, changed = f"round_{round}_index_{hook.number}", None
+        try:
+            verdict = await self._ask(hook, shown, turn)
+            if verdict is not None:
+                self._note(hook, admission, verdict)
+                changed = self._patched(hook, shown, verdict)
+        finally:
+            note = {"configuration": hook.configuration, "webhook": hook.name, "mutated": changed is not None}
+            admission.annotations[f"{self.noted}/{turn}"] = json.dumps(note, separators=(",", ":"))
         if changed is None:
             return False
         shown.object = changed
@@ -220,22 +226,17 @@ def complete(registry: Registry, admission: Admission, patched: Any, by: str) ->
 
 
 class ValidatingWebhooks(_Webhooks):
-    plural = "validatingwebhookconfigurations"
+    plural, noted = "validatingwebhookconfigurations", "validating.webhook.admission.k8s.io"
 
     async def validate(self, admission: Admission) -> None:
         if is_exempt(admission) or not self._lookup.list(GROUP, self.plural):
             return
-        hooks, views = [], []
-        for hook in self._hooks():
-            shown = await self._wanted(hook, admission)
-            if shown is not None:
-                hooks.append(hook)
-                views.append(shown)
+        asked = [(hook, shown) for hook in self._hooks() if (shown := await self._wanted(hook, admission)) is not None]
         found = await asyncio.gather(
-            *(self._ask(hook, shown, mutating=False) for hook, shown in zip(hooks, views, strict=True)),
+            *(self._ask(hook, shown, f"round_0_index_{index}") for index, (hook, shown) in enumerate(asked)),
             return_exceptions=True,
         )
-        for hook, verdict in zip(hooks, found, strict=True):
+        for (hook, _), verdict in zip(asked, found, strict=True):
             if isinstance(verdict, BaseException):
                 raise verdict
             if verdict is not None:

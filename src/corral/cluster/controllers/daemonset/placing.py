@@ -13,7 +13,8 @@ from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.common.history import POD_LABEL
 from corral.cluster.controllers.common.objects import copied, pod_of_template, with_labels
 from corral.cluster.controllers.common.pods import node_of
-from corral.model.kubernetes.placement import matches_node, untolerated
+from corral.model.kubernetes.placement import matches_node
+from corral.model.kubernetes.taints import NO_EXECUTE, first_untolerated, taints_of, tolerations_of
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _NODE_NAME = "metadata.name"
@@ -64,10 +65,10 @@ def judge(daemon_set: Object, node: Object) -> Verdict:
         return Verdict(False, False)
     if not matches_node(spec, node):
         return Verdict(False, False)
-    taints = (node.get("spec") or {}).get("taints") or []
-    if untolerated(taints, spec["tolerations"], ("NoExecute", "NoSchedule")) is None:
+    taints, tolerations = taints_of(node), tolerations_of(spec)
+    if first_untolerated(taints, tolerations) is None:
         return Verdict(True, True)
-    return Verdict(False, untolerated(taints, spec["tolerations"], ("NoExecute",)) is None)
+    return Verdict(False, first_untolerated(taints, tolerations, (NO_EXECUTE,)) is None)
 
 
 def target_node(pod: Object) -> str:

@@ -11,7 +11,7 @@ from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.endpoints.subsets import MANAGED_BY, MANAGER, plan_endpoints
 from corral.cluster.controllers.pacing import Pace
 from corral.cluster.controllers.resources import ENDPOINTS
-from corral.cluster.controllers.selecting import Selecting, as_endpoint, has_pods
+from corral.cluster.controllers.selecting import Selecting, has_pods
 from corral.cluster.controllers.shared import Shared
 from corral.model.kubernetes.status import StatusError
 
@@ -50,9 +50,7 @@ class EndpointsController(Controller):
         self.queue.add_after(key, self._pace.delay(key))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        if old is not None and new is not None and as_endpoint(old) == as_endpoint(new):
-            return
-        for key in self._selecting.services_of((old, new)):
+        for key in self._selecting.touched(old, new):
             self.queue.add_after(key, self._pace.delay(key))
 
     async def reconcile(self, key: str) -> float | None:

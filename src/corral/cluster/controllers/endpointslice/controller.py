@@ -13,7 +13,7 @@ from corral.cluster.controllers.endpointslice.writing import write
 from corral.cluster.controllers.pacing import Pace
 from corral.cluster.controllers.pods_on_nodes import BY_NODE, index_by_node
 from corral.cluster.controllers.resources import SLICES
-from corral.cluster.controllers.selecting import Selecting, as_endpoint, has_pods
+from corral.cluster.controllers.selecting import Selecting, has_pods
 from corral.cluster.controllers.shared import Shared
 
 BY_SERVICE = "service"
@@ -58,9 +58,7 @@ class EndpointSliceController(Controller):
         self.queue.add(meta.key(new or old or {}))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        if old is not None and new is not None and as_endpoint(old) == as_endpoint(new):
-            return
-        for key in self._selecting.services_of((old, new)):
+        for key in self._selecting.touched(old, new):
             self.queue.add_after(key, self._pace.delay(key))
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:

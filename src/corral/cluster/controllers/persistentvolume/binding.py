@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from corral.cluster.client import meta
 from corral.cluster.client.protocol import Object
-from corral.cluster.controllers.persistentvolume.matching import is_for
+from corral.model.kubernetes.volumes import is_for
 
 DONE: Final = "pv.kubernetes.io/bind-completed"
 BY_CONTROLLER: Final = "pv.kubernetes.io/bound-by-controller"

@@ -18,10 +18,10 @@ from corral.cluster.controllers.persistentvolume.binding import (
     note,
     noted,
 )
-from corral.cluster.controllers.persistentvolume.matching import class_of, find_volume, is_for, mismatch
 from corral.cluster.controllers.persistentvolume.provisioning import Provisioning
 from corral.cluster.controllers.persistentvolume.store import VolumeStore
 from corral.model.kubernetes.status import StatusError
+from corral.model.kubernetes.volumes import class_of, find_volume, is_for, mismatch
 
 NO_PROVISIONER: Final = "kubernetes.io/no-provisioner"
 _LOST_REFERENCE: Final = "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!"

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from corral.cluster.client import meta
 from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.persistentvolume.binding import BY_CONTROLLER, PROVISIONED_BY, claim_reference
-from corral.cluster.controllers.persistentvolume.matching import class_of
+from corral.model.kubernetes.volumes import class_of
 
 PROVISIONER: Final = "corral.dev/local"
 STANDARD: Final = "standard"

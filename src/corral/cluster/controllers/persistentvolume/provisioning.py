@@ -8,11 +8,11 @@ from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.nodelifecycle.health import readiness
 from corral.cluster.controllers.persistentvolume import local
 from corral.cluster.controllers.persistentvolume.binding import PROVISIONED_BY, note
-from corral.cluster.controllers.persistentvolume.matching import asked, capacity
 from corral.cluster.controllers.persistentvolume.store import VolumeStore
 from corral.cluster.controllers.resources import VOLUMES
 from corral.model.kubernetes import quantity
 from corral.model.kubernetes.status import StatusError
+from corral.model.kubernetes.volumes import asked, capacity
 
 
 def is_local(volume: Object) -> bool:

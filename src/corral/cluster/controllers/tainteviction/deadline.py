@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corral.cluster.client.protocol import Object
 from corral.cluster.client.times import from_text
-from corral.model.kubernetes.taints import NO_EXECUTE, seconds_tolerated
+from corral.model.kubernetes.taints import NO_EXECUTE, seconds_tolerated, taints_of, tolerations_of
 
 
 def deadline(pod: Object, node: Object, now: float) -> float | None:
@@ -16,11 +16,11 @@ def deadline(pod: Object, node: Object, now: float) -> float | None:
     >>> deadline(pod, {"spec": {"taints": [taint]}}, 70.0), deadline({"spec": {}}, {"spec": {"taints": [taint]}}, 70.0)
     (90.0, 70.0)
     """
-    taints = [one for one in node["spec"].get("taints") or () if one["effect"] == NO_EXECUTE]
-    seconds = seconds_tolerated(taints, pod["spec"].get("tolerations") or ())
+    seconds = seconds_tolerated(taints_of(node), tolerations_of(pod["spec"]))
     if seconds is None:
         return None
     if seconds <= 0:
         return now
+    taints = [one for one in node["spec"].get("taints") or () if one["effect"] == NO_EXECUTE]
     added = [from_text(one["timeAdded"]).timestamp() for one in taints if one.get("timeAdded")]
     return max(added, default=now) + seconds

@@ -7,13 +7,13 @@ from typing import Any, Final, NamedTuple
 
 from corral.cluster.kubelet.containers.limits import pod_request, qos_class
 from corral.cluster.kubelet.pods import MIRROR
-from corral.model.kubernetes.placement import tolerates
+from corral.model.kubernetes.taints import NO_SCHEDULE, Taint, tolerated, tolerations_of
 
 Object = dict[str, Any]
 
 CRITICAL: Final = 2_000_000_000  # the priority of what the cluster or the node cannot do without
 SOURCE: Final = "kubernetes.io/config.source"
-MEMORY_TAINT: Final = {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}
+MEMORY_TAINT: Final = Taint("node.kubernetes.io/memory-pressure", "", NO_SCHEDULE)
 
 
 class Use(NamedTuple):
@@ -83,8 +83,7 @@ def plan_refusal(pod: Object, conditions: Iterable[str]) -> str:
     found = sorted(conditions)
     if not found or is_critical(pod):
         return ""
-    if found == ["MemoryPressure"]:
-        tolerations = pod["spec"].get("tolerations") or ()
-        if qos_class(pod) != "BestEffort" or any(tolerates(one, MEMORY_TAINT) for one in tolerations):
-            return ""
+    guarded = qos_class(pod) != "BestEffort" or tolerated(MEMORY_TAINT, tolerations_of(pod["spec"]))
+    if found == ["MemoryPressure"] and guarded:
+        return ""
     return f"The node had condition: [{' '.join(found)}]. "

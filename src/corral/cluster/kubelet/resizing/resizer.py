@@ -109,7 +109,7 @@ class Resizer:
         if is_restart_needed(one, has, wanted):
             self._restarting.add(one.name)
             worker.memory.backoffs.pop(one.name, None)
-            worker.end(last, f"Container {one.name} resize requires restart")
+            worker.ender.end(last, f"Container {one.name} resize requires restart")
             return
         limits = plan_limits(wanted)
         if limits.memory:

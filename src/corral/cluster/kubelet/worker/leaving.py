@@ -41,7 +41,7 @@ class Leaver:
         if ids and not self._barred:
             await self._bar()
         for id in ids:
-            self._worker.end(find(view, id), grace=0 if self._grace == 0 else self._limited())
+            self._worker.ender.end(find(view, id), grace=0 if self._grace == 0 else self._limited())
         return not any(attempt.running for some in view.attempts.values() for attempt in some)
 
     def limit(self, seconds: int) -> None:
@@ -67,14 +67,14 @@ class Leaver:
         runs = any(attempt.running for some in view.attempts.values() for attempt in some)
         said = is_terminal(self._worker.pod) and not runs  # the last word is not said twice
         if not await self.stop_all(view):
-            await self._worker.report(await self._worker.look())
+            await self._worker.reporter.report(await self._worker.look())
             return
         if not said:
-            await self._worker.report(await self._worker.look(), over=True)
+            await self._worker.reporter.report(await self._worker.look(), over=True)
         await self._leave_space()
         await self._worker.volumes.tear_down()
         if not said:
-            await self._worker.report(await self._worker.look(), over=True)
+            await self._worker.reporter.report(await self._worker.look(), over=True)
         self._worker.ended.set()
 
     async def _leave_space(self) -> None:
@@ -89,12 +89,12 @@ class Leaver:
         self._shorten()
         if not await self.stop_all(view):
             if not self._worker.gone:
-                await self._worker.report(await self._worker.look())
+                await self._worker.reporter.report(await self._worker.look())
             return None
         if not self._worker.gone:
-            await self._worker.report(await self._worker.look(), over=True)
+            await self._worker.reporter.report(await self._worker.look(), over=True)
         for id in self._worker.shared.index.containers(self._worker.uid):
-            await self._worker.remove_attempt(id)
+            await self._worker.ender.remove(id)
         await self._leave_space()
         await self._worker.volumes.tear_down()
         await self._worker.launcher.close()

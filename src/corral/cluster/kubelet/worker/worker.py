@@ -14,30 +14,24 @@ from corral.cluster.kubelet.errors import NotAdmitted, NotMounted
 from corral.cluster.kubelet.eviction.limits import is_limited
 from corral.cluster.kubelet.eviction.ranking import plan_refusal
 from corral.cluster.kubelet.lifecycle.admission import check_ports
-from corral.cluster.kubelet.lifecycle.ending import grace_of
 from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
 from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
-from corral.cluster.kubelet.naming import Attempt
 from corral.cluster.kubelet.pods import full_name, is_terminal
 from corral.cluster.kubelet.resizing.resizer import Resizer
 from corral.cluster.kubelet.shared import Shared
-from corral.cluster.kubelet.static.mirror import is_static
-from corral.cluster.kubelet.status.facts import Facts
-from corral.cluster.kubelet.status.pod import plan_status
 from corral.cluster.kubelet.times import SECOND, duration, parse
 from corral.cluster.kubelet.volumes.manager import PodVolumes
 from corral.cluster.kubelet.worker.disk import find_excess
-from corral.cluster.kubelet.worker.ending import end
+from corral.cluster.kubelet.worker.ending import Ender
 from corral.cluster.kubelet.worker.launching import Launcher
 from corral.cluster.kubelet.worker.leaving import Leaver
 from corral.cluster.kubelet.worker.memory import Memory
 from corral.cluster.kubelet.worker.messages import termination_message
-from corral.cluster.kubelet.worker.reporting import write_status
+from corral.cluster.kubelet.worker.reporting import Reporter
 from corral.cluster.kubelet.worker.runtime import find_runtime
 from corral.cluster.kubelet.worker.space import addresses, plan_space, write_files
-from corral.errors import CorralError, NotFound
+from corral.errors import CorralError
 from corral.kit.backoff import exponential
-from corral.kit.tasks import Tasks
 from corral.model.kubernetes.status import StatusError
 
 Object = dict[str, Any]
@@ -48,7 +42,6 @@ FIRST_RETRY: Final = 500  # milliseconds
 LONGEST_RETRY: Final = 60_000
 PERIOD: Final = 10.0  # seconds between two looks at what a limited pod has on the disk: nothing tells of that
 HARD_GRACE: Final = 1  # seconds that a pod has which uses too much
-KEPT: Final = 2  # attempts of a container that are kept, the present one among them
 
 
 class PodWorker:
@@ -61,7 +54,6 @@ class PodWorker:
         self.ended = asyncio.Event()  # nothing of it runs, and nothing will
         self._done = done
         self._woken = asyncio.Event()
-        self._tasks = Tasks()
         self._failures = 0
         self._next_look = 0.0
         self._admitted = False
@@ -71,6 +63,7 @@ class PodWorker:
             self.uid, shared.client, shared.engine, shared.sources, shared.issue, settings, shared.allocatable
         )
         self.launcher, self.leaver, self.resizer = Launcher(self), Leaver(self), Resizer(self)
+        self.ender, self.reporter = Ender(self), Reporter(self)
 
     # ------------------------------------------------------------------------------------------------- being told
 
@@ -223,7 +216,7 @@ class PodWorker:
 
     async def _go_on(self, view: View, steps: Steps) -> float | None:
         if not self.memory.space:
-            await self.report(view)
+            await self.reporter.report(view)
             await self.volumes.set_up(self.pod)
             await self._make_space()
             view = await self.look()
@@ -233,7 +226,7 @@ class PodWorker:
             attempt = find(view, id)
             if id not in view.unhealthy:
                 self.memory.backoffs.pop(attempt.container, None)  # another container, which has not failed yet
-            self.end(attempt, message, self._probe_grace(view, id))
+            self.ender.end(attempt, message, self._probe_grace(view, id))
         for name, seconds in steps.waits.items():
             self._put_off(name, seconds)
         if steps.start:
@@ -241,8 +234,8 @@ class PodWorker:
             for one, number in steps.start:
                 self.launcher.launch(one, number, view.last(one.name))
         await self.resizer.apply(view)
-        await self._prune(view)
-        await self.report(self.memory.view(self.shared.index.attempts(self.uid)))
+        await self.ender.prune(view)
+        await self.reporter.report(self.memory.view(self.shared.index.attempts(self.uid)))
         due = self.volumes.due()
         tokens = None if due is None else max(1.0, due - time.time())
         look = PERIOD if is_limited(self.pod) or self.resizer.pending or self.resizer.error else None
@@ -295,81 +288,8 @@ class PodWorker:
         given = probe.get("terminationGracePeriodSeconds")
         return None if given is None else int(given)
 
-    def end(self, attempt: Attempt, message: str = "", grace: int | None = None) -> None:
-        """Begins to end a container; once."""
-        if attempt.id in self.memory.ending:
-            return
-        ip = self.memory.ips[0] if self.memory.ips else ""
-        seconds = grace_of(self.pod, grace)
-        work = self._ending(attempt, ip, message, seconds)
-        task = self._tasks.start(f"end {attempt.container} of {full_name(self.pod)}", work)
-        self.memory.ending[attempt.id] = task
-        task.add_done_callback(lambda _: self._ended(attempt.id))
-
-    async def _ending(self, attempt: Attempt, ip: str, message: str, seconds: int) -> None:
-        try:
-            await end(self.shared, self.pod, attempt, ip, message, seconds)
-        except CorralError as error:
-            log.error("pod %s: end %s: %s", full_name(self.pod), attempt.container, error.message)
-            self.shared.events.warning(self.pod, "FailedKillPod", f"error killing pod: {error.message}")
-            await asyncio.sleep(FIRST_RETRY / 1000)  # it is tried again
-
-    def _ended(self, id: str) -> None:
-        self.memory.ending.pop(id, None)
-        self.wake()
-
-    async def _prune(self, view: View) -> None:
-        """Attempts that nobody asks for any more."""
-        for attempts in view.attempts.values():
-            for attempt in attempts[:-KEPT]:
-                if attempt.ended:
-                    await self.remove_attempt(attempt.id)
-
-    async def remove_attempt(self, id: str) -> None:
-        try:
-            await self.shared.engine.containers.remove(id, force=True, volumes=True)
-        except NotFound:
-            log.debug("container %s was gone already", id)
-        self.shared.index.discard(self.uid, id)
-        self.memory.forget(id)
-
-    # ------------------------------------------------------------------------------------------------- saying
-
-    def facts(self, view: View, *, over: bool = False) -> Facts:
-        memory = self.memory
-        return Facts(
-            view=view,
-            ready=frozenset(memory.ready),
-            waiting=dict(memory.waiting),
-            messages=memory.messages,
-            images=memory.images,
-            image_ids=memory.image_ids,
-            resources=memory.resources,
-            ips=memory.ips,
-            host_ips=self.shared.addresses,
-            over=over,
-            failure=memory.failure,
-            disrupted=memory.disrupted,
-            pending=self.resizer.pending,
-            resizing=self.resizer.in_progress,
-            resize_error=self.resizer.error,
-        )
-
-    async def report(self, view: View, *, over: bool = False) -> None:
-        facts = self.facts(view, over=over)
-        if is_static(self.pod):
-            self.pod = {**self.pod, "status": plan_status(self.pod, facts)}
-            self.shared.show(self.pod)
-            return
-        written = await write_status(self.shared.client, self.pod, lambda pod: plan_status(pod, facts))
-        if written is None:
-            self.gone = True
-            self.wake()
-        else:
-            self.pod = {"kind": "Pod", "apiVersion": "v1", **written}
-
     async def close(self) -> None:
         """The daemon ends; the containers go on."""
         await self.launcher.close()
-        await self._tasks.close()
+        await self.ender.close()
         await self.volumes.close()

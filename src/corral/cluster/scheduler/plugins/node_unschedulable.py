@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
-from corral.cluster.scheduler.pods.tolerating import Taint, tolerated
+from corral.model.kubernetes.taints import Taint, tolerated
 
 REASON: Final = "node(s) were unschedulable"
 TAINT: Final = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")

@@ -9,8 +9,8 @@ import numpy as np
 
 from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.plugins.normalize import normalized
-from corral.cluster.scheduler.pods.tolerating import PREFER_NO_SCHEDULE, Taint, first_untolerated, tolerated
 from corral.cluster.scheduler.snapshot.arrays import Ints
+from corral.model.kubernetes.taints import PREFER_NO_SCHEDULE, Taint, first_untolerated, tolerated
 
 
 def reason(taint: Taint) -> str:

@@ -14,9 +14,9 @@ from corral.cluster.scheduler.pods import terms
 from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.snapshot.arrays import Mask
 from corral.cluster.scheduler.snapshot.nodes import Nodes
-from corral.cluster.scheduler.storage.matching import find_volume, size_of
 from corral.cluster.scheduler.storage.plan import VolumePlan
-from corral.cluster.scheduler.storage.storage import NO_PROVISIONER, SELECTED_NODE, Storage, class_name, is_bound
+from corral.cluster.scheduler.storage.storage import NO_PROVISIONER, SELECTED_NODE, Storage, is_bound
+from corral.model.kubernetes.volumes import asked, class_of, find_volume
 
 Object = dict[str, Any]
 
@@ -81,8 +81,8 @@ def filter(cycle: Cycle) -> Iterator[Verdict]:
 def _bindable(cycle: Cycle, waiting: list[Object]) -> Mask:
     """Where the waiting claims can have volumes. Nodes are looked at one by one only if there are volumes to choose."""
     storage, nodes = cycle.snapshot.storage, cycle.nodes
-    classes = {class_name(claim) for claim in waiting}
-    if not any(class_name(one) in classes for one in storage.volumes.values()):
+    classes = {class_of(claim) for claim in waiting}
+    if not any(class_of(one) in classes for one in storage.volumes.values()):
         found = nodes.present
         for claim in waiting:
             found = found & _provisionable(claim, storage, nodes)
@@ -103,11 +103,11 @@ def plan(pod: Pod, storage: Storage, nodes: Nodes, row: int) -> VolumePlan | Non
     """Pure: how the waiting claims get volumes at this node; None if they cannot."""
     made = VolumePlan([], [])
     promised = dict(storage.promised)
-    for claim in sorted(claims_of(pod, storage).waiting, key=size_of):
+    for claim in sorted(claims_of(pod, storage).waiting, key=asked):
         volume = None
         if not _selected(claim):
-            some = [one for one in storage.volumes.values() if class_name(one) == class_name(claim)]
-            volume = find_volume(claim, some, promised, lambda one: bool(reached(nodes, one)[row]))
+            some = [one for one in storage.volumes.values() if class_of(one) == class_of(claim)]
+            volume = find_volume(claim, some, promised=promised, reachable=lambda one: bool(reached(nodes, one)[row]))
         if volume is not None:
             promised[meta.name(volume)] = meta.key(claim)
             made.bind.append((claim, volume))

@@ -10,8 +10,8 @@ import msgspec
 
 from corral.cluster.scheduler.pods import resources, terms
 from corral.cluster.scheduler.pods.terms import NodeTerm, PodRules, Weighted
-from corral.cluster.scheduler.pods.tolerating import Toleration, tolerations
 from corral.model.kubernetes.selectors import Requirement
+from corral.model.kubernetes.taints import Toleration, tolerations_of
 
 Object = dict[str, Any]
 
@@ -81,7 +81,7 @@ class Pod:
 
     @cached_property
     def tolerations(self) -> tuple[Toleration, ...]:
-        return tolerations(self.spec)
+        return tolerations_of(self.spec)
 
     @cached_property
     def node_selector(self) -> tuple[Requirement, ...]:

@@ -11,9 +11,9 @@ from corral.cluster.client import meta
 from corral.cluster.scheduler.pods.pod import full_image
 from corral.cluster.scheduler.pods.resources import CPU, EPHEMERAL, MEMORY, PODS, amounts
 from corral.cluster.scheduler.pods.terms import REGION, ZONE, Labels
-from corral.cluster.scheduler.pods.tolerating import Taint, taints
 from corral.cluster.scheduler.snapshot.arrays import FIRST, Ints, Mask, Small, grown
 from corral.cluster.scheduler.snapshot.labels import LabelColumns
+from corral.model.kubernetes.taints import Taint, taints_of
 
 Object = dict[str, Any]
 
@@ -85,7 +85,7 @@ class Nodes:
         self.version += 1
         self.present[row] = True
         self.unschedulable[row] = bool(node["spec"].get("unschedulable")) if node.get("spec") else False
-        self.taint_set[row] = self._taint_number(taints(node))
+        self.taint_set[row] = self._taint_number(taints_of(node))
         self.labels.put(row, labels_of(node))
         self._put_allocatable(row, node)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from corral.cluster.client import meta
+from corral.model.kubernetes.volumes import class_of
 
 Object = dict[str, Any]
 
@@ -36,18 +37,12 @@ class Storage:
         self.promised.pop(volume, None)
 
     def class_of(self, claim: Object) -> Object | None:
-        return self.classes.get(class_name(claim))
+        return self.classes.get(class_of(claim))
 
     def waits(self, claim: Object) -> bool:
         """Whether the claim's volume is chosen only when its pod's node is known."""
         found = self.class_of(claim)
         return found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
-
-
-def class_name(obj: Object) -> str:
-    """Of a claim or a volume."""
-    old = (obj["metadata"].get("annotations") or {}).get("volume.beta.kubernetes.io/storage-class")
-    return old or (obj.get("spec") or {}).get("storageClassName") or ""
 
 
 def is_bound(claim: Object) -> bool:

@@ -27,6 +27,14 @@ _PACKAGES = (
 _PRESERVE, _EMBEDDED = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"
 _ONLY_V3 = ("oneOf", "anyOf", "allOf", "not", "nullable", "default", "x-kubernetes-validations", "$schema")
 
+# What is said of the fields that every object has where no other text is at hand.
+_COMMON = {
+    "apiVersion": "The group and version of the API in whose terms this object is written, as GROUP/VERSION.",
+    "kind": "The type of this object, in CamelCase. With apiVersion it says which resource the object belongs to.",
+    "metadata": "What objects of all kinds have: name, namespace, labels, annotations, owners, and their life so far.",
+}
+_LIST_METADATA = "What is true of the list as a whole: as of which version it is, and where its next part begins."
+
 
 def undescribed(name: str, field: str) -> str:
     """No descriptions: types and fields speak for themselves."""
@@ -108,11 +116,14 @@ class Definitions:
         more = _extensions(schema)
         if schema.default is not MISSING and self._v3:
             more["default"] = schema.default
-        if text := self._describe(owner, key):
+        if text := self._describe(owner, key) or self._common(owner, key):
             more["description"] = text
         if more and "$ref" in found and self._v3:
             return {"allOf": [found], **more}
         return {**found, **more}
+
+    def _common(self, owner: str, key: str) -> str:
+        return common(key, listing=owner.endswith("List")) if key in _COMMON and self._gvks(owner) else ""
 
     def _inner(self, schema: Schema) -> dict[str, Any]:
         if schema.name:
@@ -125,9 +136,7 @@ class Definitions:
 
     def _with_text(self, field: dict[str, Any], key: str, *, listing: bool) -> dict[str, Any]:
         """A field that all kinds have, with what is said of it elsewhere."""
-        text = self._describe(_ANY_LIST if listing else _ANY_KIND, key)
-        if not text:
-            return field
+        text = self._describe(_ANY_LIST if listing else _ANY_KIND, key) or common(key, listing=listing)
         if "$ref" in field and self._v3:
             return {"allOf": [field], "description": text}
         return {**field, "description": text}
@@ -148,6 +157,17 @@ class Definitions:
             raw = _embedding(dict(schema.raw) if self._v3 else _plain(schema.raw), standard, v3=self._v3)
             body = {"type": "object", **raw, "properties": {**raw.get("properties", {}), **standard}}
         return {**body, "x-kubernetes-group-version-kind": [_gvk(gvk)]}
+
+
+def common(key: str, *, listing: bool) -> str:
+    """Pure: what is said of a field that every object or list has.
+
+    >>> common("kind", listing=True) == common("kind", listing=False)
+    True
+    >>> common("metadata", listing=True) == common("metadata", listing=False)
+    False
+    """
+    return _LIST_METADATA if listing and key == "metadata" else _COMMON[key]
 
 
 def custom_name(gvk: GroupVersionKind) -> str:

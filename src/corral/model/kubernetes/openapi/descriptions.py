@@ -1,7 +1,7 @@
-"""What types and fields are for, in upstream's sentences: taken from an installed package, or not at all.
+"""What types and fields are for, in upstream's sentences: taken from a package that ships them.
 
-The sentences are not ours to ship. The package `lightkube-models` has them in the docstrings of its classes; where it
-is installed, `kubectl explain` shows them.
+They are the docstrings of the classes of `lightkube-models`, which are read as text: nothing of it is imported. Where
+somebody has taken it away there are no descriptions but those of the common fields (`definitions`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FIELD = re.compile(r"^\* \*\*([\w$-]+)\*\* ``.*?`` - ?", re.M)
 
 
 def installed() -> Describe:
-    """The descriptions of the package that is there; if there is none, a Describe that knows nothing."""
+    """The descriptions of the package; if it is not there, a Describe that knows nothing."""
     found = importlib.util.find_spec("lightkube")
     for place in (found.submodule_search_locations or ()) if found else ():
         if (Path(place) / "models" / "meta_v1.py").is_file():
@@ -28,7 +28,8 @@ def installed() -> Describe:
 
 
 def describer(folder: Path) -> Describe:
-    """Descriptions out of a folder of modules; each is read when something of it is asked for."""
+    """Descriptions out of a folder of modules; each is read when something of it is asked for, and kept as long as the
+    answer is."""
 
     @cache
     def module(name: str) -> Mapping[tuple[str, str], str]:

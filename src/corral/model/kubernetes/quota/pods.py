@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from corral.model.kubernetes import quantity
 from corral.model.kubernetes.kind import Object
+from corral.model.kubernetes.kinds.fields import objects, part, text
 from corral.model.kubernetes.quantity import Quantity
 
 Amounts = dict[str, Quantity]
+PLAIN: Final = ("cpu", "memory", "ephemeral-storage")  # what a quota names with and without "requests."
+_LIMITED: Final = frozenset((*PLAIN, *(f"{kind}.{name}" for kind in ("requests", "limits") for name in PLAIN)))
 
 
 def pod_amounts(pod: Object, which: str) -> Amounts:
@@ -23,11 +26,11 @@ def pod_amounts(pod: Object, which: str) -> Amounts:
     >>> str(pod_amounts(pod, "requests")["cpu"])
     '4'
     """  # noqa: E501
-    spec = pod["spec"]
-    total = add(_of(one, which) for one in spec.get("containers") or ())
+    spec = part(pod, "spec")
+    total = add(_of(one, which) for one in objects(spec, "containers"))
     sidecars: Amounts = {}
     peak: Amounts = {}
-    for one in spec.get("initContainers") or ():
+    for one in objects(spec, "initContainers"):
         moment = add([_of(one, which), sidecars])
         if one.get("restartPolicy") == "Always":
             sidecars = moment
@@ -54,8 +57,8 @@ def add(parts: Iterable[Mapping[str, Quantity]]) -> Amounts:
     {'a': '1500m', 'b': '2'}
     """
     found: Amounts = {}
-    for part in parts:
-        for name, amount in part.items():
+    for some in parts:
+        for name, amount in some.items():
             found[name] = found[name] + amount if name in found else amount
     return found
 
@@ -70,11 +73,30 @@ def is_best_effort(pod: Object) -> bool:
     >>> is_best_effort({"spec": {"containers": [{"name": "a"}]}})
     True
     """
-    spec = pod["spec"]
-    holders = [spec, *(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    spec = part(pod, "spec")
+    holders = [spec, *objects(spec, "containers"), *objects(spec, "initContainers")]
     for holder in holders:
         for which in ("requests", "limits"):
             found = _of(holder, which)
             if any(found.get(name) for name in ("cpu", "memory")):
                 return False
     return True
+
+
+def plan_missing(pod: Object, hard: Mapping[str, Any]) -> str:
+    """Which resources, that a quota limits, which containers do not speak of; "" if they speak of all.
+
+    >>> plan_missing({"spec": {"containers": [{"name": "a"}]}}, {"limits.cpu": "1"})
+    'limits.cpu for: a'
+    """
+    spec = part(pod, "spec")
+    holders = [*objects(spec, "containers"), *objects(spec, "initContainers")]
+    shown = []
+    for name in sorted(one for one in hard if one in _LIMITED or one.startswith("hugepages-")):
+        which, _, resource = name.rpartition(".")
+        found = sorted(
+            text(one, "name") for one in holders if resource not in part(one, "resources", which or "requests")
+        )
+        if found:
+            shown.append(f"{name} for: {','.join(found)}")
+    return "; ".join(shown)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from corral.model.kubernetes.kind import Object
+from corral.model.kubernetes.kinds.fields import objects, part, text, texts
 from corral.model.kubernetes.quota.pods import is_best_effort
 
 _AFFINITIES: Final = ("podAffinity", "podAntiAffinity")
@@ -17,9 +18,8 @@ _REQUIRED, _PREFERRED = (
 
 def requirements(quota: Object) -> list[dict[str, Any]]:
     """Both ways of writing scopes as one: scopeName, operator, values."""
-    spec = quota["spec"]
-    named = [{"scopeName": one, "operator": "Exists"} for one in spec.get("scopes") or ()]
-    return [*named, *((spec.get("scopeSelector") or {}).get("matchExpressions") or ())]
+    named = [{"scopeName": one, "operator": "Exists"} for one in texts(part(quota, "spec"), "scopes")]
+    return [*named, *objects(part(quota, "spec", "scopeSelector"), "matchExpressions")]
 
 
 def counts_in(quota: Object, group: str, plural: str, obj: Object) -> bool:
@@ -38,7 +38,7 @@ def counts_in(quota: Object, group: str, plural: str, obj: Object) -> bool:
 
 
 def _is_in(scope: dict[str, Any], pod: Object) -> bool:
-    spec = pod["spec"]
+    spec = part(pod, "spec")
     match scope["scopeName"]:
         case "Terminating":
             return spec.get("activeDeadlineSeconds") is not None
@@ -51,7 +51,7 @@ def _is_in(scope: dict[str, Any], pod: Object) -> bool:
         case "PriorityClass":
             return _selects(scope, spec.get("priorityClassName") or "")
         case "CrossNamespacePodAffinity":
-            return any(_crosses(term) for term in _terms(spec.get("affinity") or {}))
+            return any(_crosses(term) for term in _terms(part(spec, "affinity")))
         case _:
             return False
 
@@ -73,17 +73,20 @@ def _selects(scope: dict[str, Any], value: str) -> bool:
 
 def _has_attributes(scope: dict[str, Any], claim: Object) -> bool:
     """A claim counts for each class that it has, has had or wants."""
-    status = claim.get("status") or {}
-    wanted = (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName")
-    names = {claim["spec"].get("volumeAttributesClassName"), status.get("currentVolumeAttributesClassName"), wanted}
-    return any(_selects(scope, name) for name in (names - {None, ""} or {""}))
+    status = part(claim, "status")
+    names = {
+        text(part(claim, "spec"), "volumeAttributesClassName"),
+        text(status, "currentVolumeAttributesClassName"),
+        text(part(status, "modifyVolumeStatus"), "targetVolumeAttributesClassName"),
+    }
+    return any(_selects(scope, name) for name in (names - {""} or {""}))
 
 
 def _terms(affinity: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for kind in _AFFINITIES:
-        found = affinity.get(kind) or {}
-        yield from found.get(_REQUIRED) or ()
-        yield from (one["podAffinityTerm"] for one in found.get(_PREFERRED) or ())
+        found = part(affinity, kind)
+        yield from objects(found, _REQUIRED)
+        yield from (part(one, "podAffinityTerm") for one in objects(found, _PREFERRED))
 
 
 def _crosses(term: dict[str, Any]) -> bool:

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from corral.model.kubernetes import quantity
 from corral.model.kubernetes.kind import Object
-from corral.model.kubernetes.quota.pods import Amounts, pod_amounts
+from corral.model.kubernetes.kinds.fields import number, objects, part
+from corral.model.kubernetes.quota.pods import PLAIN, Amounts, pod_amounts
 
 _ONE: Final = quantity.of(1)
 _OLD_NAMES: Final = ("configmaps", "secrets", "resourcequotas", "replicationcontrollers")  # core kinds
 _CLASS: Final = "volume.beta.kubernetes.io/storage-class"
-_PLAIN: Final = ("cpu", "memory", "ephemeral-storage")
 
 
 def count_name(group: str, plural: str) -> str:
@@ -41,7 +41,7 @@ def resource_of(name: str) -> tuple[str, str] | None:
         return "", "services"
     if name in ("persistentvolumeclaims", "requests.storage") or ".storageclass.storage.k8s.io/" in name:
         return "", "persistentvolumeclaims"
-    if name == "pods" or name in _PLAIN or name.startswith(("requests.", "limits.", "hugepages-")):
+    if name == "pods" or name in PLAIN or name.startswith(("requests.", "limits.", "hugepages-")):
         return "", "pods"
     return None
 
@@ -59,7 +59,7 @@ def usage(group: str, plural: str, obj: Object, now: datetime) -> Amounts:
             case "pods":
                 found |= _of_pod(obj, now)
             case "services":
-                found |= _of_service(obj["spec"])
+                found |= _of_service(part(obj, "spec"))
             case "persistentvolumeclaims":
                 found |= _of_claim(obj)
             case _ if plural in _OLD_NAMES:
@@ -69,9 +69,9 @@ def usage(group: str, plural: str, obj: Object, now: datetime) -> Amounts:
 
 def has_ended(pod: Object, now: datetime) -> bool:
     """Whether a pod uses nothing any more: it has ended, or its node has had all the time to end it."""
-    if (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded"):
+    if part(pod, "status").get("phase") in ("Failed", "Succeeded"):
         return True
-    metadata = pod["metadata"]
+    metadata = part(pod, "metadata")
     deleted, grace = metadata.get("deletionTimestamp"), metadata.get("deletionGracePeriodSeconds")
     if not deleted or grace is None:
         return False
@@ -84,18 +84,17 @@ def _of_pod(pod: Object, now: datetime) -> Amounts:
     found: Amounts = {"pods": _ONE}
     for name, amount in pod_amounts(pod, "requests").items():
         found[f"requests.{name}"] = amount
-        if name in _PLAIN or name.startswith("hugepages-"):
+        if name in PLAIN or name.startswith("hugepages-"):
             found[name] = amount
-    found |= {f"limits.{name}": one for name, one in pod_amounts(pod, "limits").items() if name in _PLAIN}
+    found |= {f"limits.{name}": one for name, one in pod_amounts(pod, "limits").items() if name in PLAIN}
     return found
 
 
 def _of_service(spec: dict[str, Any]) -> Amounts:
-    kind, ports = spec.get("type"), len(spec.get("ports") or ())
+    kind, ports = spec.get("type"), len(objects(spec, "ports"))
     balanced = kind == "LoadBalancer"
-    given = spec.get("allocateLoadBalancerNodePorts", True)
-    if balanced and not given:
-        ports = sum(1 for one in spec.get("ports") or () if one.get("nodePort"))
+    if balanced and spec.get("allocateLoadBalancerNodePorts") is False:
+        ports = sum(1 for one in objects(spec, "ports") if number(one, "nodePort"))
     node_ports = ports if balanced or kind == "NodePort" else 0
     return {
         "services": _ONE,
@@ -105,12 +104,12 @@ def _of_service(spec: dict[str, Any]) -> Amounts:
 
 
 def _of_claim(claim: Object) -> Amounts:
-    spec, status = claim["spec"], claim.get("status") or {}
-    asked = quantity.of_json(((spec.get("resources") or {}).get("requests") or {}).get("storage"))
-    allocated = quantity.of_json((status.get("allocatedResources") or {}).get("storage"))
+    spec = part(claim, "spec")
+    asked = quantity.of_json(part(spec, "resources", "requests").get("storage"))
+    allocated = quantity.of_json(part(claim, "status", "allocatedResources").get("storage"))
     storage = max(asked, allocated)
     found = {"persistentvolumeclaims": _ONE, "requests.storage": storage}
-    name = (claim["metadata"].get("annotations") or {}).get(_CLASS) or spec.get("storageClassName")
+    name = part(claim, "metadata", "annotations").get(_CLASS) or spec.get("storageClassName")
     if name:
         prefix = f"{name}.storageclass.storage.k8s.io/"
         found |= {f"{prefix}persistentvolumeclaims": _ONE, f"{prefix}requests.storage": storage}

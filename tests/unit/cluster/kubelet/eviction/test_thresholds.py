@@ -10,7 +10,8 @@ from corral.errors import InvalidInput
 
 def test_the_defaults() -> None:
     found = {one.signal: one.amount for one in plan_thresholds(DEFAULT_HARD, "", "", "")}
-    assert found["memory.available"] == Amount(100 << 20) and found["nodefs.available"] == Amount(part=0.1)
+    assert found["memory.available"] == Amount(100 << 20) and found["nodefs.available"] == Amount(part=0.05)
+    assert found["imagefs.available"] == Amount(part=0.05)
     assert len(found) == 5 and all(one.hard for one in plan_thresholds(DEFAULT_HARD, "", "", ""))
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from corral.cluster.scheduler.plugins.volume_binding import plan
 from corral.cluster.scheduler.pods.pod import Pod
-from corral.cluster.scheduler.storage.matching import find_volume
 from corral.cluster.scheduler.storage.storage import SELECTED_NODE, Storage
+from corral.model.kubernetes.volumes import find_volume
 from tests.support.scheduling import ask, node, pod, snapshot, why
 
 ZONE = "topology.kubernetes.io/zone"
@@ -117,7 +117,7 @@ def test_volumes_are_made_where_their_class_allows() -> None:
     ],
 )
 def test_which_volume_fits_a_claim(offered: dict[str, Any], taken: bool) -> None:
-    found = find_volume(claim("c"), [volume("v", **offered)], {}, lambda one: True)
+    found = find_volume(claim("c"), [volume("v", **offered)])
     assert (found is not None) == taken
 
 

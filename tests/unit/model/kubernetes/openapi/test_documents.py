@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,7 @@ from corral.model.kubernetes.schema.crd import from_structural
 
 WIDGET = GroupVersionKind("stable.example.com", "v1", "Widget")
 CRD = Resource("stable.example.com", "v1", "widgets", "widget", "Widget", "WidgetList", True)
+COMMON = ("apiVersion", "kind", "metadata")
 RAW: dict[str, Any] = {
     "type": "object",
     "description": "A thing.",
@@ -137,9 +140,9 @@ def test_custom_kinds_keep_their_schema_as_far_as_the_dialect_can_say_it() -> No
     name = "com.example.stable.v1.Widget"
     new = v3_document("stable.example.com", "v1")["components"]["schemas"][name]
     assert new["properties"]["spec"] == RAW["properties"]["spec"] and new["description"] == "A thing."
-    assert new["properties"]["metadata"] == {
-        "$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-    }
+    assert new["properties"]["metadata"]["allOf"] == [
+        {"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
+    ]
     old = v2_document()["definitions"][name]["properties"]["spec"]["properties"]
     assert old["size"] == {"type": "integer", "minimum": 0, "maximum": 9.5, "enum": [1, 2]}
     assert old["note"] == {} and old["port"] == {"x-kubernetes-int-or-string": True}
@@ -260,3 +263,34 @@ def test_custom_kinds_say_of_common_fields_what_all_kinds_say(tmp_path: Path) ->
     properties = found["components"]["schemas"]["com.example.stable.v1.Widget"]["properties"]
     assert properties["apiVersion"] == {"type": "string", "description": "Which version."}
     assert properties["metadata"]["description"] == "Who it is." and "$ref" in properties["metadata"]["allOf"][0]
+
+
+def test_common_fields_are_described_where_nothing_else_is() -> None:
+    """In kinds of our own and in custom ones; a field that only bears such a name is no common one."""
+    for definitions in (v2_document()["definitions"], v3_document("stable.example.com", "v1")["components"]["schemas"]):
+        for name in ("com.example.stable.v1.Widget", "com.example.stable.v1.WidgetList"):
+            assert all(definitions[name]["properties"][key]["description"] for key in COMMON), name
+    definitions = v2_document()["definitions"]
+    assert all(definitions["io.k8s.api.core.v1.Pod"]["properties"][key]["description"] for key in COMMON)
+    of_one, of_list = (definitions[f"io.k8s.api.core.v1.{kind}"]["properties"] for kind in ("Pod", "PodList"))
+    assert of_one["metadata"]["description"] != of_list["metadata"]["description"]
+    assert of_one["kind"]["description"] == of_list["kind"]["description"]
+    assert "description" not in definitions["io.k8s.api.core.v1.ObjectReference"]["properties"]["kind"]
+
+
+def test_the_package_describes_nearly_every_field() -> None:
+    """What it leaves out: schemas within schemas, and a few types that are plain values."""
+    definitions = v2.document(EVERY, schemas, "v1.37.1", descriptions.installed())["definitions"]
+    bare = {
+        (name.rpartition(".")[2], key)
+        for name, one in definitions.items()
+        for key, field in one.get("properties", {}).items()
+        if "description" not in field and name.startswith("io.k8s.")
+    }
+    assert {name for name, _ in bare} <= {"JSONSchemaProps", "ExternalDocumentation", "GroupResource"}
+
+
+def test_nothing_of_the_package_is_imported() -> None:
+    code = "import sys; from corral.model.kubernetes.openapi.descriptions import installed as found; "
+    code += "assert found()('io.k8s.api.core.v1.PodSpec', 'nodeName'); sys.exit('lightkube' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from corral.model.kubernetes.quota.scopes import counts_in
 from corral.model.kubernetes.quota.usage import usage
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -67,26 +66,14 @@ def test_claims_count_in_their_class_with_the_larger_of_what_is_asked_and_given(
     }
 
 
-def priority(operator: str, *values: str) -> Object:
-    one = {"scopeName": "PriorityClass", "operator": operator, "values": list(values)}
-    return {"spec": {"scopeSelector": {"matchExpressions": [one]}}}
-
-
-CROSSING = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"namespaces": ["other"]}]}}
-
-
-@pytest.mark.parametrize(
-    ("quota", "pod", "counts"),
-    [
-        ({"spec": {"scopes": ["Terminating"]}}, pod(activeDeadlineSeconds=5), True),
-        ({"spec": {"scopes": ["Terminating"]}}, pod(), False),
-        ({"spec": {"scopes": ["CrossNamespacePodAffinity"]}}, pod(affinity=CROSSING), True),
-        ({"spec": {"scopes": ["CrossNamespacePodAffinity"]}}, pod(), False),
-        (priority("In", "high"), pod(priorityClassName="high"), True),
-        (priority("NotIn", "high"), pod(priorityClassName="high"), False),
-        (priority("Exists"), pod(), False),
-        (priority("DoesNotExist"), pod(), True),
-    ],
-)
-def test_scopes(quota: Object, pod: Object, counts: bool) -> None:
-    assert counts_in(quota, "", "pods", pod) is counts
+def test_what_is_missing_is_nothing() -> None:
+    """Admission counts before anybody has looked whether the object is whole."""
+    assert shown("", "pods", {}) == {"count/pods": "1", "pods": "1"}
+    assert shown("", "services", {})["services.nodeports"] == "0"
+    assert shown("", "persistentvolumeclaims", {})["requests.storage"] == "0"
+    assert (
+        shown("", "services", {"spec": {"type": "LoadBalancer", "ports": [{}], "allocateLoadBalancerNodePorts": None}})[
+            "services.nodeports"
+        ]
+        == "1"
+    )

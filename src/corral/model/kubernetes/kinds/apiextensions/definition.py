@@ -21,7 +21,6 @@ from corral.model.kubernetes.kinds.fields import (
     flag,
     indexed,
     metadata,
-    number,
     objects,
     part,
     text,
@@ -316,10 +315,6 @@ def _validate_update(new: Object, old: Object) -> Problems:
 
 def _validate_status(new: Object, old: Object) -> Problems:
     yield from _stored_versions(new)
-
-
-def spec_generation(obj: Object) -> int:
-    return number(metadata(obj), "generation")
 
 
 CUSTOM_RESOURCE_DEFINITION = Kind(
