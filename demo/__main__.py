@@ -42,7 +42,7 @@ spec:
       - name: httpd
         image: {registry}/meadow:{version}
         ports: [{{containerPort: 8000}}]
-        readinessProbe: {{httpGet: {{path: /, port: 8000}}, periodSeconds: 1}}
+        readinessProbe: {{httpGet: {{path: /, port: 8000}}, periodSeconds: 1, timeoutSeconds: 5}}
 ---
 apiVersion: v1
 kind: Service

@@ -30,7 +30,7 @@ def _kubectl() -> Path:
 KUBECTL = Work(_kubectl)
 LIMIT = f"--timeout={int(60 * PATIENCE)}s"
 
-# Serves its version on port 8000; ready once it does.
+# Serves its version on port 8000; ready once it does, and no less so when all wait for a busy machine.
 WEB = """
 apiVersion: apps/v1
 kind: Deployment
@@ -49,7 +49,7 @@ spec:
         imagePullPolicy: Never
         command: [sh, -c, "mkdir /www && echo version-{version} >/www/index.html && exec httpd -f -p 8000 -h /www"]
         ports: [{{containerPort: 8000}}]
-        readinessProbe: {{httpGet: {{path: /, port: 8000}}, periodSeconds: 1}}
+        readinessProbe: {{httpGet: {{path: /, port: 8000}}, periodSeconds: 1, timeoutSeconds: 20}}
 ---
 apiVersion: v1
 kind: Service

@@ -184,7 +184,7 @@ def test_a_part_of_a_volume(here: Instance) -> None:
     before = here.footprint()
     assert run("a/b", "cat", "/s/f").stdout == "x\n"
     assert run("a/b/f", "cat", "/s").stdout == "x\n"
-    assert "cannot access path" in run("out", "true").stderr
+    assert "path concatenation escapes the base directory" in run("out", "true").stderr
     assert "subpath must be a relative path" in run("../x", "true").stderr
     mount = "type=volume,src=whole,dst=/s,volume-subpath=a/b"
     here.docker("create", "--name", "still", "--mount", mount, "busybox", check=True)

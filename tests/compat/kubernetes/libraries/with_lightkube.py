@@ -71,7 +71,9 @@ def watched(client: Client) -> None:
 
     worker = threading.Thread(target=change)
     worker.start()
-    for kind, one in client.watch(Pod, server_timeout=20):
+    for kind, one in client.watch(Pod, server_timeout=60):
+        if one.metadata.name != "p":
+            continue  # those of the Deployment, which are on their way out
         seen.append((kind, one.metadata.name))
         if kind == "DELETED":
             break
