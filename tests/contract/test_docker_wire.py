@@ -331,7 +331,7 @@ async def test_errors_of_an_attach_have_their_status(api: Api) -> None:
         sent = f"POST {path} HTTP/1.1\r\nHost: d\r\n{UPGRADE}\r\n".encode()
         assert Answer(await api.talk(sent)).status == status
     answer = await api.ask("POST", f"/containers/{id}/attach?detachKeys=ctrl-1")
-    assert (answer.status, answer.message) == (400, "Invalid detach keys (ctrl-1) provided")
+    assert (answer.status, answer.body) == (400, b"Invalid detach keys (ctrl-1) provided\r\n")
 
 
 async def test_logs_alone_replay_and_end(api: Api) -> None:
