@@ -64,12 +64,19 @@ def client(server: FakeServer) -> Iterator[docker.DockerClient]:
 # Docker's command line
 
 
+def no_such(name: str) -> tuple[str, str]:
+    """In the words of newer clients, and of older ones."""
+    return f"Error response from daemon: No such container: {name}\n", f"Error: No such container: {name}\n"
+
+
 @needs_cli
 def test_who_is_there(cli: Cli) -> None:
     code, out, err = cli("version", "--format", "{{.Server.APIVersion}} {{.Server.Os}}/{{.Server.Arch}}")
     assert (code, out, err) == (0, "1.51 linux/amd64\n", "")
     code, out, err = cli("info")
-    assert code == 0 and "WARNING" not in err + out
+    # Clients before 28.2 warn of what newer daemons say to every older client.
+    warnings = [line for line in (err + out).splitlines() if "WARNING" in line and "bridge-nf-call" not in line]
+    assert (code, warnings) == (0, [])
     for line in ("Swarm: inactive", "Default Runtime: runc", "Cgroup Version: 2", "Live Restore Enabled: true"):
         assert line in out
 
@@ -103,7 +110,7 @@ def test_a_life(cli: Cli) -> None:
     assert cli("stop", "-t", "0", "web") == (0, "web\n", "")
     assert waiting.communicate(timeout=10) == ("143\n", "")
     assert cli("rm", "web")[0] == 0
-    assert cli("rm", "web")[2] == "Error response from daemon: No such container: web\n"
+    assert cli("rm", "web")[2] in no_such("web")
 
 
 @needs_cli
@@ -126,7 +133,7 @@ def test_exec(cli: Cli) -> None:
     assert cli("exec", "box", "false", "3")[0] == 3
     code, out, err = cli("exec", "box", "nope")
     assert code == 127 and "executable file not found" in out + err
-    assert cli("exec", "nope", "true")[2] == "Error response from daemon: No such container: nope\n"
+    assert cli("exec", "nope", "true")[2] in no_such("nope")
 
 
 @needs_cli

@@ -194,7 +194,7 @@ class Wire:
         scheme, host, port, _ = key
         cancel.check()
         proxy = plan_proxy(scheme, host, port, self._environment)
-        raw = socket.create_connection((proxy.host, proxy.port) if proxy else (host, port), CONNECT)
+        raw = _dial(*((proxy.host, proxy.port) if proxy else (host, port)))
         try:
             raw.settimeout(SILENCE)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -225,6 +225,16 @@ class Wire:
             self._idle.clear()
         for link in links:
             link.close()
+
+
+def _dial(host: str, port: int) -> socket.socket:
+    """OSError. "localhost" is this machine (RFC 6761), also where no file and no server says so."""
+    try:
+        return socket.create_connection((host, port), CONNECT)
+    except socket.gaierror:
+        if host != "localhost":
+            raise
+        return socket.create_connection(("127.0.0.1", port), CONNECT)
 
 
 def _tunnel(raw: socket.socket, host: str, port: int, proxy: Proxy) -> None:

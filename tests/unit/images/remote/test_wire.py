@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,6 +200,21 @@ def test_who_we_are(tmp_path: Path) -> None:
         shutil.copy(me[1], place / "client.key")
         assert get(wire, f"{registry.url}/v2/") == b"{}"
         wire.close()
+
+
+def test_localhost_needs_nobody_who_knows_it(
+    registry: FakeRegistry, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def knows_nothing(host: str, *more: Any, **others: Any) -> Any:
+        if host[0].isdigit():
+            return found(host, *more, **others)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    found = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", knows_nothing)
+    assert get(wire, f"http://localhost:{registry.port}/v2/") == b"{}"
+    with pytest.raises(WireError, match="lookup elsewhere: no such host"):
+        get(wire, f"http://elsewhere:{registry.port}/v2/")
 
 
 def test_no_tls_at_all(registry: FakeRegistry, wire: Wire) -> None:
