@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -60,12 +61,13 @@ class Place:
         return await asyncio.to_thread(lambda: in_netns(self.netns, lambda: _call(host, port, kind, timeout)))
 
     async def can(self, host: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
-        """Whether there is an answer within what a loaded machine needs for one."""
-        try:
-            await self.ask(host, port, kind, 0.5)
-        except OSError:
-            return False
-        return True
+        """Whether there is an answer, also to who asks again: a first packet may be lost while a neighbour is looked
+        for, and is repeated after a second."""
+        for patience in (0.5, 1.2):
+            with contextlib.suppress(OSError):
+                await self.ask(host, port, kind, patience)
+                return True
+        return False
 
     async def names(self, host: str, port: int, times: int, kind: int = socket.SOCK_STREAM) -> list[str]:
         def work() -> list[str]:
