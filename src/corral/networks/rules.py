@@ -31,6 +31,7 @@ from corral.model.network import NetworkOptions
 from corral.networks.ports import ANY4, ANY6
 
 PORT_MAPS = ("host4", "any4", "host6", "any6", "routed4", "routed6")
+_PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp"}
 
 # name -> type; "interval" ones hold subnets.
 _NETWORK_SETS = {
@@ -237,23 +238,31 @@ def _publish(version: int, word: str) -> str:
 
 
 def parse_elements(name: str, objects: list[dict[str, object]]) -> list[Element]:
-    """The entries of a map or set of concatenations as `nft -j list` gives them.
+    """The entries of a map or set of concatenations as `nft -j list` gives them. Their keys end with protocol and port;
+    where no /etc/protocols tells their names, protocols are numbers.
 
     >>> listed = [{"map": {"elem": [[{"concat": ["tcp", 80]}, {"concat": ["10.64.0.2", 80]}]]}}]
     >>> parse_elements("any4", listed)
     [Element(map='any4', key='tcp . 80', value='10.64.0.2 . 80')]
     >>> parse_elements("routed4", [{"set": {"elem": [{"concat": ["10.64.0.2", "tcp", 80]}]}}])
     [Element(map='routed4', key='10.64.0.2 . tcp . 80', value='')]
+    >>> parse_elements("any6", [{"map": {"elem": [[{"concat": [17, 6]}, {"concat": ["fd00::2", 6]}]]}}])
+    [Element(map='any6', key='udp . 6', value='fd00::2 . 6')]
     """
     found = []
     for entry in objects:
         body = entry.get("map") or entry.get("set")
         for element in body.get("elem", []) if isinstance(body, dict) else []:
             if isinstance(element, list):
-                found.append(Element(name, _joined(element[0]), _joined(element[1])))
+                found.append(Element(name, _key(element[0]), _joined(element[1])))
             else:
-                found.append(Element(name, _joined(element)))
+                found.append(Element(name, _key(element)))
     return found
+
+
+def _key(concatenation: dict[str, list[object]]) -> str:
+    *rest, protocol, port = concatenation["concat"]
+    return _joined({"concat": [*rest, _PROTOCOLS.get(str(protocol), protocol), port]})
 
 
 def _joined(concatenation: dict[str, list[object]]) -> str:

@@ -17,6 +17,7 @@ from tests.support.distribution import free_port
 from tests.support.instance import Instance, corral_command
 from tests.support.instance import instance as running_instance
 from tests.support.terminal import Terminal
+from tests.support.tools import needs
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.not_in_guest]  # the guest has no need of it: nothing here is about the host
@@ -269,6 +270,7 @@ def test_an_ended_reader_is_no_error(here: Instance) -> None:
     eventually(lambda: out(here, "ps", "-q") == "", "nothing runs")
 
 
+@needs("curl")
 def test_the_tour_of_networks_in_the_documentation(here: Instance) -> None:
     text = (Path(__file__).parents[3] / "docs/networks.md").read_text()
     tour, port = text.partition("```sh\n")[2].partition("```")[0], str(free_port())
