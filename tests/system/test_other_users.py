@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import subprocess
 from pathlib import Path
@@ -44,8 +43,8 @@ def test_nothing_of_a_container_is_theirs(flags: tuple[str, ...]) -> None:
 def _is_closed(engine: Instance, identity: str) -> None:
     places = [str(engine.root), str(engine.volatile)]
     upper = engine.inspect(identity)["GraphDriver"]["Data"]["UpperDir"]
-    eventually(lambda: os.path.exists(f"{upper}/su"), f"it has made {upper}/su")
-    assert os.stat(f"{upper}/su").st_mode & stat.S_ISUID
+    made = Path(upper, "su")
+    eventually(lambda: made.exists() and made.stat().st_mode & stat.S_ISUID, f"it has made {made}")
     known = [*places, *_mounted(places), upper, f"{engine.volatile}/c/{identity}"]
     assert _as(0, "grep", "-rls", WORD, *known)
     mode = engine.root.stat().st_mode
