@@ -133,7 +133,8 @@ def foreign_route(subnet: AnyNetwork, way: Way) -> HostError:
     return HostError(
         f"{subnet} belongs to a node of this cluster, and on this machine another route leads there (through "
         f"{gateway or f'interface {index}'}), perhaps of another cluster: it is left as it is, and the pods of that "
-        "node are not reached"
+        "node are not reached: end what has that route (`corral down --all` for another instance), or delete the node "
+        "and let it join again, for another subnet"
     )
 
 

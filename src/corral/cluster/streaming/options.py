@@ -62,6 +62,17 @@ def process_options(query: Query, pod: Object, *, exec: bool) -> ProcessOptions:
     if not exec and "stdout" not in query:
         stdout = True  # the defaults of PodAttachOptions
     stderr = flag(query, "stderr") if exec or "stderr" in query else True
+    return checked_options(query, container, (stdin, stdout, stderr, tty), exec=exec)
+
+
+def checked_options(
+    query: Query, container: str, streams: tuple[bool, bool, bool, bool], *, exec: bool
+) -> ProcessOptions:
+    """Pure: with the command, which only exec has. `streams`: stdin, stdout, stderr, and whether there is a terminal.
+
+    400 for what has no stream or no command.
+    """
+    stdin, stdout, stderr, tty = streams
     stderr = stderr and not tty  # a terminal has one output
     if not (stdin or stdout or stderr):
         raise bad_request("you must specify at least 1 of stdin, stdout, stderr")

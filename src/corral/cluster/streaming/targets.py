@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from corral.cluster.streaming.options import ProcessOptions, flag, parse_port
+from corral.cluster.streaming.options import ProcessOptions, checked_options, flag, parse_port
 from corral.http.query import Query
 from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.status import bad_request
@@ -62,13 +62,7 @@ def read_process(query: Query, container: str, *, exec: bool) -> ProcessOptions:
     ProcessOptions(container='main', command=('ls',), stdin=False, stdout=True, stderr=True, tty=False)
     """
     stdin, stdout, stderr, tty = (flag(query, theirs) for _, theirs in _STREAMS)
-    stderr = stderr and not tty  # a terminal has one output
-    if not (stdin or stdout or stderr):
-        raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
-    command = tuple(query.all("command")) if exec else ()
-    if exec and not command:
-        raise bad_request("you must specify at least one command for the container")
-    return ProcessOptions(container, command, stdin, stdout, stderr, tty)
+    return checked_options(query, container, (stdin, stdout, stderr, tty), exec=exec)
 
 
 def read_ports(query: Query) -> list[int]:
