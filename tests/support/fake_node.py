@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from corral.cluster.client.nodes import LogOptions
+from corral.cluster.client.stream import Stream
 from corral.model.kubernetes.status import bad_request, internal
 
 Object = dict[str, Any]
@@ -65,9 +66,9 @@ class FakeNode:
         self.consoles.append(made)
         return made
 
-    async def connect(self, pod: Object, port: int) -> FakeConnection:
+    async def connect(self, pod: Object, port: int) -> Stream:
         try:
-            return FakeConnection(*await asyncio.open_connection("127.0.0.1", port))
+            return Stream(*await asyncio.open_connection("127.0.0.1", port))
         except OSError as error:
             cause = f"failed to connect to localhost:{port} inside namespace: connect: connection refused"
             raise internal(cause) from error
@@ -186,28 +187,3 @@ class FakeConsole:
 
     async def close(self) -> None:
         self.closed.set()
-
-
-class FakeConnection:
-    """See `Connection`."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    async def read(self) -> bytes:
-        try:
-            return await self._reader.read(PIECE)
-        except ConnectionError:
-            return b""
-
-    async def write(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def end(self) -> None:
-        self._writer.write_eof()
-
-    async def close(self) -> None:
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()

@@ -6,7 +6,7 @@ import asyncio
 import ctypes
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from corral.errors import from_oserror
@@ -29,16 +29,13 @@ class Deleted(NamedTuple):
     name: str
 
 
-class NetlinkWatch:
-    """Calls `told` for every interface and nftables table that is deleted, until closed: in the namespace behind a
-    descriptor, without one in that of the caller."""
+class _Watch:
+    """Sockets of netlink that are read until `close`. `_hear` gets what came; nothing, when more came than the buffer
+    took."""
 
-    def __init__(self, told: Callable[[Deleted], None], netns: int | None = None) -> None:
-        self._told = told
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._sockets = _listen_all() if netns is None else in_netns(netns, _listen_all)
-        # A host with busy containers makes many messages about interfaces; the kernel keeps the rest to itself.
-        _only(self._sockets[0], wire.RTM_DELLINK)
+        self._sockets = list(sockets)
         for listening in self._sockets:
             self._loop.add_reader(listening, self._read, listening)
 
@@ -47,11 +44,12 @@ class NetlinkWatch:
             data = listening.recv(1 << 16)
         except BlockingIOError:
             return
-        except OSError:  # ENOBUFS: more came than the buffer took
-            self._told(Deleted("", ""))
-            return
-        for event in parse_deleted(data):
-            self._told(event)
+        except OSError:  # ENOBUFS
+            data = b""
+        self._hear(data)
+
+    def _hear(self, data: bytes) -> None:
+        raise NotImplementedError
 
     def close(self) -> None:
         for listening in self._sockets:
@@ -60,33 +58,34 @@ class NetlinkWatch:
         self._sockets = []
 
 
-class LinkWatch:
+class NetlinkWatch(_Watch):
+    """Calls `told` for every interface and nftables table that is deleted, until closed: in the namespace behind a
+    descriptor, without one in that of the caller."""
+
+    def __init__(self, told: Callable[[Deleted], None], netns: int | None = None) -> None:
+        self._told = told
+        sockets = _listen_all() if netns is None else in_netns(netns, _listen_all)
+        # A host with busy containers makes many messages about interfaces; the kernel keeps the rest to itself.
+        _only(sockets[0], wire.RTM_DELLINK)
+        super().__init__(sockets)
+
+    def _hear(self, data: bytes) -> None:
+        for event in parse_deleted(data) if data else [Deleted("", "")]:
+            self._told(event)
+
+
+class LinkWatch(_Watch):
     """Calls `told` when an interface is made, changes (up, down, its carrier) or goes, or an address does, until
     closed: in the namespace behind a descriptor, without one in that of the caller. Ports of bridges, where containers
     come and go, are left out."""
 
     def __init__(self, told: Callable[[], None], netns: int | None = None) -> None:
         self._told = told
-        self._loop = asyncio.get_running_loop()
-        self._sockets = _listen_links() if netns is None else in_netns(netns, _listen_links)
-        for listening in self._sockets:
-            self._loop.add_reader(listening, self._read, listening)
+        super().__init__(_listen_links() if netns is None else in_netns(netns, _listen_links))
 
-    def _read(self, listening: socket.socket) -> None:
-        try:
-            data = listening.recv(1 << 16)
-        except BlockingIOError:
-            return
-        except OSError:  # ENOBUFS: more came than the buffer took
-            data = b""
+    def _hear(self, data: bytes) -> None:
         if not data or concerns_more_than_ports(data):
             self._told()
-
-    def close(self) -> None:
-        for listening in self._sockets:
-            self._loop.remove_reader(listening)
-            listening.close()
-        self._sockets = []
 
 
 def concerns_more_than_ports(data: bytes) -> bool:
