@@ -235,7 +235,8 @@ async def _launch(instance: Instance, command: list[str]) -> str:
         os.close(write)
     with os.fdopen(read, "rb") as pipe:
         try:
-            said = await asyncio.wait_for(asyncio.to_thread(pipe.read), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                said = await asyncio.to_thread(pipe.read)
         except TimeoutError:
             child.kill()
             await child.wait()
@@ -256,7 +257,8 @@ async def _end(instance: Instance) -> None:
         signal.pidfd_send_signal(handle, signal.SIGTERM)
         gone = asyncio.Event()
         asyncio.get_running_loop().add_reader(handle, gone.set)
-        await asyncio.wait_for(gone.wait(), STOP_SECONDS)
+        async with asyncio.timeout(STOP_SECONDS):
+            await gone.wait()
     except TimeoutError:
         log.error("the daemon in %s (pid %d) did not end within %.0f s", instance.root, pid, STOP_SECONDS)
     except ProcessLookupError:

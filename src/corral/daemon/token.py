@@ -78,7 +78,8 @@ async def plan_reached(server: str) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
-            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(probe, (own, port)), 2)
+            async with asyncio.timeout(2):
+                await asyncio.get_running_loop().sock_connect(probe, (own, port))
         except OSError:
             raise InvalidInput(
                 f"the API listens at {server} only, where no other machine reaches it: "

@@ -79,7 +79,8 @@ class Events:
         if left <= 0 and queue.empty():
             return None
         try:
-            event = await asyncio.wait_for(queue.get(), max(left, 0.001))
+            async with asyncio.timeout(max(left, 0.001)):
+                event = await queue.get()
         except TimeoutError:
             return None
         return event if event and event.time <= until else None

@@ -65,7 +65,8 @@ async def _end(parts: Parts, live: Live) -> None:
 
 async def _ended(live: Live) -> None:
     try:
-        await asyncio.wait_for(live.exited.wait(), AFTER_KILL)
+        async with asyncio.timeout(AFTER_KILL):
+            await live.exited.wait()
     except TimeoutError:
         raise HostError(
             f"cannot remove container {live.name}: tried to kill container, but did not receive an exit event"

@@ -102,7 +102,8 @@ class Sandbox:
                 if live.record.state.status in ("running", "paused"):
                     live.record.state.stopped_by_user = True
                     await kill_hard(self._parts, live)
-            await asyncio.wait_for(live.exited.wait(), AFTER_KILL)
+            async with asyncio.timeout(AFTER_KILL):
+                await live.exited.wait()
             await live.torn_down.wait()
         except TimeoutError:
             raise HostError(f"process {live.record.path} was killed, and did not end") from None

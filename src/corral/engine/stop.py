@@ -91,7 +91,8 @@ async def _stop_waiting_restart(parts: Parts, live: Live, remember: bool) -> boo
 async def _ended(parts: Parts, live: Live, run: int, timeout: float | None) -> None:
     """`run`: when the process that is to end was started; a later one is none of our business."""
     try:
-        await asyncio.wait_for(live.exited.wait(), timeout)
+        async with asyncio.timeout(timeout):
+            await live.exited.wait()
         return
     except TimeoutError:
         async with live.lock:
@@ -103,7 +104,8 @@ async def _ended(parts: Parts, live: Live, run: int, timeout: float | None) -> N
 
 async def _killed(live: Live, verb: str) -> None:
     try:
-        await asyncio.wait_for(live.exited.wait(), AFTER_KILL)
+        async with asyncio.timeout(AFTER_KILL):
+            await live.exited.wait()
     except TimeoutError:
         raise HostError(
             f"cannot {verb} container: {live.id}: tried to kill container, but did not receive an exit event"

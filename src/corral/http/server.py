@@ -87,7 +87,8 @@ class Server:
         if self.connections:
             self._empty = asyncio.Event()
             try:
-                await asyncio.wait_for(self._empty.wait(), grace)
+                async with asyncio.timeout(grace):
+                    await self._empty.wait()
             except TimeoutError:
                 for connection in list(self.connections):
                     connection.abort()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 log = logging.getLogger("corral")
+
+AGAIN_SECONDS: Final = 30.0  # longer than any clean-up of a cancelled task takes
 
 
 class Tasks:
@@ -36,12 +38,19 @@ class Tasks:
             await asyncio.wait(list(self._tasks))
 
     async def close(self) -> None:
-        """Cancels what still runs and waits for it. The caller itself may be one of the tasks."""
+        """Cancels what still runs and waits for it. The caller itself may be one of the tasks.
+
+        What has not ended after a while is named in the log and cancelled again: a library in between may have
+        swallowed the first time.
+        """
         mine = asyncio.current_task()
-        pending = [t for t in self._tasks if t is not mine]
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        pending = {t for t in self._tasks if t is not mine}
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=AGAIN_SECONDS)
+            for task in pending:
+                log.warning("task %s was cancelled and has not ended; cancelling it again", task.get_name())
 
 
 class Afterwork:

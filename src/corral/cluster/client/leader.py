@@ -129,7 +129,8 @@ class Elector:
                 log.info("leading: %s is %s", self._name, self._identity)
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
 
     async def _try(self) -> float | None:
         """One attempt to take or to renew; None when that was done, else how long to wait."""
@@ -188,6 +189,7 @@ class Elector:
         moment = to_micro(self._now())
         spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": moment}
         try:
-            await asyncio.wait_for(self._client.update(LEASES, {**lease, "spec": spec}), self._terms.retry)
+            async with asyncio.timeout(self._terms.retry):
+                await self._client.update(LEASES, {**lease, "spec": spec})
         except (StatusError, OSError, TimeoutError) as error:
             log.info("lease %s not given up: %s", self._name, error)

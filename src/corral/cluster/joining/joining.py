@@ -61,7 +61,8 @@ async def ask_certificate(client: Client, node: str, names: Sequence[str] = ()) 
     made = await client.create(CSRS, {"metadata": {"generateName": "node-csr-"}, "spec": spec})
     name = made["metadata"]["name"]
     try:
-        return await asyncio.wait_for(_signed(client, name), PATIENCE) + key
+        async with asyncio.timeout(PATIENCE):
+            return await _signed(client, name) + key
     except TimeoutError:
         raise Forbidden(
             f"nobody has approved {name} within {PATIENCE:.0f} s: kubectl certificate approve {name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -256,10 +257,9 @@ def read_mtus(netlink: Netlink) -> list[tuple[AnyAddress, int]]:
 
 
 async def _wait(event: asyncio.Event, seconds: float | None) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _matters(node: Object) -> object:

@@ -228,7 +228,8 @@ class Caches:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append((revision, waiter))
         try:
-            await asyncio.wait_for(waiter, seconds)
+            async with asyncio.timeout(seconds):
+                await waiter
         except TimeoutError:
             self._waiters = [one for one in self._waiters if one[1] is not waiter]
             return False

@@ -134,7 +134,8 @@ class Connection:
         made = asyncio.open_connection(
             place.host, place.port, ssl=context, server_hostname=place.server_name, limit=LIMIT
         )
-        reader, writer = await asyncio.wait_for(made, CONNECT_SECONDS)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            reader, writer = await made
         handle = writer.get_extra_info("socket")
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in KEEPALIVE:

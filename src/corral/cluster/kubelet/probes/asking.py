@@ -21,7 +21,8 @@ async def ask(engine: Engine, id: str, container: Object, ip: str, how: Object, 
         if "exec" in how:
             return await _command(engine, id, how["exec"].get("command") or [], timeout)
         if "sleep" in how:
-            await asyncio.wait_for(asyncio.sleep(float(how["sleep"].get("seconds") or 0)), timeout)
+            async with asyncio.timeout(timeout):
+                await asyncio.sleep(float(how["sleep"].get("seconds") or 0))
             return Answer(True)
         return await _over_network(container, ip, how, timeout if timeout is not None else 60.0)
     except TimeoutError:
