@@ -167,9 +167,9 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
 
 
 async def choose_network(client: Client, own: str, mine: Sequence[str], engine: Engine) -> str:
-    """A subnet for this node's pods that no other node has. Unsupported where another node could not be reached."""
+    """A subnet for this node's pods that no other node has, nor a way to. Unsupported where another node could not be reached."""
     from corral.cluster.client.builtin import NODES
-    from corral.cluster.kubelet.network import RANGE, candidates
+    from corral.cluster.kubelet.network import RANGE, candidates, subnets_in_use
     from corral.cluster.routing.keeper import describe_unreached, read_links
     from corral.cluster.routing.plan import plan_routes
 
@@ -184,7 +184,7 @@ async def choose_network(client: Client, own: str, mine: Sequence[str], engine: 
     known = next((one for one in nodes if one["metadata"]["name"] == own), None)
     if known is not None and (known.get("spec") or {}).get("podCIDR"):
         return str(known["spec"]["podCIDR"])
-    theirs = [ipaddress.ip_network(one) for node in nodes for one in (node.get("spec") or {}).get("podCIDRs") or ()]
+    theirs = [subnet for node in nodes for subnet in subnets_in_use(node)]
     free = next(candidates("", [*theirs, *await engine.networks.taken()]), "")
     if not free:
         raise HostError(f"no subnet of {RANGE} is free for the pods of this node")

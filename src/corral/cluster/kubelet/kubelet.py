@@ -24,7 +24,7 @@ from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
 from corral.cluster.kubelet.metering.reading import read_sample
 from corral.cluster.kubelet.naming import UID, UNLISTED, pod_of
-from corral.cluster.kubelet.network import describe_clash, ensure_network
+from corral.cluster.kubelet.network import describe_busy, describe_clash, ensure_network
 from corral.cluster.kubelet.node.host import read_machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
 from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity
@@ -117,7 +117,14 @@ class Kubelet:
         self.shared.index.load()
         self._tasks.start("kubelet events", self.events.run())
         self._reporter = reporter = NodeReporter(
-            self._client, self.engine, self.machine, subnet, self.settings, self.shared.short_of, lambda: self.port
+            self._client,
+            self.engine,
+            self.machine,
+            subnet,
+            self.settings,
+            short_of=self.shared.short_of,
+            port=lambda: self.port,
+            busy=self._busy,
         )
         await reporter.register()
         self._node.on_change(reporter.changed)
@@ -143,6 +150,9 @@ class Kubelet:
         self.port = port
         if self._reporter is not None and self.ready.is_set():
             await self._reporter.report()
+
+    async def _busy(self) -> str:
+        return describe_busy(await self.engine.networks.taken())
 
     def pods(self) -> list[Object]:
         """All that are bound to this node, as they are known here."""

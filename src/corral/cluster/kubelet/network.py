@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from corral.engine.engine import Engine
 from corral.errors import Conflict, Forbidden, HostError
@@ -14,21 +14,60 @@ AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 NAME: Final = ".pods"
 RANGE: Final = "10.244.0.0/16"
+BUSY: Final = (
+    "corral.dev/busy-subnets"  # the annotation by which a node says what of the range its machine has a way to
+)
+
+
+def in_range(taken: Iterable[AnyNetwork]) -> list[AnyNetwork]:
+    """Pure: those in the range of pods. A wider way, as a VPN has to all of 10.0.0.0/8, bears a narrower beside it.
+
+    >>> in_range([ipaddress.ip_network(one) for one in ("10.0.0.0/8", "10.244.3.0/24", "192.168.1.0/24")])
+    [IPv4Network('10.244.3.0/24')]
+    """
+    whole = ipaddress.IPv4Network(RANGE)
+    return [one for one in taken if one.version == 4 and one.prefixlen >= whole.prefixlen and one.overlaps(whole)]
 
 
 def candidates(asked: str, taken: Iterable[AnyNetwork]) -> Iterator[str]:
     """Pure: the subnets to try: the one that is asked for, else those of a range that nobody here has a route to.
 
-    >>> next(candidates("", [ipaddress.ip_network("10.244.0.0/23")]))
+    >>> next(candidates("", [ipaddress.ip_network("10.244.0.0/23"), ipaddress.ip_network("10.0.0.0/8")]))
     '10.244.2.0/24'
     """
     if asked:
         yield asked
         return
-    busy = [other for other in taken if other.version == 4 and other.prefixlen]
+    busy = in_range(taken)
     for subnet in ipaddress.IPv4Network(RANGE).subnets(new_prefix=24):
         if not any(subnet.overlaps(other) for other in busy):
             yield str(subnet)
+
+
+def describe_busy(taken: Iterable[AnyNetwork]) -> str:
+    """Pure: what a node says of its machine's ways, for the nodes that join later.
+
+    >>> describe_busy([ipaddress.ip_network(one) for one in ("10.244.3.0/24", "10.244.0.0/24", "0.0.0.0/0")])
+    '10.244.0.0/24,10.244.3.0/24'
+    """
+    return ",".join(sorted({str(one) for one in in_range(taken)}))
+
+
+def subnets_in_use(node: dict[str, Any]) -> list[AnyNetwork]:
+    """Pure: what a new node's pods cannot have: the subnets of this node's pods, and what its machine has ways to.
+
+    >>> node = {"metadata": {"annotations": {BUSY: "10.244.0.0/24"}}, "spec": {"podCIDRs": ["10.244.1.0/24"]}}
+    >>> subnets_in_use(node)
+    [IPv4Network('10.244.1.0/24'), IPv4Network('10.244.0.0/24')]
+    """
+    said = (node["metadata"].get("annotations") or {}).get(BUSY) or ""
+    found = []
+    for text in [*((node.get("spec") or {}).get("podCIDRs") or ()), *said.split(",")]:
+        try:
+            found.append(ipaddress.ip_network(text))
+        except ValueError:
+            continue  # anybody may write annotations
+    return found
 
 
 def describe_clash(subnet: str, taken: Iterable[AnyNetwork]) -> str:
@@ -40,8 +79,7 @@ def describe_clash(subnet: str, taken: Iterable[AnyNetwork]) -> str:
     ''
     """
     mine = ipaddress.ip_network(subnet)
-    busy = (other for other in taken if other.version == mine.version and other.prefixlen)
-    other = next((other for other in busy if mine.overlaps(other)), None)
+    other = next((other for other in in_range(taken) if mine.overlaps(other)), None)
     if other is None:
         return ""
     return (

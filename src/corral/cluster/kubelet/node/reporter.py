@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from corral.cluster.client.builtin import NODES
 from corral.cluster.client.protocol import Client, Collection
+from corral.cluster.kubelet.network import BUSY
 from corral.cluster.kubelet.node.host import Machine
 from corral.cluster.kubelet.node.status import is_missed, is_told, plan_labels, plan_node, plan_node_status
 from corral.cluster.kubelet.settings import Settings
@@ -29,10 +30,15 @@ DURATION: Final = 40  # seconds that a lease holds
 PATIENCE: Final = DURATION / 4  # seconds for one renewal
 
 
+async def _nothing() -> str:
+    return ""
+
+
 class NodeReporter:
     """`register` first; then `run` until it is cancelled.
 
-    `port`: where the kubelet is asked, 0 for nowhere; `short_of`: the conditions that say of what the node is short.
+    `port`: where the kubelet is asked, 0 for nowhere; `short_of`: the conditions that say of what the node is short;
+    `busy`: the subnets in the pods' range that are somebody else's on this machine.
     """
 
     def __init__(
@@ -44,8 +50,9 @@ class NodeReporter:
         settings: Settings,
         short_of: Callable[[], frozenset[str]] = frozenset,
         port: Callable[[], int] = lambda: 0,
+        busy: Callable[[], Awaitable[str]] = _nothing,
     ) -> None:
-        self._short_of, self._port = short_of, port
+        self._short_of, self._port, self._busy = short_of, port, busy
         self._client, self._engine, self._machine = client, engine, machine
         self._subnet, self._settings = subnet, settings
         self._lease: Object | None = None
@@ -86,6 +93,7 @@ class NodeReporter:
 
     async def report(self) -> None:
         """The status as it is now. StatusError."""
+        await self._tell_busy()
         while True:
             node = await self._client.get(NODES, self._machine.name)
             status = plan_node_status(
@@ -105,6 +113,14 @@ class NodeReporter:
             except StatusError as error:
                 if error.reason != "Conflict":
                     raise
+
+    async def _tell_busy(self) -> None:
+        """A node that joins later keeps away from what this machine has other ways to."""
+        said = await self._busy()
+        node = await self._client.get(NODES, self._machine.name)
+        if (node["metadata"].get("annotations") or {}).get(BUSY, "") != said:
+            patch = {"metadata": {"annotations": {BUSY: said or None}}}
+            await self._client.patch(NODES, self._machine.name, patch=patch)
 
     async def _renew(self) -> None:
         now = micro(time.time_ns())

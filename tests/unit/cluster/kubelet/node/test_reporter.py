@@ -11,6 +11,7 @@ import pytest
 
 from corral.cluster.client.builtin import NODES
 from corral.cluster.client.protocol import Client
+from corral.cluster.kubelet.network import BUSY
 from corral.cluster.kubelet.node.host import Machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
 from corral.cluster.kubelet.settings import Settings
@@ -51,3 +52,23 @@ async def test_a_node_that_was_missed_says_at_once_that_it_is_there(tmp_path: Pa
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
         assert node["status"]["daemonEndpoints"] == {"kubeletEndpoint": {"Port": 10250}}
+
+
+async def test_a_node_says_what_its_machine_has_other_ways_to(tmp_path: Path) -> None:
+    settings, said = Settings(str(tmp_path), str(tmp_path)), ["10.244.3.0/24"]
+
+    async def busy() -> str:
+        return said[0]
+
+    async def annotations() -> dict[str, str]:
+        found = await client.get(NODES, "n1")
+        return dict(found["metadata"]["annotations"])
+
+    async with api_server(tmp_path) as api:
+        client = admin(api)
+        reporter = NodeReporter(client, ENGINE, MACHINE, "10.244.0.0/24", settings, busy=busy)
+        await reporter.register()
+        assert (await annotations())[BUSY] == "10.244.3.0/24"
+        said[0] = ""
+        await reporter.report()
+        assert BUSY not in await annotations()
