@@ -162,9 +162,14 @@ def test_a_place_that_a_network_does_not_have_is_refused_before_the_start(engine
     ],
 )
 def test_networks_that_do_not_go_together(engine: Endpoint, main: str, other: str, message: str) -> None:
-    done = engine.docker("create", "--network", main, "--network", other, "busybox", "true")
-    assert done.returncode == 1
-    assert message in done.stderr
+    body = {
+        "Image": "busybox",
+        "Cmd": ["true"],
+        "HostConfig": {"NetworkMode": main},
+        "NetworkingConfig": {"EndpointsConfig": {main: {}, other: {}}},
+    }
+    answer = engine.post("/containers/create", body, version="v1.51")
+    assert answer.status == 400 and message in answer.message, answer
 
 
 def test_a_container_without_ipv6_has_no_address_of_it(engine: Endpoint) -> None:
