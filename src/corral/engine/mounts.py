@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec.structs import replace
 
 from corral.errors import InvalidInput, from_oserror
-from corral.model.container import Container, ContainerSpec, Mount, MountPoint
+from corral.linux.selinux import plan_label
+from corral.model.container import Container, ContainerSpec, Mount, MountPoint, Security
 from corral.runtime.mounts import check_propagation, parse_mountinfo
 
 
@@ -158,3 +159,18 @@ def plan_tmpfs_mount(mount: Mount) -> str:
     parts += ["=".join(option) for option in mount.tmpfs_options]
     parts += ["ro"] if mount.read_only else []
     return ",".join(parts)
+
+
+def plan_file_label(point: MountPoint, security: Security, id: str, *, selinux: bool) -> str:
+    """Pure: the SELinux label that a mount's files get, "" where they keep theirs. A host without SELinux takes `z` and
+    `Z` and has nothing to do; containers without confinement may use the files as they are.
+
+    >>> shared = MountPoint("bind", "/srv", "/data", mode="z")
+    >>> plan_file_label(shared, Security(), "c0ffee", selinux=True)
+    'system_u:object_r:container_file_t:s0'
+    >>> plan_file_label(shared, Security(), "c0ffee", selinux=False)
+    ''
+    """
+    if not selinux or security.privileged or "disable" in security.labels or point.type not in ("bind", "volume"):
+        return ""
+    return plan_label(point.mode, id)

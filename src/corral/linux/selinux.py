@@ -13,9 +13,10 @@ from hashlib import sha256
 from corral.errors import InvalidInput, from_oserror
 
 ATTRIBUTE = "security.selinux"
-# Directories whose files' labels the host itself lives by.
-_SYSTEM = {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/sbin"}
-_SYSTEM |= {"/srv", "/sys", "/tmp", "/usr", "/var"}
+# Files and directories whose labels the host itself lives by.
+_SYSTEM = {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/opt", "/proc", "/root", "/run"}
+_SYSTEM |= {"/sbin", "/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log"}
+_SYSTEM |= {"/etc/passwd", "/etc/pki", "/etc/shadow"}
 
 
 def plan_label(mode: str, id: str) -> str:
@@ -47,9 +48,12 @@ def _categories(id: str) -> tuple[int, int]:
 
 
 def relabel(path: str, label: str) -> None:
-    """Labels `path` and all below it; nothing to do where it has the label. InvalidInput for the host's own files."""
+    """Labels `path` and all below it; nothing to do where it has the label. InvalidInput, in Docker's words, for
+    the host's own files.
+    """
     if os.path.realpath(path) in _SYSTEM:
-        raise InvalidInput(f"SELinux relabeling of {path} is not allowed")
+        refusal = f"SELinux relabeling of {path} is not allowed"
+        raise InvalidInput(f"error setting label on mount source '{path}': {refusal}; mount a directory below it")
     value = label.encode() + b"\0"
     try:
         if _label(path) == value:
@@ -59,7 +63,7 @@ def relabel(path: str, label: str) -> None:
                 _set(os.path.join(directory, name), value)
         _set(path, value)  # at last: it says that all is done
     except OSError as error:
-        raise from_oserror(f"relabel {path}", error) from error
+        raise from_oserror(f"error setting label on mount source '{path}'", error) from error
 
 
 def _label(path: str) -> bytes:

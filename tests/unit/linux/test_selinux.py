@@ -24,9 +24,10 @@ def test_everything_below_gets_the_label_and_nothing_outside(tmp_path: Path) -> 
     assert os.listxattr(outside) == before
 
 
-@pytest.mark.parametrize("path", ["/", "/usr", "/etc/../var"])
+@pytest.mark.parametrize("path", ["/", "/usr", "/etc/../var", "/var/lib", "/etc/passwd"])
 def test_the_hosts_own_directories_are_refused(path: str) -> None:
-    with pytest.raises(InvalidInput, match=r"^SELinux relabeling of .* is not allowed$"):
+    words = rf"^error setting label on mount source '{path}': SELinux relabeling of {path} is not allowed; mount a dir"
+    with pytest.raises(InvalidInput, match=words):
         relabel(path, plan_label("Z", "c1"))
 
 
