@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from corral.errors import Forbidden, HostError, InvalidInput
@@ -155,15 +155,22 @@ class AddressPool:
     def __len__(self) -> int:
         return len(self._used)
 
-    def take(self) -> AnyAddress:
-        """A free address. HostError when there is none."""
-        if self._chosen > self._last - self._first:
-            version = self.network.version
-            raise HostError(f"no available IPv{version} addresses on this network's address pools: {self._name}")
-        for value in self._from(self._next):
-            if value not in self._used and value not in self._reserved:
-                return self._mark(value)
-        raise AssertionError("unreachable: a free address was counted")
+    def take(self, hosts: Collection[AnyAddress] = ()) -> AnyAddress:
+        """A free address, none of the `hosts` own. HostError when there is none.
+
+        >>> line = AddressPool(IPv4Network("10.9.0.0/31"), "l", reserved=[IPv4Address("10.9.0.1")])
+        >>> line.take([IPv4Address("10.9.0.0")])
+        Traceback (most recent call last):
+        corral.errors.HostError: no available IPv4 addresses on this network's address pools: l (10.9.0.0 is the host's)
+        """
+        own = {int(address): str(address) for address in hosts if address in self.network}
+        if self._chosen <= self._last - self._first:
+            for value in self._from(self._next):
+                if value not in self._used and value not in self._reserved and value not in own:
+                    return self._mark(value)
+        note = f" ({', '.join(own.values())} is the host's)" if own else ""
+        room = f"no available IPv{self.network.version} addresses on this network's address pools"
+        raise HostError(f"{room}: {self._name}{note}")
 
     def _from(self, start: int) -> Iterator[int]:
         yield from range(start, self._last + 1)

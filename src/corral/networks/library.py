@@ -260,7 +260,7 @@ class Networks:
         self._members[container_id] = member
         try:
             for network, how in wanted:
-                seating.reserve(member, network, how)
+                seating.reserve(member, network, how, await seating.hosts(network))
             await seating.publish(member)
             await seating.connect(member, netns, list(member.endpoints.values()))
         except BaseException:
@@ -276,13 +276,13 @@ class Networks:
         self, container_id: str, netns: int, network: str, how: EndpointSpec
     ) -> tuple[dict[str, Endpoint], list[BoundPort]]:
         """One network more for a container that runs."""
-        found, member = self.need(network), self._members.get(container_id)
+        found, seating = self.need(network), self._seating()
+        hosts, member = await seating.hosts(found), self._members.get(container_id)
         if member is None:
             raise Conflict(f"container {container_id} is in no network that others can be added to")
         if network in member.endpoints:
             raise Forbidden(f"endpoint with name {member.name} already exists in network {network}")
-        seating = self._seating()
-        endpoint = seating.reserve(member, found, how)
+        endpoint = seating.reserve(member, found, how, hosts)
         try:
             await seating.connect(member, netns, [endpoint])
             await seating.lead_ports(member)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from corral.errors import CorralError, HostError
 from corral.model.container import Endpoint, EndpointSpec, PortBinding
 from corral.model.network import Network
-from corral.networks.addresses import AddressPool
+from corral.networks.addresses import AddressPool, AnyAddress
 from corral.networks.choose import refuses_ipv6
 from corral.networks.dns.server import NameServer
 from corral.networks.dns.upstream import Upstream
@@ -56,16 +56,18 @@ class Addresses:
         self._others: set[str] = set()  # endpoints with an address that is not theirs
         self._derived = network.builtin  # its IPv6 addresses follow from the others
 
-    def take(self, spec: EndpointSpec) -> tuple[str, str]:
-        """(IPv4, IPv6), as asked for or free; "" for a family that the network does not have. All or nothing."""
-        ipv4 = self._one(4, spec.ipv4)
+    def take(self, spec: EndpointSpec, hosts: Collection[AnyAddress] = ()) -> tuple[str, str]:
+        """(IPv4, IPv6), as asked for or free, and then none of the `hosts`; "" for a family that the network does not
+        have. All or nothing.
+        """
+        ipv4 = self._one(4, spec.ipv4, hosts)
         try:
-            return ipv4, "" if self._derived or refuses_ipv6(spec) else self._one(6, spec.ipv6)
+            return ipv4, "" if self._derived or refuses_ipv6(spec) else self._one(6, spec.ipv6, hosts)
         except CorralError:
             self.give(ipv4)
             raise
 
-    def _one(self, version: int, wanted: str) -> str:
+    def _one(self, version: int, wanted: str, hosts: Collection[AnyAddress]) -> str:
         pools = [pool for pool in self._pools if pool.network.version == version]
         if wanted:
             self.claim(wanted)
@@ -73,7 +75,7 @@ class Addresses:
         failure: HostError | None = None
         for pool in pools:
             try:
-                return str(pool.take())
+                return str(pool.take(hosts))
             except HostError as error:
                 failure = error
         if failure:

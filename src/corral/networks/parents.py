@@ -6,6 +6,7 @@ reached from them (so the kernel has it).
 
 from __future__ import annotations
 
+import errno
 from typing import NamedTuple
 
 from corral.errors import HostError, InvalidInput, NotFound
@@ -72,7 +73,15 @@ def plug_over(wires: Wires, netns: int, endpoint: Endpoint, network: Network) ->
     parent = wires.find(plan_parent(network).name)
     if parent is None:
         raise HostError(f"interface {plan_parent(network).name} of network {network.name} is gone")
-    wires.batch([plan_over(parent.index, netns, endpoint, network)])
+    try:
+        wires.batch([plan_over(parent.index, netns, endpoint, network)])
+    except HostError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        missing = f"the kernel of this host has no {network.driver} (modprobe {network.driver} finds none)"
+        raise HostError(
+            f"network {network.name}: {missing}; make the network with another driver", error.errno
+        ) from error
 
 
 def plan_over(parent: int, netns: int, endpoint: Endpoint, network: Network) -> Request:

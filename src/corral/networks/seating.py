@@ -13,6 +13,7 @@ from corral.kit.ids import new_id
 from corral.model.container import BoundPort, Endpoint, EndpointSpec
 from corral.model.network import Network
 from corral.networks import inside
+from corral.networks.addresses import AnyAddress
 from corral.networks.choose import check_endpoint, plan_endpoint
 from corral.networks.dns.directory import Directory, View
 from corral.networks.dns.door import open_door
@@ -51,12 +52,20 @@ class Seating:
 
     # Coming
 
-    def reserve(self, member: Member, network: Network, how: EndpointSpec) -> Endpoint:
+    async def hosts(self, network: Network) -> list[AnyAddress]:
+        """The host's own addresses on the wire that the network is on, which no container is given."""
+        if network.driver not in DRIVERS:
+            return []
+        return await self.in_thread(lambda: self.wires.addresses(plan_parent(network).name))
+
+    def reserve(
+        self, member: Member, network: Network, how: EndpointSpec, hosts: Collection[AnyAddress] = ()
+    ) -> Endpoint:
         """Addresses and a name for the interface; nothing is on the host yet."""
         check_endpoint(network, how)
         taken = [end.interface for end in member.endpoints.values()]
         names = plan_names(member.name, member.id, member.hostname, how.aliases) if network.named else []
-        ipv4, ipv6 = self.addresses[network.name].take(how)
+        ipv4, ipv6 = self.addresses[network.name].take(how, hosts)
         endpoint = plan_endpoint(
             network,
             how,

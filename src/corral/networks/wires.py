@@ -18,6 +18,7 @@ from corral.linux import links
 from corral.linux.netlink import Link, Netlink, Network, Request
 from corral.model.container import Endpoint
 from corral.model.stats import InterfaceStats
+from corral.networks.addresses import AnyAddress
 from corral.networks.forwarding import allow_forwarding, allow_further, refuse_advertisements
 from corral.networks.lines import FIRST, FURTHER, Lines, plan_bridge
 from corral.networks.names import TURNS, InstanceNames
@@ -280,6 +281,11 @@ class Wires:
 
     def find(self, interface: str) -> Link | None:
         return self._netlink.link(interface)
+
+    def addresses(self, interface: str) -> list[AnyAddress]:
+        """What the host has there; nothing where there is no such interface."""
+        found = self.find(interface)
+        return [] if found is None else [address for _, address, _ in self._netlink.addresses(found.index)]
 
 
 def _within(port: Port, lines: Lines) -> Port:

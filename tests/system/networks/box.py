@@ -97,19 +97,20 @@ async def ask(host: str, port: int, netns: int | None = None, kind: int = socket
 
 
 @contextmanager
-def outside_world() -> Iterator[int]:
-    """A neighbour of the host on a wire of its own, with a route to nothing else."""
+def outside_world(host: str = HOST_OUTSIDE, neighbour: str = OUTSIDE, prefix: int = 24) -> Iterator[int]:
+    """A neighbour of the host on a wire of its own, with a route to nothing else. The host may have no address ("")."""
     netns = new_netns()
     name = f"out{os.getpid()}"
     with Netlink() as netlink, Netlink.inside(netns) as there:
         netlink.do(links.add_veth(name, "eth0", netns, master=0))
         here = netlink.link(name)
         assert here is not None
-        netlink.batch([links.set_link(name, up=True), links.add_address(here.index, ip_address(HOST_OUTSIDE), 24)])
+        addresses = [links.add_address(here.index, ip_address(host), prefix)] if host else []
+        netlink.batch([links.set_link(name, up=True), *addresses])
         eth = there.link("eth0")
         assert eth is not None
         up = links.set_link("eth0", up=True)
-        there.batch([up, links.add_address(eth.index, ip_address(OUTSIDE), 24)])
+        there.batch([up, links.add_address(eth.index, ip_address(neighbour), prefix)])
         try:
             yield netns
         finally:

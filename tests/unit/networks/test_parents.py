@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import errno
+from typing import Any, cast
+
+import pytest
+
+from corral.errors import HostError, InvalidInput
+from corral.linux.netlink import Link
+from corral.model.container import Endpoint
+from corral.model.network import Network, NetworkOptions, NetworkSpec
+from corral.networks.parents import check_parent, plug_over
+from corral.networks.wires import Wires
+
+LAN = Network("4f2a00112233", NetworkSpec("lan", "ipvlan", options=NetworkOptions(parent="eth0")))
+
+
+class Refusing:
+    """A kernel that refuses whatever it is asked to make."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    def find(self, name: str) -> Link:
+        return cast(Link, type("Found", (), {"index": 2, "name": name}))
+
+    def batch(self, requests: list[Any]) -> None:
+        raise HostError("create interface eth0 on interface 2: refused", self._code)
+
+
+def _plug(code: int) -> str:
+    with pytest.raises(HostError) as failure:
+        plug_over(cast(Wires, Refusing(code)), 0, Endpoint("lan", "", "e", interface="eth0"), LAN)
+    return failure.value.message
+
+
+def test_a_kernel_without_the_driver_is_named() -> None:
+    assert _plug(errno.EOPNOTSUPP) == (
+        "network lan: the kernel of this host has no ipvlan (modprobe ipvlan finds none); "
+        "make the network with another driver"
+    )
+    assert _plug(errno.EBUSY) == "create interface eth0 on interface 2: refused"
+
+
+@pytest.mark.parametrize("mode", ["l3", "l3s"])
+def test_ways_of_ipvlan_that_are_not_offered(mode: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"^requested ipvlan mode '{mode}' is not offered: l2 are$"):
+        check_parent(NetworkSpec("lan", "ipvlan", options=NetworkOptions(parent="eth0", mode=mode)))
