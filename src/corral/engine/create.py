@@ -151,7 +151,7 @@ async def _unmake_volume(parts: Parts, name: str) -> None:
 async def _furnish(parts: Parts, record: Container, image: Image) -> None:
     """Makes the working directory, and fills empty volumes with what the image has in their place."""
     filled = (point for point in record.mount_points if is_filled(point))
-    empty = [point for point in filled if _subpath(point) or parts.volumes.is_empty(point.name)]
+    empty = [point for point in filled if _subpath(point) or await parts.volumes.is_empty(point.name)]
     workdir = record.spec.workdir if record.spec.workdir != image.config.workdir else ""
     if not empty and not workdir.strip("/"):
         return

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -20,7 +22,7 @@ from corral.engine.hub import Hub
 from corral.engine.image_mounts import mount_images
 from corral.engine.logs import said_since, watch_log
 from corral.engine.monitoring import watch_monitor
-from corral.engine.mounts import ensure_bind_source, plan_pinned, require_propagation
+from corral.engine.mounts import ensure_bind_source, plan_file_label, plan_pinned, require_propagation
 from corral.engine.named import is_named, plan_joined, with_links, without_ipv6
 from corral.engine.namespaces import BORROWED, settle_network
 from corral.engine.oom import watch_oom
@@ -35,10 +37,11 @@ from corral.engine.teardown import PIN, teardown
 from corral.engine.userns import remap_of
 from corral.engine.wait import tell_exit
 from corral.errors import Conflict, CorralError, HostError, RuntimeFailed, Unchanged, Unsupported, from_oserror
+from corral.kit.apart import apart
 from corral.linux.namespaces import netns_of, new_netns
 from corral.linux.private import make_private
 from corral.linux.proc import start_time
-from corral.linux.selinux import plan_label, relabel
+from corral.linux.selinux import relabel
 from corral.model.container import Health, MountPoint, State
 from corral.runtime.monitor import MonitorRequest, Started
 from corral.volumes.attach import pin, unpin
@@ -198,6 +201,8 @@ async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> No
     """Makes the volumes' data available, and notes where they are. Parts of volumes are pinned until it runs."""
     live.sources = {}
     remap = remap_of(parts, live.record.spec)
+    if binds := [point.source for point in live.record.mount_points if point.type == "bind"]:
+        await apart(partial(_touch, binds))  # one of a server that is away holds up this start, not the daemon
     for n, point in enumerate(live.record.mount_points):
         if point.type == "volume":
             path = await parts.volumes.acquire(point.name, live.id)
@@ -219,8 +224,13 @@ async def _acquire_volumes(parts: Parts, live: Live, held: AsyncExitStack) -> No
                 live.sources[point.target] = path
         if remap is not None and remap.each and point.type in ("bind", "volume"):
             path = live.sources[point.target] = _mapped(parts, live, n, point, path, held)
-        if label := _file_label(parts, live, point):
+        if label := plan_file_label(point, live.record.spec.security, live.id, selinux=parts.limits.selinux):
             await asyncio.to_thread(relabel, path, label)
+
+
+def _touch(paths: Sequence[str]) -> None:
+    for path in paths:
+        os.path.exists(path)
 
 
 def _mapped(parts: Parts, live: Live, n: int, point: MountPoint, path: str, held: AsyncExitStack) -> str:
@@ -231,14 +241,6 @@ def _mapped(parts: Parts, live: Live, n: int, point: MountPoint, path: str, held
     held.callback(unpin, place)
     show_mapped(parts, space_id(live.record.spec.namespaces.user), path, place)
     return place
-
-
-def _file_label(parts: Parts, live: Live, point: MountPoint) -> str:
-    """The SELinux label that the files of a mount are to have, "" for the one they have."""
-    security = live.record.spec.security
-    if not parts.limits.selinux or security.privileged or "disable" in security.labels:
-        return ""
-    return plan_label(point.mode, live.id) if point.type in ("bind", "volume") else ""
 
 
 def _own_network(live: Live) -> bool:

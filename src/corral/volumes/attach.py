@@ -8,7 +8,7 @@ import socket
 import stat
 from contextlib import suppress
 
-from corral.errors import CorralError, HostError, InvalidInput, NotFound
+from corral.errors import CorralError, HostError, InvalidInput, NotFound, from_oserror
 from corral.linux import mounts
 from corral.linux.rooted import open_beneath
 from corral.model.volume import Volume
@@ -40,9 +40,19 @@ def attach(volume: Volume) -> None:
         ) from None
 
 
-def _address(host: str) -> str:
+def reach(volume: Volume) -> None:
+    """Returns once what is mounted answers, however long that takes. HostError if it never will."""
     try:
-        return str(socket.getaddrinfo(host, None)[0][4][0])
+        os.stat(volume.mountpoint)
+    except OSError as error:
+        raise from_oserror(f"error while using volume '{volume.mountpoint}'", error) from error
+
+
+def _address(host: str) -> str:
+    """One of IPv4 where the name has one, as Docker chooses."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return str(min(found, key=lambda one: one[0] != socket.AF_INET)[4][0])
     except socket.gaierror as error:
         reason = "no such host" if error.errno == socket.EAI_NONAME else (error.strerror or "").lower()
         raise HostError(f"error resolving passed in network volume address: lookup {host}: {reason}") from error

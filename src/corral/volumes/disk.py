@@ -33,12 +33,20 @@ def load(root: str) -> dict[str, Volume]:
             place = os.path.join(root, name)
             if name.startswith("."):
                 remove_tree(place)
-            elif os.path.isdir(os.path.join(place, DATA)):
+            elif _has_data(place):
                 remove_tree(os.path.join(place, STAGE))
                 found[name] = _load_one(name, place)
     except OSError as error:
         raise from_oserror(f"read volumes in {root}", error) from error
     return found
+
+
+def _has_data(place: str) -> bool:
+    """Asked of the directory that holds it: on what is mounted at it, nobody may answer."""
+    if not os.path.isdir(place):
+        return False
+    with os.scandir(place) as entries:
+        return any(entry.name == DATA and entry.is_dir(follow_symlinks=False) for entry in entries)
 
 
 def _load_one(name: str, place: str) -> Volume:

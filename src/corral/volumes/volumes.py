@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from corral.errors import Conflict, NotFound, from_oserror
+from corral.kit.apart import apart
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
 from corral.linux import mounts
 from corral.model.volume import Volume
 from corral.volumes import disk
-from corral.volumes.attach import attach
+from corral.volumes.attach import attach, reach
 from corral.volumes.copies import Copies
 from corral.volumes.fill import fill_from, fill_part
 from corral.volumes.plan import ANONYMOUS_LABEL, check_driver, check_name, check_options, plan_mount
@@ -186,13 +187,14 @@ class Volumes:
         volume = self.get(name)
         return -1 if volume.options else await asyncio.to_thread(disk.size, volume.mountpoint)
 
-    def is_empty(self, name: str) -> bool:
+    async def is_empty(self, name: str) -> bool:
         """Whether it may want to be filled. What is not mounted now may be empty."""
         volume = self.get(name)
         if volume.options and not self._users.get(name):
             return True
         try:
-            return disk.is_empty(volume.mountpoint)
+            look = partial(disk.is_empty, volume.mountpoint)
+            return await apart(look) if volume.options else look()
         except OSError as error:
             raise from_oserror(f"read volume {name}", error) from error
 
@@ -206,8 +208,9 @@ class Volumes:
     async def _acquire(self, name: str, user: str) -> str:
         async with self._alone(name):
             volume = self.get(name)
-            if volume.options and not self._users.get(name):
-                await asyncio.to_thread(attach, volume)
+            if volume.options:
+                # A server that is away holds up who asks for its files, and nobody else.
+                await apart(partial(reach if self._users.get(name) else attach, volume))
             self._users[name].add(user)
             return volume.mountpoint
 
@@ -227,7 +230,8 @@ class Volumes:
             del self._users[name]
             volume = self._volumes.get(name)
             if volume is not None and plan_mount(volume.options):
-                await asyncio.to_thread(mounts.unmount, volume.mountpoint)
+                # Lazily, as Docker does: somebody of the host's may be in there.
+                await apart(partial(mounts.unmount, volume.mountpoint, lazy=True))
 
     def restore(self, name: str, user: str) -> None:
         """After the daemon's restart: this user was found running, and the volume is mounted if it needs to be."""

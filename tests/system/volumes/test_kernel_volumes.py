@@ -108,9 +108,9 @@ async def test_only_an_empty_volume_is_filled_and_only_from_a_directory(tmp_path
         await volumes.copy_up("data", str(image), "/srv/data/file")
     os.symlink("/nowhere/../../../etc", image / "escape")
     await volumes.copy_up("data", str(image), "/escape")
-    assert volumes.is_empty("data")
+    assert await volumes.is_empty("data")
     (Path(made.mountpoint) / "mine").write_text("x")
-    assert not volumes.is_empty("data")
+    assert not await volumes.is_empty("data")
     await volumes.copy_up("data", str(image), "/data")
     assert os.listdir(made.mountpoint) == ["mine"]
 
@@ -160,7 +160,7 @@ async def test_tmpfs_volumes_are_filled_too(tmp_path: Path, volumes: Volumes) ->
     (image / "data").mkdir(parents=True)
     (image / "data" / "file").write_text("x")
     made = await volumes.create("ram", options={"type": "tmpfs", "device": "tmpfs", "o": "size=1m,mode=700"})
-    assert volumes.is_empty("ram")
+    assert await volumes.is_empty("ram")
     await volumes.acquire("ram", "c1")
     await volumes.copy_up("ram", str(image), "/data")
     assert os.listdir(made.mountpoint) == ["file"]
@@ -235,7 +235,7 @@ async def test_a_full_disk_leaves_nothing_half_made(tmp_path: Path) -> None:
         (image / "data" / "large").write_bytes(bytes(range(256)) * 4000)
         with pytest.raises(NoSpace):
             await volumes.copy_up("data", str(image), "/data")
-        assert volumes.is_empty("data")
+        assert await volumes.is_empty("data")
         assert sorted(os.listdir(disk / "volumes" / "data")) == ["_data", "opts.json"]
         with pytest.raises(NoSpace, match="no space left on device"):
             for n in range(10):
