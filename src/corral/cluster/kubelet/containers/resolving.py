@@ -56,10 +56,12 @@ def plan_resolv_conf(pod: Object, host: str, servers: Sequence[str], domain: str
 
 
 def parse_resolv_conf(text: str) -> tuple[list[str], list[str], list[str]]:
-    """(servers, search domains, options)
+    """(servers, search domains, options). The root as a search domain, which is systemd's "there is none", is none.
 
-    >>> parse_resolv_conf("nameserver 10.0.0.2 # x\\nsearch a b\\noptions rotate\\n")
+    >>> parse_resolv_conf("nameserver 10.0.0.2 # x\\nsearch a b.\\noptions rotate\\n")
     (['10.0.0.2'], ['a', 'b'], ['rotate'])
+    >>> parse_resolv_conf("nameserver 10.0.0.2\\nsearch .\\n")
+    (['10.0.0.2'], [], [])
     """
     servers, searches, options = [], list[str](), list[str]()
     for line in text.splitlines():
@@ -69,7 +71,7 @@ def parse_resolv_conf(text: str) -> tuple[list[str], list[str], list[str]]:
         if words[0] == "nameserver":
             servers.append(words[1])
         elif words[0] in ("search", "domain"):
-            searches = words[1:]
+            searches = [word.rstrip(".") for word in words[1:] if word != "."]
         elif words[0] == "options":
             options = words[1:]
     return servers, searches, options

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from corral.cluster.kubelet.errors import NotMounted
 
 Object = dict[str, Any]
+
+
+class Backing(NamedTuple):
+    """What a PersistentVolume is: a `kind` of volume and its `source`; `grouped`: fsGroup is applied to it."""
+
+    kind: str
+    source: Object
+    grouped: bool = False
+    options: tuple[str, ...] = ()
 
 
 def claim_name(pod: Object, volume: Object) -> str:
@@ -28,18 +37,22 @@ def bound_to(claim: Object) -> str:
     return str(name)
 
 
-def source_of(volume: Object) -> tuple[Object, bool]:
-    """(a hostPath source, whether fsGroup is applied to it). NotMounted names what this node does not offer.
+def source_of(volume: Object) -> Backing:
+    """NotMounted names what this node does not offer.
 
     >>> source_of({"metadata": {"name": "pv"}, "spec": {"local": {"path": "/data"}}})
-    ({'path': '/data', 'type': 'Directory'}, True)
+    Backing(kind='hostPath', source={'path': '/data', 'type': 'Directory'}, grouped=True, options=())
+    >>> source_of({"metadata": {"name": "pv"}, "spec": {"nfs": {"server": "nas"}, "mountOptions": ["hard"]}}).options
+    ('hard',)
     """
     spec = volume["spec"]
     if spec.get("volumeMode") == "Block":
         raise NotMounted(f'PersistentVolume "{volume["metadata"]["name"]}": block volumes are not offered by this node')
     if "hostPath" in spec:
-        return spec["hostPath"], False
+        return Backing("hostPath", spec["hostPath"])
     if "local" in spec:
-        return {"path": spec["local"]["path"], "type": "Directory"}, True
+        return Backing("hostPath", {"path": spec["local"]["path"], "type": "Directory"}, grouped=True)
+    if "nfs" in spec:
+        return Backing("nfs", spec["nfs"], options=tuple(spec.get("mountOptions") or ()))
     kinds = [key for key in spec if isinstance(spec[key], dict) and key not in ("capacity", "claimRef", "nodeAffinity")]
     raise NotMounted(f'PersistentVolume "{volume["metadata"]["name"]}": {", ".join(kinds)} is not offered by this node')

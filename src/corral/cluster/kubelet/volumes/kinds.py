@@ -10,7 +10,7 @@ Object = dict[str, Any]
 
 FROM_API: Final = ("configMap", "secret", "downwardAPI", "projected")
 CLAIMED: Final = ("persistentVolumeClaim", "ephemeral")
-OFFERED: Final = ("emptyDir", "hostPath", "image", *FROM_API, *CLAIMED)
+OFFERED: Final = ("emptyDir", "hostPath", "image", "nfs", *FROM_API, *CLAIMED)
 
 
 def kind_of(volume: Object) -> str:
@@ -18,9 +18,9 @@ def kind_of(volume: Object) -> str:
 
     >>> kind_of({"name": "v", "secret": {}}), kind_of({"name": "v"})
     ('secret', 'emptyDir')
-    >>> kind_of({"name": "v", "nfs": {}})
+    >>> kind_of({"name": "v", "iscsi": {}})
     Traceback (most recent call last):
-    corral.cluster.kubelet.errors.NotMounted: volumes of kind nfs are not offered by this node
+    corral.cluster.kubelet.errors.NotMounted: volumes of kind iscsi are not offered by this node
     """
     kinds = [key for key in volume if key != "name"]
     if not kinds:

@@ -13,7 +13,7 @@ from corral.cluster.client.protocol import Client, Collection
 from corral.cluster.kubelet.errors import NotMounted
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.sources import Sources
-from corral.cluster.kubelet.volumes import atomic, hostpath
+from corral.cluster.kubelet.volumes import atomic, hostpath, nfs
 from corral.cluster.kubelet.volumes.claims import bound_to, claim_name, source_of
 from corral.cluster.kubelet.volumes.kinds import FROM_API, kind_of
 from corral.cluster.kubelet.volumes.projection import Known, plan_files, plan_wanted
@@ -77,15 +77,27 @@ class PodVolumes:
             return await asyncio.to_thread(hostpath.prepare, volume["hostPath"])
         if kind == "image":
             return await self._image(volume)
+        if kind == "nfs":
+            return await self._nfs(volume, volume["nfs"])
         return await self._claimed(pod, volume, group)
 
     async def _claimed(self, pod: Object, volume: Object, group: int) -> str:
         claim = await self._client.get(CLAIMS, claim_name(pod, volume), pod["metadata"]["namespace"])
-        found, own = source_of(await self._client.get(VOLUMES, bound_to(claim)))
-        place = await asyncio.to_thread(hostpath.prepare, found)
-        if own and group >= 0:
-            await asyncio.to_thread(give, place, group)
+        found = source_of(await self._client.get(VOLUMES, bound_to(claim)))
         if (volume.get("persistentVolumeClaim") or {}).get("readOnly"):
+            self.read_only |= {volume["name"]}
+        if found.kind == "nfs":
+            return await self._nfs(volume, found.source, found.options)
+        place = await asyncio.to_thread(hostpath.prepare, found.source)
+        if found.grouped and group >= 0:
+            await asyncio.to_thread(give, place, group)
+        return place
+
+    async def _nfs(self, volume: Object, source: Object, options: tuple[str, ...] = ()) -> str:
+        """Who may do what with the files is the server's to say: fsGroup changes nothing."""
+        place = f"{self.run}/nfs/{volume['name']}"
+        await nfs.mount(source, place, options)
+        if source.get("readOnly"):
             self.read_only |= {volume["name"]}
         return place
 
@@ -148,6 +160,7 @@ class PodVolumes:
         await asyncio.to_thread(self._remove)
 
     def _remove(self) -> None:
+        nfs.unmount_all(f"{self.run}/nfs")
         mounts.unmount_under(f"{self.run}/volumes")
         for path in (self.run, self.root):
             if os.path.isdir(path):
