@@ -32,6 +32,8 @@ PACKAGES = (
     "crun",
     "runc",
     "tini",
+    "nfs-kernel-server",
+    "systemd-resolved",
 )
 SIZE = "3G"
 
@@ -54,6 +56,17 @@ TimeoutStartSec=infinity
 WantedBy=multi-user.target
 """
 
+# What tests start themselves. At every boot it would cost time, and make this a host of another kind for all others.
+WAITING = (
+    "nfs-blkmap.service",
+    "nfs-client.target",
+    "nfs-server.service",
+    "rpc-statd-notify.service",
+    "rpcbind.service",
+    "rpcbind.socket",
+    "systemd-resolved.service",
+)
+
 # What would only cost time in a machine that lives for minutes.
 MASKED = (
     "apt-daily.timer",
@@ -73,7 +86,7 @@ MASKED = (
 
 def cache_key() -> str:
     """The name of the image that this recipe makes: it changes when anything that goes in does. Pure."""
-    recipe = "\n".join((debian.SUITE, SIZE, PAYLOAD_UNIT, *PACKAGES, *MASKED, CUSTOMIZE))
+    recipe = "\n".join((debian.SUITE, SIZE, PAYLOAD_UNIT, *PACKAGES, *WAITING, *MASKED, CUSTOMIZE))
     return hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
 
@@ -86,6 +99,8 @@ echo '/dev/vdb /opt ext4 ro 0 0' > "$root/etc/fstab"
 mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/opt"
 ln -sf ../payload.service "$root/etc/systemd/system/multi-user.target.wants/payload.service"
 cd "$root"
+rm -f etc/resolv.conf  # a link, where systemd-resolved is installed
+echo 'nameserver 192.0.2.53' > etc/resolv.conf  # nobody's
 rm -rf usr/share/doc usr/share/man usr/share/locale var/cache/apt var/lib/apt/lists
 """
 
@@ -94,6 +109,9 @@ def _customize(root: Path) -> None:
     subprocess.run(["sh", "-c", CUSTOMIZE, "customize", str(root)], check=True)
     units = root / "etc/systemd/system"
     (units / "payload.service").write_text(PAYLOAD_UNIT)
+    for folder in units.glob("*.*"):  # of who wants what; a glob for the links would not see where these lead
+        for unit in WAITING if folder.is_dir() else ():
+            (folder / unit).unlink(missing_ok=True)
     for unit in MASKED:
         (units / unit).unlink(missing_ok=True)
         (units / unit).symlink_to("/dev/null")
