@@ -14,11 +14,13 @@ Every line of the script's own starts with `GUEST: `, so that the host's test fi
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
@@ -47,16 +49,19 @@ SIZE = "768M"
 # An emulated processor is ten times slower than a real one, and here it has only what other tests leave of that.
 PATIENCE = 8
 
-# Without PYTHONPYCACHEPREFIX every start of the daemon compiled all of its modules: seconds, in an emulated machine.
-COMMAND = """\
+# Compiling all modules of the daemon takes the emulated machine seconds. They come compiled, as Debian's are, if this
+# Python makes what that one reads; otherwise it keeps what it has compiled once, for /opt is read-only.
+COMPILED = f"{sys.version_info.major}.{sys.version_info.minor}" == PYTHON and sys.implementation.name == "cpython"
+CACHE = "" if COMPILED else " PYTHONPYCACHEPREFIX=/var/cache/corral-tests"
+COMMAND = f"""\
 #!/bin/sh
-export PYTHONPATH=/opt/corral/src:/opt/packages PYTHONPYCACHEPREFIX=/var/cache/corral-tests
+export PYTHONPATH=/opt/corral/src:/opt/packages{CACHE}
 exec /usr/bin/python3 -m corral.cli "$@"
 """
 
 RUN = """\
 export PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb
-export PYTHONPATH=/opt/corral:/opt/corral/src:/opt/packages PYTHONPYCACHEPREFIX=/var/cache/corral-tests
+export PYTHONPATH=/opt/corral:/opt/corral/src:/opt/packages{cache}
 export CORRAL_GUEST=1 CORRAL_TEST_PATIENCE={patience} HYPOTHESIS_STORAGE_DIRECTORY=/var/tmp/hypothesis {environment}
 ln -sf /opt/bin/corral /usr/bin/corral
 for word in $(cat /proc/cmdline); do case $word in corral.boot=*) boot=${{word#*=}} ;; esac; done
@@ -79,7 +84,7 @@ def script(boots: Sequence[Sequence[str]], environment: dict[str, str]) -> str:
     """
     words = " ".join(f"{name}={value}" for name, value in sorted(environment.items()))
     cases = "\n".join(f"{number}) set -- {shlex.join(words)} ;;" for number, words in enumerate(boots, 1))
-    return RUN.format(cases=cases, environment=words, patience=PATIENCE)
+    return RUN.format(cases=cases, environment=words, patience=PATIENCE, cache=CACHE)
 
 
 def packages(cache: Path) -> Path:
@@ -114,7 +119,9 @@ def make_payload(checkout: Path, cache: Path, disk: Path, run: str) -> None:
     with tempfile.TemporaryDirectory(prefix="corral-payload-") as folder:
         tree = Path(folder)
         _copy_checkout(checkout, tree / "corral")
-        shutil.copytree(packages(cache), tree / "packages", symlinks=True)
+        shutil.copytree(packages(cache), tree / "packages", symlinks=True)  # pip has compiled these
+        for part in ("src", "tests/support", "demo") if COMPILED else ():
+            assert compileall.compile_dir(tree / "corral" / part, quiet=1)
         (tree / "bin").mkdir()
         (tree / "bin/corral").write_text(COMMAND)
         (tree / "bin/corral").chmod(0o755)
