@@ -12,7 +12,7 @@ import pytest
 
 from corral.cluster.client.protocol import Collection
 from corral.linux.mounts import mount_points
-from tests.guest.inside.service import run, systemctl
+from tests.guest.inside.service import run, show, systemctl
 from tests.support.endpoint import Answer, Endpoint
 from tests.support.kubelet import Node, container, open_node
 from tests.support.wait import eventually
@@ -28,6 +28,7 @@ VOLUMES = Collection("", "v1", "persistentvolumes")
 
 @pytest.fixture(scope="module", autouse=True)
 def server() -> Iterator[None]:
+    assert show("ActiveState", "nfs-server") == "inactive", "it would cost each boot seconds"
     EXPORT.mkdir(mode=0o755)
     for file, text in (
         ("/etc/nfs.conf.d/corral.conf", SETTINGS),

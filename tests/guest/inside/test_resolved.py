@@ -19,7 +19,7 @@ from corral.cluster.client.informers import Informers
 from corral.cluster.dns import Dns, DnsSettings
 from corral.linux.namespaces import in_netns
 from corral.networks.dns import wire
-from tests.guest.inside.service import run, systemctl
+from tests.guest.inside.service import run, show, systemctl
 from tests.support.endpoint import Endpoint
 from tests.support.kubelet import container, open_node
 from tests.support.wait import eventually
@@ -72,6 +72,7 @@ class Server:
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, Server]]:
     """Two links with servers at their other ends; resolved asks one of them about corp.example alone."""
+    assert show("ActiveState", "systemd-resolved") == "inactive", "it would make this another host for all tests"
     with ExitStack() as undo:
         run("ip", "netns", "add", "outside")
         undo.callback(run, "ip", "netns", "del", "outside")
