@@ -18,7 +18,7 @@ from corral.build.context import bring, make_scratch
 from corral.build.dockerfile import Plan, StageSteps
 from corral.build.events import Telling
 from corral.build.excerpt import excerpt
-from corral.build.exports import check_stores, export, inline_entries
+from corral.build.exports import export, inline_entries
 from corral.build.frontend import Ready, Source
 from corral.build.imports import Imports, Past
 from corral.build.ops import CopyOp, Span, Step, Warning
@@ -27,6 +27,7 @@ from corral.build.outputs import Result, check_outputs, check_times, give, plan_
 from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
 from corral.build.result import Done, plan_image
 from corral.build.steps import Steps
+from corral.build.stores import check_stores
 from corral.build.works import Works
 from corral.errors import CorralError, NotFound, Unsupported
 from corral.images import config as configs
@@ -137,10 +138,9 @@ class Building:
             result = Result(image, done.chain, done.base, entries)
             built = await give(self._works, self._request, output, result, self.telling) or built
         keys = {one.key for one in done.steps}
-        for store in self._request.cache_to:
-            if store.kind == "registry":
-                made = [record for record in self._steps.records if store.mode == "max" or record.key in keys]
-                await export(self._works, self._request, store, made, self.telling)
+        for number, store in enumerate(self._request.cache_to):
+            made = [record for record in self._steps.records if store.mode == "max" or record.key in keys]
+            await export(self._works, self._request, number, made, self.telling)
         self.telling.say(built)
 
     def _warned(self, warnings: Sequence[Warning]) -> None:

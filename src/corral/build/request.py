@@ -13,7 +13,8 @@ from corral.model.transfer import Credentials
 
 
 class CacheStore(Struct):
-    """Where a cache is brought from or taken to: `kind` is "registry", "inline" or "local"."""
+    """Where a cache is brought from or taken to. `ref` is a name; of a local one that is brought, the directory in
+    which it was received, "" where there is none. A local one that is taken away is given out, as a tar."""
 
     kind: Literal["registry", "inline", "local"]
     ref: str = ""
@@ -132,7 +133,14 @@ class Given(Struct, tag=True):
     data: bytes
 
 
-BuildEvent = Started | Entered | Printed | Moved | Finished | Warned | Built | Given
+class CacheGiven(Struct, tag=True):
+    """A piece of the tar of a local cache: the number of it among `cache_to`. An OCI image layout, index.json last."""
+
+    store: int
+    data: bytes
+
+
+BuildEvent = Started | Entered | Printed | Moved | Finished | Warned | Built | Given | CacheGiven
 
 
 class BuildFailed(InvalidInput):
