@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from corral.build import frontend
 from corral.build.bases import check_platform, find_image
 from corral.build.context import bring, make_scratch
+from corral.build.copying.giturl import is_remote
 from corral.build.dockerfile import Plan, StageSteps
 from corral.build.events import Telling
 from corral.build.excerpt import excerpt
@@ -33,6 +34,8 @@ from corral.errors import CorralError, NotFound, Unsupported
 from corral.images import config as configs
 from corral.images import digests
 from corral.images.library import top
+from corral.images.references import as_id
+from corral.images.references import parse as parse_ref
 from corral.linux.tree import remove_tree
 from corral.model.container import Struct
 from corral.model.image import Image, ImageConfig
@@ -241,15 +244,26 @@ class Building:
             done = await asyncio.shield(self._stages[int(name)])
             return self._layers(f"stage-{name}", done.chain)
         if kind == "image":
-            return self._layers(name, top(await self._image(origin)))
+            return self._layers(name, top(await self._copied_image(origin)))
         if kind == "scratch":
             return self._layers("scratch", "")
         return Origin(f"context {name}", (await self._directory(name),), owner=(0, 0))
 
+    async def _copied_image(self, origin: str) -> Image:
+        """One that is copied from, which Docker's classic builder says."""
+        try:
+            return await self._image(origin)
+        except BuildFailed as error:
+            if not error.classic:
+                raise
+            shown = written_name(origin.partition(":")[2], self._source.text)
+            classic = f"invalid from flag value {shown}: {error.classic}"
+            raise BuildFailed(error.message, classic=classic) from error
+
     async def _directory(self, name: str) -> str:
         """Where a named context is: here already, or brought once from its URL or repository."""
         where = self._request.contexts.get(name, "")
-        if "://" not in where and not where.startswith("git@"):
+        if not is_remote(where):
             if not os.path.isdir(where):
                 raise NotFound(f"named context {name}: {where or 'nothing'} is no directory")
             return where
@@ -280,7 +294,8 @@ class Building:
 
     async def _find(self, ref: str) -> Image:
         with self.telling.vertex(f"[internal] load metadata for {ref}") as vertex:
-            image = await find_image(self._works.engine, ref, self._request, vertex.moved)
+            shown = written_name(ref, self._source.text)
+            image = await find_image(self._works.engine, ref, self._request, vertex.moved, shown)
             self._hold(top(image))
         return image
 
@@ -306,6 +321,16 @@ def as_written(text: str, step: Step) -> str:
     if len(words) < 2 or words[0].upper() != step.text.partition(" ")[0]:  # of another instruction: a trigger
         return step.text
     return f"{words[0].upper()} {words[1].strip()}"
+
+
+def written_name(ref: str, text: str) -> str:
+    """Pure: an image's name as people wrote it: a tag that goes without saying is in it only if the file says it.
+
+    >>> written_name("docker.io/library/a:latest", "FROM a"), written_name("docker.io/b/a:latest", "FROM b/a:latest")
+    ('a', 'b/a:latest')
+    """
+    found = ref if as_id(ref) else parse_ref(ref).familiar
+    return found if found in text else found.removesuffix(":latest")
 
 
 def is_cached(request: BuildRequest, *names: str) -> bool:

@@ -147,9 +147,12 @@ class BuildFailed(InvalidInput):
     """A build that can't go on. `message` is one line in BuildKit's words; `excerpt` shows the place in the file.
 
     `exit_code` is that of the process that failed, 0 where none did. `warnings` are what lint said until then.
+    `classic` are the words of Docker's classic builder, "" where they are the same.
     """
 
-    def __init__(self, message: str, *, span: Span | None = None, excerpt: str = "", exit_code: int = 0) -> None:
+    def __init__(
+        self, message: str, *, span: Span | None = None, excerpt: str = "", exit_code: int = 0, classic: str = ""
+    ) -> None:
         super().__init__(message)
-        self.span, self.excerpt, self.exit_code = span, excerpt, exit_code
+        self.span, self.excerpt, self.exit_code, self.classic = span, excerpt, exit_code, classic
         self.warnings: list[Warning] = []

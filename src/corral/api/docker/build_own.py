@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from corral.api.docker.build import first, tell
+from corral.build.copying.giturl import is_remote
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest
 from corral.errors import CorralError, InvalidInput, Unsupported
 from corral.http.message import Answer, Request, StreamResponse
@@ -111,7 +112,7 @@ machine, through its unix socket
             f"ssh agents ({', '.join(wanted.ssh)}) are not offered over TCP: the daemon reaches only those of its own "
             "machine, through its unix socket"
         )
-    if wanted.context or any(path.startswith("/") for path in wanted.contexts.values()):
+    if wanted.context or not all(map(is_remote, wanted.contexts.values())):
         raise InvalidInput("contexts are sent, not named by a path of this machine")
     if "" in asked.local and asked.remote:
         raise InvalidInput("a build has one main context: sent, or at a URL")
