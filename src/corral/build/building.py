@@ -276,7 +276,7 @@ class Building:
 
     async def _bring(self, name: str, where: str) -> str:
         works = self._works
-        scratch = await asyncio.to_thread(make_scratch, works.contexts)
+        scratch = make_scratch(works.contexts)
         self._held.push_async_callback(asyncio.to_thread, remove_tree, scratch)
         agent = self._request.ssh.get("default", "")
         with self.telling.vertex(f"[context {name}] load {where}") as vertex:

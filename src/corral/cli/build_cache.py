@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 
 from corral.cli.build_output import writing
 from corral.cli.fail import Failure
@@ -126,6 +127,7 @@ class CacheSink:
         import tempfile
 
         self.folder, self._reset = store["ref"], check_reset(store)
+        self._optional = store["options"].get("ignore-error", "").lower() in ("1", "t", "true")
         if os.path.lexists(self.folder) and not os.path.isdir(self.folder):
             raise Failure(f"open {self.folder}: not a directory", 1)
         self._aside = tempfile.gettempdir()
@@ -141,8 +143,13 @@ class CacheSink:
         with self._file:
             if self._size:
                 self._file.seek(0)
-                with writing(self.folder):
-                    self._unpack()
+                try:
+                    with writing(self.folder):
+                        self._unpack()
+                except Failure as failure:
+                    if not self._optional:
+                        raise
+                    sys.stderr.write(f"WARNING: local cache export to {self.folder} failed: {failure}\n")
 
     def drop(self) -> None:
         self._file.close()

@@ -86,3 +86,12 @@ def test_nothing_else_is_written(tmp_path: Path, name: str) -> None:
 def test_a_cache_that_never_came_makes_no_directory(tmp_path: Path) -> None:
     CacheSink({"ref": str(tmp_path / "cache"), "options": {}}).close()
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_place_that_cannot_be_written_may_be_ignored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {"oci-layout": "{}", "index.json": json.dumps(index(B))}
+    (tmp_path / "cache/index.json/in-the-way").mkdir(parents=True)
+    with pytest.raises(Failure, match="write"):
+        give(CacheSink({"ref": str(tmp_path / "cache"), "options": {}}), files)
+    give(CacheSink({"ref": str(tmp_path / "cache"), "options": {"ignore-error": "true"}}), files)
+    assert capsys.readouterr().err.startswith(f"WARNING: local cache export to {tmp_path}/cache failed: ")
