@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.compat.build.builds import Builds
+from tests.support import oci
 from tests.support.instance import Instance, instance
+from tests.support.registry import LiveRegistry
 from tests.support.tools import needs
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -162,10 +163,10 @@ def test_one_that_is_not_there_is_told_and_is_no_failure(build: Builds, tmp_path
     assert "no digest found for tag other" in done.stderr
 
 
-def test_a_cache_that_buildkit_wrote_is_refused_in_words(engine: Instance, build: Builds, tmp_path: Path) -> None:
-    """By hand, after BuildKit's description of the format: as an image manifest, and in the older form of an index."""
-    empty = bytes(1024)
-    layer = put(tmp_path / "one", empty) | {"mediaType": "application/vnd.oci.image.layer.v1.tar"}
+def written_by_buildkit(folder: Path, name: str) -> tuple[bytes, list[bytes]]:
+    """By hand, after BuildKit's description of the format: as an image manifest, or in the older form of an index;
+    with its blobs."""
+    layer = put(folder, bytes(1024)) | {"mediaType": "application/vnd.oci.image.layer.v1.tar"}
     about = {"mediaType": layer["mediaType"], "diffID": layer["digest"], "size": 1024}
     records = [
         {"digest": f"sha256:{'1' * 64}"},
@@ -176,23 +177,45 @@ def test_a_cache_that_buildkit_wrote_is_refused_in_words(engine: Instance, build
         },
     ]
     text = json.dumps({"layers": [{"blob": layer["digest"], "parent": -1, "annotations": about}], "records": records})
-    config = put(tmp_path / "one", text.encode()) | {"mediaType": "application/vnd.buildkit.cacheconfig.v0"}
-    shutil.copytree(tmp_path / "one", tmp_path / "two")
-    oci = "application/vnd.oci.image."
-    documents = {
-        "one": {"mediaType": f"{oci}manifest.v1+json", "config": config, "layers": [layer]},
-        "two": {"mediaType": f"{oci}index.v1+json", "manifests": [layer, config]},
+    config = put(folder, text.encode()) | {"mediaType": "application/vnd.buildkit.cacheconfig.v0"}
+    forms: dict[str, dict[str, Any]] = {
+        "manifest": {"mediaType": oci.MANIFEST, "config": config, "layers": [layer]},
+        "index": {"mediaType": oci.INDEX, "manifests": [layer, config]},
     }
-    for name, content in documents.items():
-        entry = put(tmp_path / name, json.dumps({"schemaVersion": 2} | content).encode())
-        entry |= {"mediaType": content["mediaType"], "annotations": {TAG: "latest"}}
-        index = {"schemaVersion": 2, "manifests": [entry]}
-        (tmp_path / name / "index.json").write_text(json.dumps(index))
-        done = build(
-            TEXT, "--cache-from", f"type=local,src={tmp_path / name}", "--progress", "plain", "--no-cache-filter=x"
-        )
-        assert "it was written by BuildKit, whose cache keys are digests of its own build graph" in done.stderr, name
+    data = json.dumps({"schemaVersion": 2} | forms[name]).encode()
+    entry = put(folder, data) | {"mediaType": forms[name]["mediaType"], "annotations": {TAG: "latest"}}
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    return data, [bytes(1024), text.encode()]
+
+
+@pytest.mark.parametrize("form", ["manifest", "index"])
+def test_a_cache_that_buildkit_wrote_is_refused_in_words(
+    engine: Instance, build: Builds, tmp_path: Path, form: str
+) -> None:
+    words = "it was written by BuildKit, whose cache keys are digests of its own build graph"
+    data, blobs = written_by_buildkit(tmp_path / "cache", form)
+    assert words in build(TEXT, "--cache-from", f"type=local,src={tmp_path}/cache", "--progress", "plain").stderr
+    forget(engine)
+    with LiveRegistry(tmp_path / "registry") as registry:
+        for blob in blobs:
+            registry.push_blob("team/cache", blob)
+        kind = {"manifest": oci.MANIFEST, "index": oci.INDEX}[form]
+        assert registry.push_manifest("team/cache", "v1", data, kind).status == 201
+        ref = f"{registry.name}/team/cache:v1"
+        done = build(TEXT, "--cache-from", f"type=registry,ref={ref}", "--progress", "plain")
+        assert f"cache {ref} cannot be used: {words}" in done.stderr
+
+
+def test_a_registry_has_the_same_form_of_cache(engine: Instance, build: Builds, tmp_path: Path) -> None:
+    with LiveRegistry(tmp_path / "registry") as registry:
+        ref = f"{registry.name}/team/cache:v1"
+        options = "image-manifest=true,oci-mediatypes=true,compression=gzip,ignore-error=false"
+        build(TEXT, "--cache-to", f"type=registry,ref={ref},mode=max,{options}")
+        found = json.loads(registry.ask("GET", "/v2/team/cache/manifests/v1").body)
+        assert found["config"]["mediaType"] == "application/vnd.buildkit.cacheconfig.v0"
         forget(engine)
+        done = build(TEXT, "--cache-from", f"type=registry,ref={ref}", "--progress", "plain")
+        assert cached(done.stderr) >= {"RUN echo 1 > /x", "RUN cat /x > /y"}
 
 
 def test_damage_is_told_and_the_step_is_made(engine: Instance, build: Builds, tmp_path: Path) -> None:
