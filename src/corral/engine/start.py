@@ -18,6 +18,7 @@ from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.hub import Hub
 from corral.engine.image_mounts import mount_images
+from corral.engine.links import plan_links
 from corral.engine.logs import said_since, watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, plan_pinned, require_propagation
@@ -273,6 +274,7 @@ async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitSt
         hostname=record.spec.hostname,
         name=record.name,
         resolving=plan_resolving(network, parts.config),
+        links=plan_links(record),
     )
     for endpoint in record.endpoints.values():
         parts.tell_network(live, "connect", endpoint)
@@ -289,6 +291,7 @@ async def _seat_nowhere(parts: Parts, live: Live) -> None:
         hostname=record.spec.hostname,
         asked=plan_published(record),
         resolving=plan_resolving(record.spec.network, parts.config),
+        links=plan_links(record),
     )
 
 
