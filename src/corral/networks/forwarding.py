@@ -30,11 +30,9 @@ def allow_further(bridge: str) -> None:
 
 def answer_for_neighbours(bridge: str, wanted: bool) -> None:
     """Whether who asks on this bridge for the whereabouts of a neighbour is told the bridge's own, at once: neighbours
-    that frames cannot reach are reached by way of the host then, where its firewall lets packets through. Nobody is
-    told of a shorter way, for there is none."""
-    on, off = str(int(wanted)), str(int(not wanted))
-    _set(f"{CONF4}/{bridge}/proxy_arp_pvlan", on)
-    _set(f"{CONF4}/{bridge}/send_redirects", off)
+    that frames cannot reach are reached by way of the host then, where its firewall lets packets through. The host's
+    redirects change nothing: a container has no router to a neighbour that they could speak of."""
+    _set(f"{CONF4}/{bridge}/proxy_arp_pvlan", str(int(wanted)))
     if wanted:
         _set(f"/proc/sys/net/ipv4/neigh/{bridge}/proxy_delay", "0")
 

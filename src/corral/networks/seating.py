@@ -306,9 +306,7 @@ class Seating:
 
     def _take_back(self, member: Member) -> None:
         for name, interface in member.cables().items():
-            self.wires.remember(interface, self.networks[name].id)
-            serves, lines = bool(member.published.ports), plan_lines(self.networks[name])
-            self.wires.set_port(Port(interface, serves), lines)  # a former daemon may have been told otherwise
+            self.wires.take_back(Port(interface, bool(member.published.ports)), plan_lines(self.networks[name]))
         self.firewall.take_back(member.published.elements)
 
     def _mend(self, member: Member, netns: int, cables: Collection[str]) -> None:

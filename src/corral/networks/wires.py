@@ -202,11 +202,12 @@ class Wires:
             raise
         return name
 
-    def remember(self, interface: str, network_id: str) -> None:
-        """A cable that a former daemon plugged in."""
-        bridges, link = self._networks.get(network_id), self._netlink.link(interface)
+    def take_back(self, port: Port, lines: Lines) -> None:
+        """A cable that a former daemon plugged in, which may have been told to keep its containers apart, or not to."""
+        bridges, link = self._networks.get(lines.network_id), self._netlink.link(port.name)
         if bridges is not None and link is not None and link.master in bridges.indexes:
-            bridges.where[interface] = bridges.indexes.index(link.master)
+            bridges.where[port.name] = bridges.indexes.index(link.master)
+            self.set_port(port, lines)
 
     def set_port(self, port: Port, lines: Lines) -> None:
         """After its ports were published or withdrawn."""
