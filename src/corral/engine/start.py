@@ -165,7 +165,7 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
         mount_images(parts, live, held)
         mapped = remap_of(parts, live.record.spec) is not None
         netns = None if mapped or not _own_network(live) else _netns(held)
-        write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")
+        new_rules = write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")
         creating = asyncio.create_task(parts.monitor.create(waiting))
         try:  # the network is attached while the runtime makes the process
             if mapped and _own_network(live):  # made by the runtime, so that it is the user namespace's own
@@ -177,6 +177,8 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
             tell_linked(parts, live)
         finally:
             started = await creating
+        if new_rules is not None:
+            parts.filters.learn(new_rules, f"{runtime.root}/{id}")
         live.hub = live.hub or make_hub(parts, live)
         if live.hub.busy:
             live.hub.connect(starting_at=parts.clock.now())
