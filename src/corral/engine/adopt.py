@@ -16,6 +16,7 @@ from corral.engine.bundle import plan_published, read_group, read_seated
 from corral.engine.exit import finish
 from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
+from corral.engine.links import plan_links
 from corral.engine.logs import watch_log
 from corral.engine.monitoring import UNKNOWN_EXIT, watch_monitor
 from corral.engine.oom import watch_oom
@@ -161,6 +162,7 @@ async def _take_network_back(parts: Parts, live: Live) -> None:
             asked=plan_published(record),
             netns=netns,
             resolving=plan_resolving(record.spec.network, parts.config),
+            links=plan_links(record),
         )
     finally:
         os.close(netns)
