@@ -12,7 +12,7 @@ from hypothesis.stateful import rule as step
 
 from corral.cluster.scheduler.moves import HELPS
 from corral.cluster.scheduler.pods.pod import Pod
-from corral.cluster.scheduler.pods.resources import amounts
+from corral.model.kubernetes.requests import amounts
 from corral.cluster.scheduler.pods.terms import PodTerm
 from corral.cluster.scheduler.queue import BACKING_OFF, UNSCHEDULABLE, WORKING, Queue, Waiting
 from corral.cluster.scheduler.settings import Settings

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from corral.cluster.client import meta
@@ -22,12 +23,14 @@ from corral.cluster.kubelet.access import PodAccess
 from corral.cluster.kubelet.eviction.manager import EvictionManager
 from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
+from corral.cluster.kubelet.lifecycle.ending import grace_of
+from corral.cluster.kubelet.lifecycle.preemption import MESSAGE, REASON
 from corral.cluster.kubelet.metering.reading import read_sample
 from corral.cluster.kubelet.naming import UID, UNLISTED, pod_of
 from corral.cluster.kubelet.network import describe_busy, describe_clash, ensure_network
 from corral.cluster.kubelet.node.host import read_machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
-from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity
+from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity, plan_node
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.shared import Barrier, Shared, no_barrier
 from corral.cluster.kubelet.sources import Sources
@@ -38,6 +41,7 @@ from corral.cluster.kubelet.worker.worker import PodWorker
 from corral.engine.engine import Engine
 from corral.kit.clock import SystemClock
 from corral.kit.tasks import Tasks
+from corral.linux.limits import probe
 from corral.linux.private import make_private
 from corral.model.event import Event
 from corral.model.kubernetes.status import StatusError
@@ -47,6 +51,7 @@ Object = dict[str, Any]
 log = logging.getLogger("corral.kubelet")
 
 WOKEN_BY: Final = ("start", "die", "oom", "destroy")
+CLEANUP: Final = 10.0  # seconds, at the least, that are waited for pods that make room
 
 
 class Kubelet:
@@ -92,7 +97,8 @@ class Kubelet:
         )
         self._eviction = EvictionManager(self.shared, lambda: list(self._workers.values()), self._short)
         self.shared.short_of = lambda: self._eviction.conditions
-        self.shared.others = self._others
+        self.shared.others, self.shared.preempt, self.shared.node_now = self._others, self._preempt, self.node_now
+        self.shared.apparmor = probe().apparmor
         self.access = PodAccess(self.shared)
         clock = SystemClock()
         self.meter = PodMeter(node_name, clock, lambda: read_sample(engine, self.shared.index, clock))
@@ -211,6 +217,26 @@ class Kubelet:
     def _others(self, uid: str) -> list[Object]:
         """The pods that take of the node's resources, but that one, as they run."""
         return [one.resizer.pod() for one in self._workers.values() if one.uid != uid and one.has_place()]
+
+    async def _preempt(self, uids: Sequence[str]) -> None:
+        """Those pods go for a critical one: returns when they have ended, or cannot be waited for any longer."""
+        victims = [self._workers[uid] for uid in uids if uid in self._workers]
+        for one in victims:
+            one.evict(MESSAGE, None, disrupted=True, reason=REASON)
+        for one in victims:
+            try:
+                async with asyncio.timeout(max(CLEANUP, 1.5 * grace_of(one.pod))):
+                    await one.ended.wait()
+            except TimeoutError:
+                log.warning("pod %s was to make room, and has not ended yet", one.uid)
+
+    def node_now(self) -> Object:
+        """The Node as the API has it, or as it would be registered where the API has not been heard of yet."""
+        known = self._node.get(self.machine.name)
+        if known is not None and (known.get("status") or {}).get("allocatable"):
+            return known
+        made = plan_node(self.machine, "", self.settings.labels)
+        return {**made, "status": {"allocatable": dict(self.shared.allocatable)}}
 
     def _end_static(self, uid: str) -> None:
         if uid in self._workers:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from corral.cluster.scheduler.pods.resources import pod_requests
+from corral.model.kubernetes.requests import pod_requests
 
 Object = dict[str, Any]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from corral.cluster.scheduler.framework import Cycle, Plugin
 from corral.cluster.scheduler.plugins.normalize import HIGHEST
-from corral.cluster.scheduler.pods.resources import CPU, MEMORY
+from corral.model.kubernetes.requests import CPU, MEMORY
 from corral.cluster.scheduler.snapshot.arrays import Floats, Ints
 
 
