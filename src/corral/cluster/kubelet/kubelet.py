@@ -51,6 +51,7 @@ Object = dict[str, Any]
 log = logging.getLogger("corral.kubelet")
 
 WOKEN_BY: Final = ("start", "die", "oom", "destroy")
+PATIENCE: Final = 5.0  # seconds that static pods wait for the API, which knows how they were
 CLEANUP: Final = 10.0  # seconds, at the least, that are waited for pods that make room
 
 
@@ -107,8 +108,10 @@ class Kubelet:
             self._static = StaticPods(client, settings.manifests, node_name, self._begin, self._end_static)
             self.shared.show = self._static.show
         self.port = 0  # where it is asked over HTTPS, once it can be
+        self.begun = asyncio.Event()  # what can be done is under way, be it without the API
         self.ready = asyncio.Event()  # the node is registered, and what ran has been taken over
         self._reporter: NodeReporter | None = None
+        self._static_begun = False
         self._workers: dict[str, PodWorker] = {}
         self._tasks = Tasks()
 
@@ -132,24 +135,50 @@ class Kubelet:
             port=lambda: self.port,
             busy=self._busy,
         )
+        self._tasks.start("kubelet wakes", self._listen())
+        if self._static is not None:
+            await asyncio.to_thread(self._static.load)
+        await self._join(reporter)
+        self._known.on_change(self._pod_changed)
+        self._take_over()
+        if self._static is not None:
+            self._begin_static(self._static)
+            self._tasks.start("kubelet mirrors", self._static.mirror())
+        self._tasks.start("kubelet eviction", self._eviction.run())
+        self.begun.set()
+        self.ready.set()
+        log.info("node %s runs the pods of %s", self.machine.name, subnet)
+        await reporter.run()
+
+    async def _join(self, reporter: NodeReporter) -> None:
+        """Returns when the API knows the node, and its pods are known here. Static pods do not wait for an API that
+        cannot be reached."""
+        joined = self._tasks.start("kubelet joins", self._register(reporter))
+        unreached = asyncio.create_task(reporter.unreached.wait())
+        try:
+            await asyncio.wait({joined, unreached}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            unreached.cancel()
+        if not joined.done():
+            log.warning("node %s waits for the API; its static pods do not", self.machine.name)
+            if self._static is not None:
+                self._begin_static(self._static)
+            self.begun.set()
+        await joined
+
+    async def _register(self, reporter: NodeReporter) -> None:
         await reporter.register()
         self._node.on_change(reporter.changed)
         for informer in (self._services, self._known, self._node):
             self._tasks.start(f"kubelet {informer.of.plural}", informer.run())
             await informer.synced.wait()
-        if self._static is not None:
-            await asyncio.to_thread(self._static.load)
-        self._known.on_change(self._pod_changed)
-        self._take_over()
-        if self._static is not None:
-            self._static.reconcile()
-            self._tasks.start("kubelet manifests", self._static.watch())
-            self._tasks.start("kubelet mirrors", self._static.mirror())
-        self._tasks.start("kubelet wakes", self._listen())
-        self._tasks.start("kubelet eviction", self._eviction.run())
-        self.ready.set()
-        log.info("node %s runs the pods of %s", self.machine.name, subnet)
-        await reporter.run()
+
+    def _begin_static(self, static: StaticPods) -> None:
+        """Once."""
+        if not self._static_begun:
+            self._static_begun = True
+            static.reconcile()
+            self._tasks.start("kubelet manifests", static.watch())
 
     async def listens(self, port: int) -> None:
         """From now on the node says that its kubelet is asked there. StatusError, OSError."""
