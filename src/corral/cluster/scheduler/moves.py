@@ -14,6 +14,7 @@ NODE_ADDED, NODE_DELETED, NODE_LABELS = "NodeAdded", "NodeDeleted", "NodeLabels"
 NODE_TAINTS, NODE_RESOURCES = "NodeTaints", "NodeResources"
 POD_ASSIGNED, POD_LABELS, POD_SHRUNK, POD_DELETED = "PodAssigned", "PodLabels", "PodShrunk", "PodDeleted"
 CLAIM, VOLUME, STORAGE_CLASS, CSI_NODE, NAMESPACE = "Claim", "Volume", "StorageClass", "CSINode", "Namespace"
+RESOURCE_CLAIM, RESOURCE_SLICE, DEVICE_CLASS = "ResourceClaim", "ResourceSlice", "DeviceClass"
 
 _NODES: Final = frozenset(
     ("NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts", "NodeResourcesFit")
@@ -23,9 +24,9 @@ _PODS: Final = frozenset(("PodTopologySpread", "InterPodAffinity"))
 # A change, and the plugins that may now think better of a pod.
 HELPS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        NODE_ADDED: _NODES | _PODS | {"VolumeBinding", "NodeVolumeLimits"},
+        NODE_ADDED: _NODES | _PODS | {"VolumeBinding", "NodeVolumeLimits", "DynamicResources"},
         NODE_DELETED: frozenset(("PodTopologySpread",)),
-        NODE_LABELS: _PODS | {"NodeAffinity", "VolumeBinding"},
+        NODE_LABELS: _PODS | {"NodeAffinity", "VolumeBinding", "DynamicResources"},
         NODE_TAINTS: frozenset(("NodeUnschedulable", "TaintToleration", "PodTopologySpread")),
         NODE_RESOURCES: frozenset(("NodeResourcesFit",)),
         POD_ASSIGNED: _PODS,
@@ -36,6 +37,9 @@ HELPS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         VOLUME: frozenset(("VolumeBinding", "NodeVolumeLimits")),
         STORAGE_CLASS: frozenset(("VolumeBinding",)),
         CSI_NODE: frozenset(("VolumeBinding", "NodeVolumeLimits")),
+        RESOURCE_CLAIM: frozenset(("DynamicResources",)),
+        RESOURCE_SLICE: frozenset(("DynamicResources",)),
+        DEVICE_CLASS: frozenset(("DynamicResources",)),
         NAMESPACE: frozenset(("InterPodAffinity",)),
     }
 )

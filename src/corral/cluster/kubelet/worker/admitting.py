@@ -45,7 +45,7 @@ class Admitter:
 
     async def _check(self) -> None:
         """NotAdmitted."""
-        worker, shared, pod = self._worker, self._worker.shared, self._worker.pod
+        shared, pod = self._worker.shared, self._worker.pod
         if refusal := plan_refusal(pod, shared.short_of()):
             raise NotAdmitted("Evicted", refusal)
         if pod["spec"].get("resourceClaims"):

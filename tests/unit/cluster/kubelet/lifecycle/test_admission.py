@@ -34,7 +34,11 @@ def reasons(asked: Object, others: list[Object] | None = None, at: Object | None
     [
         ({"cpu": "1500m"}, {"cpu": "600m"}, "cpu, requested: 1500, used: 600, capacity: 2000"),
         ({"memory": "1Gi"}, {"memory": "1"}, "memory, requested: 1073741824, used: 1, capacity: 1073741824"),
-        ({"ephemeral-storage": "11Gi"}, {}, "ephemeral-storage, requested: 11811160064, used: 0, capacity: 10737418240"),
+        (
+            {"ephemeral-storage": "11Gi"},
+            {},
+            "ephemeral-storage, requested: 11811160064, used: 0, capacity: 10737418240",
+        ),
         ({"example.com/fpga": "1"}, {"example.com/fpga": "1"}, "example.com/fpga, requested: 1, used: 1, capacity: 1"),
     ],
 )
