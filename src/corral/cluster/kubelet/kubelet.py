@@ -20,6 +20,9 @@ from corral.cluster.client.informer import Informer
 from corral.cluster.client.metering.meter import PodMeter
 from corral.cluster.client.protocol import Client
 from corral.cluster.kubelet.access import PodAccess
+from corral.cluster.kubelet.devices.manager import Devices
+from corral.cluster.kubelet.devices.prepared import PreparedClaims
+from corral.cluster.kubelet.devices.registry import Registry, keep_running
 from corral.cluster.kubelet.eviction.manager import EvictionManager
 from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
@@ -80,6 +83,7 @@ class Kubelet:
         self._known = Informer(client, PODS, field_selector=f"spec.nodeName={node_name}")
         self._services = Informer(client, SERVICES)
         self._node = Informer(client, NODES, field_selector=f"metadata.name={node_name}")
+        self._plugins = Registry(settings.plugins or f"{settings.root}/plugins_registry", self._driver_changed)
         self.shared = Shared(
             engine=engine,
             client=client,
@@ -91,6 +95,7 @@ class Kubelet:
             issue=issue or issue_with(client),
             services=self._services,
             index=Index(engine),
+            devices=Devices(client, self._plugins, PreparedClaims(settings.root), settings.cdi),
             addresses=self.machine.addresses,
             allocatable=plan_allocatable(plan_capacity(self.machine, settings.max_pods), settings.eviction.thresholds),
             memory=self.machine.memory,
@@ -124,6 +129,8 @@ class Kubelet:
         if clash := describe_clash(subnet, await self.engine.networks.taken()):
             log.error("%s", clash)
         self.shared.index.load()
+        self.shared.devices.known.load()
+        self._tasks.start("kubelet plugins", keep_running(self._plugins))
         self._tasks.start("kubelet events", self.events.run())
         self._reporter = reporter = NodeReporter(
             self._client,
@@ -199,15 +206,18 @@ class Kubelet:
     def _take_over(self) -> None:
         """Pods that are still here, though the API has them no more, are ended."""
         known = {meta.uid(pod) for pod in self._known.all() if not is_mirror(pod)}
+        left = self.shared.index.pods() | self.shared.devices.known.pods()
         if self._static is not None:
             known |= {meta.uid(pod) for pod in self._static.wanted().values()}
-        for uid in self.shared.index.pods() - known:
+        for uid in left - known:
             self._begin(pod_of(self._labels(uid)), gone=True)
 
     def _labels(self, uid: str) -> dict[str, str]:
         """What containers or a space say whose they are."""
         for id in self.shared.index.containers(uid):
             return self.engine.containers.get(id).spec.labels
+        if not self.shared.index.space(uid):
+            return {UID: uid}  # nothing but devices is left of it
         return self.engine.spaces.get(self.shared.index.space(uid)).spec.labels
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
@@ -278,6 +288,12 @@ class Kubelet:
                 await self._reporter.report()
         except (StatusError, OSError) as error:
             log.warning("node %s: %s", self.machine.name, error)  # the next report says it
+
+    def _driver_changed(self, driver: str) -> None:
+        """Pods may have waited for it."""
+        for worker in self._workers.values():
+            if worker.pod["spec"].get("resourceClaims"):
+                worker.wake()
 
     def _source_changed(self, uid: str) -> None:
         worker = self._workers.get(uid)

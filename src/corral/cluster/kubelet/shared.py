@@ -10,6 +10,7 @@ from typing import Any
 from corral.cluster.client.events import Recorder
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import Client
+from corral.cluster.kubelet.devices.manager import Devices
 from corral.cluster.kubelet.images import ImagePuller
 from corral.cluster.kubelet.index import Index
 from corral.cluster.kubelet.settings import Settings
@@ -54,6 +55,7 @@ class Shared:
     issue: Issue
     services: Informer
     index: Index
+    devices: Devices
     network: str = ""
     addresses: tuple[str, ...] = ()
     allocatable: Mapping[str, str] = field(default_factory=dict)

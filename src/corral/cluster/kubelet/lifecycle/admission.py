@@ -122,9 +122,9 @@ def _unfit(pod: Object, others: Sequence[Object], node: Object, known: bool) -> 
     wanted, taken = host_ports(pod), [port for other in others for port in host_ports(other)]
     if any(collide(one, other) for one in wanted for other in taken):
         yield "NodePorts"
-    if not known and not is_static(pod):
-        if first_untolerated(taints_of(node), tolerations_of(spec), (NO_EXECUTE,)) is not None:
-            yield "TaintToleration"
+    looked_at = () if known or is_static(pod) else taints_of(node)
+    if first_untolerated(looked_at, tolerations_of(spec), (NO_EXECUTE,)) is not None:
+        yield "TaintToleration"
 
 
 def plan_apparmor(pod: Object, *, enabled: bool) -> Refusal | None:

@@ -48,8 +48,6 @@ class Admitter:
         shared, pod = self._worker.shared, self._worker.pod
         if refusal := plan_refusal(pod, shared.short_of()):
             raise NotAdmitted("Evicted", refusal)
-        if pod["spec"].get("resourceClaims"):
-            raise NotAdmitted(UNEXPECTED, "resourceClaims: this node has no driver for dynamic resources")
         plan_space(pod, shared)  # names kernel parameters that nobody has allowed
         refusals = self._refusals(shared.node_now())
         if refusals and all(one.reason == NODE_AFFINITY for one in refusals):

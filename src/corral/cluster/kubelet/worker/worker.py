@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from corral.cluster.client import meta
+from corral.cluster.kubelet.devices.manager import NotPrepared
 from corral.cluster.kubelet.errors import NotMounted
 from corral.cluster.kubelet.eviction.limits import is_limited
 from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
@@ -200,6 +201,7 @@ class PodWorker:
         if not self.memory.space:
             await self.reporter.report(view)
             await self.volumes.set_up(self.pod)
+            await self._prepare_devices()
             await self._make_space()
             view = await self.look()
             steps = plan_steps(self.resizer.pod(), view)
@@ -222,6 +224,14 @@ class PodWorker:
         tokens = None if due is None else max(1.0, due - time.time())
         look = PERIOD if is_limited(self.pod) or self.resizer.pending or self.resizer.error else None
         return min((one for one in (steps.again, tokens, look) if one is not None), default=None)
+
+    async def _prepare_devices(self) -> None:
+        try:
+            await self.shared.devices.prepare(self.pod)
+        except NotPrepared as error:
+            text = f"Failed to prepare dynamic resources: {error.message}"
+            self.shared.events.warning(self.pod, "FailedPrepareDynamicResources", text)
+            raise
 
     async def _make_space(self) -> None:
         shared = self.shared
