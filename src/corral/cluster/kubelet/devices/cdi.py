@@ -105,11 +105,11 @@ def with_edits(spec: ContainerSpec, edits: Iterable[Object]) -> ContainerSpec:
         devices += [_device(node) for node in one.get("deviceNodes") or ()]
         mounts += [_mount(each) for each in one.get("mounts") or ()]
         hooks += [_hook(each) for each in one.get("hooks") or ()]
-        groups += [str(group) for group in one.get("additionalGids") or () if group and str(group) not in groups]
+        groups += [str(group) for group in one.get("additionalGids") or () if group]
         if one.get("intelRdt"):
             raise UnknownDevice("intelRdt is not offered by this node")
     copy = {name: getattr(spec, name) for name in spec.__struct_fields__}
-    changed = {"env": env, "devices": devices, "mounts": mounts, "hooks": hooks, "groups": groups}
+    changed = {"env": env, "devices": devices, "mounts": mounts, "hooks": hooks, "groups": list(dict.fromkeys(groups))}
     return ContainerSpec(**(copy | changed))
 
 

@@ -35,7 +35,7 @@ def test_the_later_folder_counts_more(tmp_path: Path) -> None:
 def test_a_name_that_two_files_have_describes_nothing(tmp_path: Path) -> None:
     write(tmp_path / "a.json", "A=1")
     write(tmp_path / "b.json", "A=2")
-    with pytest.raises(UnknownDevice, match="unresolvable CDI devices v.org/gpu=x"):
+    with pytest.raises(UnknownDevice, match=r"unresolvable CDI devices v\.org/gpu=x"):
         plan_edits(["v.org/gpu=x"], read_descriptions((str(tmp_path),)))
 
 
