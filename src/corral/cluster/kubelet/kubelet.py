@@ -23,6 +23,7 @@ from corral.cluster.kubelet.access import PodAccess
 from corral.cluster.kubelet.devices.manager import Devices
 from corral.cluster.kubelet.devices.prepared import PreparedClaims
 from corral.cluster.kubelet.devices.registry import Registry, keep_running
+from corral.cluster.kubelet.devices.wiping import Wiper
 from corral.cluster.kubelet.eviction.manager import EvictionManager
 from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
@@ -84,6 +85,7 @@ class Kubelet:
         self._services = Informer(client, SERVICES)
         self._node = Informer(client, NODES, field_selector=f"metadata.name={node_name}")
         self._plugins = Registry(settings.plugins or f"{settings.root}/plugins_registry", self._driver_changed)
+        self._wiper = Wiper(client, node_name, lambda driver: self._plugins.plugin(driver) is not None)
         self.shared = Shared(
             engine=engine,
             client=client,
@@ -152,6 +154,7 @@ class Kubelet:
             self._begin_static(self._static)
             self._tasks.start("kubelet mirrors", self._static.mirror())
         self._tasks.start("kubelet eviction", self._eviction.run())
+        self._tasks.start("kubelet resourceslices", self._wiper.run())
         self.begun.set()
         self.ready.set()
         log.info("node %s runs the pods of %s", self.machine.name, subnet)
@@ -291,6 +294,7 @@ class Kubelet:
 
     def _driver_changed(self, driver: str) -> None:
         """Pods may have waited for it."""
+        self._wiper.changed(driver)
         for worker in self._workers.values():
             if worker.pod["spec"].get("resourceClaims"):
                 worker.wake()
