@@ -24,18 +24,18 @@ _PODS: Final = frozenset(("PodTopologySpread", "InterPodAffinity"))
 # A change, and the plugins that may now think better of a pod.
 HELPS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        NODE_ADDED: _NODES | _PODS | {"VolumeBinding", "NodeVolumeLimits", "DynamicResources"},
+        NODE_ADDED: _NODES | _PODS | {"VolumeBinding", "VolumeZone", "NodeVolumeLimits", "DynamicResources"},
         NODE_DELETED: frozenset(("PodTopologySpread",)),
-        NODE_LABELS: _PODS | {"NodeAffinity", "VolumeBinding", "DynamicResources"},
+        NODE_LABELS: _PODS | {"NodeAffinity", "VolumeBinding", "VolumeZone", "DynamicResources"},
         NODE_TAINTS: frozenset(("NodeUnschedulable", "TaintToleration", "PodTopologySpread")),
         NODE_RESOURCES: frozenset(("NodeResourcesFit",)),
         POD_ASSIGNED: _PODS,
         POD_LABELS: _PODS,
         POD_SHRUNK: frozenset(("NodeResourcesFit",)),
         POD_DELETED: _PODS | {"NodePorts", "NodeResourcesFit", "VolumeRestrictions", "NodeVolumeLimits"},
-        CLAIM: frozenset(("VolumeBinding", "VolumeRestrictions", "NodeVolumeLimits")),
-        VOLUME: frozenset(("VolumeBinding", "NodeVolumeLimits")),
-        STORAGE_CLASS: frozenset(("VolumeBinding",)),
+        CLAIM: frozenset(("VolumeBinding", "VolumeZone", "VolumeRestrictions", "NodeVolumeLimits")),
+        VOLUME: frozenset(("VolumeBinding", "VolumeZone", "NodeVolumeLimits")),
+        STORAGE_CLASS: frozenset(("VolumeBinding", "VolumeZone")),
         CSI_NODE: frozenset(("VolumeBinding", "NodeVolumeLimits")),
         RESOURCE_CLAIM: frozenset(("DynamicResources",)),
         RESOURCE_SLICE: frozenset(("DynamicResources",)),

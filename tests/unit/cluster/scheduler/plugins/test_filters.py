@@ -33,7 +33,7 @@ def test_messages_count_and_sort_reasons() -> None:
     found = snapshot([node("a", taints=[("k", "v", "NoSchedule")]), node("b"), node("c")])
     made = ask(found, pod("p", requests={"cpu": "9"}))
     assert made.diagnosis.message() == (
-        "0/3 nodes are available: 1 node(s) had untolerated taint {k: v}, 2 Insufficient cpu."
+        "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu."
     )
 
 
