@@ -15,6 +15,7 @@ from corral.cluster.apiserver.cel.process import Expressions
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import DEVICE_CLASSES, RESOURCE_CLAIMS, RESOURCE_SLICES
 from corral.cluster.scheduler.settings import Settings
+from corral.model.kubernetes.status import StatusError
 from tests.support.apiserver import admin, api_server
 from tests.unit.cluster.scheduler.test_scheduler import World
 
@@ -150,3 +151,12 @@ async def test_devices_where_the_pod_cannot_go_are_given_back(world: World) -> N
     assert (await bound(world, "web"))["spec"]["nodeName"] == "n2"
     found = await world.client.get(RESOURCE_CLAIMS, "one", "default")
     assert found["status"]["allocation"]["devices"]["results"][0]["pool"] == "n2"
+
+
+async def test_a_selector_that_is_none_is_not_written(world: World) -> None:
+    with pytest.raises(
+        StatusError, match=r"exactly\.selectors\[0\]\.cel\.expression: Invalid value.*compilation failed"
+    ):
+        await claim(world, "bad", selectors=[{"cel": {"expression": "device.driver =="}}])
+    with pytest.raises(StatusError, match="must evaluate to bool"):
+        await claim(world, "bad", selectors=[{"cel": {"expression": "1 + 1"}}])

@@ -12,7 +12,6 @@ from corral.cluster.scheduler.plugins.normalize import normalized
 from corral.cluster.scheduler.snapshot.arrays import Ints
 from corral.model.kubernetes.taints import PREFER_NO_SCHEDULE, first_untolerated, tolerated
 
-
 REASON: Final = "node(s) had untolerated taint(s)"
 
 
