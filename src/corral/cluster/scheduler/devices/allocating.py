@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 from corral.cluster.scheduler.devices.pools import Device, DeviceId, Offer
 from corral.cluster.scheduler.devices.selecting import Judged, selects
 from corral.cluster.scheduler.devices.wishes import MOST, CannotAllocate, Step, Wish, claim_key
+from corral.model.kubernetes.device_taints import is_barred
 
 Object = dict[str, Any]
 
 LONGEST: Final = 100_000  # choices that are tried for one node
-BARS: Final = ("NoSchedule", "NoExecute")
 
 
 class Choice(NamedTuple):
@@ -38,25 +38,6 @@ def allocate(claims: Sequence[Object], steps: Sequence[Step], ground: Ground, no
     """The devices for all claims, request by request; None where the node has not enough. CannotAllocate."""
     search = _Search(claims, steps, ground, node)
     return search.chosen if search.step(0) else None
-
-
-def tolerates(taint: Object, tolerations: Sequence[Object]) -> bool:
-    """
-    >>> taint = {"key": "broken", "value": "yes", "effect": "NoSchedule"}
-    >>> tolerates(taint, [{"operator": "Exists"}]), tolerates(taint, [{"key": "broken", "value": "no"}])
-    (True, False)
-    """
-    return any(
-        one.get("effect") in (None, "", taint["effect"])
-        and one.get("key") in (None, "", taint["key"])
-        and (one.get("operator") == "Exists" or (one.get("value") or "") == (taint.get("value") or ""))
-        for one in tolerations
-    )
-
-
-def is_barred(device: Device, wish: Wish) -> bool:
-    """Whether a taint keeps the device from who does not tolerate it."""
-    return any(one["effect"] in BARS and not tolerates(one, wish.tolerations) for one in device.taints)
 
 
 @dataclass
@@ -131,7 +112,9 @@ class _Search:
         return not mine and device.id not in self.ground.taken
 
     def fits(self, device: Device, wish: Wish) -> bool:
-        return not is_barred(device, wish) and self._is_enough(device) and self._is_bound(device, wish)
+        return (
+            not is_barred(device.taints, wish.tolerations) and self._is_enough(device) and self._is_bound(device, wish)
+        )
 
     def _is_enough(self, device: Device) -> bool:
         """Of what the devices of its pool share."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from corral.model.kubernetes import quantity
+from corral.model.kubernetes.device_taints import is_selected
 from corral.model.kubernetes.placement import matches_terms
 
 Object = dict[str, Any]
@@ -137,20 +138,13 @@ def _pool(driver: str, name: str, specs: list[Object], rules: list[Object]) -> P
 def _device(driver: str, pool: str, spec: Object, device: Object, rules: list[Object]) -> Device:
     place = device if spec.get("perDeviceNodeSelection") else spec
     id = DeviceId(driver, pool, device["name"])
-    taints = [*(device.get("taints") or ()), *(rule["spec"]["taint"] for rule in rules if _selects(rule, id))]
+    taints = [*(device.get("taints") or ()), *(rule["spec"]["taint"] for rule in rules if is_selected(rule, *id))]
     consumes = {one["counterSet"]: _amounts(one) for one in device.get("consumesCounters") or ()}
     return Device(id, device, place, look_of(driver, device), tuple(taints), consumes)
 
 
 def _amounts(counters: Object) -> dict[str, int]:
     return {name: quantity.parse(str(one["value"])).nanos for name, one in (counters.get("counters") or {}).items()}
-
-
-def _selects(rule: Object, id: DeviceId) -> bool:
-    """A rule without a selector is for all devices that there are."""
-    selector = rule["spec"].get("deviceSelector") or {}
-    wanted = (selector.get("driver"), selector.get("pool"), selector.get("device"))
-    return all(want in (None, has) for want, has in zip(wanted, id, strict=True))
 
 
 def seen(driver: str, device: Object) -> Object:
