@@ -96,8 +96,8 @@ class Scheduler:
             while True:
                 waiting = await self._next()
                 engine = self._engine or await self._load()
-                await self._ask_about_devices(engine, waiting)
                 await self._binding.acquire()  # not more at once: the API shall not be flooded
+                await self._ask_about_devices(engine, waiting)
                 self._schedule(engine, waiting)
                 await asyncio.sleep(0)
         finally:
