@@ -140,6 +140,7 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
         cluster_dns=place.cluster_dns,
         eviction=eviction_settings(settings),
         manifests=manifests(settings, instance),
+        plugins=settings.text("kubernetes-plugins"),
         heartbeat=plan_heartbeat(min(join.grace, settings.number("kubernetes-node-grace"))),
     )
 
