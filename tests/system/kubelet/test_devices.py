@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from corral.cluster.client import meta
-from corral.cluster.client.builtin import RESOURCE_CLAIMS
+from corral.cluster.client.builtin import PODS, RESOURCE_CLAIMS
 from tests.support.driver import NAME, Driver
-from tests.support.kubelet import Node, container, is_ready
+from tests.support.kubelet import Node, container, is_ready, state
 from tests.support.wait import eventually_async
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
@@ -99,3 +99,18 @@ async def test_who_is_no_user_of_a_claim_gets_nothing_of_it(node: Node, driver: 
         for name in ("first", "thief"):
             await node.delete(name)
         assert driver.prepared == {}
+
+
+async def test_hooks_of_a_device_and_a_driver_that_is_away(node: Node, driver: Driver, tmp_path: Path) -> None:
+    hook = {"hookName": "createRuntime", "path": "/bin/sh", "args": ["sh", "-c", f"echo $WHAT >{tmp_path}/hooked"]}
+    driver.describe("hooked", hooks=[{**hook, "env": ["WHAT=made"]}])
+    async with driver.running():
+        await pod_with(node, "hooks", "hooked", container(resources=USES))
+        await node.running("hooks")
+        assert (tmp_path / "hooked").read_text() == "made\n"
+    await node.client.delete(PODS, "hooks", "default")
+    await node.until("hooks", lambda pod: state(pod)["state"].get("terminated"))
+    assert driver.prepared  # nobody is there to take it back, so the pod stays
+    async with driver.running():
+        await node.gone("hooks")
+    assert driver.prepared == {}
