@@ -68,8 +68,8 @@ async def find(instance: Instance, join: Join, client: Client, mine: Sequence[st
 
 
 async def choose_network(client: Client, own: str, mine: Sequence[str], engine: Engine) -> str:
-    """A subnet for this node's pods that no other node has, nor a way to. OSError, HostError; Unsupported where another
-    node could not be reached."""
+    """A subnet for this node's pods that no other node has, or a way to. OSError, HostError; Unsupported where a node
+    is not reached."""
     from corral.cluster.client.builtin import NODES
     from corral.cluster.kubelet.network import RANGE, candidates, subnets_in_use
     from corral.cluster.routing.keeper import describe_unreached, read_links
