@@ -132,7 +132,7 @@ class Kubernetes:
             Quotas(caches),
         ]
         self.definitions.start()
-        self.policies = PolicyStatuses(self.core)
+        self.policies = PolicyStatuses(self.core, self.expressions)
         self.policies.start()
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(

@@ -35,6 +35,9 @@ _INDEX: Final = re.compile(r"Index error: index=(-?\d+) size=\d+")
 _NUMBERS: Final = re.compile(
     r"no matching overload for '_[<>]=?_' applied to '\((?:int|uint|double), (?:int|uint|double)\)'"
 )
+_QUALIFIED: Final = re.compile(
+    r"^(ERROR: <input>:\d+:)(\d+)(: undeclared reference to ')(\w+)((?:\.\w+)+)('.*\n \| .*\n \| )\.*\^", re.M
+)
 _PLAIN: Final = ("BOOL", "BYTES", "DOUBLE", "DURATION", "INT", "NULL", "STRING", "TIMESTAMP", "UINT")
 
 
@@ -95,11 +98,11 @@ def _translated(text: str) -> str:
 
 
 class Environment:
-    """`types`: the variables of its expressions. Compiled expressions are kept."""
+    """`types`: the variables of its expressions, which are kept once compiled. `pool`: protobuf's, for types in it."""
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: Types, pool: Any = None) -> None:
         config = cel.NewEnvConfigFromYaml(_CONFIG)
-        self._env = cel.NewEnv(variables=dict(types), config=config, functions=declarations())
+        self._env = cel.NewEnv(descriptor_pool=pool, variables=dict(types), config=config, functions=declarations())
         self._compile = lru_cache(maxsize=1024)(self._compiled)
 
     def compile(self, expression: str, returns: str = "") -> Program:
@@ -134,7 +137,26 @@ class Environment:
                 self._env.compile(expression)
             except (RuntimeError, TypeError, ValueError) as own:
                 text = str(own)
-        return _CODE.sub("", _TAIL.sub("", text))
+        return _shorter(_CODE.sub("", _TAIL.sub("", text)))
+
+
+def _shorter(text: str) -> str:
+    """Pure: of `a.b` it is `a` that nobody knows, and it stands where it begins.
+
+    >>> print(_shorter("ERROR: <input>:1:2: undeclared reference to 'a.b' (in container '')\\n | a.b\\n | .^"))
+    ERROR: <input>:1:1: undeclared reference to 'a' (in container '')
+     | a.b
+     | ^
+    """
+
+    def change(found: re.Match[str]) -> str:
+        before = len(found[4] + found[5].rpartition(".")[0])
+        place = int(found[2]) - before
+        if place < 1:
+            return found[0]
+        return f"{found[1]}{place}{found[3]}{found[4]}{found[6]}{'.' * (place - 1)}^"
+
+    return _QUALIFIED.sub(change, text)
 
 
 @lru_cache(maxsize=256)

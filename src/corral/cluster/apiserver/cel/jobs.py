@@ -41,6 +41,10 @@ class Evaluator:
             case m.CheckSchemas():
                 found = [one for path, raw in job.schemas for one in problems_of_schema(raw, path)]
                 return m.Done([m.of_problem(one) for one in found])
+            case m.CheckTypes():
+                from corral.cluster.apiserver.cel import typed  # protobuf is loaded for the first policy
+
+                return m.Done(typed.check(job))
             case m.Judge():
                 return self._judge(job)
 
