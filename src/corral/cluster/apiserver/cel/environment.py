@@ -14,6 +14,7 @@ from typing import Any, Final
 from cel_expr_python import cel
 
 from corral.cluster.apiserver.cel import limits
+from corral.cluster.apiserver.cel.balancing import balance
 from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
 from corral.cluster.apiserver.cel.functions import declarations
 from corral.cluster.apiserver.cel.rewriting import rewrite
@@ -38,7 +39,20 @@ _NUMBERS: Final = re.compile(
 _QUALIFIED: Final = re.compile(
     r"^(ERROR: <input>:\d+:)(\d+)(: undeclared reference to ')(\w+)((?:\.\w+)+)('.*\n \| .*\n \| )\.*\^", re.M
 )
+OPTIONAL: Final = "optional_type"  # what the name of its type begins with
+_DEEP: Final = re.compile(r"recursion (?:depth|limit)")
+DEEP: Final = (
+    "ERROR: <input>:1:1: expression recursion limit exceeded: 32 levels of brackets, operators in a row or fields "
+    "(elsewhere 250); variables, or several rules, make it flatter"
+)
 _PLAIN: Final = ("BOOL", "BYTES", "DOUBLE", "DURATION", "INT", "NULL", "STRING", "TIMESTAMP", "UINT")
+
+
+class OptionalResult(EvaluationError):
+    """An optional value has no JSON form."""
+
+    def __init__(self) -> None:
+        super().__init__("the result has a type without a JSON form: it is optional; end it with .orValue(…)")
 
 
 class Program:
@@ -54,14 +68,24 @@ class Program:
         """The result as plain JSON (times as text). Raises EvaluationError."""
         if cause := limits.problem(self.expression, list(values.values())):
             raise EvaluationError(cause)
+        if self.returns.startswith(OPTIONAL):
+            raise OptionalResult
         try:
             found = self._compiled.eval(data=dict(values))
             if found.type() == cel.Type.ERROR:
-                raise EvaluationError(_translated(str(found.value())))
+                raise EvaluationError(_translated(_cause_of(found)))
             return _plain(found)
         except (RuntimeError, TypeError, ValueError, MemoryError) as error:
             text = str(error)
             raise EvaluationError(limits.EXCEEDED if "budget exceeded" in text else _translated(text)) from None
+
+
+def _cause_of(failed: Any) -> str:
+    """The library has an optional value for an error, too, but one that cannot be read."""
+    try:
+        return str(failed.value())
+    except TypeError:
+        raise OptionalResult from None
 
 
 def _plain(value: Any) -> Any:
@@ -116,7 +140,7 @@ class Environment:
         if len(expression) > limits.LONGEST:
             raise CompileError(f"compilation failed: the expression is longer than {limits.LONGEST} characters")
         try:
-            return Program(expression, self._checked(rewrite(expression)))
+            return Program(expression, self._checked(_shaped(expression)))
         except (RuntimeError, TypeError, ValueError) as error:
             raise CompileError(f"compilation failed: {self._cause(expression, error)}") from None
 
@@ -132,12 +156,18 @@ class Environment:
     def _cause(self, expression: str, error: Exception) -> str:
         """Places are those of the expression as it was written, where that fails, too."""
         text = str(error)
-        if rewrite(expression) != expression:
+        if _DEEP.search(text):
+            return DEEP
+        if _shaped(expression) != expression:
             try:
                 self._env.compile(expression)
             except (RuntimeError, TypeError, ValueError) as own:
                 text = str(own)
         return _shorter(_CODE.sub("", _TAIL.sub("", text)))
+
+
+def _shaped(expression: str) -> str:
+    return balance(rewrite(expression))
 
 
 def _shorter(text: str) -> str:
