@@ -1,7 +1,8 @@
 """A fleet is launched, replaced while clients ask it without a pause, broken, and repaired; not one request is lost.
 
-`python -m demo DIR`: DIR is the directory of a running instance (`corral --root DIR up --registry …`). Its exit code
-is 0 only if every request was answered.
+`python -m demo DIR REGISTRY [PATIENCE]`: DIR is the directory of a running instance (`corral --root DIR up --registry
+REGISTRY`), PATIENCE how many times slower than usual the machine is. The exit code is 0 only if every request was
+answered.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 
 from demo.herd import Api, Herd
-from demo.load import Load
+from demo.load import Load, count_clients
 from demo.picture import paint
 
 HERE = Path(__file__).resolve().parent
@@ -126,7 +127,7 @@ class Stage:
         return running.returncode
 
 
-def main(root: Path, registry: str) -> None:
+def main(root: Path, registry: str, patience: float = 1.0) -> None:
     stage = Stage(root, registry)
     for number in ("1", "2"):
         stage.build(number, DOCKERFILE.format(version=number))
@@ -134,9 +135,10 @@ def main(root: Path, registry: str) -> None:
     stage.corral("kubectl", "rollout", "status", "deployment/meadow", LONGEST)
     address = stage.corral("kubectl", "get", "service", "meadow", "-o", "jsonpath={.spec.clusterIP}", quiet=True)
     herd = Herd(Api(root / "run" / "kubeconfig"), PODS)
-    print(f"\nFour clients ask http://{address}/ without a pause, until the end.")
+    count = count_clients(patience)
+    print(f"\n{count} client{'s ask' if count > 1 else ' asks'} http://{address}/ without a pause, until the end.")
     print("● serves   ○ starts   ◌ leaves   ✗ cannot start")
-    with Load((address, 80)) as load:
+    with Load((address, 80), patience) as load:
         stage.apply("2")
         if stage.watch(herd, load, "rollout", "status", "deployment/meadow", LONGEST, seconds=1.5):
             sys.exit("demo: the new fleet did not come")
@@ -160,4 +162,4 @@ def main(root: Path, registry: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), sys.argv[2])
+    main(Path(sys.argv[1]).resolve(), sys.argv[2], *map(float, sys.argv[3:4]))

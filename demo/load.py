@@ -9,11 +9,12 @@ from collections import Counter
 from contextlib import suppress
 
 TIMEOUT = 5.0  # seconds that an answer may take
+CLIENTS = 4
 
 
-def ask(address: tuple[str, int]) -> str:
+def ask(address: tuple[str, int], timeout: float = TIMEOUT) -> str:
     """The body of one GET. OSError, ValueError for what is no good answer."""
-    with socket.create_connection(address, TIMEOUT) as connection:
+    with socket.create_connection(address, timeout) as connection:
         connection.sendall(b"GET / HTTP/1.0\r\nHost: meadow\r\n\r\n")
         pieces = []
         while piece := connection.recv(65536):
@@ -24,20 +25,30 @@ def ask(address: tuple[str, int]) -> str:
     return body.decode().strip()
 
 
+def count_clients(patience: float) -> int:
+    """
+    >>> count_clients(1), count_clients(8)
+    (4, 1)
+    """
+    return max(1, round(CLIENTS / patience))
+
+
 class Load:
     """`answers` counts good answers by their first word, `failures` the others by their reason.
 
-    `lost` has for each failure when it was asked and when it had failed, by the monotonic clock.
+    `lost` has for each failure when it was asked and when it had failed, by the monotonic clock. `patience`: how many
+    times slower than usual this machine is: answers may take so much longer, and fewer clients ask.
     """
 
-    def __init__(self, address: tuple[str, int], clients: int = 4) -> None:
+    def __init__(self, address: tuple[str, int], patience: float = 1.0) -> None:
         self.answers: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.lost: list[tuple[float, float, str]] = []
         self._address = address
         self._ending = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
+        self._timeout = TIMEOUT * patience
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count_clients(patience))]
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -68,7 +79,7 @@ class Load:
         while not self._ending.is_set():
             began = time.monotonic()
             try:
-                words = ask(self._address).split()
+                words = ask(self._address, self._timeout).split()
                 with self._lock:
                     self.answers[words[0] if words else ""] += 1
             except (OSError, ValueError) as error:

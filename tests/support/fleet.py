@@ -70,7 +70,7 @@ spec:
   - name: main
     image: busybox
     imagePullPolicy: Never
-    command: [sh, -c, "while :; do timeout 5 wget -q -O - {url} || echo failed; usleep 5000; done"]
+    command: [sh, -c, "while :; do timeout {limit} wget -q -O - {url} || echo failed; usleep 5000; done"]
 """
 
 
@@ -175,7 +175,7 @@ class Asker:
 
     def __init__(self, space: Space, url: str) -> None:
         self._space = space
-        space.apply(ASKER.format(url=url))
+        space.apply(ASKER.format(url=url, limit=int(5 * PATIENCE)))
         space.wait("pod/asker", "condition=Ready")
 
     def answers(self) -> Counter[str]:

@@ -111,7 +111,7 @@ def test_a_fleet_lives_through_it() -> None:
         space.apply(web(1, replicas=REPLICAS))
         space.rolled_out("deployment/web")
         witness = Witness(Api(corral.kubeconfig), PODS)
-        with Load((space.cluster_ip(), 80)) as load:
+        with Load((space.cluster_ip(), 80), PATIENCE) as load:
             chaos = Chaos(space, load, witness)
             end = time.monotonic() + SECONDS * PATIENCE
             while time.monotonic() < end:

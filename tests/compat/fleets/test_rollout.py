@@ -6,7 +6,7 @@ import pytest
 
 from demo.load import Load
 from tests.support.fleet import KUBECTL, Asker, Space, asked, web
-from tests.support.wait import eventually
+from tests.support.wait import PATIENCE, eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.ahead.with_args(KUBECTL)]
 
@@ -17,7 +17,7 @@ def test_a_rollout_under_load_loses_nothing(space: Space) -> None:
     space.rolled_out("deployment/web")
     port = int(space.field("service/web", ".spec.ports[0].nodePort"))
     asker = Asker(space, f"http://web.{space.name}.svc.cluster.local/")
-    with Load((space.cluster_ip(), 80)) as load, Load((space.fleet.node_address, port)) as at_node:
+    with Load((space.cluster_ip(), 80), PATIENCE) as load, Load((space.fleet.node_address, port), PATIENCE) as at_node:
         asked(load)
         for version in (2, 3):
             space.apply(web(version, kind="NodePort"))
@@ -35,7 +35,7 @@ def test_a_rollout_under_load_loses_nothing(space: Space) -> None:
 def test_a_broken_version_stops_and_undo_repairs_it(space: Space) -> None:
     space.apply(web(1))
     space.rolled_out("deployment/web")
-    with Load((space.cluster_ip(), 80)) as load:
+    with Load((space.cluster_ip(), 80), PATIENCE) as load:
         space.apply(web(2, tag="never-built"))
         stuck = "jsonpath={.status.containerStatuses[0].state.waiting.reason}=ErrImageNeverPull"
         broken = eventually(lambda: [name for name, image in images(space) if image.endswith("built")], "it is tried")[
@@ -61,7 +61,7 @@ def test_the_daemon_is_killed_in_the_middle(space: Space) -> None:
     space.apply(web(1, replicas=4))
     space.rolled_out("deployment/web")
     corral = space.fleet.corral
-    with Load((space.cluster_ip(), 80)) as load:
+    with Load((space.cluster_ip(), 80), PATIENCE) as load:
         space.apply(web(2, replicas=4))
         eventually(lambda: load.seen().get("version-2"), "the first new pod serves")
         corral.kill()

@@ -22,8 +22,8 @@ def test_a_fleet_is_replaced_with_no_request_lost() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         registry = f"127.0.0.1:{free.getsockname()[1]}"
     with instance("--kubernetes=true", "--registry", registry) as engine:
-        words = [sys.executable, "-m", "demo", str(engine.root), registry]
-        limit = 60 * PATIENCE
+        words = [sys.executable, "-m", "demo", str(engine.root), registry, str(PATIENCE)]
+        limit = 100 * PATIENCE
         done = subprocess.run(words, capture_output=True, text=True, timeout=limit, cwd=CHECKOUT, env=dict(os.environ))
         last = done.stdout.strip().rpartition("\n")[2]
         assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}{done.stderr}"

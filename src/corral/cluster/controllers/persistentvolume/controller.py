@@ -23,6 +23,7 @@ log = logging.getLogger("corral.controllers")
 
 CLASS: Final = "class"
 CLAIMS_OF_PODS: Final = "claims"
+CLAIM_OF_VOLUMES: Final = "claim"
 RETRY_SECONDS: Final = 10.0
 
 
@@ -33,6 +34,16 @@ def claims_of(pod: Object) -> Iterator[str]:
             yield f"{meta.namespace(pod)}/{volume['persistentVolumeClaim']['claimName']}"
         elif "ephemeral" in volume:
             yield f"{meta.namespace(pod)}/{meta.name(pod)}-{volume['name']}"
+
+
+def claim_of(volume: Object) -> Iterator[str]:
+    """Pure: the key of the claim that a volume is for, if it is for one.
+
+    >>> list(claim_of({"spec": {"claimRef": {"namespace": "shop", "name": "data"}}}))
+    ['shop/data']
+    """
+    if reference := volume["spec"].get("claimRef"):
+        yield f"{reference.get('namespace')}/{reference.get('name')}"
 
 
 class PersistentVolumeController(Controller):
@@ -49,6 +60,7 @@ class PersistentVolumeController(Controller):
         self._claims = Claims(store, provisioning)
         self._volumes = Volumes(store, provisioning, lambda key: self.queue.add(f"claim/{key}"))
         store.pods.add_index(CLAIMS_OF_PODS, claims_of)
+        store.volumes.add_index(CLAIM_OF_VOLUMES, claim_of)
         store.claims.on_change(self._claim_changed)
         store.volumes.on_change(self._volume_changed)
         store.classes.on_change(self._class_changed)
@@ -61,14 +73,16 @@ class PersistentVolumeController(Controller):
         self.queue.add(f"claim/{meta.key(one)}")
         if one["spec"].get("volumeName"):
             self.queue.add(f"volume/{one['spec']['volumeName']}")
+        for volume in self._store.volumes.indexed(CLAIM_OF_VOLUMES, meta.key(one)):  # the claim may not know of it
+            self.queue.add(f"volume/{meta.name(volume)}")
 
     def _volume_changed(self, old: Object | None, new: Object | None) -> None:
         one = new or old or {}
         self.queue.add(f"volume/{meta.name(one)}")
-        reference = one["spec"].get("claimRef")
-        if reference:
-            self.queue.add(f"claim/{reference['namespace']}/{reference['name']}")
-        elif new is not None:
+        claims = list(claim_of(one))
+        for key in claims:
+            self.queue.add(f"claim/{key}")
+        if new is not None and not claims:
             self._look_at_open()
 
     def _class_changed(self, old: Object | None, new: Object | None) -> None:

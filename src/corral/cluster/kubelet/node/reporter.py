@@ -93,9 +93,9 @@ class NodeReporter:
 
     async def report(self) -> None:
         """The status as it is now. StatusError."""
-        await self._tell_busy()
+        busy = await self._busy()
         while True:
-            node = await self._client.get(NODES, self._machine.name)
+            node = await self._told(await self._client.get(NODES, self._machine.name), busy)
             status = plan_node_status(
                 node.get("status") or {},
                 self._machine,
@@ -114,13 +114,12 @@ class NodeReporter:
                 if error.reason != "Conflict":
                     raise
 
-    async def _tell_busy(self) -> None:
+    async def _told(self, node: Object, busy: str) -> Object:
         """A node that joins later keeps away from what this machine has other ways to."""
-        said = await self._busy()
-        node = await self._client.get(NODES, self._machine.name)
-        if (node["metadata"].get("annotations") or {}).get(BUSY, "") != said:
-            patch = {"metadata": {"annotations": {BUSY: said or None}}}
-            await self._client.patch(NODES, self._machine.name, patch=patch)
+        if (node["metadata"].get("annotations") or {}).get(BUSY, "") == busy:
+            return node
+        patch = {"metadata": {"annotations": {BUSY: busy or None}}}
+        return await self._client.patch(NODES, self._machine.name, patch=patch)
 
     async def _renew(self) -> None:
         now = micro(time.time_ns())

@@ -7,7 +7,7 @@ import pytest
 
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import CLAIMS, EVENTS, NODES
-from corral.cluster.client.protocol import Object
+from corral.cluster.client.protocol import Collection, Object
 from corral.cluster.controllers.persistentvolume.controller import PersistentVolumeController
 from corral.cluster.controllers.persistentvolume.local import LocalDirectories
 from corral.cluster.controllers.resources import STORAGE_CLASSES, VOLUMES
@@ -78,6 +78,22 @@ async def test_the_smallest_volume_that_will_do_is_bound_and_released(folder: Pa
         await world.until_one(VOLUMES, "middle", lambda one: phase(one) == "Released")
         await claim(world, "other", "2Gi", storageClassName="")
         assert (await bound(world, "other"))["spec"]["volumeName"] == "big"
+
+
+async def test_a_claim_that_goes_while_a_volume_is_bound_to_it_sets_the_volume_free(folder: Path) -> None:
+    async with working(controller(folder)) as world:
+        update = world.shared.client.update
+
+        async def going(of: Collection, obj: Object, subresource: str = "", **options: Any) -> Object:
+            done = await update(of, obj, subresource=subresource, **options)
+            if of == VOLUMES and subresource and phase(done) == "Bound":
+                await world.client.delete(CLAIMS, "data", "default")
+            return done
+
+        world.shared.client.update = going  # type: ignore[method-assign]
+        await volume(world, "pv")
+        await claim(world, "data", storageClassName="")
+        await world.until_one(VOLUMES, "pv", lambda one: phase(one) == "Released")
 
 
 async def test_a_claim_waits_for_its_pods_node_then_has_a_directory_there(folder: Path) -> None:
