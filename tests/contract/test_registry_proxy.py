@@ -311,3 +311,18 @@ def test_it_ends_in_the_middle_of_a_download(tmp_path: Path) -> None:
         go.set()
         with LiveRegistry(tmp_path / "cache", **settings) as cache:
             assert cache.ask("GET", f"/v2/app/blobs/{oci.digest(data)}").body == data
+
+
+def test_a_manifest_that_lies_about_a_blob_that_is_here(upstream: LiveRegistry, cache: LiveRegistry) -> None:
+    """Its bytes end before the size that was promised: nobody waits for the rest."""
+    honest = oci.image([os.urandom(5000)])
+    cache.push("own/app", "v1", honest)
+    root = json.loads(honest.manifest)
+    size = root["layers"][0]["size"]
+    root["layers"][0]["size"] = size + 1000
+    upstream.push("team/app", "v1", oci.OciImage(json.dumps(root).encode(), honest.blobs))
+    assert cache.ask("GET", "/v2/up/team/app/manifests/v1").status == 200
+    answer = cache.ask("GET", f"/v2/up/team/app/blobs/{root['layers'][0]['digest']}")
+    assert f"has {size} bytes, not {size + 1000} as its manifest says".encode() in answer.body, answer
+    assert answer.status == 503
+    assert cache.ask("GET", "/v2/").status == 200

@@ -348,6 +348,21 @@ def test_kinds_that_are_not_offered_are_named(registry: LiveRegistry, content_ty
     assert (answer.status, answer.codes) == (400, ["MANIFEST_INVALID"])
 
 
+def test_an_index_of_blobs_is_a_cache_of_an_older_buildkit(registry: LiveRegistry, blob: bytes) -> None:
+    """Its blobs must be here as those of an image must, and are not deleted while it is."""
+    config = b"{}"
+    entries = [
+        oci.descriptor(blob, "application/vnd.oci.image.layer.v1.tar+gzip"),
+        oci.descriptor(config, "application/vnd.buildkit.cacheconfig.v0"),
+    ]
+    index = json.dumps({"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": entries}).encode()
+    registry.push_blob("team/cache", config)
+    assert registry.push_manifest("team/cache", "v1", index, oci.INDEX).codes == ["MANIFEST_BLOB_UNKNOWN"]
+    registry.push_blob("team/cache", blob)
+    assert registry.push_manifest("team/cache", "v1", index, oci.INDEX).status == 201
+    assert registry.ask("DELETE", f"/v2/team/cache/blobs/{oci.digest(blob)}").codes == ["UNSUPPORTED"]
+
+
 def test_layers_that_may_not_be_distributed_need_not_be_here(registry: LiveRegistry) -> None:
     foreign = oci.descriptor(b"far away", "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip")
     body = json.dumps(GOOD | {"layers": [foreign | {"urls": ["https://example.com/x"]}]}).encode()

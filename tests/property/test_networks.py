@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corral.errors import HostError
-from corral.model.container import PortBinding
+from corral.model.container import Endpoint, PortBinding
+from corral.model.network import Network, NetworkOptions, NetworkSpec
 from corral.networks.addresses import AddressPool, candidates, choose_subnet
 from corral.networks.config import POOLS
+from corral.networks.linking import plan_links_led
+from corral.networks.members import Links, Member
 from corral.networks.ports import Key, clash, free_numbers, plan_binding
 
 networks = st.builds(
@@ -78,3 +81,36 @@ def test_no_port_is_published_twice(asked: list[PortBinding]) -> None:
             assert not clash(key, taken)
             assert not any(clash(other, {key}) for other in taken)
             taken.add(key)
+
+
+ids = st.sampled_from("abcdef")
+exposed = st.lists(st.tuples(st.integers(1, 5), st.sampled_from(["tcp", "udp"])), max_size=3).map(tuple)
+seats = st.sampled_from([("bridge",), ("shop",), ("bridge", "shop"), ()])
+linked = st.dictionaries(ids, st.tuples(seats, st.lists(ids, max_size=3).map(tuple), exposed), max_size=6)
+
+
+@given(linked, st.booleans())
+def test_links_open_what_is_linked_and_nothing_else(
+    asked: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[int, str], ...]]], icc: bool
+) -> None:
+    members, addresses = {}, {}
+    for number, (id, (networks, calls, ports)) in enumerate(asked.items()):
+        member = members[id] = Member(id, id, "", links=Links(calls, ports))
+        addresses[f"10.0.0.{number}"] = id
+        for name in networks:
+            ipv4 = f"10.0.0.{number}" if name == "bridge" else f"10.9.0.{number}"
+            member.endpoints[name] = Endpoint(name, "", "", ipv4=ipv4)
+    default = Network("1", NetworkSpec("bridge", options=NetworkOptions(icc=icc)), bridge="cr0", builtin=True)
+    opened = set()
+    for element in plan_links_led(default, members):
+        bridge, caller, called, protocol, port = element.text.split(" . ")
+        assert (element.map, bridge) == ("linked4", "cr0")
+        opened.add((addresses[caller], addresses[called], int(port), protocol))
+    on_it = {id for id, (networks, _, _) in asked.items() if "bridge" in networks}
+    assert opened == {
+        (caller, called, port, protocol)
+        for caller in on_it
+        for called in on_it & set(asked[caller][1])
+        for port, protocol in asked[called][2]
+        if not icc
+    }

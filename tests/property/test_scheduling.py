@@ -12,12 +12,12 @@ from hypothesis.stateful import rule as step
 
 from corral.cluster.scheduler.moves import HELPS
 from corral.cluster.scheduler.pods.pod import Pod
-from corral.cluster.scheduler.pods.resources import amounts
 from corral.cluster.scheduler.pods.terms import PodTerm
 from corral.cluster.scheduler.queue import BACKING_OFF, UNSCHEDULABLE, WORKING, Queue, Waiting
 from corral.cluster.scheduler.settings import Settings
 from corral.cluster.scheduler.snapshot.snapshot import Snapshot
 from corral.cluster.scheduler.snapshot.tallies import Description
+from corral.model.kubernetes.requests import amounts
 from corral.model.kubernetes.selectors import of_labels
 from corral.model.kubernetes.taints import first_untolerated, taints_of
 from tests.support.scheduling import ask, node, pod

@@ -9,13 +9,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from corral.cluster.apiserver.app import Kubernetes
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
 from corral.cluster.apiserver.certificates import pki
 from corral.cluster.client.builtin import EVENTS, NAMESPACES, NODES, PODS
-from corral.cluster.client.protocol import Collection
+from corral.cluster.client.protocol import Client, Collection
 from corral.cluster.kubelet.kubelet import Kubelet
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.shared import Barrier, no_barrier
@@ -40,22 +40,46 @@ def container(name: str = "main", command: list[str] | None = None, **more: Any)
     return {"name": name, "image": IMAGE, "imagePullPolicy": "Never", "command": command or WAITS, **more}
 
 
+class Cable:
+    """Between a kubelet and the API: while it is cut, nothing is reached."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.cut = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.cut:
+            return self._unreached if name != "watch" else self._no_watch
+        return getattr(self._client, name)
+
+    async def _unreached(self, *args: Any, **more: Any) -> Any:
+        raise ConnectionRefusedError("the cable is cut")
+
+    async def _no_watch(self, *args: Any, **more: Any) -> AsyncIterator[Any]:
+        await self._unreached()
+        yield
+
+
 class Node:
     """`client` may do everything. `stop_kubelet` and `start_kubelet`: as a daemon that is started again."""
 
     def __init__(self, engine: Engine, api: Kubernetes, base: Path, barrier: Barrier) -> None:
         self.engine, self.api, self.base, self._barrier = engine, api, base, barrier
         self.settings: Object = {}  # what the kubelet is told besides, from its next start on
+        self.cut = False  # whether the kubelet finds the API cut off when it starts
         self.client = api.client(User("admin", groups=(MASTERS_GROUP,)), "test")
 
     async def start_kubelet(self) -> None:
         user = User(f"system:node:{NODE}", groups=("system:nodes",))
         run = f"{self.engine.config.run}/kubelet"
         settings = Settings(f"{self.base}/kubelet", run, heartbeat=0.2, **self.settings)
-        client = self.api.client(user, "kubelet")
+        self.cable = Cable(self.api.client(user, "kubelet"))
+        self.cable.cut = self.cut
+        client = cast(Client, self.cable)
         self.kubelet = Kubelet(self.engine, client, NODE, settings, barrier=self._barrier, issue=issue_with(self.api))
         self._task = asyncio.create_task(self.kubelet.run())
-        await asyncio.wait({self._task, asyncio.create_task(self.kubelet.ready.wait())}, return_when="FIRST_COMPLETED")
+        begun = self.kubelet.begun if self.cut else self.kubelet.ready
+        await asyncio.wait({self._task, asyncio.create_task(begun.wait())}, return_when="FIRST_COMPLETED")
         if self._task.done():
             self._task.result()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +40,17 @@ def missing(name: str) -> NoReturn:
 def needs(name: str) -> pytest.MarkDecorator:
     """Skips tests where a program is not installed; where CI=true they run, and fail by themselves."""
     return pytest.mark.skipif(not CI and shutil.which(name) is None, reason=f"{name} is not installed")
+
+
+def knows_localhost() -> None:
+    """For tests of libraries that reach a container's ports by this name: an engine has no say in what it means.
+
+    :raises AssertionError: nothing here knows it.
+    """
+    try:
+        socket.getaddrinfo("localhost", 80)
+    except socket.gaierror as error:
+        raise AssertionError(f"nothing here knows the name localhost ({error}): sudo ./dev setup names it") from None
 
 
 def run(*argv: str, check: bool = True, input: str = "", env: dict[str, str] | None = None) -> str:

@@ -119,6 +119,24 @@ def test_seccomp_profiles(engine: Endpoint) -> None:
     assert code == 1 and "not permitted" in text
 
 
+def test_the_second_container_is_filtered_as_the_first(engine: Endpoint) -> None:
+    """Its filter was compiled for the first one; its execs have it, too."""
+    profile = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}],
+    }
+    refusing = {"SecurityOpt": [f"seccomp={json.dumps(profile)}"]}
+    for _ in range(3):
+        identity = engine.run("sleep", "100", HostConfig=refusing)
+        for run in (engine.result("mkdir", "/x", HostConfig=refusing), engine.execute(identity, "mkdir", "/x")):
+            assert run[0] == 1 and "not permitted" in run[1]
+        code, text = engine.execute(identity, "grep", "Seccomp", "/proc/self/status")
+        assert code == 0 and text.split() == ["Seccomp:", "2", "Seccomp_filters:", "1"]
+        assert engine.result("mkdir", "/x")[0] == 0  # the default filter is another one
+    identity = engine.run("sleep", "100", HostConfig=refusing)
+    assert "run.oci.seccomp_bpf_data" not in json.dumps(engine.inspect(identity))
+
+
 def test_no_new_privileges(engine: Endpoint) -> None:
     assert _status(engine, "NoNewPrivs", HostConfig={"SecurityOpt": ["no-new-privileges"]}) == "1"
     assert _status(engine, "NoNewPrivs") == "0"

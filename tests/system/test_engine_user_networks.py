@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -44,6 +45,23 @@ def test_networks_and_names_outlive_a_killed_daemon(fresh: Instance) -> None:
     fresh.down(everything=True)
     fresh.up()
     assert fresh.get("/networks/shop").json["Labels"] == {"tier": "front"}
+
+
+def test_a_container_that_was_half_way_out_of_a_network_is_in_it_again(fresh: Instance) -> None:
+    """Its daemon was killed after the cable had gone, and before it could note, or tell anybody, that it had."""
+    _create(fresh, "shop")
+    one = _run(fresh, "shop", name="one")
+    two = _run(fresh, "shop", name="two")
+    assert fresh.post("/networks/bridge/connect", {"Container": one}).status == 200
+    pid = fresh.inspect(one)["State"]["Pid"]
+    fresh.kill_daemon()
+    subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", "link", "del", "eth0"], check=True)
+    fresh.up()
+    place = fresh.inspect(one)["NetworkSettings"]["Networks"]["shop"]
+    assert place["IPAddress"] != fresh.inspect(two)["NetworkSettings"]["Networks"]["shop"]["IPAddress"]
+    assert place["IPAddress"] in fresh.execute(one, "ip", "addr")[1]
+    assert fresh.get("/networks/shop").json["Containers"][one]["EndpointID"] == place["EndpointID"]
+    assert fresh.execute(two, "ping", "-c", "1", "-W", "5", "one")[0] == 0
 
 
 def test_a_container_in_several_networks_from_its_creation(engine: Endpoint) -> None:

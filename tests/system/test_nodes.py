@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -290,6 +291,47 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
                 requests = fleet.admin.ask("GET", "/apis/certificates.k8s.io/v1/certificatesigningrequests")["items"]
                 clients = [one["spec"] for one in requests if "apiserver-client" in one["spec"]["signerName"]]
                 assert [one["username"].startswith("system:bootstrap:") for one in clients] == [True]
+            finally:
+                assert inside(entrance, other, "down", "--all").returncode == 0
+        assert other.leftovers() == []
+
+
+def test_a_node_starts_its_static_pods_without_its_server(tmp_path: Path) -> None:
+    host, address = "10.222.10.1", "10.222.10.2"
+    with machine("crstatic", address, host) as entrance:
+        port = free_port()
+        given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
+        first, other = Instance(tmp_path / "i", *flags("10.115.0.0/16"), *given), Instance(tmp_path / "o")
+        quick(other)
+        with clean(first):
+            words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
+            try:
+                done = inside(entrance, other, *words[1:], "--name=other", GRACE)
+                assert done.returncode == 0, (done, other.log[-2000:])
+                other.import_image()
+                assert inside(entrance, other, "down").returncode == 0
+                first.down()
+                container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "Never", "command": ["sleep", "600"]}
+                pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "alone"}}
+                pod["spec"] = {"containers": [container], "terminationGracePeriodSeconds": 0}
+                (other.root / "manifests").mkdir(exist_ok=True)
+                (other.root / "manifests" / "alone.yaml").write_text(json.dumps(pod))
+                done = inside(entrance, other, "node", "--detach", GRACE)
+                assert done.returncode == 0, (done, other.log[-2000:])
+                own = "io.kubernetes.pod.name=alone-other"
+
+                def running() -> list[Object]:
+                    found = other.get("/containers/json", query={"filters": json.dumps({"label": [own]})}).json
+                    assert isinstance(found, list), found
+                    return found
+
+                [before] = eventually(running, lambda: other.log[-2000:], seconds=20)
+                first.up()
+                fleet = Fleet(first)
+                eventually(lambda: fleet.nodes()["other"] == "True", lambda: str(fleet.nodes()), seconds=40)
+                path = f"{PODS}/alone-other"
+                eventually(lambda: is_ready(fleet.admin.ask("GET", path)), "its mirror is there", seconds=30)
+                assert [one["Id"] for one in running()] == [before["Id"]]
             finally:
                 assert inside(entrance, other, "down", "--all").returncode == 0
         assert other.leftovers() == []

@@ -6,15 +6,20 @@ import re
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 
-from corral.build.request import BuildRequest
+from corral.build.request import BuildFailed, BuildRequest
 from corral.engine.engine import Engine
 from corral.errors import CorralError, NotFound, Unsupported
 from corral.images.platforms import Platform, host_platform, platform_of, split_platform
-from corral.images.references import as_id, parse
+from corral.images.references import Reference, as_id, parse
 from corral.model.image import Image
 from corral.model.transfer import ANYBODY, Credentials, Note
 
 _SHORT_ID = re.compile(r"docker\.io/library/(?:([0-9a-f]{6,63}):latest|sha256:([0-9a-f]{6,63}))")
+
+_UNKNOWN = re.compile(r"(manifest for|repository) \S+ not found: ")
+_DENIED = re.compile(
+    r"pull access denied for \S+, repository does not exist or may require 'docker login': (.*)", re.DOTALL
+)
 
 
 def check_platform(wanted: str) -> Platform:
@@ -63,11 +68,31 @@ def short_id(ref: str) -> str:
     return f"sha256:{found[1] or found[2]}" if found else ""
 
 
-async def find_image(engine: Engine, ref: str, request: BuildRequest, hear: Callable[[Note], None]) -> Image:
-    """The image that `ref`, a name in full or an id, means; a name is pulled if it is not here or the request says so.
-    A name that is not here may be the start of an id. Hold its layers at once.
+def resolving(text: str, name: Reference) -> str:
+    """Pure: why a registry gave no image, in BuildKit's words, of Docker's.
 
-    NotFound, Unsupported and all that a pull raises.
+    >>> resolving("manifest for a:1 not found: manifest unknown: manifest unknown", parse("a:1").tagged())
+    'docker.io/library/a:1: not found'
+    >>> text = "pull access denied for a, repository does not exist or may require 'docker login': denied: d"
+    >>> resolving(text, parse("a"))
+    'pull access denied, repository does not exist or may require authorization: server message: denied: d'
+    """
+    if _UNKNOWN.match(text):
+        return f"{name}: not found"
+    denied = _DENIED.match(text)
+    if denied:
+        reason = "pull access denied, repository does not exist or may require authorization"
+        return f"{reason}: server message: {denied[1]}"
+    return text
+
+
+async def find_image(
+    engine: Engine, ref: str, request: BuildRequest, hear: Callable[[Note], None], shown: str = ""
+) -> Image:
+    """The image that `ref`, a name in full or an id, means; a name is pulled if it is not here or the request says so.
+    A name that is not here may be the start of an id. Hold its layers at once. `shown` is the name as it is written.
+
+    NotFound, Unsupported; BuildFailed with what a pull said.
     """
     wanted, own = request.platform, check_platform(request.platform)
     if as_id(ref):
@@ -91,6 +116,6 @@ async def find_image(engine: Engine, ref: str, request: BuildRequest, hear: Call
             async for note in notes:
                 hear(note)
     except CorralError as error:
-        error.message = f"failed to resolve source metadata for {name}: {error.message}"
-        raise
+        why = f"failed to resolve source metadata for {name}: {resolving(error.message, name)}"
+        raise BuildFailed(f"{shown or name.familiar}: {why}", classic=error.message) from error
     return engine.images.get(f"{name.name}@{name.digest}" if name.digest else str(name))

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from corral.build import frontend
 from corral.build.bases import check_platform, find_image
 from corral.build.context import bring, make_scratch
+from corral.build.copying.giturl import is_remote
 from corral.build.dockerfile import Plan, StageSteps
 from corral.build.events import Telling
 from corral.build.excerpt import excerpt
-from corral.build.exports import check_stores, export, inline_entries
+from corral.build.exports import export, inline_entries
 from corral.build.frontend import Ready, Source
 from corral.build.imports import Imports, Past
 from corral.build.ops import CopyOp, Span, Step, Warning
@@ -27,11 +28,14 @@ from corral.build.outputs import Result, check_outputs, check_times, give, plan_
 from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
 from corral.build.result import Done, plan_image
 from corral.build.steps import Steps
+from corral.build.stores import check_stores
 from corral.build.works import Works
 from corral.errors import CorralError, NotFound, Unsupported
 from corral.images import config as configs
 from corral.images import digests
 from corral.images.library import top
+from corral.images.references import as_id
+from corral.images.references import parse as parse_ref
 from corral.linux.tree import remove_tree
 from corral.model.container import Struct
 from corral.model.image import Image, ImageConfig
@@ -137,10 +141,9 @@ class Building:
             result = Result(image, done.chain, done.base, entries)
             built = await give(self._works, self._request, output, result, self.telling) or built
         keys = {one.key for one in done.steps}
-        for store in self._request.cache_to:
-            if store.kind == "registry":
-                made = [record for record in self._steps.records if store.mode == "max" or record.key in keys]
-                await export(self._works, self._request, store, made, self.telling)
+        for number, store in enumerate(self._request.cache_to):
+            made = [record for record in self._steps.records if store.mode == "max" or record.key in keys]
+            await export(self._works, self._request, number, made, self.telling)
         self.telling.say(built)
 
     def _warned(self, warnings: Sequence[Warning]) -> None:
@@ -241,15 +244,26 @@ class Building:
             done = await asyncio.shield(self._stages[int(name)])
             return self._layers(f"stage-{name}", done.chain)
         if kind == "image":
-            return self._layers(name, top(await self._image(origin)))
+            return self._layers(name, top(await self._copied_image(origin)))
         if kind == "scratch":
             return self._layers("scratch", "")
         return Origin(f"context {name}", (await self._directory(name),), owner=(0, 0))
 
+    async def _copied_image(self, origin: str) -> Image:
+        """One that is copied from, which Docker's classic builder says."""
+        try:
+            return await self._image(origin)
+        except BuildFailed as error:
+            if not error.classic:
+                raise
+            shown = written_name(origin.partition(":")[2], self._source.text)
+            classic = f"invalid from flag value {shown}: {error.classic}"
+            raise BuildFailed(error.message, classic=classic) from error
+
     async def _directory(self, name: str) -> str:
         """Where a named context is: here already, or brought once from its URL or repository."""
         where = self._request.contexts.get(name, "")
-        if "://" not in where and not where.startswith("git@"):
+        if not is_remote(where):
             if not os.path.isdir(where):
                 raise NotFound(f"named context {name}: {where or 'nothing'} is no directory")
             return where
@@ -262,7 +276,7 @@ class Building:
 
     async def _bring(self, name: str, where: str) -> str:
         works = self._works
-        scratch = await asyncio.to_thread(make_scratch, works.contexts)
+        scratch = make_scratch(works.contexts)
         self._held.push_async_callback(asyncio.to_thread, remove_tree, scratch)
         agent = self._request.ssh.get("default", "")
         with self.telling.vertex(f"[context {name}] load {where}") as vertex:
@@ -280,7 +294,8 @@ class Building:
 
     async def _find(self, ref: str) -> Image:
         with self.telling.vertex(f"[internal] load metadata for {ref}") as vertex:
-            image = await find_image(self._works.engine, ref, self._request, vertex.moved)
+            shown = written_name(ref, self._source.text)
+            image = await find_image(self._works.engine, ref, self._request, vertex.moved, shown)
             self._hold(top(image))
         return image
 
@@ -306,6 +321,16 @@ def as_written(text: str, step: Step) -> str:
     if len(words) < 2 or words[0].upper() != step.text.partition(" ")[0]:  # of another instruction: a trigger
         return step.text
     return f"{words[0].upper()} {words[1].strip()}"
+
+
+def written_name(ref: str, text: str) -> str:
+    """Pure: an image's name as people wrote it: a tag that goes without saying is in it only if the file says it.
+
+    >>> written_name("docker.io/library/a:latest", "FROM a"), written_name("docker.io/b/a:latest", "FROM b/a:latest")
+    ('a', 'b/a:latest')
+    """
+    found = ref if as_id(ref) else parse_ref(ref).familiar
+    return found if found in text else found.removesuffix(":latest")
 
 
 def is_cached(request: BuildRequest, *names: str) -> bool:

@@ -96,12 +96,7 @@ class CacheDirs:
             try:
                 about = self._read(key)
                 if about is None:
-                    remove_tree(place)
-                    os.makedirs(f"{place}/data")
-                    os.chmod(f"{place}/data", 0o755 if mount.mode is None else mount.mode)
-                    os.chown(f"{place}/data", mount.uid, mount.gid)
-                    if fill is not None:
-                        await fill(f"{place}/data")
+                    await self._begin(place, mount, fill)
                 now = self._clock.now()
                 count = about["count"] if about else 0
                 created = about["created"] if about else now
@@ -109,6 +104,19 @@ class CacheDirs:
             except OSError as error:
                 raise from_oserror(f"make the cache {mount.id or mount.target}", error) from error
         return f"{place}/data"
+
+    async def _begin(self, place: str, mount: RunMount, fill: Fill | None) -> None:
+        """Its first files. One that could not be filled, or need not be any more, leaves nothing."""
+        try:
+            await in_thread("remove a cache", lambda: remove_tree(place))
+            os.makedirs(f"{place}/data")
+            os.chmod(f"{place}/data", 0o755 if mount.mode is None else mount.mode)
+            os.chown(f"{place}/data", mount.uid, mount.gid)
+            if fill is not None:
+                await fill(f"{place}/data")
+        except BaseException:
+            remove_tree(place)
+            raise
 
     def _read(self, key: str) -> dict[str, int] | None:
         try:

@@ -67,7 +67,7 @@ async def receive(
 
     InvalidInput for a damaged or hostile archive, NotFound, RemoteFailed, Unsupported (git, zstd), NoSpace.
     """
-    scratch = await asyncio.to_thread(make_scratch, place)
+    scratch = make_scratch(place)  # without waiting: nobody can be cancelled before it is sure to be removed
     try:
         received = await _receive(scratch, body, remote, fetcher, limits, report, memory, ssh_agent)
         if not filtered and received.dockerfile_text is None:
@@ -294,7 +294,7 @@ def _children(directory: int) -> list[tuple[str, bool]]:
 
 
 def make_scratch(place: str) -> str:
-    """A directory for one build, which only root enters. Blocking."""
+    """A directory for one build, which only root enters."""
     path = f"{place}/{os.urandom(8).hex()}"
     try:
         os.makedirs(place, mode=0o700, exist_ok=True)

@@ -1,6 +1,7 @@
 """Exchange: caches that come from elsewhere and are taken there: what layers of an image or of a registry are for.
 
-A cache's configuration, and with an *inline* cache a field of an image's, is JSON::
+A cache has a configuration in BuildKit's form (see `cacheconfig`); with an *inline* cache a field of the image's own
+is JSON, which older registries' caches are too::
 
     {"version": 1, "layers": [{"diff": …, "digest": …, "size": …, "mediaType": …}, …],
      "records": [{"key": …, "layer": NUMBER, "created": …, "description": …}, …]}
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from corral.build.cache import KEY_FORMAT
 from corral.build.ops import RunOp, Step, WorkdirOp
@@ -81,6 +83,12 @@ def read_document(config: bytes, diff_ids: Sequence[str], blobs: Sequence[Blob])
     layers = document.layers or [_own(n, diff, blobs) for n, diff in enumerate(diff_ids)]
     if document.version != KEY_FORMAT:
         return {}
+    return offers_of(replace(document, layers=layers))
+
+
+def offers_of(document: Document) -> dict[str, Offer]:
+    """Pure: the offers of a document, by key."""
+    layers = document.layers
     return {
         one.key: Offer(layers[one.layer], one.created, one.description)
         for one in document.records

@@ -1,44 +1,25 @@
-"""Exports: what a build has made, taken to a registry for the builds of other machines."""
+"""Exports: what a build has made, taken to a registry, or given out, for the builds of other machines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
-import msgspec
-
+from corral.build import cacheconfig
 from corral.build.bases import find_credentials
 from corral.build.events import Telling
 from corral.build.exchange import Document, Entry, LayerOf
 from corral.build.records import Record
-from corral.build.request import BuildRequest, CacheStore
+from corral.build.request import BuildRequest, CacheGiven, CacheStore
 from corral.build.result import Done
+from corral.build.stores import compression_level, ignores_errors
 from corral.build.works import Works
-from corral.errors import InvalidInput, Unsupported
+from corral.errors import CorralError
+from corral.images.cachelayout import write_cache
+from corral.images.layers import Layer
 from corral.images.references import parse_tag
 from corral.images.remote.documents import Blob
-
-
-def check_stores(request: BuildRequest) -> None:
-    """Pure: InvalidInput and Unsupported for what is not offered, by its name.
-
-    >>> check_stores(BuildRequest(cache_to=[CacheStore("registry", "localhost:5000/cache")]))
-    >>> check_stores(BuildRequest(cache_to=[CacheStore("local")]))
-    Traceback (most recent call last):
-    corral.errors.Unsupported: cache type=local is not supported: use type=registry,ref=NAME, or type=inline
-    """
-    for store in [*request.cache_from, *request.cache_to]:
-        if store.kind == "local":
-            raise Unsupported("cache type=local is not supported: use type=registry,ref=NAME, or type=inline")
-        if store.kind == "registry" and not store.ref:
-            raise InvalidInput("cache type=registry needs ref=NAME")
-        if store.kind == "inline" and store in request.cache_from:
-            raise InvalidInput("cache-from type=inline: an image's own cache is found by type=registry,ref=NAME")
-        for name in store.options:
-            raise Unsupported(f"cache type={store.kind}: the option {name} is not supported")
-    for store in request.cache_to:
-        if store.kind == "registry":
-            parse_tag(store.ref)
+from corral.linux.streams import produce
 
 
 def inline_entries(steps: Sequence[Done], below: int) -> list[Entry]:
@@ -54,28 +35,82 @@ def inline_entries(steps: Sequence[Done], below: int) -> list[Entry]:
     return [Entry(one.key, below + number, one.created, one.step.text) for number, one in enumerate(layers) if one.key]
 
 
-async def export(
-    works: Works, request: BuildRequest, store: CacheStore, records: Sequence[Record], telling: Telling
-) -> None:
-    """Sends the layers of these records, which are held. What a push raises."""
-    ref = parse_tag(store.ref)
-    unique = {record.key: record for record in records}
-    layers = [works.images.layers.stack(record.chain)[-1] for record in unique.values()]
+async def export(works: Works, request: BuildRequest, number: int, records: Sequence[Record], telling: Telling) -> None:
+    """Carries out one of `cache_to`: the layers of these records, which are held. What a push raises."""
+    store = request.cache_to[number]
+    unique = list({record.key: record for record in records}.values())
+    layers = [works.images.layers.stack(record.chain)[-1] for record in unique]
 
     def describe(blobs: list[Blob]) -> bytes:
-        kept = [
-            LayerOf(layer.diff, blob.digest, blob.size, blob.mediaType)
-            for layer, blob in zip(layers, blobs, strict=True)
-        ]
-        entries = [
-            Entry(record.key, number, record.created, record.description)
-            for number, record in enumerate(unique.values())
-        ]
-        return msgspec.json.encode(Document(layers=kept, records=entries))
+        return describe_cache(unique, layers, blobs)
 
+    try:
+        if store.kind == "registry":
+            await _push(works, request, store, layers, describe, telling)
+        elif store.kind == "local":
+            await _give(works, number, store, layers, describe, telling)
+    except CorralError as error:
+        if not ignores_errors(store):
+            raise
+        with telling.vertex("ignoring the failed export of a cache") as vertex:
+            vertex.print(2, f"cache-to type={store.kind}: {error.message}\n".encode())
+
+
+def describe_cache(records: Sequence[Record], layers: Sequence[Layer], blobs: Sequence[Blob]) -> bytes:
+    """Pure: a cache's configuration. Records of one layer share it."""
+    numbers: dict[str, int] = {}
+    kept: list[LayerOf] = []
+    entries: list[Entry] = []
+    for record, layer, blob in zip(records, layers, blobs, strict=True):
+        if layer.diff not in numbers:
+            numbers[layer.diff] = len(kept)
+            kept.append(LayerOf(layer.diff, blob.digest, blob.size, blob.mediaType))
+        entries.append(Entry(record.key, numbers[layer.diff], record.created, record.description))
+    return cacheconfig.write(Document(layers=kept, records=entries))
+
+
+Describe = Callable[[list[Blob]], bytes]
+
+
+async def _push(
+    works: Works,
+    request: BuildRequest,
+    store: CacheStore,
+    layers: Sequence[Layer],
+    describe: Describe,
+    telling: Telling,
+) -> None:
+    ref = parse_tag(store.ref)
     credentials = find_credentials(request.credentials, ref.domain)
     with telling.vertex("exporting cache to registry") as vertex:
         notes = works.images.remote.push_cache(ref, layers, describe, credentials=credentials)
         async with aclosing(notes):
             async for note in notes:
                 vertex.moved(note)
+
+
+async def _give(
+    works: Works, number: int, store: CacheStore, layers: Sequence[Layer], describe: Describe, telling: Telling
+) -> None:
+    options = store.options
+    with telling.vertex("exporting cache to client directory") as vertex:
+        said: list[str] = []
+
+        def work(write: Callable[[bytes], None]) -> None:
+            digest = write_cache(
+                write,
+                works.images,
+                layers,
+                describe,
+                tag=options.get("tag", ""),
+                compression=options.get("compression", ""),
+                level=compression_level(options),
+            )
+            said.append(f"writing cache image manifest {digest}\n")
+
+        async with aclosing(produce(work, name="cache")) as chunks:
+            async for chunk in chunks:
+                if chunk:
+                    telling.say(CacheGiven(number, chunk))
+                    await telling.room()
+        vertex.print(1, "".join(said).encode())

@@ -45,14 +45,28 @@ def read(request: BuildRequest) -> Source:
     if request.dockerfile_text is not None:
         return Source(name, request.dockerfile_text)
     try:
-        data = _read(request.context, request.dockerfile)
+        data = _read_any(request.context, request.dockerfile)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise BuildFailed(f"failed to read dockerfile: open {request.dockerfile}: no such file or directory") from None
+        raise BuildFailed(
+            f"failed to read dockerfile: open {request.dockerfile}: no such file or directory",
+            classic=f"Cannot locate specified Dockerfile: {request.dockerfile}",
+        ) from None
     except OSError as error:
         raise from_oserror(f"failed to read dockerfile: open {request.dockerfile}", error) from error
     if len(data) > _LARGEST:
         raise BuildFailed(f"failed to read dockerfile: {request.dockerfile} is larger than {_LARGEST} bytes")
     return Source(name, data.decode("utf-8-sig", "replace"))
+
+
+def _read_any(context: str, path: str) -> bytes:
+    """One that is called Dockerfile may be written in small letters."""
+    try:
+        return _read(context, path)
+    except FileNotFoundError:
+        folder, name = os.path.split(path)
+        if name != "Dockerfile":
+            raise
+        return _read(context, os.path.join(folder, name.lower()))
 
 
 def _read(context: str, path: str) -> bytes:
@@ -67,7 +81,29 @@ def _read(context: str, path: str) -> bytes:
 
 def plan(source: Source, request: BuildRequest) -> Plan:
     """Which stages there are. BuildFailed."""
-    return plan_stages(parse(source.text), request, host_platform(), every=request.check_only)
+    try:
+        parsed = parse(source.text)
+    except BuildFailed as error:
+        error.classic = classic_words(error.message, request.dockerfile)
+        raise
+    return plan_stages(parsed, request, host_platform(), every=request.check_only)
+
+
+def classic_words(message: str, dockerfile: str) -> str:
+    """Pure: how Docker's classic builder says that a text is no Dockerfile; "" if in the same words.
+
+    >>> classic_words("file with no instructions", "sub/Dockerfile")
+    'failed to parse sub/Dockerfile: file with no instructions'
+    >>> classic_words("the Dockerfile cannot be empty", "Dockerfile")
+    'the Dockerfile (Dockerfile) cannot be empty'
+    >>> classic_words("dockerfile parse error on line 2: unknown instruction: X", "Dockerfile")
+    ''
+    """
+    if message.startswith("dockerfile parse error on line "):
+        return ""
+    if message == "the Dockerfile cannot be empty":
+        return f"the Dockerfile ({dockerfile}) cannot be empty"
+    return f"failed to parse {dockerfile}: {message}"
 
 
 def evaluate(plan: Plan, images: dict[str, Image]) -> Ready:

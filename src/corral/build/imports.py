@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from corral.build import cacheconfig
 from corral.build.bases import find_credentials
-from corral.build.exchange import Offer, history_offer, read_document
+from corral.build.exchange import Offer, history_offer, offers_of, read_document
 from corral.build.ops import Step
 from corral.build.request import BuildRequest, CacheStore
 from corral.build.works import Works
-from corral.errors import CorralError, NotFound
+from corral.errors import CorralError, InvalidInput, NotFound
 from corral.images import config as configs
+from corral.images.cachelayout import CONFIG, LayoutCache, read_cache
 from corral.images.digests import next_chain
 from corral.images.draft import Draft
 from corral.images.references import parse
@@ -39,7 +41,7 @@ class _Cache:
 
     offers: dict[str, Offer] = field(default_factory=dict)
     image: Image | None = None
-    remote: Found | None = None
+    remote: Found | LayoutCache | None = None
 
 
 class Imports:
@@ -84,6 +86,8 @@ class Imports:
 
     async def _one(self, store: CacheStore) -> _Cache | None:
         """An image of this store is asked before a registry is."""
+        if store.kind == "local":
+            return await self._local(store)
         try:
             image = self._works.images.get(store.ref)
         except NotFound:
@@ -96,6 +100,8 @@ class Imports:
             ref = parse(store.ref).tagged()
             credentials = find_credentials(self._request.credentials, ref.domain)
             found = await self._works.images.remote.find_cache(ref, credentials)
+            if found.config_type == CONFIG:
+                return _Cache(offers_of(cacheconfig.read(found.config)), None, found)
             try:
                 image = configs.parse(found.config)
             except CorralError:  # a cache, no image
@@ -104,6 +110,20 @@ class Imports:
             self._warn(f"cache {store.ref} cannot be used: {error.message}")
             return None
         return _Cache(read_document(found.config, image.diff_ids, found.layers), image, found)
+
+    async def _local(self, store: CacheStore) -> _Cache | None:
+        """What a client sent of a directory."""
+        tag, digest = store.options.get("tag", ""), store.options.get("digest", "")
+        try:
+            found = await asyncio.to_thread(read_cache, self._works.images, store.ref, tag=tag, digest=digest)
+            if found.config_type != CONFIG:
+                raise InvalidInput(
+                    f"its configuration is of type {found.config_type or 'unknown'}, which is no cache's"
+                )
+            return _Cache(offers_of(cacheconfig.read(found.config)), None, found)
+        except CorralError as error:
+            self._warn(f"cache type=local cannot be used: {error.message}")
+            return None
 
     async def close(self) -> None:
         if self._caches is not None:

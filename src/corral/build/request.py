@@ -13,7 +13,8 @@ from corral.model.transfer import Credentials
 
 
 class CacheStore(Struct):
-    """Where a cache is brought from or taken to: `kind` is "registry", "inline" or "local"."""
+    """Where a cache is brought from or taken to. `ref` is a name; of a local one that is brought, the directory in
+    which it was received, "" where there is none. A local one that is taken away is given out, as a tar."""
 
     kind: Literal["registry", "inline", "local"]
     ref: str = ""
@@ -132,16 +133,26 @@ class Given(Struct, tag=True):
     data: bytes
 
 
-BuildEvent = Started | Entered | Printed | Moved | Finished | Warned | Built | Given
+class CacheGiven(Struct, tag=True):
+    """A piece of the tar of a local cache: the number of it among `cache_to`. An OCI image layout, index.json last."""
+
+    store: int
+    data: bytes
+
+
+BuildEvent = Started | Entered | Printed | Moved | Finished | Warned | Built | Given | CacheGiven
 
 
 class BuildFailed(InvalidInput):
     """A build that can't go on. `message` is one line in BuildKit's words; `excerpt` shows the place in the file.
 
     `exit_code` is that of the process that failed, 0 where none did. `warnings` are what lint said until then.
+    `classic` are the words of Docker's classic builder, "" where they are the same.
     """
 
-    def __init__(self, message: str, *, span: Span | None = None, excerpt: str = "", exit_code: int = 0) -> None:
+    def __init__(
+        self, message: str, *, span: Span | None = None, excerpt: str = "", exit_code: int = 0, classic: str = ""
+    ) -> None:
         super().__init__(message)
-        self.span, self.excerpt, self.exit_code = span, excerpt, exit_code
+        self.span, self.excerpt, self.exit_code, self.classic = span, excerpt, exit_code, classic
         self.warnings: list[Warning] = []

@@ -139,9 +139,8 @@ def cache(words: str, flag: str) -> Json:
     place = "ref" if kind == "registry" else "dest" if flag == "--cache-to" else "src"
     ref = options.pop(place, "")
     if not ref and kind != "inline":
-        raise Failure(f"{flag} type={kind} needs {place}=…", 125)
-    if kind == "local":
-        ref = os.path.abspath(ref)
+        which = "exporter" if flag == "--cache-to" else "importer"
+        raise Failure(f"{kind} cache {which} requires {place}", 125)
     if mode not in ("", "min", "max"):
         raise Failure(f'{flag}: mode "{mode}" is neither min nor max', 125)
     return {"kind": kind, "ref": ref, "options": options} | ({"mode": mode} if mode else {})

@@ -83,6 +83,7 @@ KUBERNETES = (
     Setting(
         "kubernetes-manifests", TEXT, "", "DIR", "static pods, a file each; empty: manifests in the state directory"
     ),
+    Setting("kubernetes-plugins", TEXT, "", "DIR", "where drivers of devices register; empty: in the state directory"),
     Setting("kubernetes-eviction-hard", TEXT, "default", "LIST", "pods are evicted below SIGNAL<VALUE,…; none: never"),
     Setting("kubernetes-eviction-soft", TEXT, "", "LIST", "the same, SIGNAL<VALUE,…, after a signal's grace period"),
     Setting("kubernetes-eviction-soft-grace-period", TEXT, "", "LIST", "that period, as in pid.available=1m"),

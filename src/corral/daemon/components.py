@@ -114,6 +114,7 @@ async def run_controllers(shared: Shared, given: Means) -> None:
 
 
 async def run_scheduler(api: Kubernetes, informers: Informers, file: str) -> None:
+    from corral.cluster.apiserver.cel import devices
     from corral.cluster.client.events import Events
     from corral.cluster.scheduler.configuration import load
     from corral.cluster.scheduler.scheduler import Scheduler
@@ -121,9 +122,10 @@ async def run_scheduler(api: Kubernetes, informers: Informers, file: str) -> Non
     settings = load(Path(file)) if file else None
     client = api.client(scheduler_user(), "kube-scheduler")
     events = Events(client)
+    judge = partial(devices.judge, api.expressions)
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run(), name="scheduler events")
-        scheduler = Scheduler(client, informers, events.recorder("default-scheduler"), settings)
+        scheduler = Scheduler(client, informers, events.recorder("default-scheduler"), settings, judge=judge)
         group.create_task(scheduler.run(), name="scheduler")
 
 

@@ -90,6 +90,7 @@ async def add_kubelet(
         heartbeat=plan_heartbeat(grace),
         eviction=eviction_settings(told),
         manifests=manifests(told, instance),
+        plugins=told.text("kubernetes-plugins"),
     )
     user = User(f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
     client = api.client(user, "kubelet")

@@ -9,13 +9,11 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -32,18 +30,16 @@ from corral.daemon.kubernetes import node_addresses
 from corral.daemon.lock import InstanceLock
 from corral.daemon.node_images import lend_from
 from corral.daemon.node_join import Identity, Join, has_joined, load, merge, save
+from corral.daemon.node_place import find
 from corral.daemon.pods import eviction_settings, manifests
 from corral.daemon.serve import LOG_FORMAT, Ready, prepare_process
-from corral.errors import CorralError, HostError, Unsupported
+from corral.errors import CorralError, HostError
 from corral.kit.tasks import Tasks
 from corral.linux.namespaces import enter_netns
-from corral.linux.netlink import Netlink
 from corral.linux.nftables import start_early
 from corral.linux.systemd import shutting_down
-from corral.model.kubernetes.status import StatusError
 
 if TYPE_CHECKING:
-    from corral.cluster.client.protocol import Client
     from corral.engine.engine import Engine
 
 log = logging.getLogger("corral.daemon")
@@ -109,7 +105,7 @@ async def _life(instance: Instance, settings: Settings, join: Join, ready: Ready
 
 
 async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings, join: Join) -> Engine:
-    """All of a node, until `stack` ends; it is registered when this returns. CorralError."""
+    """All of a node, until `stack` ends; it is registered when this returns, if the API can be reached. CorralError."""
     from corral.cluster.client.informers import Informers
     from corral.cluster.kubelet.kubelet import Kubelet
     from corral.cluster.kubelet.network import RANGE, ensure_network
@@ -129,12 +125,11 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     stack.callback(proxies.close)
     engine, _ = await open_engine(stack, instance, settings)
     mine = node_addresses(settings) or (own_address(),)
-    subnet = join.pod_network or await choose_network(proxies, join.name, mine, engine)
-    await ensure_network(engine, subnet, open=True)
+    place = await find(instance, join, proxies, mine, engine)
+    await ensure_network(engine, place.subnet, open=True)
     network = await pod_network(engine)
-    dns, cluster_dns = await find_dns(proxies)
     informers = Informers(proxies)
-    proxy = Proxy(informers, join.name, plan_proxy(instance.root, network, *dns, pods=(RANGE,)))
+    proxy = Proxy(informers, join.name, plan_proxy(instance.root, network, *place.server, pods=(RANGE,)))
     stack.push_async_callback(proxy.close)
     told = KubeletSettings(
         root=f"{instance.root}/kubelet",
@@ -142,9 +137,10 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
         pod_network=network.pools[0].subnet,
         open_network=True,
         addresses=node_addresses(settings),
-        cluster_dns=cluster_dns,
+        cluster_dns=place.cluster_dns,
         eviction=eviction_settings(settings),
         manifests=manifests(settings, instance),
+        plugins=settings.text("kubernetes-plugins"),
         heartbeat=plan_heartbeat(min(join.grace, settings.number("kubernetes-node-grace"))),
     )
 
@@ -162,50 +158,8 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     tasks.start("certificate", _renew(identity, join.name))
     port = settings.number("kubernetes-kubelet-port")
     add_listener(stack, kubelet, kubelets, join.authority, review_with(kubelets), port)
-    await kubelet.ready.wait()
+    await kubelet.begun.wait()
     return engine
-
-
-async def choose_network(client: Client, own: str, mine: Sequence[str], engine: Engine) -> str:
-    """A subnet for this node's pods that no other node has, nor a way to. Unsupported where another node could not be reached."""
-    from corral.cluster.client.builtin import NODES
-    from corral.cluster.kubelet.network import RANGE, candidates, subnets_in_use
-    from corral.cluster.routing.keeper import describe_unreached, read_links
-    from corral.cluster.routing.plan import plan_routes
-
-    try:
-        nodes = (await client.list(NODES)).items
-    except OSError as error:
-        raise HostError(f"list the nodes of the cluster: {error}") from error
-    with Netlink() as netlink:
-        found = plan_routes(nodes, own, [ipaddress.ip_address(one) for one in mine], read_links(netlink))
-    if found.unreached:
-        raise Unsupported(describe_unreached(*found.unreached[0]))
-    known = next((one for one in nodes if one["metadata"]["name"] == own), None)
-    if known is not None and (known.get("spec") or {}).get("podCIDR"):
-        return str(known["spec"]["podCIDR"])
-    theirs = [subnet for node in nodes for subnet in subnets_in_use(node)]
-    free = next(candidates("", [*theirs, *await engine.networks.taken()]), "")
-    if not free:
-        raise HostError(f"no subnet of {RANGE} is free for the pods of this node")
-    return free
-
-
-async def find_dns(client: Client) -> tuple[tuple[str, int], tuple[str, ...]]:
-    """((where the cluster's name server is), its Service's addresses): of policies and of pods. None is fine."""
-    from corral.cluster.client.builtin import ENDPOINT_SLICES, SERVICES
-    from corral.cluster.dns.service import MANAGER, NAME, NAMESPACE
-
-    try:
-        service = await client.get(SERVICES, NAME, NAMESPACE)
-        piece = await client.get(ENDPOINT_SLICES, f"{NAME}-{MANAGER}", NAMESPACE)
-    except StatusError as error:
-        if error.code != 404:
-            raise
-        return ("", 0), ()
-    except OSError as error:
-        raise HostError(f"look for the cluster's name server: {error}") from error
-    return (piece["endpoints"][0]["addresses"][0], piece["ports"][0]["port"]), (service["spec"]["clusterIP"],)
 
 
 async def _renew(identity: Identity, name: str) -> None:

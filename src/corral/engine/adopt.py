@@ -12,12 +12,15 @@ from typing import Literal
 from msgspec.structs import replace
 
 from corral.engine.adoption import Found, plan_adoption
-from corral.engine.bundle import plan_published, read_group, read_seated
+from corral.engine.bundle import plan_published, read_group, read_seated, write_files
 from corral.engine.exit import finish
 from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
+from corral.engine.links import plan_links
 from corral.engine.logs import watch_log
 from corral.engine.monitoring import UNKNOWN_EXIT, watch_monitor
+from corral.engine.named import place_without_ipv6
+from corral.engine.networking import network_of
 from corral.engine.oom import watch_oom
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -30,7 +33,7 @@ from corral.errors import CorralError, HostError
 from corral.linux.mounts import mounts_under, unmount
 from corral.linux.namespaces import netns_of
 from corral.linux.proc import open_pidfd, start_time, wait_exit
-from corral.model.container import Container, Health
+from corral.model.container import Container, EndpointSpec, Health
 from corral.runtime.monitor import ProcessState
 
 log = logging.getLogger("corral.engine")
@@ -51,6 +54,9 @@ async def adopt_all(parts: Parts) -> None:
                 log.error("container %s could not be taken over: %s", live.name, error)
 
     await asyncio.gather(*(one(live) for live in parts.registry))
+    for live in parts.registry:  # now that all addresses that are taken are known to be
+        if live.unplugged:
+            await _plug_in(parts, live)
     await sweep(parts)
 
 
@@ -161,12 +167,29 @@ async def _take_network_back(parts: Parts, live: Live) -> None:
             asked=plan_published(record),
             netns=netns,
             resolving=plan_resolving(record.spec.network, parts.config),
+            links=plan_links(record),
         )
     finally:
         os.close(netns)
     for name in left:
-        log.warning("container %s is no longer in network %s: its interface there has gone", live.name, name)
         del record.endpoints[name]
+    live.unplugged = left
+
+
+async def _plug_in(parts: Parts, live: Live) -> None:
+    """A daemon was killed while the container left a network, and nobody was told that it had: it is in it again, as
+    its specification says."""
+    record, names = live.record, live.unplugged
+    live.unplugged = []
+    for name in names:
+        how = place_without_ipv6(record.spec.network.endpoints.get(name, EndpointSpec()), record.spec.sysctls)
+        try:
+            with network_of(record) as netns:
+                record.endpoints, record.ports = await parts.networks.connect(live.id, netns, name, how)
+            write_files(parts, live)
+        except (CorralError, OSError) as error:
+            log.warning("container %s is no longer in network %s: %s", live.name, name, error)
+    await parts.registry.save(record)
 
 
 def _frozen_as(parts: Parts, live: Live) -> Literal["paused", "running"]:

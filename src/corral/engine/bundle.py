@@ -33,6 +33,7 @@ from corral.model.container import BoundPort, Container, Endpoint, Mount, MountP
 from corral.model.process import ExecSpec
 from corral.runtime.capabilities import plan_capabilities
 from corral.runtime.devices import resolve_devices
+from corral.runtime.filters import Rules, plan_rules
 from corral.runtime.init import find_init
 from corral.runtime.input import BundleInput, BundleMount
 from corral.runtime.mounts import plan_bind, plan_tmpfs
@@ -68,8 +69,9 @@ def read_group(bundle: str) -> str:
         return ""
 
 
-def write_config(parts: Parts, live: Live, netns: str | None) -> None:
-    """Writes config.json, and the engine's files with what is known before the network is attached."""
+def write_config(parts: Parts, live: Live, netns: str | None) -> Rules | None:
+    """Writes config.json, and the engine's files with what is known before the network is attached. Returns the rules
+    of system calls that the runtime has to compile, if they were never seen."""
     bundle = parts.paths.bundle(live.id)
     make_shared_memory(parts, live)
     remap = remap_of(parts, live.record.spec)
@@ -77,7 +79,10 @@ def write_config(parts: Parts, live: Live, netns: str | None) -> None:
         _write(f"{bundle}/{name}", b"")
         if remap is not None:
             os.chown(f"{bundle}/{name}", *remap.maps.root)
-    _write(f"{bundle}/config.json", msgspec.json.encode(plan_bundle(look_up(parts, live, netns))))
+    config = plan_bundle(look_up(parts, live, netns))
+    new = parts.filters.apply(plan_rules(parts.runtimes.get(live.record.runtime), config), config)
+    _write(f"{bundle}/config.json", msgspec.json.encode(config))
+    return new
 
 
 def look_up(parts: Parts, live: Live, netns: str | None) -> BundleInput:

@@ -124,7 +124,9 @@ class Containers:
 
     async def unlink(self, name: str) -> None:
         """Takes a link away by its name: "/web/db"."""
-        refresh_hosts(self._parts, await links.unlink(self._parts, name))
+        holder = await links.unlink(self._parts, name)
+        await self._parts.networks.link(holder.id, links.plan_links(holder.record))
+        refresh_hosts(self._parts, holder)
 
     def link_names(self) -> dict[str, Texts]:
         """By id, what other containers call one through links: "/web/db"."""

@@ -11,10 +11,14 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
+from corral.engine.listing import expand_ports
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import Conflict, InvalidInput, NotFound
 from corral.model.container import Container, Endpoint
+from corral.networks import Links
+
+DEFAULT_BRIDGE = ("", "default", "bridge")  # the modes that mean it
 
 
 def resolve_links(parts: Parts, links: Iterable[str]) -> list[str]:
@@ -104,8 +108,22 @@ def require_linked(parts: Parts, record: Container) -> None:
     for alias, peer in linked(parts, record):
         if not peer.state.running:
             raise Conflict(f"Cannot link to a non running container: /{peer.name} AS /{record.name}/{alias}")
-        if record.spec.network.mode in ("", "default", "bridge") and "bridge" not in peer.endpoints:
+        if record.spec.network.mode in DEFAULT_BRIDGE and "bridge" not in peer.endpoints:
             raise InvalidInput(f"Cannot link to /{peer.name}, as it does not belong to the default network")
+
+
+def plan_links(record: Container) -> Links:
+    """Pure: what the network is told of a container's links. Only those of the default bridge open anything there.
+
+    >>> from corral.model.container import ContainerSpec, NetworkSpec
+    >>> spec = ContainerSpec("x", exposed_ports=["80-81/tcp"], network=NetworkSpec("bridge", links=["4f2a:db"]))
+    >>> plan_links(Container("1", "web", 0, "i", spec))
+    Links(calls=('4f2a',), exposed=((80, 'tcp'), (81, 'tcp')))
+    """
+    network = record.spec.network
+    mine = network.links if network.mode in DEFAULT_BRIDGE else ()
+    ports = [port for text in record.spec.exposed_ports for port in expand_ports(text)]
+    return Links(tuple(link.partition(":")[0] for link in mine), tuple(dict.fromkeys(ports)))
 
 
 def link_environment(parts: Parts, record: Container) -> list[str]:

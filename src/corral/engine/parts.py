@@ -18,6 +18,7 @@ from corral.kit.tasks import Afterwork, Tasks
 from corral.linux.private import make_private
 from corral.model.container import Endpoint
 from corral.model.space import Space
+from corral.runtime.filters import Filters
 
 if TYPE_CHECKING:
     from corral.engine.network_records import NetworkRecords
@@ -112,6 +113,7 @@ class Parts:
     spaces: dict[str, Space] = field(default_factory=dict)
     tasks: Tasks = field(default_factory=Tasks)
     afterwork: Afterwork = field(default_factory=Afterwork)
+    filters: Filters = field(default_factory=Filters)
     monitor_procs: list[str] = field(default_factory=list)  # cgroup.procs files that monitors enter
     on_end: list[Callable[[Live], None]] = field(default_factory=list)  # called when a container's process has ended
     opened: bool = False  # what has been found is taken over; before, nothing is restarted

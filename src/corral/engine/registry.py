@@ -46,6 +46,7 @@ class Live:
     kept: int = 0  # restarts and removals under way: the end alone does not remove it, though it asked for that
     stopping: int = 0  # stops under way
     execs: set[str] = field(default_factory=set)
+    unplugged: list[str] = field(default_factory=list)  # networks whose cable was gone when it was taken over
     sources: dict[str, str] = field(default_factory=dict)  # target of a volume -> where its data are now
 
     def cancel_restart(self) -> bool:

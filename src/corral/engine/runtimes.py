@@ -11,6 +11,7 @@ from corral.linux.cgroups import Layout
 from corral.linux.limits import Limits
 from corral.runtime.choose import RuntimeChoice, choose_here, find_runtimes
 from corral.runtime.oci import OciRuntime
+from corral.runtime.sealed import seal
 from corral.runtime.seccomp import SeccompHost, machine_arch, needless_architectures
 
 
@@ -27,9 +28,11 @@ class RuntimeSet:
         """Looks for runtimes. Unavailable when there is none that works here, with what to install."""
         found = await find_runtimes(config.runtimes)
         choice = await choose_here(config.runtime, found, layout)
-        covers = {"crun": choice.cover}
+        crun = next((f for f in found if f.name == "crun"), None)
+        covers, sealed = {"crun": choice.cover}, {"crun": await seal(crun.path) if crun else None}
         runtimes = {
-            f.name: OciRuntime(f.name, f.path, f.version, f"{state}/{f.name}", covers.get(f.name)) for f in found
+            f.name: OciRuntime(f.name, f.path, f.version, f"{state}/{f.name}", covers.get(f.name), sealed.get(f.name))
+            for f in found
         }
         return cls(runtimes, choice)
 

@@ -18,6 +18,7 @@ from corral.engine.health import watch_health
 from corral.engine.healthplan import is_checked
 from corral.engine.hub import Hub
 from corral.engine.image_mounts import mount_images
+from corral.engine.links import plan_links
 from corral.engine.logs import said_since, watch_log
 from corral.engine.monitoring import watch_monitor
 from corral.engine.mounts import ensure_bind_source, plan_pinned, require_propagation
@@ -164,7 +165,7 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
         mount_images(parts, live, held)
         mapped = remap_of(parts, live.record.spec) is not None
         netns = None if mapped or not _own_network(live) else _netns(held)
-        write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")
+        new_rules = write_config(parts, live, None if netns is None else f"/proc/{os.getpid()}/fd/{netns}")
         creating = asyncio.create_task(parts.monitor.create(waiting))
         try:  # the network is attached while the runtime makes the process
             if mapped and _own_network(live):  # made by the runtime, so that it is the user namespace's own
@@ -176,6 +177,8 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
             tell_linked(parts, live)
         finally:
             started = await creating
+        if new_rules is not None:
+            parts.filters.learn(new_rules, f"{runtime.root}/{id}")
         live.hub = live.hub or make_hub(parts, live)
         if live.hub.busy:
             live.hub.connect(starting_at=parts.clock.now())
@@ -273,6 +276,7 @@ async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitSt
         hostname=record.spec.hostname,
         name=record.name,
         resolving=plan_resolving(network, parts.config),
+        links=plan_links(record),
     )
     for endpoint in record.endpoints.values():
         parts.tell_network(live, "connect", endpoint)
@@ -289,6 +293,7 @@ async def _seat_nowhere(parts: Parts, live: Live) -> None:
         hostname=record.spec.hostname,
         asked=plan_published(record),
         resolving=plan_resolving(record.spec.network, parts.config),
+        links=plan_links(record),
     )
 
 

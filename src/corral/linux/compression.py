@@ -63,18 +63,43 @@ def _gzip() -> Any:
 
 _LEVELS = {"isal.isal_zlib": 3, "zlib": 4}
 _GZIP = 16 + zlib.MAX_WBITS
+_ZSTD_LEVEL = 3
 
 
-def gzip_compressor() -> Callable[[bytes], bytes]:
+def gzip_compressor(level: int | None = None) -> Callable[[bytes], bytes]:
     """Give it the data piece by piece, then b"" for the end; the same data in the same pieces gives the same bytes.
 
     >>> compress = gzip_compressor()
     >>> b"".join(decompressed([compress(b"abc") + compress(b"")]))
     b'abc'
     """
-    module = _gzip()
-    inner = module.compressobj(_LEVELS[module.__name__], zlib.DEFLATED, _GZIP)
+    module = _gzip() if level is None else zlib  # which alone has all levels
+    inner = module.compressobj(_LEVELS[module.__name__] if level is None else level, zlib.DEFLATED, _GZIP)
     return lambda data: bytes(inner.compress(data) if data else inner.flush())
+
+
+def zstd_compressor(level: int | None = None) -> Callable[[bytes], bytes]:
+    """As `gzip_compressor`. Unsupported where this Python has no zstd."""
+    try:
+        module = importlib.import_module("compression.zstd")
+        inner = module.ZstdCompressor(level=level or _ZSTD_LEVEL)
+    except ImportError:
+        try:
+            module = importlib.import_module("zstandard")
+        except ImportError:
+            raise Unsupported("zstd compression needs the Python package zstandard: pip install zstandard") from None
+        inner = module.ZstdCompressor(level=level or _ZSTD_LEVEL).compressobj()
+    return lambda data: bytes(inner.compress(data) if data else inner.flush())
+
+
+def compressor(name: str, level: int | None = None) -> Callable[[bytes], bytes]:
+    """The one of this name, "gzip" or "zstd"; without a level with its usual one.
+
+    >>> compress = compressor("gzip", 9)
+    >>> b"".join(decompressed([compress(b"abc") + compress(b"")]))
+    b'abc'
+    """
+    return {"gzip": gzip_compressor, "zstd": zstd_compressor}[name](level)
 
 
 class _Zlib:

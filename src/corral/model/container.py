@@ -57,6 +57,18 @@ class Device(Struct):
     permissions: str = "rwm"
 
 
+class Hook(Struct):
+    """A program of the host's that the runtime starts at a point of the container's life: prestart, createRuntime,
+    createContainer, startContainer, poststart or poststop. `args` begin with its name; `timeout` in seconds, 0: none.
+    """
+
+    kind: str
+    path: str
+    args: list[str] = []
+    env: list[str] = []
+    timeout: int = 0
+
+
 class WeightDevice(Struct):
     path: str
     weight: int
@@ -256,6 +268,7 @@ class ContainerSpec(Struct):
     shm_size: int = 0  # 0: 64 MiB
     devices: list[Device] = []
     device_rules: list[str] = []
+    hooks: list[Hook] = []
     cgroup_parent: str = ""
     isolation: str = ""  # Windows' word; here only "default", kept for inspection
     storage_options: dict[str, str] = {}

@@ -3,7 +3,7 @@
 from corral.networks.config import NetworkConfig
 from corral.networks.dns.upstream import Upstream
 from corral.networks.library import Networks
-from corral.networks.members import Resolving
+from corral.networks.members import Links, Resolving
 from corral.networks.names import InstanceNames
 
-__all__ = ["InstanceNames", "NetworkConfig", "Networks", "Resolving", "Upstream"]
+__all__ = ["InstanceNames", "Links", "NetworkConfig", "Networks", "Resolving", "Upstream"]

@@ -12,6 +12,7 @@ from corral.linux.nftables import Nft
 from corral.model.container import BoundPort
 from corral.networks.rules import (
     PORT_MAPS,
+    PORT_SETS,
     Element,
     parse_elements,
     plan_add,
@@ -80,10 +81,10 @@ class Firewall:
                     log.warning("%s", error.message)
 
     def listed(self) -> list[Element]:
-        """The entries for published ports that are there."""
+        """The entries for containers' ports that are there."""
         found: list[Element] = []
-        for name in PORT_MAPS:
-            kind = "set" if name.startswith("routed") else "map"
+        for name in (*PORT_MAPS, *PORT_SETS):
+            kind = "set" if name in PORT_SETS else "map"
             found += parse_elements(name, self._nft.json(f"list {kind} inet {self.table} {name}"))
         return found
 

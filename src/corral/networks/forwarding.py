@@ -9,6 +9,7 @@ from corral.errors import from_oserror
 
 log = logging.getLogger("corral")
 
+CONF4 = "/proc/sys/net/ipv4/conf"
 CONF6 = "/proc/sys/net/ipv6/conf"
 
 
@@ -25,6 +26,15 @@ def allow_further(bridge: str) -> None:
     allow_forwarding(bridge)
     _set(f"/proc/sys/net/ipv4/conf/{bridge}/rp_filter", "2")
     _set(f"/proc/sys/net/ipv4/conf/{bridge}/arp_ignore", "8")
+
+
+def answer_for_neighbours(bridge: str, wanted: bool) -> None:
+    """Whether who asks on this bridge for the whereabouts of a neighbour is told the bridge's own, at once: neighbours
+    that frames cannot reach are reached by way of the host then, where its firewall lets packets through. The host's
+    redirects change nothing: a container has no router to a neighbour that they could speak of."""
+    _set(f"{CONF4}/{bridge}/proxy_arp_pvlan", str(int(wanted)))
+    if wanted:
+        _set(f"/proc/sys/net/ipv4/neigh/{bridge}/proxy_delay", "0")
 
 
 def refuse_advertisements(bridge: str, conf: str = CONF6) -> None:

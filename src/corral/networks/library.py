@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
-from corral.errors import Conflict, CorralError, Forbidden, InvalidInput, NotFound, Unavailable, Unsupported
+from corral.errors import Conflict, CorralError, Forbidden, HostError, NotFound, Unavailable
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
 from corral.kit.tasks import Tasks
@@ -24,16 +24,15 @@ from corral.networks.config import NetworkConfig
 from corral.networks.dns.directory import Directory
 from corral.networks.dns.upstream import HostServers
 from corral.networks.firewall import Firewall
-from corral.networks.ipam import check_pools
 from corral.networks.lines import plan_lines
-from corral.networks.members import Addresses, Member, Resolving
+from corral.networks.linking import plan_links_led
+from corral.networks.members import Addresses, Links, Member, Resolving
 from corral.networks.names import InstanceNames
-from corral.networks.parents import DRIVERS, check_parent
 from corral.networks.places import DEFAULT, plain, plan_order
 from corral.networks.publish import Publisher
 from corral.networks.rules import Element
 from corral.networks.seating import Seating
-from corral.networks.setup import forget, make_default, make_network, raise_up
+from corral.networks.setup import check_spec, forget, make_default, make_network, raise_up
 from corral.networks.wires import Port, Wires
 
 log = logging.getLogger("corral")
@@ -71,6 +70,7 @@ class Networks:
         self._found: dict[str, list[str]] = {}  # the cables of a former daemon, by the first digits of their owners
         self._making = asyncio.Lock()
         self._publisher = Publisher()
+        self._linked: set[Element] = set()  # what the firewall says of links
         self._directory = Directory()
         self._host_servers = HostServers()
         self._watch: NetlinkWatch | None = None
@@ -246,6 +246,7 @@ class Networks:
         hostname: str,
         name: str = "",
         resolving: Resolving | None = None,
+        links: Links | None = None,
     ) -> tuple[dict[str, Endpoint], list[BoundPort]]:
         """Connects a network namespace to the networks asked for and publishes ports. All of it, or an error.
 
@@ -255,7 +256,7 @@ class Networks:
         if container_id in self._members:
             await self.detach(container_id)
         member = Member(container_id, name or hostname or container_id[:12], hostname, ports)
-        member.resolving = resolving or member.resolving
+        member.resolving, member.links = resolving or member.resolving, links or member.links
         seating = self._seating()
         self._members[container_id] = member
         try:
@@ -316,6 +317,28 @@ class Networks:
         if member is not None:
             self._seating().rename(member, name)
 
+    async def link(self, container_id: str, links: Links) -> None:
+        """A container that is in networks has other links from now on."""
+        member = self._members.get(container_id)
+        if member is not None:
+            member.links = links
+            await self._lead_links()
+
+    async def _lead_links(self) -> None:
+        """Level-triggered: what of links is not as it is to be is made so. Who is apart stays so if it fails."""
+        default = self._networks.get(DEFAULT)
+        wanted = plan_links_led(default, self._members) if default else set()
+        gone, come, self._linked = self._linked - wanted, wanted - self._linked, wanted
+        if not (gone or come):
+            return
+        firewall = self._need_firewall()
+        try:
+            await self._in_thread(lambda: firewall.change(gone, come))
+        except HostError as error:
+            log.warning("the rules were damaged, repairing them: %s", error.message)
+            await self._in_thread(lambda: firewall.withdraw(list(gone)))
+            await self.reconcile()
+
     async def restore(
         self,
         container_id: str,
@@ -327,6 +350,7 @@ class Networks:
         asked: Sequence[PortBinding] = (),
         netns: int | None = None,
         resolving: Resolving | None = None,
+        links: Links | None = None,
     ) -> list[str]:
         """Takes a running container's places and ports back, after the daemon was restarted.
 
@@ -334,7 +358,7 @@ class Networks:
         One without places may be given some (`connect`). Returns the networks that it can no longer be in.
         """
         member = Member(container_id, name or container_id[:12], hostname, asked)
-        member.resolving = resolving or member.resolving
+        member.resolving, member.links = resolving or member.resolving, links or member.links
         known = {plain(n): end for n, end in endpoints.items() if n in self._networks}
         self._members[container_id] = member
         await self._seating().restore(member, known, ports, netns, self._found.get(container_id[:8], []))
@@ -367,7 +391,8 @@ class Networks:
         return await self._in_thread(work)
 
     def _elements(self) -> list[Element]:
-        return [element for member in self._members.values() for element in member.published.elements]
+        published = (element for member in self._members.values() for element in member.published.elements)
+        return [*published, *self._linked]
 
     # Asking
 
@@ -425,6 +450,7 @@ class Networks:
             host_servers=self._host_servers,
             in_thread=self._in_thread,
             reconcile=self.reconcile,
+            lead_links=self._lead_links,
         )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -439,25 +465,3 @@ class Networks:
         if self._firewall is None:
             raise Unavailable("the networks are not set up")
         return self._firewall
-
-
-def check_spec(spec: Wanted) -> None:
-    """InvalidInput, Forbidden and Unsupported for a network that cannot be."""
-    options = spec.options
-    if spec.name in (".", ".."):  # clients take it for a way through the URL, and could not name it ever after
-        raise InvalidInput(f"invalid network name: {spec.name}")
-    if spec.driver not in ("bridge", *DRIVERS):
-        raise Unsupported(f"network driver {spec.driver} is not offered: bridge, macvlan and ipvlan are")
-    if not (spec.ipv4 or spec.ipv6):
-        raise InvalidInput("IPv4 or IPv6 must be enabled")
-    check_pools(spec)
-    if spec.driver in DRIVERS:
-        check_parent(spec)
-        return
-    versions = [6 if ":" in pool.subnet else 4 for pool in spec.pools if pool.subnet]
-    if len(versions) != len(set(versions)):
-        raise Forbidden("bridge driver doesn't support multiple subnets")
-    if "isolated" in (options.gateway4, options.gateway6) and not spec.internal:
-        raise InvalidInput("gateway mode 'isolated' can only be used for an internal network")
-    if len(options.bridge) > 15 or "/" in options.bridge or " " in options.bridge:
-        raise InvalidInput(f"{options.bridge!r} is no name for an interface: at most 15 characters, no slash or space")

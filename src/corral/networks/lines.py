@@ -19,6 +19,7 @@ LINK_LOCAL = IPv6Address("fe80::1")
 class Lines:
     """`addresses` are the host's own in the network, with their prefix lengths.
 
+    `linking`: whether the host answers for neighbours that are kept apart; None where nobody ever asked for it.
     `translated`: others than the engine lead what is sent to some addresses to its members, back to the sender, too.
     """
 
@@ -32,6 +33,7 @@ class Lines:
     options: NetworkOptions = field(default_factory=NetworkOptions)
     internal: bool = False
     translated: bool = False
+    linking: bool | None = None
 
     def elements(self, further: tuple[str, ...] = ()) -> list[Element]:
         """Its elements of the firewall's sets; `further` are its other bridges."""
@@ -73,6 +75,7 @@ def plan_lines(network: Network) -> Lines:
         options=options,
         internal=network.spec.internal,
         translated=network.spec.unlisted,
+        linking=not options.icc if network.builtin else None,
     )
 
 

@@ -25,6 +25,15 @@ class Resolving:
     dotted: bool = False
 
 
+@dataclass(frozen=True)
+class Links:
+    """On the default network: `calls` are the ids of those that a container may call although its neighbours are kept
+    apart, `exposed` the ports, with protocols, on which it may be called itself."""
+
+    calls: tuple[str, ...] = ()
+    exposed: tuple[tuple[int, str], ...] = ()
+
+
 @dataclass
 class Member:
     """A container that is in networks now. `ports` are those asked for, whether they can be led or not."""
@@ -34,6 +43,7 @@ class Member:
     hostname: str
     ports: Sequence[PortBinding] = ()
     resolving: Resolving = field(default_factory=Resolving)
+    links: Links = field(default_factory=Links)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     published: Published = field(default_factory=Published)
     server: NameServer | None = None

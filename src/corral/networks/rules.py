@@ -12,8 +12,8 @@
     from the host itself ──────────► depart: to one of our own addresses ? publish ──────────┘
 
 `forward` lets through, of what is to go to a bridge of ours: what stays in its network (`meeting`), answers, published
-ports, the ports of routed networks, and what goes from trunk to trunk; and of what comes from one, all but an internal
-network's.
+ports, what links lead to (`linking`), the ports of routed networks, and what goes from trunk to trunk; and of what
+comes from one, all but an internal network's.
 
 The rules never change. What differs from network to network is in sets, what differs from port to port in maps:
 `host4` has the ports published on one address, `any4` those on all. A network is a handful of elements, a port one;
@@ -30,7 +30,8 @@ from corral.model.container import BoundPort
 from corral.model.network import NetworkOptions
 from corral.networks.ports import ANY4, ANY6
 
-PORT_MAPS = ("host4", "any4", "host6", "any6", "routed4", "routed6")
+PORT_MAPS = ("host4", "any4", "host6", "any6")
+PORT_SETS = ("routed4", "routed6", "linked4")
 _PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp"}
 
 # name -> type; "interval" ones hold subnets.
@@ -52,6 +53,7 @@ _NETWORK_MAPS = {"sources4": "type ipv4_addr : ipv4_addr; flags interval"}
 _PORT_SETS = {
     "routed4": "type ipv4_addr . inet_proto . inet_service",
     "routed6": "type ipv6_addr . inet_proto . inet_service",
+    "linked4": "type ifname . ipv4_addr . ipv4_addr . inet_proto . inet_service",  # bridge, who calls, who is called
 }
 
 
@@ -96,6 +98,15 @@ def plan_routed(address: str, protocol: str, port: int) -> Element:
     Element(map='routed6', key='fd00::2 . tcp . 80', value='')
     """
     return Element(f"routed{ip_address(address).version}", f"{address} . {protocol} . {port}")
+
+
+def plan_linked(bridge: str, caller: str, called: str, protocol: str, port: int) -> Element:
+    """The entry that lets one container call one port of another by a bridge whose containers are apart.
+
+    >>> plan_linked("cr0", "10.64.0.3", "10.64.0.2", "tcp", 5432).text
+    'cr0 . 10.64.0.3 . 10.64.0.2 . tcp . 5432'
+    """
+    return Element("linked4", f"{bridge} . {caller} . {called} . {protocol} . {port}")
 
 
 def plan_network_elements(
@@ -197,6 +208,7 @@ def _table(table: str) -> str:
 		oifname @internal drop
 		ct state established,related accept
 		ct status dnat accept
+		iifname . ip saddr . ip daddr . meta l4proto . th dport @linked4 accept
 		ip daddr . meta l4proto . th dport @routed4 accept
 		ip6 daddr . meta l4proto . th dport @routed6 accept
 		oifname @reachable meta l4proto {{ 1, 58 }} accept

@@ -48,6 +48,7 @@ class Seating:
     host_servers: HostServers
     in_thread: InThread
     reconcile: Callable[[], Awaitable[None]]
+    lead_links: Callable[[], Awaitable[None]]
 
     # Coming
 
@@ -96,6 +97,7 @@ class Seating:
             log.warning("the network was damaged, repairing it: %s", error.message)
             await self.reconcile()
             await self.in_thread(work)
+        await self.lead_links()
         await self._serve(member, netns)
         for endpoint in new:
             if self.networks[endpoint.network].named:
@@ -187,7 +189,10 @@ class Seating:
             await self._unseat(member, endpoint, netns)
         finally:
             await self._lead_ports_or_none(member)
-            self._forget(endpoint)
+            try:
+                await self.lead_links()
+            finally:
+                self._forget(endpoint)
 
     async def _unseat(self, member: Member, endpoint: Endpoint, netns: int) -> None:
         ways = plan_ways(member.endpoints)
@@ -216,6 +221,12 @@ class Seating:
             await self.in_thread(lambda: self._clear(published.elements, published.ports, [], unplug=False))
 
     async def leave_all(self, member: Member, *, unplug: bool) -> None:
+        try:
+            await self.lead_links()  # before another may have its address
+        finally:
+            await self._leave_all(member, unplug=unplug)
+
+    async def _leave_all(self, member: Member, *, unplug: bool) -> None:
         if member.server is not None:
             await member.server.close()
             member.server = None
@@ -281,6 +292,7 @@ class Seating:
         if netns is not None:
             await self._tried(member, self.in_thread(lambda: self._mend(member, netns, cables)))
             await self._tried(member, self._serve(member, netns, again=True))
+        await self.lead_links()
 
     async def _tried(self, member: Member, step: Awaitable[None]) -> None:
         try:
@@ -294,7 +306,7 @@ class Seating:
 
     def _take_back(self, member: Member) -> None:
         for name, interface in member.cables().items():
-            self.wires.remember(interface, self.networks[name].id)
+            self.wires.take_back(Port(interface, bool(member.published.ports)), plan_lines(self.networks[name]))
         self.firewall.take_back(member.published.elements)
 
     def _mend(self, member: Member, netns: int, cables: Collection[str]) -> None:

@@ -10,19 +10,41 @@ from ipaddress import ip_network
 
 import msgspec
 
-from corral.errors import Forbidden, from_oserror
+from corral.errors import Forbidden, InvalidInput, Unsupported, from_oserror
 from corral.kit.clock import Clock
 from corral.model.network import Network, NetworkSpec
 from corral.networks.addresses import parse_nameservers
 from corral.networks.choose import plan_default, plan_network
 from corral.networks.config import Chosen, NetworkConfig
-from corral.networks.ipam import plan_pools
+from corral.networks.ipam import check_pools, plan_pools
 from corral.networks.lines import plan_lines
 from corral.networks.names import InstanceNames
-from corral.networks.parents import prepare_parent
+from corral.networks.parents import DRIVERS, check_parent, prepare_parent
 from corral.networks.wires import Port, Wires, one_at_a_time
 
 log = logging.getLogger("corral")
+
+
+def check_spec(spec: NetworkSpec) -> None:
+    """InvalidInput, Forbidden and Unsupported for a network that cannot be."""
+    options = spec.options
+    if spec.name in (".", ".."):  # clients take it for a way through the URL, and could not name it ever after
+        raise InvalidInput(f"invalid network name: {spec.name}")
+    if spec.driver not in ("bridge", *DRIVERS):
+        raise Unsupported(f"network driver {spec.driver} is not offered: bridge, macvlan and ipvlan are")
+    if not (spec.ipv4 or spec.ipv6):
+        raise InvalidInput("IPv4 or IPv6 must be enabled")
+    check_pools(spec)
+    if spec.driver in DRIVERS:
+        check_parent(spec)
+        return
+    versions = [6 if ":" in pool.subnet else 4 for pool in spec.pools if pool.subnet]
+    if len(versions) != len(set(versions)):
+        raise Forbidden("bridge driver doesn't support multiple subnets")
+    if "isolated" in (options.gateway4, options.gateway6) and not spec.internal:
+        raise InvalidInput("gateway mode 'isolated' can only be used for an internal network")
+    if len(options.bridge) > 15 or "/" in options.bridge or " " in options.bridge:
+        raise InvalidInput(f"{options.bridge!r} is no name for an interface: at most 15 characters, no slash or space")
 
 
 def make_default(

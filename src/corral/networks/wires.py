@@ -18,7 +18,12 @@ from corral.linux import links
 from corral.linux.netlink import Link, Netlink, Network, Request
 from corral.model.container import Endpoint
 from corral.model.stats import InterfaceStats
-from corral.networks.forwarding import allow_forwarding, allow_further, refuse_advertisements
+from corral.networks.forwarding import (
+    allow_forwarding,
+    allow_further,
+    answer_for_neighbours,
+    refuse_advertisements,
+)
 from corral.networks.lines import FIRST, FURTHER, Lines, plan_bridge
 from corral.networks.names import TURNS, InstanceNames
 from corral.networks.rules import Element
@@ -108,6 +113,8 @@ class Wires:
         self._plug_again(lines, bridges, list(ports))
         if lines.addresses:
             allow_forwarding(lines.bridge)
+        if lines.linking is not None:
+            answer_for_neighbours(lines.bridge, lines.linking)
 
     def _plug_again(self, lines: Lines, bridges: Bridges, ports: Sequence[Port]) -> None:
         numbers = {index: number for number, index in enumerate(bridges.indexes)}
@@ -115,14 +122,15 @@ class Wires:
             link = self._netlink.link(port.name)
             if link is not None and link.master in numbers:
                 bridges.where[port.name] = numbers[link.master]
-        filtered = frames_are_filtered()
+        filtered = filtered_versions()
         for port in ports:
             steps: list[Request] = []
             number = bridges.where.get(port.name)
             if number is None:
                 number = bridges.where[port.name] = self._room(lines, bridges)
                 steps.append(links.set_master(port.name, bridges.indexes[number]))
-            steps += plan_port(_within(port, lines), icc=lines.options.icc, filtered=filtered, further=number > 0)
+            how = plan_port(_within(port, lines), icc=lines.options.icc, filtered=filtered, further=number > 0)
+            steps.append(how.request())
             self._netlink.batch(steps)
 
     def _room(self, lines: Lines, bridges: Bridges) -> int:
@@ -146,7 +154,7 @@ class Wires:
         steps = [links.add_cable(near, far, bridges.indexes[0], made.index, lines.mtu)]
         steps += [links.set_master(near, bridges.indexes[0]), links.set_master(far, made.index)]
         steps += [links.quiet_ipv6(near), links.quiet_ipv6(far)]
-        steps += plan_port(Port(near), icc=lines.options.icc, filtered=frames_are_filtered())
+        steps.append(plan_port(Port(near), icc=lines.options.icc, filtered=filtered_versions()).request())
         self._netlink.batch([*steps, *(links.set_link(each, up=True) for each in (near, far, name))])
         if lines.addresses:
             self._netlink.do(links.add_address(made.index, DUMMY, 32))
@@ -185,26 +193,28 @@ class Wires:
         name = self._new_veth(container_id, netns, endpoint, lines, bridges.indexes[number])
         bridges.where[name] = number
         try:
-            filtered, icc = frames_are_filtered(), lines.options.icc
-            port = plan_port(Port(name, serves or lines.translated), icc=icc, filtered=filtered, further=number > 0)
-            self._netlink.batch([links.quiet_ipv6(name), *port])
+            filtered, port = filtered_versions(), _within(Port(name, serves), lines)
+            how = plan_port(port, icc=lines.options.icc, filtered=filtered, further=number > 0)
+            special = [how.request()] if how.isolated or how.hairpin else []
+            self._netlink.batch([links.quiet_ipv6(name), *special])
         except HostError:
             self.unplug(name)
             raise
         return name
 
-    def remember(self, interface: str, network_id: str) -> None:
-        """A cable that a former daemon plugged in."""
-        bridges, link = self._networks.get(network_id), self._netlink.link(interface)
+    def take_back(self, port: Port, lines: Lines) -> None:
+        """A cable that a former daemon plugged in, which may have been told to keep its containers apart, or not to."""
+        bridges, link = self._networks.get(lines.network_id), self._netlink.link(port.name)
         if bridges is not None and link is not None and link.master in bridges.indexes:
-            bridges.where[interface] = bridges.indexes.index(link.master)
+            bridges.where[port.name] = bridges.indexes.index(link.master)
+            self.set_port(port, lines)
 
     def set_port(self, port: Port, lines: Lines) -> None:
         """After its ports were published or withdrawn."""
         bridges = self._networks.get(lines.network_id)
         further = bridges is not None and bridges.where.get(port.name, 0) > 0
-        icc, filtered = lines.options.icc, frames_are_filtered()
-        self._netlink.batch(plan_port(_within(port, lines), icc=icc, filtered=filtered, further=further))
+        how = plan_port(_within(port, lines), icc=lines.options.icc, filtered=filtered_versions(), further=further)
+        self._netlink.batch([how.request()])
 
     def _new_veth(self, container_id: str, netns: int, endpoint: Endpoint, lines: Lines, master: int) -> str:
         taken: HostError | None = None
@@ -286,22 +296,44 @@ def _within(port: Port, lines: Lines) -> Port:
     return Port(port.name, port.serves or lines.translated)
 
 
-def plan_port(port: Port, *, icc: bool, filtered: bool, further: bool = False) -> list[Request]:
-    """Pure: what is special about a container's port of the bridge.
+@dataclass(frozen=True)
+class PortState:
+    """How a port of a bridge is to behave (see `links.set_port`)."""
 
-    Where bridged frames pass the firewall (`filtered`, br_netfilter), a published port is translated while the
-    frame is still in the bridge. A container that calls its own published port then needs a hairpin, and an isolated
-    port could not call a neighbour's; but there, too, the rules see and stop what goes straight between containers.
-    In a `further` bridge nothing is translated.
+    name: str
+    isolated: bool
+    hairpin: bool
+
+    def request(self) -> Request:
+        return links.set_port(self.name, isolated=self.isolated, hairpin=self.hairpin)
+
+
+def plan_port(port: Port, *, icc: bool, filtered: frozenset[int], further: bool = False) -> PortState:
+    """Pure: how a container's port of the bridge behaves.
+
+    Where bridged frames pass the firewall (`filtered`: of these versions of IP, by br_netfilter), a published port is
+    translated while the frame is still in the bridge. A container that calls its own published port then needs a
+    hairpin, and an isolated port could not call a neighbour's; but there, too, the rules see and stop what goes
+    straight between containers. Frames of one version alone are not enough for that. In a `further` bridge nothing is
+    translated.
+
+    >>> plan_port(Port("p"), icc=False, filtered=frozenset({4})).isolated
+    True
+    >>> plan_port(Port("p", serves=True), icc=False, filtered=frozenset({4, 6}))
+    PortState(name='p', isolated=False, hairpin=True)
     """
-    isolated, hairpin = not icc and (further or not filtered), port.serves and filtered
-    return [links.set_port(port.name, isolated=isolated, hairpin=hairpin)] if isolated or hairpin else []
+    isolated = not icc and (further or filtered != {4, 6})
+    return PortState(port.name, isolated, port.serves and bool(filtered))
 
 
-def frames_are_filtered() -> bool:
-    """Whether frames between ports of a bridge pass the firewall's IPv4 rules on this host."""
+def filtered_versions() -> frozenset[int]:
+    """The versions of IP whose frames between ports of a bridge pass the firewall's rules on this host."""
+    return frozenset(version for version, word in ((4, "ip"), (6, "ip6")) if _frames_pass(word))
+
+
+def _frames_pass(word: str) -> bool:
     try:
-        with open("/proc/sys/net/bridge/bridge-nf-call-iptables", encoding="ascii") as file:
+        with open(f"/proc/sys/net/bridge/bridge-nf-call-{word}tables", encoding="ascii") as file:
             return file.read().strip() == "1"
     except OSError:  # br_netfilter is not loaded
         return False

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+from corral.errors import HostError
 from corral.images.content import Content
 from corral.images.remote.documents import Blob
 from corral.images.remote.fetching import Fetch, Source
@@ -87,6 +88,8 @@ class Download:
                 have = await self._beyond(at)
                 while at < have:
                     data = os.pread(fd, min(PIECE, have - at), at)
+                    if not data:
+                        raise HostError(f"blob {self.digest} is shorter on disk than it was")
                     at += len(data)
                     yield data
         finally:

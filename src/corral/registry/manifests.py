@@ -21,6 +21,11 @@ OCI_ARTIFACT: Final = "application/vnd.oci.artifact.manifest.v1+json"  # of the 
 IMAGES: Final = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEXES: Final = (OCI_INDEX, DOCKER_LIST)
 TYPES: Final = (*IMAGES, *INDEXES, OCI_ARTIFACT)
+_BLOBS: Final = (
+    "application/vnd.oci.image.layer.",
+    "application/vnd.docker.image.rootfs.",
+    "application/vnd.buildkit.cacheconfig.",
+)
 _VAGUE: Final = ("", "application/json", "application/octet-stream", "text/plain")
 _SCHEMA1: Final = "application/vnd.docker.distribution.manifest.v1+"
 
@@ -52,13 +57,27 @@ def parse_manifest(data: bytes, content_type: str) -> Manifest:
     subject = _descriptor(root["subject"], "subject")["digest"] if root.get("subject") is not None else ""
     annotations = _annotations(root)
     if media_type in INDEXES:
-        children = tuple(one["digest"] for one in _descriptors(root, "manifests", must=True))
-        return Manifest(media_type, (), children, (), subject, _text(root, "artifactType"), annotations)
+        entries = _descriptors(root, "manifests", must=True)
+        children = tuple(one["digest"] for one in entries if not is_blob(one["mediaType"]))
+        parts = tuple(dict.fromkeys(one["digest"] for one in entries if is_blob(one["mediaType"])))
+        return Manifest(media_type, parts, children, (), subject, _text(root, "artifactType"), annotations)
     config, layers = _content(root, media_type)
     here = tuple(dict.fromkeys(one["digest"] for one in (*config, *layers) if not _is_foreign(one)))
     foreign = tuple(dict.fromkeys(one["digest"] for one in layers if _is_foreign(one)))
     artifact_type = _text(root, "artifactType") or (config[0]["mediaType"] if config else "")
     return Manifest(media_type, here, (), foreign, subject, artifact_type, annotations)
+
+
+def is_blob(media_type: str) -> bool:
+    """Whether an entry of an index is no manifest: an older BuildKit's cache is an index of layers, and of what they
+    are for.
+
+    >>> is_blob("application/vnd.buildkit.cacheconfig.v0"), is_blob("application/vnd.oci.image.layer.v1.tar+gzip")
+    (True, True)
+    >>> is_blob("application/vnd.oci.image.manifest.v1+json"), is_blob("application/vnd.example")
+    (False, False)
+    """
+    return media_type.startswith(_BLOBS)
 
 
 def invalid(why: str) -> Fault:

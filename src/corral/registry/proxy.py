@@ -199,5 +199,6 @@ def size_in(manifest: bytes, digest: str) -> int:
     7
     """
     root = json.loads(manifest)
-    named = [root.get("config") or {}, *(root.get("layers") or []), *(root.get("blobs") or [])]
+    lists = (root.get(name) or [] for name in ("layers", "blobs", "manifests"))
+    named = [root.get("config") or {}, *(one for found in lists for one in found)]
     return next((int(one["size"]) for one in named if one.get("digest") == digest), -1)

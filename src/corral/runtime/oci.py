@@ -16,21 +16,31 @@ from corral.linux.spawn import Completed, run
 from corral.runtime import start_fifo
 from corral.runtime.cover import Cover
 from corral.runtime.failure import last_error, plan_failure
+from corral.runtime.sealed import Sealed
 
 SECONDS = 60.0
 START = "failed to create task for container: failed to start shim task: OCI runtime start failed"
 
 
 class OciRuntime:
-    """`root` is where it keeps the state of its containers, on a tmpfs. `cover` is what it must be started behind."""
+    """`root` is where it keeps the state of its containers, on a tmpfs. `cover` is what it must be started behind;
+    `sealed` a copy of its program, to be started instead."""
 
-    def __init__(self, name: str, path: str, version: str, root: str, cover: Cover | None = None) -> None:
+    def __init__(
+        self, name: str, path: str, version: str, root: str, cover: Cover | None = None, sealed: Sealed | None = None
+    ) -> None:
         self.name, self.path, self.version, self.root, self.cover = name, path, version, root, cover
+        self._sealed = sealed
+
+    @property
+    def program(self) -> str:
+        """What is executed."""
+        return self._sealed.path if self._sealed else self.path
 
     def command(self, directory: str) -> list[str]:
         """How a monitor calls it, for what is in a bundle or exec directory: while `ready` for that is entered."""
         before = self.cover.command(_door(directory)) if self.cover else []
-        return [*before, self.path, "--root", self.root]
+        return [*before, self.program, "--root", self.root]
 
     @contextmanager
     def ready(self, directory: str) -> Iterator[None]:
@@ -133,7 +143,7 @@ class OciRuntime:
         return await self._run("exec", "--process", process, "--pid-file", pid_file, id, timeout=timeout)
 
     async def _run(self, *arguments: str, input: bytes = b"", timeout: float | None = SECONDS) -> Completed:
-        command = [self.path, "--root", self.root, *arguments]
+        command = [self.program, "--root", self.root, *arguments]
         if self.cover is None:
             return await run(command, input=input, timeout=timeout)
         with self.cover.opened() as door:

@@ -7,7 +7,7 @@ from typing import Any
 
 from corral.linux.idmap import IdMap
 from corral.linux.limits import Limits
-from corral.model.container import Container, Resources, Security
+from corral.model.container import Container, Hook, Resources, Security
 from corral.model.process import ExecSpec
 from corral.runtime import init
 from corral.runtime.capabilities import plan_capabilities, plan_sets
@@ -38,7 +38,22 @@ def plan_bundle(p: BundleInput) -> dict[str, Any]:
         config["hostname"] = p.hostname
     if spec.annotations:
         config["annotations"] = dict(spec.annotations)
+    if spec.hooks:
+        config["hooks"] = plan_hooks(spec.hooks)
     return config
+
+
+def plan_hooks(hooks: Sequence[Hook]) -> dict[str, list[dict[str, Any]]]:
+    """Pure: OCI's hooks, in order for each point.
+
+    >>> plan_hooks([Hook("createRuntime", "/bin/x", ["x", "-v"], timeout=3)])
+    {'createRuntime': [{'path': '/bin/x', 'args': ['x', '-v'], 'timeout': 3}]}
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in hooks:
+        fields = {"path": one.path, "args": list(one.args), "env": list(one.env), "timeout": one.timeout}
+        found.setdefault(one.kind, []).append({name: value for name, value in fields.items() if value})
+    return found
 
 
 def plan_process(p: BundleInput) -> dict[str, Any]:

@@ -223,9 +223,9 @@ def machine_arch(machine: str) -> str:
 def needless_architectures(runtime: str) -> frozenset[str]:
     """Architectures that no program on this kernel can be made for, so that the default filter need not know them.
 
-    runc compiles the filter anew at each start, and x32 costs it 3 to 6 ms; crun keeps what it compiled. Most kernels
-    are built without the x32 ABI: no x32 program can be executed there. A program that makes a bare x32 system call
-    all the same is killed, where it would get ENOSYS with x32 in the filter.
+    runc compiles the filter anew at each start, and x32 costs it 3 to 6 ms; what crun compiled is kept (see `filters`).
+    Most kernels are built without the x32 ABI: no x32 program can be executed there. A program that makes a bare x32
+    system call all the same is killed, where it would get ENOSYS with x32 in the filter.
     """
     if runtime == "runc" and os.uname().machine == "x86_64" and not _has_x32():
         return frozenset({"SCMP_ARCH_X32"})

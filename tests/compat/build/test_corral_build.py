@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compat.build.builds import Builds
 from tests.compat.build.case import Case, tar_of
 from tests.compat.build.subject import files
 from tests.support.instance import Instance, corral_command, instance
@@ -30,28 +31,6 @@ def engine() -> Iterator[Instance]:
     with instance("--registry", "off") as subject:
         yield subject
         subject.remove_everything()
-
-
-class Builds:
-    """Runs the command on a context."""
-
-    def __init__(self, engine: Instance, folder: Path) -> None:
-        self.engine, self.folder = engine, folder
-
-    def __call__(
-        self, dockerfile: str, *args: str, ok: bool = True, env: dict[str, str] | None = None, **given: str | bytes
-    ) -> subprocess.CompletedProcess[str]:
-        Case("", dockerfile, {name.replace("__", "/"): content for name, content in given.items()}).lay(self.folder)
-        done = subprocess.run(
-            [*corral_command(), "--root", str(self.engine.root), "build", *args, "."],
-            cwd=self.folder,
-            env=os.environ | {"HOME": str(self.folder)} | (env or {}),
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-        assert (done.returncode == 0) == ok, done.stdout + done.stderr
-        return done
 
 
 @pytest.fixture

@@ -200,7 +200,8 @@ def test_a_client_that_asks_for_buildkit_is_told_what_to_do(engine: Instance) ->
         ({"version": "3"}, "version"),
         ({"remote": "client-session"}, "DOCKER_BUILDKIT=0"),
         ({"dockerfile": "nope"}, "nope"),
-        ({"dockerfile": "../../etc/passwd"}, "failed to read dockerfile"),
+        ({"dockerfile": "../../etc/passwd"}, "Cannot locate specified Dockerfile: ../../etc/passwd"),
+        ({"ulimits": "{}x"}, "error reading ulimit settings"),
     ],
 )
 def test_parameters_that_make_no_sense(engine: Instance, query: dict[str, str], words: str) -> None:

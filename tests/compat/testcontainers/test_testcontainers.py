@@ -10,6 +10,7 @@ import pytest
 from tests.support.ahead import Work
 from tests.support.endpoint import Endpoint
 from tests.support.python_image import python_rootfs
+from tests.support.tools import knows_localhost
 from tests.support.venvs import environment
 from tests.support.wait import eventually
 
@@ -35,6 +36,7 @@ def reaper_image(engine: Endpoint) -> str:
 
 
 def _run(engine: Endpoint, what: str, **env: str) -> list[str]:
+    knows_localhost()
     done = subprocess.run(
         [str(PYTHON()), str(HERE / "scenario.py"), what],
         env=engine.env({"HOME": str(HERE), "TC_POOLING_INTERVAL": "0.1", **env}),

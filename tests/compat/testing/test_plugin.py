@@ -13,6 +13,7 @@ import pytest
 from tests.support.ahead import Work
 from tests.support.images import busybox_rootfs
 from tests.support.leaks import Footprint
+from tests.support.tools import knows_localhost
 from tests.support.venvs import environment
 from tests.support.wait import eventually
 
@@ -30,6 +31,7 @@ pytestmark = [
 
 def _pytest(folder: Path, *words: str) -> str:
     """Runs the sample in a folder without settings: what it prints."""
+    knows_localhost()
     rootfs = folder / "busybox.tar"
     rootfs.write_bytes(busybox_rootfs())
     shutil.copy(HERE / "sample_clients.py", folder / "test_clients.py")

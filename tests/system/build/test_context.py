@@ -162,6 +162,26 @@ async def test_nothing_stays_after_a_bad_archive(tmp_path: Path, fetcher: Fetche
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_one_that_is_cancelled_at_any_moment_leaves_nothing(tmp_path: Path, fetcher: Fetcher, turns: int) -> None:
+    async def stalled() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async def build() -> None:
+        async with receive(str(tmp_path / "c"), stalled(), fetcher=fetcher):
+            pass
+
+    task = asyncio.ensure_future(build())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.get_running_loop().shutdown_default_executor()  # what a thread was told to make is made by now
+    assert not (tmp_path / "c").exists() or os.listdir(tmp_path / "c") == []
+
+
 async def test_a_client_that_goes_away_leaves_nothing(tmp_path: Path, fetcher: Fetcher) -> None:
     waiting = asyncio.Event()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -67,3 +68,22 @@ async def test_what_went_while_nobody_looked(node: Node, tmp_path: Path) -> None
     (tmp_path / "web.yaml").unlink()
     await node.start_kubelet()
     await node.gone(NAME)
+
+
+async def test_no_api_is_waited_for(node: Node, tmp_path: Path) -> None:
+    write(tmp_path)
+    await node.stop_kubelet()
+    node.settings, node.cut = {"manifests": str(tmp_path)}, True
+    started = node.engine.events.subscribe(match=lambda event: event.action == "start")
+    waiting = asyncio.ensure_future(anext(started))
+    await node.start_kubelet()
+    event = await waiting
+    assert not node.kubelet.ready.is_set()
+    assert event.attributes["io.kubernetes.pod.name"] == NAME
+    assert (await node.client.list(PODS, "default")).items == []
+    id = node.engine.containers.get(event.id).id
+    node.cable.cut = False
+    pod = await node.running(NAME)  # the mirror follows
+    assert pod["status"]["containerStatuses"][0]["containerID"].endswith(id)
+    await node.create("other")
+    await node.running("other")

@@ -14,7 +14,7 @@ from corral.linux import links
 from corral.linux.namespaces import in_netns, new_netns
 from corral.linux.netlink import Netlink
 from corral.model.container import BoundPort, Endpoint, EndpointSpec, NetworkSpec, PortBinding
-from corral.networks import Networks, Resolving
+from corral.networks import Links, Networks, Resolving
 
 OUTSIDE, HOST_OUTSIDE = "198.18.77.2", "198.18.77.1"
 
@@ -37,12 +37,13 @@ class Box:
         *ports: PortBinding,
         name: str = "box",
         resolving: Resolving | None = None,
+        links: Links | None = None,
         **wanted: EndpointSpec,
     ) -> Box:
         """Joins the networks named by keywords, or the default bridge."""
         spec = NetworkSpec(next(iter(wanted), "default"), wanted)
         self.endpoints, self.ports = await networks.attach(
-            self.id, self.netns, spec, ports=ports, hostname="h", name=name, resolving=resolving
+            self.id, self.netns, spec, ports=ports, hostname="h", name=name, resolving=resolving, links=links
         )
         self.endpoint = next(iter(self.endpoints.values()))
         return self

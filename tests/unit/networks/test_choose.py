@@ -13,7 +13,7 @@ from corral.networks.inside import plan_interface, plan_routes
 from corral.networks.lines import plan_lines
 from corral.networks.names import InstanceNames
 from corral.networks.places import Ways, plan_ways
-from corral.networks.wires import Port, plan_port
+from corral.networks.wires import Port, PortState, plan_port
 
 NAMES = InstanceNames()
 VPN = [ip_network("10.64.0.0/10")]
@@ -87,10 +87,15 @@ def test_what_networks_do_not_offer() -> None:
 
 
 def test_special_ports_of_the_bridge() -> None:
-    assert plan_port(Port("p", True), icc=True, filtered=False) == []
-    assert plan_port(Port("p", False), icc=True, filtered=True) == []
-    assert len(plan_port(Port("p", True), icc=True, filtered=True)) == 1
-    assert len(plan_port(Port("p", False), icc=False, filtered=False)) == 1
+    none, four, both = frozenset[int](), frozenset({4}), frozenset({4, 6})
+    plain = PortState("p", isolated=False, hairpin=False)
+    assert plan_port(Port("p", True), icc=True, filtered=none) == plain
+    assert plan_port(Port("p", False), icc=True, filtered=both) == plain
+    assert plan_port(Port("p", True), icc=True, filtered=four).hairpin
+    assert plan_port(Port("p", False), icc=False, filtered=none).isolated
+    assert plan_port(Port("p", True), icc=False, filtered=four) == PortState("p", isolated=True, hairpin=True)
+    assert plan_port(Port("p", False), icc=False, filtered=both) == plain
+    assert plan_port(Port("p", False), icc=False, filtered=both, further=True).isolated
 
 
 def test_names() -> None:

@@ -12,6 +12,7 @@ from corral.networks.rules import (
     parse_elements,
     plan_delete,
     plan_element,
+    plan_linked,
     plan_network_elements,
     plan_reset,
     plan_table,
@@ -30,7 +31,7 @@ def test_only_the_own_table_is_named() -> None:
 def test_a_restart_keeps_the_ports_and_makes_the_networks_anew() -> None:
     flushed = [line.split()[-1] for line in plan_table(TABLE).splitlines() if line.startswith("flush ")]
     assert "bridges" in flushed and "masked4" in flushed
-    assert not {"any4", "host4", "any6", "host6", "routed4", "routed6"} & set(flushed)
+    assert not {"any4", "host4", "any6", "host6", "routed4", "routed6", "linked4"} & set(flushed)
 
 
 def sets(**given: Any) -> set[tuple[str, str]]:
@@ -78,6 +79,16 @@ def test_elements() -> None:
     assert element == Element("host4", "192.0.2.1 . sctp . 81", "10.64.0.2 . 80")
     assert plan_delete("t", [element]) == "delete element inet t host4 { 192.0.2.1 . sctp . 81 }\n"
     assert parse_elements("any4", [{"metainfo": {}}, {"map": {"name": "any4"}}]) == []
+
+
+def test_links_as_the_kernel_lists_them() -> None:
+    """Protocols are numbers where /etc/protocols is missing."""
+    element = plan_linked("cr-ab12", "10.64.0.3", "10.64.0.2", "udp", 53)
+    listed = {"concat": ["cr-ab12", "10.64.0.3", "10.64.0.2", 17, 53]}
+    assert parse_elements("linked4", [{"set": {"elem": [listed]}}]) == [element]
+    assert (
+        plan_delete("t", [element]) == "delete element inet t linked4 { cr-ab12 . 10.64.0.3 . 10.64.0.2 . udp . 53 }\n"
+    )
 
 
 def test_foreign_rules() -> None:

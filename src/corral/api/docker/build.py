@@ -13,7 +13,7 @@ from corral.api.docker.answers import JSON, done
 from corral.api.docker.build_query import NEEDS_SESSION, plan_build
 from corral.api.docker.build_stream import Classic, failure_message, stream
 from corral.api.docker.references import familiar
-from corral.build.request import BuildEvent, BuildRequest, Built
+from corral.build.request import BuildEvent, BuildFailed, BuildRequest, Built
 from corral.errors import CorralError, InvalidInput, NotFound, Unsupported
 from corral.http.message import Answer, ClientGone, Request, Response, StreamResponse
 
@@ -67,6 +67,8 @@ async def messages(events: AsyncGenerator[BuildEvent, None], *, quiet: bool) -> 
                     begun = True
         except CorralError as error:
             if not begun:
+                if isinstance(error, BuildFailed):
+                    error.message = error.classic or error.message
                 raise
             yield b"".join([*held, *shown.rest(), failure_message(error, shown.failed)])
 

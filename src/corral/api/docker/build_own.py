@@ -1,8 +1,8 @@
 """`POST /corral/build`: a build with all that Docker's classic operation cannot carry, for `corral build`.
 
 The body is parts, each of which is pieces with their lengths (4 bytes, big endian) before them and a length of 0 at
-its end: a JSON object (`Asked`), then the tar of each context that it announces. So a secret never stands in a URL
-or a header. The answer is a line of JSON for each BuildEvent; `Built` or `Failed` is the last.
+its end: a JSON object (`Asked`), then the tar of each context and of each cache that it announces. So a secret never
+stands in a URL or a header. The answer is a line of JSON for each BuildEvent; `Built` or `Failed` is the last.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from corral.api.docker.build import first, tell
+from corral.build.copying.giturl import is_remote
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest
 from corral.errors import CorralError, InvalidInput, Unsupported
 from corral.http.message import Answer, Request, StreamResponse
@@ -30,12 +31,14 @@ LIMIT = 64 << 20  # bytes of the description, secrets and Dockerfile included
 class Asked(Struct):
     """`local` names the contexts whose tars follow, in order: "" is the main one, the others are named ones.
 
-    `remote` is the main one's URL, where it is the daemon's to fetch.
+    `remote` is the main one's URL, where it is the daemon's to fetch. `caches` are numbers among the request's
+    `cache_from`: the tars of their directories follow the contexts.
     """
 
     request: BuildRequest
     local: list[str] = []
     remote: str = ""
+    caches: list[int] = []
 
 
 class Failed(Struct, tag=True):
@@ -109,10 +112,13 @@ machine, through its unix socket
             f"ssh agents ({', '.join(wanted.ssh)}) are not offered over TCP: the daemon reaches only those of its own "
             "machine, through its unix socket"
         )
-    if wanted.context or any(path.startswith("/") for path in wanted.contexts.values()):
+    if wanted.context or not all(map(is_remote, wanted.contexts.values())):
         raise InvalidInput("contexts are sent, not named by a path of this machine")
     if "" in asked.local and asked.remote:
         raise InvalidInput("a build has one main context: sent, or at a URL")
+    stores = enumerate(wanted.cache_from)
+    if asked.caches != [number for number, store in stores if store.kind == "local"]:
+        raise InvalidInput("the directory of each cache of type=local is sent, in order: announce them in caches")
 
 
 async def run(api: DockerApi, asked: Asked, parts: Parts) -> AsyncGenerator[BuildEvent, None]:
@@ -121,8 +127,8 @@ async def run(api: DockerApi, asked: Asked, parts: Parts) -> AsyncGenerator[Buil
     async with AsyncExitStack() as stack:
         if asked.remote:
             agent = wanted.ssh.get("default", "")
-            found = api.builder.context(remote=asked.remote, dockerfile=wanted.dockerfile, ssh_agent=agent)
-            context = await stack.enter_async_context(found)
+            opening = api.builder.context(remote=asked.remote, dockerfile=wanted.dockerfile, ssh_agent=agent)
+            context = await stack.enter_async_context(opening)
             text = wanted.dockerfile_text if wanted.dockerfile_text is not None else context.dockerfile_text
             wanted = replace(wanted, context=context.path, dockerfile_text=text)
         for name in asked.local:
@@ -131,6 +137,11 @@ async def run(api: DockerApi, asked: Asked, parts: Parts) -> AsyncGenerator[Buil
                 wanted = replace(wanted, contexts={**wanted.contexts, name: context.path})
             else:
                 wanted = replace(wanted, context=context.path)
+        for number in asked.caches:
+            found = await stack.enter_async_context(api.builder.context(parts.next(), filtered=True))
+            stores = list(wanted.cache_from)
+            stores[number] = replace(stores[number], ref=found.path)
+            wanted = replace(wanted, cache_from=stores)
         events = await stack.enter_async_context(aclosing(api.builder.build(wanted)))
         async for event in events:
             tell(api, event)

@@ -148,11 +148,12 @@ def ulimits_of(text: str) -> list[Ulimit]:
     >>> ulimits_of('[{"Name": "nofile", "Soft": 1, "Hard": 2}]')
     [Ulimit(name='nofile', soft=1, hard=2)]
     """
-    found = _json(text, "ulimits") or []
+    found = _json(text, "ulimit settings") or []
     try:
         return [Ulimit(str(one["Name"]), int(one.get("Soft", 0)), int(one.get("Hard", 0))) for one in found]
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise InvalidInput("error reading ulimits: it must be an array of objects with Name, Soft and Hard") from None
+        text = "error reading ulimit settings: it must be an array of objects with Name, Soft and Hard"
+        raise InvalidInput(text) from None
 
 
 def registry_config(header: str) -> dict[str, Credentials]:

@@ -85,7 +85,8 @@ def failure_message(error: CorralError, step: str = "") -> bytes:
     code = error.exit_code if isinstance(error, BuildFailed) else 0
     found = PROCESS.search(error.message)
     if not code or not found:
-        said = absent(error.message, step)
+        classic = error.classic if isinstance(error, BuildFailed) else ""
+        said = classic or absent(error.message, step)
         return message(errorDetail={"message": said}, error=said)
     command = re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), found[1])
     text = f"The command '{command}' returned a non-zero code: {code}"

@@ -62,6 +62,15 @@ def parse_git_ref(source: str, *, context: bool = False) -> GitRef | None:
     return _from_parts(scp[1], scp[2] or "", scp[3] or "") if scp else None
 
 
+def is_remote(where: str) -> bool:
+    """Whether a context is somewhere else, so that it is brought; all else is the path of a directory.
+
+    >>> [is_remote(where) for where in ("https://a/b.tar", "github.com/a/b", "git@host:a.git", "a/b", "/github.com/a")]
+    [True, True, True, False, False]
+    """
+    return "://" in where or where.startswith("github.com/") or _SCP.fullmatch(where) is not None
+
+
 def _split(url: str) -> tuple[str, str, str]:
     try:
         parts = urlsplit(url)

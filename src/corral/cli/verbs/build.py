@@ -8,6 +8,7 @@ import sys
 import time
 
 from corral.cli import build_ask, build_words, context, terminal
+from corral.cli.build_cache import CacheSink, packed, split
 from corral.cli.build_options import OPTIONS
 from corral.cli.build_output import FolderSink, TarSink
 from corral.cli.fail import Failure
@@ -35,13 +36,15 @@ def build(session: Session, options: Parsed) -> int:
     outputs = build_ask.plan_outputs(options)
     asked["outputs"] = build_ask.for_the_daemon(outputs)
     asked["contexts"], folders = named_contexts(options.list("build-context"))
+    asked["cache_from"], needed = split(asked.get("cache_from", []), session.warn)
     local = {"": source} if source.folder or source.stream else {}
     display = choose(options)
-    sink = open_sink(outputs)
-    head = {"request": asked, "local": [*local, *folders], "remote": source.remote}
+    sink = open_sink(outputs, asked.get("cache_to", []))
+    head = {"request": asked, "local": [*local, *folders], "remote": source.remote, "caches": list(needed)}
     try:
         streams = [sent(source, display)] if local else []
         streams += [context.packed(folder, []) for folder in folders.values()]
+        streams += [packed(asked["cache_from"][number]["ref"], names) for number, names in needed.items()]
         reply = checked(session.client.send("POST", "/corral/build", body=framed(head, streams)))
         try:
             result = follow(events(reply, display), display, sink)
@@ -49,8 +52,7 @@ def build(session: Session, options: Parsed) -> int:
             reply.link.close()  # a build whose client has gone is cancelled
     except BaseException as error:
         display.end(time.monotonic())
-        if sink is not None:
-            sink.drop()
+        sink.drop()
         if isinstance(error, KeyboardInterrupt):
             session.warn("ERROR: failed to build: failed to solve: Canceled: context canceled")
         raise
@@ -95,7 +97,33 @@ def choose(options: Parsed) -> Display:
     return live.Live(write, lambda: terminal.size(2), time.monotonic())
 
 
-def open_sink(outputs: list[Json]) -> Sink | None:
+class Sinks:
+    """Where what is given out goes: the output's tar, if there is one, and local caches, by their numbers."""
+
+    def __init__(self, output: Sink | None, caches: dict[int, CacheSink]) -> None:
+        self.output, self.caches = output, caches
+
+    def take(self, event: Json) -> None:
+        if event["type"] == "CacheGiven":
+            self.caches[event["store"]].take(event["data"])
+        elif self.output is not None:
+            self.output.take(event["data"])
+
+    def close(self) -> None:
+        for sink in (*self.caches.values(), *([self.output] if self.output is not None else [])):
+            sink.close()
+
+    def drop(self) -> None:
+        for sink in (*self.caches.values(), *([self.output] if self.output is not None else [])):
+            sink.drop()
+
+
+def open_sink(outputs: list[Json], cache_to: list[Json]) -> Sinks:
+    caches = {number: CacheSink(store) for number, store in enumerate(cache_to) if store["kind"] == "local"}
+    return Sinks(output_sink(outputs), caches)
+
+
+def output_sink(outputs: list[Json]) -> Sink | None:
     for one in outputs:
         if one.get("tar"):
             if one["dest"] == "-" and terminal.is_terminal(1):
@@ -128,12 +156,11 @@ def framed(head: Json, streams: list[Iterator[bytes]]) -> Iterator[bytes]:
         yield bytes(4)
 
 
-def follow(incoming: Iterator[Json], display: Display, sink: Sink | None) -> Json:
+def follow(incoming: Iterator[Json], display: Display, sink: Sinks) -> Json:
     """Shows every event; the last one: Built, or Failed."""
     for event in incoming:
-        if event["type"] == "Given":
-            if sink is not None:
-                sink.take(event["data"])
+        if event["type"] in ("Given", "CacheGiven"):
+            sink.take(event)
         elif event["type"] in ("Built", "Failed"):
             return event
         else:
@@ -141,12 +168,9 @@ def follow(incoming: Iterator[Json], display: Display, sink: Sink | None) -> Jso
     return {"type": "Built", "image": ""}  # only checked
 
 
-def finish(
-    session: Session, options: Parsed, outputs: list[Json], display: Display, sink: Sink | None, result: Json
-) -> int:
+def finish(session: Session, options: Parsed, outputs: list[Json], display: Display, sink: Sinks, result: Json) -> int:
     if result["type"] == "Failed":
-        if sink is not None:
-            sink.drop()
+        sink.drop()
         from corral.cli.progress.ending import failure_report
 
         report = failure_report(display.watch.failed, result["message"], result.get("excerpt", ""))
@@ -158,8 +182,7 @@ def finish(
 
         session.say(check_report(warnings))
         return int(bool(warnings))
-    if sink is not None:
-        sink.close()
+    sink.close()
     write_results(options, result)
     if options.on("quiet"):
         session.say(result["image"])

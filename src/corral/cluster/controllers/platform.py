@@ -11,6 +11,7 @@ from corral.cluster.controllers.certificates.controller import Approving, Cleani
 from corral.cluster.controllers.certificates.signer import Signer
 from corral.cluster.controllers.clusterroles.controller import ClusterRoleAggregation
 from corral.cluster.controllers.controller import Controller
+from corral.cluster.controllers.devicetainteviction.controller import DeviceTaintEvictionController
 from corral.cluster.controllers.discovery import Resources, Undiscovered
 from corral.cluster.controllers.endpoints.controller import EndpointsController
 from corral.cluster.controllers.endpointslice.controller import EndpointSliceController
@@ -91,6 +92,7 @@ PLATFORM: Final[Mapping[str, Make]] = MappingProxyType(
             shared, means.sign_token, means.authority
         ),
         "taint-eviction-controller": lambda shared, means: TaintEvictionController(shared),
+        "device-taint-eviction-controller": lambda shared, means: DeviceTaintEvictionController(shared),
     }
 )
 

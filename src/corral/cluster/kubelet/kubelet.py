@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from corral.cluster.client import meta
@@ -19,15 +20,21 @@ from corral.cluster.client.informer import Informer
 from corral.cluster.client.metering.meter import PodMeter
 from corral.cluster.client.protocol import Client
 from corral.cluster.kubelet.access import PodAccess
+from corral.cluster.kubelet.devices.manager import Devices
+from corral.cluster.kubelet.devices.prepared import PreparedClaims
+from corral.cluster.kubelet.devices.registry import Registry, keep_running
+from corral.cluster.kubelet.devices.wiping import Wiper
 from corral.cluster.kubelet.eviction.manager import EvictionManager
 from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
+from corral.cluster.kubelet.lifecycle.ending import grace_of
+from corral.cluster.kubelet.lifecycle.preemption import MESSAGE, REASON
 from corral.cluster.kubelet.metering.reading import read_sample
 from corral.cluster.kubelet.naming import UID, UNLISTED, pod_of
 from corral.cluster.kubelet.network import describe_busy, describe_clash, ensure_network
 from corral.cluster.kubelet.node.host import read_machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
-from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity
+from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity, plan_node
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.shared import Barrier, Shared, no_barrier
 from corral.cluster.kubelet.sources import Sources
@@ -38,6 +45,7 @@ from corral.cluster.kubelet.worker.worker import PodWorker
 from corral.engine.engine import Engine
 from corral.kit.clock import SystemClock
 from corral.kit.tasks import Tasks
+from corral.linux.limits import probe
 from corral.linux.private import make_private
 from corral.model.event import Event
 from corral.model.kubernetes.status import StatusError
@@ -47,6 +55,8 @@ Object = dict[str, Any]
 log = logging.getLogger("corral.kubelet")
 
 WOKEN_BY: Final = ("start", "die", "oom", "destroy")
+PATIENCE: Final = 5.0  # seconds that static pods wait for the API, which knows how they were
+CLEANUP: Final = 10.0  # seconds, at the least, that are waited for pods that make room
 
 
 class Kubelet:
@@ -74,6 +84,8 @@ class Kubelet:
         self._known = Informer(client, PODS, field_selector=f"spec.nodeName={node_name}")
         self._services = Informer(client, SERVICES)
         self._node = Informer(client, NODES, field_selector=f"metadata.name={node_name}")
+        self._plugins = Registry(settings.plugins or f"{settings.root}/plugins_registry", self._driver_changed)
+        self._wiper = Wiper(client, node_name, lambda driver: self._plugins.plugin(driver) is not None)
         self.shared = Shared(
             engine=engine,
             client=client,
@@ -85,6 +97,7 @@ class Kubelet:
             issue=issue or issue_with(client),
             services=self._services,
             index=Index(engine),
+            devices=Devices(client, self._plugins, PreparedClaims(settings.root), settings.cdi),
             addresses=self.machine.addresses,
             allocatable=plan_allocatable(plan_capacity(self.machine, settings.max_pods), settings.eviction.thresholds),
             memory=self.machine.memory,
@@ -92,7 +105,8 @@ class Kubelet:
         )
         self._eviction = EvictionManager(self.shared, lambda: list(self._workers.values()), self._short)
         self.shared.short_of = lambda: self._eviction.conditions
-        self.shared.others = self._others
+        self.shared.others, self.shared.preempt, self.shared.node_now = self._others, self._preempt, self.node_now
+        self.shared.apparmor = probe().apparmor
         self.access = PodAccess(self.shared)
         clock = SystemClock()
         self.meter = PodMeter(node_name, clock, lambda: read_sample(engine, self.shared.index, clock))
@@ -101,8 +115,10 @@ class Kubelet:
             self._static = StaticPods(client, settings.manifests, node_name, self._begin, self._end_static)
             self.shared.show = self._static.show
         self.port = 0  # where it is asked over HTTPS, once it can be
+        self.begun = asyncio.Event()  # what can be done is under way, be it without the API
         self.ready = asyncio.Event()  # the node is registered, and what ran has been taken over
         self._reporter: NodeReporter | None = None
+        self._static_begun = False
         self._workers: dict[str, PodWorker] = {}
         self._tasks = Tasks()
 
@@ -115,6 +131,8 @@ class Kubelet:
         if clash := describe_clash(subnet, await self.engine.networks.taken()):
             log.error("%s", clash)
         self.shared.index.load()
+        self.shared.devices.known.load()
+        self._tasks.start("kubelet plugins", keep_running(self._plugins))
         self._tasks.start("kubelet events", self.events.run())
         self._reporter = reporter = NodeReporter(
             self._client,
@@ -126,24 +144,51 @@ class Kubelet:
             port=lambda: self.port,
             busy=self._busy,
         )
+        self._tasks.start("kubelet wakes", self._listen())
+        if self._static is not None:
+            await asyncio.to_thread(self._static.load)
+        await self._join(reporter)
+        self._known.on_change(self._pod_changed)
+        self._take_over()
+        if self._static is not None:
+            self._begin_static(self._static)
+            self._tasks.start("kubelet mirrors", self._static.mirror())
+        self._tasks.start("kubelet eviction", self._eviction.run())
+        self._tasks.start("kubelet resourceslices", self._wiper.run())
+        self.begun.set()
+        self.ready.set()
+        log.info("node %s runs the pods of %s", self.machine.name, subnet)
+        await reporter.run()
+
+    async def _join(self, reporter: NodeReporter) -> None:
+        """Returns when the API knows the node, and its pods are known here. Static pods do not wait for an API that
+        cannot be reached."""
+        joined = self._tasks.start("kubelet joins", self._register(reporter))
+        unreached = asyncio.create_task(reporter.unreached.wait())
+        try:
+            await asyncio.wait({joined, unreached}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            unreached.cancel()
+        if not joined.done():
+            log.warning("node %s waits for the API; its static pods do not", self.machine.name)
+            if self._static is not None:
+                self._begin_static(self._static)
+            self.begun.set()
+        await joined
+
+    async def _register(self, reporter: NodeReporter) -> None:
         await reporter.register()
         self._node.on_change(reporter.changed)
         for informer in (self._services, self._known, self._node):
             self._tasks.start(f"kubelet {informer.of.plural}", informer.run())
             await informer.synced.wait()
-        if self._static is not None:
-            await asyncio.to_thread(self._static.load)
-        self._known.on_change(self._pod_changed)
-        self._take_over()
-        if self._static is not None:
-            self._static.reconcile()
-            self._tasks.start("kubelet manifests", self._static.watch())
-            self._tasks.start("kubelet mirrors", self._static.mirror())
-        self._tasks.start("kubelet wakes", self._listen())
-        self._tasks.start("kubelet eviction", self._eviction.run())
-        self.ready.set()
-        log.info("node %s runs the pods of %s", self.machine.name, subnet)
-        await reporter.run()
+
+    def _begin_static(self, static: StaticPods) -> None:
+        """Once."""
+        if not self._static_begun:
+            self._static_begun = True
+            static.reconcile()
+            self._tasks.start("kubelet manifests", static.watch())
 
     async def listens(self, port: int) -> None:
         """From now on the node says that its kubelet is asked there. StatusError, OSError."""
@@ -164,15 +209,18 @@ class Kubelet:
     def _take_over(self) -> None:
         """Pods that are still here, though the API has them no more, are ended."""
         known = {meta.uid(pod) for pod in self._known.all() if not is_mirror(pod)}
+        left = self.shared.index.pods() | self.shared.devices.known.pods()
         if self._static is not None:
             known |= {meta.uid(pod) for pod in self._static.wanted().values()}
-        for uid in self.shared.index.pods() - known:
+        for uid in left - known:
             self._begin(pod_of(self._labels(uid)), gone=True)
 
     def _labels(self, uid: str) -> dict[str, str]:
         """What containers or a space say whose they are."""
         for id in self.shared.index.containers(uid):
             return self.engine.containers.get(id).spec.labels
+        if not self.shared.index.space(uid):
+            return {UID: uid}  # nothing but devices is left of it
         return self.engine.spaces.get(self.shared.index.space(uid)).spec.labels
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
@@ -212,6 +260,26 @@ class Kubelet:
         """The pods that take of the node's resources, but that one, as they run."""
         return [one.resizer.pod() for one in self._workers.values() if one.uid != uid and one.has_place()]
 
+    async def _preempt(self, uids: Sequence[str]) -> None:
+        """Those pods go for a critical one: returns when they have ended, or cannot be waited for any longer."""
+        victims = [self._workers[uid] for uid in uids if uid in self._workers]
+        for one in victims:
+            one.evict(MESSAGE, None, disrupted=True, reason=REASON)
+        for one in victims:
+            try:
+                async with asyncio.timeout(max(CLEANUP, 1.5 * grace_of(one.pod))):
+                    await one.ended.wait()
+            except TimeoutError:
+                log.warning("pod %s was to make room, and has not ended yet", one.uid)
+
+    def node_now(self) -> Object:
+        """The Node as the API has it, or as it would be registered where the API has not been heard of yet."""
+        known = self._node.get(self.machine.name)
+        if known is not None and (known.get("status") or {}).get("allocatable"):
+            return known
+        made = plan_node(self.machine, "", self.settings.labels)
+        return {**made, "status": {"allocatable": dict(self.shared.allocatable)}}
+
     def _end_static(self, uid: str) -> None:
         if uid in self._workers:
             self._workers[uid].remove()
@@ -223,6 +291,13 @@ class Kubelet:
                 await self._reporter.report()
         except (StatusError, OSError) as error:
             log.warning("node %s: %s", self.machine.name, error)  # the next report says it
+
+    def _driver_changed(self, driver: str) -> None:
+        """Pods may have waited for it."""
+        self._wiper.changed(driver)
+        for worker in self._workers.values():
+            if worker.pod["spec"].get("resourceClaims"):
+                worker.wake()
 
     def _source_changed(self, uid: str) -> None:
         worker = self._workers.get(uid)

@@ -29,6 +29,8 @@ class Settings:
     seccomp: str = "/var/lib/kubelet/seccomp"
     labels: dict[str, str] = field(default_factory=dict)
     eviction: EvictionSettings = field(default_factory=EvictionSettings)
+    plugins: str = ""  # the folder where plugins of devices register, "": plugins_registry below `root`
+    cdi: tuple[str, ...] = ("/etc/cdi", "/var/run/cdi")  # folders of descriptions of devices; the last counts most
     manifests: str = ""  # the folder of static pods, "": there are none
     heartbeat: float = 10.0  # seconds between renewals of the lease
     report: float = 300.0  # seconds between reports of the node's status, if nothing changes

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from corral.cluster.client import meta
-from corral.cluster.client.builtin import CLAIMS, PODS, VOLUMES
+from corral.cluster.client.builtin import CLAIMS, PODS, RESOURCE_CLAIMS, VOLUMES
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import Client
+from corral.cluster.scheduler.devices.results import FINALIZER, is_reserved, plan_reserved
 from corral.cluster.scheduler.storage.storage import SELECTED_NODE, Storage, is_bound
 from corral.errors import CorralError
+from corral.model.kubernetes.status import StatusError
 
 if TYPE_CHECKING:
+    from corral.cluster.scheduler.devices.state import ClaimPlan
     from corral.cluster.scheduler.storage.plan import VolumePlan
 
 Object = dict[str, Any]
@@ -53,10 +57,10 @@ def claim_reference(claim: Object) -> Object:
 
 
 class Binder:
-    """`timeout`: seconds for volumes."""
+    """`claims`: of volumes, `devices`: the claims of those. `timeout`: seconds for volumes."""
 
-    def __init__(self, client: Client, claims: Informer, timeout: float) -> None:
-        self._client, self._claims, self._timeout = client, claims, timeout
+    def __init__(self, client: Client, claims: Informer, devices: Informer, timeout: float) -> None:
+        self._client, self._claims, self._devices, self._timeout = client, claims, devices, timeout
         self._changed = asyncio.Event()
         claims.on_change(self._claim_changed)
 
@@ -68,6 +72,39 @@ class Binder:
     async def bind(self, pod: Object, node: str) -> None:
         """StatusError: 404 and 409 when the pod has gone, or was bound by somebody else."""
         await self._client.create(PODS, binding(pod, node), meta.namespace(pod), subresource="binding")
+
+    async def bind_claims(self, plan: ClaimPlan, pod: Object) -> None:
+        """The pod is a user of all its claims, which have their devices, when this returns. StatusError."""
+        for claim in plan.claims:
+            if not is_reserved(claim, meta.uid(pod)):
+                written = await self._reserve(claim, pod, plan.allocations.get(meta.uid(claim)))
+                await self._devices.seen(written)
+
+    async def _reserve(self, claim: Object, pod: Object, allocation: Object | None) -> Object:
+        finalizers = claim["metadata"].get("finalizers") or []
+        if allocation is not None and FINALIZER not in finalizers:
+            metadata = {**claim["metadata"], "finalizers": [*finalizers, FINALIZER]}
+            claim = await self._client.update(RESOURCE_CLAIMS, {**claim, "metadata": metadata})
+        status = plan_reserved(claim, pod, allocation)
+        return await self._client.update(RESOURCE_CLAIMS, {**claim, "status": status}, subresource="status")
+
+    async def release_claims(self, plan: ClaimPlan, pod: Object) -> None:
+        """The pod does not come to its node: it is no user of its claims any more. Whoever fails here leaves that to
+        the controller of claims."""
+        uid = meta.uid(pod)
+        for claim in plan.claims:
+            known = self._devices.get(meta.key(claim))
+            if known is None or meta.uid(known) != meta.uid(claim) or not is_reserved(known, uid):
+                continue
+            users = [one for one in known["status"]["reservedFor"] if one.get("uid") != uid]
+            with suppress(StatusError, OSError):
+                status = {**known["status"], "reservedFor": users}
+                await self._client.update(RESOURCE_CLAIMS, {**known, "status": status}, subresource="status")
+
+    async def deallocate(self, claim: Object) -> None:
+        """Devices that nobody uses are given back: the claim may get others. StatusError."""
+        status = {key: value for key, value in claim["status"].items() if key not in ("allocation", "reservedFor")}
+        await self._client.update(RESOURCE_CLAIMS, {**claim, "status": status}, subresource="status")
 
     async def bind_volumes(self, plan: VolumePlan, node: str, storage: Storage) -> None:
         """Says which volumes are wanted, and returns when all claims have theirs. StatusError, BindingFailed."""

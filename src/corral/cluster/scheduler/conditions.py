@@ -41,3 +41,18 @@ def plan_victim(scheduler: str, now: str) -> Object:
         "lastTransitionTime": now,
     }
     return {"status": {"conditions": [condition]}}
+
+
+def plan_words(pod: Object, *, rejected: bool, given_back: bool) -> str:
+    """What is said of the claims of devices of a pod that fits nowhere. `rejected`: before any node was looked at;
+    `given_back`: a claim, whose devices the pod cannot reach.
+
+    >>> pod = {"spec": {"resourceClaims": [{"name": "gpu"}]}}
+    >>> plan_words(pod, rejected=True, given_back=False), plan_words({"spec": {}}, rejected=True, given_back=False)
+    ('no new claims to deallocate', '')
+    """
+    if not pod["spec"].get("resourceClaims"):
+        return ""
+    if given_back:
+        return "deallocation of ResourceClaim completed"
+    return "no new claims to deallocate" if rejected else "still not schedulable"

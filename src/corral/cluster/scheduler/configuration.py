@@ -33,6 +33,7 @@ KNOWN: Final = frozenset(
         "VolumeRestrictions",
         "NodeVolumeLimits",
         "VolumeBinding",
+        "VolumeZone",
         "PodTopologySpread",
         "InterPodAffinity",
         "NodeResourcesBalancedAllocation",

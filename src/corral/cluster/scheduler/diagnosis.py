@@ -35,6 +35,10 @@ class Diagnosis:
         """Who must be satisfied before another try makes sense."""
         return frozenset((self.rejected_by,)) if self.rejected_by else frozenset(one.plugin for one in self.failures)
 
+    @property
+    def reasons(self) -> frozenset[str]:
+        return frozenset(one.reason for one in self.failures)
+
     def resolvable(self, rows: int) -> Mask:
         """The nodes that were refused only because of pods that run there."""
         some, never = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)

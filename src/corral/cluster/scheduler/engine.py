@@ -13,11 +13,15 @@ from corral.cluster.client.builtin import (
     BUDGETS,
     CLAIMS,
     CSI_NODES,
+    DEVICE_CLASSES,
+    DEVICE_TAINT_RULES,
     NAMESPACES,
     NODES,
     PODS,
     REPLICA_SETS,
     REPLICATION_CONTROLLERS,
+    RESOURCE_CLAIMS,
+    RESOURCE_SLICES,
     SERVICES,
     STATEFUL_SETS,
     STORAGE_CLASSES,
@@ -27,6 +31,7 @@ from corral.cluster.client.informers import Informers
 from corral.cluster.scheduler import moves
 from corral.cluster.scheduler.belonging import Belonging
 from corral.cluster.scheduler.cycle import Decision, decide
+from corral.cluster.scheduler.devices.state import ClaimPlan, Devices, freed
 from corral.cluster.scheduler.diagnosis import Diagnosis
 from corral.cluster.scheduler.framework import Hints, Rules
 from corral.cluster.scheduler.plugins import volume_binding
@@ -39,6 +44,7 @@ from corral.cluster.scheduler.snapshot.snapshot import Snapshot
 from corral.cluster.scheduler.storage.plan import VolumePlan
 
 Object = dict[str, Any]
+Put = Callable[[Object | None, Object | None], None]
 
 
 class Engine:
@@ -77,6 +83,13 @@ class Engine:
             (CSI_NODES, storage.csi_nodes, moves.CSI_NODE),
         ):
             informers.of(collection).on_change(partial(self._storage_changed, into, change))
+        for collection, put, change in (
+            (RESOURCE_CLAIMS, self.devices.put_claim, moves.RESOURCE_CLAIM),
+            (RESOURCE_SLICES, self.devices.put_slice, moves.RESOURCE_SLICE),
+            (DEVICE_TAINT_RULES, self.devices.put_rule, moves.RESOURCE_SLICE),
+            (DEVICE_CLASSES, self.devices.put_class, moves.DEVICE_CLASS),
+        ):
+            informers.of(collection).on_change(partial(self._device_changed, put, change))
         informers.of(PODS).on_change(self._pod_changed)
 
     async def synced(self) -> None:
@@ -101,6 +114,11 @@ class Engine:
     def _storage_changed(self, into: dict[str, Object], change: str, old: Object | None, new: Object | None) -> None:
         self.snapshot.storage.put(into, old, new)
         self._changed(change)
+
+    def _device_changed(self, put: Put, change: str, old: Object | None, new: Object | None) -> None:
+        put(old, new)
+        if change != moves.RESOURCE_CLAIM or freed(old, new):
+            self._changed(change)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and old is not None and meta.uid(old) != meta.uid(new):
@@ -185,21 +203,33 @@ class Engine:
         made = volume_binding.plan(pod, storage, nodes, nodes.row_of[node])
         return made if made is not None and (made.bind or made.provision) else None
 
-    def assume(self, pod: Pod, node: str, volumes: VolumePlan | None = None) -> None:
+    @property
+    def devices(self) -> Devices:
+        return self.snapshot.devices
+
+    def plan_claims(self, pod: Pod, node: str) -> ClaimPlan | None:
+        """What must be written for the pod's claims of devices; None if it has none. CannotAllocate, Waits."""
+        return self.devices.plan(pod.obj, self.snapshot.objects[node])
+
+    def assume(self, pod: Pod, node: str, volumes: VolumePlan | None = None, claims: ClaimPlan | None = None) -> None:
         """The pod counts as if it were there already; `forget` takes that back, the informer makes it true."""
         self.snapshot.put_pod(pod, node)
         self.assumed.add(pod.uid)
         for claim, volume in volumes.bind if volumes is not None else ():
             self.snapshot.storage.promise(meta.name(volume), meta.key(claim))
+        if claims is not None:
+            self.devices.promise(claims)
 
-    def forget(self, pod: Pod, volumes: VolumePlan | None = None) -> None:
-        self.settle(volumes)
+    def forget(self, pod: Pod, volumes: VolumePlan | None = None, claims: ClaimPlan | None = None) -> None:
+        self.settle(volumes, claims)
         if pod.uid in self.assumed:
             self.assumed.discard(pod.uid)
             self.snapshot.remove_pod(pod.uid)
 
-    def settle(self, volumes: VolumePlan | None) -> None:
-        """What was promised of volumes has come true, or will not."""
+    def settle(self, volumes: VolumePlan | None, claims: ClaimPlan | None = None) -> None:
+        """What was promised of volumes and devices has come true, or will not."""
+        if claims is not None:
+            self.devices.take_back(claims)
         for _, volume in volumes.bind if volumes is not None else ():
             self.snapshot.storage.take_back(meta.name(volume))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from corral.cluster.scheduler.pods.resources import pod_requests
+from corral.model.kubernetes.requests import pod_requests
 
 Object = dict[str, Any]
 
@@ -14,6 +14,7 @@ NODE_ADDED, NODE_DELETED, NODE_LABELS = "NodeAdded", "NodeDeleted", "NodeLabels"
 NODE_TAINTS, NODE_RESOURCES = "NodeTaints", "NodeResources"
 POD_ASSIGNED, POD_LABELS, POD_SHRUNK, POD_DELETED = "PodAssigned", "PodLabels", "PodShrunk", "PodDeleted"
 CLAIM, VOLUME, STORAGE_CLASS, CSI_NODE, NAMESPACE = "Claim", "Volume", "StorageClass", "CSINode", "Namespace"
+RESOURCE_CLAIM, RESOURCE_SLICE, DEVICE_CLASS = "ResourceClaim", "ResourceSlice", "DeviceClass"
 
 _NODES: Final = frozenset(
     ("NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts", "NodeResourcesFit")
@@ -23,19 +24,22 @@ _PODS: Final = frozenset(("PodTopologySpread", "InterPodAffinity"))
 # A change, and the plugins that may now think better of a pod.
 HELPS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        NODE_ADDED: _NODES | _PODS | {"VolumeBinding", "NodeVolumeLimits"},
+        NODE_ADDED: _NODES | _PODS | {"VolumeBinding", "VolumeZone", "NodeVolumeLimits", "DynamicResources"},
         NODE_DELETED: frozenset(("PodTopologySpread",)),
-        NODE_LABELS: _PODS | {"NodeAffinity", "VolumeBinding"},
+        NODE_LABELS: _PODS | {"NodeAffinity", "VolumeBinding", "VolumeZone", "DynamicResources"},
         NODE_TAINTS: frozenset(("NodeUnschedulable", "TaintToleration", "PodTopologySpread")),
         NODE_RESOURCES: frozenset(("NodeResourcesFit",)),
         POD_ASSIGNED: _PODS,
         POD_LABELS: _PODS,
         POD_SHRUNK: frozenset(("NodeResourcesFit",)),
         POD_DELETED: _PODS | {"NodePorts", "NodeResourcesFit", "VolumeRestrictions", "NodeVolumeLimits"},
-        CLAIM: frozenset(("VolumeBinding", "VolumeRestrictions", "NodeVolumeLimits")),
-        VOLUME: frozenset(("VolumeBinding", "NodeVolumeLimits")),
-        STORAGE_CLASS: frozenset(("VolumeBinding",)),
+        CLAIM: frozenset(("VolumeBinding", "VolumeZone", "VolumeRestrictions", "NodeVolumeLimits")),
+        VOLUME: frozenset(("VolumeBinding", "VolumeZone", "NodeVolumeLimits")),
+        STORAGE_CLASS: frozenset(("VolumeBinding", "VolumeZone")),
         CSI_NODE: frozenset(("VolumeBinding", "NodeVolumeLimits")),
+        RESOURCE_CLAIM: frozenset(("DynamicResources",)),
+        RESOURCE_SLICE: frozenset(("DynamicResources",)),
+        DEVICE_CLASS: frozenset(("DynamicResources",)),
         NAMESPACE: frozenset(("InterPodAffinity",)),
     }
 )

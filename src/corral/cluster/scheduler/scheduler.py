@@ -12,17 +12,18 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from corral.cluster.client import meta
-from corral.cluster.client.builtin import CLAIMS, NODES, PODS
+from corral.cluster.client.builtin import CLAIMS, NODES, PODS, RESOURCE_CLAIMS
 from corral.cluster.client.events import Recorder
 from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import STRATEGIC_MERGE_PATCH, Client
 from corral.cluster.client.times import Now, to_text, utc_now
 from corral.cluster.scheduler.binder import Binder, BindingFailed
-from corral.cluster.scheduler.conditions import plan_status, plan_victim
+from corral.cluster.scheduler.conditions import plan_status, plan_victim, plan_words
+from corral.cluster.scheduler.devices.pools import seen
 from corral.cluster.scheduler.moves import ALL_PLUGINS
 from corral.cluster.scheduler.queue import Queue, Waiting
 from corral.cluster.scheduler.settings import Settings
@@ -31,6 +32,7 @@ from corral.kit.tasks import Tasks
 from corral.model.kubernetes.status import StatusError
 
 if TYPE_CHECKING:
+    from corral.cluster.scheduler.devices.state import ClaimPlan
     from corral.cluster.scheduler.diagnosis import Diagnosis
     from corral.cluster.scheduler.engine import Engine
     from corral.cluster.scheduler.pods.pod import Pod
@@ -38,10 +40,24 @@ if TYPE_CHECKING:
     from corral.cluster.scheduler.storage.plan import VolumePlan
 
 Object = dict[str, Any]
+# For each expression and device whether it selects the device, or why there is no answer.
+Judge = Callable[[list[tuple[str, Object]]], Awaitable[list[bool | str]]]
 
 log = logging.getLogger("corral.scheduler")
 
 LONGEST_MESSAGE: Final = 1024  # of an event
+
+
+async def nobody_judges(asked: list[tuple[str, Object]]) -> list[bool | str]:
+    """For a scheduler without an evaluator of expressions."""
+    return ["CEL compile error: this scheduler evaluates no expressions"] * len(asked)
+
+
+class Plans(NamedTuple):
+    """What must be written before a pod is bound."""
+
+    volumes: VolumePlan | None
+    claims: ClaimPlan | None
 
 
 class Scheduler:
@@ -57,10 +73,12 @@ class Scheduler:
         drawn: random.Random | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Now = utc_now,
+        judge: Judge = nobody_judges,
     ) -> None:
         self.settings = settings or Settings()
         self.queue = Queue(self.settings)
         self._client, self._informers, self._recorder = client, informers, recorder
+        self._judge = judge
         self._drawn, self._clock, self._now = drawn or random.Random(), clock, now
         self._names = frozenset(one.name for one in self.settings.profiles)
         self._wake = asyncio.Event()
@@ -79,6 +97,7 @@ class Scheduler:
                 waiting = await self._next()
                 engine = self._engine or await self._load()
                 await self._binding.acquire()  # not more at once: the API shall not be flooded
+                await self._ask_about_devices(engine, waiting)
                 self._schedule(engine, waiting)
                 await asyncio.sleep(0)
         finally:
@@ -122,11 +141,21 @@ class Scheduler:
         """In a thread: the first import of NumPy takes a moment."""
         made = await asyncio.to_thread(_engine_class)
         engine = self._engine = made(self._informers, self.settings, self._cluster_changed, self._drawn)
-        self._binder = Binder(self._client, self._informers.of(CLAIMS), self.settings.volume_timeout)
+        devices = self._informers.of(RESOURCE_CLAIMS)
+        self._binder = Binder(self._client, self._informers.of(CLAIMS), devices, self.settings.volume_timeout)
         await engine.synced()
         return engine
 
     # ------------------------------------------------------------------------------------------------- one pod
+
+    async def _ask_about_devices(self, engine: Engine, waiting: Waiting) -> None:
+        """What expressions say of devices is found out before the decision, which takes no time then."""
+        if not waiting.pod["spec"].get("resourceClaims"):
+            return
+        while questions := engine.devices.questions(waiting.pod):
+            looks = [(expression, seen(one.id.driver, one.spec)) for (expression, _), one in questions.items()]
+            answers = await self._judge(looks)
+            engine.devices.judged |= dict(zip(questions, answers, strict=True))
 
     def _schedule(self, engine: Engine, waiting: Waiting) -> None:
         """Decides at once; what must be written is left to a task, which gives the semaphore back."""
@@ -154,11 +183,12 @@ class Scheduler:
         decision = engine.decide(pod)
         if not decision.node:
             return self._unschedulable(engine, waiting, pod, decision.diagnosis)
-        volumes = engine.plan_volumes(pod, decision.node)
-        engine.assume(pod, decision.node, volumes)
-        return self._bind(engine, waiting, pod, decision.node, volumes)
+        plans = Plans(engine.plan_volumes(pod, decision.node), engine.plan_claims(pod, decision.node))
+        engine.assume(pod, decision.node, *plans)
+        return self._bind(engine, waiting, pod, decision.node, plans)
 
-    async def _bind(self, engine: Engine, waiting: Waiting, pod: Pod, node: str, volumes: VolumePlan | None) -> None:
+    async def _bind(self, engine: Engine, waiting: Waiting, pod: Pod, node: str, plans: Plans) -> None:
+        volumes, claims = plans
         assert self._binder is not None
         try:
             if volumes is not None:
@@ -167,16 +197,20 @@ class Scheduler:
                     await self._binder.bind_volumes(volumes, node, engine.snapshot.storage)
                 finally:
                     await self._binding.acquire()
+            if claims is not None:
+                await self._binder.bind_claims(claims, pod.obj)
             await self._binder.bind(pod.obj, node)
         except (StatusError, BindingFailed, OSError) as error:
-            engine.forget(pod, volumes)
+            engine.forget(pod, *plans)
+            if claims is not None:
+                await self._binder.release_claims(claims, pod.obj)
             if not isinstance(error, StatusError) or error.reason != "NotFound":
                 await self._report_error(waiting, str(error))
             return
         except BaseException:
-            engine.forget(pod, volumes)
+            engine.forget(pod, *plans)
             raise
-        engine.settle(volumes)
+        engine.settle(*plans)
         self._recorder.normal(pod.obj, "Scheduled", f"Successfully assigned {pod.key} to {node}", action="Binding")
 
     # ------------------------------------------------------------------------------------------------ and if not
@@ -185,15 +219,29 @@ class Scheduler:
         plugins = diagnosis.plugins if diagnosis.nodes else ALL_PLUGINS
         self.queue.failed(waiting, plugins, self._clock())
         tried = engine.preempt(pod, diagnosis) if diagnosis.nodes else None
+        useless = engine.devices.useless(pod.obj, diagnosis.reasons)
+        words = plan_words(pod.obj, rejected=bool(diagnosis.rejection), given_back=useless is not None)
+        words = words if diagnosis.nodes else ""
+        diagnosis.preemption = ", ".join(one for one in (words, tried.message if tried is not None else "") if one)
+        if useless is not None:
+            return self._deallocate(waiting, useless, diagnosis.message())
         if tried is None:
             return self._report(waiting, "Unschedulable", diagnosis.message(), None)
-        diagnosis.preemption = tried.message
         if tried.chosen is None:
             if tried.clears:
                 engine.nominated.pop(pod.uid, None)
             return self._report(waiting, "Unschedulable", diagnosis.message(), "" if tried.clears else None)
         beaten = engine.nominate(pod, tried.chosen.node)
         return self._preempt(waiting, pod, tried.chosen, beaten, diagnosis.message())
+
+    async def _deallocate(self, waiting: Waiting, claim: Object, message: str) -> None:
+        """The pod's claim has devices where the pod cannot go, and nobody uses them: it is to get others."""
+        assert self._binder is not None
+        await self._report(waiting, "Unschedulable", message, None)
+        try:
+            await self._binder.deallocate(claim)
+        except (StatusError, OSError) as error:
+            log.warning("resourceclaim %s is not given back: %s", meta.key(claim), error)
 
     async def _preempt(self, waiting: Waiting, pod: Pod, chosen: Candidate, beaten: list[Pod], message: str) -> None:
         """The pod gets the node's name first, so that a restarted scheduler knows for whom room is being made."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from corral.images.draft import Draft
     from corral.images.library import Images
 
-CONFIG = "application/vnd.corral.build.cache.v1+json"
+CONFIG = "application/vnd.buildkit.cacheconfig.v0"  # of caches; who wrote one says so in it
 _LIMIT = 32 << 20
 _OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 
@@ -45,9 +45,11 @@ _OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 class Found:
     """A cache in a registry: `config` is what it says of itself, `layers` are its blobs."""
 
-    def __init__(self, images: Images, hub: Hub, ref: Reference, where: Resolved, config: bytes, layers: list[Blob]):
+    def __init__(
+        self, images: Images, hub: Hub, ref: Reference, where: Resolved, config: bytes, kind: str, layers: list[Blob]
+    ) -> None:
         self._images, self._hub, self._ref, self._where = images, hub, ref, where
-        self.config, self.layers = config, layers
+        self.config, self.config_type, self.layers = config, kind, layers
 
     async def bring(self, blob: Blob, diff: str, draft: Draft) -> None:
         """One of its layers becomes the next one of `draft`. InvalidInput if it is not `diff`; what a pull raises."""
@@ -90,14 +92,27 @@ async def find_cache(images: Images, hub: Hub, ref: Reference, credentials: Cred
     found = resolved.found
     document = parse_document(found.data, found.content_type, found.digest, ref.familiar)
     if isinstance(document, Index):
-        entry = choose_entry(document, split_platform(host_platform()), host_level())
-        found = await blocking("manifest", lambda cancel: resolved.repository.again(cancel).manifest(entry.digest))
-        document = parse_document(found.data, found.content_type or entry.media_type, found.digest, ref.familiar)
-    if isinstance(document, Index):
-        raise InvalidInput(f"the index of {ref.familiar} names another index: it is no cache")
-    blob = document.config
+        config_blob, layers = config_of(document)
+        if config_blob is None:
+            entry = choose_entry(document, split_platform(host_platform()), host_level())
+            found = await blocking("manifest", lambda cancel: resolved.repository.again(cancel).manifest(entry.digest))
+            document = parse_document(found.data, found.content_type or entry.media_type, found.digest, ref.familiar)
+            if isinstance(document, Index):
+                raise InvalidInput(f"the index of {ref.familiar} names another index: it is no cache")
+            config_blob, layers = document.config, document.layers
+    else:
+        config_blob, layers = document.config, document.layers
+    blob = config_blob
     config = await blocking("config", lambda cancel: resolved.repository.again(cancel).small_blob(blob, _LIMIT))
-    return Found(images, hub, ref, resolved, config, document.layers)
+    return Found(images, hub, ref, resolved, config, blob.mediaType, layers)
+
+
+def config_of(index: Index) -> tuple[Blob | None, list[Blob]]:
+    """Pure: the configuration and the layers of a cache that is an index of blobs, BuildKit's older form; None for any
+    other index."""
+    blobs = [Blob(entry.digest, entry.size, entry.media_type) for entry in index.entries]
+    configs = [blob for blob in blobs if blob.mediaType == CONFIG]
+    return (configs[0], [blob for blob in blobs if blob.mediaType != CONFIG]) if configs else (None, [])
 
 
 async def push_cache(
@@ -140,4 +155,4 @@ def _oci_type(media_type: str) -> str:
     return _OCI_LAYER
 
 
-__all__ = ["CONFIG", "Found", "build_cache_manifest", "find_cache", "push_cache"]
+__all__ = ["CONFIG", "Found", "build_cache_manifest", "config_of", "find_cache", "push_cache"]

@@ -69,7 +69,10 @@ class Fetch(Growing):
     def _download(self) -> None:
         digest = self.blob.digest
         if self._content.has(digest):  # the registry of this daemon, or a build, has it
-            self.begin(self._content.path(digest), self._content.size(digest))
+            size = self._content.size(digest)
+            if size != self.blob.size:
+                raise _wrong_size(digest, size, self.blob.size)
+            self.begin(self._content.path(digest), size)
             return
         ingest = self._content.ingest(f"{'keep' if self._store else 'pull'}-{digest}", digest.partition(":")[0])
         self._ingest = ingest
@@ -114,7 +117,7 @@ class Fetch(Growing):
         size, digest = self.blob.size, self.blob.digest
         with part.reply as reply:
             if part.total not in (-1, size):
-                raise RemoteFailed(f"the blob {digest} has {part.total} bytes, not {size} as its manifest says")
+                raise _wrong_size(digest, part.total, size)
             skip = ingest.offset - part.start
             for data in reply.pieces():
                 if skip:
@@ -139,6 +142,10 @@ class Fetch(Growing):
     def broken(self) -> bool:
         """It ended without its end."""
         return isinstance(self.error, CorralError)
+
+
+def _wrong_size(digest: str, found: int, promised: int) -> RemoteFailed:
+    return RemoteFailed(f"the blob {digest} has {found} bytes, not {promised} as its manifest says")
 
 
 def _explained(error: BaseException) -> BaseException:

@@ -19,6 +19,7 @@ from corral.build.request import (
     BuildFailed,
     BuildRequest,
     Built,
+    CacheStore,
     Entered,
     Finished,
     Moved,
@@ -205,11 +206,16 @@ def test_bodies_that_are_none(data: bytes) -> None:
 
 
 def test_what_may_not_be_asked_for() -> None:
-    for wanted in (BuildRequest(context="/etc"), BuildRequest(contexts={"x": "/etc"})):
+    near = [BuildRequest(contexts={"x": path}) for path in ("/etc", "etc", "../etc", "")]
+    unsent = BuildRequest(cache_from=[CacheStore("local", "/etc")])
+    for wanted in (BuildRequest(context="/etc"), *near, unsent):
         with pytest.raises(InvalidInput):
             build_own.check_asked(build_own.Asked(wanted), True)
     with pytest.raises(InvalidInput):
         build_own.check_asked(build_own.Asked(BuildRequest(), [""], "https://example.com"), True)
+    for path in ("https://a/b", "github.com/a/b", "git@host:a.git", "docker-image://busybox"):
+        build_own.check_asked(build_own.Asked(BuildRequest(contexts={"x": path})), True)
+    build_own.check_asked(build_own.Asked(unsent, caches=[0]), True)
     build_own.check_asked(build_own.Asked(BuildRequest(ssh={"default": "/tmp/a"})), True)
 
 

@@ -108,4 +108,4 @@ def test_every_plugin_that_refuses_can_be_satisfied_by_some_change() -> None:
     from corral.cluster.scheduler.plugins.registry import PLUGINS
 
     refusing = {one.name for one in PLUGINS.values() if one.filter or one.prefilter}
-    assert refusing - moves.ALL_PLUGINS == {"DynamicResources"}  # which nothing can satisfy
+    assert refusing <= moves.ALL_PLUGINS

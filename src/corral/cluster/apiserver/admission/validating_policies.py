@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from corral.cluster.apiserver.admission.matching import is_exempt
 from corral.cluster.apiserver.admission.plugin import Base, refused
 from corral.cluster.apiserver.admission.policies import Asker, Bound, ParamsMissing, Policies, Question
-from corral.cluster.apiserver.admission.reviewing import check
+from corral.cluster.apiserver.admission.reviewing import DEVICES, check
 from corral.cluster.apiserver.attributes import Admission
 from corral.cluster.apiserver.authorization.decision import Authorizer
 from corral.cluster.apiserver.cel.errors import EvaluationError
@@ -48,6 +48,8 @@ class ValidatingPolicies(Base):
         if is_exempt(admission):
             await check(admission, self._expressions)
             return
+        if admission.resource.group == DEVICES:
+            await check(admission, self._expressions)
         if not self._policies.any():
             return
         denied: list[Failure] = []

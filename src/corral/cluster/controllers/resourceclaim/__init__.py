@@ -1,1 +1,1 @@
-"""Makes the ResourceClaims of pods that ask for one by a template."""
+"""Makes the ResourceClaims of pods that ask for one by a template, and gives back what nobody uses."""

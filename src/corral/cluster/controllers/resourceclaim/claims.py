@@ -62,5 +62,13 @@ def plan_statuses(pod: Object, claims: Mapping[str, str]) -> list[Object]:
     return [{"name": name, "resourceClaimName": claim} for name, claim in sorted(claims.items())]
 
 
-def is_over(pod: Object) -> bool:
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+def names_of(pod: Object) -> list[str]:
+    """The claims that a pod uses, as far as they are known.
+
+    >>> spec = {"resourceClaims": [{"name": "a", "resourceClaimName": "x"}, {"name": "b"}]}
+    >>> names_of({"spec": spec, "status": {"resourceClaimStatuses": [{"name": "b", "resourceClaimName": "y"}]}})
+    ['x', 'y']
+    """
+    made = (pod.get("status") or {}).get("resourceClaimStatuses") or ()
+    named = [one.get("resourceClaimName") for one in (*(pod["spec"].get("resourceClaims") or ()), *made)]
+    return [one for one in named if one]

@@ -1,7 +1,6 @@
-"""Claims of devices for pods that name a template. One key: a pod, which owns its claims; one that has ended needs
-none.
+"""Claims of devices: made for pods that name a template, and given back when no pod uses them any more.
 
-Nobody allots devices here: the scheduler leaves such a pod pending, as upstream's does where no driver offers any.
+Two kinds of keys: "pod:" and "claim:" with namespace and name. Who gets which devices is the scheduler's business.
 """
 
 from __future__ import annotations
@@ -9,17 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 from corral.cluster.client import meta
-from corral.cluster.client.builtin import PODS
-from corral.cluster.client.protocol import Collection, Object
+from corral.cluster.client.builtin import PODS, RESOURCE_CLAIM_TEMPLATES, RESOURCE_CLAIMS
+from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.common.claiming import index_owners
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.namespaces import create_in
-from corral.cluster.controllers.resourceclaim.claims import is_over, plan_claim, plan_missing, plan_statuses
+from corral.cluster.controllers.resourceclaim.claims import names_of, plan_claim, plan_missing, plan_statuses
+from corral.cluster.controllers.resourceclaim.users import FINALIZER, is_done, plan_reservations, plan_upkeep
 from corral.cluster.controllers.shared import Shared
 from corral.model.kubernetes.status import StatusError
 
-RESOURCE_CLAIMS: Final = Collection("resource.k8s.io", "v1", "resourceclaims")
-TEMPLATES: Final = Collection("resource.k8s.io", "v1", "resourceclaimtemplates")
+POD: Final = "pod:"
+CLAIM: Final = "claim:"
 
 
 class ResourceClaimController(Controller):
@@ -29,30 +29,42 @@ class ResourceClaimController(Controller):
         self._client = shared.client
         self._events = shared.events.recorder("resource_claim")
         self._pods = shared.informers.of(PODS)
-        self._claims, self._templates = shared.informers.of(RESOURCE_CLAIMS), shared.informers.of(TEMPLATES)
+        self._claims, self._templates = (
+            shared.informers.of(RESOURCE_CLAIMS),
+            shared.informers.of(RESOURCE_CLAIM_TEMPLATES),
+        )
         super().__init__([self._pods, self._claims, self._templates])
         index_owners(self._claims)
         self._pods.on_change(self._pod_changed)
         self._claims.on_change(self._claim_changed)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is not None and new["spec"].get("resourceClaims"):
-            self.queue.add(meta.key(new))
+        pod = new or old or {}
+        if not pod["spec"].get("resourceClaims"):
+            return
+        if new is not None:
+            self.queue.add(f"{POD}{meta.key(new)}")
+        if new is None or is_done(new) or (old is not None and meta.uid(old) != meta.uid(new)):
+            for name in names_of(pod):
+                self.queue.add(f"{CLAIM}{meta.namespace(pod)}/{name}")
 
     def _claim_changed(self, old: Object | None, new: Object | None) -> None:
-        owner = meta.controller_of(new or old or {})
-        if owner is not None and owner.get("kind") == "Pod":
-            self.queue.add(f"{meta.namespace(new or old or {})}/{owner['name']}")
+        claim = new or old or {}
+        if (owner := _owner(claim)) is not None:
+            self.queue.add(f"{POD}{meta.namespace(claim)}/{owner['name']}")
+        if new is not None:
+            self.queue.add(f"{CLAIM}{meta.key(new)}")
 
     async def reconcile(self, key: str) -> float | None:
+        kind, _, rest = key.partition(":")
+        await (self._keep_pod(rest) if f"{kind}:" == POD else self._keep_claim(rest))
+        return None
+
+    async def _keep_pod(self, key: str) -> None:
         pod = self._pods.get(key)
-        if pod is None or meta.deleting(pod):
-            return None
+        if pod is None or meta.deleting(pod) or is_done(pod):
+            return
         owned = [one for one in self._claims.indexed("owner", meta.uid(pod)) if not meta.deleting(one)]
-        if is_over(pod):
-            for claim in owned:
-                await self._delete(claim)
-            return None
         have, missing = plan_missing(pod, owned)
         for name, template in missing.items():
             made = await self._make(pod, name, template)
@@ -63,14 +75,48 @@ class ResourceClaimController(Controller):
         if statuses and statuses != status.get("resourceClaimStatuses"):
             changed = {**pod, "status": {**status, "resourceClaimStatuses": statuses}}
             await self._pods.seen(await self._client.update(PODS, changed, subresource="status"))
-        return None
+        known = [self._claims.get(f"{meta.namespace(pod)}/{name}") for name in names_of(pod)]
+        for claim, wanted in plan_reservations(pod, [one for one in known if one is not None]):
+            await self._client.update(RESOURCE_CLAIMS, {**claim, "status": wanted}, subresource="status")
+
+    async def _keep_claim(self, key: str) -> None:
+        claim = self._claims.get(key)
+        if claim is None:
+            return
+        reserved = (claim.get("status") or {}).get("reservedFor") or ()
+        named = {one["uid"]: one["name"] for one in reserved if one.get("resource") == "pods"}
+        owner = _owner(claim)
+        if owner is not None:
+            named[owner["uid"]] = owner["name"]
+        users = {uid for uid, name in named.items() if await self._uses(meta.namespace(claim), name, uid)}
+        plan = plan_upkeep(claim, users, owner["uid"] if owner is not None else None)
+        if plan.status is not None:
+            claim = await self._client.update(RESOURCE_CLAIMS, {**claim, "status": plan.status}, subresource="status")
+        if plan.release:
+            finalizers = [one for one in claim["metadata"].get("finalizers") or () if one != FINALIZER]
+            metadata = {**claim["metadata"], "finalizers": finalizers}
+            claim = await self._client.update(RESOURCE_CLAIMS, {**claim, "metadata": metadata})
+        if plan.delete:
+            await self._delete(claim)
+
+    async def _uses(self, namespace: str, name: str, uid: str) -> bool:
+        """Whether the pod is there and not done. What the copy does not have yet is asked for."""
+        pod = self._pods.get(f"{namespace}/{name}")
+        if pod is None or meta.uid(pod) != uid:
+            try:
+                pod = await self._client.get(PODS, name, namespace)
+            except StatusError as error:
+                if error.code != 404:
+                    raise
+                return False
+        return meta.uid(pod) == uid and not is_done(pod)
 
     async def _make(self, pod: Object, name: str, template: str) -> Object | None:
         """StatusError, once that has been told."""
         found = self._templates.get(f"{meta.namespace(pod)}/{template}")
         try:
             if found is None:
-                found = await self._client.get(TEMPLATES, template, meta.namespace(pod))
+                found = await self._client.get(RESOURCE_CLAIM_TEMPLATES, template, meta.namespace(pod))
             made = await create_in(self._client, RESOURCE_CLAIMS, plan_claim(pod, name, found))
         except StatusError as error:
             text = f'PodResourceClaim {name}: resource claim template "{template}": {error}'
@@ -87,3 +133,9 @@ class ResourceClaimController(Controller):
         except StatusError as error:
             if error.code not in (404, 409):
                 raise
+
+
+def _owner(claim: Object) -> Object | None:
+    """The pod that it was made for."""
+    owner = meta.controller_of(claim)
+    return owner if owner is not None and owner.get("kind") == "Pod" else None

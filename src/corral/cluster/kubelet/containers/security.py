@@ -134,12 +134,3 @@ def plan_sysctls(pod: Object, allowed: frozenset[str] = frozenset()) -> dict[str
             raise NotAdmitted("SysctlForbidden", f'forbidden sysctl: "{one["name"]}" not allowlisted')
         found[name] = str(one["value"])
     return found
-
-
-def check_offered(pod: Object) -> None:
-    """NotAdmitted for what this node cannot give a pod at all."""
-    if pod["spec"].get("resourceClaims"):
-        raise NotAdmitted("UnexpectedAdmissionError", "resourceClaims: this node has no driver for dynamic resources")
-    system = (pod["spec"].get("os") or {}).get("name")
-    if system and system != "linux":
-        raise NotAdmitted("PodOSNotSupported", f"Failed to admit pod as the OS field doesn't match node OS: {system}")

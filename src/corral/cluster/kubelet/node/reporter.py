@@ -57,6 +57,7 @@ class NodeReporter:
         self._subnet, self._settings = subnet, settings
         self._lease: Object | None = None
         self._reported = 0.0
+        self.unreached = asyncio.Event()  # the API was not reached once
         self._due = asyncio.Event()  # a report is, before its time
 
     async def register(self) -> None:
@@ -70,6 +71,8 @@ class NodeReporter:
                 return
             except (StatusError, OSError) as error:
                 log.warning("register node %s: %s", self._machine.name, error)
+                if isinstance(error, OSError):
+                    self.unreached.set()
                 await asyncio.sleep(exponential(attempt, 50, 7000) / 1000)
                 attempt += 1
 

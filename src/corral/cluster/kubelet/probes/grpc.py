@@ -66,15 +66,20 @@ def _text(value: bytes) -> bytes:
 
 
 def plan_headers(authority: str) -> bytes:
-    """Pure: the request's headers, each written out and not to be remembered (RFC 7541, 6.2.2)."""
+    """Pure: the request's headers."""
+    return header_block(PATH, authority, "kube-probe/1.37")
+
+
+def header_block(path: str, authority: str, agent: str) -> bytes:
+    """Pure: the headers of a call, each written out and not to be remembered (RFC 7541, 6.2.2)."""
     fields = {
         ":method": "POST",
         ":scheme": "http",
-        ":path": PATH,
+        ":path": path,
         ":authority": authority,
         "content-type": "application/grpc",
         "te": "trailers",
-        "user-agent": "kube-probe/1.37",
+        "user-agent": agent,
     }
     return b"".join(b"\0" + _text(name.encode()) + _text(value.encode()) for name, value in fields.items())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from corral.cluster.kubelet.lifecycle.preemption import REASON
 from corral.cluster.kubelet.lifecycle.view import Waiting
 from corral.cluster.kubelet.pods import Member, members
 from corral.cluster.kubelet.status.conditions import (
@@ -134,8 +135,13 @@ def _conditions(pod: Object, statuses: list[Object], facts: Facts, phase: str) -
     if not any(one["type"] == "PodScheduled" for one in before):
         mine.append(condition("PodScheduled", True))
     if facts.failure is not None and facts.disrupted:
-        mine.append(condition("DisruptionTarget", True, "TerminationByKubelet", facts.failure.message))
+        mine.append(condition("DisruptionTarget", True, "TerminationByKubelet", _disrupted(facts.failure)))
     return mine + plan_resizes(facts)
+
+
+def _disrupted(failure: Waiting) -> str:
+    made_room = "Pod was preempted by Kubelet to accommodate a critical pod."
+    return made_room if failure.reason == REASON else failure.message
 
 
 def plan_resizes(facts: Facts) -> list[Object]:

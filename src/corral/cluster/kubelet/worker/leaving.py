@@ -71,6 +71,7 @@ class Leaver:
             return
         if not said:
             await self._worker.reporter.report(await self._worker.look(), over=True)
+        await self._worker.shared.devices.unprepare(self._worker.uid)
         await self._leave_space()
         await self._worker.volumes.tear_down()
         if not said:
@@ -95,6 +96,7 @@ class Leaver:
             await self._worker.reporter.report(await self._worker.look(), over=True)
         for id in self._worker.shared.index.containers(self._worker.uid):
             await self._worker.ender.remove(id)
+        await self._worker.shared.devices.unprepare(self._worker.uid)
         await self._leave_space()
         await self._worker.volumes.tear_down()
         await self._worker.launcher.close()

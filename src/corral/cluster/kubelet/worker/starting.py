@@ -62,6 +62,7 @@ async def make(shared: Shared, pod: Object, one: Member, number: int, lay: Calla
         image_user=image.config.user,
         read_profile=lambda name: _read_profile(shared.settings.seccomp, name),
     )
+    spec = await shared.devices.inject(pod, container, spec)
     name = container_name(pod, one.name, number)
     with suppress(NotFound):  # made by a daemon that was killed before it could start it
         await shared.engine.containers.remove(name, force=True, volumes=True)

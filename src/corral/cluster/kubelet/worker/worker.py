@@ -9,11 +9,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from corral.cluster.client import meta
-from corral.cluster.kubelet.containers.security import check_offered
-from corral.cluster.kubelet.errors import NotAdmitted, NotMounted
+from corral.cluster.kubelet.devices.manager import NotPrepared
+from corral.cluster.kubelet.errors import NotMounted
 from corral.cluster.kubelet.eviction.limits import is_limited
-from corral.cluster.kubelet.eviction.ranking import plan_refusal
-from corral.cluster.kubelet.lifecycle.admission import check_ports
 from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
 from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
 from corral.cluster.kubelet.pods import full_name, is_terminal
@@ -21,6 +19,7 @@ from corral.cluster.kubelet.resizing.resizer import Resizer
 from corral.cluster.kubelet.shared import Shared
 from corral.cluster.kubelet.times import SECOND, duration, parse
 from corral.cluster.kubelet.volumes.manager import PodVolumes
+from corral.cluster.kubelet.worker.admitting import Admitter
 from corral.cluster.kubelet.worker.disk import find_excess
 from corral.cluster.kubelet.worker.ending import Ender
 from corral.cluster.kubelet.worker.launching import Launcher
@@ -56,14 +55,13 @@ class PodWorker:
         self._woken = asyncio.Event()
         self._failures = 0
         self._next_look = 0.0
-        self._admitted = False
         self._stale = True  # whether what comes from the API is to be looked at again
         settings = shared.settings
         self.volumes = PodVolumes(
             self.uid, shared.client, shared.engine, shared.sources, shared.issue, settings, shared.allocatable
         )
         self.launcher, self.leaver, self.resizer = Launcher(self), Leaver(self), Resizer(self)
-        self.ender, self.reporter = Ender(self), Reporter(self)
+        self.ender, self.reporter, self.admitter = Ender(self), Reporter(self), Admitter(self)
 
     # ------------------------------------------------------------------------------------------------- being told
 
@@ -134,7 +132,7 @@ class PodWorker:
         if self.gone or "deletionTimestamp" in self.pod["metadata"]:
             return await self.leaver.delete(view)
         if self.memory.failure is None and not is_terminal(self.pod):
-            self._admit(view)
+            await self.admitter.admit(view)
         left = self._deadline(view)
         await self._check_usage()
         if is_terminal(self.pod) or self.memory.failure is not None:
@@ -158,27 +156,11 @@ class PodWorker:
                     await self.launcher.forget_probes(attempt.id)
         return self.memory.view(attempts)
 
-    def _admit(self, view: View) -> None:
-        if self._admitted:
-            return
-        self._admitted = True
-        try:
-            check_offered(self.pod)
-            plan_space(self.pod, self.shared)
-            refusal = "" if view.attempts else plan_refusal(self.pod, self.shared.short_of())
-            if refusal:
-                raise NotAdmitted("Evicted", refusal)
-            if not self.memory.space:
-                check_ports(self.pod, self.shared.others(self.uid))
-        except NotAdmitted as error:
-            self.memory.failure = Waiting(error.reason, f"Pod was rejected: {error.message}")
-            self.shared.events.warning(self.pod, error.reason, error.message)
-
     def has_place(self) -> bool:
         """Whether what it asks of the node is taken."""
         if self.gone or is_terminal(self.pod):
             return False
-        return bool(self.shared.index.space(self.uid)) or (self._admitted and self.memory.failure is None)
+        return bool(self.shared.index.space(self.uid)) or (self.admitter.admitted and self.memory.failure is None)
 
     def _deadline(self, view: View) -> float | None:
         """Seconds that the pod has left, None where it has no deadline."""
@@ -203,13 +185,14 @@ class PodWorker:
         if message:
             self.evict(message, HARD_GRACE)
 
-    def evict(self, message: str, grace: int, *, disrupted: bool = False) -> None:
-        """It ends, with so many seconds of grace at most. `disrupted`: for no fault of its own."""
+    def evict(self, message: str, grace: int | None, *, disrupted: bool = False, reason: str = "Evicted") -> None:
+        """It ends, with so many seconds of grace at most, None for its own. `disrupted`: for no fault of its own."""
         if self.memory.failure is not None:
             return
-        self.memory.failure, self.memory.disrupted = Waiting("Evicted", message), disrupted
-        self.leaver.limit(grace)
-        self.shared.events.warning(self.pod, "Evicted", message)
+        self.memory.failure, self.memory.disrupted = Waiting(reason, message), disrupted
+        if grace is not None:
+            self.leaver.limit(grace)
+        self.shared.events.warning(self.pod, reason, message)
         self.wake()
 
     # ------------------------------------------------------------------------------------------------- running
@@ -218,6 +201,7 @@ class PodWorker:
         if not self.memory.space:
             await self.reporter.report(view)
             await self.volumes.set_up(self.pod)
+            await self._prepare_devices()
             await self._make_space()
             view = await self.look()
             steps = plan_steps(self.resizer.pod(), view)
@@ -240,6 +224,14 @@ class PodWorker:
         tokens = None if due is None else max(1.0, due - time.time())
         look = PERIOD if is_limited(self.pod) or self.resizer.pending or self.resizer.error else None
         return min((one for one in (steps.again, tokens, look) if one is not None), default=None)
+
+    async def _prepare_devices(self) -> None:
+        try:
+            await self.shared.devices.prepare(self.pod)
+        except NotPrepared as error:
+            text = f"Failed to prepare dynamic resources: {error.message}"
+            self.shared.events.warning(self.pod, "FailedPrepareDynamicResources", text)
+            raise
 
     async def _make_space(self) -> None:
         shared = self.shared

@@ -8,8 +8,8 @@ import numpy as np
 
 from corral.cluster.scheduler.framework import Cycle, Plugin
 from corral.cluster.scheduler.plugins.normalize import HIGHEST
-from corral.cluster.scheduler.pods.resources import CPU, MEMORY
 from corral.cluster.scheduler.snapshot.arrays import Floats, Ints
+from corral.model.kubernetes.requests import CPU, MEMORY
 
 
 def score(cycle: Cycle, rows: Ints) -> Floats | None:

@@ -22,6 +22,7 @@ from corral.cluster.scheduler.plugins import (
     taint_toleration,
     volume_binding,
     volume_restrictions,
+    volume_zone,
 )
 
 _ALL = (
@@ -34,6 +35,7 @@ _ALL = (
     volume_restrictions.PLUGIN,
     node_volume_limits.PLUGIN,
     volume_binding.PLUGIN,
+    volume_zone.PLUGIN,
     pod_topology_spread.PLUGIN,
     inter_pod_affinity.PLUGIN,
     dynamic_resources.PLUGIN,

@@ -10,29 +10,17 @@ import numpy as np
 from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.plugins.normalize import normalized
 from corral.cluster.scheduler.snapshot.arrays import Ints
-from corral.model.kubernetes.taints import PREFER_NO_SCHEDULE, Taint, first_untolerated, tolerated
+from corral.model.kubernetes.taints import PREFER_NO_SCHEDULE, first_untolerated, tolerated
 
-
-def reason(taint: Taint) -> str:
-    """
-    >>> reason(Taint("gpu", "", "NoSchedule"))
-    'node(s) had untolerated taint {gpu: }'
-    """
-    return f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"
+REASON: Final = "node(s) had untolerated taint(s)"
 
 
 def filter(cycle: Cycle) -> Iterator[Verdict]:
     """Taints are looked at once for each set of them, however many nodes have it."""
     nodes, known = cycle.nodes, cycle.pod.tolerations
-    by_reason: dict[str, list[int]] = {}
-    for number, found in enumerate(nodes.taint_sets):
-        taint = first_untolerated(found, known)
-        if taint is not None:
-            by_reason.setdefault(reason(taint), []).append(number)
-    for text, numbers in by_reason.items():
-        chosen = np.zeros(len(nodes.taint_sets), np.bool_)
-        chosen[numbers] = True
-        yield Verdict(chosen[cycle.of(nodes.taint_set)], text)
+    refused = [first_untolerated(found, known) is not None for found in nodes.taint_sets]
+    if any(refused):
+        yield Verdict(np.array(refused, np.bool_)[cycle.of(nodes.taint_set)], REASON)
 
 
 def score(cycle: Cycle, rows: Ints) -> Ints | None:

@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from corral.cluster.scheduler.pods import resources, terms
+from corral.cluster.scheduler.pods import terms
 from corral.cluster.scheduler.pods.terms import NodeTerm, PodRules, Weighted
+from corral.model.kubernetes import requests
 from corral.model.kubernetes.selectors import Requirement
 from corral.model.kubernetes.taints import Toleration, tolerations_of
 
@@ -44,8 +45,8 @@ class Pod:
         self.status: Object = self.obj.get("status") or {}
         self.node: str = self.spec.get("nodeName") or ""
         self.priority: int = self.spec.get("priority") or 0
-        self.requests = resources.pod_requests(self.obj)
-        self.usual = resources.usual_requests(self.obj)
+        self.requests = requests.pod_requests(self.obj)
+        self.usual = requests.usual_requests(self.obj)
         self.ports = _ports(self.spec)
         self.affinity: Object = self.spec.get("affinity") or {}
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from corral.cluster.client import meta
+from corral.cluster.scheduler.devices.state import Devices
 from corral.cluster.scheduler.pods.pod import Pod, Port
 from corral.cluster.scheduler.pods.terms import Labels, PodTerm, WeightedPods
 from corral.cluster.scheduler.snapshot.holders import Holders
@@ -25,6 +26,8 @@ class Snapshot:
     def __init__(self, storage: Storage | None = None) -> None:
         self.nodes = Nodes()
         self.storage = storage or Storage()
+        self.devices = Devices()
+        self.objects: dict[str, Object] = {}  # the nodes themselves, by name
         self.namespaces: dict[str, Labels] = {}
         self.kept = Kept()
         self.pods: dict[str, tuple[Pod, int]] = {}
@@ -40,9 +43,11 @@ class Snapshot:
     # -------------------------------------------------------------------------------------------------- nodes
 
     def put_node(self, node: Object) -> None:
+        self.objects[meta.name(node)] = node
         self.nodes.put(self._row(meta.name(node)), node)
 
     def remove_node(self, name: str) -> None:
+        self.objects.pop(name, None)
         row = self.nodes.row_of.get(name)
         if row is not None and self.nodes.present[row]:
             self.nodes.remove(row)

@@ -33,7 +33,7 @@ def test_messages_count_and_sort_reasons() -> None:
     found = snapshot([node("a", taints=[("k", "v", "NoSchedule")]), node("b"), node("c")])
     made = ask(found, pod("p", requests={"cpu": "9"}))
     assert made.diagnosis.message() == (
-        "0/3 nodes are available: 1 node(s) had untolerated taint {k: v}, 2 Insufficient cpu."
+        "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu."
     )
 
 
@@ -243,8 +243,37 @@ def test_keys_of_labels_that_must_or_must_not_be_the_same() -> None:
     assert ask(found, pod("p", mine, **required("podAffinity", other))).node == "a"
 
 
-def test_devices_by_claims_are_offered_by_nobody() -> None:
+def test_claims_of_devices() -> None:
     asked = pod("p", resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}])
-    assert why(snapshot([node("a")]), asked) == "1 cannot allocate all claims"
+    found = snapshot([node("a"), node("b")])
+    assert why(found, asked) == 'could not find ResourceClaim "default/gpu"'
+    request = {"name": "r", "exactly": {"deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 1}}
+    about = {"name": "gpu", "namespace": "default", "uid": "c"}
+    claim = {"metadata": about, "spec": {"devices": {"requests": [request]}}, "status": {}}
+    found.devices.put_claim(None, claim)
+    assert why(found, asked) == "request r: device class gpu does not exist"
+    found.devices.put_class(None, {"metadata": {"name": "gpu"}, "spec": {}})
+    assert why(found, asked) == "2 cannot allocate all claims"
+    spec = {"driver": "d", "nodeName": "b", "pool": {"name": "b", "resourceSliceCount": 1}, "devices": [{"name": "x"}]}
+    found.devices.put_slice(None, {"metadata": {"name": "s"}, "spec": spec})
+    assert ask(found, asked).node == "b"
+    plan = found.devices.plan(asked, found.objects["b"])
+    assert plan is not None
+    found.devices.promise(plan)  # what is given away is nobody else's, written or not
+    other = pod("q", resourceClaims=[{"name": "gpu", "resourceClaimName": "other"}])
+    found.devices.put_claim(None, {**claim, "metadata": {**about, "name": "other", "uid": "o"}})
+    assert why(found, other) == "2 cannot allocate all claims"
+    assert why(found, asked) == "resource claim default/gpu is in the process of being allocated"
+    found.devices.take_back(plan)
+    assert ask(found, other).node == "b"
+    field = {"key": "metadata.name", "operator": "In", "values": ["a"]}
+    allocation = {"nodeSelector": {"nodeSelectorTerms": [{"matchFields": [field]}]}, "devices": {"results": []}}
+    found.devices.put_claim(claim, {**claim, "status": {"allocation": allocation}})
+    assert ask(found, asked).node == "a"
+    narrow = pod("n", nodeSelector={"kubernetes.io/hostname": "b"}, resourceClaims=asked["spec"]["resourceClaims"])
+    assert "resourceclaim not available on the node" in why(found, narrow)
+
+
+def test_claims_that_are_made_for_a_pod_are_waited_for() -> None:
     asked = pod("p", resourceClaims=[{"name": "gpu", "resourceClaimTemplateName": "gpu"}])
     assert why(snapshot([node("a")]), asked) == 'pod "default/p": ResourceClaim not created yet'

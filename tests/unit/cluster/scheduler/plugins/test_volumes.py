@@ -55,7 +55,7 @@ def test_a_pod_goes_where_its_volume_is() -> None:
     gone = snapshot(NODES, storage=storage([claim("c", "v")], [volume("v", "3")]))
     assert why(gone, using("c")) == "2 node(s) didn't match PersistentVolume's node affinity"
     lost = snapshot(NODES, storage=storage([claim("c", "v")]))
-    assert why(lost, using("c")) == "2 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
+    assert why(lost, using("c")) == 'persistentvolume "v" not found'
 
 
 @pytest.mark.parametrize(
@@ -142,3 +142,29 @@ def test_how_many_volumes_a_node_can_have() -> None:
     assert ask(found, using("c")).node == "a"  # it is there already
     found.put_node(NODES[1])
     assert ask(found, using("d")).node == "b"  # which says nothing of a limit
+
+
+OLD = "failure-domain.beta.kubernetes.io/zone"
+
+
+@pytest.mark.parametrize(
+    ("labels", "nodes"),
+    [
+        ({ZONE: "2"}, "b"),
+        ({ZONE: "0__2"}, "b"),  # a volume may be in several zones
+        ({OLD: "2"}, "b"),  # by its first name
+        ({ZONE: "9"}, ""),
+        ({ZONE: "2", "topology.kubernetes.io/region": "x"}, ""),
+        ({"other": "2"}, "a"),
+    ],
+)
+def test_a_volume_that_is_labelled_with_its_zone(labels: dict[str, str], nodes: str) -> None:
+    made = volume("v")
+    made["metadata"]["labels"] = labels
+    found = snapshot(NODES, storage=storage([claim("c", "v")], [made]))
+    if nodes:
+        assert ask(found, using("c")).node == nodes
+    else:
+        assert why(found, using("c")) == "2 node(s) had no available volume zone"
+    anywhere = snapshot([node("a"), node("b")], storage=storage([claim("c", "v")], [made]))
+    assert ask(anywhere, using("c")).node == "a"  # nodes that name no zone are one

@@ -57,6 +57,7 @@ _SCHEDULER: Final = (
     "READ; storage.k8s.io; csidrivers",
     "READ; storage.k8s.io; csistoragecapacities",
     "READ; resource.k8s.io; deviceclasses",
+    "READ; resource.k8s.io; devicetaintrules",
     "READ update patch; resource.k8s.io; resourceclaims",
     "READ update patch; resource.k8s.io; resourceclaims/status",
     "update; core; pods/finalizers",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from corral.cluster.scheduler.pods.resources import pod_requests, usual_requests
+from corral.model.kubernetes.requests import pod_requests, usual_requests
 
 
 def container(cpu: str = "", **more: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Deletes pods whose devices are tainted so that nobody may go on with them."""
