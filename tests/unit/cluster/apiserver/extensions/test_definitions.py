@@ -18,7 +18,7 @@ from corral.store.memory import MemoryStore
 from tests.support.apiserver import admin, api_server
 
 Object = dict[str, Any]
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 GROUP = "a.example.com"
 CRDS = Collection("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 COWS = Collection(GROUP, "v1", "cows")
