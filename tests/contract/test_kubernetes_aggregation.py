@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from corral.cluster.apiserver.attributes import User
+from corral.cluster.client.protocol import Collection
+from corral.model.kubernetes.status import StatusError
+from tests.support.extension_server import GROUP, PREFIX, VERSION, ExtensionServer
 from tests.support.kubernetes import ApiClient, Namespace
 from tests.support.webhooks import LiveWebhook
 
@@ -54,7 +61,9 @@ def test_a_group_from_elsewhere(ns: Namespace, tmp_path: Path) -> None:
         found = until(stream, "False")
         assert (found["reason"], found["message"]) == ("ServiceNotFound", f'service/far in "{ns.name}" is not present')
         path = f"/apis/far.example.com/v1/namespaces/{ns.name}/cows/berta"
-        assert admin.ask("GET", path).told == (503, "ServiceUnavailable", "service unavailable")
+        refused = admin.ask("GET", path)
+        assert (refused.status, refused.headers["content-type"]) == (503, "text/plain; charset=utf-8")
+        assert refused.body == b"service unavailable\n"  # clients make their own words of it
         ns.create(
             "services", {"metadata": {"name": "far"}, "spec": {"type": "ExternalName", "externalName": "127.0.0.1"}}
         )
@@ -129,3 +138,103 @@ def test_discovery_is_in_the_order_of_priorities(ns: Namespace) -> None:
     assert names[:5] == first
     items = [one["metadata"]["name"] for one in ns.admin.get("/apis", accept=AGGREGATED)["items"]]
     assert items == names
+
+
+@pytest.fixture
+def flunders(ns: Namespace, tmp_path: Path) -> Iterator[ExtensionServer]:
+    """The group, served by another server behind a Service, which is known by its certificate."""
+    front_proxy = ns.cluster.front_proxy
+    with ExtensionServer(tmp_path, front_proxy, (f"wardle.{ns.name}.svc",)) as server:
+        ns.create(
+            "services", {"metadata": {"name": "wardle"}, "spec": {"type": "ExternalName", "externalName": "127.0.0.1"}}
+        )
+        service = {"name": "wardle", "namespace": ns.name, "port": server.port}
+        spec = {"group": GROUP, "version": VERSION, "groupPriorityMinimum": 2000, "versionPriority": 200, "service":
+            service, "caBundle": server.bundle}  # fmt: skip
+        stream = ns.admin.watch(f"{SERVICES}?watch=1&fieldSelector=metadata.name={VERSION}.{GROUP}")
+        ns.admin.ok("POST", SERVICES, {"metadata": {"name": f"{VERSION}.{GROUP}"}, "spec": spec})
+        until(stream, "True")
+        stream.close()
+        yield server
+        ns.admin.ask("DELETE", f"{SERVICES}/{VERSION}.{GROUP}")
+
+
+def test_objects_of_an_extension_server(ns: Namespace, flunders: ExtensionServer) -> None:
+    path = f"{PREFIX}/namespaces/{ns.name}/flunders"
+    stream = ns.admin.watch(f"{path}?watch=true")
+    assert ns.admin.ok("POST", path, {"metadata": {"name": "a"}, "spec": {"size": 1}})["metadata"]["uid"]
+    assert stream.told() == ("ADDED", "a"), "a watch tells while it goes on"
+    assert ns.admin.ask("POST", path, {"metadata": {"name": "a"}}).told[:2] == (409, "AlreadyExists")
+    answer = ns.admin.ask("GET", f"{path}/a")
+    assert answer.json["spec"] == {"size": 1} and answer.headers["warning"] == '299 - "flunders are a sample"'
+    assert [one["metadata"]["name"] for one in ns.admin.get(path)["items"]] == ["a"]
+    acting = ns.admin.acting(impersonate_user="jane", impersonate_group="system:masters", impersonate_extra_color="red")
+    acting.ok("DELETE", f"{path}/a")
+    assert stream.told() == ("DELETED", "a")
+    stream.close()
+    user, groups, method, _ = flunders.asked[-1]
+    assert (user, method) == ("jane", "DELETE") and set(groups) == {"system:masters", "system:authenticated"}
+    assert flunders.extra == {"x-remote-extra-color": "red"}
+
+
+def test_another_protocol_is_spoken_through_the_server(ns: Namespace, flunders: ExtensionServer) -> None:
+    path = f"{PREFIX}/namespaces/{ns.name}/flunders/a/echo"
+    connection = ns.admin.connect()
+    connection.request("GET", path, headers={"Connection": "Upgrade", "Upgrade": "echo"})
+    sock = connection.sock
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += sock.recv(1)
+    assert head.startswith(b"HTTP/1.1 101 ") and b"upgrade: echo" in head.lower()
+    sock.sendall(b"hello")
+    assert sock.recv(64) == b"HELLO"
+    connection.close()
+
+
+def test_components_reach_what_an_extension_server_has(ns: Namespace, flunders: ExtensionServer) -> None:
+    api, of = ns.cluster.api, Collection(GROUP, VERSION, "flunders")
+    client = api.client(User("ann", groups=("one", "two")), "test")
+    made = ns.cluster.run(client.create(of, {"metadata": {"name": "b"}}, ns.name))
+    assert made["kind"] == "Flunder" and flunders.asked[-1][:2] == ("ann", ("one", "two"))
+    listing = ns.cluster.run(client.list(of, ns.name))
+    assert [one["metadata"]["name"] for one in listing.items] == ["b"]
+    ns.cluster.run(client.delete(of, "b", ns.name))
+    with pytest.raises(StatusError, match="not found"):
+        ns.cluster.run(client.get(of, "b", ns.name))
+    assert "flunders" in [one.plural for one in api.resources()]
+
+
+def test_discovery_of_a_server_that_is_out_of_order_is_stale(ns: Namespace, flunders: ExtensionServer) -> None:
+    def version() -> Any:
+        groups = {one["metadata"]["name"]: one for one in ns.admin.get("/apis", accept=AGGREGATED)["items"]}
+        return groups[GROUP]["versions"][0]
+
+    assert version()["freshness"] == "Current"
+    stream = ns.admin.watch(f"{SERVICES}?watch=1&fieldSelector=metadata.name={VERSION}.{GROUP}")
+    flunders.healthy = False
+    ns.admin.patch(ns.path("services", "wardle"), {"metadata": {"labels": {"look": "again"}}})
+    found = until(stream, "False")
+    assert found["reason"] == "FailedDiscoveryCheck" and found["message"].endswith(f"{PREFIX}: 500")
+    assert (version()["freshness"], [one["resource"] for one in version()["resources"]]) == ("Stale", ["flunders"])
+    assert GROUP in [one["name"] for one in ns.admin.get("/apis")["groups"]]
+    assert ns.admin.ask("GET", PREFIX).status == 503
+    assert (GROUP, VERSION) in ns.cluster.api.services.stale()
+    flunders.healthy = True
+    ns.admin.patch(ns.path("services", "wardle"), {"metadata": {"labels": {"look": "once more"}}})
+    assert until(stream, "True")["reason"] == "Passed" and version()["freshness"] == "Current"
+    stream.close()
+
+
+def test_a_wrong_authority_is_found_in_use_alone(ns: Namespace, flunders: ExtensionServer, tmp_path: Path) -> None:
+    """As upstream: the check of availability does not look at the certificate."""
+    other = tmp_path / "other"
+    other.mkdir()
+    bundle = ExtensionServer(other, ns.cluster.front_proxy, ("x",)).bundle
+    name = f"{SERVICES}/{VERSION}.{GROUP}"
+    assert ns.admin.patch(name, {"spec": {"caBundle": bundle}}).status == 200
+    path = f"{PREFIX}/namespaces/{ns.name}/flunders"
+    answer = ns.admin.ask("GET", path)
+    assert answer.status == 503 and b"error trying to reach service: tls: failed to verify certificate" in answer.body
+    change = {"spec": {"caBundle": None, "insecureSkipTLSVerify": True}}
+    assert ns.admin.patch(name, change).status == 200
+    assert ns.admin.ask("GET", path).status == 200

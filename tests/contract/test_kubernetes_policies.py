@@ -113,6 +113,13 @@ def test_the_status_tells_of_fields_that_are_not_there(ns: Namespace, install: I
     assert until(1)["typeChecking"] == {"expressionWarnings": [warning]}
     ns.admin.patch(path, {"spec": {"validations": [{"expression": "object.spec.replicas > 1"}]}})
     assert until(2) == {"observedGeneration": 2, "typeChecking": {}}
+    expression = "object.spec.paused > 1 || object.metadata.nam == ''"
+    assert ns.admin.patch(path, {"spec": {"validations": [{"expression": expression}]}}).status == 200
+    (warning,) = until(3)["typeChecking"]["expressionWarnings"]
+    first, second = [one for one in warning["warning"].splitlines() if "ERROR" in one]
+    words = "found no matching overload for '_>_' applied to '(bool, int)'"
+    assert first == f"apps/v1, Kind=Deployment: ERROR: <input>:1:20: {words}"
+    assert second == "ERROR: <input>:1:42: undefined field 'nam'"
     stream.close()
 
 

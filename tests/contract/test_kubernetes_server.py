@@ -160,7 +160,7 @@ def test_too_many_at_a_time_are_turned_away(lame: LiveKubernetes, monkeypatch: p
 
     monkeypatch.setattr(lame.api.server, "others", slow)
     jane = lame.nobody
-    waiting = jane._connect()
+    waiting = jane.connect()
     waiting.request("GET", "/version")
     lame.run(entered.wait())
     answer = lame.nobody.ask("GET", "/version")

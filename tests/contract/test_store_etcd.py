@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from corral.errors import InvalidInput, Unavailable
-from corral.store.etcd import EtcdStore, Tls, open_etcd
+from corral.store.etcd import EtcdStore, Login, Tls, open_etcd
 from corral.store.interface import Mismatch
 from tests.support import certificates
-from tests.support.etcd import EtcdServer
+from tests.support.etcd import EtcdServer, Relay, free_ports
 from tests.support.stores import apply, happened, keys, take, value
 from tests.support.wait import PATIENCE
 
@@ -122,9 +122,68 @@ async def test_both_sides_prove_who_they_are(tmp_path: Path) -> None:
                 await open_etcd([server.endpoint], tls=bad)
 
 
-@pytest.mark.parametrize(
-    "endpoints", [[], ["host"], ["http://host:2379"], ["a:1", "b:2"], ["10.0.0.1:1", "[::1]:1"], [":2379"]]
-)
+async def test_several_endpoints_with_tls_of_which_one_is_away(tmp_path: Path) -> None:
+    certificate = certificates.make(tmp_path / "tls")
+    with EtcdServer(tmp_path, certificate) as server:
+        away = f"127.0.0.1:{free_ports(1)[0]}"
+        named = f"localhost:{server.endpoint.rpartition(':')[2]}"
+        for endpoints in ([away, server.endpoint], [server.endpoint, away], [f"localhost:{away[10:]}", named]):
+            store = await open_etcd(endpoints, tls=Tls(certificate[0].read_bytes()))
+            base = store.revision
+            watch = store.watch("a", base)
+            assert (await take(watch, await store.commit({"a": b"1"})))[0].value == b"1"
+            await store.keep_alive(await store.grant(60))
+            store.close()
+            await store.closed()
+
+
+async def test_when_an_endpoint_goes_away_the_other_is_used(tmp_path: Path) -> None:
+    """A watch ends with its endpoint; who reads it goes on with a new one, over the other."""
+    with EtcdServer(tmp_path) as server, Relay(server.endpoint) as relay:
+        store = await open_etcd([relay.endpoint, server.endpoint])
+        watch = store.watch("", store.revision)
+        revision = await store.commit({"a": b"1"})
+        assert len(await take(watch, revision)) == 1
+        relay.cut()
+        with pytest.raises(Unavailable):
+            await anext(watch)
+        await _again(store)
+        later = await store.commit({"a": b"2"})
+        assert [one.value for one in await happened(store, "", revision, later)] == [b"2"]
+        store.close()
+        await store.closed()
+
+
+async def test_a_user_logs_in_and_again_when_the_token_is_none_any_more(server: EtcdServer) -> None:
+    await server.require_login("corral", "secret", "/corral/")
+    for login, problem in (
+        (None, "refuses us"),
+        (Login("corral", "wrong"), "refuses us .*authentication failed"),
+        (Login("nobody", "secret"), "refuses us .*authentication failed"),
+    ):
+        with pytest.raises(Unavailable, match=problem):
+            await open_etcd([server.endpoint], root="/corral/", login=login)
+    with pytest.raises(Unavailable, match="permission denied"):
+        await open_etcd([server.endpoint], root="/other/", login=Login("corral", "secret"))
+    store = await open_etcd([server.endpoint], root="/corral/", login=Login("corral", "secret"))
+    base = store.revision
+    watch = store.watch("", base)
+    revision = await store.commit({"a": b"1"})
+    assert [one.value for one in await take(watch, revision)] == [b"1"]
+    lease = await store.grant(60)
+    await store.keep_alive(lease)
+    server.kill()
+    server.start()  # which knows no token of before
+    await _again(store)
+    assert await value(store, "a") == b"1"
+    await store.keep_alive(lease)
+    later = await store.commit({"a": b"2"})
+    assert [one.value for one in await happened(store, "", revision, later)] == [b"2"]
+    store.close()
+    await store.closed()
+
+
+@pytest.mark.parametrize("endpoints", [[], ["host"], ["http://host:2379"], ["a:1", "b"], [":2379"]])
 async def test_endpoints_that_make_no_sense_are_refused(endpoints: list[str]) -> None:
     with pytest.raises(InvalidInput, match="etcd"):
         await open_etcd(endpoints)

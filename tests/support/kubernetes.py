@@ -83,7 +83,7 @@ class ApiClient:
         self._port, self._context, self._headers = port, context, dict(headers or {})
         self._kept: http.client.HTTPSConnection | None = None
 
-    def _connect(self) -> http.client.HTTPSConnection:
+    def connect(self) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=60, context=self._context)
 
     def acting(self, **headers: str) -> ApiClient:
@@ -98,7 +98,7 @@ class ApiClient:
         if data is not None:
             found["content-type"] = "application/json"
         found |= {name.lower(): value for name, value in (*self._headers.items(), *(headers or {}).items())}
-        connection = self._kept = self._kept or self._connect()
+        connection = self._kept = self._kept or self.connect()
         connection.request(method, path, body=data, headers=found)
         answer = connection.getresponse()
         return Answer(answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read())
@@ -117,7 +117,7 @@ class ApiClient:
 
     def watch(self, path: str, **headers: str) -> WatchStream:
         more = {name.replace("_", "-"): value for name, value in headers.items()}
-        return WatchStream(self._connect(), path, {**self._headers, **more})
+        return WatchStream(self.connect(), path, {**self._headers, **more})
 
     def close(self) -> None:
         if self._kept is not None:
@@ -158,6 +158,11 @@ class LiveKubernetes:
         if identity:
             context.load_cert_chain(identity)
         return context
+
+    @property
+    def front_proxy(self) -> str:
+        """The authority of who may speak for others, as extension servers know it."""
+        return self._pki.front_proxy_ca
 
     @property
     def nobody(self) -> ApiClient:

@@ -69,6 +69,8 @@ KUBERNETES = (
     Setting("store-tlscacert", TEXT, "", "FILE", "the authority of etcd's certificate: with one, TLS is spoken"),
     Setting("store-tlscert", TEXT, "", "FILE", "this server's certificate for etcd"),
     Setting("store-tlskey", TEXT, "", "FILE", "the key of that certificate"),
+    Setting("store-user", TEXT, "", "NAME", "who this server is for etcd, where its authentication is on"),
+    Setting("store-password", TEXT, "", "FILE", "the file that has that user's password"),
     Setting("kubernetes-name", LIST, [], "NAME", "one more name or address in its certificate"),
     Setting("kubernetes-service-subnet", LIST, [], "CIDR", "addresses of Services, one per family; none: 10.96.0.0/12"),
     Setting(

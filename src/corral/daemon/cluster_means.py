@@ -70,11 +70,12 @@ def means(
     """For controllers beside this server. `folder`: the cluster's own; local volumes are in a directory of it."""
     pools: tuple[Pool, ...] = tuple(make_pool(one) for one in pod_subnets)
     return Means(
-        resources=api.registry.resources,
+        resources=api.resources,
         authority=pki.ca,
         sign_token=api.issuer.sign,
         signer=AuthoritySigner(pki, api.authorizer),
         directories=LocalDirectories(str(folder / VOLUMES)),
         pools=pools,
         node_grace=node_grace,
+        undiscovered=api.services.stale,
     )

@@ -17,7 +17,7 @@ from corral.daemon.config import Settings
 from corral.errors import HostError, InvalidInput, Unsupported, from_oserror
 
 if TYPE_CHECKING:
-    from corral.store.etcd import Tls
+    from corral.store.etcd import Login, Tls
     from corral.store.interface import Store
 
 DATABASE: Final = "cluster.db"
@@ -52,11 +52,14 @@ def plan_place(setting: str) -> Place | None:
 def check(settings: Settings) -> None:
     """Raises InvalidInput for settings that cannot work."""
     place = plan_place(settings.text("store"))
-    given = [key for key in ("store-tlscacert", "store-tlscert", "store-tlskey") if settings.text(key)]
+    keys = ("store-tlscacert", "store-tlscert", "store-tlskey", "store-user", "store-password")
+    given = [key for key in keys if settings.text(key)]
     if given and place is None:
         raise InvalidInput(f"{given[0]}: the store is a file; give it with store = etcd://...")
     if bool(settings.text("store-tlscert")) != bool(settings.text("store-tlskey")):
         raise InvalidInput("store-tlscert and store-tlskey: one needs the other")
+    if bool(settings.text("store-user")) != bool(settings.text("store-password")):
+        raise InvalidInput("store-user and store-password: one needs the other")
     if settings.text("store-tlscert") and not settings.text("store-tlscacert"):
         raise InvalidInput("store-tlscert: it needs store-tlscacert, the authority of etcd's certificate")
 
@@ -77,7 +80,7 @@ async def open_store(stack: AsyncExitStack, settings: Settings, root: Path) -> S
         from corral.store.etcd import open_etcd
     except ImportError as error:
         raise Unsupported(f"store etcd://: needs the extra corral[etcd] ({error})") from None
-    store = await open_etcd(place.endpoints, root=place.root, tls=_tls(settings))
+    store = await open_etcd(place.endpoints, root=place.root, tls=_tls(settings), login=_login(settings))
     stack.push_async_callback(store.closed)
     stack.callback(store.close)
     await share_authorities(store, root / "kubernetes" / "pki")
@@ -89,14 +92,23 @@ def _tls(settings: Settings) -> Tls | None:
 
     if not settings.text("store-tlscacert"):
         return None
-    found = []
-    for key in ("store-tlscacert", "store-tlscert", "store-tlskey"):
-        path = settings.text(key)
-        try:
-            found.append(Path(path).read_bytes() if path else b"")
-        except OSError as error:
-            raise from_oserror(f"{key}: read {path}", error) from error
-    return Tls(*found)
+    return Tls(*(_read(settings, key) for key in ("store-tlscacert", "store-tlscert", "store-tlskey")))
+
+
+def _login(settings: Settings) -> Login | None:
+    from corral.store.etcd import Login
+
+    user = settings.text("store-user")
+    return Login(user, _read(settings, "store-password").decode().strip()) if user else None
+
+
+def _read(settings: Settings, key: str) -> bytes:
+    """The file that a setting names; nothing where it names none. HostError."""
+    path = settings.text(key)
+    try:
+        return Path(path).read_bytes() if path else b""
+    except OSError as error:
+        raise from_oserror(f"{key}: read {path}", error) from error
 
 
 async def share_authorities(store: Store, folder: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -20,6 +20,7 @@ from aetcd import rpc
 from corral.errors import CorralError, InvalidInput, Unavailable
 from corral.kit.clock import Clock, SystemClock
 from corral.store import etcd_words as words
+from corral.store.etcd_endpoints import Endpoints, Stub
 from corral.store.housekeeping import Marks
 from corral.store.interface import (
     Change,
@@ -51,12 +52,22 @@ class Tls:
     key: bytes = b""
 
 
+@dataclass(frozen=True)
+class Login:
+    """Who we are in an etcd whose authentication is on."""
+
+    user: str
+    password: str = field(repr=False)
+
+
 class EtcdStore:
     """Made by `open_etcd`, on the event loop that uses it."""
 
-    def __init__(self, channel: Any, name: str, root: str, clock: Clock) -> None:
-        self._channel, self._name, self._root, self._clock = channel, name, root, clock
-        self._kv, self._leases, self._watch = rpc.KVStub(channel), rpc.LeaseStub(channel), rpc.WatchStub(channel)
+    def __init__(self, endpoints: Endpoints, name: str, root: str, clock: Clock, login: Login | None = None) -> None:
+        self._login, self._token = login, ""
+        self._endpoints, self._name, self._root, self._clock = endpoints, name, root, clock
+        self._kv, self._leases = Stub(endpoints, rpc.KVStub), Stub(endpoints, rpc.LeaseStub)
+        self._watch, self._auth = Stub(endpoints, rpc.WatchStub), Stub(endpoints, rpc.AuthStub)
         self._loop = asyncio.get_running_loop()
         self._seen = 0
         self._heard = 0  # the newest revision that something of ours is known to have
@@ -165,8 +176,8 @@ class EtcdStore:
         return int((await self._ask(self._leases.LeaseGrant, rpc.LeaseGrantRequest(TTL=seconds))).ID)
 
     async def keep_alive(self, lease: int) -> None:
-        async def once(request: Any, timeout: float) -> Any:
-            async for response in self._leases.LeaseKeepAlive([request], timeout=timeout):
+        async def once(request: Any, timeout: float, metadata: Any) -> Any:
+            async for response in self._leases.here.LeaseKeepAlive([request], timeout=timeout, metadata=metadata):
                 return response
             raise NoLease(lease)
 
@@ -187,19 +198,23 @@ class EtcdStore:
         return made
 
     async def _pump(self, watch: QueuedWatch, prefix: str, after: int) -> None:
-        call = self._watch.Watch()
+        at = self._endpoints.at
+        call = self._watch.here.Watch(metadata=self._metadata)
         try:
             await call.write(words.encode_watch(self._root, prefix, after))
             while (response := await call.read()) is not grpc.aio.EOF:
                 if response.compact_revision:
                     raise Compacted(after, response.compact_revision)
                 if response.canceled:
+                    if words.needs_login(response.cancel_reason):
+                        await self._log_in()  # for who watches on
                     break
                 self._offer(watch, response, after)
             watch.end(Unavailable(f"{self._name} has ended the watch of {prefix!r}"))
         except Compacted as error:
             watch.end(error)
         except rpc.AioRpcError as error:
+            self._endpoints.note(at, error)
             watch.end(words.translate(self._name, error, after, self._seen))
         except Exception as error:  # whatever it is, the reader hears of it
             watch.end(Unavailable(f"{self._name}: the watch of {prefix!r} has failed: {error!r}"))
@@ -239,11 +254,35 @@ class EtcdStore:
         lease: int = 0,
     ) -> Any:
         try:
-            response = await method(request, timeout=TIMEOUT)
+            response = await self._with_token(method, request)
         except rpc.AioRpcError as error:
             raise words.translate(self._name, error, revision or 0, self._seen, lease) from error
         self._seen = max(self._seen, response.header.revision)
         return response
+
+    @property
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("token", self._token),) if self._token else ()
+
+    async def _with_token(self, method: Callable[..., Awaitable[Any]], request: Any) -> Any:
+        """A token ends some minutes after its last use, and when etcd starts anew: then there is another."""
+        if self._login is not None and not self._token:
+            await self._log_in()
+        used = self._token
+        try:
+            return await method(request, timeout=TIMEOUT, metadata=self._metadata)
+        except rpc.AioRpcError as error:
+            if self._login is None or not words.needs_login(str(error.details())):
+                raise
+        if self._token == used:
+            await self._log_in()
+        return await method(request, timeout=TIMEOUT, metadata=self._metadata)
+
+    async def _log_in(self) -> None:
+        """Raises AioRpcError."""
+        if self._login is not None:
+            request = rpc.AuthenticateRequest(name=self._login.user, password=self._login.password)
+            self._token = (await self._auth.Authenticate(request, timeout=TIMEOUT)).token
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = self._loop.create_task(work)
@@ -263,7 +302,7 @@ class EtcdStore:
 
     async def _finish(self, begun: Sequence[asyncio.Task[Any]]) -> None:
         await asyncio.gather(*begun, return_exceptions=True)
-        await self._channel.close()
+        await self._endpoints.close()
 
     async def closed(self) -> None:
         """Returns when everything has been let go of, after `close`."""
@@ -284,9 +323,14 @@ async def _never(prefix: str, after: int, until: int) -> tuple[list[Change], int
 
 
 async def open_etcd(
-    endpoints: Sequence[str], *, root: str = "", tls: Tls | None = None, clock: Clock | None = None
+    endpoints: Sequence[str],
+    *,
+    root: str = "",
+    tls: Tls | None = None,
+    login: Login | None = None,
+    clock: Clock | None = None,
 ) -> EtcdStore:
-    """The store in an etcd at `endpoints` ("10.0.0.1:2379", or one "name:2379"), tried in order.
+    """The store in an etcd at `endpoints` ("10.0.0.1:2379", "name:2379"), tried in order.
 
     `root` ends with "/", so that none lies within another. InvalidInput, Unavailable (not reached).
     """
@@ -295,15 +339,18 @@ async def open_etcd(
     options = [
         ("grpc.max_receive_message_length", -1),
         ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5_000),  # an etcd that is back is found in seconds, however long it was away
         ("grpc.enable_http_proxy", 0),
     ]
-    target = words.target(endpoints)
+    targets = words.targets(endpoints)
     if tls is None:
-        channel = grpc.aio.insecure_channel(target, options)
+        channels = [grpc.aio.insecure_channel(target, options) for target in targets]
     else:
         credentials = grpc.ssl_channel_credentials(tls.authorities, tls.key or None, tls.certificate or None)
-        channel = grpc.aio.secure_channel(target, credentials, options)
-    store = EtcdStore(channel, f"etcd {','.join(endpoints)}", root, clock or SystemClock())
+        channels = [grpc.aio.secure_channel(target, credentials, options) for target in targets]
+    name = f"etcd {','.join(endpoints)}"
+    store = EtcdStore(Endpoints(channels), name, root, clock or SystemClock(), login)
     try:
         await store.commit({})
     except CorralError:

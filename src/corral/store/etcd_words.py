@@ -15,18 +15,15 @@ from corral.store.interface import Change, Changes, Compacted, Entry, Mismatch, 
 _END = b"\0"  # as the end of a range: there is none
 
 
-def target(endpoints: Sequence[str]) -> str:
-    """Several endpoints as one of gRPC's targets. InvalidInput.
+def targets(endpoints: Sequence[str]) -> list[str]:
+    """Each endpoint as gRPC's. InvalidInput.
 
-    >>> target(["10.0.0.1:2379", "10.0.0.2:2379"]), target(["[::1]:2379"]), target(["etcd.example:2379"])
-    ('ipv4:10.0.0.1:2379,10.0.0.2:2379', 'ipv6:[::1]:2379', 'dns:///etcd.example:2379')
+    >>> targets(["10.0.0.1:2379", "[::1]:2379", "etcd.example:2379"])
+    ['ipv4:10.0.0.1:2379', 'ipv6:[::1]:2379', 'dns:///etcd.example:2379']
     """
     if not endpoints:
         raise InvalidInput("no endpoint of etcd is given")
-    kinds = {_kind(endpoint) for endpoint in endpoints}
-    if len(kinds) > 1 or (len(endpoints) > 1 and kinds == {"dns:///"}):
-        raise InvalidInput("several endpoints of etcd must be addresses of one family, as in 10.0.0.1:2379")
-    return kinds.pop() + ",".join(endpoints)
+    return [_kind(endpoint) + endpoint for endpoint in endpoints]
 
 
 def _kind(endpoint: str) -> str:
@@ -102,6 +99,15 @@ def decode_change(root: str, event: Any) -> Change:
     return Change(kv.mod_revision, kv.key.decode()[len(root) :], value, previous)
 
 
+def needs_login(details: str) -> bool:
+    """Pure: whether an answer says that our token is none, or not any more.
+
+    >>> needs_login("etcdserver: invalid auth token"), needs_login("etcdserver: permission denied")
+    (True, False)
+    """
+    return "invalid auth token" in details or "user name is empty" in details or "auth revision" in details
+
+
 def translate(name: str, error: Any, revision: int, current: int, lease: int = 0) -> CorralError:
     """An error of a call as ours, given what was asked for and the last revision that was seen."""
     code, details = error.code(), str(error.details())
@@ -109,6 +115,8 @@ def translate(name: str, error: Any, revision: int, current: int, lease: int = 0
         return NotYet(revision, current) if "future" in details else Compacted(revision, 0)
     if code == grpc.StatusCode.NOT_FOUND and "lease" in details:
         return NoLease(lease)
+    if code == grpc.StatusCode.PERMISSION_DENIED or "authentication failed" in details or needs_login(details):
+        return Unavailable(f"{name} refuses us ({details}); see store-user and store-password, and the user's role")
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED and "space exceeded" in details:
         return NoSpace(f"{name}: {details}; compact and defragment it, then disarm its alarm")
     if code == grpc.StatusCode.INVALID_ARGUMENT or "larger than max" in details:

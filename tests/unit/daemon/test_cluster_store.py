@@ -29,6 +29,8 @@ def test_what_is_no_place(text: str) -> None:
     [
         ({"store_tlscacert": "/x"}, "the store is a file"),
         ({"store": "etcd://h:1", "store_tlscert": "/x", "store_tlscacert": "/x"}, "one needs the other"),
+        ({"store_user": "a"}, "the store is a file"),
+        ({"store": "etcd://h:1", "store_user": "a"}, "store-user and store-password: one needs the other"),
         ({"store": "etcd://h:1", "store_tlscert": "/x", "store_tlskey": "/x"}, "it needs store-tlscacert"),
     ],
 )

@@ -22,6 +22,7 @@ from corral.cluster.apiserver.admission.quota import Quotas
 from corral.cluster.apiserver.admission.registry import builtin_plugins
 from corral.cluster.apiserver.admission.type_checking import PolicyStatuses
 from corral.cluster.apiserver.admission.validating_policies import ValidatingPolicies
+from corral.cluster.apiserver.aggregation.client import RoutedClient
 from corral.cluster.apiserver.aggregation.proxying import Aggregator
 from corral.cluster.apiserver.aggregation.registering import Registering
 from corral.cluster.apiserver.aggregation.services import ApiServices
@@ -30,12 +31,13 @@ from corral.cluster.apiserver.audit.events import Auditor, Record
 from corral.cluster.apiserver.authentication.chain import Authenticator
 from corral.cluster.apiserver.authentication.proxy import FrontProxy
 from corral.cluster.apiserver.authentication.service_accounts import Issuer, ServiceAccounts
+from corral.cluster.apiserver.authentication.trust import plan_trust
 from corral.cluster.apiserver.authorization import union
-from corral.cluster.apiserver.boot.objects import plan_boot, write
+from corral.cluster.apiserver.boot.objects import CONFIGS, plan_boot, plan_current, write
 from corral.cluster.apiserver.builtins import served_builtins
 from corral.cluster.apiserver.caching.caches import Caches
 from corral.cluster.apiserver.cel.process import Expressions
-from corral.cluster.apiserver.certificates.pki import Pki
+from corral.cluster.apiserver.certificates.pki import FRONT_PROXY_CLIENT, Pki
 from corral.cluster.apiserver.components import Components
 from corral.cluster.apiserver.extensions.definitions import Definitions
 from corral.cluster.apiserver.flows import Flows
@@ -68,6 +70,7 @@ from corral.cluster.client.usage import Meter, Meters
 from corral.http.message import Answer, Request
 from corral.model.kubernetes.addresses import Network
 from corral.model.kubernetes.kinds.core.service.allocation import Ranges
+from corral.model.kubernetes.resources import Resource
 from corral.store.interface import Store
 
 
@@ -129,7 +132,7 @@ class Kubernetes:
             Quotas(caches),
         ]
         self.definitions.start()
-        self.policies = PolicyStatuses(self.core)
+        self.policies = PolicyStatuses(self.core, self.expressions)
         self.policies.start()
         self.issuer = Issuer(pki.service_account_key)
         self.authenticator = Authenticator(
@@ -140,6 +143,7 @@ class Kubernetes:
             service_accounts=ServiceAccounts(self.issuer, caches),
             bootstrap=caches,
         )
+        self._trust = plan_trust(pki.ca, pki.front_proxy_ca, (FRONT_PROXY_CLIENT.common_name,))
         self.services = ApiServices(self.core, self.https, str(pki.front_proxy_client))
         self.services.start()
         self._registering = Registering(caches, self.registry, self._own_client())
@@ -195,11 +199,16 @@ class Kubernetes:
 
     def client(self, user: User, manager: str) -> Client:
         """For a component in this process, which acts as `user`."""
-        return LocalClient(self.core, user, manager)
+        return RoutedClient(LocalClient(self.core, user, manager), self.services, user, manager)
+
+    def resources(self) -> list[Resource]:
+        """All that there is, here and at extension servers."""
+        return [*self.registry.resources(), *self.services.resources()]
 
     async def boot(self) -> None:
         """Makes what every cluster has and is not there; then the server is ready. StatusError."""
         await write(self._own_client(), plan_boot(self.caches, self.options.networks, self.options.port))
+        await write(self._own_client(), plan_current(self.caches, CONFIGS, self._trust))
         await self._registering.start()
         self.ready = True
 

@@ -10,6 +10,8 @@ from corral.model.kubernetes.resources import Resource
 
 # Asked whenever it matters: custom resources come and go.
 Resources = Callable[[], Iterable[Resource]]
+# (group, version) of what is served by somebody who cannot be asked what it is.
+Undiscovered = Callable[[], Iterable[tuple[str, str]]]
 
 _NEEDED: Final = frozenset({"delete", "list", "watch"})
 

@@ -12,7 +12,7 @@ from corral.cluster.controllers.certificates.signer import Signer
 from corral.cluster.controllers.clusterroles.controller import ClusterRoleAggregation
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.devicetainteviction.controller import DeviceTaintEvictionController
-from corral.cluster.controllers.discovery import Resources
+from corral.cluster.controllers.discovery import Resources, Undiscovered
 from corral.cluster.controllers.endpoints.controller import EndpointsController
 from corral.cluster.controllers.endpointslice.controller import EndpointSliceController
 from corral.cluster.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
@@ -45,7 +45,8 @@ class Means:
 
     `resources`: all that is served now. `authority`: the certificate (PEM) by which clients know the server.
     `sign_token`: signs the claims of a service account's token. `signer`: of certificates. `directories`: where local
-    volumes are. `pools`: the addresses of pods. `node_grace`: seconds that a node may be silent.
+    volumes are. `pools`: the addresses of pods. `node_grace`: seconds that a node may be silent. `undiscovered`: the
+    versions of groups of which nobody knows now what resources they have.
     """
 
     resources: Resources
@@ -55,6 +56,7 @@ class Means:
     directories: Directories
     pools: tuple[Pool, ...] = (make_pool("10.244.0.0/16"),)
     node_grace: float = GRACE_SECONDS
+    undiscovered: Undiscovered = tuple
 
 
 Make = Callable[[Shared, Means], Controller]
@@ -71,7 +73,7 @@ PLATFORM: Final[Mapping[str, Make]] = MappingProxyType(
         "endpointslice-mirroring-controller": lambda shared, means: EndpointSliceMirroringController(shared),
         "ephemeral-volume-controller": lambda shared, means: EphemeralVolumeController(shared),
         "garbage-collector-controller": lambda shared, means: GarbageCollector(shared, means.resources),
-        "namespace-controller": lambda shared, means: NamespaceController(shared, means.resources),
+        "namespace-controller": lambda shared, means: NamespaceController(shared, means.resources, means.undiscovered),
         "node-ipam-controller": lambda shared, means: NodeIpam(shared, means.pools),
         "node-lifecycle-controller": lambda shared, means: NodeLifecycleController(shared, means.node_grace),
         "persistentvolume-binder-controller": lambda shared, means: PersistentVolumeController(

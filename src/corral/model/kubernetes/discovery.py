@@ -1,7 +1,8 @@
 """Which groups, versions and resources there are: the discovery documents, made of Resources alone.
 
 So resources of CustomResourceDefinitions are in them as soon as they are in the list. Groups, and the versions of each,
-stand in the order in which the resources bring them; the first version is the preferred one. Follows
+stand in the order in which the resources bring them; the first version is the preferred one. A version of which nothing
+else is known is told of by a `nothing`. Follows
 metav1.APIGroupList, metav1.APIResourceList and apidiscovery.k8s.io (aggregated discovery, v2 and v2beta1).
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from corral.model.kubernetes.resources import GroupVersionKind, Resource, Subresource
@@ -21,6 +22,15 @@ _STORED = {
     ("autoscaling", "HorizontalPodAutoscaler"): GroupVersionKind("autoscaling", "v2", "HorizontalPodAutoscaler"),
     ("events.k8s.io", "Event"): GroupVersionKind("", "v1", "Event"),
 }
+
+
+def nothing(group: str, version: str) -> Resource:
+    """Pure: stands for a version that is there, whatever it has.
+
+    >>> group_list([nothing("a.io", "v1")])["groups"][0]["name"], resource_list([nothing("a.io", "v1")], "a.io", "v1")
+    ('a.io', None)
+    """
+    return Resource(group, version, "", "", "", "", False)
 
 
 def api_versions(address: str) -> dict[str, Any]:
@@ -47,7 +57,7 @@ def group(resources: Iterable[Resource], name: str) -> dict[str, Any] | None:
 
 def resource_list(resources: Iterable[Resource], group: str, version: str) -> dict[str, Any] | None:
     """Pure: /api/v1 or /apis/GROUP/VERSION; None if there is no such version."""
-    found = [one for one in resources if (one.group, one.version) == (group, version)]
+    found = [one for one in resources if (one.group, one.version) == (group, version) and one.plural]
     if not found:
         return None
     listed = [entry for one in sorted(found, key=lambda one: one.plural) for entry in _entries(one)]
@@ -55,8 +65,12 @@ def resource_list(resources: Iterable[Resource], group: str, version: str) -> di
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": listed}
 
 
-def aggregated(resources: Iterable[Resource], *, core: bool, version: str = "v2") -> dict[str, Any]:
+def aggregated(
+    resources: Iterable[Resource], *, core: bool, version: str = "v2", stale: Collection[tuple[str, str]] = ()
+) -> dict[str, Any]:
     """Pure: /api (`core`) or /apis as one document. `version` is that of apidiscovery.k8s.io.
+
+    `stale`: (group, version) of which only what once was is known, as who serves it cannot be asked.
 
     >>> pods = Resource("", "v1", "pods", "pod", "Pod", "PodList", True, short_names=("po",))
     >>> found = aggregated([pods], core=True)
@@ -67,7 +81,7 @@ def aggregated(resources: Iterable[Resource], *, core: bool, version: str = "v2"
     for one in resources:
         if (one.group == "") == core:
             by_group.setdefault(one.group, {}).setdefault(one.version, []).append(one)
-    items = [_discovered_group(name, versions) for name, versions in by_group.items()]
+    items = [_discovered_group(name, versions, stale) for name, versions in by_group.items()]
     api_version = f"apidiscovery.k8s.io/{version}"
     return {"kind": "APIGroupDiscoveryList", "apiVersion": api_version, "metadata": {}, "items": items}
 
@@ -165,9 +179,15 @@ def storage_version_hash(gvk: GroupVersionKind) -> str:
     return base64.b64encode(hashlib.sha256("/".join(stored).encode()).digest()[:8]).decode()
 
 
-def _discovered_group(name: str, versions: dict[str, list[Resource]]) -> dict[str, Any]:
+def _discovered_group(
+    name: str, versions: dict[str, list[Resource]], stale: Collection[tuple[str, str]]
+) -> dict[str, Any]:
     listed = [
-        {"version": version, "resources": [_discovered(one) for one in found], "freshness": "Current"}
+        {
+            "version": version,
+            "resources": [_discovered(one) for one in found if one.plural],
+            "freshness": "Stale" if (name, version) in stale else "Current",
+        }
         for version, found in versions.items()
     ]
     return {"metadata": {"name": name, "creationTimestamp": None}, "versions": listed}

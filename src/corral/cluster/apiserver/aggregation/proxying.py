@@ -1,25 +1,24 @@
-"""Requests for groups that another server answers for: handed on with who asks, and answered with what it answers."""
+"""Requests for groups that another server answers for: handed on with who asks, and answered with what it answers.
+
+What it sends comes as it is sent (watches), and a protocol that it switches to is spoken through here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
-from urllib.parse import urlencode
 
 from corral.cluster.apiserver.aggregation.services import ApiServices, identity_headers
 from corral.cluster.apiserver.handlers.call import Call
-from corral.cluster.apiserver.webhooks.client import CallFailed, HttpsClient
-from corral.http.message import Answer, StreamResponse
+from corral.cluster.apiserver.handlers.streams import switched
+from corral.cluster.apiserver.proxying.exchange import Exchange
+from corral.cluster.apiserver.proxying.heads import answer_headers, request_head
+from corral.cluster.apiserver.webhooks.client import CallFailed, HttpsClient, Place
+from corral.cluster.client.stream import Stream
+from corral.errors import RemoteFailed
+from corral.http.message import Answer, Response, StreamResponse
 from corral.model.kubernetes.kind import Object
-from corral.model.kubernetes.status import unavailable
 
 Handle = Callable[[Call], Awaitable[Answer]]
-# What is between two neighbours, and what would tell the next server who we are instead of who asks.
-DROPPED: Final = frozenset(
-    "authorization connection content-length expect host keep-alive proxy-authorization te trailer transfer-encoding "
-    "upgrade x-remote-user x-remote-group x-remote-uid impersonate-user impersonate-group impersonate-uid".split()
-)
-NOT_ANSWERED: Final = frozenset("connection content-length keep-alive trailer transfer-encoding upgrade".split())
 
 
 class Aggregator:
@@ -41,26 +40,47 @@ class Aggregator:
         return await (self._hand_on(call, service) if service is not None else self._others(call))
 
     async def _hand_on(self, call: Call, service: Object) -> Answer:
-        """Raises 503."""
         if not self._services.available(service):
-            raise unavailable("service unavailable")
-        request, body = call.request, await call.read()
-        headers = [
-            (name, value)
-            for name, value in request.headers.items()
-            if name not in DROPPED and not name.startswith(("x-remote-extra-", "impersonate-extra-"))
-        ]
-        headers += [("X-Forwarded-For", request.remote), ("Connection", "close"), *identity_headers(call.user)]
-        query = urlencode(request.query.values, doseq=True)
-        path = f"{request.raw_path}?{query}" if query else request.raw_path
+            return unavailable("service unavailable")
         try:
             place = self._services.place(service)
-            reply, chunks = await self._client.stream(place, request.method, path, body, headers)
-        except CallFailed as error:
-            raise unavailable(f"error trying to reach service: {error.message}") from None
-        kept = {_title(name): value for name, value in reply.headers.items() if name not in NOT_ANSWERED}
-        return StreamResponse(chunks, reply.status, kept)
+        except CallFailed:
+            return unavailable("service unavailable")
+        try:
+            exchange, connection = await self._begin(call, place)
+        except (CallFailed, OSError, RemoteFailed) as error:
+            return unavailable(f"error trying to reach service: {error}")
+        if exchange.status == 101:
+            return switched(exchange, connection, "", ())
+        headers = answer_headers(exchange.headers, prefix="", hosts=())
+        if not exchange.has_body(call.request.method):
+            await exchange.aclose()
+            return Response(exchange.status, headers)
+        return StreamResponse(exchange, exchange.status, headers)
+
+    async def _begin(self, call: Call, place: Place) -> tuple[Exchange, Stream]:
+        """Connects, sends the request, and waits for the head of the answer. CallFailed, OSError, RemoteFailed."""
+        request = call.request
+        query = f"?{request.raw_query}" if request.raw_query else ""
+        head = request_head(
+            request.method,
+            request.raw_path + query,
+            request.headers,
+            host=place.host,
+            added=[("X-Forwarded-For", request.remote), *identity_headers(call.user)],
+            upgrade="upgrade" in request.header("connection").lower() and bool(request.header("upgrade")),
+        )
+        connection = Stream(*await self._client.connect(place))
+        exchange = Exchange(connection)
+        try:
+            await exchange.begin(head, request)
+        except BaseException:
+            await exchange.aclose()
+            raise
+        return exchange, connection
 
 
-def _title(name: str) -> str:
-    return "-".join(part.capitalize() for part in name.split("-"))
+def unavailable(text: str) -> Response:
+    """Pure: as upstream says it, which is no Status: clients have words of their own for a 503."""
+    headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
+    return Response(503, headers, f"{text}\n".encode())

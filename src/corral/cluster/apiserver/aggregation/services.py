@@ -7,8 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, Final, NamedTuple
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
 
+from corral.cluster.apiserver.aggregation.availability import (
+    LOCAL,
+    PASSED,
+    SERVICE_NAME,
+    Described,
+    Health,
+    failed,
+    problem_of,
+    service_of,
+)
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
 from corral.cluster.apiserver.extensions.naming import condition, set_condition
 from corral.cluster.apiserver.objects.core import Caller, Core, Target
@@ -18,7 +30,7 @@ from corral.cluster.apiserver.options import WriteOptions
 from corral.cluster.apiserver.webhooks.client import CallFailed, HttpsClient, Place
 from corral.cluster.apiserver.webhooks.resolving import place_of
 from corral.kit.tasks import Tasks
-from corral.model.kubernetes.kinds.fields import objects, part, text
+from corral.model.kubernetes.kinds.fields import labels_of, objects, part, text
 from corral.model.kubernetes.resources import GroupVersionKind, Resource, Subresource
 from corral.model.kubernetes.status import StatusError
 
@@ -26,26 +38,11 @@ Object = dict[str, Any]
 GROUP: Final = "apiregistration.k8s.io"
 PLURAL: Final = "apiservices"
 ME: Final = User("system:apiserver", groups=(MASTERS_GROUP,))
+CHECKER: Final = User("system:kube-aggregator", groups=(MASTERS_GROUP,))
 CHECK_SECONDS: Final = 30.0
+RETRY_SECONDS: Final = 2.0
+SLICES: Final = ("discovery.k8s.io", "endpointslices")
 PATIENCE: Final = 5.0  # seconds that an answer is waited for
-
-
-class Described(NamedTuple):
-    """The OpenAPI of an extension server: its v2 document, and the URL of its v3 document; what it has not is empty."""
-
-    v2: bytes
-    v3: str
-
-
-class Health(NamedTuple):
-    available: bool
-    reason: str
-    message: str
-    resources: tuple[Resource, ...] = ()
-    described: Described | None = None
-
-
-LOCAL: Final = Health(True, "Local", "Local APIServices are always available")
 
 
 class ApiServices:
@@ -57,9 +54,20 @@ class ApiServices:
         self._health: dict[str, Health] = {}
         self._tasks = Tasks()
         self._watching: dict[str, asyncio.Task[Any]] = {}
+        self._wakes: dict[str, asyncio.Event] = {}
 
     def start(self) -> None:
         self._core.caches.subscribe(GROUP, PLURAL, self._changed)
+        self._core.caches.subscribe("", "services", lambda old, new: self._wake(new or old or {}, ""))
+        self._core.caches.subscribe(*SLICES, lambda old, new: self._wake(new or old or {}, SERVICE_NAME))
+
+    def _wake(self, changed: Object, label: str) -> None:
+        """Who is behind this Service, or these endpoints, is looked at again at once."""
+        name = labels_of(changed).get(label, "") if label else str(changed["metadata"]["name"])
+        where = str(changed["metadata"].get("namespace", "")), name
+        for service in self._remote.values():
+            if service_of(service) == where:
+                self._wakes.setdefault(service["metadata"]["name"], asyncio.Event()).set()
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -69,12 +77,24 @@ class ApiServices:
         return self._remote.get((group, version))
 
     def available(self, service: Object) -> bool:
+        """Before it has been looked at, it is as its status says."""
         found = self._health.get(service["metadata"]["name"])
-        return found is None or found.available
+        if found is not None:
+            return found.available
+        conditions = objects(part(service, "status"), "conditions")
+        return any(one.get("type") == "Available" and one.get("status") == "True" for one in conditions)
 
     def resources(self) -> list[Resource]:
-        """What extension servers say that they have."""
+        """What extension servers say that they have, or said when they could last be asked."""
         return [one for found in self._health.values() for one in found.resources]
+
+    def stale(self) -> list[tuple[str, str]]:
+        """(group, version) of those that cannot say now what they have."""
+        return [key for key, service in self._remote.items() if not self._fresh(service)]
+
+    def _fresh(self, service: Object) -> bool:
+        found = self._health.get(service["metadata"]["name"])
+        return found is not None and found.fresh
 
     def _described(self) -> list[tuple[str, str, Described]]:
         """(group, version, OpenAPI) of those that can be reached."""
@@ -121,12 +141,15 @@ class ApiServices:
     def _forget(self, name: str) -> None:
         if self._health.pop(name, None) is not None:
             self._core.registry.generation += 1
+        self._wakes.pop(name, None)
         if task := self._watching.pop(name, None):
             task.cancel()
 
     async def _follow(self, name: str) -> None:
         """Looks after one service for as long as it is there."""
+        wake = self._wakes.setdefault(name, asyncio.Event())
         while True:
+            wake.clear()
             await self._core.caches.fresh()
             service = self._core.caches.get(GROUP, PLURAL, "", name)
             if service is None:
@@ -138,35 +161,53 @@ class ApiServices:
             await self._write(name, health)
             if health is LOCAL:
                 return
-            await asyncio.sleep(CHECK_SECONDS if health.available else CHECK_SECONDS / 15)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_SECONDS if health.available and health.fresh else RETRY_SECONDS):
+                    await wake.wait()
 
     async def _check(self, service: Object) -> Health:
-        spec = part(service, "spec")
-        found = spec.get("service")
-        if not isinstance(found, dict):
+        where = service_of(service)
+        if where is None:
             return LOCAL
-        namespace, name = text(found, "namespace"), text(found, "name")
-        if self._core.caches.get("", "services", namespace, name) is None:
-            return Health(False, "ServiceNotFound", f'service/{name} in "{namespace}" is not present')
-        group, version = text(spec, "group"), text(spec, "version")
+        found = self._core.caches.get("", "services", *where)
+        slices = [
+            one for one in self._core.caches.list(*SLICES, where[0]) if labels_of(one).get(SERVICE_NAME) == where[1]
+        ]
+        last = self._health.get(service["metadata"]["name"])
+        health = problem_of(service, found, slices) or await self._try(service)
+        if not health.fresh and last is not None:
+            return health._replace(resources=last.resources, described=last.described)
+        return health
+
+    async def _try(self, service: Object) -> Health:
+        """Asks what there is. Whether its certificate is good decides nothing here, as upstream, but in its use."""
+        group, version = _key(service)
         path = f"/apis/{group}/{version}"
         try:
             place = self.place(service)
         except CallFailed as error:
-            return Health(False, "MissingEndpoints", error.message)
+            return failed("FailedDiscoveryCheck", error.message)
+        body, problem = await self._discover(place, path)
+        if not problem:
+            described = await self._describe(place, group, version)
+            return PASSED._replace(resources=resources_of(body, group, version), described=described)
+        if place.insecure or (await self._discover(replace(place, insecure=True, authorities=""), path))[1]:
+            return failed("FailedDiscoveryCheck", problem)
+        return PASSED._replace(fresh=False)
+
+    async def _discover(self, place: Place, path: str) -> tuple[bytes, str]:
+        """(the document, why there is none)."""
         url = f"https://{place.connect}:{place.port}{path}"
+        said = f"failing or missing response from {url}: "
         try:
             async with asyncio.timeout(PATIENCE):
-                reply = await self._client.ask(place, "GET", path, headers=dict(identity_headers(ME)))
+                reply = await self._client.ask(place, "GET", path, headers=dict(identity_headers(CHECKER)))
         except (CallFailed, TimeoutError) as error:
             cause = error.message if isinstance(error, CallFailed) else "context deadline exceeded"
-            text_ = f'failing or missing response from {url}: Get "{url}": {cause}'
-            return Health(False, "FailedDiscoveryCheck", text_)
-        if reply.status not in (200, 401, 403):
-            text_ = f"failing or missing response from {url}: bad status from {url}: {reply.status}"
-            return Health(False, "FailedDiscoveryCheck", text_)
-        resources = resources_of(reply.body, group, version)
-        return Health(True, "Passed", "all checks passed", resources, await self._describe(place, group, version))
+            return b"", f'{said}Get "{url}": {cause}'
+        if not 200 <= reply.status < 300:
+            return b"", f"{said}bad status from {url}: {reply.status}"
+        return reply.body, ""
 
     async def _describe(self, place: Place, group: str, version: str) -> Described:
         index = _object(await self._fetch(place, "/openapi/v3"))
@@ -178,7 +219,7 @@ class ApiServices:
         """A document; empty where there is none: a server without one is as good as before."""
         try:
             async with asyncio.timeout(PATIENCE):
-                reply = await self._client.ask(place, "GET", path, headers=dict(identity_headers(ME)))
+                reply = await self._client.ask(place, "GET", path, headers=dict(identity_headers(CHECKER)))
         except (CallFailed, TimeoutError):
             return b""
         return reply.body if reply.status == 200 else b""

@@ -22,6 +22,7 @@ CIDRS: Final = Collection("networking.k8s.io", "v1", "servicecidrs")
 PRIORITIES: Final = Collection("scheduling.k8s.io", "v1", "priorityclasses")
 LEVELS: Final = Collection("flowcontrol.apiserver.k8s.io", "v1", "prioritylevelconfigurations")
 FLOWS: Final = Collection("flowcontrol.apiserver.k8s.io", "v1", "flowschemas")
+CONFIGS: Final = Collection("", "v1", "configmaps")
 FIRST: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -83,6 +84,17 @@ def missing(lookup: Lookup, wanted: list[tuple[Collection, Object]]) -> list[Due
         if lookup.get(where.group, where.plural, metadata.get("namespace", ""), metadata["name"]) is None:
             found.append(Due(where, one))
     return found
+
+
+def plan_current(lookup: Lookup, where: Collection, wanted: Object) -> list[list[Due]]:
+    """Pure: what makes a ConfigMap that is ours say what it must; other keys of it are left alone."""
+    metadata = wanted["metadata"]
+    found = lookup.get(where.group, where.plural, metadata.get("namespace", ""), metadata["name"])
+    if found is None:
+        return [[Due(where, wanted)]]
+    data = found.get("data") or {}
+    changed = {**data, **wanted["data"]}
+    return [[Due(where, {**found, "data": changed})]] if changed != data else []
 
 
 async def write(client: Client, steps: list[list[Due]]) -> None:

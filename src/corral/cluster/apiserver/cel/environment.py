@@ -14,6 +14,7 @@ from typing import Any, Final
 from cel_expr_python import cel
 
 from corral.cluster.apiserver.cel import limits
+from corral.cluster.apiserver.cel.balancing import balance
 from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
 from corral.cluster.apiserver.cel.functions import declarations
 from corral.cluster.apiserver.cel.rewriting import rewrite
@@ -35,7 +36,23 @@ _INDEX: Final = re.compile(r"Index error: index=(-?\d+) size=\d+")
 _NUMBERS: Final = re.compile(
     r"no matching overload for '_[<>]=?_' applied to '\((?:int|uint|double), (?:int|uint|double)\)'"
 )
+_QUALIFIED: Final = re.compile(
+    r"^(ERROR: <input>:\d+:)(\d+)(: undeclared reference to ')(\w+)((?:\.\w+)+)('.*\n \| .*\n \| )\.*\^", re.M
+)
+OPTIONAL: Final = "optional_type"  # what the name of its type begins with
+_DEEP: Final = re.compile(r"recursion (?:depth|limit)")
+DEEP: Final = (
+    "ERROR: <input>:1:1: expression recursion limit exceeded: 32 levels of brackets, operators in a row or fields "
+    "(elsewhere 250); variables, or several rules, make it flatter"
+)
 _PLAIN: Final = ("BOOL", "BYTES", "DOUBLE", "DURATION", "INT", "NULL", "STRING", "TIMESTAMP", "UINT")
+
+
+class OptionalResult(EvaluationError):
+    """An optional value has no JSON form."""
+
+    def __init__(self) -> None:
+        super().__init__("the result has a type without a JSON form: it is optional; end it with .orValue(…)")
 
 
 class Program:
@@ -51,14 +68,24 @@ class Program:
         """The result as plain JSON (times as text). Raises EvaluationError."""
         if cause := limits.problem(self.expression, list(values.values())):
             raise EvaluationError(cause)
+        if self.returns.startswith(OPTIONAL):
+            raise OptionalResult
         try:
             found = self._compiled.eval(data=dict(values))
             if found.type() == cel.Type.ERROR:
-                raise EvaluationError(_translated(str(found.value())))
+                raise EvaluationError(_translated(_cause_of(found)))
             return _plain(found)
         except (RuntimeError, TypeError, ValueError, MemoryError) as error:
             text = str(error)
             raise EvaluationError(limits.EXCEEDED if "budget exceeded" in text else _translated(text)) from None
+
+
+def _cause_of(failed: Any) -> str:
+    """The library has an optional value for an error, too, but one that cannot be read."""
+    try:
+        return str(failed.value())
+    except TypeError:
+        raise OptionalResult from None
 
 
 def _plain(value: Any) -> Any:
@@ -95,11 +122,11 @@ def _translated(text: str) -> str:
 
 
 class Environment:
-    """`types`: the variables of its expressions. Compiled expressions are kept."""
+    """`types`: the variables of its expressions, which are kept once compiled. `pool`: protobuf's, for types in it."""
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: Types, pool: Any = None) -> None:
         config = cel.NewEnvConfigFromYaml(_CONFIG)
-        self._env = cel.NewEnv(variables=dict(types), config=config, functions=declarations())
+        self._env = cel.NewEnv(descriptor_pool=pool, variables=dict(types), config=config, functions=declarations())
         self._compile = lru_cache(maxsize=1024)(self._compiled)
 
     def compile(self, expression: str, returns: str = "") -> Program:
@@ -113,7 +140,7 @@ class Environment:
         if len(expression) > limits.LONGEST:
             raise CompileError(f"compilation failed: the expression is longer than {limits.LONGEST} characters")
         try:
-            return Program(expression, self._checked(rewrite(expression)))
+            return Program(expression, self._checked(_shaped(expression)))
         except (RuntimeError, TypeError, ValueError) as error:
             raise CompileError(f"compilation failed: {self._cause(expression, error)}") from None
 
@@ -129,12 +156,37 @@ class Environment:
     def _cause(self, expression: str, error: Exception) -> str:
         """Places are those of the expression as it was written, where that fails, too."""
         text = str(error)
-        if rewrite(expression) != expression:
+        if _DEEP.search(text):
+            return DEEP
+        if _shaped(expression) != expression:
             try:
                 self._env.compile(expression)
             except (RuntimeError, TypeError, ValueError) as own:
                 text = str(own)
-        return _CODE.sub("", _TAIL.sub("", text))
+        return _shorter(_CODE.sub("", _TAIL.sub("", text)))
+
+
+def _shaped(expression: str) -> str:
+    return balance(rewrite(expression))
+
+
+def _shorter(text: str) -> str:
+    """Pure: of `a.b` it is `a` that nobody knows, and it stands where it begins.
+
+    >>> print(_shorter("ERROR: <input>:1:2: undeclared reference to 'a.b' (in container '')\\n | a.b\\n | .^"))
+    ERROR: <input>:1:1: undeclared reference to 'a' (in container '')
+     | a.b
+     | ^
+    """
+
+    def change(found: re.Match[str]) -> str:
+        before = len(found[4] + found[5].rpartition(".")[0])
+        place = int(found[2]) - before
+        if place < 1:
+            return found[0]
+        return f"{found[1]}{place}{found[3]}{found[4]}{found[6]}{'.' * (place - 1)}^"
+
+    return _QUALIFIED.sub(change, text)
 
 
 @lru_cache(maxsize=256)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 from corral.cluster.apiserver.cel import messages as m
 from corral.cluster.apiserver.cel.compiling import problems_of_schema
 from corral.cluster.apiserver.cel.construct import as_maps
-from corral.cluster.apiserver.cel.environment import Environment, environment
+from corral.cluster.apiserver.cel.environment import Environment, OptionalResult, Program, environment
 from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
 from corral.cluster.apiserver.cel.limits import bare
+from corral.cluster.apiserver.cel.rewriting import TEXT
 from corral.cluster.apiserver.cel.rules import problems
 from corral.errors import CorralError
 
 _VARIABLE: Final = re.compile(r"(?<![\w.])variables\.([A-Za-z_]\w*)")
+_MENTION: Final = re.compile(f"{TEXT.pattern}|{_VARIABLE.pattern}", re.S)
 MOST_SCHEMAS: Final = 512
 LONGEST_MESSAGE: Final = 5 * 1024
 _maps: Final = lru_cache(maxsize=1024)(as_maps)
@@ -41,6 +43,10 @@ class Evaluator:
             case m.CheckSchemas():
                 found = [one for path, raw in job.schemas for one in problems_of_schema(raw, path)]
                 return m.Done([m.of_problem(one) for one in found])
+            case m.CheckTypes():
+                from corral.cluster.apiserver.cel import typed  # protobuf is loaded for the first policy
+
+                return m.Done(typed.check(job))
             case m.Judge():
                 return self._judge(job)
 
@@ -85,12 +91,22 @@ def evaluate(names: list[str], values: Mapping[str, Any], part: m.Part) -> m.Eva
     return m.Evaluated(True, "", [run.item(one) for one in part.items])
 
 
+def with_options(expression: str, names: Collection[str]) -> str:
+    """Pure: an optional value travels as a list of it, or of nothing: these variables are such.
+
+    >>> with_options("variables.a.hasValue() && variables.ab == 'variables.a'", {"a"})
+    "variables.a[?0].hasValue() && variables.ab == 'variables.a'"
+    """
+    return _MENTION.sub(lambda one: f"{one[0]}[?0]" if one[2] in names else one[0], expression) if names else expression
+
+
 class _Run:
     """One part. A variable is computed when it is needed, and once."""
 
     def __init__(self, where: Environment, values: Mapping[str, Any], variables: dict[str, str]) -> None:
         self._where, self._values, self._variables = where, values, variables
         self._known: dict[str, Any] = {}
+        self._optional: set[str] = set()
 
     def conditions(self, conditions: list[tuple[str, str]]) -> tuple[bool, str]:
         """All must hold. One that is false decides, whatever others fail with."""
@@ -128,7 +144,22 @@ class _Run:
         return self._of(expression, self._needed(expression, 0))
 
     def _of(self, expression: str, variables: Mapping[str, Any]) -> Any:
-        return self._where.compile(_maps(expression)).run({**self._values, "variables": variables})
+        return self._program(expression).run({**self._values, "variables": variables})
+
+    def _program(self, expression: str) -> Program:
+        return self._where.compile(_maps(with_options(expression, self._optional)))
+
+    def _variable(self, name: str, depth: int) -> Any:
+        """Raises CompileError, EvaluationError."""
+        inner = self._variables[name]
+        variables = self._needed(inner, depth + 1)
+        try:
+            return self._of(inner, variables)
+        except OptionalResult:
+            pass
+        found = self._of(f"({inner}).hasValue() ? [({inner}).value()] : []", variables)
+        self._optional.add(name)
+        return found
 
     def _needed(self, expression: str, depth: int) -> Mapping[str, Any]:
         """The variables that an expression mentions."""
@@ -137,9 +168,8 @@ class _Run:
             if name not in self._variables or depth > len(self._variables):
                 continue
             if name not in self._known:
-                inner = self._variables[name]
                 try:
-                    self._known[name] = self._of(inner, self._needed(inner, depth + 1))
+                    self._known[name] = self._variable(name, depth)
                 except CorralError as error:
                     text = f"composited variable {name!r} fails to evaluate: {error.message}"
                     raise EvaluationError(text.replace("'", '"')) from None

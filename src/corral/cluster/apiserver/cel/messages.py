@@ -84,6 +84,18 @@ class CheckSchemas(msgspec.Struct, tag=True):
     schemas: list[tuple[str, Any]]
 
 
+class CheckTypes(msgspec.Struct, tag=True):
+    """Do expressions fit types? `shapes` as in `cel/shapes`; `names`: what each variable is; `variables` of a policy.
+
+    Answer: for each expression what is wrong, "" where nothing is.
+    """
+
+    shapes: dict[str, dict[str, str]]
+    names: dict[str, str]
+    variables: list[tuple[str, str]]
+    expressions: list[str]
+
+
 class Allowed(msgspec.Struct, tag=True):
     allowed: bool
     reason: str
@@ -108,11 +120,11 @@ class Unknown(msgspec.Struct, tag=True):
     """The schema must be sent along."""
 
 
-Job = Compile | Evaluate | Judge | CheckSchemas
+Job = Compile | Evaluate | Judge | CheckSchemas | CheckTypes
 ToEvaluator = Job | Allowed
 ToDaemon = Ready | Ask | Done | Unknown
 _encoder: Final = msgspec.msgpack.Encoder()
-to_evaluator: Final = msgspec.msgpack.Decoder(Compile | Evaluate | Judge | CheckSchemas | Allowed)
+to_evaluator: Final = msgspec.msgpack.Decoder(Compile | Evaluate | Judge | CheckSchemas | CheckTypes | Allowed)
 to_daemon: Final = msgspec.msgpack.Decoder(Ready | Ask | Done | Unknown)
 
 

@@ -76,6 +76,11 @@ class Expressions:
         """What is wrong with the rules in schemas, each with its path."""
         return [m.to_problem(one) for one in await self._done(m.CheckSchemas(schemas), None)]
 
+    async def check_types(self, job: m.CheckTypes) -> list[str]:
+        """For each expression what is wrong with it by the types of what it speaks of; "" where nothing is."""
+        found: list[str] = await self._done(job, None)
+        return found
+
     async def close(self) -> None:
         """Ends the evaluator."""
         await self._end()

@@ -1,7 +1,8 @@
 """What the library does not have, said by what it has. Pure.
 
 Some functions of upstream's cannot be declared to the library: a name that it has already takes no further overloads
-(`indexOf` of lists), functions of ours give no optional values (`format`), and loops that make maps do not run in it.
+(`indexOf` of lists), functions of ours give no optional values (`format`) and no times (`sum`, `min` and `max` give
+them as text, in a list of one), and loops that make maps do not run in it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ from typing import Final
 
 TEXT: Final = re.compile(r"[rRbB]{0,2}(\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')", re.S)
 _CALL: Final = re.compile(
-    r"\.\s*(indexOf|lastIndexOf|validate|transformMap|transformMapEntry)\s*\(|\b(format\s*\.\s*named|string)\s*\("
+    r"\.\s*(indexOf|lastIndexOf|validate|transformMap|transformMapEntry|sum|min|max)\s*\(|\b(format\s*\.\s*named|string)\s*\("
 )
 _THINGS: Final = re.compile(r"\b(?:ip|cidr|quantity|semver|image|url)\s*\(")
 _RENAMED: Final = {"indexOf": "kubernetesIndexOf", "lastIndexOf": "kubernetesLastIndexOf"}
+_FOLDS: Final = {"sum": "kubernetesSum", "min": "kubernetesMin", "max": "kubernetesMax"}
+_TIMES: Final = (
+    ".map(kubernetesOne, type(kubernetesOne) != map ? dyn(kubernetesOne) : 'duration' in kubernetesOne ? "
+    "dyn(duration(kubernetesOne['duration'])) : dyn(timestamp(kubernetesOne['timestamp'])))[0]"
+)
 
 
 def rewrite(expression: str) -> str:
@@ -54,6 +60,8 @@ class _Rewriter:
         given = ",".join(arguments)
         if name in _RENAMED:
             return f".{_RENAMED[name]}({given})"
+        if name in _FOLDS:
+            return f".{_FOLDS[name]}(){_TIMES}" if not given.strip() else f"{head}{given})"
         if name in ("validate", "format.named"):
             return f"{head}{given})[?0]"
         if name == "string":

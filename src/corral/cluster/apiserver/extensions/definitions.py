@@ -11,7 +11,7 @@ from corral.cluster.apiserver.cel.process import Expressions
 from corral.cluster.apiserver.cel.schemas import has_rules
 from corral.cluster.apiserver.extensions.conversion import Caller as ConversionCaller
 from corral.cluster.apiserver.extensions.conversion import Conversion
-from corral.cluster.apiserver.extensions.naming import condition, plan_status, set_condition
+from corral.cluster.apiserver.extensions.naming import condition, frees, plan_claims, plan_status, set_condition, waits
 from corral.cluster.apiserver.extensions.served import served_of
 from corral.cluster.apiserver.objects.core import Caller, Claims, Core, Target
 from corral.cluster.apiserver.objects.deleting import delete_all
@@ -49,6 +49,8 @@ class Definitions:
         """Serves what is there, and follows."""
         self._core.companions[GROUP, PLURAL] = self
         self._core.caches.subscribe(GROUP, PLURAL, self._changed)
+        for one in self._core.caches.list(GROUP, PLURAL):
+            self._offer(one)  # a server may have ended between the end of one definition and this
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -61,7 +63,7 @@ class Definitions:
         new["status"] = plan_status(new, self._others(new), to_text(self._core.now()))
 
     def claims(self, new: Object | None, old: Object | None) -> Claims:
-        return Claims()
+        return plan_claims(new, old)
 
     def _others(self, definition: Object) -> list[Object]:
         name, group = definition["metadata"].get("name"), text(part(definition, "spec"), "group")
@@ -107,9 +109,9 @@ class Definitions:
         name = str((new or old or {})["metadata"]["name"])
         wanted = self._wanted(new) if new is not None else []
         self._replace(name, wanted)
-        if new is None:
-            self._recheck(old or {})
-        elif _is_ending(new) and name not in self._ending:
+        if old is not None and frees(old, new):
+            self._recheck(old)
+        if new is not None and _is_ending(new) and name not in self._ending:
             self._ending.add(name)
             self._tasks.start(f"custom-resources-{name}", self._end(name))
 
@@ -136,10 +138,14 @@ class Definitions:
         """Names are free again: who waits for them gets them."""
         group = text(part(gone, "spec"), "group")
         for one in self._core.caches.list(GROUP, PLURAL):
-            conditions = objects(part(one, "status"), "conditions")
-            waits = any(c.get("type") == "NamesAccepted" and c.get("status") == "False" for c in conditions)
-            if waits and text(part(one, "spec"), "group") == group:
-                self._tasks.start(f"names-of-{one['metadata']['name']}", self._rename(one["metadata"]["name"]))
+            if text(part(one, "spec"), "group") == group:
+                self._offer(one)
+
+    def _offer(self, definition: Object) -> None:
+        """Decides anew about the names that it waits for, if there are any."""
+        if waits(definition):
+            name = definition["metadata"]["name"]
+            self._tasks.start(f"names-of-{name}", self._rename(name))
 
     async def _rename(self, name: str) -> None:
         def change(live: Object | None) -> Object:

@@ -1,7 +1,8 @@
 """May a definition have the names that it wants? Decided along with the write of it. Pure.
 
 Follows k8s.io/apiextensions-apiserver/pkg/controller/status: within a group each name belongs to one definition, the
-first that was accepted with it.
+first that was accepted with it. Each accepted name is a key of the store as well, written in the commit that accepts
+it: of two that are written at once, by whichever servers, one finds the key there and decides anew.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from corral.cluster.apiserver.objects.core import Claims
 from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.kinds.fields import objects, part, text, texts
 
@@ -21,6 +23,9 @@ _REASONS: Final = {
     "kind": "KindConflict",
     "listKind": "ListKindConflict",
 }
+
+
+CLAIMS: Final = "/claims/definitions/"
 
 
 class Naming(NamedTuple):
@@ -67,6 +72,45 @@ def plan_names(definition: Object, others: Iterable[Object]) -> Naming:
         accepted["categories"] = wanted["categories"]
     reason, message = failed[-1] if failed else ("", "")
     return Naming(accepted, reason, message)
+
+
+def plan_claims(new: Object | None, old: Object | None) -> Claims:
+    """Pure: the keys that come and go with accepted names. Plurals, singulars and short names share a space; kinds do.
+
+    >>> cow = {"metadata": {"name": "cows.a.b"}, "spec": {"group": "a.b"},
+    ...        "status": {"acceptedNames": {"plural": "cows", "kind": "Cow"}}}
+    >>> plan_claims(cow, None).expect
+    {'/claims/definitions/a.b/kinds/Cow': 0, '/claims/definitions/a.b/words/cows': 0}
+    >>> plan_claims(None, cow).deletes
+    ['/claims/definitions/a.b/kinds/Cow', '/claims/definitions/a.b/words/cows']
+    """
+    before, after = _claimed(old), _claimed(new)
+    added = sorted(after - before)
+    owner = str((new or {}).get("metadata", {}).get("name", "")).encode()
+    return Claims(dict.fromkeys(added, owner), sorted(before - after), dict.fromkeys(added, 0))
+
+
+def _claimed(definition: Object | None) -> set[str]:
+    group = text(part(definition or {}, "spec"), "group")
+    names = part(definition or {}, "status", "acceptedNames")
+    spaces = {"words": _all(names, _WORDS), "kinds": _all(names, _KINDS)}
+    return {f"{CLAIMS}{group}/{space}/{one}" for space, found in spaces.items() for one in found}
+
+
+def waits(definition: Object) -> bool:
+    """Pure: whether a definition wants a name that another has."""
+    found = objects(part(definition, "status"), "conditions")
+    return any(one.get("type") == "NamesAccepted" and one.get("status") == "False" for one in found)
+
+
+def frees(old: Object | None, new: Object | None) -> bool:
+    """Pure: whether a change gives names up that others may wait for.
+
+    >>> cow = {"spec": {"group": "a.b"}, "status": {"acceptedNames": {"shortNames": ["moo"]}}}
+    >>> frees(cow, None), frees(None, cow), frees(cow, cow)
+    (True, False, False)
+    """
+    return bool(_claimed(old) - _claimed(new))
 
 
 def condition(name: str, status: bool, reason: str, message: str, now: str) -> Object:

@@ -15,6 +15,7 @@ from corral.cluster.apiserver.registry import Registry
 from corral.http.message import Request, Response
 from corral.model.kubernetes import discovery
 from corral.model.kubernetes.openapi import gnostic, v2, v3
+from corral.model.kubernetes.openapi.converting import to_v3
 from corral.model.kubernetes.openapi.definitions import undescribed
 from corral.model.kubernetes.openapi.descriptions import installed
 from corral.model.kubernetes.openapi.merging import merge
@@ -26,9 +27,14 @@ _STATIC: Final = ("/metrics", "/version", "/openapi/v2", "/openapi/v3", "/openid
 
 
 class Elsewhere(Protocol):
-    """What extension servers have: resources, v2 documents with the prefixes of their paths, URLs of v3 documents."""
+    """What extension servers have: resources, v2 documents with the prefixes of their paths, URLs of v3 documents.
+
+    `stale`: (group, version) of those that cannot be asked, whose resources may be others by now.
+    """
 
     def resources(self) -> list[Resource]: ...
+
+    def stale(self) -> list[tuple[str, str]]: ...
 
     def documents(self) -> list[tuple[Object, str]]: ...
 
@@ -71,7 +77,11 @@ class Documents:
 
     def _all(self) -> list[Resource]:
         more = self._elsewhere.resources() if self._elsewhere is not None else []
+        more += [discovery.nothing(*one) for one in self._stale()]
         return ordered([*self._registry.resources(), *more], self._services())
+
+    def _stale(self) -> list[tuple[str, str]]:
+        return self._elsewhere.stale() if self._elsewhere is not None else []
 
     def _current(self) -> dict[str, Kept]:
         if self._generation != self._registry.generation:
@@ -98,7 +108,7 @@ class Documents:
     def _root(self, path: str, version: str) -> dict[str, Any]:
         resources, core = self._all(), path == "/api"
         if version:
-            return discovery.aggregated(resources, core=core, version=version)
+            return discovery.aggregated(resources, core=core, version=version, stale=self._stale())
         return discovery.api_versions(self._address()) if core else discovery.group_list(resources)
 
     def _plain(self, path: str) -> dict[str, Any] | None:
@@ -154,13 +164,25 @@ class Documents:
         parts = path.removeprefix("/openapi/v3").strip("/").split("/")
         if parts == [""]:
             found = v3.index(resources, schemas, self._release, described=described)
-            for name, url in (self._elsewhere.urls() if self._elsewhere is not None else {}).items():
-                found["paths"][name] = {"serverRelativeURL": url}
+            found["paths"] |= self._index_elsewhere()
         elif parts[0] == "api" and len(parts) == 2:
             found = v3.document(resources, "", parts[1], schemas, self._release, describe)
         elif parts[0] == "apis" and len(parts) == 3:
-            found = v3.document(resources, parts[1], parts[2], schemas, self._release, describe)
+            found = self._converted("/".join(parts))
+            found = found or v3.document(resources, parts[1], parts[2], schemas, self._release, describe)
         return Kept(encode(found), JSON) if found is not None else None
+
+    def _index_elsewhere(self) -> dict[str, Any]:
+        """Where the v3 documents of extension servers are; those that have a v2 document alone are converted here."""
+        urls = dict(self._elsewhere.urls()) if self._elsewhere is not None else {}
+        for document, prefix in self._elsewhere.documents() if self._elsewhere is not None else ():
+            digest = discovery.etag(encode(document)).strip('"')
+            urls.setdefault(prefix.strip("/"), f"/openapi/v3{prefix.rstrip('/')}?hash={digest}")
+        return {name: {"serverRelativeURL": url} for name, url in urls.items()}
+
+    def _converted(self, name: str) -> dict[str, Any] | None:
+        found = dict((prefix.strip("/"), one) for one, prefix in self._elsewhere.documents()) if self._elsewhere else {}
+        return to_v3(found[name], f"/{name}/") if name in found else None
 
 
 def send(request: Request, kept: Kept, control: str = "no-cache, private") -> Response:

@@ -94,7 +94,7 @@ class Proxies:
             (path or "/") + query,
             request.headers,
             host=place.host,
-            forwarded=forwarded(request),
+            added=forwarded(request).items(),
             upgrade=upgrade,
         )
         if kubelet:

@@ -24,12 +24,18 @@ def _named_by_connection(value: str) -> set[str]:
 
 
 def request_head(
-    method: str, path: str, headers: Mapping[str, str], *, host: str, forwarded: Mapping[str, str], upgrade: bool
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    *,
+    host: str,
+    added: Iterable[tuple[str, str]] = (),
+    upgrade: bool,
 ) -> bytes:
-    """Pure: the head of a request as the pod gets it. Who the user is stays here.
+    """Pure: the head of a request as who is behind gets it. Who the user is stays here, but for what is `added`.
 
     >>> request_head("GET", "/x", {"host": "api", "authorization": "Bearer t", "accept": "*/*"},
-    ...              host="10.1.0.5", forwarded={}, upgrade=False)
+    ...              host="10.1.0.5", upgrade=False)
     b'GET /x HTTP/1.1\\r\\nHost: 10.1.0.5\\r\\nConnection: close\\r\\naccept: */*\\r\\n\\r\\n'
     """
     dropped = ABOUT_CONNECTION | _CREDENTIALS | {"host", "expect"} | _named_by_connection(headers.get("connection", ""))
@@ -45,7 +51,7 @@ def request_head(
         pairs.append((name, value))
     if "transfer-encoding" in headers:
         pairs.append(("Transfer-Encoding", "chunked"))
-    pairs += forwarded.items()
+    pairs += added
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in pairs)]
     return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
 
@@ -67,13 +73,13 @@ def answer_headers(pairs: Pairs, *, prefix: str, hosts: Iterable[str], upgrade: 
         if name.lower() == "location":
             value = through(value, prefix, hosts)
         if name.lower() == "set-cookie":
-            found[_unused(found, "Set-Cookie")] = value
+            found[unused(found, "Set-Cookie")] = value
         else:
             found[name] = f"{found[name]}, {value}" if name in found else value
     return found
 
 
-def _unused(found: Mapping[str, str], name: str) -> str:
+def unused(found: Mapping[str, str], name: str) -> str:
     """The name in letters that no other has."""
     for number in range(1 << len(name)):
         spelled = "".join(char.swapcase() if number >> at & 1 else char for at, char in enumerate(name))

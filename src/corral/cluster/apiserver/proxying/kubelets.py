@@ -105,7 +105,7 @@ class Kubelets:
         headers = {} if request is None else request.headers
         upgrade = request is not None and "upgrade" in request.headers
         method = request.method if request is not None and upgrade else "GET"
-        head = request_head(method, target, headers, host=self.place(node).host, forwarded={}, upgrade=upgrade)
+        head = request_head(method, target, headers, host=self.place(node).host, upgrade=upgrade)
         exchange, connection = await self.begin(node, head, None)
         if exchange.status == (101 if upgrade else 200):
             return exchange, connection

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -93,6 +93,11 @@ def _context(authorities: str, insecure: bool, identity: str) -> ssl.SSLContext:
     return context
 
 
+def context_of(place: Place) -> ssl.SSLContext:
+    """OSError (ssl.SSLError is one), ValueError for certificates that are none."""
+    return _context(place.authorities, place.insecure, place.identity)
+
+
 class HttpsClient:
     """Connections are kept per place. `close` ends the idle ones."""
 
@@ -115,15 +120,15 @@ class HttpsClient:
                 return await self._exchange(place, reader, writer, data)
             except CallFailed:
                 break
-        reader, writer = await self._connect(place)
+        reader, writer = await self.connect(place)
         return await self._exchange(place, reader, writer, data)
 
     @staticmethod
-    async def _connect(place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A new connection, which is the caller's. CallFailed."""
         try:
-            context = _context(place.authorities, place.insecure, place.identity)
             return await asyncio.open_connection(
-                place.connect, place.port, ssl=context, server_hostname=place.name or place.connect
+                place.connect, place.port, ssl=context_of(place), server_hostname=place.name or place.connect
             )
         except ssl.SSLCertVerificationError as error:
             raise CallFailed(f"tls: failed to verify certificate: x509: {error.verify_message}") from None
@@ -154,22 +159,6 @@ class HttpsClient:
             else:
                 writer.close()
 
-    async def stream(
-        self, place: Place, method: str, path: str, body: bytes, headers: Sequence[tuple[str, str]]
-    ) -> tuple[Reply, AsyncIterator[bytes]]:
-        """The head of an answer, and its body as it comes; closing the iterator closes the connection. CallFailed."""
-        reader, writer = await self._connect(place)
-        found = _Reader()
-        try:
-            writer.write(_request(place, method, path, body, headers))
-            await writer.drain()
-            while not found.headed:
-                await _feed(reader, found)
-        except BaseException:
-            writer.close()
-            raise
-        return found.reply, _pieces(reader, writer, found)
-
     def close(self) -> None:
         for idle in self._idle.values():
             for _, writer in idle:
@@ -191,18 +180,6 @@ async def _feed(reader: asyncio.StreamReader, found: _Reader) -> None:
         raise CallFailed(f"malformed HTTP response: {error}") from None
     except OSError as error:
         raise CallFailed(str(error)) from None
-
-
-async def _pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, found: _Reader) -> AsyncIterator[bytes]:
-    try:
-        while True:
-            if piece := found.take():
-                yield piece
-            if found.done:
-                return
-            await _feed(reader, found)
-    finally:
-        writer.close()
 
 
 def _request(place: Place, method: str, path: str, body: bytes, headers: Sequence[tuple[str, str]]) -> bytes:

@@ -112,15 +112,23 @@ def plan_kinds(resources: Object, api_version: str) -> dict[str, tuple[str, str]
 class RemoteClient:
     """`manager` is noted as the manager of the fields it writes; `token` or the context's certificate says who it is.
 
-    `server_name`: what the server's certificate must bear, where that is not the host of the URL.
+    `server_name`: what the server's certificate must bear, where that is not the host of the URL. `headers`: go with
+    every request, besides its own.
     """
 
     def __init__(
-        self, url: str, context: ssl.SSLContext, manager: str, *, token: str = "", server_name: str = ""
+        self,
+        url: str,
+        context: ssl.SSLContext,
+        manager: str,
+        *,
+        token: str = "",
+        server_name: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._wire = Wire(parse_url(url, server_name), context)
         self._manager = manager
-        self._headers = {"Accept": JSON, "User-Agent": f"{manager}/{__version__}"}
+        self._headers = {"Accept": JSON, "User-Agent": f"{manager}/{__version__}", **(headers or {})}
         self._served: dict[str, dict[str, tuple[str, str]]] = {}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"

@@ -44,11 +44,15 @@ _TYPES: Final = (
 
 @dataclass(slots=True)
 class Remains:
-    """What is still in a namespace: by `resource.group` how many, by finalizer how many, and what failed."""
+    """What is still in a namespace: by `resource.group` how many, by finalizer how many, and what failed.
+
+    `undiscovered`: (group, version) of which nobody knows what is there.
+    """
 
     objects: dict[str, int] = field(default_factory=dict)
     finalizers: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    undiscovered: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, plural: str, group: str, objects: Sequence[Object]) -> None:
         if objects:
@@ -59,7 +63,7 @@ class Remains:
 
     @property
     def nothing(self) -> bool:
-        return not self.objects and not self.failures
+        return not self.objects and not self.failures and not self.undiscovered
 
 
 def plan_conditions(namespace: Object, remains: Remains, moment: str) -> Object | None:
@@ -83,6 +87,13 @@ def plan_conditions(namespace: Object, remains: Remains, moment: str) -> Object 
 
 def _texts(remains: Remains) -> Mapping[str, str]:
     found = {}
+    if remains.undiscovered:
+        names = [f"{group}/{version}" for group, version in remains.undiscovered]
+        texts = ", ".join(f"{one}: stale GroupVersion discovery: {one}" for one in names)
+        found["NamespaceDeletionDiscoveryFailure"] = (
+            f"Discovery failed for some groups, {len(names)} failing: "
+            f"unable to retrieve the complete list of server APIs: {texts}"
+        )
     if remains.failures:
         number, texts = len(remains.failures), ", ".join(remains.failures)
         found["NamespaceDeletionContentFailure"] = f"Failed to delete all resource types, {number} remaining: {texts}"

@@ -11,7 +11,7 @@ from corral.cluster.client.builtin import NAMESPACES
 from corral.cluster.client.protocol import Collection, Object
 from corral.cluster.client.times import to_text
 from corral.cluster.controllers.controller import Controller
-from corral.cluster.controllers.discovery import Resources, collection, deletable
+from corral.cluster.controllers.discovery import Resources, Undiscovered, collection, deletable
 from corral.cluster.controllers.namespace.conditions import Remains, plan_conditions
 from corral.cluster.controllers.shared import Shared
 from corral.kit.tasks import Tasks
@@ -25,14 +25,16 @@ FINALIZER: Final = "kubernetes"
 class NamespaceController(Controller):
     """Pods go first: what restrains them (network policies, say) stays as long as they run.
 
-    What has finalizers stays for a while: a watch on it, as long as it is there, tells when to look again.
+    What has finalizers stays for a while: a watch on it, as long as it is there, tells when to look again. A namespace
+    stays, too, while some server cannot be asked what resources it has: objects of theirs may be left in it.
     """
 
     name = "namespace-controller"
     workers = 10
 
-    def __init__(self, shared: Shared, resources: Resources) -> None:
+    def __init__(self, shared: Shared, resources: Resources, undiscovered: Undiscovered = tuple) -> None:
         self._client, self._now, self._resources = shared.client, shared.now, resources
+        self._undiscovered = undiscovered
         self._namespaces = shared.informers.of(NAMESPACES)
         super().__init__([self._namespaces])
         self._waits: dict[tuple[str, Collection], asyncio.Task[None]] = {}
@@ -63,16 +65,16 @@ class NamespaceController(Controller):
             others = [one for one in namespace["spec"]["finalizers"] if one != FINALIZER]
             spec = {**namespace["spec"], "finalizers": others}
             await self._client.update(NAMESPACES, {**namespace, "spec": spec}, subresource="finalize")
-        elif remains.failures:
+        elif remains.failures or remains.undiscovered:
             return 1.0
         return None
 
     async def _empty(self, namespace: str) -> Remains:
-        remains = Remains()
+        remains = Remains(undiscovered=sorted(self._undiscovered()))
         found = [one for one in deletable(self._resources()) if one.namespaced]
         pods = [one for one in found if (one.group, one.plural) == ("", "pods")]
         await self._clear(namespace, pods, remains)
-        if remains.nothing:
+        if not remains.objects and not remains.failures:
             await self._clear(namespace, [one for one in found if one not in pods], remains)
         return remains
 

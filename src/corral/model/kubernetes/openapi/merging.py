@@ -25,7 +25,7 @@ def merge(whole: Object, others: Iterable[tuple[Object, str]]) -> Object:
     paths, definitions = dict(whole.get("paths") or {}), dict(whole.get("definitions") or {})
     for other, prefix in others:
         wanted = {path: one for path, one in _dict(other, "paths").items() if f"{path}/".startswith(prefix)}
-        found = _reached(wanted, _dict(other, "definitions"))
+        found = reached(wanted, _dict(other, "definitions"))
         names = {name: _free(name, one, definitions) for name, one in found.items()}
         changed = {old: new for old, new in names.items() if old != new}
         definitions |= {names[name]: _renamed(one, changed) for name, one in found.items()}
@@ -46,7 +46,7 @@ def _free(name: str, definition: Object, known: Object) -> str:
     return found
 
 
-def _reached(paths: Object, definitions: Object) -> Object:
+def reached(paths: Object, definitions: Object) -> Object:
     """The definitions that paths mention, and those that these do."""
     found: Object = {}
     todo = list(_mentioned(paths))

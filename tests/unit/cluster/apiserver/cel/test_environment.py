@@ -95,3 +95,19 @@ def test_the_authorizer_asks_who_is_set() -> None:
     finally:
         deciding.reset(token)
     assert asked == [("apps", "deployments", "n", "get"), ("apps", "deployments", "n", "list")]
+
+
+@pytest.mark.parametrize("count", [20, 33, 200])
+def test_long_sums(count: int) -> None:
+    """As messages are put together; the library's parser would take 32."""
+    words = " + ".join(f"'a+{number}, '" for number in range(count))
+    expected = "".join(f"a+{number}, " for number in range(count))
+    assert run(f"[{words}].size() == 1 ? (1 > 2 ? '' : {words}) : 'x' + 'y'") == expected
+    numbers = " + ".join("1" for _ in range(count))
+    assert run(f"self.?a.orValue(3) + {numbers} == {count + 3} && 9 - 2 + 1 == 8", {}) is True
+
+
+@pytest.mark.parametrize("expression", ["(" * 40 + "1" + ")" * 40, "[" * 40 + "]" * 40, "self" + ".a" * 40])
+def test_what_nests_too_deep_is_told_so(expression: str) -> None:
+    with pytest.raises(CompileError, match="expression recursion limit exceeded: 32 levels"):
+        environment("self").compile(expression)

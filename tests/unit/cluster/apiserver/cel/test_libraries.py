@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from corral.cluster.apiserver.cel import messages as m
 from corral.cluster.apiserver.cel.environment import environment
 from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
+from corral.cluster.apiserver.cel.jobs import evaluate
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -32,6 +34,12 @@ def run(expression: str, value: Any = None) -> Any:
         ("[1, 2, 3, 2].indexOf(2) * 10 + [1, 2, 3, 2].lastIndexOf(2)", 13),
         ("[['a'].indexOf('b'), ['a', 'b'].indexOf('b'), [[1], [2]].indexOf([2]), self.l.indexOf(9)]", [-1, 1, 1, 2]),
         ("['a', 'b'].isSorted() && [1.5, 2.5].sum() == 4.0 && [3, 1].min() == 1 && ['a', 'b'].max() == 'b'", True),
+        ("[duration('1s'), duration('2m')].sum() == duration('121s')", True),
+        ("[duration('-1.5s')].sum() < duration('0s')", True),
+        ("string([duration('3s'), duration('2m')].max()) + string([duration('3s'), duration('2m')].min())", "120s3s"),
+        ("[timestamp('2026-01-01T00:00:00+01:00'), timestamp('2026-01-01T00:00:00Z')].min()", "2025-12-31T23:00:00Z"),
+        ("[timestamp('2026-01-02T00:00:00Z'), timestamp('2026-01-01T00:00:00Z')].max().getDayOfMonth()", 1),
+        ("self.l.map(x, duration(string(x) + 's')).sum().getSeconds() + [1, 2].max() + [[4].min()].sum()", 30),
         # regex
         ("'abc 123'.find('[0-9]+') + 'abc'.find('[0-9]+')", "123"),
         ("'1 2 3'.findAll('[0-9]').size() + '1 2 3'.findAll('[0-9]', 2).size()", 5),
@@ -109,8 +117,9 @@ def test_results(expression: str, result: Any) -> None:
         ("semver('v1')", "invalid semantic version"),
         ("[1, 1].transformMapEntry(i, v, {v: i})", "insert failed: key 1 already exists"),
         ("quantity('1').validate('a')", "no such overload"),
-        ("[duration('1s')].sum()", "not supported here: sum, min and max of durations"),
-        ("[duration('1s')].max()", "not supported here: sum, min and max of durations"),
+        ("['a'].sum()", "no such overload"),
+        ("[1].filter(x, x > 1).max()", "max called on empty list"),
+        ("[timestamp('2026-01-01T00:00:00Z')].sum()", "no such overload"),
     ],
 )
 def test_failures(expression: str, text: str) -> None:
@@ -126,3 +135,12 @@ def test_failures(expression: str, text: str) -> None:
 def test_what_does_not_compile(expression: str) -> None:
     with pytest.raises(CompileError, match="compilation failed"):
         environment("self").compile(expression)
+
+
+def test_variables_may_be_optional() -> None:
+    items = [m.Item("variables.o.orValue(5) == 1 && variables.deep == 1 && 'variables.o' != ''"),
+        m.Item("variables.none.hasValue() || variables.none.orValue(7) == 7"), m.Item("variables.o")]  # fmt: skip
+    variables = {"o": "a.?b", "none": "a.?zz", "deep": "variables.again.orValue(2)", "again": "variables.o"}
+    found = evaluate(["a", "variables"], {"a": {"b": 1}}, m.Part(items, [], variables)).found
+    assert [one.value for one in found] == [True, True, None]
+    assert "it is optional" in found[2].error

@@ -30,6 +30,21 @@ async def test_a_namespace_goes_with_all_that_is_in_it() -> None:
         assert len((await world.client.list(CONFIG_MAPS, "default")).items) == 1
 
 
+async def test_a_namespace_stays_while_nobody_knows_what_is_in_it() -> None:
+    unknown = [("far.io", "v1")]
+    async with working(lambda world: NamespaceController(world.shared, world.resources, lambda: unknown)) as world:
+        await world.namespace("a")
+        await world.create(CONFIG_MAPS, {"metadata": {"name": "c"}}, "a")
+        await world.client.delete(NAMESPACES, "a")
+        kind = "NamespaceDeletionDiscoveryFailure"
+        found = await world.until_one(NAMESPACES, "a", lambda one: condition(one, kind).get("status") == "True")
+        told = "far.io/v1: stale GroupVersion discovery: far.io/v1"
+        assert condition(found, kind)["message"].endswith(told)
+        assert (await world.client.list(CONFIG_MAPS, "a")).items == [], "what is known goes"
+        unknown.clear()
+        await world.until_gone(NAMESPACES, "a")
+
+
 async def test_pods_go_first_and_what_has_finalizers_is_waited_for() -> None:
     async with working(controller) as world:
         await world.namespace("a")
