@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from corral.daemon.cluster_network import plan_table
 from tests.support import certificates
 from tests.support.etcd import EtcdServer, free_ports
 from tests.support.fleet import KUBECTL
@@ -56,6 +57,8 @@ def engine(tmp_path: Path) -> Iterator[Instance]:
         yield made
     finally:
         made.down(everything=True)
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    assert plan_table(str(made.root)) not in tables, "the proxy's rules go, wherever the objects are"
 
 
 def kubectl(engine: Instance, *words: str) -> str:

@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack
 from corral.api.docker.app import DockerApi
 from corral.build.builder import Builder
 from corral.cli.instance import Instance
-from corral.daemon import cluster_store, kubernetes, registry
+from corral.daemon import kubernetes, registry
 from corral.daemon.cluster_copies import ClusterCopies
 from corral.daemon.cluster_network import remove_rules
 from corral.daemon.config import Settings, engine_config
@@ -36,7 +36,7 @@ async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings
         docker.copies = ClusterCopies(cluster.store, instance.root)
         await add_fleet(stack, engine, cluster, instance, settings)
     else:
-        await remove_rules(instance, cluster_store.DATABASE)
+        await remove_rules(instance)
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
     # Now that all who need blobs are known: what a crash left between a blob and the record that names it.

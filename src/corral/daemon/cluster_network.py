@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     ServiceNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+KUBERNETES: Final = "kubernetes"  # the directory with a cluster's keys
+NODE: Final = "node"  # the directory of a node's own
 DNS_NUMBER: Final = 10  # of the addresses of Services: where clients of Kubernetes expect the name server
 PATIENCE: Final = 1.0  # seconds that a pod's end waits for the rules to lead nobody there
 
@@ -134,10 +136,10 @@ async def add_network(
     return ClusterNetwork((cluster_ip,), barrier)
 
 
-async def remove_rules(instance: Instance, *signs: str) -> None:
-    """Takes away what a proxy of this instance has left, and the ways to other nodes, if there ever was a cluster: one
-    of the files `signs` is there. HostError."""
-    if any(os.path.exists(os.path.join(instance.root, sign)) for sign in signs):
+async def remove_rules(instance: Instance) -> None:
+    """Takes away what a proxy of this instance has left, and the ways to other nodes, if there ever was a cluster here,
+    wherever its objects are, or a node of one. HostError."""
+    if any(os.path.isdir(os.path.join(instance.root, sign)) for sign in (KUBERNETES, NODE)):
         from corral.cluster.proxy.proxy import remove
         from corral.cluster.routing import keeper
 

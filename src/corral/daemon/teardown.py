@@ -9,16 +9,13 @@ import shutil
 import sys
 
 from corral.cli.instance import Instance
-from corral.daemon.cluster_network import remove_rules
-from corral.daemon.cluster_store import DATABASE
+from corral.daemon.cluster_network import NODE, remove_rules
 from corral.daemon.config import Settings, engine_config
 from corral.daemon.lock import InstanceLock
 from corral.daemon.serve import LOG_FORMAT
 from corral.engine.engine import Engine
 from corral.errors import CorralError, from_oserror
 from corral.linux.mounts import mounts_under, unmount
-
-NODE = "node"  # the directory of a node's own
 
 
 def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
@@ -71,7 +68,7 @@ def forget_unit(instance: Instance) -> None:
 async def _teardown(instance: Instance, settings: Settings) -> None:
     engine = await Engine.open(engine_config(settings, instance), start=False)
     await engine.teardown()
-    await remove_rules(instance, DATABASE, NODE)
+    await remove_rules(instance)
 
 
 def remove_volatile(instance: Instance) -> None:
