@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corral.cluster.controllers.resourceclaim.claims import plan_claim, plan_missing, plan_statuses
-from corral.cluster.scheduler.plugins.dynamic_resources import waits_for_claims
+from corral.cluster.scheduler.devices.pod_claims import find_claims
 
 Object = dict[str, Any]
 
@@ -31,4 +31,8 @@ def test_each_is_made_once(asked: dict[str, str], there: set[str]) -> None:
     have, missing = plan_missing(pod, owned)
     assert not missing
     assert set(have) == {name for name, kind in asked.items() if kind == "template"}
-    assert not waits_for_claims(spec, {"resourceClaimStatuses": plan_statuses(pod, have)})
+    claims = {f"d/{one['metadata']['name']}": one for one in owned} | {"d/x": {"metadata": {"name": "x"}}}
+    found = find_claims({**pod, "status": {"resourceClaimStatuses": plan_statuses(pod, have)}}, claims)
+    assert [one["metadata"]["name"] for one in found] == [
+        f"p-{name}-1" if kind == "template" else "x" for name, kind in asked.items()
+    ]
