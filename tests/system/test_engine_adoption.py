@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -232,6 +233,8 @@ def test_what_was_half_made_in_a_paused_container_hinders_no_start(fresh: Instan
     assert monitor.stdout is not None
     half_made = int(monitor.stdout.readline())
     try:
+        for pid in (monitor.pid, half_made):  # frozen before that it would be nobody that the daemon knows
+            eventually(lambda pid=pid: Path(f"/proc/{pid}/comm").read_text() == "sh\n", "it is what it stands for")
         (place / "monitor").write_text(str(monitor.pid))
         procs.write_text(str(half_made))
         assert fresh.post(f"/containers/{identity}/pause").status == 204
