@@ -172,7 +172,7 @@ async def test_a_network_of_one_s_own_has_no_links(host: Host, apart: Networks, 
     db = await box().attach(apart, name="db", links=Links(exposed=(DB,)), shop=EndpointSpec())
     web = await box().attach(apart, name="web", links=Links(calls=(db.id,)), shop=EndpointSpec())
     db.serve(5432)
-    assert "tcp" not in host.linked()
+    assert "elements" not in host.linked()
     await refused(db.endpoint.ipv4, 5432, web.netns)
 
 
@@ -227,7 +227,7 @@ async def test_containers_that_are_no_longer_kept_apart_and_again(host: Host, bo
             await now.restore(each.id, each.endpoints, each.ports, netns=each.netns, links=links)
         await now.sweep([web.id, db.id])
         assert host.get(answers) == str(int(not icc))
-        assert ("tcp" in host.linked()) is not icc
+        assert ("elements" in host.linked()) is not icc
         for each in (db, web):  # what it knew of its neighbours would grow old within half a minute
             in_netns(each.netns, lambda: subprocess.run(["ip", "neigh", "flush", "all"], check=True))
         assert await ask(db.endpoint.ipv4, 5432, web.netns) == web.endpoint.ipv4
