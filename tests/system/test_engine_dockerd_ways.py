@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -68,9 +69,23 @@ def test_a_container_whose_network_is_shared_is_looked_for_at_the_start(engine: 
     assert done.returncode == 1 and f"No such container: {donor}" in done.stderr, done
 
 
+def _is_free(port: int) -> bool:
+    """Whether no program, nor a connection of one, has it."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+        return True
+
+
 def test_a_port_that_is_named_is_not_given_to_one_that_is_not(engine: Endpoint) -> None:
-    engine.docker("run", "-d", "--name", "ways-any", "-p", "80", BUSYBOX, "sleep", "100", check=True)
-    last = int(engine.docker("port", "ways-any", "80", check=True).stdout.split()[0].rpartition(":")[2])
+    def given(number: int) -> int:
+        name = f"ways-any-{number}"
+        engine.docker("run", "-d", "--name", name, "-p", "80", BUSYBOX, "sleep", "100", check=True)
+        return int(engine.docker("port", name, "80", check=True).stdout.split()[0].rpartition(":")[2])
+
+    last = next(port for port in map(given, range(20)) if _is_free(port + 1))
     named = f"{last + 1}:8080"
     engine.docker("run", "-d", "--name", "ways-both", "-p", "80", "-p", named, BUSYBOX, "sleep", "100", check=True)
     [first, *_] = engine.docker("port", "ways-both", "8080", check=True).stdout.split()

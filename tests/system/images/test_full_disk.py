@@ -50,9 +50,13 @@ async def test_import_load_and_commit_on_a_full_disk(disk: Path) -> None:
 
         base = await an_image(images, "app:1", member("f", data=os.urandom(1 << 20)))
         images.prepare("c1", base.id)
-        # ext4 gives back the blocks of deleted files when its journal commits.
-        os.sync()
-        eventually(lambda: os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize > 9 << 20, "room again")
+
+        def room() -> int:
+            os.sync()  # ext4 gives back the blocks of deleted files when its journal commits
+            found = os.statvfs(disk)
+            return found.f_bavail * found.f_frsize
+
+        eventually(lambda: room() > 9 << 20, lambda: f"room again: {room()} bytes, {sorted(os.listdir(disk))}")
         with open(f"{images.rootfs.graph('c1')['UpperDir']}/written", "wb") as file:
             file.write(os.urandom(8 << 20))
         with pytest.raises(NoSpace):
