@@ -122,6 +122,7 @@ def test_its_address_is_no_other_programs(tmp_path: Path) -> None:
         made = Instance(tmp_path / "i")
         said = made.corral("up", "--detach", f"--kubernetes-address=127.0.0.1:{port}")
         assert said.returncode == 1 and "address already in use" in said.stderr
+        made.down(everything=True)  # its bridge was there already
 
 
 @pytest.mark.parametrize("flag", ["--kubernetes-address=nowhere", "--kubernetes-service-subnet=10.0.0.0/31"])
