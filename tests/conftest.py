@@ -77,7 +77,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Begin what the chosen tests need and what takes long, beside the first of them."""
-    if session.config.option.collectonly:
+    if session.config.option.collectonly or session.testsfailed:  # what cannot be collected ends the session at once
         return
     marks = (
         mark for item in session.items if not item.get_closest_marker("skip") for mark in item.iter_markers("ahead")

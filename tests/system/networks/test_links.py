@@ -22,6 +22,7 @@ from corral.model.network import NetworkOptions
 from corral.model.network import NetworkSpec as Wanted
 from corral.networks import InstanceNames, Links, NetworkConfig, Networks
 from corral.networks.wires import Wires
+from tests.support.tools import missing
 from tests.system.networks.box import Box, ask
 
 pytestmark = pytest.mark.root
@@ -49,7 +50,7 @@ class Host:
             if in_netns(self.netns, lambda: Path("/proc/sys/net/bridge").is_dir()):
                 self.set(f"bridge/bridge-nf-call-{word}tables", str(int(passed)))
             elif ip or ip6:
-                pytest.skip("br_netfilter is not loaded")
+                missing("br_netfilter, the module,")
 
     async def daemon(self, *, icc: bool = False) -> Networks:
         made = Networks(

@@ -9,6 +9,7 @@ import pytest
 from corral.linux.spawn import run
 from corral.runtime.oci import OciRuntime
 from corral.runtime.sealed import seal
+from tests.support.tools import CI
 
 
 def program(folder: Path, text: str = "#!/bin/sh\necho version 7 $*\n") -> str:
@@ -22,6 +23,7 @@ async def test_a_copy_runs_and_cannot_be_changed(tmp_path: Path) -> None:
     path = program(tmp_path)
     sealed = await seal(path)
     if sealed is None:
+        assert not CI, "this host executes nothing from memory"
         pytest.skip("this host executes nothing from memory")
     Path(path).write_text("#!/bin/sh\nexit 1\n")
     assert (await run([sealed.path, "--version"])).out == b"version 7 --version\n"
