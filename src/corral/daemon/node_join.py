@@ -9,7 +9,7 @@ import logging
 import ssl
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -21,6 +21,8 @@ from corral.cluster.joining.joining import ask_certificate, check_name, discover
 from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, from_oserror
 
 log = logging.getLogger("corral.daemon")
+
+T = TypeVar("T")
 
 FOLDER: Final = "node"
 IDENTITY: Final = "identity.pem"
@@ -50,13 +52,18 @@ def folder(instance: Instance) -> Path:
 
 def load(instance: Instance) -> Join | None:
     """None where this is no node yet. HostError."""
-    text = files.read(folder(instance) / "join.json")
+    return read_kept(instance, "join.json", Join)
+
+
+def read_kept(instance: Instance, name: str, kind: type[T]) -> T | None:
+    """What a node keeps in a file of its folder; None where it has kept nothing yet. HostError."""
+    text = files.read(folder(instance) / name)
     if text is None:
         return None
     try:
-        return msgspec.json.decode(text, type=Join)
+        return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:
-        raise HostError(f"{folder(instance)}/join.json: {error}") from error
+        raise HostError(f"{folder(instance)}/{name}: {error}") from error
 
 
 def has_joined(instance: Instance) -> bool:

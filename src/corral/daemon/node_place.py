@@ -16,7 +16,7 @@ import msgspec
 
 from corral.cli.instance import Instance
 from corral.cluster.apiserver.certificates import files
-from corral.daemon.node_join import Join, folder
+from corral.daemon.node_join import Join, folder, read_kept
 from corral.errors import HostError, Unsupported
 from corral.linux.netlink import Netlink
 from corral.model.kubernetes.status import StatusError
@@ -41,13 +41,7 @@ class Place(msgspec.Struct, frozen=True):
 
 def load(instance: Instance) -> Place | None:
     """None where the node has none yet. HostError."""
-    text = files.read(folder(instance) / FILE)
-    if text is None:
-        return None
-    try:
-        return msgspec.json.decode(text, type=Place)
-    except msgspec.DecodeError as error:
-        raise HostError(f"{folder(instance)}/{FILE}: {error}") from error
+    return read_kept(instance, FILE, Place)
 
 
 async def find(instance: Instance, join: Join, client: Client, mine: Sequence[str], engine: Engine) -> Place:

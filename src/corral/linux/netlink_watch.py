@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ class Deleted(NamedTuple):
     name: str
 
 
-class _Watch:
+class _Watch(ABC):
     """Sockets of netlink that are read until `close`. `_hear` gets what came; nothing, when more came than the buffer
     took."""
 
@@ -48,8 +49,8 @@ class _Watch:
             data = b""
         self._hear(data)
 
-    def _hear(self, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _hear(self, data: bytes) -> None: ...
 
     def close(self) -> None:
         for listening in self._sockets:
