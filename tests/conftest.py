@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import memory
 from tests.support.ahead import Work
 from tests.support.wait import PATIENCE
 
@@ -22,6 +23,7 @@ IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 IN_GUEST = os.environ.get("CORRAL_GUEST") == "1"
 LONGEST = 840 if IN_GUEST else math.inf  # seconds of one test: its host hears a silence of 900 as its end
 AHEAD = pytest.StashKey[list[Work[Any]]]()
+GUARD = pytest.StashKey[memory.Guard]()
 ORDER = ("unit", "contract", "property", "system", "compat", "guest")  # cheap ones fail first
 
 
@@ -37,6 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "ahead(work): needs what is made or run beside the tests before it; see tests/support/ahead.py"
     )
     config.addinivalue_line("markers", "not_in_guest: cannot run inside the guest; says why")
+    config.stash[GUARD] = memory.Guard()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if GUARD in config.stash:
+        config.stash[GUARD].end()
 
 
 def _rank(item: pytest.Item) -> int:
