@@ -80,6 +80,17 @@ class Problem:
         return Problem(self.type, joined, self.detail, self.value)
 
 
+# What keeps the rules of a custom kind from being asked, and what is said then.
+BLOCKING = frozenset((NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID))
+UNCHECKED = Problem(
+    INVALID,
+    "<nil>",
+    "some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+    "null",
+)
+
+
 def required(field: str, detail: str = "") -> Problem:
     return Problem(REQUIRED, field, detail)
 

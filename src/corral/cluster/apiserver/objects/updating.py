@@ -99,8 +99,10 @@ async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, it
     stored = _count(target, stored, old)
     if not asked.tracks:
         stored = _track(core, caller, target, asked, stored, old)
-    _validate(caller, target, stored, old)
-    await core.check_rules(target, stored, old)
+    await core.refuse(target, _problems(target, stored, old), stored, old)
+    if not target.subresource:
+        for text in served.kind.warnings(stored, old):
+            caller.warn(text)
     if not asked.admitted:
         await core.judge(admission, target, stored)
     return await _write(core, target, asked, stored, old, item)
@@ -196,20 +198,14 @@ def _track(core: Core, caller: Caller, target: Target, asked: Update, new: Objec
     return {**new, "metadata": tracked["metadata"]}
 
 
-def _validate(caller: Caller, target: Target, new: Object, old: Object) -> None:
+def _problems(target: Target, new: Object, old: Object) -> list[p.Problem]:
     served, kind = target.served, target.served.kind
     problems = [*check(new, served.resource.namespaced, kind.validate_name), *check_update(new, old)]
     if target.subresource == "status":
-        problems += kind.validate_status(new, old)
-    elif (served.plural, target.subresource) in MERGES:
-        problems += kind.validate(new)  # what may not change of the whole object may well change here
-    else:
-        problems += [*kind.validate(new), *kind.validate_update(new, old)]
-    if problems:
-        raise invalid(served.resource.kind, target.name, problems, served.resource.group)
-    if not target.subresource:
-        for text in kind.warnings(new, old):
-            caller.warn(text)
+        return [*problems, *kind.validate_status(new, old)]
+    if (served.plural, target.subresource) in MERGES:
+        return [*problems, *kind.validate(new)]  # what may not change of the whole object may well change here
+    return [*problems, *kind.validate(new), *kind.validate_update(new, old)]
 
 
 async def _write(core: Core, target: Target, asked: Update, new: Object, old: Object, item: Item) -> Item:
