@@ -79,8 +79,6 @@ def test_the_flow_of_a_request_is_named(ns: Namespace) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/api/v1/nothings", 404),
-        ("GET", "/apis/none.example.com/v1/things", 404),
-        ("GET", "/nowhere", 404),
         ("GET", "/api/v1/namespaces/default/nodes", 404),
         ("GET", "/api/v1/namespaces/default/configmaps/a/frob", 404),
         ("POST", "/api/v1/configmaps", 405),
@@ -96,6 +94,22 @@ def test_what_there_is_not(ns: Namespace, method: str, path: str, status: int) -
     body = {} if method in ("POST", "PUT") else None
     code, reason, _ = ns.admin.ask(method, path, body).told
     assert (code, reason) == (status, "NotFound" if status == 404 else "MethodNotAllowed")
+
+
+@pytest.mark.parametrize("path", ["/apis/none.example.com/v1/things", "/apis/none.example.com/v1", "/nowhere"])
+def test_where_nothing_is_served_go_speaks(ns: Namespace, path: str) -> None:
+    """No Status: clients make one of their own, which says what they asked for ("... (get things.none.example.com)")."""
+    answer = ns.admin.ask("GET", path)
+    assert (answer.status, answer.body) == (404, b"404 page not found\n")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_status_is_indented_for_who_reads_it(ns: Namespace) -> None:
+    path = ns.path("configmaps", "none")
+    assert b"\n" not in ns.admin.ask("GET", path).body.strip()
+    for query, headers in (("", {"User-Agent": "curl/8.0"}), ("?pretty=1", {})):
+        shown = ns.admin.ask("GET", f"{path}{query}", headers=headers)
+        assert shown.status == 404 and shown.body.startswith(b'{\n  "kind": "Status",\n')
 
 
 def test_a_head_has_no_body(ns: Namespace) -> None:
