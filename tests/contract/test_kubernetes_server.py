@@ -98,7 +98,7 @@ def test_what_there_is_not(ns: Namespace, method: str, path: str, status: int) -
 
 @pytest.mark.parametrize("path", ["/apis/none.example.com/v1/things", "/apis/none.example.com/v1", "/nowhere"])
 def test_where_nothing_is_served_go_speaks(ns: Namespace, path: str) -> None:
-    """No Status: clients make one of their own, which says what they asked for ("... (get things.none.example.com)")."""
+    """No Status: clients make one of their own, which says what they asked for ("… (get things.none.example.com)")."""
     answer = ns.admin.ask("GET", path)
     assert (answer.status, answer.body) == (404, b"404 page not found\n")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
