@@ -189,13 +189,14 @@ def test_too_many_at_a_time_are_turned_away(lame: LiveKubernetes, monkeypatch: p
 def test_the_audit_log_has_requests_and_their_ends(lame: LiveKubernetes) -> None:
     lame.events.clear()  # type: ignore[attr-defined]
     body = {"metadata": {"name": "audited"}}
-    number = lame.admin.ask("POST", "/api/v1/namespaces/default/configmaps", body).headers["audit-id"]
+    path = "/api/v1/namespaces/default/configmaps?fieldManager=a%2Fb"
+    number = lame.admin.ask("POST", path, body).headers["audit-id"]
     found = [one for one in lame.events if one["auditID"] == number]  # type: ignore[attr-defined]
     assert [one["stage"] for one in found] == ["RequestReceived", "ResponseComplete"]
     last = found[1]
     assert last["user"]["username"] == "kubernetes-admin" and last["verb"] == "create"
     assert last["responseStatus"]["code"] == 201 and last["annotations"]["authorization.k8s.io/decision"] == "allow"
-    assert last["requestObject"]["metadata"]["name"] == "audited"
+    assert last["requestObject"]["metadata"]["name"] == "audited" and last["requestURI"] == path
 
 
 # Documents

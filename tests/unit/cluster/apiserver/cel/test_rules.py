@@ -85,7 +85,7 @@ def test_definitions_are_checked() -> None:
 
     assert first(rule="self.a > 1") == "" == first(rule="self.all(k, k != '')")
     assert "undefined field 'c'" in first(rule="self.c > 1")
-    assert "must evaluate to bool" in first(rule="'a'")
+    assert "cel expression must evaluate to a bool" in first(rule="'a'")
     assert "Syntax error" in first(rule="self.")
     assert first(rule=" ") == f"s.{RULES}[0].rule: Required value: rule is not specified"
     assert "must not contain line breaks" in first(rule="true", message="a\nb")
