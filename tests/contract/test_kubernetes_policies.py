@@ -99,7 +99,7 @@ def test_what_does_not_compile_is_refused(ns: Namespace) -> None:
     [
         ({"validations": [{"expression": "variables.b > 1"}]}, "validations[0].expression", "undefined field 'b'"),
         ({"variables": [{"name": "b", "expression": "variables.a"}]}, "variables[0].expression", "undefined field 'a'"),
-        ({"variables": [{"name": "b c", "expression": "1"}]}, "variables[0].name", "name is not a valid CEL identifier"),
+        ({"variables": [{"name": "b c", "expression": "1"}]}, "variables[0].name", "not a valid CEL identifier"),
         ({"variables": [{"name": "b"}]}, "variables[0].expression", "Required value: expression is not specified"),
         ({"validations": [{"expression": "params.x == 1"}]}, "validations[0].expression", "reference to 'params'"),
         ({"matchConditions": [{"name": "c", "expression": "variables.a > 0"}]}, "matchConditions[0].expression",

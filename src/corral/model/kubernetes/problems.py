@@ -87,7 +87,6 @@ UNCHECKED = Problem(
     "<nil>",
     "some validation rules were not checked because the object was invalid; "
     "correct the existing errors to complete validation",
-    "null",
 )
 
 

@@ -92,7 +92,7 @@ def check_spec(spec: Object) -> list[Problem]:
     """Pure: what is wrong with the question.
 
     >>> [str(one) for one in check_spec({})]
-    ['spec.resourceAttributes: Invalid value: "null": exactly one of nonResourceAttributes or resourceAttributes must be specified']
+    ['spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified']
     """  # noqa: E501
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is not None and path is not None:
@@ -100,7 +100,7 @@ def check_spec(spec: Object) -> list[Problem]:
         return [p.invalid("spec.nonResourceAttributes", path, text)]
     if resource is None and path is None:
         text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        return [p.invalid("spec.resourceAttributes", "null", text)]
+        return [p.invalid("spec.resourceAttributes", None, text)]
     found: list[Problem] = []
     for key in ("fieldSelector", "labelSelector"):
         selector = (resource or {}).get(key)

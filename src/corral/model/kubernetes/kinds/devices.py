@@ -118,7 +118,7 @@ def _request(request: Object, path: str) -> Problems:
     """
     exactly, alternatives = request.get("exactly"), objects(request, "firstAvailable")
     if isinstance(exactly, dict) and alternatives:
-        yield invalid(path, "null", f"{_ONE}, but multiple fields are set")
+        yield invalid(path, None, f"{_ONE}, but multiple fields are set")
     elif isinstance(exactly, dict):
         yield from _asked(exactly, f"{path}.exactly")
     elif alternatives:

@@ -13,15 +13,15 @@ _ONE = "exactly one of nonResourceAttributes or resourceAttributes must be speci
 
 def _attributes(obj: Object) -> Problems:
     """
-    >>> [str(one) for one in _attributes({"spec": {}})][0][:62]
-    'spec.resourceAttributes: Invalid value: "null": exactly one of'
+    >>> [str(one) for one in _attributes({"spec": {}})][0][:60]
+    'spec.resourceAttributes: Invalid value: null: exactly one of'
     """
     spec = part(obj, "spec")
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is not None and path is not None:
         yield invalid("spec.nonResourceAttributes", path, "cannot be specified in combination with resourceAttributes")
     if resource is None and path is None:
-        yield invalid("spec.resourceAttributes", "null", _ONE)
+        yield invalid("spec.resourceAttributes", resource, _ONE)
 
 
 def _access(obj: Object) -> Problems:

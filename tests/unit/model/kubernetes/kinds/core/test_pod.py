@@ -333,7 +333,7 @@ def test_only_images_and_little_else_may_change() -> None:
         (
             {"spec__activeDeadlineSeconds": 5},
             {"spec__activeDeadlineSeconds": None},
-            ['spec.activeDeadlineSeconds: Invalid value: "null": must not update from a positive integer to nil value'],
+            ["spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive integer to nil value"],
         ),
         (
             {"spec__tolerations": [{"key": "a", "operator": "Exists"}]},

@@ -51,7 +51,7 @@ def _deadline(new: Object, old: Object) -> Problems:
     path = "spec.activeDeadlineSeconds"
     if value is None:
         if was is not None:
-            yield invalid(path, "null", "must not update from a positive integer to nil value")
+            yield invalid(path, None, "must not update from a positive integer to nil value")
         return
     if not 0 <= value <= LARGEST:
         yield invalid(path, value, range_text(0, LARGEST))
