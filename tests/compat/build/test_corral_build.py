@@ -242,6 +242,16 @@ def test_the_dockerfile_s_own_ignore_file_wins(engine: Instance, build: Builds) 
     assert ("/a" in found, "/b" in found) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("patterns", "said"),
+    [("a\n[\n", "[a []: syntax error in pattern: ["), ("!\n", '[!]: illegal exclusion pattern: "!"')],
+)
+def test_a_broken_ignore_file(build: Builds, patterns: str, said: str) -> None:
+    done = build("FROM busybox\n", ok=False, **{".dockerignore": patterns})
+    words = f"ERROR: failed to build: failed to solve: error from sender: invalid excludepatterns: {said}\n"
+    assert done.stderr == words
+
+
 def test_stdin(engine: Instance, build: Builds) -> None:
     command = [*corral_command(), "--root", str(engine.root), "build", "-q"]
     context = tar_of({"Dockerfile": "FROM scratch\nCOPY f /\n", "f": "x"})
