@@ -178,5 +178,41 @@ def values(words: Sequence[str], environment: Mapping[str, str] = os.environ) ->
     found: dict[str, str | None] = {}
     for word in words:
         name, equals, value = word.partition("=")
+        if not name:
+            raise Failure(f"invalid environment variable: {word}", 125)
         found[name] = value if equals else environment.get(name)
     return found
+
+
+def labels(words: Sequence[str]) -> dict[str, str]:
+    """`--label KEY[=VALUE]`. Pure. Failure.
+
+    >>> labels(["a=1", "b"])
+    {'a': '1', 'b': ''}
+    """
+    found = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        if not key.strip():
+            raise Failure(f"invalid label '{word}': empty name", 125)
+        found[key] = value
+    return found
+
+
+def extra_host(word: str) -> str:
+    """`--add-host NAME:ADDRESS`, or with "=" between them. Pure. Failure.
+
+    >>> extra_host("db:10.0.0.9"), extra_host("six=::1")
+    ('db:10.0.0.9', 'six=::1')
+    """
+    import ipaddress
+
+    name, mark, address = word.partition("=" if "=" in word.partition(":")[0] else ":")
+    if not (name and mark):
+        raise Failure(f'bad format for add-host: "{word}"', 125)
+    try:
+        if address != "host-gateway":
+            ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise Failure(f'invalid IP address in add-host: "{address}"', 125) from None
+    return word

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +188,17 @@ def test_a_device_is_refused(tmp_path: Path) -> None:
 def test_words_that_make_no_sense(act: Any) -> None:
     with pytest.raises(Failure):
         act()
+
+
+@pytest.mark.parametrize(
+    ("read", "word", "said"),
+    [
+        (build_words.values, ["=x"], "invalid environment variable: =x"),
+        (build_words.labels, ["=x"], "invalid label '=x': empty name"),
+        (build_words.extra_host, "db", 'bad format for add-host: "db"'),
+        (build_words.extra_host, "db:nowhere", 'invalid IP address in add-host: "nowhere"'),
+    ],
+)
+def test_words_that_say_nothing(read: Callable[[Any], object], word: object, said: str) -> None:
+    with pytest.raises(Failure, match=f"^{re.escape(said)}$"):
+        read(word)
