@@ -172,6 +172,8 @@ def test_a_device_is_refused(tmp_path: Path) -> None:
     [
         lambda: build_words.output("type=nope"),
         lambda: build_words.output("type=local"),
+        lambda: build_words.output("dest=x"),
+        lambda: build_words.output("type=oci,tar=false"),
         lambda: build_words.output("type=image,dest=x"),
         lambda: build_words.cache("type=s3", "--cache-to"),
         lambda: build_words.cache("type=registry", "--cache-to"),
