@@ -52,6 +52,17 @@ def test_a_build_as_lines(engine: Instance, build: Builds) -> None:
     assert engine.inspect_image("plain:1")
 
 
+def test_warnings_are_shown_though_it_failed(build: Builds) -> None:
+    said = " 1 warning found (corral"
+    rule = " - MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label (line {})\n"
+    failed = build("FROM busybox\nMAINTAINER x\nRUN false\n", ok=False).stderr
+    assert said in failed and failed.index(rule.format(2)) < failed.index("ERROR: failed to build")
+    broken = build("# check=error=true\nFROM busybox\nMAINTAINER x\n", ok=False).stderr
+    assert rule.format(3) in broken
+    assert broken.endswith("failed to solve: lint violation found for rules: MaintainerDeprecated\n")
+    assert "warning" not in build("FROM busybox\nMAINTAINER x\nRUN false\n", "-q", ok=False).stderr
+
+
 def test_a_failure_shows_output_place_and_reason(build: Builds) -> None:
     done = build("FROM busybox\nRUN echo told && \\\n  exit 5\n", ok=False)
     assert done.returncode == 1
