@@ -16,6 +16,7 @@ import pytest
 from corral.cli import build_words
 from corral.cli.build_output import unpack
 from corral.cli.context import packed
+from corral.cli.create_options import parse_ulimits
 from corral.cli.fail import Failure
 from corral.cli.progress.live import Live
 from corral.cli.progress.paint import columns, paint
@@ -196,6 +197,7 @@ def test_words_that_make_no_sense(act: Any) -> None:
     ("read", "word", "said"),
     [
         (build_words.values, ["=x"], "invalid environment variable: =x"),
+        (parse_ulimits, ["nofile"], 'invalid argument "nofile" for "--ulimit" flag'),
         (build_words.labels, ["=x"], "invalid label '=x': empty name"),
         (build_words.extra_host, "db", 'bad format for add-host: "db"'),
         (build_words.extra_host, "db:nowhere", 'invalid IP address in add-host: "nowhere"'),
