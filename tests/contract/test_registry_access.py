@@ -181,7 +181,7 @@ def test_a_mistake_in_the_file_locks_out_only_whom_it_is_about(registry: LiveReg
 def test_at_the_start_the_file_must_be_right(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "users").write_text(content)
-    with pytest.raises(CorralError, match="users: (line 1|no such file)"):
+    with pytest.raises(CorralError, match=r"users: (line 1|no such file)"):
         Passwords(str(tmp_path / "users")).users()
 
 
