@@ -90,7 +90,10 @@ def test_a_day_of_a_container(here: Instance) -> None:
     assert out(here, "stop", "-t", "0", "web2") == "web2\n"
     assert out(here, "wait", "web2").strip().isdigit()
     assert out(here, "start", "web2") == "web2\n"
-    assert out(here, "rm", "-f", "web2", "never-there") == "web2\nnever-there\n"
+    assert out(here, "rm", "-f", "web2", "never-there") == "web2\n", "what was not there was not removed"
+    assert "No such container: never-there" in err(here, "rm", "-f", "never-there", code=0)
+    assert "No such image: never-there" in err(here, "rmi", "-f", "never-there", code=0)
+    assert "No such image: never-there" in err(here, "rmi", "never-there", code=1)
 
 
 def test_exec_that_cannot_start(here: Instance) -> None:
@@ -234,7 +237,7 @@ def test_networks(here: Instance) -> None:
     finally:
         assert "shop" in out(here, "network", "prune", "-f")
     assert "not found" in err(here, "network", "inspect", "shop", code=1)
-    assert out(here, "network", "rm", "--force", "shop") == "shop\n"
+    assert out(here, "network", "rm", "--force", "shop") == "", "it was gone already"
 
 
 def test_long_forms(here: Instance) -> None:
