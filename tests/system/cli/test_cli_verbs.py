@@ -174,6 +174,7 @@ def test_files_go_in_and_come_out(here: Instance, tmp_path: Path) -> None:
         assert tar.getnames() == ["group"]
     assert "lstat" in err(here, "cp", str(tmp_path / "none"), "files:/tmp", code=1)
     assert "Could not find" in err(here, "cp", "files:/none", str(tmp_path), code=1)
+    assert "/etc/passwd/x: not a directory" in err(here, "cp", str(tmp_path / "passwd"), "files:/etc/passwd/x", code=1)
     assert "C /tmp" in out(here, "diff", "files")
 
 
