@@ -87,6 +87,41 @@ def test_a_container_in_several_networks_from_its_creation(engine: Endpoint) -> 
     assert engine.inspect(one)["NetworkSettings"]["Networks"]["back"]["IPAddress"] in answer
 
 
+def test_none_is_left_for_other_networks(fresh: Instance) -> None:
+    """As people do whose container was started with `--network none` at first."""
+    _create(fresh, "shop")
+    runs = fresh.run("sleep", "100", name="alone", HostConfig={"NetworkMode": "none"})
+    fresh.run("sleep", "100", name="hosted", HostConfig={"NetworkMode": "host"})
+    refused = fresh.post("/networks/shop/connect", {"Container": "alone"})
+    assert "networks in private (none) mode" in refused.json["message"]
+    for name in ("alone", "hosted"):
+        network, place = next(iter(fresh.inspect(name)["NetworkSettings"]["Networks"].items()))
+        [there] = fresh.get(f"/networks/{network}").json["Containers"].values()
+        assert (there["Name"], there["EndpointID"]) == (name, place["EndpointID"])
+    assert fresh.post("/networks/none/disconnect", {"Container": "alone"}).status == 200
+    assert fresh.get("/networks/none").json["Containers"] == {}
+    assert fresh.docker("ps", "-q", "--filter", "network=none").stdout == ""
+    again = fresh.post("/networks/none/disconnect", {"Container": "alone"})
+    assert again.status == 403 and "is not connected to the network none" in again.json["message"]
+    fresh.kill_daemon()
+    fresh.up()
+    for network in ("shop", "bridge"):
+        assert fresh.post(f"/networks/{network}/connect", {"Container": "alone"}).status == 200
+    assert "eth1" in fresh.execute(runs, "ip", "-o", "-4", "addr")[1]
+    fresh.docker("restart", "-t", "0", "alone", check=True)
+    assert [*fresh.inspect(runs)["NetworkSettings"]["Networks"]] == ["shop", "bridge"]
+    assert fresh.execute(runs, "nslookup", "alone")[0] == 0
+    fresh.docker("network", "disconnect", "bridge", "alone", check=True)
+    fresh.docker("network", "disconnect", "shop", "alone", check=True)
+    fresh.docker("restart", "-t", "0", "alone", check=True)
+    assert fresh.inspect(runs)["NetworkSettings"]["Networks"] == {}
+    fresh.docker("create", "--name", "later", "--network", "none", "busybox", "sleep", "100", check=True)
+    fresh.docker("network", "disconnect", "none", "later", check=True)
+    fresh.docker("network", "connect", "shop", "later", check=True)
+    fresh.docker("start", "later", check=True)
+    assert "eth0" in fresh.execute("later", "ip", "-o", "-4", "addr")[1]
+
+
 def test_what_is_told(engine: Endpoint) -> None:
     shop = _create(engine, "shop")
     one = engine.run("sleep", "100")
