@@ -111,8 +111,11 @@ def strays(netns: int, endpoints: Iterable[Endpoint], parents: Collection[int]) 
 
 
 def remove(netns: int, interface: str) -> None:
+    """Takes an interface on one of the host's away. Any other of that name is not ours."""
     with Netlink.inside(netns) as inside:
-        inside.do(links.delete_link(interface))
+        link = inside.link(interface)
+        if link is not None and link.kind in DRIVERS and link.elsewhere:
+            inside.do(links.delete_link(interface))
 
 
 def plan_interface(index: int, endpoint: Endpoint) -> list[Request]:

@@ -267,9 +267,10 @@ class Networks:
         member.resolving, member.links = resolving or member.resolving, links or member.links
         seating = self._seating()
         self._members[container_id] = member
+        named = [how.interface for _, how in wanted if how.interface]
         try:
             for network, how in wanted:
-                seating.reserve(member, network, how, await seating.hosts(network))
+                seating.reserve(member, network, how, await seating.hosts(network), named)
             await seating.publish(member)
             await seating.connect(member, netns, list(member.endpoints.values()))
         except BaseException:

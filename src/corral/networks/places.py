@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from corral.model.container import Endpoint, EndpointSpec, NetworkSpec
 
 DEFAULT = "bridge"
+NO_NAME = "is no name for an interface: at most 15 characters, no slash or space"
 
 
 def plan_order(spec: NetworkSpec) -> list[tuple[str, EndpointSpec]]:
@@ -32,6 +35,14 @@ def plain(name: str) -> str:
     ('bridge', 'shop')
     """
     return DEFAULT if name in ("", "default") else name
+
+
+def is_interface_name(name: str) -> bool:
+    """
+    >>> [is_interface_name(name) for name in ("eth0", "", "a/b", "a b", "..", "quite-a-long-one", "äääääääää")]
+    [True, False, False, False, False, False, False]
+    """
+    return 0 < len(os.fsencode(name)) <= 15 and name not in (".", "..") and not re.search(r"[/:\s]", name)
 
 
 def plan_interface(prefix: str, taken: Collection[str]) -> str:
