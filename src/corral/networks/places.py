@@ -60,6 +60,9 @@ class Ways:
     ipv4: str = ""
     ipv6: str = ""
 
+    def of(self, version: int) -> str:
+        return self.ipv4 if version == 4 else self.ipv6
+
 
 def plan_ways(endpoints: Mapping[str, Endpoint]) -> Ways:
     """For each family the place with a gateway and the highest priority; among equals the first by name.

@@ -212,7 +212,8 @@ class Seating:
                 self._forget(endpoint)
 
     async def _unseat(self, member: Member, endpoint: Endpoint, netns: int) -> None:
-        ways = plan_ways(member.endpoints)
+        ways, before = plan_ways(member.endpoints), plan_ways({**member.endpoints, endpoint.network: endpoint})
+        led = [version for version in (4, 6) if ways.of(version) != before.of(version)]
 
         def work() -> None:
             if endpoint.host_interface:
@@ -220,7 +221,7 @@ class Seating:
             else:
                 inside.remove(netns, endpoint.interface)
             try:
-                inside.lead(netns, member.endpoints, ways)
+                inside.lead(netns, member.endpoints, ways, led)
             except HostError as error:  # what the container did to its interfaces keeps nobody from leaving
                 log.warning("container %s has no default route any more: %s", member.name, error.message)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from ipaddress import ip_address, ip_network
@@ -183,6 +184,32 @@ async def test_the_gateway_with_the_highest_priority(networks: Networks, box: Ca
         assert await asyncio.to_thread(local, one.netns) == one.endpoints["b"].ipv4
         await networks.disconnect(one.id, one.netns, "b")
         assert await asyncio.to_thread(local, one.netns) == one.endpoints["a"].ipv4
+
+
+async def test_routes_that_the_container_leads_itself(networks: Networks, box: Callable[[], Box]) -> None:
+    """They stay, unless the network that they led by is left; and one that it broke keeps it from no other network."""
+    for name in ("a", "b", "c"):
+        await networks.create(NetworkSpec(name))
+    one = await box().attach(networks, a=HERE)
+
+    def ways() -> str:
+        command = ["ip", "-4", "route", "show", "default"]
+        return in_netns(one.netns, lambda: subprocess.run(command, capture_output=True, text=True)).stdout
+
+    mine = str(ip_address(networks.need("a").pools[0].gateway) + 99)
+    in_netns(one.netns, lambda: subprocess.run(["ip", "route", "replace", "default", "via", mine], check=True))
+    await networks.connect(one.id, one.netns, "b", HERE)
+    assert f"via {mine} " in ways()
+    await networks.disconnect(one.id, one.netns, "b")
+    assert f"via {mine} " in ways()
+    await networks.connect(one.id, one.netns, "b", EndpointSpec(gateway_priority=1))
+    assert f"via {networks.need('b').pools[0].gateway} " in ways()
+    await networks.disconnect(one.id, one.netns, "b")
+    assert f"via {networks.need('a').pools[0].gateway} " in ways()
+    in_netns(one.netns, lambda: subprocess.run(["ip", "link", "set", "eth0", "down"], check=True))
+    await networks.connect(one.id, one.netns, "c", HERE)
+    await networks.disconnect(one.id, one.netns, "a")
+    assert f"via {networks.need('c').pools[0].gateway} " in ways()
 
 
 async def test_addresses(networks: Networks, box: Callable[[], Box]) -> None:
