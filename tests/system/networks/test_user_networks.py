@@ -540,7 +540,7 @@ async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
         pytest.skip("the first container would turn on IPv6 forwarding on this machine")
     web = await box().attach(networks, PortBinding(80), name="web", both=HERE)
     one = await box().attach(networks, name="one", both=EndpointSpec(ipv6=both.pools[1].gateway[:-1] + "77"))
-    alone = await box().attach(networks, PortBinding(80), name="alone", six=HERE)
+    alone = await box().attach(networks, PortBinding(80), PortBinding(81, "udp"), name="alone", six=HERE)
     for each in (web, alone):
         each.serve(80)
     assert one.endpoint.ipv6.endswith("::77") and (alone.endpoint.ipv4, alone.endpoint.ipv6) == ("", "fd00:77::2")
@@ -553,7 +553,11 @@ async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
     assert await ask(gateway, web.ports[0].host_port) == gateway
     assert await ask(gateway, web.ports[0].host_port, one.netns) == gateway
     assert {port.host_ip for port in alone.ports} == {"::"}
-    assert await ask(six.pools[0].gateway, alone.ports[0].host_port) == six.pools[0].gateway
+    host_port = {port.port: port.host_port for port in alone.ports}
+    assert await ask(six.pools[0].gateway, host_port[80]) == six.pools[0].gateway
+    alone.serve(81, kind=socket.SOCK_DGRAM)
+    assert await ask("::1", host_port[80]) == six.pools[0].gateway
+    assert await ask("::1", host_port[81], kind=socket.SOCK_DGRAM) == six.pools[0].gateway
     with pytest.raises(OSError):
         await ask(alone.endpoint.ipv6, 80, one.netns)
     endpoints, _ = await networks.connect(alone.id, alone.netns, "both", HERE)
