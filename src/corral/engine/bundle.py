@@ -243,11 +243,15 @@ def write_files(parts: Parts, live: Live) -> None:
     """Fills in hosts, hostname and resolv.conf, in place: they are mounted already. And notes the network place."""
     record, bundle = live.record, parts.paths.bundle(live.id)
     _write(f"{bundle}/network.json", msgspec.json.encode(Seated(record.endpoints, record.ports)))
-    if _network_owner(parts, record) is not None or space_id(record.spec.network.mode):
-        return
+    for name, text in own_files(parts, record).items():
+        _write(f"{bundle}/{name}", text.encode())
+
+
+def own_files(parts: Parts, record: Container) -> dict[str, str]:
+    """hosts, hostname and resolv.conf; none for a container that is shown those of another, or of a space."""
+    if record.spec.network.mode.startswith("container:") or space_id(record.spec.network.mode):
+        return {}
     spec, network, config = record.spec, record.spec.network, parts.config
-    _write(f"{bundle}/hostname", f"{spec.hostname}\n".encode())
-    _write(f"{bundle}/hosts", _hosts(parts, record).encode())
     resolv = plan_resolv_conf(
         read_host_resolv_conf() if network.mode != "host" else _read("/etc/resolv.conf"),
         servers=network.dns or config.dns,
@@ -256,7 +260,7 @@ def write_files(parts: Parts, live: Live) -> None:
         keep_loopback=network.mode == "host",
         resolver=SERVER if any(parts.networks.need(name).named for name in record.endpoints) else "",
     )
-    _write(f"{bundle}/resolv.conf", resolv.encode())
+    return {"hostname": f"{spec.hostname}\n", "hosts": _hosts(parts, record), "resolv.conf": resolv}
 
 
 def tell_linked(parts: Parts, live: Live) -> None:

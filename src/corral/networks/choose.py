@@ -54,6 +54,8 @@ def _given(subnet: str, taken: list[AnyNetwork], up: bool) -> str:
         network = IPv4Network(subnet, strict=False)
     except ValueError as error:
         raise InvalidInput(f"subnet {subnet!r} of the configuration: {error}") from error
+    if network.num_addresses < 2:
+        raise InvalidInput(f"subnet {subnet!r} of the configuration has no address for a container")
     other = _overlapped(network, taken)
     if other and not up:
         raise Conflict(f"subnet {network} of the configuration overlaps {other}, which this host has a route to")

@@ -31,6 +31,8 @@ def test_a_configured_subnet() -> None:
     assert plan_network(config, None, [], NAMES, 9, up=False).subnet == "10.64.3.0/24"
     with pytest.raises(Conflict, match=r"10\.64\.3\.0/24 of the configuration overlaps 10\.64\.0\.0/10"):
         plan_network(config, None, VPN, NAMES, 9, up=False)
+    with pytest.raises(InvalidInput, match=r"'10\.99\.0\.1/32' of the configuration has no address"):
+        plan_network(NetworkConfig(subnet="10.99.0.1/32"), None, [], NAMES, 9, up=False)
     with pytest.raises(InvalidInput, match=r"'10\.1' of the configuration"):
         plan_network(NetworkConfig(subnet="10.1"), None, [], NAMES, 9, up=False)
 
