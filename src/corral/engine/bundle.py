@@ -19,6 +19,7 @@ from corral.engine.files import (
 )
 from corral.engine.inside import check_places
 from corral.engine.links import link_environment, linked, plan_link_hosts, require_linked
+from corral.engine.listing import expand_ports
 from corral.engine.merge import plan_environment
 from corral.engine.mounts import clean, plan_tmpfs_mount
 from corral.engine.namespaces import joinable, plan_namespaces
@@ -291,20 +292,19 @@ def plan_published(record: Container) -> list[PortBinding]:
     """Pure: the ports to open: those that were bound, and with "publish all" every exposed one besides.
 
     >>> from corral.model.container import ContainerSpec, NetworkSpec
-    >>> spec = ContainerSpec("x", exposed_ports=["80/tcp", "53/udp"], network=NetworkSpec(publish_all=True))
+    >>> spec = ContainerSpec("x", exposed_ports=["80/tcp", "53-54/udp"], network=NetworkSpec(publish_all=True))
     >>> [(b.port, b.protocol) for b in plan_published(Container("1", "a", 0, "i", spec))]
-    [(80, 'tcp'), (53, 'udp')]
+    [(80, 'tcp'), (53, 'udp'), (54, 'udp')]
     """
     network = record.spec.network
     if not network.publish_all:
         return list(network.ports)
     bound = {(b.port, b.protocol) for b in network.ports}
     bindings = list(network.ports)
-    for exposed in record.spec.exposed_ports:
-        port, _, protocol = exposed.partition("/")
-        binding = msgspec.convert({"port": int(port), "protocol": protocol or "tcp"}, PortBinding)
-        if (binding.port, binding.protocol) not in bound:
-            bindings.append(binding)
+    exposed = dict.fromkeys(port for text in record.spec.exposed_ports for port in expand_ports(text))
+    for port, protocol in exposed:
+        if (port, protocol) not in bound:
+            bindings.append(msgspec.convert({"port": port, "protocol": protocol}, PortBinding))
     return bindings
 
 

@@ -19,7 +19,7 @@ from corral.networks.addresses import (
 )
 from corral.networks.config import Chosen, NetworkConfig
 from corral.networks.names import InstanceNames
-from corral.networks.places import DEFAULT
+from corral.networks.places import DEFAULT, NO_NAME, is_interface_name
 
 NO_IPV6 = "net.ipv6.conf.IFNAME.disable_ipv6=1"
 
@@ -100,6 +100,8 @@ def check_endpoint(network: Network, wanted: EndpointSpec) -> None:
         for text in filter(None, (wanted.ipv4, wanted.ipv6)):
             if pool_of(network, ip_address(text)) is None:
                 problems.append(f"no configured subnet contains IP address {text}")
+    if wanted.interface and (wanted.interface == "lo" or not is_interface_name(wanted.interface)):
+        problems.append(f"{wanted.interface!r} {NO_NAME}, and not lo")
     if problems:
         raise InvalidInput(
             f"invalid config for network {network.name}: invalid endpoint settings:\n" + "\n".join(problems)

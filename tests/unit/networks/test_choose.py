@@ -49,7 +49,7 @@ def test_an_endpoint() -> None:
     assert (end.ipv4, end.ipv4_prefix, end.gateway, end.mac) == ("10.64.0.9", 16, "10.64.0.1", "02:42:0a:40:00:09")
     assert not end.ipv6
     assert len(plan_interface(2, end)) == 3
-    assert len(plan_routes({"bridge": end}, plan_ways({"bridge": end}))) == 1
+    assert len(plan_routes({"bridge": end}, plan_ways({"bridge": end}), [4])) == 1
 
 
 def test_an_endpoint_with_ipv6_and_a_mac() -> None:
