@@ -51,6 +51,8 @@ def test_a_cluster_is_saved_and_brought_back(
     server.call(store.commit({"/registry/core/pods/a/1": b"changed", "other": b""}, ["/registry/core/pods/a/2"]))
     assert _corral(tmp_path, "cluster", "restore", str(file)) == 0
     assert capfd.readouterr().out == "revision 3: 2 objects put back, 1 deleted\n"
+    assert _corral(tmp_path, "cluster", "restore", str(file)) == 0
+    assert capfd.readouterr().out == "revision 3: 0 objects put back, 0 deleted\n"
     assert server.call(values(store)) == sorted(made.items())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "run"]
 

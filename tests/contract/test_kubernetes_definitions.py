@@ -97,7 +97,8 @@ def test_objects_are_defaulted_pruned_and_checked(ns: Namespace, group: str) -> 
     made = ns.admin.ok("POST", path, {"metadata": {"name": "a"}, "spec": {"color": "red", "odd": 1}})
     assert made["spec"] == {"size": 3, "color": "red"}
     bad = ns.admin.ask("POST", path, {"metadata": {"name": "b"}, "spec": {"size": "x", "color": "pink"}})
-    assert bad.status == 422 and {one["field"] for one in bad.json["details"]["causes"]} == {"spec.size", "spec.color"}
+    fields = {one["field"] for one in bad.json["details"]["causes"]}
+    assert bad.status == 422 and fields == {"spec.size", "spec.color", "<nil>"}
     code, reason, message = ns.admin.ask("POST", path, {"metadata": {"name": "b"}, "spec": {"size": 9}}).told
     assert (code, reason) == (422, "Invalid")
     assert message == f'Cow.{group} "b" is invalid: spec: Invalid value: "object": too large a herd'
@@ -189,9 +190,28 @@ def test_rules_that_do_not_compile(cluster: LiveKubernetes) -> None:
     spec["x-kubernetes-validations"] = [{"rule": "self.missing > 1"}, {"rule": "self.size > 'a'"}, {"rule": "self +"}]
     answer = cluster.admin.ask("POST", CRDS, bad)
     assert answer.status == 422
-    where = "spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[{}].rule"
+    where = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[{}].rule"
     causes = {one["field"]: one["message"] for one in answer.json["details"]["causes"]}
     assert "undefined field 'missing'" in causes[where.format(0)] and "Syntax error" in causes[where.format(2)]
+
+
+def test_rules_are_asked_about_objects_of_the_right_shape(ns: Namespace, group: str) -> None:
+    """Their problems come together with others; but for a wrong shape they are not run, and the client is told so."""
+
+    def causes(**fields: Any) -> dict[str, str]:
+        body = {"apiVersion": f"{group}/v1", "kind": "Cow", "metadata": {"name": "a"}, "spec": fields}
+        answer = ns.admin.ask("POST", f"/apis/{group}/v1/namespaces/{ns.name}/cows", body)
+        assert answer.status == 422, answer.body
+        return {one["field"]: one["message"] for one in answer.json["details"]["causes"]}
+
+    above = "Invalid value: 10: spec.size in body should be less than or equal to 9"
+    assert causes(size=10) == {"spec.size": above, "spec": 'Invalid value: "object": too large a herd'}
+    assert causes(size=10, color="green") == {
+        "spec.size": above,
+        "spec.color": 'Unsupported value: "green": supported values: "red", "blue"',
+        "<nil>": "Invalid value: null: some validation rules were not checked because the object was invalid; "
+        "correct the existing errors to complete validation",
+    }
 
 
 def test_versions_are_converted_by_a_webhook(ns: Namespace, tmp_path: Path) -> None:

@@ -52,12 +52,42 @@ def test_what_no_patch_is(ns: Namespace) -> None:
     assert ns.admin.patch(path, b"{", MERGE_PATCH).told[0] == 400
     assert ns.admin.patch(path, [{"op": "frob", "path": "/a"}], JSON_PATCH).told[0] in (400, 422)
     assert ns.admin.patch(path, {"kind": "Secret"}, MERGE_PATCH).told[0] == 400
-    assert ns.admin.patch(path, {"data": {"k": 1}}, MERGE_PATCH).told[0] in (400, 422)
     assert ns.admin.patch(ns.path("configmaps", "none"), {}, MERGE_PATCH).told == (
         404,
         "NotFound",
         'configmaps "none" not found',
     )
+
+
+_NO_TEXT = "json: cannot unmarshal number into Go struct field ConfigMap.data of type string"
+
+
+@pytest.mark.parametrize(
+    ("media", "patch", "cause"),
+    [
+        (MERGE_PATCH, {"data": {"k": 1}}, _NO_TEXT),
+        (STRATEGIC_PATCH, {"data": {"k": 1}}, "cannot convert int64 to string"),
+        (STRATEGIC_PATCH, {"data": "x"}, "cannot restore map from string"),
+        (STRATEGIC_PATCH, {"immutable": "yes"}, "unrecognized type: bool"),
+        (STRATEGIC_PATCH, {"x": 1}, 'strict decoding error: unknown field "x"'),
+        (MERGE_PATCH, b'{"data": {"k": "1", "k": "2"}}', 'strict decoding error: duplicate field "data.k"'),
+        (
+            JSON_PATCH,
+            [{"op": "test", "path": "/kind", "value": "ConfigMap", "val": ""}],
+            'strict decoding error: json patch unknown field "[0].val"',
+        ),
+    ],
+)
+def test_patches_that_leave_no_object_of_the_kind(ns: Namespace, media: str, patch: Any, cause: str) -> None:
+    """A 422 that shows what was made of the patch, in the words of what it was made by."""
+    ns.config("c")
+    answer = ns.admin.patch(f"{ns.path('configmaps', 'c')}?fieldValidation=Strict", patch, media)
+    code, reason, message = answer.told
+    assert (code, reason) == (422, "Invalid") and message.startswith(' "" is invalid: patch: Invalid value: "')
+    (told,) = answer.json["details"]["causes"]
+    assert told["field"] == "patch" and told["message"].endswith(f'": {cause}'), told
+    shown = "map[" if media == STRATEGIC_PATCH else '{\\"apiVersion\\":\\"v1\\",'
+    assert told["message"].startswith(f'Invalid value: "{shown}'), told
 
 
 def test_a_patch_that_names_an_old_version(ns: Namespace) -> None:

@@ -94,6 +94,37 @@ def test_what_does_not_compile_is_refused(ns: Namespace) -> None:
     assert answer.status == 422 and answer.json["details"]["causes"][0]["field"] == "spec.validations[0].expression"
 
 
+@pytest.mark.parametrize(
+    ("spec", "field", "said"),
+    [
+        ({"validations": [{"expression": "variables.b > 1"}]}, "validations[0].expression", "undefined field 'b'"),
+        ({"variables": [{"name": "b", "expression": "variables.a"}]}, "variables[0].expression", "undefined field 'a'"),
+        ({"variables": [{"name": "b c", "expression": "1"}]}, "variables[0].name", "not a valid CEL identifier"),
+        ({"variables": [{"name": "b"}]}, "variables[0].expression", "Required value: expression is not specified"),
+        ({"validations": [{"expression": "params.x == 1"}]}, "validations[0].expression", "reference to 'params'"),
+        ({"matchConditions": [{"name": "c", "expression": "variables.a > 0"}]}, "matchConditions[0].expression",
+         "reference to 'variables'"),
+        ({"validations": [{"expression": "true", "messageExpression": "string(authorizer)"}]},
+         "validations[0].messageExpression", "reference to 'authorizer'"),
+        ({"validations": [{"expression": "1"}]}, "validations[0].expression", "must evaluate to bool but got int"),
+        ({"auditAnnotations": [{"key": "k", "valueExpression": "1"}]}, "auditAnnotations[0].valueExpression",
+         "must evaluate to one of [string null_type] but got int"),
+        ({"auditAnnotations": [{"key": "k", "valueExpression": "null"}, {"key": "k", "valueExpression": "''"}]},
+         "auditAnnotations[1].key", 'Duplicate value: "k"'),
+        ({"auditAnnotations": [{"key": "a b", "valueExpression": "''"}]}, "auditAnnotations[0].key", "alphanumeric"),
+    ],
+)  # fmt: skip
+def test_what_expressions_of_a_policy_may_speak_of(ns: Namespace, spec: Any, field: str, said: str) -> None:
+    """Its own variables, each those before it; parameters if there are any; and they give what is needed."""
+    rules = [{"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"]}]
+    whole = {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": "true"}],
+             "variables": [{"name": "a", "expression": "1"}], **spec}  # fmt: skip
+    answer = ns.admin.ask("POST", f"{API}/validatingadmissionpolicies", {"metadata": {"name": "bad"}, "spec": whole})
+    assert answer.status == 422, answer.body
+    (cause,) = answer.json["details"]["causes"]
+    assert cause["field"] == f"spec.{field}" and said in cause["message"], cause
+
+
 def test_the_status_tells_of_fields_that_are_not_there(ns: Namespace, install: Install) -> None:
     rules = [{"expression": "object.spec.replicas < 5 && object.spec.replica > 1"}, {"expression": "true"}]
     name = install("validating", {"validations": rules}, plural="deployments")

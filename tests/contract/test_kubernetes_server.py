@@ -79,8 +79,6 @@ def test_the_flow_of_a_request_is_named(ns: Namespace) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/api/v1/nothings", 404),
-        ("GET", "/apis/none.example.com/v1/things", 404),
-        ("GET", "/nowhere", 404),
         ("GET", "/api/v1/namespaces/default/nodes", 404),
         ("GET", "/api/v1/namespaces/default/configmaps/a/frob", 404),
         ("POST", "/api/v1/configmaps", 405),
@@ -96,6 +94,22 @@ def test_what_there_is_not(ns: Namespace, method: str, path: str, status: int) -
     body = {} if method in ("POST", "PUT") else None
     code, reason, _ = ns.admin.ask(method, path, body).told
     assert (code, reason) == (status, "NotFound" if status == 404 else "MethodNotAllowed")
+
+
+@pytest.mark.parametrize("path", ["/apis/none.example.com/v1/things", "/apis/none.example.com/v1", "/nowhere"])
+def test_where_nothing_is_served_go_speaks(ns: Namespace, path: str) -> None:
+    """No Status: clients make one of their own, which says what they asked for ("… (get things.none.example.com)")."""
+    answer = ns.admin.ask("GET", path)
+    assert (answer.status, answer.body) == (404, b"404 page not found\n")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_status_is_indented_for_who_reads_it(ns: Namespace) -> None:
+    path = ns.path("configmaps", "none")
+    assert b"\n" not in ns.admin.ask("GET", path).body.strip()
+    for query, headers in (("", {"User-Agent": "curl/8.0"}), ("?pretty=1", {})):
+        shown = ns.admin.ask("GET", f"{path}{query}", headers=headers)
+        assert shown.status == 404 and shown.body.startswith(b'{\n  "kind": "Status",\n')
 
 
 def test_a_head_has_no_body(ns: Namespace) -> None:
@@ -175,13 +189,14 @@ def test_too_many_at_a_time_are_turned_away(lame: LiveKubernetes, monkeypatch: p
 def test_the_audit_log_has_requests_and_their_ends(lame: LiveKubernetes) -> None:
     lame.events.clear()  # type: ignore[attr-defined]
     body = {"metadata": {"name": "audited"}}
-    number = lame.admin.ask("POST", "/api/v1/namespaces/default/configmaps", body).headers["audit-id"]
+    path = "/api/v1/namespaces/default/configmaps?fieldManager=a%2Fb"
+    number = lame.admin.ask("POST", path, body).headers["audit-id"]
     found = [one for one in lame.events if one["auditID"] == number]  # type: ignore[attr-defined]
     assert [one["stage"] for one in found] == ["RequestReceived", "ResponseComplete"]
     last = found[1]
     assert last["user"]["username"] == "kubernetes-admin" and last["verb"] == "create"
     assert last["responseStatus"]["code"] == 201 and last["annotations"]["authorization.k8s.io/decision"] == "allow"
-    assert last["requestObject"]["metadata"]["name"] == "audited"
+    assert last["requestObject"]["metadata"]["name"] == "audited" and last["requestURI"] == path
 
 
 # Documents

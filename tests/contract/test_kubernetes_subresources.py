@@ -56,6 +56,37 @@ def test_owners_of_replicas_are_known_through_their_scale(ns: Namespace) -> None
     assert same.status == 200 and "other" not in _owners(ns.admin.get(path))
 
 
+def test_a_pods_resources_are_changed_within_its_class(ns: Namespace) -> None:
+    """As defaults fill them in: limits without requests would make it a guaranteed one."""
+    container = {"name": "a", "image": "i", "resources": {"requests": {"cpu": "10m"}}}
+    ns.create("pods", {"metadata": {"name": "p"}, "spec": {"nodeSelector": {"not": "here"}, "containers": [container]}})
+    path = ns.path("pods", "p")
+
+    def resize(*containers: Any, **metadata: Any) -> Any:
+        return ns.admin.patch(f"{path}/resize", {"metadata": metadata, "spec": {"containers": [*containers]}})
+
+    found = resize({"name": "a", "resources": {"requests": {"cpu": "20m"}}, "image": "other"}, labels={"x": "y"}).json
+    assert found["spec"]["containers"][0]["resources"] == {"requests": {"cpu": "20m"}}
+    assert found["spec"]["containers"][0]["image"] == "i" and "labels" not in found["metadata"]
+    limits = {"cpu": "20m", "memory": "1Mi"}
+    assert "Pod QOS Class may not change" in resize({"name": "a", "resources": {"limits": limits}}).told[2]
+    assert "containers may not be renamed or reordered" in resize({"name": "b", "image": "i"}).told[2]
+    other = {"requests": {"memory": "1Mi"}}
+    assert "resource requests cannot be removed" in resize({"name": "a", "resources": other}).told[2]
+
+
+def test_containers_to_debug_with_come_and_stay(ns: Namespace) -> None:
+    pod = {"nodeSelector": {"not": "here"}, "containers": [{"name": "a", "image": "i"}]}
+    ns.create("pods", {"metadata": {"name": "p"}, "spec": pod})
+    path = f"{ns.path('pods', 'p')}/ephemeralcontainers"
+    patch = {"spec": {"ephemeralContainers": [{"name": "d", "image": "i"}]}}
+    assert ns.admin.patch(path, patch).json["spec"]["ephemeralContainers"][0]["name"] == "d"
+    patch["spec"]["ephemeralContainers"][0]["image"] = "other"
+    assert "may not be changed" in ns.admin.patch(path, patch).told[2]
+    gone = {"spec": {"ephemeralContainers": []}}
+    assert "may not be removed" in ns.admin.patch(path, gone, MERGE_PATCH).told[2]
+
+
 def test_component_statuses(ns: Namespace) -> None:
     answer = ns.admin.ask("GET", "/api/v1/componentstatuses")
     assert answer.headers["warning"] == '299 - "v1 ComponentStatus is deprecated in v1.19+"'

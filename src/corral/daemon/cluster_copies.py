@@ -25,7 +25,7 @@ class ClusterCopies:
             path = f"{place}/backup"
             done = await write_backup(self._store, path)
             file = open(path, "rb")
-        return file, os.fstat(file.fileno()).st_size, Copied(done.revision, done.entries)
+        return file, os.fstat(file.fileno()).st_size, Copied(done.revision, done.entries, 0)
 
     async def restore(self, pieces: AsyncIterator[bytes]) -> Copied:
         with _place(self._folder) as place:

@@ -72,7 +72,7 @@ async def test_with_a_restart_where_the_container_wants_one(node: Node) -> None:
 async def test_more_than_the_node_has(node: Node) -> None:
     await node.create("much", container(resources=resources()))
     await node.running("much")
-    await resize(node, "much", {**resources("900"), "limits": {"cpu": "900", "memory": "64Mi"}})
+    await resize(node, "much", {**resources("900"), "limits": {"cpu": "901", "memory": "64Mi"}})
     pod = await node.until("much", lambda pod: condition(pod, "PodResizePending"))
     pending = condition(pod, "PodResizePending")
     assert pending["reason"] == "Infeasible"

@@ -21,7 +21,7 @@ class Copied(Struct):
 
     Revision: int
     Entries: int
-    Deleted: int = 0
+    Deleted: int  # without a default: what is one stays unsaid
 
 
 class Copies(Protocol):

@@ -181,9 +181,8 @@ class Kubernetes:
         if self.options.auditor is None:
             return None
         agent = request.header("user-agent")
-        return self.options.auditor.begin(
-            asked, uri=request.raw_path, audit_id=number, source=request.remote, user_agent=agent
-        )
+        uri = f"{request.raw_path}?{request.raw_query}" if request.raw_query else request.raw_path
+        return self.options.auditor.begin(asked, uri=uri, audit_id=number, source=request.remote, user_agent=agent)
 
     def _api_services(self) -> Sequence[dict[str, Any]]:
         return self.caches.list("apiregistration.k8s.io", "apiservices")

@@ -12,7 +12,7 @@ from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.problems import Problem
 from corral.model.kubernetes.resources import GroupVersionKind, Resource
 from corral.model.kubernetes.schema import Schema
-from corral.model.kubernetes.status import StatusError, no_such_path, not_found
+from corral.model.kubernetes.status import PageNotFound, StatusError, no_such_path, not_found
 
 Convert = Callable[[Object], Object]
 Described = Schema | None | Callable[[], Schema | None]
@@ -137,10 +137,11 @@ class Registry:
         return self._served.get((group, version, plural))
 
     def need(self, group: str, version: str, plural: str) -> Served:
-        """Raises the 404 of a path that leads nowhere."""
+        """Raises the 404 of a path that leads nowhere: a Status where the group is built in, as upstream."""
         found = self.find(group, version, plural)
         if found is None:
-            raise no_such_path()
+            built_in = {known[:2] for known, served in self._served.items() if not served.custom}
+            raise no_such_path() if (group, version) in built_in else PageNotFound
         return found
 
     def of_kind(self, gvk: GroupVersionKind) -> Served | None:

@@ -81,17 +81,17 @@ class ApiServer:
         try:
             answer = await self._answer(run)
         except StatusError as error:
-            answer = failure(error)
+            answer = failure(error, request)
         except ClientGone:
             raise
         except Unavailable as error:
-            answer = failure(unavailable(error.message))
+            answer = failure(unavailable(error.message), request)
         except CorralError as error:
             log.error("%s %s: %s", request.method, request.raw_path, error.message)
-            answer = failure(internal(error.message))
+            answer = failure(internal(error.message), request)
         except Exception as error:
             log.exception("%s %s failed (audit id %s)", request.method, request.raw_path, number)
-            answer = failure(internal("this request failed in the server; its log says why"))
+            answer = failure(internal("this request failed in the server; its log says why"), request)
             if run.record is not None:
                 run.record.panic(str(error))
         return self._finish(run, answer, begun)

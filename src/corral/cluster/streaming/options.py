@@ -144,13 +144,13 @@ def _problems(stream: str, seconds: int | None, moment: str, tail: int | None, l
     if limit is not None and limit < 1:
         found.append(p.invalid("limitBytes", limit, "must be greater than 0"))
     if seconds is not None and moment:
-        found.append(p.forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+        found.append(p.forbidden(p.WHOLE, "at most one of `sinceTime` or `sinceSeconds` may be specified"))
     elif seconds is not None and seconds < 1:
         found.append(p.invalid("sinceSeconds", seconds, "must be greater than 0"))
     if stream not in LOG_STREAMS:
         found.append(p.not_supported("stream", stream, LOG_STREAMS))
     elif stream != "All" and tail is not None:
-        found.append(p.forbidden("", "`tailLines` and specific `stream` are mutually exclusive for now"))
+        found.append(p.forbidden(p.WHOLE, "`tailLines` and specific `stream` are mutually exclusive for now"))
     return found
 
 

@@ -80,6 +80,19 @@ class Problem:
         return Problem(self.type, joined, self.detail, self.value)
 
 
+WHOLE = "[]"  # the path of no field, as Go writes one without a name
+NOWHERE = "<nil>"  # and one that is not there at all
+
+# What keeps the rules of a custom kind from being asked, and what is said then.
+BLOCKING = frozenset((NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID))
+UNCHECKED = Problem(
+    INVALID,
+    NOWHERE,
+    "some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
+
+
 def required(field: str, detail: str = "") -> Problem:
     return Problem(REQUIRED, field, detail)
 

@@ -56,8 +56,19 @@ def not_found(resource: str, name: str, group: str = "") -> StatusError:
 
 
 def no_such_path() -> StatusError:
-    """A path that leads nowhere: no such group, version or resource."""
+    """A path that leads nowhere: no such resource of a group, no such subresource."""
     return StatusError(404, "NotFound", "the server could not find the requested resource")
+
+
+class PageNotFound(StatusError):
+    """Nothing is served there at all. Clients are told by the text of Go's servers, of which they make words of theirs:
+    "the server could not find the requested resource (get cows.example.com)".
+    """
+
+    TEXT = "404 page not found\n"
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "the server could not find the requested resource")
 
 
 def already_exists(resource: str, name: str, group: str = "") -> StatusError:

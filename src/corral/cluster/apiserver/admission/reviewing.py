@@ -3,11 +3,13 @@ expressions compile?"""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Any, Final, NamedTuple
 
-from corral.cluster.apiserver.admission.expressions import NAMES, POLICY_NAMES
+from corral.cluster.apiserver.admission.expressions import NAMES
 from corral.cluster.apiserver.attributes import Admission
 from corral.cluster.apiserver.cel.process import Expressions
+from corral.cluster.apiserver.cel.rewriting import MENTION
 from corral.model.kubernetes.kinds.fields import objects, part, text
 from corral.model.kubernetes.problems import Problem, invalid
 from corral.model.kubernetes.status import invalid as invalid_object
@@ -15,32 +17,58 @@ from corral.model.kubernetes.status import invalid as invalid_object
 Object = dict[str, Any]
 
 DEVICES: Final = "resource.k8s.io"
-Place = tuple[str, str, str]  # the path of a field, its expression, the type that it must give
+_DEFAULT: Final = (*NAMES, "namespaceObject")
 
 
-def places_of_conditions(holder: Object, path: str) -> list[Place]:
+class Place(NamedTuple):
+    """The path of a field, its expression, the type that it must give; the names that it may use.
+
+    `variables`: those of the policy that it may use, if `names` has "variables".
+    """
+
+    path: str
+    expression: str
+    returns: str
+    names: tuple[str, ...] = NAMES
+    variables: tuple[str, ...] = ()
+
+
+def places_of_conditions(holder: Object, path: str, names: tuple[str, ...] = NAMES) -> list[Place]:
     conditions = objects(holder, "matchConditions")
-    return [(f"{path}[{index}].expression", text(one, "expression"), "BOOL") for index, one in enumerate(conditions)]
+    return [
+        Place(f"{path}[{index}].expression", text(one, "expression"), "BOOL", names)
+        for index, one in enumerate(conditions)
+    ]
 
 
 def places_of_policy(policy: Object) -> list[Place]:
-    """
-    >>> places_of_policy({"spec": {"validations": [{"expression": "true"}]}})[0]
-    ('spec.validations[0].expression', 'true', 'BOOL')
+    """Each variable of a policy knows those before it, all else knows all; parameters are known if there are any.
+
+    >>> policy = {"spec": {"validations": [{"expression": "true"}], "variables": [{"name": "a", "expression": "1"}]}}
+    >>> [(one.path, one.returns, one.variables) for one in places_of_policy(policy)]
+    [('spec.variables[0].expression', '', ()), ('spec.validations[0].expression', 'BOOL', ('a',)), \
+('spec.validations[0].messageExpression', 'STRING', ('a',))]
     """
     spec = part(policy, "spec")
-    found = places_of_conditions(spec, "spec.matchConditions")
+    shared = (*_DEFAULT, "params") if isinstance(spec.get("paramKind"), dict) else _DEFAULT
+    found = places_of_conditions(spec, "spec.matchConditions", shared)
+    variables = tuple(text(one, "name") for one in objects(spec, "variables"))
+    names = (*shared, "variables") if variables else shared
+    for index, one in enumerate(objects(spec, "variables")):
+        path = f"spec.variables[{index}].expression"
+        found.append(Place(path, text(one, "expression"), "", names, variables[:index]))
     for holder, key, returns in (
-        ("variables", "expression", ""),
         ("validations", "expression", "BOOL"),
         ("validations", "messageExpression", "STRING"),
-        ("auditAnnotations", "valueExpression", ""),
+        ("auditAnnotations", "valueExpression", "STRING|NULL"),
     ):
+        usable = tuple(one for one in names if one != "authorizer") if key == "messageExpression" else names
         for index, one in enumerate(objects(spec, holder)):
-            found.append((f"spec.{holder}[{index}].{key}", text(one, key), returns))
+            found.append(Place(f"spec.{holder}[{index}].{key}", text(one, key), returns, usable, variables))
     for index, one in enumerate(objects(spec, "mutations")):
         for kind in ("applyConfiguration", "jsonPatch"):
-            found.append((f"spec.mutations[{index}].{kind}.expression", text(part(one, kind), "expression"), ""))
+            path = f"spec.mutations[{index}].{kind}.expression"
+            found.append(Place(path, text(part(one, kind), "expression"), "", names, variables))
     return found
 
 
@@ -56,7 +84,7 @@ def places_of_selectors(obj: Object) -> list[Place]:
 
     >>> asked = {"selectors": [{"cel": {"expression": "true"}}]}
     >>> claim = {"devices": {"requests": [{"exactly": asked}, {"firstAvailable": [{}, asked]}]}}
-    >>> [path for path, _, _ in places_of_selectors({"spec": {"spec": claim}})]
+    >>> [one.path for one in places_of_selectors({"spec": {"spec": claim}})]
     ['spec.spec.devices.requests[0].exactly.selectors[0].cel.expression', \
 'spec.spec.devices.requests[1].firstAvailable[1].selectors[0].cel.expression']
     """
@@ -70,7 +98,7 @@ def places_of_selectors(obj: Object) -> list[Place]:
         alternatives = objects(request, "firstAvailable")
         holders += [(f"{where}.firstAvailable[{place}]", one) for place, one in enumerate(alternatives)]
     return [
-        (f"{where}.selectors[{index}].cel.expression", text(part(one, "cel"), "expression"), "BOOL")
+        Place(f"{where}.selectors[{index}].cel.expression", text(part(one, "cel"), "expression"), "BOOL", ("device",))
         for where, holder in holders
         for index, one in enumerate(objects(holder, "selectors"))
     ]
@@ -81,17 +109,43 @@ async def check(admission: Admission, expressions: Expressions) -> None:
     obj, plural = admission.object, admission.resource.plural
     if obj is None or admission.subresource:
         return
-    found: list[Problem] = []
+    places: list[Place] = []
     if plural.endswith("admissionpolicies"):
-        found = await _problems(expressions, POLICY_NAMES, places_of_policy(obj))
+        places = places_of_policy(obj)
     elif plural.endswith("webhookconfigurations"):
-        found = await _problems(expressions, NAMES, places_of_hooks(obj))
-    elif admission.resource.group == DEVICES and (places := places_of_selectors(obj)):
-        found = await _problems(expressions, ("device",), places)
+        places = places_of_hooks(obj)
+    elif admission.resource.group == DEVICES:
+        places = places_of_selectors(obj)
+    found = await _problems(expressions, places)
     if found:
         raise invalid_object(admission.resource.kind, admission.name, found, admission.resource.group)
 
 
-async def _problems(expressions: Expressions, names: tuple[str, ...], places: list[Place]) -> list[Problem]:
-    causes = await expressions.compile_problems(names, [(text, returns) for _, text, returns in places])
-    return [invalid(path, text, cause) for (path, text, _), cause in zip(places, causes, strict=True) if cause]
+async def _problems(expressions: Expressions, places: list[Place]) -> list[Problem]:
+    """In the order of the places. Those that may use the same names are asked about together."""
+    causes: dict[Place, str] = {}
+    for names in dict.fromkeys(one.names for one in places):
+        alike = [one for one in places if one.names == names]
+        told = await expressions.compile_problems(names, [(one.expression, one.returns) for one in alike])
+        causes |= zip(alike, told, strict=True)
+    found = [(one, causes[one] or undefined_variable(one.expression, one.variables)) for one in places]
+    return [invalid(one.path, one.expression, cause) for one, cause in found if cause]
+
+
+def undefined_variable(expression: str, known: Collection[str]) -> str:
+    """Pure: what a compiler says of the first variable that a policy has not; "" where it has all.
+
+    >>> print(undefined_variable("variables.a == 'variables.x' ||\\n variables.b", ["a"]))
+    compilation failed: ERROR: <input>:2:11: undefined field 'b'
+     |  variables.b
+     | ..........^
+    """
+    for one in MENTION.finditer(expression):
+        if one[2] and one[2] not in known:
+            dot = one.start(2) - 1
+            start = expression.rfind("\n", 0, dot) + 1
+            line, column = expression.count("\n", 0, dot) + 1, dot - start
+            shown = expression[start:].partition("\n")[0]
+            text = f"compilation failed: ERROR: <input>:{line}:{column + 1}: undefined field '{one[2]}'"
+            return f"{text}\n | {shown}\n | {'.' * column}^"
+    return ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from corral.cluster.apiserver.cel import environment as cel
-from corral.cluster.apiserver.cel.errors import CompileError
+from corral.cluster.apiserver.cel.errors import CompileError, WrongType
 from corral.cluster.apiserver.cel.limits import bare
 from corral.cluster.apiserver.cel.schemas import RULES, Raw, children, escape, find_field, uses_old
 from corral.model.kubernetes import problems as p
@@ -16,6 +16,10 @@ from corral.model.kubernetes.schema.crd import INT_OR_STRING
 
 REASONS: Final = (p.REQUIRED, p.FORBIDDEN, p.INVALID, p.DUPLICATE)
 _CHAIN: Final = re.compile(r"(?<![\w.])(?:self|oldSelf)((?:\.[A-Za-z_]\w*)+)(?!\s*\()(?![\w.])")
+_WRONG: Final = {
+    "BOOL": "cel expression must evaluate to a bool",
+    "STRING": "messageExpression must evaluate to a string",
+}
 _OPTIONAL: Final = "cel.bind(oldSelf, hasOldSelf ? optional.of(oldSelfValue) : optional.none(), {})"
 
 
@@ -55,6 +59,9 @@ def _problems_of_rule(rule: Mapping[str, Any], raw: Raw, path: str, root: bool) 
 def _compiled(text: str, returns: str, rule: Mapping[str, Any], raw: Raw, path: str, root: bool) -> Iterator[Problem]:
     try:
         program(text, rule, raw, returns)
+    except WrongType:
+        yield p.invalid(path, text, _WRONG[returns])
+        return
     except CompileError as error:
         yield p.invalid(path, text, error.message)
         return

@@ -15,7 +15,7 @@ from cel_expr_python import cel
 
 from corral.cluster.apiserver.cel import limits
 from corral.cluster.apiserver.cel.balancing import balance
-from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
+from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError, WrongType
 from corral.cluster.apiserver.cel.functions import declarations
 from corral.cluster.apiserver.cel.rewriting import rewrite
 
@@ -130,10 +130,11 @@ class Environment:
         self._compile = lru_cache(maxsize=1024)(self._compiled)
 
     def compile(self, expression: str, returns: str = "") -> Program:
-        """`returns`: the type it must have, such as BOOL. Raises CompileError."""
+        """`returns`: the type it must have, such as BOOL, or STRING|NULL. Raises CompileError."""
         found = self._compile(expression)
-        if returns and found.returns not in (returns, "DYN"):
-            raise CompileError(f"must evaluate to {returns.lower()}")
+        wanted = returns.split("|")
+        if returns and found.returns not in (*wanted, "DYN"):
+            raise WrongType([_name_of(one) for one in wanted], _name_of(found.returns))
         return found
 
     def _compiled(self, expression: str) -> Program:
@@ -207,6 +208,10 @@ def typed(variables: tuple[tuple[str, Any], ...]) -> Environment:
 
 def _signature(kind: Any) -> str:
     return str(kind.name()).lower()
+
+
+def _name_of(kind: str) -> str:
+    return {"NULL": "null_type", "LIST": "list(dyn)", "MAP": "map(dyn, dyn)"}.get(kind, kind.lower())
 
 
 def named(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -13,12 +12,10 @@ from corral.cluster.apiserver.cel.construct import as_maps
 from corral.cluster.apiserver.cel.environment import Environment, OptionalResult, Program, environment
 from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
 from corral.cluster.apiserver.cel.limits import bare
-from corral.cluster.apiserver.cel.rewriting import TEXT
+from corral.cluster.apiserver.cel.rewriting import MENTION, VARIABLE
 from corral.cluster.apiserver.cel.rules import problems
 from corral.errors import CorralError
 
-_VARIABLE: Final = re.compile(r"(?<![\w.])variables\.([A-Za-z_]\w*)")
-_MENTION: Final = re.compile(f"{TEXT.pattern}|{_VARIABLE.pattern}", re.S)
 MOST_SCHEMAS: Final = 512
 LONGEST_MESSAGE: Final = 5 * 1024
 _maps: Final = lru_cache(maxsize=1024)(as_maps)
@@ -65,7 +62,7 @@ def compile_problem(expression: str, names: list[str], returns: str = "") -> str
     """Why an expression cannot be used; "" if it can, or is not there (which is said elsewhere).
 
     >>> compile_problem("a == 'b'", ["a"], "BOOL"), compile_problem("1", [], "BOOL")
-    ('', 'must evaluate to bool')
+    ('', 'must evaluate to bool but got int')
     """
     if not expression.strip():
         return ""
@@ -97,7 +94,7 @@ def with_options(expression: str, names: Collection[str]) -> str:
     >>> with_options("variables.a.hasValue() && variables.ab == 'variables.a'", {"a"})
     "variables.a[?0].hasValue() && variables.ab == 'variables.a'"
     """
-    return _MENTION.sub(lambda one: f"{one[0]}[?0]" if one[2] in names else one[0], expression) if names else expression
+    return MENTION.sub(lambda one: f"{one[0]}[?0]" if one[2] in names else one[0], expression) if names else expression
 
 
 class _Run:
@@ -164,7 +161,7 @@ class _Run:
     def _needed(self, expression: str, depth: int) -> Mapping[str, Any]:
         """The variables that an expression mentions."""
         found = {}
-        for name in dict.fromkeys(_VARIABLE.findall(bare(expression))):
+        for name in dict.fromkeys(VARIABLE.findall(bare(expression))):
             if name not in self._variables or depth > len(self._variables):
                 continue
             if name not in self._known:

@@ -11,6 +11,9 @@ import re
 from typing import Final
 
 TEXT: Final = re.compile(r"[rRbB]{0,2}(\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')", re.S)
+VARIABLE: Final = re.compile(r"(?<![\w.])variables\.([A-Za-z_]\w*)")
+# A text, or (group 2) a variable of a policy that is outside of texts.
+MENTION: Final = re.compile(f"{TEXT.pattern}|{VARIABLE.pattern}", re.S)
 _CALL: Final = re.compile(
     r"\.\s*(indexOf|lastIndexOf|validate|transformMap|transformMapEntry|sum|min|max)\s*\(|\b(format\s*\.\s*named|string)\s*\("
 )

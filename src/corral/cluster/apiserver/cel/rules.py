@@ -73,7 +73,7 @@ class _Walk:
                 continue  # what has not changed is not refused
             if self.clock() > self.until:
                 text = "validation failed due to running out of cost budget, no further validation rules will be run"
-                self.found.append(p.invalid(path, _kind(raw), text))
+                self.found.append(p.invalid(path or p.NOWHERE, _kind(raw), text))
                 self.over = True
                 return
             given = _optional(values) if optional else values
@@ -86,12 +86,12 @@ class _Walk:
             if program(rule["rule"], rule, raw, "BOOL").run(values) is True:
                 return
         except (CompileError, EvaluationError) as error:
-            self.found.append(p.invalid(path, kind, _failed(error.message, named)))
+            self.found.append(p.invalid(path or p.NOWHERE, kind, _failed(error.message, named)))
             return
         where = path + (find_field(rule["fieldPath"], raw) or "" if rule.get("fieldPath") else "")
         where = where.lstrip(".") if not path else where
         message = self._message(rule, values, raw) or str(rule.get("message") or "").strip() or f"failed rule: {named}"
-        self.found.append(_problem(str(rule.get("reason") or ""), where, kind, message))
+        self.found.append(_problem(str(rule.get("reason") or ""), where or p.NOWHERE, kind, message))
 
     @staticmethod
     def _message(rule: Mapping[str, Any], values: dict[str, Any], raw: Raw) -> str:

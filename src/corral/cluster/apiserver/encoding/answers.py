@@ -14,11 +14,13 @@ import msgspec
 from corral.cluster.apiserver.caching.item import encode
 from corral.cluster.apiserver.encoding.accept import JSON, YAML, Accepted
 from corral.http.message import Request, Response
-from corral.model.kubernetes.status import StatusError
+from corral.model.kubernetes.status import PageNotFound, StatusError
 
 GZIP_FROM: Final = 128 * 1024  # bytes
 IN_THREAD_FROM: Final = 1024 * 1024  # bytes that take too long to compress for the event loop
 _FORM: Final = "application/json"
+_TEXT: Final = "text/plain; charset=utf-8"
+_PLAIN: Final = Accepted(JSON)
 _BROWSERS: Final = ("curl", "Wget", "Mozilla/5.0")
 
 
@@ -75,12 +77,15 @@ def gzip(data: bytes) -> bytes:
     return bytes(made.compress(data)) + bytes(made.flush())
 
 
-def failure(error: StatusError) -> Response:
+def failure(error: StatusError, request: Request) -> Response:
     """A Status. It is always JSON: who cannot read the answer wants to read the error at least."""
     headers = {"Content-Type": JSON, "Cache-Control": "no-cache, private"}
+    if isinstance(error, PageNotFound):
+        return Response(error.code, headers | {"Content-Type": _TEXT}, PageNotFound.TEXT.encode())
     if seconds := error.details.get("retryAfterSeconds"):
         headers["Retry-After"] = str(seconds)
-    return Response(error.code, headers, encode(error.status()))
+    body = encode(error.status())
+    return Response(error.code, headers, msgspec.json.format(body, indent=2) if wants_pretty(request, _PLAIN) else body)
 
 
 def success(details: Mapping[str, Any] | None = None) -> dict[str, Any]:

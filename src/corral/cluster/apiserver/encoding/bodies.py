@@ -10,12 +10,14 @@ from corral.model.kubernetes.body import decode_body
 from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.resources import GroupVersionKind, split_api_version
 from corral.model.kubernetes.schema import Schema
-from corral.model.kubernetes.schema.check import conform
+from corral.model.kubernetes.schema.check import Checked, conform
 from corral.model.kubernetes.schema.field_validation import cannot_be_handled, plan_warnings, unrecognized
-from corral.model.kubernetes.status import bad_request, too_large
+from corral.model.kubernetes.status import StatusError, bad_request, too_large
 
 LIMIT: Final = 3 * 1024 * 1024  # bytes, as upstream
 Warn = Callable[[str], None]
+Refuse = Callable[[str, str], StatusError]
+"""Why an object is refused, as a decoder says it and as whoever makes an object of a map does, to the refusal."""
 
 
 class Expected(NamedTuple):
@@ -46,18 +48,25 @@ def decode(data: bytes, media: str, expected: Expected, validation: str, warn: W
     return tidy(document.object, expected, validation, warn, document.duplicates)
 
 
-def tidy(obj: Object, expected: Expected, validation: str, warn: Warn, duplicates: tuple[str, ...] = ()) -> Object:
-    """An object as its schema has it: a copy. The same refusals and warnings."""
-    checked = conform(obj, expected.schema) if expected.schema is not None else None
-    if checked is not None and checked.mistyped:
-        raise cannot_be_handled(expected.gvk, expected.gvk.kind, checked.mistyped)
-    complaints = (*duplicates, *(checked.unknown if checked is not None else ()))
-    warnings, refusal = plan_warnings(validation, complaints)
+def tidy(
+    obj: Object,
+    expected: Expected,
+    validation: str,
+    warn: Warn,
+    duplicates: tuple[str, ...] = (),
+    refuse: Refuse | None = None,
+) -> Object:
+    """An object as its schema has it: a copy. The same refusals and warnings; `refuse` makes others of the refusals."""
+    checked = conform(obj, expected.schema) if expected.schema is not None else Checked(dict(obj), ())
+    refuse = refuse or (lambda cause, of_map: cannot_be_handled(expected.gvk, expected.gvk.kind, cause))
+    if checked.mistyped:
+        raise refuse(checked.mistyped, checked.unrestored)
+    warnings, refusal = plan_warnings(validation, (*duplicates, *checked.unknown))
     if refusal:
-        raise cannot_be_handled(expected.gvk, expected.gvk.kind, refusal)
+        raise refuse(refusal, refusal)
     for text in warnings:
         warn(text)
-    found: dict[str, Any] = checked.object if checked is not None else dict(obj)
+    found: dict[str, Any] = checked.object
     if not isinstance(found.get("metadata"), dict):
         found["metadata"] = {}
     found["apiVersion"], found["kind"] = expected.gvk.api_version, expected.gvk.kind

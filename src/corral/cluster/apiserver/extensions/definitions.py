@@ -22,7 +22,7 @@ from corral.cluster.apiserver.registry import Served
 from corral.errors import CorralError
 from corral.kit.tasks import Tasks
 from corral.model.kubernetes.kind import Object
-from corral.model.kubernetes.kinds.apiextensions.definition import FINALIZER
+from corral.model.kubernetes.kinds.apiextensions.definition import FINALIZER, schema_path
 from corral.model.kubernetes.kinds.fields import objects, part, text
 from corral.model.kubernetes.problems import Problem
 from corral.model.kubernetes.problems import invalid as problem
@@ -91,17 +91,17 @@ class Definitions:
             raise invalid("CustomResourceDefinition", admission.name, found, GROUP)
 
     async def _rule_problems(self, definition: Object) -> list[Problem]:
-        schemas = []
-        for index, version in enumerate(objects(part(definition, "spec"), "versions")):
+        versions, schemas = objects(part(definition, "spec"), "versions"), {}
+        for index, version in enumerate(versions):
             schema = part(version, "schema", "openAPIV3Schema")
             if has_rules(schema):
-                schemas.append((f"spec.versions[{index}].schema.openAPIV3Schema", schema))
+                schemas[schema_path(versions, index)] = schema
         if not schemas:
             return []
         try:
-            return await self._expressions.check_schemas(schemas)
+            return await self._expressions.check_schemas(list(schemas.items()))
         except EvaluationError as error:
-            return [problem(schemas[0][0], "", error.message)]
+            return [problem(next(iter(schemas)), "", error.message)]
 
     # Following
 

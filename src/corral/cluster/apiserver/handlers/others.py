@@ -19,7 +19,7 @@ from corral.cluster.apiserver.handlers.health import Health
 from corral.cluster.apiserver.metrics import Metrics
 from corral.http.message import Answer, Response
 from corral.kit.exposition import CONTENT_TYPE
-from corral.model.kubernetes.status import StatusError, no_such_path
+from corral.model.kubernetes.status import PageNotFound, StatusError
 
 VERSION: Final = "v1.37.1"
 KEYS_PATH: Final = "/openid/v1/jwks"
@@ -88,7 +88,7 @@ class Others:
         await self._caches.fresh()  # what was defined a moment ago is there
         document = await self._documents.answer(request, path)
         if document is None:
-            raise no_such_path()
+            raise PageNotFound
         return document
 
     @staticmethod

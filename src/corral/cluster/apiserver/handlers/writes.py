@@ -44,8 +44,9 @@ class Writes:
         if media == APPLY_PATCH:
             asked = self._apply(call, target, data, options)
         else:
-            call.sent = decode_json(data).object
-            patch = Patch(media, call.sent)
+            document = decode_json(data)
+            call.sent = document.object
+            patch = Patch(media, document.object, document.duplicates)
             asked = patch_update(target, patch, options, call.caller.warn)
         return await update(self._core, call.caller, target, asked)
 

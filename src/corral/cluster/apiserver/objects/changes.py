@@ -5,6 +5,7 @@ Of the scale subresource clients see and send a Scale; what changes is the objec
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from corral.cluster.apiserver.apply import managed
@@ -52,7 +53,8 @@ def patch_update(target: Target, patch: Patch, options: WriteOptions, warn: Warn
         shown = show_scale(present, served.scale or ScalePaths()) if scale else present
         patched = apply_patch(patch, shown, expected.schema)
         check_identity(patched, expected.gvk)
-        found = tidy(patched, expected, options.validation, warn)
+        refuse = partial(patch.refusal, patched)
+        found = tidy(patched, expected, options.validation, warn, patch.complaints, refuse)
         return take_scale(present, found, served, target.name) if scale else found
 
     return Update(change, options, "PatchOptions")

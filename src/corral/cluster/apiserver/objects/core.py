@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,8 +15,9 @@ from corral.cluster.apiserver.objects.metadata import random_suffix
 from corral.cluster.apiserver.objects.subresources import show_scale, take_scale
 from corral.cluster.apiserver.objects.times import utc_now
 from corral.cluster.apiserver.options import DeleteOptions, WriteOptions
-from corral.cluster.apiserver.registry import Registry, ScalePaths, Served
+from corral.cluster.apiserver.registry import Judge, Registry, ScalePaths, Served
 from corral.errors import CorralError
+from corral.model.kubernetes.problems import BLOCKING, UNCHECKED, Problem
 from corral.model.kubernetes.status import internal, invalid
 from corral.store.interface import Store
 
@@ -125,17 +126,26 @@ class Core:
             raise target.served.not_found(target.name)
         return found
 
-    async def check_rules(self, target: Target, new: Object, old: Object | None) -> None:
-        """Raises 422 for what the rules of a custom kind refuse, 500 when they cannot be asked."""
-        served = target.served
-        if served.judge is None:
-            return
+    async def refuse(self, target: Target, problems: Sequence[Problem], new: Object, old: Object | None) -> None:
+        """Raises 422 for these problems and for what the rules of a custom kind refuse, 500 when they cannot be asked.
+
+        Rules are written for objects of the right shape: where a problem stands against that, they are not asked.
+        """
+        served, found = target.served, list(problems)
+        if served.judge is not None:
+            if any(one.type in BLOCKING for one in found):
+                found.append(UNCHECKED)
+            else:
+                found += await self._judged(served.judge, new, old)
+        if found:
+            raise invalid(served.resource.kind, target.name, found, served.resource.group)
+
+    @staticmethod
+    async def _judged(judge: Judge, new: Object, old: Object | None) -> Sequence[Problem]:
         try:
-            problems = await served.judge(new, old)
+            return await judge(new, old)
         except CorralError as error:
             raise internal(error.message) from None
-        if problems:
-            raise invalid(served.resource.kind, target.name, problems, served.resource.group)
 
     def prepare(self, target: Target, new: Object, old: Object | None) -> None:
         """In place: what the kind's companion, if it has one, has to give."""

@@ -12,7 +12,7 @@ from corral.cluster.apiserver.objects.metadata import ensure_namespace, fill_new
 from corral.cluster.apiserver.objects.times import to_text
 from corral.cluster.apiserver.options import WriteOptions
 from corral.model.kubernetes.kinds.metadata import check
-from corral.model.kubernetes.status import StatusError, already_exists, bad_request, invalid
+from corral.model.kubernetes.status import StatusError, already_exists, bad_request
 from corral.store.interface import Mismatch
 
 ATTEMPTS: Final = 8  # at names that are generated
@@ -79,9 +79,7 @@ async def _prepare(
     if not tracked:
         obj = _track(core, caller, target, obj, options)
     problems = [*check(obj, served.resource.namespaced, kind.validate_name), *kind.validate(obj)]
-    if problems:
-        raise invalid(served.resource.kind, target.name, problems, served.resource.group)
-    await core.check_rules(target, obj, None)
+    await core.refuse(target, problems, obj, None)
     for text in kind.warnings(obj, None):
         caller.warn(text)
     await core.judge(admission, target, obj)

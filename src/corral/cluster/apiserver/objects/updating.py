@@ -17,7 +17,7 @@ from corral.cluster.apiserver.objects.core import Caller, Core, Target
 from corral.cluster.apiserver.objects.creating import create
 from corral.cluster.apiserver.objects.deletion import is_over
 from corral.cluster.apiserver.objects.metadata import ensure_namespace, keep_old, spec_changed
-from corral.cluster.apiserver.objects.subresources import MERGES
+from corral.cluster.apiserver.objects.subresources import CHECKS, MERGES
 from corral.cluster.apiserver.options import WriteOptions
 from corral.cluster.apiserver.registry import KEYS
 from corral.model.kubernetes import problems as p
@@ -99,8 +99,10 @@ async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, it
     stored = _count(target, stored, old)
     if not asked.tracks:
         stored = _track(core, caller, target, asked, stored, old)
-    _validate(caller, target, stored, old)
-    await core.check_rules(target, stored, old)
+    await core.refuse(target, _problems(target, stored, old), stored, old)
+    if not target.subresource:
+        for text in served.kind.warnings(stored, old):
+            caller.warn(text)
     if not asked.admitted:
         await core.judge(admission, target, stored)
     return await _write(core, target, asked, stored, old, item)
@@ -196,20 +198,15 @@ def _track(core: Core, caller: Caller, target: Target, asked: Update, new: Objec
     return {**new, "metadata": tracked["metadata"]}
 
 
-def _validate(caller: Caller, target: Target, new: Object, old: Object) -> None:
+def _problems(target: Target, new: Object, old: Object) -> list[p.Problem]:
     served, kind = target.served, target.served.kind
     problems = [*check(new, served.resource.namespaced, kind.validate_name), *check_update(new, old)]
     if target.subresource == "status":
-        problems += kind.validate_status(new, old)
-    elif (served.plural, target.subresource) in MERGES:
-        problems += kind.validate(new)  # what may not change of the whole object may well change here
-    else:
-        problems += [*kind.validate(new), *kind.validate_update(new, old)]
-    if problems:
-        raise invalid(served.resource.kind, target.name, problems, served.resource.group)
-    if not target.subresource:
-        for text in kind.warnings(new, old):
-            caller.warn(text)
+        return [*problems, *kind.validate_status(new, old)]
+    key = served.plural, target.subresource
+    if key in MERGES:  # what may not change of the whole object may well change here
+        return [*problems, *kind.validate(new), *(CHECKS[key](new, old) if key in CHECKS else ())]
+    return [*problems, *kind.validate(new), *kind.validate_update(new, old)]
 
 
 async def _write(core: Core, target: Target, asked: Update, new: Object, old: Object, item: Item) -> Item:

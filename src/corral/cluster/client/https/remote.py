@@ -22,7 +22,7 @@ from corral.cluster.client.https.paths import plan_path, plan_target
 from corral.cluster.client.https.wire import Answer, Wire, parse_url
 from corral.cluster.client.protocol import APPLY_PATCH, MERGE_PATCH, Collection, Event, Listing, Object
 from corral.errors import HostError
-from corral.model.kubernetes.status import StatusError, no_such_path
+from corral.model.kubernetes.status import PageNotFound, StatusError, no_such_path
 
 JSON: Final = "application/json"
 MOST_TRIES: Final = 10  # of a request that is put off
@@ -48,7 +48,11 @@ def to_error(answer: Answer) -> StatusError:
     'NotFound'
     >>> to_error(Answer(502, {}, b"<html>")).message
     'the server answered 502: <html>'
+    >>> to_error(Answer(404, {}, b"404 page not found\\n")).reason
+    'NotFound'
     """
+    if answer.status == 404 and answer.body == PageNotFound.TEXT.encode():
+        return PageNotFound()
     try:
         found = msgspec.json.decode(answer.body)
         return to_status_error(found, answer.status)

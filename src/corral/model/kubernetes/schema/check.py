@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from corral.model.kubernetes.quantity import NoQuantity, of_json
 from corral.model.kubernetes.schema import scalars
 from corral.model.kubernetes.schema.document import quote
-from corral.model.kubernetes.schema.gotypes import mismatch, type_name, value_name
+from corral.model.kubernetes.schema.gotypes import mismatch, type_name, unrestored, value_name
 from corral.model.kubernetes.schema.types import Schema
 
 UNKNOWN = "unknown"
@@ -27,11 +27,15 @@ _EMPTY: tuple[Any, ...] = ("", 0, False, [], {})
 
 
 class Fault(NamedTuple):
-    """`kind` is UNKNOWN or WRONG_TYPE; `path` as in `spec.containers[0].image`; `text` as a client reads it."""
+    """`kind` is UNKNOWN or WRONG_TYPE; `path` as in `spec.containers[0].image`; `text` as a client reads it.
+
+    `of_map` is that text where it is another one because the object was not decoded, but made of a map.
+    """
 
     kind: str
     path: str
     text: str
+    of_map: str = ""
 
 
 class Checked(NamedTuple):
@@ -49,6 +53,11 @@ class Checked(NamedTuple):
     def mistyped(self) -> str:
         """What the decoder says of the first wrong type; "" if all are right."""
         return next((fault.text for fault in self.faults if fault.kind == WRONG_TYPE), "")
+
+    @property
+    def unrestored(self) -> str:
+        """The same of an object that was made of a map."""
+        return next((fault.of_map or fault.text for fault in self.faults if fault.kind == WRONG_TYPE), "")
 
 
 def check(obj: Any, schema: Schema) -> tuple[Fault, ...]:
@@ -188,7 +197,7 @@ class _Walk:
 
     def _wrong(self, value: Any, schema: Schema, owner: Schema | None) -> Any:
         shown = f"number {value}" if schema.type == "integer" and _is_number(value) else value_name(value)
-        return self._fault(mismatch(shown, type_name(schema), owner, self._fields))
+        return self._fault(mismatch(shown, type_name(schema), owner, self._fields), unrestored(value, schema))
 
     def _unknown(self, key: str) -> None:
         self._unknowns += not self._silent
@@ -196,11 +205,11 @@ class _Walk:
             path = "".join([*self._path, f".{key}"]).lstrip(".")
             self.faults.append(Fault(UNKNOWN, path, f"unknown field {quote(path)}"))
 
-    def _fault(self, text: str) -> Any:
+    def _fault(self, text: str, of_map: str = "") -> Any:
         """Only the first few are kept: a client is shown no more, and a body may have millions."""
         self._wrongs += 1
         if self._wrongs <= _MAX_WRONG:
-            self.faults.append(Fault(WRONG_TYPE, "".join(self._path).lstrip("."), text))
+            self.faults.append(Fault(WRONG_TYPE, "".join(self._path).lstrip("."), text, of_map))
         return _NOTHING
 
 

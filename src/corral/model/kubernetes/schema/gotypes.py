@@ -56,3 +56,25 @@ def mismatch(shown: str, wanted: str, owner: Schema | None, path: Sequence[str])
     """
     into = f"Go struct field {struct_name(owner)}.{'.'.join(path)}" if owner else "Go value"
     return f"json: cannot unmarshal {shown} into {into} of type {wanted}"
+
+
+def unrestored(value: Any, schema: Schema) -> str:
+    """Pure: the complaint of whoever makes a typed object of a map (k8s.io/apimachinery/pkg/runtime, converter.go).
+
+    >>> unrestored(2, Schema("string")), unrestored("3", Schema("integer", "int32"))
+    ('cannot convert int64 to string', 'unrecognized type: int32')
+    >>> unrestored("x", Schema("object", values=Schema("string"))), unrestored({}, Schema("array"))
+    ('cannot restore map from string', 'cannot restore slice from map')
+    """
+    found = _GO_KINDS[type(value)]
+    if schema.type == "array" or schema.format == "byte":
+        return f"cannot restore slice from {found}"
+    if schema.type == "object":
+        return f"cannot restore map from {found}" if schema.values else f"cannot restore struct from: {found}"
+    wanted = type_name(schema)
+    return f"cannot convert {found} to {wanted}" if (found, wanted) in _CONVERTIBLE else f"unrecognized type: {wanted}"
+
+
+_GO_KINDS = {str: "string", int: "int64", float: "float64", bool: "bool", list: "slice", dict: "map"}
+# What Go could convert and JSON cannot; what it could not convert either, it says less of.
+_CONVERTIBLE = {("int64", "string"), *((one, two) for one in ("int64", "float64") for two in ("int32", "int64"))}

@@ -31,9 +31,9 @@ def test_messages_paths_and_reasons() -> None:
 def test_transitions_need_an_old_value() -> None:
     raw = schema({"rule": "self.a >= oldSelf.a", "message": "shrinks"})
     assert texts({"a": 1}, None, raw) == [] == texts({"a": 2}, {"a": 1}, raw)
-    assert texts({"a": 1}, {"a": 2}, raw) == [': Invalid value: "object": shrinks']
+    assert texts({"a": 1}, {"a": 2}, raw) == ['<nil>: Invalid value: "object": shrinks']
     optional = schema({"rule": "oldSelf.hasValue() || self.a == 0", "optionalOldSelf": True, "message": "begins at 0"})
-    assert texts({"a": 1}, None, optional) == [': Invalid value: "object": begins at 0']
+    assert texts({"a": 1}, None, optional) == ['<nil>: Invalid value: "object": begins at 0']
     assert texts({"a": 1}, {"a": 0}, optional) == []
 
 
@@ -67,7 +67,7 @@ def test_names_are_escaped() -> None:
 def test_errors_are_told() -> None:
     raw = schema({"rule": "self.b / self.a == 1"})
     assert texts({"a": 0, "b": 1}, None, raw) == [
-        ': Invalid value: "object": division by zero evaluating rule: self.b / self.a == 1'
+        '<nil>: Invalid value: "object": division by zero evaluating rule: self.b / self.a == 1'
     ]
     assert "no such key: b" in texts({"a": 0}, None, raw)[0]
 
@@ -85,7 +85,7 @@ def test_definitions_are_checked() -> None:
 
     assert first(rule="self.a > 1") == "" == first(rule="self.all(k, k != '')")
     assert "undefined field 'c'" in first(rule="self.c > 1")
-    assert "must evaluate to bool" in first(rule="'a'")
+    assert "cel expression must evaluate to a bool" in first(rule="'a'")
     assert "Syntax error" in first(rule="self.")
     assert first(rule=" ") == f"s.{RULES}[0].rule: Required value: rule is not specified"
     assert "must not contain line breaks" in first(rule="true", message="a\nb")

@@ -22,6 +22,7 @@ from corral.model.kubernetes.kinds.fields import (
     fill,
     has,
     indexed,
+    metadata,
     objects,
     part,
     text,
@@ -65,16 +66,14 @@ def _policy(obj: Object) -> Problems:
     seen: set[str] = set()
     for at_one, variable in indexed(spec, "variables", "spec.variables"):
         name = text(variable, "name")
-        yield from need(variable, at_one, "name", "expression")
-        if name:
-            yield from each(f"{at_one}.name", name, _identifier(name))
+        for key in ("name", "expression"):
+            if not text(variable, key).strip():
+                yield required(f"{at_one}.{key}", f"{key} is not specified")
+        if name.strip() and names.c_identifier(name):
+            yield invalid(f"{at_one}.name", name, "name is not a valid CEL identifier")
         if name in seen:
             yield duplicate(f"{at_one}.name", name)
         seen.add(name)
-
-
-def _identifier(name: str) -> list[str]:
-    return [] if not names.c_identifier(name) else [f"must be a valid CEL identifier: {name}"]
 
 
 def _match(found: Object, path: str) -> Problems:
@@ -106,8 +105,15 @@ def _validating_policy(obj: Object) -> Problems:
         elif "\n" in text(one, "message").strip():
             yield invalid(f"{at_one}.message", one["message"], "message must not contain line breaks")
         yield from optional_of(one, "reason", at_one, _REASONS)
+    policy, seen = text(metadata(obj), "name"), set[str]()
     for at_one, note in indexed(spec, "auditAnnotations", "spec.auditAnnotations"):
-        yield from need(note, at_one, "key", "valueExpression")
+        key = text(note, "key")
+        yield from each(f"{at_one}.key", f"{policy}/{key}", names.qualified_name(f"{policy}/{key}"))
+        if not text(note, "valueExpression").strip():
+            yield required(f"{at_one}.valueExpression", "valueExpression is not specified")
+        if key in seen:
+            yield duplicate(f"{at_one}.key", key)
+        seen.add(key)
 
 
 def _mutating_policy(obj: Object) -> Problems:

@@ -6,6 +6,7 @@ decided in the API server.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from corral.model.kubernetes import jsonpath, names
@@ -34,6 +35,8 @@ FINALIZER: Final = "customresourcecleanup.apiextensions.k8s.io"
 APPROVAL: Final = "api-approved.kubernetes.io"
 _COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS: Final = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
+# What upstream keeps once when all versions agree on it.
+_SHARED: Final = ("schema", "subresources", "additionalPrinterColumns", "selectableFields")
 
 
 def storage_version(spec: Object) -> str:
@@ -135,33 +138,58 @@ def _versions(spec: Object) -> Problems:
         yield required("spec.versions", "must have at least one version")
         return
     seen: set[str] = set()
+    shared = {key for key in _SHARED if is_shared(versions, key)}
     for path, one in indexed(spec, "versions", "spec.versions"):
         name = text(one, "name")
         if name in seen:
             yield invalid("spec.versions", OMITTED, "must contain unique version names")
         seen.add(name)
         yield from each(f"{path}.name", name, names.dns_1035_label(name))
-        yield from _version(one, path)
+        schema = part(one, "schema").get("openAPIV3Schema")
+        if not isinstance(schema, dict):
+            yield required(f"{path}.schema.openAPIV3Schema", "schemas are required")
+        if text(one, "deprecationWarning") and not flag(one, "deprecated"):
+            detail = "can only be set for deprecated versions"
+            yield invalid(f"{path}.deprecationWarning", one["deprecationWarning"], detail)
+        yield from _about(one, f"{path}.", set(_SHARED) - shared)
+    yield from _about(versions[0], "spec.", shared)
     if sum(flag(one, "storage") for one in versions) != 1:
         yield invalid("spec.versions", OMITTED, "must have exactly one version marked as storage version")
 
 
-def _version(version: Object, path: str) -> Problems:
+def is_shared(versions: Sequence[Object], key: str) -> bool:
+    """Pure: whether all versions say the same of it. Then what is wrong with it is said once, of the whole.
+
+    >>> is_shared([{"name": "v1", "schema": {"a": 1}}, {"name": "v2", "schema": {"a": 1}}], "schema")
+    True
+    """
+    return all(one.get(key) == versions[0].get(key) for one in versions)
+
+
+def schema_path(versions: Sequence[Object], index: int) -> str:
+    """Pure: where the schema of a version is, as problems name it.
+
+    >>> schema_path([{"schema": {"a": 1}}, {"schema": {"a": 2}}], 1), schema_path([{"schema": {"a": 1}}], 0)
+    ('spec.versions[1].schema.openAPIV3Schema', 'spec.validation.openAPIV3Schema')
+    """
+    return f"{'spec.validation' if is_shared(versions, 'schema') else f'spec.versions[{index}].schema'}.openAPIV3Schema"
+
+
+def _about(version: Object, prefix: str, keys: Collection[str]) -> Problems:
+    """What is wrong with these of the things that versions may share."""
     schema = part(version, "schema").get("openAPIV3Schema")
-    if not isinstance(schema, dict):
-        yield required(f"{path}.schema.openAPIV3Schema", "schemas are required")
-    else:
-        yield from structural.problems(schema, f"{path}.schema.openAPIV3Schema")
-    if text(version, "deprecationWarning") and not flag(version, "deprecated"):
-        detail = "can only be set for deprecated versions"
-        yield invalid(f"{path}.deprecationWarning", version["deprecationWarning"], detail)
+    if "schema" in keys and isinstance(schema, dict):
+        whole = "validation" if prefix == "spec." else "schema"
+        yield from structural.problems(schema, f"{prefix}{whole}.openAPIV3Schema")
     scale = part(version, "subresources").get("scale")
-    if isinstance(scale, dict):
-        yield from _scale(scale, f"{path}.subresources.scale")
-    for at, column in indexed(version, "additionalPrinterColumns", f"{path}.additionalPrinterColumns"):
-        yield from _column(column, at)
-    for at, field in indexed(version, "selectableFields", f"{path}.selectableFields"):
-        yield from _selectable(field, schema if isinstance(schema, dict) else {}, at)
+    if "subresources" in keys and isinstance(scale, dict):
+        yield from _scale(scale, f"{prefix}subresources.scale")
+    if "additionalPrinterColumns" in keys:
+        for at, column in indexed(version, "additionalPrinterColumns", f"{prefix}additionalPrinterColumns"):
+            yield from _column(column, at)
+    if "selectableFields" in keys:
+        for at, field in indexed(version, "selectableFields", f"{prefix}selectableFields"):
+            yield from _selectable(field, schema if isinstance(schema, dict) else {}, at)
 
 
 def _scale(scale: Object, path: str) -> Problems:

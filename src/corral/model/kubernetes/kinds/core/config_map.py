@@ -13,7 +13,7 @@ from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.kinds.cells import AGE, at, column, count
 from corral.model.kubernetes.kinds.checks import Problems, each, immutable, listed
 from corral.model.kubernetes.kinds.fields import annotations_of, fill_empty, flag, pairs, part, same, text
-from corral.model.kubernetes.problems import forbidden, invalid, required, too_long
+from corral.model.kubernetes.problems import WHOLE, forbidden, invalid, required, too_long
 
 LIMIT = 1024 * 1024
 TOKEN, DOCKERCFG = "kubernetes.io/service-account-token", "kubernetes.io/dockercfg"
@@ -45,7 +45,7 @@ def _config_map(obj: Object) -> Problems:
     yield from _keys(obj, "binaryData")
     size = sum(len(value.encode()) for _, value in pairs(obj, "data") if isinstance(value, str))
     if size + sum(_size(value) for _, value in pairs(obj, "binaryData")) > LIMIT:
-        yield too_long("", LIMIT)
+        yield too_long(WHOLE, LIMIT)
 
 
 def _fixed(new: Object, old: Object, *fields: str) -> Problems:

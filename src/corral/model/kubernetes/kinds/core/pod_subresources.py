@@ -25,7 +25,7 @@ from corral.model.kubernetes.kinds.fields import (
     same,
     text,
 )
-from corral.model.kubernetes.problems import forbidden, invalid
+from corral.model.kubernetes.problems import WHOLE, forbidden, invalid
 
 _KINDS = ("containers", "initContainers")
 _LISTS = ("limits", "requests")
@@ -65,11 +65,11 @@ def check_resize(new: Object, old: Object) -> Problems:
     ['spec.containers: Forbidden: containers may not be added or removed on resize']
     """
     if MIRROR in annotations_of(old):
-        yield forbidden("", "static pods cannot be resized")
+        yield forbidden(WHOLE, "static pods cannot be resized")
         return
     spec, was = part(new, "spec"), part(old, "spec")
     if text(part(was, "os"), "name") == "windows":
-        yield forbidden("", "windows pods cannot be resized")
+        yield forbidden(WHOLE, "windows pods cannot be resized")
         return
     if problems := list(_order(spec, was)):
         yield from problems

@@ -91,6 +91,16 @@ def test_what_makes_no_sense(path: str, value: Any, said: str) -> None:
     assert any(said in one for one in found), found
 
 
+def test_what_versions_share_is_told_of_once() -> None:
+    """As upstream, which keeps in the spec itself what all versions agree on."""
+    bad = {"openAPIV3Schema": {"type": "object", "properties": {"a": {"type": "text"}}}}
+    first, second = {**CRD["spec"]["versions"][0], "schema": bad}, {**CRD["spec"]["versions"][0], "name": "v2"}
+    alone = judged(*KIND, edited(CRD, spec__versions=[first]))
+    both = judged(*KIND, edited(CRD, spec__versions=[first, {**second, "storage": False}]))
+    assert [one.partition(".openAPI")[0] for one in alone] == ["spec.validation"], alone
+    assert [one.partition(".openAPI")[0] for one in both] == ["spec.versions[0].schema"], both
+
+
 @pytest.mark.parametrize(
     ("webhook", "said"),
     [

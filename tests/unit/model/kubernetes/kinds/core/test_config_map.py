@@ -16,7 +16,7 @@ def test_config_maps() -> None:
         "'.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
     ]
     assert judged("", "ConfigMap", {"data": {"a": "x" * (1024 * 1024 + 1)}}) == [
-        ": Too long: may not be more than 1048576 bytes"
+        "[]: Too long: may not be more than 1048576 bytes"
     ]
     assert row("", "ConfigMap", {"data": {"a": "1"}, "binaryData": {"b": ""}}) == {"Data": 2, "Age": "<unknown>"}
 

@@ -10,7 +10,7 @@ from corral.model.kubernetes.kinds.core.pod_spec.validation import LARGEST, MIRR
 from corral.model.kubernetes.kinds.differences import difference
 from corral.model.kubernetes.kinds.fields import annotations_of, keep, number, objects, part, same, text
 from corral.model.kubernetes.names import range_text
-from corral.model.kubernetes.problems import forbidden, invalid, not_supported, required
+from corral.model.kubernetes.problems import WHOLE, forbidden, invalid, not_supported, required
 
 _UPDATABLE = (
     "`spec.containers[*].image`",
@@ -151,7 +151,7 @@ def check_annotation_updates(new: Object, old: Object) -> Problems:
 def check_ephemeral_update(new: Object, old: Object) -> Problems:
     """The subresource ephemeralcontainers of a pod: containers come, none goes or changes."""
     if MIRROR in annotations_of(old):
-        yield forbidden("", "static pods do not support ephemeral containers")
+        yield forbidden(WHOLE, "static pods do not support ephemeral containers")
         return
     path = "spec.ephemeralContainers"
     after = {text(one, "name"): one for one in objects(part(new, "spec"), "ephemeralContainers")}
