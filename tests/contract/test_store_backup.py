@@ -62,10 +62,10 @@ async def test_a_backup_is_of_one_moment_while_many_write(local: Store, tmp_path
     names = [f"k/{n}" for n in range(1500)]
     await local.commit(dict.fromkeys(names, b"0"))
     left = 0  # commits: what is written stays in memory, however long the disk takes for the backup
-    more = asyncio.Event()
+    more, written = asyncio.Event(), asyncio.Event()
 
     class Read:
-        """The store, in which others write while it is read: some commits at each list."""
+        """The store, in which others write while it is read: one to twenty commits at each list."""
 
         def __getattr__(self, name: str) -> object:
             return getattr(local, name)
@@ -73,7 +73,9 @@ async def test_a_backup_is_of_one_moment_while_many_write(local: Store, tmp_path
         async def range(self, *args: Any, **kwargs: Any) -> object:
             nonlocal left
             left = 20
+            written.clear()
             more.set()
+            await written.wait()
             return await local.range(*args, **kwargs)
 
     async def write() -> None:
@@ -82,6 +84,7 @@ async def test_a_backup_is_of_one_moment_while_many_write(local: Store, tmp_path
         while await more.wait():
             n, left = n + 1, left - 1
             await local.commit(dict.fromkeys(names, b"%d" % n))
+            written.set()
             await asyncio.sleep(0)
             if not left:
                 more.clear()
@@ -92,7 +95,7 @@ async def test_a_backup_is_of_one_moment_while_many_write(local: Store, tmp_path
         await write_backup(Read(), str(tmp_path / f"{n}"))  # type: ignore[arg-type]
     writer.cancel()
     await asyncio.wait([writer])
-    assert local.revision >= before + 3
+    assert local.revision >= before + 9
     for n in range(3):
         backup = read_backup(str(tmp_path / f"{n}"))
         assert sorted(backup.values) == sorted(names)
