@@ -235,6 +235,33 @@ def test_nodes_outlive_the_first_daemon_and_go_on_with_the_next(fleet: Fleet) ->
     assert len(fleet.serving()) == 3
 
 
+def test_the_next_daemon_listens_where_the_last_did_or_fetches_its_nodes(tmp_path: Path) -> None:
+    """No address is given, and the usual port is taken: by a test, or by whoever else is on this machine."""
+    with usual_port_taken(), clean(Instance(tmp_path / "i", *flags("10.123.0.0/16"), "--nodes=2")) as engine:
+        second = Instance(engine.root / "nodes" / "2")
+        before, pid = Admin(engine).server, second.pid
+        engine.kill_daemon()
+        engine.up()
+        assert (Admin(engine).server, second.pid) == (before, pid)
+        engine.kill_daemon()
+        with socket.create_server(("", int(before.rpartition(":")[2]))):
+            engine.up()
+        fleet = Fleet(engine)
+        assert fleet.admin.server != before and second.pid != pid
+        eventually(lambda: set(fleet.nodes().values()) == {"True"}, lambda: str(fleet.nodes()), seconds=30)
+
+
+@contextmanager
+def usual_port_taken() -> Iterator[None]:
+    try:
+        server = socket.create_server(("127.0.0.1", 6443))
+    except OSError:
+        yield
+        return
+    with server:
+        yield
+
+
 @contextmanager
 def machine(name: str, address: str, host: str) -> Iterator[str]:
     """A network namespace on a cable of its own: another machine, as far as the network goes. What enters it."""
