@@ -13,6 +13,7 @@ from corral.cluster.apiserver.objects.times import to_text
 from corral.cluster.apiserver.registry import ScalePaths, Served
 from corral.model.kubernetes import problems as p
 from corral.model.kubernetes.kind import Object
+from corral.model.kubernetes.kinds.core.pod_subresources import prepare_ephemeral, prepare_resize
 from corral.model.kubernetes.selectors import BadSelector, of_labels, of_object
 from corral.model.kubernetes.status import conflict, internal, invalid
 
@@ -53,27 +54,13 @@ def merge_approval(new: Object, old: Object, now: datetime) -> Object:
 
 
 def merge_ephemeral(new: Object, old: Object, now: datetime) -> Object:
-    return _with(old, new, "spec", "ephemeralContainers")
+    prepare_ephemeral(new, old)
+    return new
 
 
 def merge_resize(new: Object, old: Object, now: datetime) -> Object:
-    """The resources of a pod's containers, by their names."""
-    asked = {one.get("name"): one for field in _CONTAINERS for one in _part(new, "spec").get(field) or ()}
-    spec = dict(_part(old, "spec"))
-    for field in _CONTAINERS:
-        if field in spec:
-            spec[field] = [_resized(one, asked.get(one.get("name"))) for one in spec[field]]
-    return {**old, "metadata": new["metadata"], "spec": spec}
-
-
-_CONTAINERS: Final = ("initContainers", "containers")
-
-
-def _resized(container: Object, asked: Object | None) -> Object:
-    if asked is None:
-        return container
-    found = {key: value for key, value in container.items() if key not in ("resources", "resizePolicy")}
-    return {**found, **{key: asked[key] for key in ("resources", "resizePolicy") if key in asked}}
+    prepare_resize(new, old)
+    return new
 
 
 def merge_binding(new: Object, old: Object, now: datetime) -> Object:

@@ -202,7 +202,9 @@ def _validate(caller: Caller, target: Target, new: Object, old: Object) -> None:
     if target.subresource == "status":
         problems += kind.validate_status(new, old)
     elif (served.plural, target.subresource) in MERGES:
-        problems += kind.validate(new)  # what may not change of the whole object may well change here
+        # What may not change of the whole object may well change here.
+        mistakes = kind.validate_parts.get(target.subresource)
+        problems += (mistakes(new, old) if mistakes else ()) or kind.validate(new)
     else:
         problems += [*kind.validate(new), *kind.validate_update(new, old)]
     if problems:
