@@ -71,8 +71,7 @@ class PodWorker:
     def update(self, pod: Object) -> None:
         """A newer version of the object."""
         if meta.version(pod) >= meta.version(self.pod):
-            shown = ("labels", "annotations")  # in a volume
-            self._stale |= any(pod["metadata"].get(key) != self.pod["metadata"].get(key) for key in shown)
+            self._stale |= _shown(pod) != _shown(self.pod)
             self.pod = pod
         self.wake()
 
@@ -285,3 +284,9 @@ class PodWorker:
         await self.launcher.close()
         await self.ender.close()
         await self.volumes.close()
+
+
+def _shown(pod: Object) -> tuple[Any, ...]:
+    """What of a pod that runs may change and stand in a volume of its own."""
+    resources = [one.get("resources") for one in pod["spec"]["containers"]]
+    return pod["metadata"].get("labels"), pod["metadata"].get("annotations"), resources
