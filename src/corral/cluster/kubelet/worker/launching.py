@@ -99,6 +99,7 @@ class Launcher:
             worker.memory.runtime,
         )
         volumes = worker.volumes
+        await volumes.set_up_images(pod, one.spec)
         return Ground(place, worker.files(), dict(volumes.places), volumes.read_only, volumes.root)
 
     async def _pid_mode(self, one: Member) -> str:

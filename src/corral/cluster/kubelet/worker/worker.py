@@ -14,7 +14,7 @@ from corral.cluster.kubelet.errors import NotMounted
 from corral.cluster.kubelet.eviction.limits import is_limited
 from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
 from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
-from corral.cluster.kubelet.pods import full_name, is_terminal
+from corral.cluster.kubelet.pods import full_name, is_terminal, members
 from corral.cluster.kubelet.resizing.resizer import Resizer
 from corral.cluster.kubelet.shared import Shared
 from corral.cluster.kubelet.times import SECOND, duration, parse
@@ -257,6 +257,9 @@ class PodWorker:
         self._stale = False
         try:
             await self.volumes.set_up(self.pod)  # of an earlier daemon's pods nothing is known yet
+            for one in members(self.pod):
+                if any(attempt.running for attempt in view.attempts.get(one.name, ())):
+                    await self.volumes.set_up_images(self.pod, one.spec)
             await self.volumes.refresh(self.pod)
         except (NotMounted, StatusError) as error:
             self.shared.events.warning(self.pod, "FailedMount", error.message)
