@@ -295,9 +295,10 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
     with machine("crjoin", address, host) as entrance:
         port = free_port()
         given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
-        first, other = Instance(tmp_path / "i", *flags("10.114.0.0/16"), *given), Instance(tmp_path / "o")
+        first, other = Instance(tmp_path / "i", *flags("10.114.0.0/16")), Instance(tmp_path / "o")
         quick(other)
         with clean(first):
+            first.restart_daemon(*given)  # until now nobody elsewhere could join
             words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
             assert words[:3] == ["corral", "join", f"https://{host}:{port}"]
             wrong = inside(entrance, other, *words[1:-1], "sha256:00", "--name=other")

@@ -85,8 +85,8 @@ class Publisher:
         handle = published.held.get(key_of(port))
         if element is not None:
             published.elements.append(element)
-        if ":" in port.host_ip and port.protocol != "sctp" and handle is not None and target.ipv4:
-            self._relays.start(handle, (target.ipv4, port.port))
+        if ":" in port.host_ip and port.protocol != "sctp" and handle is not None:
+            self._relays.start(handle, (target.ipv4 or target.ipv6, port.port))
 
     def move(self, published: Published, bindings: Sequence[PortBinding], target: Target) -> None:
         """Leads the ports elsewhere; they stay the container's all the while. The rules are the caller's."""

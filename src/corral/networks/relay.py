@@ -26,6 +26,10 @@ _AGAIN = 1.0  # seconds after which a host that had no descriptor left is asked 
 Target = tuple[str, int]
 
 
+def _family(target: Target) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in target[0] else socket.AF_INET
+
+
 class Relays:
     """The relays of an instance. They end with the daemon and begin anew with the next."""
 
@@ -86,7 +90,7 @@ class TcpRelay:
         self._listen()
 
     async def _serve(self, client: socket.socket) -> None:
-        with client, socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as server:
+        with client, socket.socket(_family(self._target), socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as server:
             server.setblocking(False)
             with contextlib.suppress(OSError):  # refused or reset: closing tells the other side
                 await self._loop.sock_connect(server, self._target)
@@ -132,7 +136,8 @@ class UdpRelay:
         if server is None:
             if len(self._towards) >= _CONVERSATIONS:
                 self._forget(next(iter(self._towards)))
-            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+            kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+            server = socket.socket(_family(self._target), kind)
             with contextlib.ExitStack() as undo:
                 undo.callback(server.close)
                 server.connect(self._target)
