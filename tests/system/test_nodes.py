@@ -299,8 +299,13 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
         quick(other)
         with clean(first):
             first.restart_daemon(*given)  # until now nobody elsewhere could join
+            stranger = ("--token=abcdef.0123456789abcdef", "--name=other")
+            early = inside(entrance, other, "join", f"https://{host}:{port}", "--ca-hash=sha256:00", *stranger)
+            assert early.returncode == 1 and "lets no machine join yet: `corral token create`" in early.stderr, early
             words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
             assert words[:3] == ["corral", "join", f"https://{host}:{port}"]
+            unknown = inside(entrance, Instance(tmp_path / "u"), *words[1:3], *words[-2:], *stranger)
+            assert unknown.returncode == 1 and "does not take the token abcdef: it has expired" in unknown.stderr
             wrong = inside(entrance, other, *words[1:-1], "sha256:00", "--name=other")
             assert wrong.returncode == 1 and "is another cluster" in wrong.stderr, wrong
             fleet = Fleet(first)
