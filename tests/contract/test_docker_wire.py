@@ -186,6 +186,8 @@ async def test_what_is_not_there_yet_says_so_by_name(api: Api) -> None:
     assert answer.status == 501 and answer.message.startswith("POST /swarm/init is not available yet")
     assert (await api.ask("GET", "/services")).status == 503
     assert "not a swarm manager" in (await api.ask("GET", "/nodes")).message
+    left = await api.ask("POST", "/swarm/leave?force=1")
+    assert (left.status, left.message) == (503, "This node is not part of a swarm")
     assert (await api.ask("GET", "/plugins")).json == []
 
 

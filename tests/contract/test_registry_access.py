@@ -15,6 +15,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from corral.errors import CorralError
+from corral.registry.passwords import Passwords
 from corral.registry.rights import parse_right
 from tests.support import oci
 from tests.support.registry import Answer, LiveRegistry
@@ -162,6 +164,25 @@ def test_the_file_is_read_again_when_it_changes(registry: LiveRegistry, tmp_path
     os.replace(tmp_path / "new", tmp_path / "htpasswd")
     assert registry.ask("GET", "/v2/", headers=basic("alice")).status == 401
     assert registry.ask("GET", "/v2/", headers=basic("carol")).status == 200
+
+
+def test_a_mistake_in_the_file_locks_out_only_whom_it_is_about(registry: LiveRegistry, tmp_path: Path) -> None:
+    file = tmp_path / "htpasswd"
+    file.write_bytes(f"bob:\nno line\n\xff:\xff\ncarol:$apr1$x$y\nalice:{HASHES['alice']}\n".encode("latin-1"))
+    statuses = [registry.ask("GET", "/v2/", headers=basic(name)).status for name in ("alice", "bob", "carol")]
+    assert statuses == [200, 401, 401]
+    file.unlink()
+    assert registry.ask("GET", "/v2/", headers=basic("alice")).status == 200
+    file.write_text("")
+    assert registry.ask("GET", "/v2/", headers=basic("alice")).status == 401
+
+
+@pytest.mark.parametrize("content", ["alice:\n", "no line\n", None])
+def test_at_the_start_the_file_must_be_right(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "users").write_text(content)
+    with pytest.raises(CorralError, match=r"users: (line 1|no such file)"):
+        Passwords(str(tmp_path / "users")).users()
 
 
 def test_tokens_outlive_a_restart_and_end(tmp_path: Path) -> None:

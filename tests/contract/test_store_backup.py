@@ -7,6 +7,7 @@ import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,20 +61,38 @@ async def test_a_backup_is_of_one_moment_while_many_write(local: Store, tmp_path
     """All keys always have the same value: a backup that mixed two moments would show two."""
     names = [f"k/{n}" for n in range(1500)]
     await local.commit(dict.fromkeys(names, b"0"))
-    stop = asyncio.Event()
+    left = 0  # commits: what is written stays in memory, however long the disk takes for the backup
+    more = asyncio.Event()
+
+    class Read:
+        """The store, in which others write while it is read: some commits at each list."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(local, name)
+
+        async def range(self, *args: Any, **kwargs: Any) -> object:
+            nonlocal left
+            left = 20
+            more.set()
+            return await local.range(*args, **kwargs)
 
     async def write() -> None:
+        nonlocal left
         n = 0
-        while not stop.is_set():
-            n += 1
+        while await more.wait():
+            n, left = n + 1, left - 1
             await local.commit(dict.fromkeys(names, b"%d" % n))
             await asyncio.sleep(0)
+            if not left:
+                more.clear()
 
     writer = asyncio.ensure_future(write())
+    before = local.revision
     for n in range(3):
-        await write_backup(local, str(tmp_path / f"{n}"))
-    stop.set()
-    await writer
+        await write_backup(Read(), str(tmp_path / f"{n}"))  # type: ignore[arg-type]
+    writer.cancel()
+    await asyncio.wait([writer])
+    assert local.revision >= before + 3
     for n in range(3):
         backup = read_backup(str(tmp_path / f"{n}"))
         assert sorted(backup.values) == sorted(names)

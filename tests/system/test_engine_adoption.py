@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,12 @@ def test_an_exit_while_the_daemon_was_dead_is_known(fresh: Instance) -> None:
     with open(f"/proc/{pid}/root/go", "w"):
         pass
     eventually(lambda: not os.path.exists(f"/proc/{pid}"), "it ended")
+    ended = time.time()
+    time.sleep(1.5)  # the next daemon comes later than that
     fresh.up()
     assert fresh.wait(identity) == 42
     state = fresh.inspect(identity)["State"]
+    assert datetime.fromisoformat(state["FinishedAt"][:23] + "+00:00").timestamp() < ended + 1, "when, too"
     assert (state["Status"], state["ExitCode"], state["Running"]) == ("exited", 42, False)
     assert fresh.output(identity) == "last words\n"
     assert fresh.post(f"/containers/{identity}/start").status == 204, "and it starts again"

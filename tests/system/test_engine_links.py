@@ -29,6 +29,18 @@ def test_links_tell_addresses_and_variables_and_follow_a_restart(engine: Endpoin
     assert f"{_address(engine, db)}\tmy-db " in engine.docker("exec", web, "cat", "/etc/hosts").stdout
 
 
+def test_a_range_of_exposed_ports(engine: Endpoint) -> None:
+    """As Compose sends it: `expose: ["6000-6001"]` is one key."""
+    spec = {"Image": BUSYBOX, "Cmd": ["sleep", "100"], "ExposedPorts": {"6000-6001/tcp": {}}}
+    body = {**spec, "HostConfig": {"PublishAllPorts": True}}
+    db = engine.post("/containers/create", body, query={"name": "link-range"}).json["Id"]
+    engine.docker("start", db, check=True)
+    assert set(engine.inspect(db)["NetworkSettings"]["Ports"]) == {"6000/tcp", "6001/tcp"}
+    web = _sleeper(engine, "--link", "link-range:db")
+    told = {"DB_PORT_6000_TCP_PORT_END=6001", f"DB_PORT_6001_TCP=tcp://{_address(engine, db)}:6001"}
+    assert told <= set(engine.docker("exec", web, "env").stdout.splitlines())
+
+
 def test_a_link_needs_a_running_container(engine: Endpoint) -> None:
     engine.docker("create", "--name", "link-none", BUSYBOX, "true", check=True)
     done = engine.docker("run", "--name", "link-lone", "--link", "link-none", BUSYBOX, "true")

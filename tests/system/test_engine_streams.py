@@ -259,6 +259,24 @@ def test_copies_in_and_out(engine: Endpoint, running: bool) -> None:
     assert engine.get(f"/containers/{identity}/archive", query={"path": "/no/such"}).status == 404
 
 
+def test_the_engine_s_files_are_copied_out_of_one_that_has_ended(engine: Endpoint) -> None:
+    identity = engine.run("true", Hostname="gone", HostConfig={"Dns": ["9.9.9.9"], "ExtraHosts": ["db:10.1.2.3"]})
+    engine.wait(identity)
+
+    def copied(path: str) -> dict[str, str]:
+        answer = engine.get(f"/containers/{identity}/archive", query={"path": path})
+        with tarfile.open(fileobj=io.BytesIO(answer.body)) as tar:
+            found = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
+            return {name: file.read().decode() for name, file in found.items() if file}
+
+    assert copied("/etc/hostname") == {"hostname": "gone\n"}
+    whole = copied("/etc")
+    assert whole["etc/hostname"] == "gone\n" and "nameserver 9.9.9.9" in whole["etc/resolv.conf"]
+    assert "10.1.2.3\tdb\n" in whole["etc/hosts"] and "root:x:0" in whole["etc/passwd"]
+    assert copied("/etc/hostname") == {"hostname": "gone\n"}, "and again"
+    assert engine.post(f"/containers/{identity}/start").status == 204
+
+
 def test_a_link_leads_not_out_of_the_container(engine: Endpoint, tmp_path: Path) -> None:
     target = tmp_path / "host"
     target.mkdir()

@@ -13,6 +13,7 @@ from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
+IFNAME = "com.docker.network.endpoint.ifname"
 SERVER = ("sh", "-c", "mkdir /w; echo hello > /w/index.html; exec httpd -f -p 80 -h /w")
 
 
@@ -85,6 +86,41 @@ def test_a_container_in_several_networks_from_its_creation(engine: Endpoint) -> 
     engine.post(f"/containers/{one}/rename", query={"name": "renamed"})
     _, answer = engine.execute(one, "nslookup", "renamed.back")
     assert engine.inspect(one)["NetworkSettings"]["Networks"]["back"]["IPAddress"] in answer
+
+
+def test_none_is_left_for_other_networks(fresh: Instance) -> None:
+    """As people do whose container was started with `--network none` at first."""
+    _create(fresh, "shop")
+    runs = fresh.run("sleep", "100", name="alone", HostConfig={"NetworkMode": "none"})
+    fresh.run("sleep", "100", name="hosted", HostConfig={"NetworkMode": "host"})
+    refused = fresh.post("/networks/shop/connect", {"Container": "alone"})
+    assert "networks in private (none) mode" in refused.json["message"]
+    for name in ("alone", "hosted"):
+        network, place = next(iter(fresh.inspect(name)["NetworkSettings"]["Networks"].items()))
+        [there] = fresh.get(f"/networks/{network}").json["Containers"].values()
+        assert (there["Name"], there["EndpointID"]) == (name, place["EndpointID"])
+    assert fresh.post("/networks/none/disconnect", {"Container": "alone"}).status == 200
+    assert fresh.get("/networks/none").json["Containers"] == {}
+    assert fresh.docker("ps", "-q", "--filter", "network=none").stdout == ""
+    again = fresh.post("/networks/none/disconnect", {"Container": "alone"})
+    assert again.status == 403 and "is not connected to the network none" in again.json["message"]
+    fresh.kill_daemon()
+    fresh.up()
+    for network in ("shop", "bridge"):
+        assert fresh.post(f"/networks/{network}/connect", {"Container": "alone"}).status == 200
+    assert "eth1" in fresh.execute(runs, "ip", "-o", "-4", "addr")[1]
+    fresh.docker("restart", "-t", "0", "alone", check=True)
+    assert [*fresh.inspect(runs)["NetworkSettings"]["Networks"]] == ["shop", "bridge"]
+    assert fresh.execute(runs, "nslookup", "alone")[0] == 0
+    fresh.docker("network", "disconnect", "bridge", "alone", check=True)
+    fresh.docker("network", "disconnect", "shop", "alone", check=True)
+    fresh.docker("restart", "-t", "0", "alone", check=True)
+    assert fresh.inspect(runs)["NetworkSettings"]["Networks"] == {}
+    fresh.docker("create", "--name", "later", "--network", "none", "busybox", "sleep", "100", check=True)
+    fresh.docker("network", "disconnect", "none", "later", check=True)
+    fresh.docker("network", "connect", "shop", "later", check=True)
+    fresh.docker("start", "later", check=True)
+    assert "eth0" in fresh.execute("later", "ip", "-o", "-4", "addr")[1]
 
 
 def test_what_is_told(engine: Endpoint) -> None:
@@ -209,6 +245,34 @@ def test_a_container_without_ipv6_has_no_address_of_it(engine: Endpoint) -> None
         assert "inet6" not in engine.execute(identity, "ip", "addr", "show", "eth0")[1]
     assert engine.inspect(with_it)["NetworkSettings"]["Networks"]["six"]["GlobalIPv6Address"]
     assert "fe80:" in engine.execute(with_it, "ip", "addr", "show", "eth0")[1]
+
+
+def test_a_name_that_is_taken_harms_nobody(engine: Endpoint) -> None:
+    """Neither an interface of the container's in another network, nor one that it has made for itself."""
+    for name in ("front", "back", "far"):
+        _create(engine, name)
+    one = engine.run(
+        *("sleep", "100"),
+        version="v1.51",
+        HostConfig={"NetworkMode": "front", "CapAdd": ["NET_ADMIN"]},
+        NetworkingConfig={"EndpointsConfig": {"front": {}, "back": {"DriverOpts": {IFNAME: "eth0"}}}},
+    )
+    _, before = engine.execute(one, "ip", "-o", "-4", "addr")
+    assert "eth0" in before and "eth1" in before
+    for name, said in (("eth0", "in network back; give another"), ("lo", "no name for an"), ("a/b", "no name for an")):
+        answer = engine.post(
+            "/networks/far/connect", {"Container": one, "EndpointConfig": {"DriverOpts": {IFNAME: name}}}
+        )
+        assert answer.status in (400, 403) and said in answer.json["message"]
+    inside = ("nsenter", "-t", str(engine.inspect(one)["State"]["Pid"]), "-n", "ip", "link")
+    subprocess.run([*inside, "add", "eth2", "type", "bridge"], check=True)
+    assert "file exists" in engine.post("/networks/far/connect", {"Container": one}).json["message"]
+    assert engine.execute(one, "ip", "-o", "-4", "addr")[1] == before
+    subprocess.run([*inside, "del", "eth2"], check=True)
+    assert engine.post("/networks/far/connect", {"Container": one}).status == 200
+    prefix = {"com.docker.network.container_iface_prefix": "much-too-long-a-one"}
+    refused = engine.post("/networks/create", {"Name": "long", "Options": prefix})
+    assert refused.status == 400 and "no name for an interface" in refused.json["message"]
 
 
 def test_a_broken_interface_keeps_nobody_from_leaving_a_network(engine: Endpoint) -> None:

@@ -25,8 +25,8 @@ from corral.model.image import Image
 _OPTIONS = {
     "image": {"name", "rewrite-timestamp"},
     "files": {"dest", "rewrite-timestamp"},
-    "oci": {"name", "dest", "tar", "rewrite-timestamp"},
-    "docker": {"name", "dest", "tar", "rewrite-timestamp"},
+    "oci": {"name", "dest", "rewrite-timestamp"},
+    "docker": {"name", "dest", "rewrite-timestamp"},
     "none": set[str](),
 }
 

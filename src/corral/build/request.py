@@ -64,6 +64,7 @@ class BuildRequest(Struct):
     squash: bool = False
     source_date_epoch: int | None = None  # seconds; also taken from the build argument SOURCE_DATE_EPOCH
     allow_insecure: bool = False
+    allow_host_network: bool = False
     check_only: bool = False  # lint, and end
     credentials: dict[str, Credentials] = {}  # by registry, as docker's X-Registry-Config has them
     id: str = ""  # to cancel it by

@@ -27,7 +27,9 @@ def plan_sandbox(op: RunOp, request: BuildRequest, prepared: Prepared) -> Contai
     (['make'], 'none', 'buildkitsandbox')
     """
     if op.insecure and not request.allow_insecure:
-        raise BuildFailed("granting entitlement security.insecure is not allowed by build daemon configuration")
+        raise BuildFailed("failed to load LLB: security.insecure is not allowed")
+    if op.network == "host" and not (request.allow_host_network or request.network == "host"):
+        raise BuildFailed("failed to load LLB: network.host is not allowed")
     mode = request.network or "default" if op.network == "default" else op.network
     return ContainerSpec(
         "",

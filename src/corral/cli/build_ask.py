@@ -40,13 +40,13 @@ def plan_request(options: Parsed, source: Source, environment: Mapping[str, str]
         "target": options.text("target"),
         "platform": options.text("platform"),
         "build_args": build_words.values(options.list("build-arg"), environment),
-        "labels": {key: value or "" for key, value in build_words.values(options.list("label"), {}).items()},
+        "labels": build_words.labels(options.list("label")),
         "annotations": {key: value or "" for key, value in build_words.values(options.list("annotation"), {}).items()},
         "no_cache": options.on("no-cache"),
         "no_cache_stages": [name for word in options.list("no-cache-filter") for name in word.split(",")],
         "pull": options.on("pull"),
         "network": "" if options.text("network") in ("default", "bridge") else options.text("network"),
-        "extra_hosts": options.list("add-host"),
+        "extra_hosts": [build_words.extra_host(word) for word in options.list("add-host")],
         "resources": plan_resources(options),
         "ulimits": plan_ulimits(options.list("ulimit")),
         "shm_size": parse_size(options.text("shm-size")) if options.has("shm-size") else 0,
@@ -56,6 +56,7 @@ def plan_request(options: Parsed, source: Source, environment: Mapping[str, str]
         "cache_to": [build_words.cache(word, "--cache-to") for word in options.list("cache-to")],
         "squash": options.on("squash"),
         "allow_insecure": "security.insecure" in options.list("allow"),
+        "allow_host_network": "network.host" in options.list("allow"),
         "check_only": wants_check(options),
     }
     return {key: value for key, value in given.items() if value not in ("", None, False, 0, [], {})}

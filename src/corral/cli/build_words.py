@@ -6,6 +6,7 @@ import base64
 import os
 
 from corral.cli.fail import Failure
+from corral.cli.options import FALSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,6 +101,11 @@ def output(words: str) -> Json:
     ({'kind': 'files', 'dest': 'out', 'options': {}}, {'kind': 'files', 'dest': '-', 'options': {}, 'tar': True})
     >>> output("type=oci,dest=a.tar,compression=zstd")["options"]
     {'compression': 'zstd'}
+
+    With tar=false the layout is a directory:
+
+    >>> output("type=oci,dest=a,tar=false")
+    {'kind': 'oci', 'dest': 'a', 'options': {}}
     """
     if "=" not in words:
         return {"kind": "files", "dest": words, "options": {}} | ({"tar": True} if words == "-" else {})
@@ -115,10 +121,16 @@ def output(words: str) -> Json:
         if dest in ("", "-"):
             raise Failure("--output type=local needs dest=DIRECTORY", 125)
         return {"kind": "files", "dest": dest, "options": options}
+    if not kind:
+        raise Failure("type is required for output", 125)
     if kind not in ARCHIVES:
         raise Failure(f'output "{kind}" is not known: local, tar, oci, docker, image, registry and cacheonly are', 125)
     if kind == "docker" and not dest:
         return {"kind": "image", "dest": "", "options": options}
+    if kind != "tar" and options.pop("tar", "true") in FALSE:
+        if dest in ("", "-"):
+            raise Failure(f"--output type={kind},tar=false needs dest=DIRECTORY", 125)
+        return {"kind": ARCHIVES[kind], "dest": dest, "options": options}
     return {"kind": ARCHIVES[kind], "dest": dest or "-", "options": options, "tar": True}
 
 
@@ -178,5 +190,41 @@ def values(words: Sequence[str], environment: Mapping[str, str] = os.environ) ->
     found: dict[str, str | None] = {}
     for word in words:
         name, equals, value = word.partition("=")
+        if not name:
+            raise Failure(f"invalid environment variable: {word}", 125)
         found[name] = value if equals else environment.get(name)
     return found
+
+
+def labels(words: Sequence[str]) -> dict[str, str]:
+    """`--label KEY[=VALUE]`. Pure. Failure.
+
+    >>> labels(["a=1", "b"])
+    {'a': '1', 'b': ''}
+    """
+    found = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        if not key.strip():
+            raise Failure(f"invalid label '{word}': empty name", 125)
+        found[key] = value
+    return found
+
+
+def extra_host(word: str) -> str:
+    """`--add-host NAME:ADDRESS`, or with "=" between them. Pure. Failure.
+
+    >>> extra_host("db:10.0.0.9"), extra_host("six=::1")
+    ('db:10.0.0.9', 'six=::1')
+    """
+    import ipaddress
+
+    name, mark, address = word.partition("=" if "=" in word.partition(":")[0] else ":")
+    if not (name and mark):
+        raise Failure(f'bad format for add-host: "{word}"', 125)
+    try:
+        if address != "host-gateway":
+            ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise Failure(f'invalid IP address in add-host: "{address}"', 125) from None
+    return word

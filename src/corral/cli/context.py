@@ -105,12 +105,25 @@ def read_ignore(folder: str, file: str) -> list[str]:
             with open(path, encoding="utf-8", errors="replace") as opened:
                 from corral.kit.ignore import parse_ignore
 
-                return parse_ignore(opened.read())
+                return _usable(parse_ignore(opened.read()))
         except FileNotFoundError:
             continue
         except OSError as error:
             raise Failure(f"open {path}: {(error.strerror or '').lower()}", 1) from None
     return []
+
+
+def _usable(patterns: list[str]) -> list[str]:
+    """The same; a broken one is told of before anything is sent. Failure."""
+    from corral.errors import InvalidInput
+    from corral.kit.ignore import Ignore
+
+    try:
+        Ignore(patterns)
+    except InvalidInput as error:
+        why = f"error from sender: invalid excludepatterns: [{' '.join(patterns)}]: {error.message}"
+        raise Failure(f"ERROR: failed to build: failed to solve: {why}", 1) from None
+    return patterns
 
 
 def packed(folder: str, ignore: list[str]) -> Iterator[bytes]:

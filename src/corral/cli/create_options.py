@@ -6,6 +6,7 @@ are in `corral.cli.create_body`.
 
 from __future__ import annotations
 
+from corral.cli.fail import Failure
 from corral.cli.options import Option, flag, many, text
 from corral.cli.render import parse_duration, parse_size
 
@@ -41,12 +42,15 @@ def _counts(words: list[str]) -> list[dict[str, Any]]:
 
 
 def parse_ulimits(words: list[str]) -> list[dict[str, Any]]:
-    """["nofile=1024:2048"] is [{"Name": "nofile", "Soft": 1024, "Hard": 2048}]."""
+    """["nofile=1024:2048"] is [{"Name": "nofile", "Soft": 1024, "Hard": 2048}]. Failure."""
     found = []
     for word in words:
         name, _, value = word.partition("=")
         soft, _, hard = value.partition(":")
-        found.append({"Name": name, "Soft": int(soft), "Hard": int(hard or soft)})
+        try:
+            found.append({"Name": name, "Soft": int(soft), "Hard": int(hard or soft)})
+        except ValueError:
+            raise Failure(f'invalid argument "{word}" for "--ulimit" flag', 125) from None
     return found
 
 

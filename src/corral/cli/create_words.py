@@ -23,10 +23,10 @@ def put(body: dict[str, Any], place: str, value: object) -> None:
     body[last] = value
 
 
-def port_range(words: str, whole: str) -> tuple[int, int]:
+def port_range(words: str, whole: str, what: str = "containerPort") -> tuple[int, int]:
     first, _, last = words.partition("-")
     if not first.isdigit() or not (last or first).isdigit() or not 0 <= int(first) <= int(last or first) <= 65535:
-        raise Failure(f"invalid containerPort: {whole}", 125)
+        raise Failure(f"invalid {what}: {whole}", 125)
     return int(first), int(last or first)
 
 
@@ -43,8 +43,8 @@ def parse_port(words: str) -> list[tuple[str, dict[str, str]]]:
     rest, _, protocol = words.partition("/")
     rest, _, inside = rest.rpartition(":")
     address, _, outside = rest.rpartition(":") if "]" not in rest or rest[-1] != "]" else (rest, "", "")
-    first, last = port_range(inside, words)
-    host_first, host_last = port_range(outside, words) if outside else (0, 0)
+    first, last = port_range(inside, inside)
+    host_first, host_last = port_range(outside, outside, "hostPort") if outside else (0, 0)
     count = last - first + 1
     if outside and count > 1 and host_last - host_first + 1 != count:
         raise Failure(f"invalid ranges specified for container and host Ports: {inside} and {outside}", 125)

@@ -115,7 +115,7 @@ def parse(verb: Verb, words: Sequence[str]) -> Parsed:
     >>> p.on("tty"), p.list("env"), p.args
     (True, ['A=1', 'B=2'], ['box', '-x'])
     """
-    known = {name: option for option in (*verb.options, ROOT, HELP) for name in option.names}
+    known = {name: option for option in (ROOT, HELP, *verb.options) for name in option.names}  # run has a -h of its own
     parsed = Parsed()
     if verb.whole:
         parsed.args = list(words)
@@ -201,9 +201,11 @@ def check_count(verb: Verb, args: Sequence[str]) -> None:
 def help_text(verb: Verb, summary: str) -> str:
     """Pure: the usage, the summary and the options in two columns."""
     rows = []
+    own = {name for option in verb.options for name in option.names}
     for option in (*verb.options, ROOT, HELP):
-        names = ", ".join(option.names)
-        names = names if option.names[0][:2] != "--" else f"    {names}"
+        shown = option.names if option in verb.options else [name for name in option.names if name not in own]
+        names = ", ".join(shown)
+        names = names if shown[0][:2] != "--" else f"    {names}"
         rows.append((f"  {names} {option.value}".rstrip(), option.help))
     width = min(34, max(len(left) for left, _ in rows)) + 2
     lines = [f"{left:<{width}}{right}" if len(left) < width else f"{left}  {right}" for left, right in rows]

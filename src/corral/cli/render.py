@@ -145,6 +145,8 @@ class Columns:
             how = f"table {self._default}"
         if how == "json":
             how = "{{json .}}"
+        if not objects:
+            fill(how.removeprefix("table "), dict.fromkeys(self._columns, ""), hint)  # what is wrong is so before, too
         if how.startswith("table "):
             parts = how[6:].replace("\\t", "\t").split("\t")
             head = [self._heading(part, hint) for part in parts]

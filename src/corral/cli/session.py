@@ -29,15 +29,17 @@ class Session:
         """The same with Docker's own client, for what this one does not offer."""
         return f"docker -H {self.instance.url} {words}"
 
-    def each(self, words: Iterable[str], act: Callable[[str], object]) -> int:
-        """Does it for every word and prints the word (or the text that `act` returned); errors do not stop the rest."""
+    def each(self, words: Iterable[str], act: Callable[[str], object], *, missing_ok: bool = False) -> int:
+        """Does it for every word and prints the word (or the text that `act` returned); errors do not stop the rest.
+
+        `missing_ok`: what is not there is told, and is no failure."""
         code = 0
         for word in words:
             try:
                 said = act(word)
             except ApiError as error:
                 self.warn(error.message)
-                code = 1
+                code = code if missing_ok and error.status == 404 else 1
             else:
                 self.say(said if isinstance(said, str) else word)
         return code

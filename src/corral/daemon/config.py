@@ -9,15 +9,18 @@ import difflib
 import os
 import tomllib
 
+from corral.cli.fail import Failure
 from corral.cli.instance import Instance
 from corral.cli.options import Parsed
 from corral.cli.render import parse_size
 from corral.cli.settings import BY_KEY, FLAG, LIST, NUMBER, SETTINGS, SIZE, TABLE, Setting
 from corral.engine.config import EngineConfig
-from corral.errors import InvalidInput, NotFound, Unsupported, from_oserror
+from corral.errors import InvalidInput, NotFound, from_oserror
 from corral.images.remote.config import RemoteConfig
 from corral.images.remote.endpoints import check_mirror
 from corral.model.container import Ulimit
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class Settings(Parsed):
@@ -38,8 +41,11 @@ class Settings(Parsed):
         return made
 
     def size(self, key: str) -> int:
-        """In bytes."""
-        return parse_size(self.text(key))
+        """In bytes. InvalidInput for what is no size."""
+        try:
+            return parse_size(self.text(key))
+        except Failure as error:
+            raise InvalidInput(f"{key}: {error.message}") from None
 
 
 def load_settings(path: str, flags: dict[str, list[str]], *, must_exist: bool) -> Settings:
@@ -126,12 +132,10 @@ def _words(setting: Setting, value: object) -> list[str]:
     return [str(value).lower() if setting.kind == FLAG else str(value)]
 
 
-def refuse_unsupported(settings: Settings) -> None:
-    """Pure: what cannot be had is refused by name."""
-    if not settings.on("live-restore"):
-        raise Unsupported("live-restore = false is not offered: containers always outlive the daemon")
-    if settings.text("log-level") not in ("debug", "info", "warning", "error"):
-        raise InvalidInput(f"log-level {settings.text('log-level')!r}: one of debug, info, warning, error")
+def log_level(settings: Settings) -> str:
+    """Pure: in the words of `logging`. One that nobody knows is refused a moment later, and until then it is info."""
+    level = settings.text("log-level")
+    return level.upper() if level in LOG_LEVELS else "INFO"
 
 
 def engine_config(settings: Settings, instance: Instance) -> EngineConfig:

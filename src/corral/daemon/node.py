@@ -22,8 +22,9 @@ import msgspec
 from corral import __version__
 from corral.cli.instance import Instance
 from corral.daemon.assemble import open_engine
+from corral.daemon.checks import check_settings
 from corral.daemon.cluster_network import plan_proxy, plan_ways
-from corral.daemon.config import Settings, refuse_unsupported
+from corral.daemon.config import Settings, log_level
 from corral.daemon.kubelet import plan_heartbeat, plan_node_name, pod_network
 from corral.daemon.kubelet_server import add_listener
 from corral.daemon.kubernetes import node_addresses
@@ -50,11 +51,11 @@ PATIENCE: Final = 1.0  # seconds that a pod's end waits for the rules to lead no
 
 def serve_node(instance: Instance, settings: Settings, asked: Join, ready_fd: int = -1) -> int:
     """Runs the node to its end: the exit code. A failure to start is told to the starter and on stderr."""
-    logging.basicConfig(level=settings.text("log-level").upper(), format=LOG_FORMAT, stream=sys.stderr)
+    logging.basicConfig(level=log_level(settings), format=LOG_FORMAT, stream=sys.stderr)
     ready = Ready(ready_fd)
     lock = InstanceLock(instance)
     try:
-        refuse_unsupported(settings)
+        check_settings(settings)
         node_addresses(settings)
         eviction_settings(settings)
         lock.take()

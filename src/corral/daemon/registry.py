@@ -9,6 +9,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -70,27 +71,40 @@ def parse_time(text: str) -> float | None:
     return float(int(text[:-1]) * _UNITS[text[-1]])
 
 
+def parse_url(key: str, text: str) -> str:
+    """Pure: an address to go to, as it was given. InvalidInput.
+
+    >>> parse_url("registry-webhook", "https://ci.example/pushed")
+    'https://ci.example/pushed'
+    """
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidInput(f"{key} {text!r}: must be http://HOST or https://HOST, and may have a path")
+    return text
+
+
 def registry_config(settings: Settings, instance: Instance, root: str) -> RegistryConfig:
     """The settings in the registry's words. InvalidInput."""
     from corral.registry.config import RegistryConfig
-    from corral.registry.retention import parse_rule
+    from corral.registry.retention import parse_immutable, parse_rule
     from corral.registry.rights import parse_right
     from corral.registry.upstreams import parse_upstream, read_accounts
 
     remote = remote_config(settings, instance)
     read_accounts(settings.text("registry-proxy-auth"))  # a file that is wrong is told at once
+    public_url = settings.text("registry-public-url")
     return RegistryConfig(
         root=root,
         tls=bool(settings.text("registry-tlscert")),
         htpasswd=settings.text("registry-htpasswd"),
         rights=tuple(parse_right(word) for word in settings.list("registry-right")),
         anonymous_pull=settings.on("registry-anonymous-pull"),
-        public_url=settings.text("registry-public-url").rstrip("/"),
-        immutable=tuple(settings.list("registry-immutable")),
+        public_url=parse_url("registry-public-url", public_url).rstrip("/") if public_url else "",
+        immutable=tuple(parse_immutable(word) for word in settings.list("registry-immutable")),
         retention=tuple(parse_rule(word) for word in settings.list("registry-retain")),
         keep_untagged=parse_time(settings.text("registry-keep-untagged")),
         keep_unreferenced=parse_time(settings.text("registry-keep-unused")) or 0.0,
-        webhooks=tuple(settings.list("registry-webhook")),
+        webhooks=tuple(parse_url("registry-webhook", word) for word in settings.list("registry-webhook")),
         read_only=settings.on("registry-read-only"),
         sparse=settings.on("registry-sparse"),
         upstreams=tuple(parse_upstream(word) for word in settings.list("registry-proxy")),

@@ -15,7 +15,8 @@ from corral import __version__
 from corral.cli.instance import Instance
 from corral.daemon import kubernetes, listeners, registry
 from corral.daemon.assemble import assemble
-from corral.daemon.config import Settings, refuse_unsupported
+from corral.daemon.checks import check_settings
+from corral.daemon.config import Settings, log_level
 from corral.daemon.lock import InstanceLock
 from corral.errors import CorralError
 from corral.linux.nftables import start_early
@@ -61,11 +62,11 @@ class Ready:
 
 def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
     """Runs the daemon to its end: the exit code. A failure to start is told to the starter and on stderr."""
-    logging.basicConfig(level=settings.text("log-level").upper(), format=LOG_FORMAT, stream=sys.stderr)
+    logging.basicConfig(level=log_level(settings), format=LOG_FORMAT, stream=sys.stderr)
     ready = Ready(ready_fd)
     lock = InstanceLock(instance)
     try:
-        refuse_unsupported(settings)
+        check_settings(settings)
         listeners.check(settings)
         registry.check(settings, instance)
         kubernetes.check(settings)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 
 from msgspec.structs import replace
 
+from corral.engine.bundle import FILES, own_files
 from corral.engine.image_mounts import images_in_view
-from corral.engine.inside import Inside
+from corral.engine.inside import Inside, covering
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import maps_of
 from corral.engine.stop import has_ended
 from corral.errors import CorralError
 from corral.kit.ids import new_id
-from corral.model.container import Container
+from corral.linux.rooted import open_in_root
+from corral.model.container import Container, MountPoint
 from corral.runtime.users import resolve_user
 
 
@@ -56,7 +59,51 @@ async def view(parts: Parts, live: Live, ref: str) -> AsyncIterator[Inside]:
             images_in_view(parts, record) as points,
             mounted_rootfs(parts, live.id) as rootfs,
         ):
-            yield _inside(parts, replace(record, mount_points=points), rootfs, 0, ref)
+            with _files(parts, record, rootfs) as files:
+                yield _inside(parts, replace(record, mount_points=[*points, *files]), rootfs, 0, ref)
+
+
+@contextmanager
+def _files(parts: Parts, record: Container, rootfs: str) -> Iterator[list[MountPoint]]:
+    """hosts, hostname and resolv.conf of one that has run and does not now, made again for the while: its own root
+    file system has empty files in their places. The lock is held; what a killed daemon leaves goes with the bundle."""
+    wanted = {name for name, target in FILES.items() if _is_file(rootfs, target)} if record.state.started_at else set()
+    texts = {name: text for name, text in own_files(parts, record).items() if name in wanted} if wanted else {}
+    bundle = parts.paths.bundle(record.id)
+    with ExitStack() as undo:
+        for name, text in texts.items():
+            undo.callback(_discard_file, f"{bundle}/{name}")
+            os.makedirs(bundle, exist_ok=True)
+            with open(f"{bundle}/{name}", "w") as file:
+                file.write(text)
+        writable = not record.spec.security.read_only_rootfs
+        yield [
+            MountPoint("bind", f"{bundle}/{name}", FILES[name], read_write=writable)
+            for name in texts
+            if covering(record.mount_points, FILES[name]) is None
+        ]
+
+
+def _is_file(rootfs: str, path: str) -> bool:
+    try:
+        root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fd = open_in_root(root, path, os.O_PATH | os.O_NOFOLLOW)
+        finally:
+            os.close(root)
+        try:
+            return stat.S_ISREG(os.fstat(fd).st_mode)
+        finally:
+            os.close(fd)
+    except OSError:
+        return False
+
+
+def _discard_file(path: str) -> None:
+    """And its directory, unless more is in it."""
+    with suppress(OSError):
+        os.unlink(path)
+        os.rmdir(os.path.dirname(path))
 
 
 @asynccontextmanager

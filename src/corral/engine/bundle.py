@@ -19,6 +19,7 @@ from corral.engine.files import (
 )
 from corral.engine.inside import check_places
 from corral.engine.links import link_environment, linked, plan_link_hosts, require_linked
+from corral.engine.listing import expand_ports
 from corral.engine.merge import plan_environment
 from corral.engine.mounts import clean, plan_tmpfs_mount
 from corral.engine.namespaces import joinable, plan_namespaces
@@ -242,11 +243,15 @@ def write_files(parts: Parts, live: Live) -> None:
     """Fills in hosts, hostname and resolv.conf, in place: they are mounted already. And notes the network place."""
     record, bundle = live.record, parts.paths.bundle(live.id)
     _write(f"{bundle}/network.json", msgspec.json.encode(Seated(record.endpoints, record.ports)))
-    if _network_owner(parts, record) is not None or space_id(record.spec.network.mode):
-        return
+    for name, text in own_files(parts, record).items():
+        _write(f"{bundle}/{name}", text.encode())
+
+
+def own_files(parts: Parts, record: Container) -> dict[str, str]:
+    """hosts, hostname and resolv.conf; none for a container that is shown those of another, or of a space."""
+    if record.spec.network.mode.startswith("container:") or space_id(record.spec.network.mode):
+        return {}
     spec, network, config = record.spec, record.spec.network, parts.config
-    _write(f"{bundle}/hostname", f"{spec.hostname}\n".encode())
-    _write(f"{bundle}/hosts", _hosts(parts, record).encode())
     resolv = plan_resolv_conf(
         read_host_resolv_conf() if network.mode != "host" else _read("/etc/resolv.conf"),
         servers=network.dns or config.dns,
@@ -255,7 +260,7 @@ def write_files(parts: Parts, live: Live) -> None:
         keep_loopback=network.mode == "host",
         resolver=SERVER if any(parts.networks.need(name).named for name in record.endpoints) else "",
     )
-    _write(f"{bundle}/resolv.conf", resolv.encode())
+    return {"hostname": f"{spec.hostname}\n", "hosts": _hosts(parts, record), "resolv.conf": resolv}
 
 
 def tell_linked(parts: Parts, live: Live) -> None:
@@ -287,20 +292,19 @@ def plan_published(record: Container) -> list[PortBinding]:
     """Pure: the ports to open: those that were bound, and with "publish all" every exposed one besides.
 
     >>> from corral.model.container import ContainerSpec, NetworkSpec
-    >>> spec = ContainerSpec("x", exposed_ports=["80/tcp", "53/udp"], network=NetworkSpec(publish_all=True))
+    >>> spec = ContainerSpec("x", exposed_ports=["80/tcp", "53-54/udp"], network=NetworkSpec(publish_all=True))
     >>> [(b.port, b.protocol) for b in plan_published(Container("1", "a", 0, "i", spec))]
-    [(80, 'tcp'), (53, 'udp')]
+    [(80, 'tcp'), (53, 'udp'), (54, 'udp')]
     """
     network = record.spec.network
     if not network.publish_all:
         return list(network.ports)
     bound = {(b.port, b.protocol) for b in network.ports}
     bindings = list(network.ports)
-    for exposed in record.spec.exposed_ports:
-        port, _, protocol = exposed.partition("/")
-        binding = msgspec.convert({"port": int(port), "protocol": protocol or "tcp"}, PortBinding)
-        if (binding.port, binding.protocol) not in bound:
-            bindings.append(binding)
+    exposed = dict.fromkeys(port for text in record.spec.exposed_ports for port in expand_ports(text))
+    for port, protocol in exposed:
+        if (port, protocol) not in bound:
+            bindings.append(msgspec.convert({"port": port, "protocol": protocol}, PortBinding))
     return bindings
 
 

@@ -38,8 +38,8 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
     The process has ended, whatever else fails: so what fails here is logged.
     """
     record, state = live.record, live.record.state
-    now = parts.clock.now()
-    ran_for = now - state.started_at
+    ended = plan_end(parts.clock.now(), state.started_at, parts.exits.when(live.id))
+    ran_for = ended - state.started_at
     if live.health_task:
         live.health_task.cancel()
         live.health_task = None
@@ -57,7 +57,7 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
         monitor_pid=0,
         exit_code=code,
         error="",
-        finished_at=now,
+        finished_at=ended,
         oom_killed=unwatch_oom(parts, live),
         restart_count=state.restart_count + (1 if again else 0),
     )
@@ -82,6 +82,17 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
     if again:
         live.restart_delay = plan_delay(live.restart_delay, ran_for)
         live.restart_timer = parts.tasks.start(f"restart {live.name}", _restart_later(parts, live, live.restart_delay))
+
+
+def plan_end(now: int, started: int, written: int | None) -> int:
+    """Pure: when a process ended: as its monitor wrote it, which may have been long before a daemon learns of it.
+
+    File systems' clocks are coarse, and the host's may have been turned: never before its start, never after now.
+
+    >>> plan_end(100, 50, 70), plan_end(100, 50, 49), plan_end(100, 50, 130), plan_end(100, 50, None)
+    (70, 50, 100, 100)
+    """
+    return now if written is None else max(started, min(now, written))
 
 
 async def _leave_network(parts: Parts, live: Live) -> None:

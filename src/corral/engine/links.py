@@ -122,8 +122,7 @@ def plan_links(record: Container) -> Links:
     """
     network = record.spec.network
     mine = network.links if network.mode in DEFAULT_BRIDGE else ()
-    ports = [port for text in record.spec.exposed_ports for port in expand_ports(text)]
-    return Links(tuple(link.partition(":")[0] for link in mine), tuple(dict.fromkeys(ports)))
+    return Links(tuple(link.partition(":")[0] for link in mine), tuple(dict.fromkeys(_exposed(record))))
 
 
 def link_environment(parts: Parts, record: Container) -> list[str]:
@@ -152,13 +151,12 @@ def plan_link_environment(name: str, alias: str, peer: Container) -> list[str]:
     address = next((end.ipv4 for end in _reached(peer) if end.ipv4), "")
     variables = [entry.partition("=") for entry in peer.spec.env]
     kept = [f"{prefix}_ENV_{key}={value}" for key, eq, value in variables if eq and key not in ("HOME", "PATH")]
-    ports = sorted(map(_split, peer.spec.exposed_ports), key=lambda port: (port[1] != "tcp", port[1], port[0]))
+    ports = sorted(set(_exposed(peer)), key=lambda port: (port[1] != "tcp", port[1], port[0]))
     return [*_ports(prefix, address, ports), f"{prefix}_NAME=/{name}/{alias}", *kept]
 
 
-def _split(text: str) -> tuple[int, str]:
-    number, _, protocol = text.partition("/")
-    return int(number), protocol or "tcp"
+def _exposed(container: Container) -> list[tuple[int, str]]:
+    return [port for text in container.spec.exposed_ports for port in expand_ports(text)]
 
 
 def _ports(prefix: str, address: str, ports: list[tuple[int, str]]) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from corral.engine.filters import Filters, flag, labels_fit, matches_text, refuse_unknown
+from corral.engine.named import is_alone
 from corral.errors import InvalidInput, NotFound
 from corral.model.container import Container, Endpoint
 from corral.model.image import Image
@@ -181,7 +182,8 @@ def _network(values: Sequence[str]) -> Test:
     def test(container: Container) -> bool:
         network = container.spec.network
         mode = "bridge" if network.mode == "default" else network.mode
-        names = {mode, *network.endpoints, *container.endpoints}
+        own = () if mode == "none" and not is_alone(mode, network) else (mode,)
+        names = {*own, *network.endpoints, *container.endpoints}
         ids = [endpoint.network_id for endpoint in container.endpoints.values()]
         return any(value in names or any(value and id.startswith(value) for id in ids) for value in values)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from corral.errors import InvalidInput
+from corral.kit.paths import join
 from corral.model.container import ContainerSpec, HealthCheck
 from corral.model.image import ImageConfig
 
@@ -22,6 +23,11 @@ def plan_merge(spec: ContainerSpec, image: ImageConfig) -> ContainerSpec:
     (['/run'], ['-a'], ['A=9', 'B=2'])
     >>> plan_merge(ContainerSpec("x", entrypoint=["sh"]), image).command
     []
+
+    `VOLUME data` in a Dockerfile is meant from the root:
+
+    >>> plan_merge(ContainerSpec("x", command=["sh"]), ImageConfig(volumes=["data", "/log"])).volumes
+    ['/data', '/log']
     """
     entrypoint, command = _merge_command(spec, image)
     mine = {_key(e) for e in spec.env}
@@ -34,7 +40,7 @@ def plan_merge(spec: ContainerSpec, image: ImageConfig) -> ContainerSpec:
         user=spec.user or image.user,
         workdir=spec.workdir or image.workdir or "",
         exposed_ports=_union(spec.exposed_ports, image.exposed_ports),
-        volumes=_union(spec.volumes, image.volumes),
+        volumes=_union(spec.volumes, [join("/", path) for path in image.volumes]),
         stop_signal=spec.stop_signal or image.stop_signal,
         shell=spec.shell or image.shell,
         health=merge_health(spec.health, image.health),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from corral.errors import InvalidInput, NotFound
-from corral.model.container import EndpointSpec, NetworkSpec
+from corral.model.container import Container, Endpoint, EndpointSpec, NetworkSpec
 from corral.model.network import NetworkInfo
 from corral.networks.choose import NO_IPV6
 
@@ -46,7 +47,7 @@ def without_ipv6(spec: NetworkSpec, sysctls: Mapping[str, str]) -> NetworkSpec:
     >>> without_ipv6(NetworkSpec("shop"), {"net.ipv6.conf.all.disable_ipv6": "1"}).endpoints["shop"].sysctls
     ['net.ipv6.conf.IFNAME.disable_ipv6=1']
     """
-    if sysctls.get(ALL_OFF) != "1" or spec.mode in ("host", "none"):
+    if sysctls.get(ALL_OFF) != "1" or (spec.mode in ("host", "none") and not spec.endpoints):
         return spec
     asked = spec.endpoints or {spec.mode: EndpointSpec()}
     return replace(spec, endpoints={name: place_without_ipv6(how, sysctls) for name, how in asked.items()})
@@ -121,6 +122,37 @@ private (none) mode
         )
 
 
+def is_alone(main: str, spec: NetworkSpec) -> bool:
+    """Pure: whether a container is in "none" still, its own network: it has not left it for others.
+
+    >>> is_alone("none", NetworkSpec("none")), is_alone("none", NetworkSpec("none", left=["none"]))
+    (True, False)
+    >>> is_alone("none", NetworkSpec("none", {"shop": EndpointSpec()}))
+    False
+    """
+    return main == "none" and not spec.left and not {*spec.endpoints} - {"none"}
+
+
+def place_outside(container: Container, name: str, network_id: str) -> Endpoint | None:
+    """Pure: a running container's place in "host" or "none", which has a name for each of its lives and nothing else;
+    None where it is in neither.
+
+    >>> from corral.model.container import ContainerSpec
+    >>> one = Container("1", "a", 0, "i", ContainerSpec("x", network=NetworkSpec("host")))
+    >>> place_outside(one, "host", "9") is None  # it does not run
+    True
+    >>> one.state.status = "running"
+    >>> place_outside(one, "host", "9").network_id, place_outside(one, "none", "9") is None
+    ('9', True)
+    """
+    network = container.spec.network
+    there = network.mode == "host" if name == "host" else is_alone(network.mode, network)
+    if not (there and container.state.running):
+        return None
+    life = f"{container.id} {name} {container.state.started_at}"
+    return Endpoint(name, network_id, hashlib.sha256(life.encode()).hexdigest())
+
+
 def check_joined(main: str, names: Collection[str]) -> None:
     """InvalidInput for networks asked for at once that cannot be had together: the others beside the main one.
 
@@ -145,9 +177,12 @@ def plan_joined(networks: Sequence[NetworkInfo], spec: NetworkSpec) -> NetworkSp
     ['back']
     >>> plan_joined(known, NetworkSpec("shop", left=["shop"])).mode
     'none'
+    >>> plan_joined(known, NetworkSpec("none", {"shop": EndpointSpec()})).endpoints.keys()
+    dict_keys(['shop'])
     """
     main = main_network(networks, spec.mode)
     endpoints = {main_network(networks, name): how for name, how in spec.endpoints.items()}
+    endpoints.pop("none", None)
     if main in spec.left and not endpoints:
         main = "none"
     return NetworkSpec(main, endpoints)

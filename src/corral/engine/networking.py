@@ -11,9 +11,10 @@ from ipaddress import IPv4Network, IPv6Network
 from msgspec.structs import replace
 
 from corral.engine.bundle import write_files
-from corral.engine.named import check_join, find_network, main_network, place_without_ipv6
+from corral.engine.named import check_join, find_network, is_alone, main_network, place_outside, place_without_ipv6
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
+from corral.engine.start import seat_nowhere
 from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, NotFound
 from corral.linux.namespaces import netns_of
 from corral.linux.proc import start_time
@@ -29,7 +30,13 @@ class NetworkVerbs:
 
     def info(self) -> list[NetworkInfo]:
         """All networks that are shown, with the running containers that are in them."""
-        return [info for info in self._parts.networks.info() if not info.network.spec.unlisted]
+        shown = [info for info in self._parts.networks.info() if not info.network.spec.unlisted]
+        return [self._with_outside(info) if info.network.name in ("host", "none") else info for info in shown]
+
+    def _with_outside(self, info: NetworkInfo) -> NetworkInfo:
+        name, id = info.network.name, info.network.id
+        places = {live.id: place_outside(live.record, name, id) for live in self._parts.registry}
+        return NetworkInfo(info.network, {id: place for id, place in places.items() if place})
 
     def get(self, ref: str) -> NetworkInfo:
         return find_network(self.info(), ref)
@@ -94,7 +101,8 @@ class NetworkVerbs:
         async with live.lock:
             record = live.record
             check_removal(live)
-            check_join(network.name, main_network(self.info(), record.spec.network.mode))
+            main = main_network(self.info(), record.spec.network.mode)
+            check_join(network.name, main if main != "none" or is_alone(main, record.spec.network) else "")
             if record.state.running and record.state.pid:
                 place = place_without_ipv6(how, record.spec.sysctls)
                 with network_of(record) as netns:
@@ -139,10 +147,14 @@ class NetworkVerbs:
                 "cannot disconnect container from host network - container was created in host network mode"
             )
         endpoint = record.endpoints.get(name)
-        if record.state.running and record.state.pid and endpoint is not None:
+        running = record.state.running and record.state.pid
+        if running and endpoint is not None:
             with network_of(record) as netns:
                 found = await self._parts.networks.disconnect(live.id, netns, name)
             record.endpoints, record.ports = found
+        elif name == "none" and is_alone(main, record.spec.network):
+            if running:
+                await seat_nowhere(self._parts, live)
         elif name not in asked:
             raise Forbidden(f"container {live.id} is not connected to the network {name}")
         asked.pop(name, None)
@@ -154,7 +166,7 @@ class NetworkVerbs:
         network = record.spec.network
         main = self._main(record)
         alone = {} if main in network.left or main in ("host", "none") or ":" in main else {main: EndpointSpec()}
-        return dict(network.endpoints) or alone
+        return {name: how for name, how in network.endpoints.items() if name != "none"} or alone
 
     def _main(self, record: Container) -> str:
         """The name of its own network, also of one that is gone."""

@@ -264,11 +264,12 @@ async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitSt
     if netns is None or network.disabled:
         return
     wanted = plan_joined(parts.networks.info() if is_named(network) else (), network)
-    if wanted.mode == "none" and not network.left:
+    nowhere = wanted.mode == "none" and not wanted.endpoints
+    if nowhere and not network.left:
         return
     undo.push_async_callback(parts.networks.detach, live.id)
-    if wanted.mode == "none":  # it has left them all, and may join others
-        await _seat_nowhere(parts, live)
+    if nowhere:  # it has left them all, and may join others
+        await seat_nowhere(parts, live)
         return
     record.endpoints, record.ports = await parts.networks.attach(
         live.id,
@@ -284,7 +285,8 @@ async def _attach(parts: Parts, live: Live, netns: int | None, undo: AsyncExitSt
         parts.tell_network(live, "connect", endpoint)
 
 
-async def _seat_nowhere(parts: Parts, live: Live) -> None:
+async def seat_nowhere(parts: Parts, live: Live) -> None:
+    """A container that runs is in no network, and may join one."""
     record = live.record
     record.endpoints, record.ports = {}, []
     await parts.networks.restore(

@@ -28,7 +28,9 @@ def parse_signal(text: str) -> int:
     """
     name = text.upper().removeprefix("SIG")
     base, _, offset = name.partition("+" if "+" in name else "-")
-    if text.isdecimal() and 0 < int(text) <= 64:
+    if text.isdecimal() and int(text):
+        if int(text) > signals.SIGRTMAX:
+            raise InvalidInput(f"the linux daemon does not support signal {int(text)}")
         return int(text)
     if base in ("RTMIN", "RTMAX") and (not offset or offset.isdigit()):
         start = 34 if base == "RTMIN" else 64

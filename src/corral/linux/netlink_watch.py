@@ -19,15 +19,16 @@ _GROUP_LINK, _GROUP_NFTABLES = 1, 7
 _GROUP_IPV4, _GROUP_IPV6 = 5, 9  # addresses
 _ADD_MEMBERSHIP, _SOL_NETLINK = 1, 270
 _SO_ATTACH_FILTER = 26
-_NFT_DELTABLE = 10 << 8 | 2  # subsystem nftables, message DELTABLE
-_NFTA_TABLE_NAME, _NFGEN_SIZE = 1, 4
+_NFT_DELTABLE, _NFT_DELRULE = 10 << 8 | 2, 10 << 8 | 8  # subsystem nftables, messages DELTABLE and DELRULE
+_NFTA_TABLE_NAME = _NFTA_RULE_TABLE = 1
+_NFGEN_SIZE = 4
 
 
 class Deleted(NamedTuple):
     """What is gone; ("", "") when messages were lost and anything may be."""
 
-    kind: str  # "link" or "table"
-    name: str
+    kind: str  # "link", "table", or "rule": one or several, also such as are made anew at once
+    name: str  # of a rule: of its table
 
 
 class _Watch(ABC):
@@ -60,8 +61,8 @@ class _Watch(ABC):
 
 
 class NetlinkWatch(_Watch):
-    """Calls `told` for every interface and nftables table that is deleted, until closed: in the namespace behind a
-    descriptor, without one in that of the caller."""
+    """Calls `told` for every interface and nftables table that is deleted or loses rules, until closed: in the
+    namespace behind a descriptor, without one in that of the caller."""
 
     def __init__(self, told: Callable[[Deleted], None], netns: int | None = None) -> None:
         self._told = told
@@ -109,6 +110,9 @@ def parse_deleted(data: bytes) -> list[Deleted]:
     >>> body = wire.link_body(7) + wire.text(wire.IFLA_IFNAME, "corral0")
     >>> parse_deleted(wire.message(wire.RTM_DELLINK, 0, 0, body))
     [Deleted(kind='link', name='corral0')]
+    >>> rule = wire.message(_NFT_DELRULE, 0, 0, bytes(_NFGEN_SIZE) + wire.text(_NFTA_RULE_TABLE, "corral"))
+    >>> parse_deleted(rule + rule)
+    [Deleted(kind='rule', name='corral')]
     """
     found = []
     for kind, _, payload in wire.split_messages(data):
@@ -118,7 +122,10 @@ def parse_deleted(data: bytes) -> list[Deleted]:
         elif kind == _NFT_DELTABLE:
             name = wire.split_attributes(payload, _NFGEN_SIZE).get(_NFTA_TABLE_NAME, b"")
             found.append(Deleted("table", wire.end_of_name(name)))
-    return found
+        elif kind == _NFT_DELRULE:
+            name = wire.split_attributes(payload, _NFGEN_SIZE).get(_NFTA_RULE_TABLE, b"")
+            found.append(Deleted("rule", wire.end_of_name(name)))
+    return list(dict.fromkeys(found))
 
 
 def _listen_all() -> list[socket.socket]:

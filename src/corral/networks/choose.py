@@ -19,7 +19,7 @@ from corral.networks.addresses import (
 )
 from corral.networks.config import Chosen, NetworkConfig
 from corral.networks.names import InstanceNames
-from corral.networks.places import DEFAULT
+from corral.networks.places import DEFAULT, NO_NAME, is_interface_name
 
 NO_IPV6 = "net.ipv6.conf.IFNAME.disable_ipv6=1"
 
@@ -54,6 +54,8 @@ def _given(subnet: str, taken: list[AnyNetwork], up: bool) -> str:
         network = IPv4Network(subnet, strict=False)
     except ValueError as error:
         raise InvalidInput(f"subnet {subnet!r} of the configuration: {error}") from error
+    if network.num_addresses < 2:
+        raise InvalidInput(f"subnet {subnet!r} of the configuration has no address for a container")
     other = _overlapped(network, taken)
     if other and not up:
         raise Conflict(f"subnet {network} of the configuration overlaps {other}, which this host has a route to")
@@ -98,6 +100,8 @@ def check_endpoint(network: Network, wanted: EndpointSpec) -> None:
         for text in filter(None, (wanted.ipv4, wanted.ipv6)):
             if pool_of(network, ip_address(text)) is None:
                 problems.append(f"no configured subnet contains IP address {text}")
+    if wanted.interface and (wanted.interface == "lo" or not is_interface_name(wanted.interface)):
+        problems.append(f"{wanted.interface!r} {NO_NAME}, and not lo")
     if problems:
         raise InvalidInput(
             f"invalid config for network {network.name}: invalid endpoint settings:\n" + "\n".join(problems)

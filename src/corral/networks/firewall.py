@@ -13,7 +13,9 @@ from corral.model.container import BoundPort
 from corral.networks.rules import (
     PORT_MAPS,
     PORT_SETS,
+    RULES,
     Element,
+    count_rules,
     parse_elements,
     plan_add,
     plan_delete,
@@ -95,6 +97,14 @@ class Firewall:
         except HostError:
             return False
         return True
+
+    def whole(self) -> bool:
+        """Whether each chain has as many rules as it is to have."""
+        try:
+            listed = self._nft.json(f"list table inet {self.table}")
+        except HostError:
+            return False
+        return count_rules(listed) == RULES
 
     def tear_down(self) -> None:
         self._nft.run(f"add table inet {self.table}\ndelete table inet {self.table}\n")

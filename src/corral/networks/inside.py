@@ -15,7 +15,10 @@ from corral.networks.places import Ways
 
 
 def furnish(netns: int, new: Sequence[Endpoint], endpoints: Mapping[str, Endpoint], ways: Ways) -> None:
-    """Brings new interfaces up and leads the default routes where they belong now."""
+    """Brings new interfaces up and leads the default routes to them that belong there now. Others stay as they are,
+    as the container may have led them itself."""
+    names = [endpoint.network for endpoint in new]
+    led = [version for version in (4, 6) if ways.of(version) in names]
     with in_netns(netns, lambda: _enter(new)) as inside:
         steps: list[Request] = []
         for endpoint in new:
@@ -23,7 +26,8 @@ def furnish(netns: int, new: Sequence[Endpoint], endpoints: Mapping[str, Endpoin
             if found is None:
                 raise HostError(f"the container's end {endpoint.interface} of {endpoint.host_interface} vanished")
             steps += plan_interface(found.index, endpoint)
-        inside.batch([*steps, *plan_routes(endpoints, ways, index6=_index6(inside, endpoints, ways))])
+        index6 = _index6(inside, endpoints, ways) if 6 in led else 0
+        inside.batch([*steps, *plan_routes(endpoints, ways, led, index6=index6)])
     settings = [setting for endpoint in new for setting in plan_settings(endpoint)]
     if settings:
         in_netns(netns, lambda: _set(settings))
@@ -80,10 +84,12 @@ def _set(settings: list[tuple[str, str]]) -> None:
             raise from_oserror(f"set {path} to {value}", error) from error
 
 
-def lead(netns: int, endpoints: Mapping[str, Endpoint], ways: Ways) -> None:
+def lead(netns: int, endpoints: Mapping[str, Endpoint], ways: Ways, versions: Collection[int] = (4, 6)) -> None:
     """Leads the default routes anew, after a network was left."""
-    with Netlink.inside(netns) as inside:
-        inside.batch(plan_routes(endpoints, ways, gone=True, index6=_index6(inside, endpoints, ways)))
+    if versions:
+        with Netlink.inside(netns) as inside:
+            index6 = _index6(inside, endpoints, ways)
+            inside.batch(plan_routes(endpoints, ways, versions, gone=True, index6=index6))
 
 
 def _index6(inside: Netlink, endpoints: Mapping[str, Endpoint], ways: Ways) -> int:
@@ -111,8 +117,11 @@ def strays(netns: int, endpoints: Iterable[Endpoint], parents: Collection[int]) 
 
 
 def remove(netns: int, interface: str) -> None:
+    """Takes an interface on one of the host's away. Any other of that name is not ours."""
     with Netlink.inside(netns) as inside:
-        inside.do(links.delete_link(interface))
+        link = inside.link(interface)
+        if link is not None and link.kind in DRIVERS and link.elsewhere:
+            inside.do(links.delete_link(interface))
 
 
 def plan_interface(index: int, endpoint: Endpoint) -> list[Request]:
@@ -128,16 +137,16 @@ def plan_interface(index: int, endpoint: Endpoint) -> list[Request]:
 
 
 def plan_routes(
-    endpoints: Mapping[str, Endpoint], ways: Ways, *, gone: bool = False, index6: int = 0
-) -> list[Request]:  # fmt: skip
-    """Pure: the default routes. Those of a family that has no way out are taken away, where there may be one.
-    `index6` is the interface of an IPv6 gateway whose address is link-local."""
+    endpoints: Mapping[str, Endpoint], ways: Ways, versions: Collection[int], *, gone: bool = False, index6: int = 0
+) -> list[Request]:
+    """Pure: the default routes of some families. Those of one that has no way out are taken away. `index6` is the
+    interface of an IPv6 gateway whose address is link-local."""
     steps = []
-    for version, name in ((4, ways.ipv4), (6, ways.ipv6)):
-        if name:
+    for version in versions:
+        if name := ways.of(version):
             gateway = endpoints[name].gateway if version == 4 else endpoints[name].gateway6
             index = index6 if version == 6 else 0
             steps.append(links.add_route(ip_address(gateway), index=index, replace=len(endpoints) > 1 or gone))
-        elif gone or len(endpoints) > 1:
+        else:
             steps.append(links.delete_default_route(version))
     return steps

@@ -7,6 +7,7 @@ the host has a route to, either.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
@@ -15,6 +16,8 @@ from corral.model.network import NetworkSpec, Pool
 from corral.networks.addresses import AnyNetwork, candidates, plan_free
 
 OVERLAP = "invalid pool request: Pool overlaps with other one on this address space"
+NOTATION = "invalid CIDR block notation"
+IN_USE = "Address already in use"
 EXHAUSTED = "all predefined address pools have been fully subnetted"
 
 
@@ -37,10 +40,9 @@ def check_pools(spec: NetworkSpec) -> None:
 
 
 def _problems(pool: Pool, ipv6: bool) -> list[str]:
-    try:
-        subnet = ip_network(pool.subnet, strict=False)
-    except ValueError:
-        return [f"invalid subnet {pool.subnet}: not an address and a prefix length"]
+    subnet = _parsed(pool.subnet)
+    if subnet is None:
+        return [f"invalid subnet {pool.subnet}: {NOTATION}"]
     if subnet.version == 6 and not ipv6:
         return []
     found = [f"invalid subnet {pool.subnet}: it should be {subnet}"] if str(subnet) != _plain(pool.subnet) else []
@@ -52,18 +54,29 @@ def _problems(pool: Pool, ipv6: bool) -> list[str]:
     return found
 
 
+def _parsed(text: str) -> AnyNetwork | None:
+    """None for what is no address and prefix length; `ipaddress` takes a lone address and a netmask too.
+
+    >>> _parsed("10.9.0.1/24"), _parsed("10.9.0.0"), _parsed("10.9.0.0/255.255.0.0")
+    (IPv4Network('10.9.0.0/24'), None, None)
+    """
+    try:
+        return ip_network(text, strict=False) if re.search("/[0-9]{1,3}$", text) else None
+    except ValueError:
+        return None
+
+
 def _plain(subnet: str) -> str:
     """In the spelling of `ipaddress`, host bits kept."""
     address, _, prefix = subnet.partition("/")
-    return f"{ip_address(address)}/{prefix or ip_address(address).max_prefixlen}"
+    return f"{ip_address(address)}/{prefix}"
 
 
 def _range_problems(pool: Pool, subnet: AnyNetwork) -> list[str]:
     start = f"invalid ip-range {pool.ip_range}: "
-    try:
-        part = ip_network(pool.ip_range, strict=False)
-    except ValueError:
-        return [f"{start}not an address and a prefix length"]
+    part = _parsed(pool.ip_range)
+    if part is None:
+        return [f"{start}{NOTATION}"]
     if part.version != subnet.version:
         return [f"{start}parent subnet is an IPv{subnet.version} block"]
     found = []
@@ -80,7 +93,7 @@ def _address_problem(text: str, subnet: AnyNetwork, shown: str) -> str:
     try:
         address = ip_address(text)
     except ValueError:
-        return "not an address"
+        return "invalid address"
     if address.version != subnet.version:
         return f"parent subnet is an IPv{subnet.version} block"
     return "" if address in subnet else f"parent subnet {shown} doesn't contain this address"
@@ -148,6 +161,7 @@ def _with_gateway(pool: Pool, subnet: AnyNetwork, spec: NetworkSpec) -> Pool:
     """The gateway is the first address that is free; in the range, where there is one. A subnet of two addresses has
     no more than these (RFC 3021).
     """
+    _check_taken(pool, subnet)
     taken = {ip_address(address) for address in pool.aux.values()}
     gateway = pool.gateway
     if not gateway and needs_gateway(spec, subnet.version):
@@ -162,6 +176,19 @@ def _with_gateway(pool: Pool, subnet: AnyNetwork, spec: NetworkSpec) -> Pool:
             raise Forbidden(f"{room}: {pool.subnet}")
         gateway = str(found)
     return Pool(pool.subnet, gateway, pool.ip_range, pool.aux)
+
+
+def _check_taken(pool: Pool, subnet: AnyNetwork) -> None:
+    """Forbidden where an address asked for is the network's own, or asked for twice."""
+    ends = [subnet.network_address, *([subnet.broadcast_address] if subnet.version == 4 else [])]
+    taken = set(ends if subnet.prefixlen < subnet.max_prefixlen - 1 else [])
+    if pool.gateway and ip_address(pool.gateway) in taken:
+        raise Forbidden(f"failed to allocate gateway ({pool.gateway}): {IN_USE}")
+    taken |= {ip_address(pool.gateway)} if pool.gateway else set()
+    for name, text in pool.aux.items():
+        if ip_address(text) in taken:
+            raise Forbidden(f"failed to allocate secondary ip address ({name}:{text}): {IN_USE}")
+        taken.add(ip_address(text))
 
 
 def _free4(default: Iterable[str], busy: Sequence[AnyNetwork]) -> IPv4Network:

@@ -77,7 +77,8 @@ class Networks:
         self._host_servers = HostServers()
         self._watch: NetlinkWatch | None = None
         self._tasks = Tasks()
-        self._repairing = False
+        self._damage: Deleted | None = None  # that a repair is to begin with
+        self._mending = asyncio.Lock()
 
     # The networks themselves
 
@@ -144,16 +145,23 @@ class Networks:
 
     def _deleted(self, event: Deleted) -> None:
         bridges = {("link", name) for network in self._networks.values() for name in [network.bridge] if name}
-        ours = {*bridges, ("table", self.names.table), ("", "")}
+        ours = {*bridges, ("table", self.names.table), ("rule", self.names.table), ("", "")}
         further = event.kind == "link" and self.names.is_further(event.name)
-        if ((event.kind, event.name) in ours or further) and not self._repairing:
-            self._repairing = True
+        if (event.kind, event.name) not in ours and not further:
+            return
+        if self._damage is None:
             self._tasks.start("repair networks", self._repair(event))
+        if self._damage is None or self._damage.kind == "rule":  # which may be none
+            self._damage = event
 
     async def _repair(self, event: Deleted) -> None:
-        self._repairing = False  # what is deleted from here on is another repair
-        log.warning("%s %s was deleted by another program; making it again", event.kind, event.name)
-        await self.reconcile()
+        async with self._mending:
+            event, self._damage = self._damage or event, None  # what is deleted from here on is another repair
+            if event.kind == "rule" and await self._in_thread(self._need_firewall().whole):
+                return  # it was us, who make them anew, or what is mended already
+            what = "a rule of table" if event.kind == "rule" else event.kind
+            log.warning("%s %s was deleted by another program; making it again", what, event.name)
+            await self.reconcile()
 
     async def create(self, spec: Wanted) -> Network:
         """Makes a network. Conflict, Forbidden, InvalidInput, Unsupported or HostError; then nothing of it stays."""
@@ -277,9 +285,10 @@ class Networks:
         member.resolving, member.links = resolving or member.resolving, links or member.links
         seating = self._seating()
         self._members[container_id] = member
+        named = [how.interface for _, how in wanted if how.interface]
         try:
             for network, how in wanted:
-                seating.reserve(member, network, how, await seating.hosts(network))
+                seating.reserve(member, network, how, await seating.hosts(network), named)
             await seating.publish(member)
             await seating.connect(member, netns, list(member.endpoints.values()))
         except BaseException:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from corral.model.container import Endpoint, EndpointSpec, NetworkSpec
 
 DEFAULT = "bridge"
+NO_NAME = "is no name for an interface: at most 15 characters, no slash or space"
 
 
 def plan_order(spec: NetworkSpec) -> list[tuple[str, EndpointSpec]]:
@@ -34,6 +37,14 @@ def plain(name: str) -> str:
     return DEFAULT if name in ("", "default") else name
 
 
+def is_interface_name(name: str) -> bool:
+    """
+    >>> [is_interface_name(name) for name in ("eth0", "", "a/b", "a b", "..", "quite-a-long-one", "äääääääää")]
+    [True, False, False, False, False, False, False]
+    """
+    return 0 < len(os.fsencode(name)) <= 15 and name not in (".", "..") and not re.search(r"[/:\s]", name)
+
+
 def plan_interface(prefix: str, taken: Collection[str]) -> str:
     """
     >>> plan_interface("eth", ["eth0", "eth2"])
@@ -48,6 +59,9 @@ class Ways:
 
     ipv4: str = ""
     ipv6: str = ""
+
+    def of(self, version: int) -> str:
+        return self.ipv4 if version == 4 else self.ipv6
 
 
 def plan_ways(endpoints: Mapping[str, Endpoint]) -> Ways:

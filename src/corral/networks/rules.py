@@ -249,6 +249,36 @@ def _publish(version: int, word: str) -> str:
     )
 
 
+def _count_lines(table: str) -> dict[str, int]:
+    """How many rules each chain of a table's text has: its lines, but for the one that hooks it in.
+
+    >>> _count_lines(_table("corral"))["guard"]
+    3
+    """
+    chains = [block.split("{\n", 1) for block in table.split("\tchain ")[1:]]
+    bodies = {name.strip(): body.split("\n\t}")[0].splitlines() for name, body in chains}
+    return {name: sum(" hook " not in line for line in lines) for name, lines in bodies.items()}
+
+
+RULES = _count_lines(_table("t"))
+
+
+def count_rules(objects: list[dict[str, object]]) -> dict[str, int]:
+    """The same of a table as `nft -j list` gives it.
+
+    >>> count_rules([{"chain": {"name": "guard"}}, {"rule": {"chain": "guard"}}, {"chain": {"name": "leave"}}])
+    {'guard': 1, 'leave': 0}
+    """
+    found: dict[str, int] = {}
+    for entry in objects:
+        chain, rule = entry.get("chain"), entry.get("rule")
+        if isinstance(chain, dict):
+            found.setdefault(chain["name"], 0)
+        elif isinstance(rule, dict):
+            found[rule["chain"]] = found.get(rule["chain"], 0) + 1
+    return found
+
+
 def parse_elements(name: str, objects: list[dict[str, object]]) -> list[Element]:
     """The entries of a map or set of concatenations as `nft -j list` gives them. Their keys end with protocol and port;
     where no /etc/protocols tells their names, protocols are numbers.

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from corral.errors import CorralError, HostError
+from corral.errors import CorralError, Forbidden, HostError
 from corral.kit.ids import new_id
 from corral.model.container import BoundPort, Endpoint, EndpointSpec
 from corral.model.network import Network
@@ -60,11 +60,19 @@ class Seating:
         return await self.in_thread(lambda: self.wires.addresses(plan_parent(network).name))
 
     def reserve(
-        self, member: Member, network: Network, how: EndpointSpec, hosts: Collection[AnyAddress] = ()
+        self,
+        member: Member,
+        network: Network,
+        how: EndpointSpec,
+        hosts: Collection[AnyAddress] = (),
+        spared: Collection[str] = (),
     ) -> Endpoint:
-        """Addresses and a name for the interface; nothing is on the host yet."""
+        """Addresses and a name for the interface, none of those that others are to have; nothing is on the host yet."""
         check_endpoint(network, how)
-        taken = [end.interface for end in member.endpoints.values()]
+        taken = {end.interface: name for name, end in member.endpoints.items()}
+        if how.interface in taken:
+            other = f"in network {taken[how.interface]}"
+            raise Forbidden(f"interface {how.interface} of container {member.name} is {other}; give another name")
         names = plan_names(member.name, member.id, member.hostname, how.aliases) if network.named else []
         ipv4, ipv6 = self.addresses[network.name].take(how, hosts)
         endpoint = plan_endpoint(
@@ -73,7 +81,7 @@ class Seating:
             ipv4=ipv4,
             ipv6=ipv6,
             endpoint_id=new_id(),
-            interface=how.interface or plan_interface(network.spec.options.interface_prefix, taken),
+            interface=how.interface or plan_interface(network.spec.options.interface_prefix, {*taken, *spared}),
             dns_names=names or plan_names(member.name, member.id, member.hostname, ()),
         )
         endpoint.links, endpoint.sysctls = plan_links(how.links), how.sysctls
@@ -204,7 +212,8 @@ class Seating:
                 self._forget(endpoint)
 
     async def _unseat(self, member: Member, endpoint: Endpoint, netns: int) -> None:
-        ways = plan_ways(member.endpoints)
+        ways, before = plan_ways(member.endpoints), plan_ways({**member.endpoints, endpoint.network: endpoint})
+        led = [version for version in (4, 6) if ways.of(version) != before.of(version)]
 
         def work() -> None:
             if endpoint.host_interface:
@@ -212,7 +221,7 @@ class Seating:
             else:
                 inside.remove(netns, endpoint.interface)
             try:
-                inside.lead(netns, member.endpoints, ways)
+                inside.lead(netns, member.endpoints, ways, led)
             except HostError as error:  # what the container did to its interfaces keeps nobody from leaving
                 log.warning("container %s has no default route any more: %s", member.name, error.message)
 

@@ -20,6 +20,7 @@ from corral.networks.ipam import check_pools, plan_pools
 from corral.networks.lines import plan_lines
 from corral.networks.names import InstanceNames
 from corral.networks.parents import DRIVERS, check_parent, prepare_parent
+from corral.networks.places import NO_NAME, is_interface_name
 from corral.networks.wires import Port, Wires, one_at_a_time
 
 log = logging.getLogger("corral")
@@ -35,6 +36,8 @@ def check_spec(spec: NetworkSpec) -> None:
     if not (spec.ipv4 or spec.ipv6):
         raise InvalidInput("IPv4 or IPv6 must be enabled")
     check_pools(spec)
+    if not is_interface_name(f"{options.interface_prefix}0"):
+        raise InvalidInput(f"'{options.interface_prefix}0' {NO_NAME}")
     if spec.driver in DRIVERS:
         check_parent(spec)
         return
@@ -43,8 +46,8 @@ def check_spec(spec: NetworkSpec) -> None:
         raise Forbidden("bridge driver doesn't support multiple subnets")
     if "isolated" in (options.gateway4, options.gateway6) and not spec.internal:
         raise InvalidInput("gateway mode 'isolated' can only be used for an internal network")
-    if len(options.bridge) > 15 or "/" in options.bridge or " " in options.bridge:
-        raise InvalidInput(f"{options.bridge!r} is no name for an interface: at most 15 characters, no slash or space")
+    if options.bridge and not is_interface_name(options.bridge):
+        raise InvalidInput(f"{options.bridge!r} {NO_NAME}")
 
 
 def make_default(

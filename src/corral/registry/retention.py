@@ -84,6 +84,18 @@ def _kept(rule: Rule, rank: int, age: int) -> bool:
     return (rule.last is not None and rank < rule.last) or (rule.younger is not None and age < rule.younger * _SECOND)
 
 
+def parse_immutable(text: str) -> str:
+    """REPOSITORY:TAG, as it stands in a configuration. InvalidInput: without a tag it would hold for none.
+
+    >>> parse_immutable("apps/*:v*")
+    'apps/*:v*'
+    """
+    repository, colon, tag = text.strip().partition(":")
+    if not (repository and colon and tag):
+        raise InvalidInput(f"registry immutable {text!r}: must be REPOSITORY:TAG, as in apps/*:v* or *:*")
+    return f"{repository}:{tag}"
+
+
 def is_immutable(patterns: Sequence[str], repository: str, tag: str) -> bool:
     """Whether a tag may never mean something else.
 

@@ -67,6 +67,13 @@ class Exits:
         """The exit status, None if the monitor has not written it (yet)."""
         return read_exit(f"{self.directory}/{id}")
 
+    def when(self, id: str) -> int | None:
+        """When the status was written, in nanoseconds; None where it was not."""
+        try:
+            return os.stat(f"{self.directory}/{id}").st_mtime_ns
+        except FileNotFoundError:
+            return None
+
     def write(self, id: str, code: int) -> None:
         """In the place of a monitor that was killed. HostError."""
         path = f"{self.directory}/{id}"

@@ -43,13 +43,18 @@ def plan_words(text: str, program: str = "") -> str:
     'unable to start container process: exec: "/x": stat /x: no such file or directory'
     >>> plan_words("open executable: Permission denied", "/etc/passwd")
     'unable to start container process: exec: "/etc/passwd": permission denied'
+    >>> plan_words("open executable: Permission denied", "")
+    'unable to start container process: exec: "": executable file not found in $PATH'
+
+    The last is what `docker run IMAGE "$UNSET"` asks for: crun then takes the first directory of $PATH for it.
     """
     if found := _CRUN_MISSING.search(text):
         if "/" in found[1]:
             return f'{_NOT_STARTED}: "{found[1]}": stat {found[1]}: no such file or directory'
         return f'{_NOT_STARTED}: "{found[1]}": executable file not found in $PATH'
     if _CRUN_REFUSED.search(text):
-        return f'{_NOT_STARTED}: "{program}": permission denied'
+        why = "permission denied" if program else "executable file not found in $PATH"
+        return f'{_NOT_STARTED}: "{program}": {why}'
     return text.strip() or "it said nothing"
 
 

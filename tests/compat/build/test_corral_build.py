@@ -52,6 +52,17 @@ def test_a_build_as_lines(engine: Instance, build: Builds) -> None:
     assert engine.inspect_image("plain:1")
 
 
+def test_warnings_are_shown_though_it_failed(build: Builds) -> None:
+    said = " 1 warning found (corral"
+    rule = " - MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label (line {})\n"
+    failed = build("FROM busybox\nMAINTAINER x\nRUN false\n", ok=False).stderr
+    assert said in failed and failed.index(rule.format(2)) < failed.index("ERROR: failed to build")
+    broken = build("# check=error=true\nFROM busybox\nMAINTAINER x\n", ok=False).stderr
+    assert rule.format(3) in broken
+    assert broken.endswith("failed to solve: lint violation found for rules: MaintainerDeprecated\n")
+    assert "warning" not in build("FROM busybox\nMAINTAINER x\nRUN false\n", "-q", ok=False).stderr
+
+
 def test_a_failure_shows_output_place_and_reason(build: Builds) -> None:
     done = build("FROM busybox\nRUN echo told && \\\n  exit 5\n", ok=False)
     assert done.returncode == 1
@@ -160,6 +171,8 @@ def test_outputs(build: Builds, tmp_path: Path) -> None:
     build(text, "-o", f"type=oci,dest={tmp_path}/oci.tar", "-t", "given:1")
     with tarfile.open(tmp_path / "oci.tar") as tar:
         assert {"index.json", "oci-layout"} <= set(tar.getnames())
+    build(text, "-o", f"type=oci,dest={tmp_path}/layout,tar=false", "-t", "given:1")
+    assert {"index.json", "oci-layout", "blobs"} <= set(os.listdir(tmp_path / "layout"))
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".part")]
 
 
@@ -240,6 +253,16 @@ def test_the_dockerfile_s_own_ignore_file_wins(engine: Instance, build: Builds) 
     build("", "-f", "x.Dockerfile", "-t", "own:1", a="1", b="2", **given)
     found = files(engine, "own:1")
     assert ("/a" in found, "/b" in found) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "said"),
+    [("a\n[\n", "[a []: syntax error in pattern: ["), ("!\n", '[!]: illegal exclusion pattern: "!"')],
+)
+def test_a_broken_ignore_file(build: Builds, patterns: str, said: str) -> None:
+    done = build("FROM busybox\n", ok=False, **{".dockerignore": patterns})
+    words = f"ERROR: failed to build: failed to solve: error from sender: invalid excludepatterns: {said}\n"
+    assert done.stderr == words
 
 
 def test_stdin(engine: Instance, build: Builds) -> None:

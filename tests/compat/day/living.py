@@ -484,6 +484,14 @@ STEPS = [
     Step("kill", "kill web", out="^web\n$"),
     Step("killed", "wait web", out="^137\n$"),
     Step(
+        "kill by too high a number",
+        "kill -s 99 web",
+        code=1,
+        err="does not support signal 99",
+        compare="co",
+        why="28 says what was tried",
+    ),
+    Step(
         "kill nonsense", "kill -s NOSUCH web", code=1, err="nvalid signal", compare="co", why="28 says what was tried"
     ),
     Step("rm", "rm web", out="^web\n$"),

@@ -83,6 +83,7 @@ STEPS = [
     Step("exit code 255", f"{RUN} sh -c 'exit 255'", code=255),
     Step("killed inside", f"{RUN} sh -c 'sh -c \"kill -9 \\$\\$\"; exit $?'", code=137),
     Step("no such program", f"{RUN} nosuch", code=127, err="executable file not found in"),
+    Step("no program", f"{RUN} ''", code=127, err='exec: "": executable file not found in'),
     Step("no such path", f"{RUN} /no/such", code=127, err="no such file or directory"),
     Step("not executable", f"{RUN} /etc/passwd", code=126, err="permission denied"),
     Step(

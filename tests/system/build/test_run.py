@@ -140,8 +140,11 @@ async def test_a_process_that_fails_says_where(shop: Workshop) -> None:
     assert ">>> RUN echo no" in failed.excerpt
     missing = (await shop.build('FROM busybox\nRUN ["/no/such"]\n')).error
     assert missing and missing.exit_code == 127 and "no such file" in missing.message
-    insecure = (await shop.build("FROM busybox\nRUN --security=insecure true\n")).error
-    assert insecure and "security.insecure is not allowed" in insecure.message
+    for flag, right in (("security=insecure", "security.insecure"), ("network=host", "network.host")):
+        refused = (await shop.build(f"FROM busybox\nRUN --{flag} true\n")).error
+        assert refused and refused.message == f"failed to load LLB: {right} is not allowed"
+    assert not (await shop.build("FROM busybox\nRUN --network=host true\n", allow_host_network=True)).error
+    assert not (await shop.build("FROM busybox\nRUN --network=host false || true\n", network="host")).error
     assert await shop.left() == CLEAN
 
 

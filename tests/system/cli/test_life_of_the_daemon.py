@@ -85,6 +85,10 @@ def test_what_stops_it_from_starting_is_said(bare: Instance) -> None:
     assert done.returncode == 1 and "nope" in done.stderr
     done = bare.corral("up", "--detach", "--runtime", "runc", "--userns-remap", "x")
     assert done.returncode == 1 and "no such user" in done.stderr
+    for line, message in (('log-level = "loud"', "log-level 'loud': one of"), ('dns = ["x"]', "dns 'x': must be")):
+        (bare.root / "config.toml").write_text(line)
+        done = bare.corral("up", "--detach")
+        assert done.returncode == 1 and message in done.stderr
     (bare.root / "config.toml").unlink()
     assert "did you mean --log-max-size" in bare.corral("up", "--log-max-sise", "1").stderr
 

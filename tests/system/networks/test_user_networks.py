@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from ipaddress import ip_address, ip_network
@@ -183,6 +184,32 @@ async def test_the_gateway_with_the_highest_priority(networks: Networks, box: Ca
         assert await asyncio.to_thread(local, one.netns) == one.endpoints["b"].ipv4
         await networks.disconnect(one.id, one.netns, "b")
         assert await asyncio.to_thread(local, one.netns) == one.endpoints["a"].ipv4
+
+
+async def test_routes_that_the_container_leads_itself(networks: Networks, box: Callable[[], Box]) -> None:
+    """They stay, unless the network that they led by is left; and one that it broke keeps it from no other network."""
+    for name in ("a", "b", "c"):
+        await networks.create(NetworkSpec(name))
+    one = await box().attach(networks, a=HERE)
+
+    def ways() -> str:
+        command = ["ip", "-4", "route", "show", "default"]
+        return in_netns(one.netns, lambda: subprocess.run(command, capture_output=True, text=True)).stdout
+
+    mine = str(ip_address(networks.need("a").pools[0].gateway) + 99)
+    in_netns(one.netns, lambda: subprocess.run(["ip", "route", "replace", "default", "via", mine], check=True))
+    await networks.connect(one.id, one.netns, "b", HERE)
+    assert f"via {mine} " in ways()
+    await networks.disconnect(one.id, one.netns, "b")
+    assert f"via {mine} " in ways()
+    await networks.connect(one.id, one.netns, "b", EndpointSpec(gateway_priority=1))
+    assert f"via {networks.need('b').pools[0].gateway} " in ways()
+    await networks.disconnect(one.id, one.netns, "b")
+    assert f"via {networks.need('a').pools[0].gateway} " in ways()
+    in_netns(one.netns, lambda: subprocess.run(["ip", "link", "set", "eth0", "down"], check=True))
+    await networks.connect(one.id, one.netns, "c", HERE)
+    await networks.disconnect(one.id, one.netns, "a")
+    assert f"via {networks.need('c').pools[0].gateway} " in ways()
 
 
 async def test_addresses(networks: Networks, box: Callable[[], Box]) -> None:
@@ -513,7 +540,7 @@ async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
         pytest.skip("the first container would turn on IPv6 forwarding on this machine")
     web = await box().attach(networks, PortBinding(80), name="web", both=HERE)
     one = await box().attach(networks, name="one", both=EndpointSpec(ipv6=both.pools[1].gateway[:-1] + "77"))
-    alone = await box().attach(networks, PortBinding(80), name="alone", six=HERE)
+    alone = await box().attach(networks, PortBinding(80), PortBinding(81, "udp"), name="alone", six=HERE)
     for each in (web, alone):
         each.serve(80)
     assert one.endpoint.ipv6.endswith("::77") and (alone.endpoint.ipv4, alone.endpoint.ipv6) == ("", "fd00:77::2")
@@ -526,7 +553,11 @@ async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
     assert await ask(gateway, web.ports[0].host_port) == gateway
     assert await ask(gateway, web.ports[0].host_port, one.netns) == gateway
     assert {port.host_ip for port in alone.ports} == {"::"}
-    assert await ask(six.pools[0].gateway, alone.ports[0].host_port) == six.pools[0].gateway
+    host_port = {port.port: port.host_port for port in alone.ports}
+    assert await ask(six.pools[0].gateway, host_port[80]) == six.pools[0].gateway
+    alone.serve(81, kind=socket.SOCK_DGRAM)
+    assert await ask("::1", host_port[80]) == six.pools[0].gateway
+    assert await ask("::1", host_port[81], kind=socket.SOCK_DGRAM) == six.pools[0].gateway
     with pytest.raises(OSError):
         await ask(alone.endpoint.ipv6, 80, one.netns)
     endpoints, _ = await networks.connect(alone.id, alone.netns, "both", HERE)

@@ -18,6 +18,7 @@ import pytest
 
 from tests.support import oci
 from tests.support.registry import Answer, RegistryClient
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.slow
 ROUNDS = 12
@@ -108,6 +109,17 @@ class User(threading.Thread):
             self.failures.append(answer)
 
 
+def _sum(users: list[User]) -> int:
+    return sum(user.acknowledged for user in users)
+
+
+def _until_told(users: list[User], times: int) -> None:
+    def told() -> bool:
+        return _sum(users) >= times or any(user.failures for user in users)
+
+    eventually(told, f"{times} acknowledgements", seconds=60)
+
+
 def check(registry: RegistryClient, repository: str, may: dict[str, set[str]]) -> None:
     """Each tag means what it may, and all of it is there; afterwards it may mean that only."""
     for tag in may:
@@ -136,12 +148,14 @@ def test_no_acknowledged_push_is_lost(tmp_path: Path) -> None:
             users = [User(registry, name, may, 100 * number + n) for n, (name, may) in enumerate(states.items())]
             for user in users:
                 user.start()
-            threading.Event().wait(pick.uniform(0.02, 0.6))  # no event to wait for: any moment will do
+            wanted = pick.choice([0, 1, 2, 4, 8, 16])  # however fast this machine is
+            _until_told(users, wanted)
+            threading.Event().wait(pick.uniform(0.0, 0.1))  # no event to wait for: any moment will do
             child.send_signal(signal.SIGKILL)
             for user in users:
                 user.join()
                 assert not user.failures, user.failures[0]
-                acknowledged += user.acknowledged
+            acknowledged += _sum(users)
     assert acknowledged > 2 * ROUNDS
     with running(tmp_path) as (registry, _):
         for name, may in states.items():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from corral.cli import build_words
 from corral.cli.build_output import unpack
 from corral.cli.context import packed
+from corral.cli.create_options import parse_ulimits
 from corral.cli.fail import Failure
 from corral.cli.progress.live import Live
 from corral.cli.progress.paint import columns, paint
@@ -170,6 +173,8 @@ def test_a_device_is_refused(tmp_path: Path) -> None:
     [
         lambda: build_words.output("type=nope"),
         lambda: build_words.output("type=local"),
+        lambda: build_words.output("dest=x"),
+        lambda: build_words.output("type=oci,tar=false"),
         lambda: build_words.output("type=image,dest=x"),
         lambda: build_words.cache("type=s3", "--cache-to"),
         lambda: build_words.cache("type=registry", "--cache-to"),
@@ -186,3 +191,18 @@ def test_a_device_is_refused(tmp_path: Path) -> None:
 def test_words_that_make_no_sense(act: Any) -> None:
     with pytest.raises(Failure):
         act()
+
+
+@pytest.mark.parametrize(
+    ("read", "word", "said"),
+    [
+        (build_words.values, ["=x"], "invalid environment variable: =x"),
+        (parse_ulimits, ["nofile"], 'invalid argument "nofile" for "--ulimit" flag'),
+        (build_words.labels, ["=x"], "invalid label '=x': empty name"),
+        (build_words.extra_host, "db", 'bad format for add-host: "db"'),
+        (build_words.extra_host, "db:nowhere", 'invalid IP address in add-host: "nowhere"'),
+    ],
+)
+def test_words_that_say_nothing(read: Callable[[Any], object], word: object, said: str) -> None:
+    with pytest.raises(Failure, match=f"^{re.escape(said)}$"):
+        read(word)

@@ -82,8 +82,14 @@ def test_ports() -> None:
     }
     assert set(made["ExposedPorts"]) == {"80/tcp", "53/udp", "90/tcp", "91/tcp"}
     assert [key for key, _ in parse_port("8000-8002:80-82")] == ["80/tcp", "81/tcp", "82/tcp"]
-    for wrong in ("a:80", "80:99999", "1-2:80-82", ""):
-        with pytest.raises(Failure):
+    for wrong, words in (
+        ("a:80", "invalid hostPort: a"),
+        ("127.0.0.1:99999:80", "invalid hostPort: 99999"),
+        ("80:99999", "invalid containerPort: 99999"),
+        ("1-2:80-82", "invalid ranges"),
+        ("", "invalid containerPort: "),
+    ):
+        with pytest.raises(Failure, match=words):
             parse_port(wrong)
 
 

@@ -22,6 +22,15 @@ def test_a_program_keeps_its_own_options() -> None:
     assert parsed.on("tty") and parsed.on("interactive") and not parsed.has("name")
 
 
+def test_a_verb_s_own_letter_is_not_taken_for_help() -> None:
+    parsed = parse(registry.load("run"), ["--rm", "-h", "web", "busybox", "hostname"])
+    assert parsed.text("hostname") == "web" and parsed.args == ["busybox", "hostname"] and not parsed.on("help")
+    assert parse(verb(), ["-h"]).on("help")
+    assert "-h, --hostname" in help_text(registry.load("run"), "") and "-h, --help" not in help_text(
+        registry.load("run"), ""
+    )
+
+
 def test_options_may_follow_arguments_of_other_verbs() -> None:
     parsed = parse(verb(), ["a", "--name=n", "b"])
     assert parsed.args == ["a", "b"] and parsed.text("name") == "n"

@@ -39,6 +39,13 @@ def test_templates_beyond_ours_point_to_docker(how: str) -> None:
     assert "docker -H unix:///x ps" in caught.value.message or "unclosed" in caught.value.message
 
 
+@pytest.mark.parametrize("how", ["{{.Nope}}", "table {{.A}}\\t{{.Nope}}", "{{.A"])
+def test_a_wrong_template_is_wrong_though_there_is_nothing_to_show(how: str) -> None:
+    with pytest.raises(Failure):
+        SHOW.show([], how, "")
+    assert SHOW.show([], "{{.A}}", "") == []
+
+
 def test_fields_that_are_not_there() -> None:
     with pytest.raises(Failure, match="no field"):
         fill("{{.Nope}}", {"A": 1}, "")

@@ -12,9 +12,9 @@ from corral.cli.instance import Instance
 from corral.cli.options import parse
 from corral.cli.settings import BY_KEY, SETTINGS
 from corral.cli.verbs.daemon import VERBS, setting_words
-from corral.daemon.config import Settings, engine_config, load_settings, parse_file, refuse_unsupported
+from corral.daemon.config import Settings, engine_config, load_settings, log_level, parse_file
 from corral.engine.config import EngineConfig
-from corral.errors import CorralError, InvalidInput, NotFound, Unsupported
+from corral.errors import CorralError, InvalidInput, NotFound
 
 HERE = Instance("/var/lib/corral")
 
@@ -80,16 +80,18 @@ def test_only_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
     assert load_settings(str(tmp_path / "no"), {}, must_exist=False).number("log-max-file") == 3
 
 
-@pytest.mark.parametrize("key", ["live-restore=false"])
-def test_what_is_not_offered_is_refused_by_name(key: str) -> None:
-    name, _, value = key.partition("=")
-    with pytest.raises(Unsupported, match=name):
-        refuse_unsupported(Settings.of({}, {name: [value]}))
-
-
 def test_bad_values_of_the_engine_s_settings() -> None:
-    for key, value in (("default-ulimit", "nofile"), ("add-runtime", "x")):
+    for key, value in (
+        ("default-ulimit", "nofile"),
+        ("add-runtime", "x"),
+        ("log-max-size", "abc"),
+        ("default-shm-size", "much"),
+        ("build-cache-limit", "x"),
+    ):
         with pytest.raises(InvalidInput, match=key):
             engine_config(Settings.of({}, {key: [value]}), HERE)
-    with pytest.raises(InvalidInput, match="log-level"):
-        refuse_unsupported(Settings.of({}, {"log-level": ["loud"]}))
+
+
+def test_a_level_that_nobody_knows_lets_the_refusal_be_logged() -> None:
+    assert log_level(Settings.of({}, {"log-level": ["loud"]})) == "INFO"
+    assert log_level(Settings.of({}, {"log-level": ["debug"]})) == "DEBUG"

@@ -31,6 +31,8 @@ def test_a_configured_subnet() -> None:
     assert plan_network(config, None, [], NAMES, 9, up=False).subnet == "10.64.3.0/24"
     with pytest.raises(Conflict, match=r"10\.64\.3\.0/24 of the configuration overlaps 10\.64\.0\.0/10"):
         plan_network(config, None, VPN, NAMES, 9, up=False)
+    with pytest.raises(InvalidInput, match=r"'10\.99\.0\.1/32' of the configuration has no address"):
+        plan_network(NetworkConfig(subnet="10.99.0.1/32"), None, [], NAMES, 9, up=False)
     with pytest.raises(InvalidInput, match=r"'10\.1' of the configuration"):
         plan_network(NetworkConfig(subnet="10.1"), None, [], NAMES, 9, up=False)
 
@@ -47,7 +49,7 @@ def test_an_endpoint() -> None:
     assert (end.ipv4, end.ipv4_prefix, end.gateway, end.mac) == ("10.64.0.9", 16, "10.64.0.1", "02:42:0a:40:00:09")
     assert not end.ipv6
     assert len(plan_interface(2, end)) == 3
-    assert len(plan_routes({"bridge": end}, plan_ways({"bridge": end}))) == 1
+    assert len(plan_routes({"bridge": end}, plan_ways({"bridge": end}), [4])) == 1
 
 
 def test_an_endpoint_with_ipv6_and_a_mac() -> None:

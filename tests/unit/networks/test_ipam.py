@@ -22,7 +22,13 @@ def test_every_mistake_is_named() -> None:
     ]
     assert problems(Pool("10.9.0.0/16", ip_range="10.8.0.0/24"), Pool("x")) == [
         "invalid ip-range 10.8.0.0/24: parent subnet 10.9.0.0/16 doesn't contain ip-range",
-        "invalid subnet x: not an address and a prefix length",
+        "invalid subnet x: invalid CIDR block notation",
+    ]
+    assert problems(Pool("10.9.0.0"), Pool("10.9.0.0/255.255.0.0"), Pool("10.9.0.0/16", "x", "10.9.0.9")) == [
+        "invalid subnet 10.9.0.0: invalid CIDR block notation",
+        "invalid subnet 10.9.0.0/255.255.0.0: invalid CIDR block notation",
+        "invalid ip-range 10.9.0.9: invalid CIDR block notation",
+        "invalid gateway x: invalid address",
     ]
     assert problems(Pool("10.9.0.0/16", ip_range="fd00::/64", aux={"a": "10.8.0.1", "b": "fd00::1"})) == [
         "invalid ip-range fd00::/64: parent subnet is an IPv4 block",
@@ -51,6 +57,32 @@ def test_the_gateway_is_the_first_free_address_of_the_range() -> None:
     assert gateway(Pool("10.9.0.0/24", gateway="10.9.0.77")) == "10.9.0.77"
     with pytest.raises(Forbidden, match="no available IPv4 addresses"):
         gateway(Pool("10.9.0.0/30", aux={"a": "10.9.0.1", "b": "10.9.0.2"}))
+
+
+@pytest.mark.parametrize(
+    ("pool", "message"),
+    [
+        (Pool("10.9.0.0/24", "10.9.0.0"), "failed to allocate gateway (10.9.0.0): Address already in use"),
+        (Pool("10.9.0.0/24", "10.9.0.255"), "failed to allocate gateway (10.9.0.255): Address already in use"),
+        (Pool("fd00::/64", "fd00::"), "failed to allocate gateway (fd00::): Address already in use"),
+        (
+            Pool("10.9.0.0/24", "10.9.0.5", aux={"a": "10.9.0.5"}),
+            "failed to allocate secondary ip address (a:10.9.0.5): Address already in use",
+        ),
+        (
+            Pool("10.9.0.0/24", aux={"a": "10.9.0.5", "b": "10.9.0.5"}),
+            "failed to allocate secondary ip address (b:10.9.0.5): Address already in use",
+        ),
+        (
+            Pool("10.9.0.0/24", aux={"a": "10.9.0.255"}),
+            "failed to allocate secondary ip address (a:10.9.0.255): Address already in use",
+        ),
+    ],
+)
+def test_addresses_that_are_taken(pool: Pool, message: str) -> None:
+    with pytest.raises(Forbidden) as caught:
+        plan_pools(NetworkSpec("a", ipv6=True, pools=[pool]), POOLS, [], [], "")
+    assert caught.value.message == message
 
 
 def test_subnets_of_two_addresses() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from corral.api.docker.at import number
+from corral.api.docker.check_host import check_extra_host
 from corral.api.docker.jsontext import parse
 from corral.api.docker.registries import credentials_of, decode_json_header
 from corral.build.request import BuildRequest, CacheStore
@@ -118,8 +118,8 @@ def extra_hosts(words: list[str]) -> list[str]:
     if len(words) == 1 and words[0].startswith("["):
         words = text_list(words[0], "extra hosts")
     for word in words:
-        if word and not re.fullmatch(r"[^:=\s]+[:=]\S+", word):
-            raise InvalidInput(f'bad format for add-host: "{word}"')
+        if word:
+            check_extra_host(word.replace("=", ":", 1) if "=" in word.partition(":")[0] else word)
     return [word for word in words if word]
 
 

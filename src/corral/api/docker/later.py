@@ -28,6 +28,11 @@ async def no_swarm(api: DockerApi, request: Request) -> Response:
     )
 
 
+async def not_in_swarm(api: DockerApi, request: Request) -> Response:
+    """What a dockerd says to who would leave a swarm that there is not."""
+    raise Unavailable("This node is not part of a swarm")
+
+
 async def plugin_list(api: DockerApi, request: Request) -> Response:
     """There are none."""
     return reply([])

@@ -8,6 +8,7 @@ from typing import Any
 
 from corral.api.docker.netmode import is_user_defined
 from corral.engine.listing import shown_ports
+from corral.engine.named import place_outside
 from corral.model.container import Container, Endpoint, EndpointSpec
 
 Json = dict[str, Any]
@@ -65,13 +66,17 @@ def networks(container: Container, network_ids: Mapping[str, str]) -> Json:
     return {
         name: endpoint(
             spec.endpoints.get(name, _NOTHING_ASKED),
-            container.endpoints.get(name) if live else None,
+            (container.endpoints.get(name) or _outside(container, name, network_ids)) if live else None,
             network_ids.get(name, ""),
             container,
             named=is_user_defined(name),
         )
         for name in dict.fromkeys("bridge" if name == "default" else name for name in names)
     }
+
+
+def _outside(container: Container, name: str, network_ids: Mapping[str, str]) -> Endpoint | None:
+    return place_outside(container, name, network_ids.get(name, "")) if name in ("host", "none") else None
 
 
 def _aliased(container: Container, network_ids: Mapping[str, str]) -> Json:

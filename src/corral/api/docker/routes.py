@@ -136,7 +136,7 @@ ROUTES: Final[list[Route]] = [
     ("POST", "/swarm/init", later.not_yet),
     ("POST", "/swarm/join", later.not_yet),
     ("POST", "/swarm/unlock", later.no_swarm),
-    ("POST", "/swarm/leave", later.no_swarm),
+    ("POST", "/swarm/leave", later.not_in_swarm),
     ("POST", "/swarm/update", later.no_swarm),
     ("GET", "/swarm", later.no_swarm),
     ("GET", "/swarm/unlockkey", later.no_swarm),

@@ -41,7 +41,7 @@ def failure_report(work: Work | None, message: str, excerpt: str) -> str:
 
 
 def brief_warnings(warnings: Sequence[Event], check: str) -> str:
-    """Pure: what a build that went well says of rules that were broken; `check` is what to type to see more.
+    """Pure: what a build says at its end of rules that were broken; `check` is what to type to see more.
 
     >>> print(brief_warnings([{"rule": "X", "detail": "y", "span": {"first": 3, "last": 3}}], "corral build --check"))
     <BLANKLINE>

@@ -169,14 +169,15 @@ def follow(incoming: Iterator[Json], display: Display, sink: Sinks) -> Json:
 
 
 def finish(session: Session, options: Parsed, outputs: list[Json], display: Display, sink: Sinks, result: Json) -> int:
+    warnings = display.watch.warnings
     if result["type"] == "Failed":
         sink.drop()
         from corral.cli.progress.ending import failure_report
 
+        warn_briefly(session, options, warnings)
         report = failure_report(display.watch.failed, result["message"], result.get("excerpt", ""))
         session.warn(report)
         return 1
-    warnings = display.watch.warnings
     if build_ask.wants_check(options):
         from corral.cli.progress.ending import check_report
 
@@ -186,13 +187,18 @@ def finish(session: Session, options: Parsed, outputs: list[Json], display: Disp
     write_results(options, result)
     if options.on("quiet"):
         session.say(result["image"])
-    elif warnings:
-        from corral.cli.progress.ending import brief_warnings
-
-        session.warn(brief_warnings(warnings, session.instance.command("build --check")))
+    warn_briefly(session, options, warnings)
     if any(build_ask.wants_push(one) for one in outputs):
         push(session, result, quiet=options.on("quiet"))
     return 0
+
+
+def warn_briefly(session: Session, options: Parsed, warnings: list[Json]) -> None:
+    """Said of a build that failed too: its warnings may be why."""
+    if warnings and not options.on("quiet"):
+        from corral.cli.progress.ending import brief_warnings
+
+        session.warn(brief_warnings(warnings, session.instance.command("build --check")))
 
 
 def write_results(options: Parsed, result: Json) -> None:

@@ -47,7 +47,8 @@ def path_stat(reply: Reply) -> dict[str, Any]:
 
 def stat_in(session: Session, container: str, path: str) -> dict[str, Any] | None:
     """What is at that path of the container, None if nothing is."""
-    reply = session.client.send("HEAD", f"/containers/{quote(container)}/archive", {"path": path})
+    place = f"/containers/{quote(container)}/archive"
+    reply = session.client.send("HEAD", place, {"path": path})
     reply.link.close()
     if reply.status == 404 and "x-docker-container-path-stat" not in reply.headers:
         session.client.call(
@@ -55,6 +56,7 @@ def stat_in(session: Session, container: str, path: str) -> dict[str, Any] | Non
         )  # says so if the container is what is missing
         return None
     if reply.status >= 400:
+        session.client.open("GET", place, {"path": path}).link.close()  # says why, which the answer to a HEAD cannot
         raise ApiError(reply.status, f"cannot look at {path} in {container}")
     return path_stat(reply)
 

@@ -81,7 +81,7 @@ def rmi(session: Session, options: Parsed) -> int:
         done = session.client.call("DELETE", f"/images/{quote(name)}", query)
         return "\n".join(f"{what}: {which}" for entry in done for what, which in entry.items())
 
-    return session.each(options.args, one)
+    return session.each(options.args, one, missing_ok=options.on("force"))
 
 
 def history(session: Session, options: Parsed) -> int:

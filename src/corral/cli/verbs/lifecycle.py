@@ -47,15 +47,9 @@ def remove(session: Session, options: Parsed) -> int:
     query = {"force": options.on("force"), "v": options.on("volumes"), "link": options.on("link")}
 
     def one(name: str) -> None:
-        reply = session.client.send("DELETE", f"/containers/{quote(name)}", query)
-        if reply.status == 404 and options.on("force"):
-            reply.read()
-            return
-        from corral.cli.http import checked
+        session.client.call("DELETE", f"/containers/{quote(name)}", query)
 
-        checked(reply).read()
-
-    return session.each(options.args, one)
+    return session.each(options.args, one, missing_ok=options.on("force"))
 
 
 SIGNAL = text("-s --signal", "SIGNAL", "the signal to send")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corral.cli import things
-from corral.cli.fail import ApiError, Misuse
+from corral.cli.fail import Misuse
 from corral.cli.http import quote
 from corral.cli.options import Parsed, Verb, flag, many, text
 from corral.cli.render import Columns, short
@@ -118,15 +118,10 @@ def inspect(session: Session, options: Parsed) -> int:
 
 
 def rm(session: Session, options: Parsed) -> int:
-    def remove(name: str) -> str:
-        try:
-            session.client.call("DELETE", f"/networks/{quote(name)}")
-        except ApiError as error:
-            if not (options.on("force") and error.status == 404):
-                raise
-        return name
+    def remove(name: str) -> None:
+        session.client.call("DELETE", f"/networks/{quote(name)}")
 
-    return session.each(options.args, remove)
+    return session.each(options.args, remove, missing_ok=options.on("force"))
 
 
 def prune(session: Session, options: Parsed) -> int:

@@ -74,9 +74,10 @@ class Hub:
                 self.wire, endpoint, scheme, credentials, self.config.user_agent, self.config.attempts, login=login
             )
             try:
-                session.persist(lambda: session.ping(cancel), cancel)  # noqa: B023  called in this round
+                last = scheme == schemes[-1]
+                session.persist(lambda: _ping(session, cancel, last), cancel)  # noqa: B023  called in this round
             except WireError as error:
-                if not error.plain or scheme == schemes[-1]:
+                if not error.plain or last:
                     self._schemes.pop(endpoint.host, None)
                     raise
             else:
@@ -186,3 +187,12 @@ async def _finish(fetch: Fetch, running: asyncio.Future[None], *, keep: bool) ->
         running.cancel()  # it waits for its turn
     await asyncio.wait([running])
     fetch.close(keep=keep)
+
+
+def _ping(session: Session, cancel: Cancel, last: bool) -> None:
+    """Once only where it may be no TLS, and there is a way without to try. WireError."""
+    try:
+        session.ping(cancel)
+    except WireError as error:
+        error.passing = error.passing and (last or not error.plain)
+        raise

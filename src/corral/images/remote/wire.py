@@ -34,11 +34,15 @@ Body = bytes | Callable[[], Iterable[bytes]] | None  # a function is called anew
 
 class WireError(Exception):
     """The other side could not be reached, or broke off. `passing`: it may go better next time; `plain`: it spoke
-    HTTP where TLS was expected, or did not answer on the port at all."""
+    HTTP where TLS was expected, hung up on it, or did not answer on the port at all."""
 
     def __init__(self, text: str, *, passing: bool = False, plain: bool = False) -> None:
         super().__init__(text)
         self.text, self.passing, self.plain = text, passing, plain
+
+
+class HungUp(ConnectionError):
+    """The other side ended the connection when it was asked for TLS, as servers do that know none."""
 
 
 class Reply:
@@ -212,7 +216,11 @@ class Wire:
         if scheme == "https":
             if proxy is not None:
                 _tunnel(raw, host, port, proxy)
-            raw = self._trust.context(netloc, insecure).wrap_socket(raw, server_hostname=host)
+            context = self._trust.context(netloc, insecure)
+            try:
+                raw = context.wrap_socket(raw, server_hostname=host)
+            except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError) as error:
+                raise HungUp("EOF") from error
         link = http.client.HTTPConnection(host, port, timeout=SILENCE, blocksize=_PIECE)
         link.sock = raw
         link.auto_open = 0  # a lost connection is an error here, not opened anew
@@ -300,6 +308,8 @@ def _reason(error: Exception, place: str, host: str) -> tuple[str, bool, bool]:
         return f"dial tcp: lookup {host}: {'no such host' if error.errno != socket.EAI_AGAIN else 'try again'}", (
             error.errno == socket.EAI_AGAIN
         ), False  # fmt: skip
+    if isinstance(error, HungUp):
+        return "EOF", True, True
     if isinstance(error, ConnectionRefusedError):
         return f"dial tcp {place}: connect: connection refused", False, True
     if isinstance(error, TimeoutError):

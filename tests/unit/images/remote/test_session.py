@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -200,3 +204,36 @@ def test_pages_of_tags(hub: Hub) -> None:
             lambda ask: "/tags/" in ask.path and ask.answer(200, b'{"tags":["a"]}', Link=f'<{ask.path}>; rel="next"')
         )
         assert repository(hub, registry).tags() == ["a"]  # a page that follows itself
+
+
+def hangs_up_on_tls(listener: socket.socket, abruptly: bool) -> None:
+    """Answers HTTP; whoever says anything else is left alone."""
+    while True:
+        try:
+            link, _ = listener.accept()
+        except OSError:
+            return
+        with link:
+            if link.recv(1, socket.MSG_PEEK) == b"G":
+                link.recv(4096)
+                link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            elif abruptly:
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            else:
+                link.recv(4096)
+
+
+@pytest.mark.parametrize("abruptly", [False, True], ids=["closed", "reset"])
+def test_who_hangs_up_on_tls_is_asked_without(hub: Hub, abruptly: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=hangs_up_on_tls, args=(listener, abruptly))
+        thread.start()
+        try:
+            host = f"127.0.0.1:{listener.getsockname()[1]}"
+            (endpoint,) = plan_endpoints(host, hub.config)
+            begun = time.monotonic()
+            assert hub.open(endpoint, ANYBODY, Cancel()).origin == f"http://{host}"
+            assert time.monotonic() - begun < 5  # not after all the tries that TLS is given
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()

@@ -185,6 +185,21 @@ def test_certificates(tmp_path: Path, wire: Wire) -> None:
 
 
 @openssl
+def test_a_certificate_renewed_in_place(tmp_path: Path) -> None:
+    made, other = certificates.make(tmp_path), certificates.make(tmp_path, "other")
+    with FakeRegistry(tls=certificates.server(made)) as registry:
+        place = tmp_path / "certs.d" / registry.host
+        place.mkdir(parents=True)
+        (place / "ca.crt").write_bytes(other[0].read_bytes())
+        wire = Wire(Trust([str(tmp_path / "certs.d")]), {})
+        with pytest.raises(WireError, match="x509: "):
+            get(wire, f"{registry.url}/v2/")
+        (place / "ca.crt").write_bytes(made[0].read_bytes())
+        assert get(wire, f"{registry.url}/v2/") == b"{}"
+        wire.close()
+
+
+@openssl
 def test_who_we_are(tmp_path: Path) -> None:
     made, me = certificates.make(tmp_path), certificates.make(tmp_path, "me")
     with FakeRegistry(tls=certificates.server(made, me[0])) as registry:
