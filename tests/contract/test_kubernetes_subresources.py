@@ -139,6 +139,40 @@ def evict(ns: Namespace, name: str) -> Any:
     return ns.admin.ask("POST", ns.path("pods", name, "eviction"), body)
 
 
+@pytest.mark.parametrize(
+    ("container", "text"),
+    [
+        (
+            {"name": "c", "resources": {"requests": {"memory": "10Mi"}}},
+            'spec: Invalid value: "Guaranteed": Pod QOS Class may not change as a result of resizing',
+        ),
+        ({"name": "c", "resources": {"limits": {"cpu": None}}}, "resource limits cannot be removed"),
+        ({"name": "typo", "resources": {}}, "spec.containers: Forbidden: containers may not be added or removed on"),
+    ],
+)
+def test_a_resize_that_cannot_be(ns: Namespace, container: Any, text: str) -> None:
+    limits = {"limits": {"cpu": "250m", "memory": "64Mi"}}
+    spec = {"containers": [{"name": "c", "image": "busybox", "resources": limits}]}
+    ns.create("pods", {"metadata": {"name": "web"}, "spec": spec})
+    path, patch = ns.path("pods", "web", "resize"), {"spec": {"containers": [container]}}
+    code, _, message = ns.admin.patch(path, patch, STRATEGIC_PATCH).told
+    assert code == 422 and text in message
+    changed = {"name": "c", "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}}
+    found = ns.admin.patch(path, {"spec": {"containers": [changed]}}, STRATEGIC_PATCH).json
+    assert found["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "1", "memory": "64Mi"}
+    assert found["metadata"]["generation"] == 2
+
+
+def test_an_ephemeral_container_stays(ns: Namespace) -> None:
+    ns.pod("web")
+    path = ns.path("pods", "web", "ephemeralcontainers")
+    patch = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox"}]}}
+    made = ns.admin.patch(path, patch, STRATEGIC_PATCH).json
+    made["spec"]["ephemeralContainers"] = []
+    code, _, message = ns.admin.ask("PUT", path, made).told
+    assert code == 422 and 'existing ephemeral containers "debug" may not be removed' in message
+
+
 def test_an_eviction_that_a_budget_allows(ns: Namespace) -> None:
     run(ns, "web")
     path = budget(ns, 1)

@@ -235,6 +235,33 @@ def test_nodes_outlive_the_first_daemon_and_go_on_with_the_next(fleet: Fleet) ->
     assert len(fleet.serving()) == 3
 
 
+def test_the_next_daemon_listens_where_the_last_did_or_fetches_its_nodes(tmp_path: Path) -> None:
+    """No address is given, and the usual port is taken: by a test, or by whoever else is on this machine."""
+    with usual_port_taken(), clean(Instance(tmp_path / "i", *flags("10.123.0.0/16"), "--nodes=2")) as engine:
+        second = Instance(engine.root / "nodes" / "2")
+        before, pid = Admin(engine).server, second.pid
+        engine.kill_daemon()
+        engine.up()
+        assert (Admin(engine).server, second.pid) == (before, pid)
+        engine.kill_daemon()
+        with socket.create_server(("", int(before.rpartition(":")[2]))):
+            engine.up()
+        fleet = Fleet(engine)
+        assert fleet.admin.server != before and second.pid != pid
+        eventually(lambda: set(fleet.nodes().values()) == {"True"}, lambda: str(fleet.nodes()), seconds=30)
+
+
+@contextmanager
+def usual_port_taken() -> Iterator[None]:
+    try:
+        server = socket.create_server(("127.0.0.1", 6443))
+    except OSError:
+        yield
+        return
+    with server:
+        yield
+
+
 @contextmanager
 def machine(name: str, address: str, host: str) -> Iterator[str]:
     """A network namespace on a cable of its own: another machine, as far as the network goes. What enters it."""
@@ -268,11 +295,17 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
     with machine("crjoin", address, host) as entrance:
         port = free_port()
         given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
-        first, other = Instance(tmp_path / "i", *flags("10.114.0.0/16"), *given), Instance(tmp_path / "o")
+        first, other = Instance(tmp_path / "i", *flags("10.114.0.0/16")), Instance(tmp_path / "o")
         quick(other)
         with clean(first):
+            first.restart_daemon(*given)  # until now nobody elsewhere could join
+            stranger = ("--token=abcdef.0123456789abcdef", "--name=other")
+            early = inside(entrance, other, "join", f"https://{host}:{port}", "--ca-hash=sha256:00", *stranger)
+            assert early.returncode == 1 and "lets no machine join yet: `corral token create`" in early.stderr, early
             words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
             assert words[:3] == ["corral", "join", f"https://{host}:{port}"]
+            unknown = inside(entrance, Instance(tmp_path / "u"), *words[1:3], *words[-2:], *stranger)
+            assert unknown.returncode == 1 and "does not take the token abcdef: it has expired" in unknown.stderr
             wrong = inside(entrance, other, *words[1:-1], "sha256:00", "--name=other")
             assert wrong.returncode == 1 and "is another cluster" in wrong.stderr, wrong
             fleet = Fleet(first)

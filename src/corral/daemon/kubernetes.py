@@ -61,6 +61,16 @@ def plan_address(setting: str) -> tuple[str, int]:
         raise InvalidInput(f"kubernetes-address {setting!r}: must be ADDRESS:PORT") from None
 
 
+def plan_port(usual: int, kept: str | None) -> int:
+    """Pure: the port to try first, where one may have been taken before.
+
+    >>> plan_port(6443, None), plan_port(6443, "40123\\n"), plan_port(6443, "")
+    (6443, 40123, 6443)
+    """
+    text = (kept or "").strip()
+    return int(text) if text.isdecimal() and 0 < int(text) < 65536 else usual
+
+
 def plan_url(host: str, port: int) -> str:
     """Pure: where clients on this machine find it.
 
@@ -232,17 +242,27 @@ class _Part:
         return Auditor(load(Path(policy)), written.write, time.time)
 
     async def _listen(self, server: Server, context: ssl.SSLContext) -> bool:
-        """Whether it listens. A taken port is an error if it was asked for; another instance takes a free one."""
-        asked = bool(self._settings.text("kubernetes-address"))
+        """Whether it listens. A taken port is an error if it was asked for; another instance takes a free one.
+
+        And keeps it: kubeconfigs that were given away, and nodes that have joined, know it.
+        """
+        from corral.cluster.apiserver.certificates import files
+
+        given = bool(self._settings.text("kubernetes-address"))
+        kept = Path(self._instance.root) / "kubernetes" / "port"
+        other = not given and not self._instance.default
+        self._port = plan_port(self._port, files.read(kept) if other else None)
         try:
             self._port = await server.listen_tcp(self._host, self._port, context)
         except HostError as error:
-            if asked or error.errno != errno.EADDRINUSE:
+            if given or error.errno != errno.EADDRINUSE:
                 raise
             if self._instance.default:
                 log.warning("no Kubernetes API: %s is taken; give it another place with kubernetes-address", DEFAULT)
                 return False
             self._port = await server.listen_tcp(self._host, 0, context)
+        if other:
+            files.write(kept, f"{self._port}\n")
         return True
 
     async def _listen_too(self, server: Server, context: ssl.SSLContext, host: str) -> int:

@@ -19,6 +19,7 @@ from corral.cluster.client.https.remote import RemoteClient, make_context
 from corral.cluster.joining.credentials import expired, is_due
 from corral.cluster.joining.joining import ask_certificate, check_name, discover
 from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, from_oserror
+from corral.model.kubernetes.status import StatusError
 
 log = logging.getLogger("corral.daemon")
 
@@ -141,6 +142,13 @@ class Identity:
             files.write(self.path, await ask_certificate(client, self._join.name))
             for context in self._contexts:  # new connections show the new one
                 context.load_cert_chain(str(self.path))
+        except StatusError as error:
+            if error.code != 401 or not by_token:
+                raise
+            raise Forbidden(
+                f"{self._join.server} does not take the token {self._join.token.partition('.')[0]}: it has expired, or "
+                "is another cluster's; `corral token create` there makes a new one"
+            ) from error
         finally:
             client.close()
 

@@ -189,10 +189,16 @@ class LocalNodes:
         return await self._engine.spaces.create(spec)
 
     async def _start(self, number: int, join: node_join.Join) -> None:
-        """One that runs already, as after the death of the first daemon, is left as it is. HostError."""
+        """One that runs already, as after the death of the first daemon, is left as it is. HostError.
+
+        Unless the server is elsewhere now, because others have its port: it would ask at the old place for ever.
+        """
         instance = Instance(node_root(self._instance.root, number))
         if daemon_pid(instance):
-            return
+            known = node_join.load(instance)
+            if known is not None and known.server == join.server:
+                return
+            await _end(instance)
         node_join.save(instance, join)
         said = await _launch(instance, role_command(instance, "node", node_words(self._settings)))
         if said != "ready":

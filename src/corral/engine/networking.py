@@ -64,6 +64,12 @@ class NetworkVerbs:
             self._tell(network, "create")
         return network
 
+    async def open_up(self, name: str) -> Network:
+        """Whoever has a route to a network that is not shown reaches it from now on. NotFound, HostError."""
+        network = await self._parts.networks.open_up(name)
+        await self._parts.network_records.save(network)
+        return network
+
     async def remove(self, ref: str) -> None:
         """Forbidden for a network that is always there, or that a running container is in."""
         network = self.get(ref).network

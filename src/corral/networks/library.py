@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from corral.errors import Conflict, CorralError, Forbidden, HostError, NotFound, Unavailable
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
@@ -183,6 +185,22 @@ class Networks:
             network = await self._in_thread(work)
             self._know(network)
             return network
+
+    async def open_up(self, name: str) -> Network:
+        """From now on whoever has a route to an address of the network reaches all its ports. NotFound, HostError."""
+        async with self._making:
+            old = self.need(name)
+            options = replace(old.spec.options, gateway4="open")
+            new = replace(old, spec=replace(old.spec, options=options))
+            wires, firewall = self._need_wires(), self._need_firewall()
+
+            def work() -> None:
+                gone, come = (wires.elements(plan_lines(network)) for network in (old, new))
+                firewall.change([one for one in gone if one not in come], [one for one in come if one not in gone])
+
+            await self._in_thread(work)
+            self._networks[name] = new
+            return new
 
     async def remove(self, name: str) -> None:
         """Takes a network away that nobody is in. Forbidden for one that is always there, or in use."""

@@ -70,7 +70,7 @@ async def test_a_connection_to_what_only_the_pod_reaches(node: Node) -> None:
         said += chunk
     await connection.close()
     assert said.endswith(b"hi\n")
-    with pytest.raises(StatusError, match="failed to connect to localhost:9 inside namespace"):
+    with pytest.raises(StatusError, match="localhost:9 inside namespace: connect: connection refused"):
         await node.kubelet.access.connect(pod, 9)
 
 

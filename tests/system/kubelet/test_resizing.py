@@ -57,6 +57,19 @@ async def test_without_a_restart(node: Node) -> None:
     assert "ResizeStarted" in reasons and "ResizeCompleted" in reasons
 
 
+async def test_a_volume_shows_what_the_container_has_now(node: Node) -> None:
+    ref = {"containerName": "main", "resource": "requests.cpu", "divisor": "1m"}
+    volumes = [{"name": "v", "downwardAPI": {"items": [{"path": "cpu", "resourceFieldRef": ref}]}}]
+    main = container(resources=resources(), volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    await node.create("told", main, volumes=volumes)
+    await node.running("told")
+    assert await node.ask("told", "cat", "/v/cpu") == "10"
+    await resize(node, "told", resources("20m"))
+    await node.until("told", settled(resources("20m")))
+    follow = "until [ $(cat /v/cpu) = 20 ]; do sleep 0.05; done; cat /v/cpu"
+    assert await node.ask("told", "timeout", "10", "sh", "-c", follow) == "20"
+
+
 async def test_with_a_restart_where_the_container_wants_one(node: Node) -> None:
     policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
     await node.create("again", container(resources=resources(), resizePolicy=policy))

@@ -146,10 +146,20 @@ async def test_images_that_are_not_there(node: Node) -> None:
     pod = await node.until("never", lambda pod: waiting(pod) == "ErrImageNeverPull")
     expected = 'Container image "nosuch:1" is not present with pull policy of Never'
     assert state(pod)["state"]["waiting"]["message"] == expected
+    assert (await node.events("never"))[:2] == [("ErrImageNeverPull", expected), ("Failed", "Error: ErrImageNeverPull")]
     pod = await node.until("pull", lambda pod: waiting(pod) == "ImagePullBackOff")
     assert pod["status"]["phase"] == "Pending"
     reasons = [reason for reason, _ in await node.events("pull")]
     assert reasons[:3] == ["Pulling", "Failed", "Failed"] and "BackOff" in reasons
+
+
+async def test_an_image_that_cannot_be_one(node: Node) -> None:
+    await node.create("odd", {**container(), "image": "web:Bad:Tag"})
+    pod = await node.until("odd", lambda pod: waiting(pod) == "InvalidImageName")
+    name = '"web:Bad:Tag"'
+    said = f"Failed to apply default image tag {name}: couldn't parse image name {name}: invalid reference format"
+    assert state(pod)["state"]["waiting"]["message"] == said
+    assert (await node.events("odd"))[:2] == [("InspectFailed", said), ("Failed", "Error: InvalidImageName")]
 
 
 async def test_a_program_that_is_not_there(node: Node) -> None:

@@ -111,6 +111,20 @@ async def test_a_part_of_a_volume_does_not_lead_out(node: Node) -> None:
     assert "failed to create subPath directory" in state(pod)["state"]["waiting"]["message"]
 
 
+async def test_an_image_is_pulled_for_a_volume_as_for_a_container(node: Node) -> None:
+    volumes = [{"name": "image", "image": {"reference": "127.0.0.1:1/files:1"}}]
+    await node.create("far", container(command=WAITS, volumeMounts=[_mount("image", "/image")]), volumes=volumes)
+    pod = await node.until("far", lambda pod: waiting(pod) == "ImagePullBackOff")
+    assert 'Back-off pulling image "127.0.0.1:1/files:1"' in state(pod)["state"]["waiting"]["message"]
+    assert ("Pulling", 'Pulling image "127.0.0.1:1/files:1"') in await node.events("far")
+    never = [{"name": "image", "image": {"reference": "files:1", "pullPolicy": "Never"}}]
+    await node.create("never", container(command=WAITS, volumeMounts=[_mount("image", "/image")]), volumes=never)
+    await node.until("never", lambda pod: waiting(pod) == "ErrImageNeverPull")
+    await node.engine.images.tag("busybox:latest", "127.0.0.1:1/files:1")
+    await node.running("far")
+    assert (await node.ask("far", "head", "-c4", "/image/etc/passwd")) == "root"
+
+
 async def test_images_and_files_of_the_node(node: Node) -> None:
     (node.base / "file").write_text("of the node")
     volumes = [

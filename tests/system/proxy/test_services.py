@@ -10,7 +10,9 @@ from collections import Counter
 import pytest
 
 from corral.cluster.client.builtin import ENDPOINT_SLICES, NODES, SERVICES
-from corral.cluster.proxy import Proxy
+from corral.cluster.proxy import Proxy, ProxySettings
+from corral.cluster.proxy.settings import PodNetwork
+from corral.cluster.proxy.tables import plan_removal, plan_tables
 from corral.cluster.proxy.topology import ZONE
 from corral.linux.namespaces import in_netns
 from tests.system.proxy.node import (
@@ -52,6 +54,21 @@ async def test_a_pod_reaches_itself(here: Node, proxy: Proxy) -> None:
     await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))
     assert await one.ask("10.96.0.7", 80) == ("one", GATEWAY4)
     assert await one.ask("10.96.0.7", 80, UDP) == ("one", GATEWAY4)
+
+
+@pytest.mark.parametrize("pods", ["10.244.9.0/24", "10.244.0.0/16"], ids=["one-node", "many-nodes"])
+async def test_another_instance_on_the_host_leaves_pods_as_they_are(here: Node, proxy: Proxy, pods: str) -> None:
+    """Its rules are asked first, for it came later; and marks look the same, whose ever they are."""
+    settings = ProxySettings("corral_py", (pods,), (PodNetwork("10.244.9.0/24", "02:42:0a:f4:09:01"),))
+    here.nft(plan_tables(settings))
+    try:
+        one, client = here.pod("one"), here.pod("client")
+        await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))
+        assert await client.ask("10.96.0.7", 80) == ("one", client.ip)
+        assert await one.ask("10.96.0.7", 80) == ("one", GATEWAY4)
+        assert (await here.outside.ask("10.96.0.7", 80))[1] == GATEWAY4
+    finally:
+        here.nft(plan_removal(settings.table))
 
 
 async def test_node_ports_and_addresses_of_others(here: Node, proxy: Proxy) -> None:

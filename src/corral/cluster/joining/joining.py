@@ -29,7 +29,7 @@ PATIENCE: Final = 60.0  # seconds for the controllers to approve and sign
 async def discover(url: str, expected: str, server_name: str = "") -> str:
     """The cluster's certificate (PEM), which has the hash `expected`. Nothing secret is sent before that is known.
 
-    Forbidden where it has another, HostError, StatusError.
+    Forbidden where it has another, or lets nobody join; HostError, StatusError.
     """
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -39,6 +39,10 @@ async def discover(url: str, expected: str, server_name: str = "") -> str:
         found = parse_info(await client.get(CONFIG_MAPS, INFO, PUBLIC))
     except OSError as error:
         raise HostError(f"cannot reach {url}: {error}") from error
+    except StatusError as error:
+        if error.code not in (401, 403, 404):
+            raise
+        raise Forbidden(f"{url} lets no machine join yet: `corral token create` there says what to type") from error
     finally:
         client.close()
     if not hmac.compare_digest(authority_hash(found), expected):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -134,7 +135,8 @@ class PodAccess:
                         other.close()
                 reader, writer = await asyncio.open_connection(sock=handle)
                 return Stream(reader, writer)
-        reason = (failure.strerror or str(failure)).lower() if failure else ""
+        number = failure.errno if failure else None  # asyncio has words of its own
+        reason = os.strerror(number).lower() if number else str(failure)
         raise internal(f"failed to connect to localhost:{port} inside namespace: connect: {reason}")
 
 

@@ -123,6 +123,7 @@ class ImagePuller:
     async def ensure(self, pod: Object, one: Member, secrets: Iterable[Object]) -> Image:
         """The container's image. CannotStart, in the words that its status shows."""
         name, policy = one.spec["image"], pull_policy(one.spec)
+        self._check_name(pod, one)
         image = self.find(name) or await self._borrowed(name)
         if image is not None and policy != "Always":
             self._told(pod, one, "Normal", "Pulled", f'Container image "{name}" already present on machine '
@@ -148,6 +149,19 @@ class ImagePuller:
         self._told(pod, one, "Normal", "Pulled", f'Successfully pulled image "{name}" in {took} ({took} including '
                    f"waiting). {size}")  # fmt: skip
         return image
+
+    def _check_name(self, pod: Object, one: Member) -> None:
+        """A name that cannot be one is not asked of a registry."""
+        name = one.spec["image"]
+        try:
+            self._engine.images.get(name)
+        except NotFound:
+            return
+        except InvalidInput as error:
+            why = f'couldn\'t parse image name "{name}": {error.message}'
+            message = f'Failed to apply default image tag "{name}": {why}'
+            self._told(pod, one, "Warning", "InspectFailed", message)
+            raise CannotStart("InvalidImageName", message) from error
 
     def _hold_off(self, pod: Object, one: Member, key: str) -> None:
         known, name = self._backoffs.get(key), one.spec["image"]

@@ -96,6 +96,8 @@ async def ensure_network(engine: Engine, asked: str, *, open: bool = False) -> t
     options = NetworkOptions(trunk=True, gateway4="open" if open else "nat")
     known = engine.networks.unlisted(NAME)
     if known is not None:
+        if open and known.spec.options.gateway4 != "open":  # made before other machines could join
+            known = await engine.networks.open_up(NAME)
         return NAME, known.pools[0].subnet
     for subnet in candidates(asked, await engine.networks.taken()):
         try:

@@ -12,7 +12,10 @@ LISTS = (("init", "initContainers"), ("main", "containers"), ("ephemeral", "ephe
 
 
 class Member(NamedTuple):
-    """One container of a pod. `kind` is init, sidecar (an init container that goes on), main or ephemeral."""
+    """One container of a pod. `kind` is init, sidecar (an init container that goes on), main or ephemeral.
+
+    A volume that is an image is pulled like a container's: `kind` is volume then, and `spec` has name and image.
+    """
 
     kind: str
     spec: Object
@@ -23,7 +26,9 @@ class Member(NamedTuple):
 
     @property
     def field_path(self) -> str:
-        """Where it stands in the pod, as events say it."""
+        """Where it stands in the pod, as events say it; they say nothing of where a volume does."""
+        if self.kind == "volume":
+            return ""
         place = {"init": "initContainers", "sidecar": "initContainers", "main": "containers"}
         return f"spec.{place.get(self.kind, 'ephemeralContainers')}{{{self.name}}}"
 

@@ -8,7 +8,7 @@
     from the node itself ──► depart: to a service? dnat ─► refuse ─► remember ─► leave
 
 `police` holds policies, `remember` notes for session affinity who was led where, and `leave` masquerades who calls
-himself or comes from outside.
+himself, and whom `arrive` has marked: who comes from outside.
 
 Rules are the same whatever services there are; what differs is in maps. Two kinds of chains come as they are needed,
 and stay: `pick4_7` chooses one of seven endpoints, `limit_1` remembers clients for as long as the first time limit of
@@ -171,7 +171,7 @@ def _masquerading(settings: ProxySettings) -> str:
 {_unmasked(settings)}	}}
 	chain leaving {{
 		meta mark & {marks.MASKED:#x} != 0 masquerade
-{_leaving(4)}{_leaving(6)}	}}
+{_leaving(settings, 4)}{_leaving(settings, 6)}	}}
 """
 
 
@@ -190,15 +190,15 @@ def _unmasked(settings: ProxySettings) -> str:
     )
 
 
-def _leaving(v: int) -> str:
-    """The last rule keeps the sender as it is, and other tables from masquerading it."""
-    word = _WORDS[v]
-    stranger = f"{word} saddr != @pods{v} fib saddr type != local"
-    return f"""		{word} saddr . {word} daddr @selves{v} masquerade
-		{word} saddr {_LOOPBACK[v]} masquerade
-		meta mark & {marks.OWN:#x} != 0 {stranger} masquerade
-		snat {word} to {word} saddr
-"""
+def _leaving(settings: ProxySettings, v: int) -> str:
+    """The last rules keep a pod as it is, and other tables from masquerading it.
+
+    What another instance on this host leads comes by here too, with marks that look the same: of its pods this knows
+    nothing, and leaves them to its table.
+    """
+    word, local = _WORDS[v], [one.subnet for one in settings.local if _version(one.subnet) == v]
+    text = f"\t\t{word} saddr . {word} daddr @selves{v} masquerade\n\t\t{word} saddr {_LOOPBACK[v]} masquerade\n"
+    return text + "".join(f"\t\t{word} saddr {subnet} snat {word} to {word} saddr\n" for subnet in local)
 
 
 def _lead(v: int) -> str:
@@ -218,6 +218,7 @@ def _lead_chain(v: int, prefix: str, key: str) -> str:
     if not prefix:
         shut = f"meta mark set {marks.pack(0, near=True):#x}"
         rules.append(f"meta mark & {marks.RANGES:#x} != 0 {key} . {word} saddr != @ranges{v} {shut}")
+        rules.append(f"meta mark & {marks.OWN:#x} != 0 {stranger} meta mark set meta mark | {marks.MASKED:#x}")
     if v == 4:
         rules.append(f"{affine} dnat ip to ip saddr . ip daddr . meta l4proto . th dport map @sticky4")
     else:

@@ -61,6 +61,7 @@ class Kind:
     validate         the causes for which a new object is refused; has seen defaults
     validate_update  … a change is refused, for what `validate(new)` does not see: immutable fields; `(new, old)`
     validate_status  … an update of the status subresource is refused; `(new, old)`
+    validate_parts   … an update of another subresource, by its name, beyond what `validate(new)` sees; `(new, old)`
     warnings         what is accepted, but worth a `Warning:` header; `(new, old or None)`
     deprecated       what every request for it is warned of, reads too
     has_status       status is a subresource: the main resource ignores it
@@ -79,6 +80,7 @@ class Kind:
     validate: Callable[[Object], Sequence[Problem]] = _fine
     validate_update: Callable[[Object, Object], Sequence[Problem]] = _fine_change
     validate_status: Callable[[Object, Object], Sequence[Problem]] = _fine_change
+    validate_parts: Mapping[str, Callable[[Object, Object], Sequence[Problem]]] = field(default_factory=dict)
     validate_name: Callable[[str], Sequence[str]] | None = None
     warnings: Callable[[Object, Object | None], Sequence[str]] = _silent
     deprecated: str = ""

@@ -13,9 +13,7 @@ from corral.cluster.apiserver.objects.times import to_text
 from corral.cluster.apiserver.registry import ScalePaths, Served
 from corral.model.kubernetes import problems as p
 from corral.model.kubernetes.kind import Object
-from corral.model.kubernetes.kinds.checks import Problems
-from corral.model.kubernetes.kinds.core.pod_spec.update import check_ephemeral_update
-from corral.model.kubernetes.kinds.core.pod_subresources import check_resize, prepare_ephemeral, prepare_resize
+from corral.model.kubernetes.kinds.core.pod_subresources import prepare_ephemeral, prepare_resize
 from corral.model.kubernetes.selectors import BadSelector, of_labels, of_object
 from corral.model.kubernetes.status import conflict, internal, invalid
 
@@ -61,7 +59,6 @@ def merge_ephemeral(new: Object, old: Object, now: datetime) -> Object:
 
 
 def merge_resize(new: Object, old: Object, now: datetime) -> Object:
-    """The resources of a pod's containers, and how they take new ones."""
     prepare_resize(new, old)
     return new
 
@@ -117,11 +114,6 @@ MERGES: Final[dict[tuple[str, str], Merge]] = {
     ("pods", "ephemeralcontainers"): merge_ephemeral,
     ("pods", "resize"): merge_resize,
     ("pods", "binding"): merge_binding,
-}
-# What else is to be said of the object that comes out, beside what its kind has to say of any.
-CHECKS: Final[dict[tuple[str, str], Callable[[Object, Object], Problems]]] = {
-    ("pods", "ephemeralcontainers"): check_ephemeral_update,
-    ("pods", "resize"): check_resize,
 }
 
 # Scale

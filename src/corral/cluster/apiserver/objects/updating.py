@@ -17,7 +17,7 @@ from corral.cluster.apiserver.objects.core import Caller, Core, Target
 from corral.cluster.apiserver.objects.creating import create
 from corral.cluster.apiserver.objects.deletion import is_over
 from corral.cluster.apiserver.objects.metadata import ensure_namespace, keep_old, spec_changed
-from corral.cluster.apiserver.objects.subresources import CHECKS, MERGES
+from corral.cluster.apiserver.objects.subresources import MERGES
 from corral.cluster.apiserver.options import WriteOptions
 from corral.cluster.apiserver.registry import KEYS
 from corral.model.kubernetes import problems as p
@@ -203,9 +203,9 @@ def _problems(target: Target, new: Object, old: Object) -> list[p.Problem]:
     problems = [*check(new, served.resource.namespaced, kind.validate_name), *check_update(new, old)]
     if target.subresource == "status":
         return [*problems, *kind.validate_status(new, old)]
-    key = served.plural, target.subresource
-    if key in MERGES:  # what may not change of the whole object may well change here
-        return [*problems, *kind.validate(new), *(CHECKS[key](new, old) if key in CHECKS else ())]
+    if (served.plural, target.subresource) in MERGES:  # what may not change of the whole object may well change here
+        check_part = kind.validate_parts.get(target.subresource)
+        return [*problems, *kind.validate(new), *(check_part(new, old) if check_part else ())]
     return [*problems, *kind.validate(new), *kind.validate_update(new, old)]
 
 

@@ -99,7 +99,7 @@ def _with_indexes(at: Situation, status: Object, indexes: set[int]) -> Object:
     found = {**status, "succeeded": len(indexes), "completedIndexes": show(indexes)}
     if at.per_index is not None:
         found["failedIndexes"] = show(at.failed_indexes)
-    return {key: value for key, value in found.items() if key == "failedIndexes" or value not in ("", 0)}
+    return {key: value for key, value in found.items() if key not in ("succeeded", "completedIndexes") or value}
 
 
 def _with_interim(status: Object, end: Object | None) -> Object:
@@ -116,5 +116,6 @@ def plan_finish(at: Situation, status: Object, end: Object | None, terminating: 
         return None
     type = COMPLETE if end["type"] == MET else FAILED
     final = condition(type, end.get("reason") or "", end.get("message") or "", at)
-    found = {**status, "conditions": [*conditions.without(status.get("conditions"), type), final]}
+    told = [*conditions.without(status.get("conditions"), type), final]
+    found = {**status, "terminating": 0, "conditions": told}  # counted before those went that this waited for
     return found | {"completionTime": to_text(at.now)} if type == COMPLETE else found

@@ -50,10 +50,11 @@ class PodVolumes:
         return f"{self.root}/volumes/{name}"
 
     async def set_up(self, pod: Object) -> None:
-        """Makes what is not there yet. NotMounted names the volume; StatusError."""
+        """Makes what is not there yet, but for images: these come when a container needs them, as its own does.
+        NotMounted names the volume; StatusError."""
         for volume in pod["spec"].get("volumes") or ():
             name = volume["name"]
-            if name in self.places:
+            if name in self.places or kind_of(volume) == "image":
                 continue
             try:
                 self.places[name] = await self._make(pod, volume)
@@ -75,8 +76,6 @@ class PodVolumes:
             return await asyncio.to_thread(self._empty, volume.get("emptyDir") or {}, name, group)
         if kind == "hostPath":
             return await asyncio.to_thread(hostpath.prepare, volume["hostPath"])
-        if kind == "image":
-            return await self._image(volume)
         if kind == "nfs":
             return await self._nfs(volume, volume["nfs"])
         return await self._claimed(pod, volume, group)
@@ -101,14 +100,17 @@ class PodVolumes:
             self.read_only |= {volume["name"]}
         return place
 
-    async def _image(self, volume: Object) -> str:
-        reference = volume["image"].get("reference", "")
-        try:
-            place = await self._held.enter_async_context(self._engine.sandboxes.image(reference))
-        except CorralError as error:
-            raise NotMounted(error.message) from error
-        self.read_only |= {volume["name"]}
-        return str(place)
+    async def set_up_images(self, pod: Object, container: Object) -> None:
+        """Those that a container mounts, and that are there. NotMounted."""
+        for volume in mounted_images(pod, container):
+            if volume["name"] in self.places:
+                continue
+            try:
+                place = await self._held.enter_async_context(self._engine.sandboxes.image(volume["image"]["reference"]))
+            except CorralError as error:
+                raise NotMounted(error.message) from error
+            self.read_only |= {volume["name"]}
+            self.places[volume["name"]] = str(place)
 
     def _empty(self, source: Object, name: str, group: int) -> str:
         memory = source.get("medium") == "Memory"
@@ -165,6 +167,18 @@ class PodVolumes:
         for path in (self.run, self.root):
             if os.path.isdir(path):
                 remove_tree(path)
+
+
+def mounted_images(pod: Object, container: Object) -> list[Object]:
+    """Pure: the volumes of a container that are images, and name one.
+
+    >>> pod = {"spec": {"volumes": [{"name": "a", "image": {"reference": "x"}}, {"name": "b", "image": {}}]}}
+    >>> mounted_images(pod, {"volumeMounts": [{"name": "a"}, {"name": "b"}]})
+    [{'name': 'a', 'image': {'reference': 'x'}}]
+    """
+    wanted = {one["name"] for one in container.get("volumeMounts") or ()}
+    found = (one for one in pod["spec"].get("volumes") or () if one["name"] in wanted)
+    return [one for one in found if (one.get("image") or {}).get("reference")]
 
 
 def fs_group(pod: Object) -> int:

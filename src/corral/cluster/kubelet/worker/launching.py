@@ -29,6 +29,8 @@ Object = dict[str, Any]
 
 FIRST_RETRY: Final = 1000  # milliseconds
 LONGEST_RETRY: Final = 10_000
+# Of what is wrong with an image, ImagePuller has told in full: the event has the word alone.
+OF_IMAGES: Final = ("ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
 
 class Launcher:
@@ -97,6 +99,7 @@ class Launcher:
             worker.memory.runtime,
         )
         volumes = worker.volumes
+        await volumes.set_up_images(pod, one.spec)
         return Ground(place, worker.files(), dict(volumes.places), volumes.read_only, volumes.root)
 
     async def _pid_mode(self, one: Member) -> str:
@@ -123,15 +126,12 @@ class Launcher:
         text = error.message if isinstance(error, CorralError) else str(error)
         memory.waiting[one.name] = Waiting(reason, text)
         when = time.time_ns() + exponential(tries, FIRST_RETRY, LONGEST_RETRY) * 1_000_000
-        if reason in ("ErrImagePull", "ImagePullBackOff"):
-            if reason == "ErrImagePull":  # soon again, to say that it waits
-                when = time.time_ns() + SECOND
-            else:
-                when = max(when, worker.shared.puller.pause(worker.uid, one.spec["image"]))
-            text = reason
+        if reason == "ErrImagePull":  # soon again, to say that it waits
+            when = time.time_ns() + SECOND
+        elif reason == "ImagePullBackOff":
+            when = max(when, worker.shared.puller.pause(worker.uid, one.spec["image"]))
         memory.failed[one.name] = when
-        if reason != "ErrImageNeverPull":
-            self.tell(one.name, "Warning", "Failed", f"Error: {text}")
+        self.tell(one.name, "Warning", "Failed", f"Error: {reason if reason in OF_IMAGES else text}")
 
     def tell(self, name: str, kind: str, reason: str, message: str) -> None:
         worker = self._worker

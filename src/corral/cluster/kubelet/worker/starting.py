@@ -17,6 +17,7 @@ from corral.cluster.kubelet.images import shown_id, shown_name
 from corral.cluster.kubelet.naming import container_name
 from corral.cluster.kubelet.pods import Member
 from corral.cluster.kubelet.shared import Shared
+from corral.cluster.kubelet.volumes.manager import mounted_images
 from corral.cluster.kubelet.volumes.mounting import plan_mounts
 from corral.errors import CorralError, NotFound
 from corral.linux.rooted import make_directories, open_in_root, open_root
@@ -46,7 +47,12 @@ class Ground(NamedTuple):
 async def make(shared: Shared, pod: Object, one: Member, number: int, lay: Callable[[], Awaitable[Ground]]) -> Made:
     """`lay` makes the ground ready once the image is there. CannotStart, in the words that the status shows."""
     uid, container = pod["metadata"]["uid"], one.spec
-    image = await shared.puller.ensure(pod, one, await pull_secrets(shared, pod))
+    secrets = await pull_secrets(shared, pod)
+    image = await shared.puller.ensure(pod, one, secrets)
+    for volume in mounted_images(pod, container):
+        source = volume["image"]
+        wanted = {"image": source["reference"], "imagePullPolicy": source.get("pullPolicy")}
+        await shared.puller.ensure(pod, Member("volume", {"name": volume["name"], **wanted}), secrets)
     ground, env = await lay(), await environment(shared, pod, container)
     mounts = plan_mounts(container, ground.places, ground.files, env, ground.read_only)
     make_parts(mounts)

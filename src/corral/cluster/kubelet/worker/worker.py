@@ -14,7 +14,7 @@ from corral.cluster.kubelet.errors import NotMounted
 from corral.cluster.kubelet.eviction.limits import is_limited
 from corral.cluster.kubelet.lifecycle.steps import Steps, plan_steps
 from corral.cluster.kubelet.lifecycle.view import View, Waiting, find
-from corral.cluster.kubelet.pods import full_name, is_terminal
+from corral.cluster.kubelet.pods import full_name, is_terminal, members
 from corral.cluster.kubelet.resizing.resizer import Resizer
 from corral.cluster.kubelet.shared import Shared
 from corral.cluster.kubelet.times import SECOND, duration, parse
@@ -71,8 +71,7 @@ class PodWorker:
     def update(self, pod: Object) -> None:
         """A newer version of the object."""
         if meta.version(pod) >= meta.version(self.pod):
-            shown = ("labels", "annotations")  # in a volume
-            self._stale |= any(pod["metadata"].get(key) != self.pod["metadata"].get(key) for key in shown)
+            self._stale |= _shown(pod) != _shown(self.pod)
             self.pod = pod
         self.wake()
 
@@ -258,6 +257,9 @@ class PodWorker:
         self._stale = False
         try:
             await self.volumes.set_up(self.pod)  # of an earlier daemon's pods nothing is known yet
+            for one in members(self.pod):
+                if any(attempt.running for attempt in view.attempts.get(one.name, ())):
+                    await self.volumes.set_up_images(self.pod, one.spec)
             await self.volumes.refresh(self.pod)
         except (NotMounted, StatusError) as error:
             self.shared.events.warning(self.pod, "FailedMount", error.message)
@@ -285,3 +287,9 @@ class PodWorker:
         await self.launcher.close()
         await self.ender.close()
         await self.volumes.close()
+
+
+def _shown(pod: Object) -> tuple[Any, ...]:
+    """What of a pod that runs may change and stand in a volume of its own."""
+    resources = [one.get("resources") for one in pod["spec"]["containers"]]
+    return pod["metadata"].get("labels"), pod["metadata"].get("annotations"), resources

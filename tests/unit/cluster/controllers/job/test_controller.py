@@ -127,6 +127,7 @@ async def test_an_index_fails_alone_and_the_others_go_on(shop: Cluster, machine:
     await shop.client.create(JOBS, job(**spec))
     found = await ended(shop, "Failed")
     assert (found["status"]["completedIndexes"], found["status"]["failedIndexes"]) == ("0,2", "1")
+    assert (found["status"]["ready"], found["status"]["terminating"]) == (0, 0)
     assert told(found)[-1] == ("Failed", "FailedIndexes", "Job has failed indexes")
 
 

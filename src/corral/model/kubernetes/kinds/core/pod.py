@@ -10,9 +10,14 @@ from corral.model.kubernetes.kinds.core.pod_spec.defaults import default_pod, de
 from corral.model.kubernetes.kinds.core.pod_spec.match_keys import merge_match_keys
 from corral.model.kubernetes.kinds.core.pod_spec.qos import qos_class
 from corral.model.kubernetes.kinds.core.pod_spec.scheduling import has_gates
-from corral.model.kubernetes.kinds.core.pod_spec.update import check_annotation_updates, check_spec_update
+from corral.model.kubernetes.kinds.core.pod_spec.update import (
+    check_annotation_updates,
+    check_ephemeral_update,
+    check_spec_update,
+)
 from corral.model.kubernetes.kinds.core.pod_spec.validation import check_annotations, check_spec
 from corral.model.kubernetes.kinds.core.pod_spec.warnings import warn
+from corral.model.kubernetes.kinds.core.pod_subresources import check_resize
 from corral.model.kubernetes.kinds.fields import (
     annotations_of,
     ensure,
@@ -129,6 +134,7 @@ POD = Kind(
     validate=listed(_validate),
     validate_update=listed(_validate_update),
     validate_status=listed(_validate_status),
+    validate_parts={"ephemeralcontainers": listed(check_ephemeral_update), "resize": listed(check_resize)},
     warnings=_warnings,
     has_status=True,
     columns=pod_columns.COLUMNS,
