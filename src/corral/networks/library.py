@@ -40,6 +40,7 @@ from corral.networks.wires import Port, Wires
 log = logging.getLogger("corral")
 T = TypeVar("T")
 
+_GOING = 0.1  # seconds: one that is deleted goes down first, and is to be mended once
 OTHERS = (("host", "host"), ("none", "null"))  # the networks that are none
 
 
@@ -166,6 +167,8 @@ class Networks:
 
     async def _repair(self) -> None:
         async with self._mending:
+            if all(event.kind in ("down", "address") for event in self._damage):
+                await asyncio.sleep(_GOING)
             damage, self._damage = self._damage, set()  # what is deleted from here on is another repair
             lines = [plan_lines(network) for network in self._networks.values() if network.driver == "bridge"]
             worst = await self._in_thread(lambda: self._worst(sorted(damage), lines))
@@ -179,10 +182,12 @@ class Networks:
         bridges = rules = None
         for event in damage:
             match event.kind:
-                case "down" | "address":
+                case "link" if self.names.is_span(event.name):
+                    return f"link {event.name} was deleted"
+                case "link" | "down" | "address":
                     bridges = wires.whole(lines) if bridges is None else bridges
                     if not bridges:
-                        return "a bridge was set down, or its addresses deleted,"
+                        return "a bridge was deleted or set down, or lost its addresses,"
                 case "element":
                     if not firewall.did(event.by):
                         return f"an element of table {event.name} was deleted"
@@ -336,12 +341,13 @@ class Networks:
     ) -> tuple[dict[str, Endpoint], list[BoundPort]]:
         """One network more for a container that runs."""
         found, seating = self.need(network), self._seating()
-        hosts, member = await seating.hosts(found), self._members.get(container_id)
+        hosts, spared = await seating.hosts(found), await seating.own_names(netns)
+        member = self._members.get(container_id)
         if member is None:
             raise Conflict(f"container {container_id} is in no network that others can be added to")
         if network in member.endpoints:
             raise Forbidden(f"endpoint with name {member.name} already exists in network {network}")
-        endpoint = seating.reserve(member, found, how, hosts)
+        endpoint = seating.reserve(member, found, how, hosts, spared)
         try:
             await seating.connect(member, netns, [endpoint])
             await seating.lead_ports(member)

@@ -118,6 +118,16 @@ async def test_networks_are_apart_until_they_are_joined(networks: Networks, box:
         await networks.disconnect(web.id, web.netns, "back")
 
 
+async def test_a_container_s_own_interface_keeps_its_name(networks: Networks, box: Callable[[], Box]) -> None:
+    for name in ("front", "back"):
+        await networks.create(NetworkSpec(name))
+    web = await box().attach(networks, name="web", front=HERE)
+    with Netlink.inside(web.netns) as inside:
+        inside.do(links.add_bridge("eth1", "02:42:00:00:00:09"))
+    endpoints, _ = await networks.connect(web.id, web.netns, "back", HERE)
+    assert endpoints["back"].interface == "eth2"
+
+
 async def test_an_internal_network_has_no_outside(networks: Networks, box: Callable[[], Box]) -> None:
     secret = await networks.create(NetworkSpec("secret", internal=True))
     await networks.create(NetworkSpec("front"))
