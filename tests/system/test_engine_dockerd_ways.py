@@ -207,6 +207,15 @@ def test_a_stop_signal_that_there_is_not_is_noticed_at_the_stop(engine: Endpoint
     assert engine.inspect(identity)["State"]["ExitCode"] == 137
 
 
+def test_an_ended_guest_is_shown_the_files_of_whose_network_it_shared(engine: Endpoint) -> None:
+    engine.docker("run", "-d", "--name", "ways-host-of", "-h", "donor", BUSYBOX, "sleep", "100", check=True)
+    engine.docker("run", "--name", "ways-ended", "--network", "container:ways-host-of", BUSYBOX, "true", check=True)
+    for _ in range(2):
+        archive = engine.get("/containers/ways-ended/archive", query={"path": "/etc/hostname"}).body
+        assert b"donor\n" in archive
+        engine.docker("stop", "-t", "0", "ways-host-of", check=True)
+
+
 def test_a_path_that_is_not_clean_leads_to_the_one_that_is(engine: Endpoint) -> None:
     for path, clean in (("/x/../info/", "/info/"), ("/images//a b/json", "/images/a%20b/json")):
         answer = engine.get(path, query={"a": "b c"})
