@@ -443,6 +443,16 @@ def test_a_client_without_buildx(buildx: Buildx, engine: Instance) -> None:
     build("-q", "-t", TAG, "-", input=tar_of({"Dockerfile": "FROM scratch\nCOPY f /x\n", "f": "t"}))
     assert files(engine, TAG)["/x"].endswith("t")
     assert "exit code: 3" in build("-", input=b"FROM busybox\nRUN exit 3\n", ok=False).stderr
+    buildx.lay("FROM busybox\nRUN echo begun; sleep 4321\n")
+    before = engine.footprint()
+    words = [old, "build", "--progress", "plain", "--no-cache", "."]
+    process = subprocess.Popen(words, cwd=buildx.folder, env=engine.env(env), stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    while b" begun" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)  # it has the build cancelled by its id, and waits for the end
+    process.communicate(timeout=20)
+    eventually(lambda: "sleep" not in str(engine.footprint().beyond(before)), "the build's process ended")
 
 
 def test_a_tar_on_the_way_out_is_whole(buildx: Buildx, engine: Instance) -> None:

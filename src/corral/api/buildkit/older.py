@@ -129,7 +129,8 @@ async def lines(
         if remote == UPLOAD:
             body = await stack.enter_async_context(kit.uploads.taken(wanted.id))
             remote = f"{UPLOADED}{wanted.id}"
-        solve = Solve(kit, message("SolveRequest", **plan_request(wanted, session, remote, outputs)), body)
+        asked = message("SolveRequest", **plan_request(wanted, session, remote, outputs))
+        solve = Solve(kit, asked, body, id=wanted.id)
         stack.push_async_callback(solve.close)
         work = asyncio.create_task(solve.run(), name=f"build {solve.ref[:12]}")
         stack.push_async_callback(_end, work)

@@ -80,8 +80,9 @@ class Feed:
 class Solve:
     """One build that a client asked for. `asked` are the frontend's results, by name."""
 
-    def __init__(self, kit: BuildKit, request: Any, body: AsyncIterator[bytes] | None = None) -> None:
-        self._kit, self._request, self._body = kit, request, body
+    def __init__(self, kit: BuildKit, request: Any, body: AsyncIterator[bytes] | None = None, *, id: str = "") -> None:
+        """`body` is the main context, where a request had it; `id` is what the builder may be told to cancel it by."""
+        self._kit, self._request, self._body, self._id = kit, request, body, id
         self.ref: str = request.Ref
         self.feed = Feed()
         self.asked: dict[str, Asked] = {}
@@ -153,6 +154,7 @@ class Solve:
             annotations=self.annotations,
             cache_to=stores,
             allow_insecure="security.insecure" in request.Entitlements,
+            id=self._id,
         )
 
     async def _follow(
