@@ -77,6 +77,7 @@ def test_it_outlives_its_upstream(tmp_path: Path) -> None:
         assert cache.ask("GET", "/v2/app/tags/list").json["tags"] == ["v1"]
         answer = cache.ask("GET", "/v2/app/manifests/v2")
         assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])
+        assert answer.body.decode().count(f"http://{upstream.name}") == 1
         assert cache.ask("GET", f"/v2/app/blobs/{oci.digest(b'other')}").status == 503
 
 

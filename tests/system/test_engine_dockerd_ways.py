@@ -200,6 +200,28 @@ def test_real_time_signals_are_not_called_by_number(engine: Endpoint) -> None:
     assert answer.status == 400 and answer.message.endswith(": invalid signal: SIG42")
 
 
+def test_a_stop_signal_that_there_is_not_is_noticed_at_the_stop(engine: Endpoint) -> None:
+    identity = engine.run("sleep", "100", StopSignal="99")
+    assert engine.inspect(identity)["Config"]["StopSignal"] == "99"
+    assert engine.post(f"/containers/{identity}/stop").status == 204
+    assert engine.inspect(identity)["State"]["ExitCode"] == 137
+
+
+def test_an_ended_guest_is_shown_the_files_of_whose_network_it_shared(engine: Endpoint) -> None:
+    engine.docker("run", "-d", "--name", "ways-host-of", "-h", "donor", BUSYBOX, "sleep", "100", check=True)
+    engine.docker("run", "--name", "ways-ended", "--network", "container:ways-host-of", BUSYBOX, "true", check=True)
+    for _ in range(2):
+        archive = engine.get("/containers/ways-ended/archive", query={"path": "/etc/hostname"}).body
+        assert b"donor\n" in archive
+        engine.docker("stop", "-t", "0", "ways-host-of", check=True)
+
+
+def test_a_path_that_is_not_clean_leads_to_the_one_that_is(engine: Endpoint) -> None:
+    for path, clean in (("/x/../info/", "/info/"), ("/images//a b/json", "/images/a%20b/json")):
+        answer = engine.get(path, query={"a": "b c"})
+        assert (answer.status, answer.headers["location"]) == (301, f"/v1.41{clean}?a=b+c")
+
+
 def test_the_body_of_a_commit_is_read_before_its_container_is_looked_for(engine: Endpoint) -> None:
     answer = engine.post("/commit", b"{invalid", headers={"Content-Type": "application/json"})
     assert answer.status == 400 and answer.message.startswith("invalid JSON: ")

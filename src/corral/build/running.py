@@ -34,7 +34,7 @@ def plan_sandbox(op: RunOp, request: BuildRequest, prepared: Prepared) -> Contai
     return ContainerSpec(
         "",
         command=op.argv,
-        env=[*op.environment, *op.proxies, *prepared.environment],
+        env=["HOSTNAME", *op.environment, *op.proxies, *prepared.environment],  # by itself: it is not set
         user=op.user,
         workdir=op.workdir,
         hostname="" if mode == "host" or mode.startswith("container:") else op.hostname or HOSTNAME,

@@ -101,7 +101,10 @@ def run_helper(helper: str, verb: str, text: str) -> dict[str, Any]:
         if out == NOBODY:
             return {}
         raise Failure(f"error getting credentials - err: exit status {done.returncode}, out: `{out}`", 1)
-    found = json.loads(out) if verb in ("get", "list") and out else {}
+    try:
+        found = json.loads(out) if verb in ("get", "list") and out else {}
+    except ValueError:
+        raise Failure(f"error getting credentials - {program} {verb} answered no JSON: `{out}`", 1) from None
     return found if isinstance(found, dict) else {}
 
 
@@ -114,7 +117,9 @@ def account(server: str, path: str = "") -> dict[str, str]:
         kept = run_helper(helper, "get", server)
         if kept.get("Username") == TOKEN:
             return found | {"identitytoken": str(kept.get("Secret", ""))}
-        return found | ({"username": str(kept["Username"]), "password": str(kept.get("Secret", ""))} if kept else {})
+        return found | (
+            {"username": str(kept["Username"]), "password": str(kept.get("Secret", ""))} if kept.get("Username") else {}
+        )
     entry = _entry(config, server)
     pair = base64.b64decode(entry["auth"]).decode() if entry.get("auth") else ""
     username, _, password = pair.partition(":")

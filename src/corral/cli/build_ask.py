@@ -8,6 +8,7 @@ from corral.cli import accounts, build_words
 from corral.cli.fail import Failure
 from corral.cli.options import FALSE
 from corral.cli.render import parse_size
+from corral.cli.things import label_pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def plan_request(options: Parsed, source: Source, environment: Mapping[str, str]
         "target": options.text("target"),
         "platform": options.text("platform"),
         "build_args": build_words.values(options.list("build-arg"), environment),
-        "labels": build_words.labels(options.list("label")),
+        "labels": label_pairs(options.list("label")),
         "annotations": {key: value or "" for key, value in build_words.values(options.list("annotation"), {}).items()},
         "no_cache": options.on("no-cache"),
         "no_cache_stages": [name for word in options.list("no-cache-filter") for name in word.split(",")],

@@ -6,7 +6,7 @@ import base64
 import os
 
 from corral.cli.fail import Failure
-from corral.cli.options import FALSE
+from corral.cli.options import FALSE, TRUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def secret(words: str, environment: Mapping[str, str] = os.environ) -> tuple[str
 def agent(words: str, environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
     """`default|ID[=SOCKET]` as (id, the agent's socket). Keys as files are refused.
 
-    >>> agent("default", {"SSH_AUTH_SOCK": "/tmp/agent"}), agent("git=/tmp/other")
-    (('default', '/tmp/agent'), ('git', '/tmp/other'))
+    >>> agent("default", {"SSH_AUTH_SOCK": "/dev/null"}), agent("git=/dev/zero")
+    (('default', '/dev/null'), ('git', '/dev/zero'))
     """
     name, _, path = words.partition("=")
     path = path or environment.get("SSH_AUTH_SOCK", "")
@@ -91,6 +91,8 @@ def agent(words: str, environment: Mapping[str, str] = os.environ) -> tuple[str,
         raise Failure(f"--ssh {words}: there is no ssh agent here: SSH_AUTH_SOCK is not set", 1)
     if "," in path or os.path.isfile(path):
         raise Failure(f"--ssh {words}: keys are not read from files; add them to an agent with ssh-add", 125)
+    if not os.path.exists(path):
+        raise Failure(f"could not parse ssh: [{words}]: stat {path}: no such file or directory", 1)
     return name, os.path.abspath(path)
 
 
@@ -110,7 +112,9 @@ def output(words: str) -> Json:
     if "=" not in words:
         return {"kind": "files", "dest": words, "options": {}} | ({"tar": True} if words == "-" else {})
     options = pairs(words, "--output")
-    kind, dest = options.pop("type", ""), options.pop("dest", "")
+    kind, dest, push = options.pop("type", ""), options.pop("dest", ""), options.get("push", "")
+    if push not in ("", *TRUE, *FALSE):
+        raise Failure(f'non-bool value specified for push: strconv.ParseBool: parsing "{push}": invalid syntax', 1)
     if kind in ("image", "registry"):
         if dest:
             raise Failure(f"dest is not supported for --output type={kind}", 125)
@@ -193,21 +197,6 @@ def values(words: Sequence[str], environment: Mapping[str, str] = os.environ) ->
         if not name:
             raise Failure(f"invalid environment variable: {word}", 125)
         found[name] = value if equals else environment.get(name)
-    return found
-
-
-def labels(words: Sequence[str]) -> dict[str, str]:
-    """`--label KEY[=VALUE]`. Pure. Failure.
-
-    >>> labels(["a=1", "b"])
-    {'a': '1', 'b': ''}
-    """
-    found = {}
-    for word in words:
-        key, _, value = word.partition("=")
-        if not key.strip():
-            raise Failure(f"invalid label '{word}': empty name", 125)
-        found[key] = value
     return found
 
 

@@ -7,6 +7,7 @@ import os
 from corral.cli.create_options import FLAGS, HOST, MANY, ONE
 from corral.cli.create_words import parse_mount, parse_port, port_range, put, restart_policy
 from corral.cli.fail import Failure
+from corral.cli.things import label_pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def plan_create(options: Parsed, environ: Mapping[str, str], read: Read) -> dict
         body["Env"] = env
     labels = [line for path in options.list("label-file") for line in _lines(read(path))] + options.list("label")
     if labels:
-        body["Labels"] = {k: v for k, _, v in (word.partition("=") for word in labels)}
+        body["Labels"] = label_pairs(labels)
     if options.has("entrypoint"):
         body["Entrypoint"] = [options.text("entrypoint")]
     _ports(options, body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from corral.cli.fail import ApiError
+from corral.cli.fail import ApiError, Failure
 from corral.cli.http import quote
 from corral.cli.render import fill
 
@@ -24,6 +24,21 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
     {'a': 'b=c', 'd': ''}
     """
     return {key: value for key, _, value in (word.partition("=") for word in words)}
+
+
+def label_pairs(words: Sequence[str]) -> dict[str, str]:
+    """`--label KEY[=VALUE]`. Pure. Failure.
+
+    >>> label_pairs(["a=1", "b"])
+    {'a': '1', 'b': ''}
+    """
+    for word in words:
+        key = word.partition("=")[0].strip()
+        if not key:
+            raise Failure(f"invalid label '{word}': empty name", 125)
+        if any(map(str.isspace, key)):
+            raise Failure(f"label '{key}' contains whitespaces", 125)
+    return pairs(words)
 
 
 def labels(thing: dict[str, Any]) -> str:

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from corral.engine.bundle import FILES, own_files
 from corral.engine.image_mounts import images_in_view
 from corral.engine.inside import Inside, covering
+from corral.engine.namespaces import donor_of
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import maps_of
 from corral.engine.stop import has_ended
-from corral.errors import CorralError
+from corral.errors import CorralError, NotFound
 from corral.kit.ids import new_id
 from corral.linux.rooted import open_in_root
 from corral.model.container import Container, MountPoint
@@ -68,7 +69,7 @@ def _files(parts: Parts, record: Container, rootfs: str) -> Iterator[list[MountP
     """hosts, hostname and resolv.conf of one that has run and does not now, made again for the while: its own root
     file system has empty files in their places. The lock is held; what a killed daemon leaves goes with the bundle."""
     wanted = {name for name, target in FILES.items() if _is_file(rootfs, target)} if record.state.started_at else set()
-    texts = {name: text for name, text in own_files(parts, record).items() if name in wanted} if wanted else {}
+    texts = {name: text for name, text in _shown_files(parts, record).items() if name in wanted} if wanted else {}
     bundle = parts.paths.bundle(record.id)
     with ExitStack() as undo:
         for name, text in texts.items():
@@ -82,6 +83,15 @@ def _files(parts: Parts, record: Container, rootfs: str) -> Iterator[list[MountP
             for name in texts
             if covering(record.mount_points, FILES[name]) is None
         ]
+
+
+def _shown_files(parts: Parts, record: Container) -> dict[str, str]:
+    """Its own, or those of the container whose network it shares; none where that has been removed."""
+    donor = donor_of(record.spec.network.mode)
+    try:
+        return own_files(parts, parts.registry.get(donor).record if donor else record)
+    except NotFound:
+        return {}
 
 
 def _is_file(rootfs: str, path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal as signals
 
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from corral.linux.proc import alive, open_pidfd, start_time
 
 # Seconds for the kernel to end a process that got SIGKILL, and for its last output to be read.
 AFTER_KILL = 30.0
+_UNHEARD = 2  # seconds from a stop signal that there is not to the kill
 
 
 def parse_signal(text: str) -> int:
@@ -42,16 +44,29 @@ def parse_signal(text: str) -> int:
     raise InvalidInput(f"invalid signal: {text}")
 
 
+def parse_stop_signal(text: str) -> int:
+    """Pure: as `parse_signal`, but any number except 0: one that no process can be sent is noticed at the stop.
+
+    >>> parse_stop_signal("SIGTERM"), parse_stop_signal("99"), parse_stop_signal("-1")
+    (15, 99, -1)
+    """
+    if re.fullmatch(r"[+-]?[0-9]{1,18}", text) and int(text):
+        return int(text)
+    return parse_signal(text)
+
+
 async def stop(
     parts: Parts, live: Live, timeout: int | None = None, signal: str = "", *, remember: bool = True
 ) -> None:
     """Sends the stop signal, waits `timeout` seconds (negative: for ever), then kills.
 
     Unchanged when nothing runs. None takes the container's own timeout, then the engine's. What is to come back
-    with the daemon is stopped without `remember`: its restart policy does not learn of it.
+    with the daemon is stopped without `remember`: its restart policy does not learn of it. A signal that there is not
+    is not sent, and the container killed soon.
     """
     spec = live.record.spec
-    number = parse_signal(signal or spec.stop_signal or "SIGTERM")
+    number = parse_stop_signal(signal or spec.stop_signal or "SIGTERM")
+    sendable = 0 < number <= signals.SIGRTMAX
     async with live.lock:
         if await _stop_waiting_restart(parts, live, remember):
             return
@@ -62,14 +77,17 @@ async def stop(
         live.stopping += 1
         try:
             await parts.registry.note(live.record)
-            send(live, number)
-            parts.tell(live, "kill", signal=str(number))
+            if sendable:
+                send(live, number)
+                parts.tell(live, "kill", signal=str(number))
             if live.record.state.status == "paused":
                 await resume(parts, live)
         except BaseException:
             live.stopping -= 1
             raise
-    if timeout is None:
+    if not sendable:
+        timeout = _UNHEARD
+    elif timeout is None:
         timeout = spec.stop_timeout if spec.stop_timeout is not None else parts.config.stop_timeout
     try:
         await _ended(parts, live, run, None if timeout < 0 else float(timeout))
@@ -133,7 +151,7 @@ async def kill(parts: Parts, live: Live, signal: str = "SIGKILL") -> None:
     async with live.lock:
         if not live.record.state.running or live.record.state.status == "restarting":
             raise Conflict(f"cannot kill container: {live.name}: container {live.id} is not running")
-        if number in (signals.SIGKILL, parse_signal(live.record.spec.stop_signal or "SIGTERM")):
+        if number in (signals.SIGKILL, parse_stop_signal(live.record.spec.stop_signal or "SIGTERM")):
             live.record.state.stopped_by_user = True
             await parts.registry.note(live.record)
         if number == signals.SIGKILL:

@@ -19,16 +19,21 @@ _GROUP_LINK, _GROUP_NFTABLES = 1, 7
 _GROUP_IPV4, _GROUP_IPV6 = 5, 9  # addresses
 _ADD_MEMBERSHIP, _SOL_NETLINK = 1, 270
 _SO_ATTACH_FILTER = 26
-_NFT_DELTABLE, _NFT_DELRULE = 10 << 8 | 2, 10 << 8 | 8  # subsystem nftables, messages DELTABLE and DELRULE
-_NFTA_TABLE_NAME = _NFTA_RULE_TABLE = 1
+_NFT_DELTABLE, _NFT_DELRULE, _NFT_DELSETELEM = 10 << 8 | 2, 10 << 8 | 8, 10 << 8 | 14  # subsystem nftables
+_NFTA_TABLE_NAME = 1  # NFTA_RULE_TABLE and NFTA_SET_ELEM_LIST_TABLE as well
 _NFGEN_SIZE = 4
+_OF_TABLES = {_NFT_DELTABLE: "table", _NFT_DELRULE: "rule", _NFT_DELSETELEM: "element"}
+_LOAD_HALF, _LOAD_WORD, _LOAD_X, _EQUAL, _ANY_BIT, _END = 0x28, 0x20, 0x01, 0x15, 0x45, 0x06  # instructions of filters
+_LOAD_CONSTANT = 0x00
+_FIND_ATTRIBUTE = 0xFFFFF000 + 12  # SKF_AD_OFF + SKF_AD_NLATTR: from byte A on, the one of type X; 0 without
 
 
 class Deleted(NamedTuple):
     """What is gone; ("", "") when messages were lost and anything may be."""
 
-    kind: str  # "link", "table", or "rule": one or several, also such as are made anew at once
-    name: str  # of a rule: of its table
+    kind: str  # "link", "down" (it is there), "address", "table", "rule" or "element"
+    name: str  # of an address: its interface's index; of a rule or an element of a map or set: its table's name
+    by: int = 0  # the netlink port of whoever did that to a table
 
 
 class _Watch(ABC):
@@ -61,14 +66,15 @@ class _Watch(ABC):
 
 
 class NetlinkWatch(_Watch):
-    """Calls `told` for every interface and nftables table that is deleted or loses rules, until closed: in the
-    namespace behind a descriptor, without one in that of the caller."""
+    """Calls `told` for every interface that is deleted, goes down or loses addresses (ports of bridges: only when
+    deleted) and every nftables table that is deleted or loses rules or elements, until closed: in the namespace behind
+    a descriptor, without one in that of the caller."""
 
     def __init__(self, told: Callable[[Deleted], None], netns: int | None = None) -> None:
         self._told = told
         sockets = _listen_all() if netns is None else in_netns(netns, _listen_all)
         # A host with busy containers makes many messages about interfaces; the kernel keeps the rest to itself.
-        _only(sockets[0], wire.RTM_DELLINK)
+        _only_losses(sockets[0])
         super().__init__(sockets)
 
     def _hear(self, data: bytes) -> None:
@@ -109,55 +115,68 @@ def parse_deleted(data: bytes) -> list[Deleted]:
 
     >>> body = wire.link_body(7) + wire.text(wire.IFLA_IFNAME, "corral0")
     >>> parse_deleted(wire.message(wire.RTM_DELLINK, 0, 0, body))
-    [Deleted(kind='link', name='corral0')]
-    >>> rule = wire.message(_NFT_DELRULE, 0, 0, bytes(_NFGEN_SIZE) + wire.text(_NFTA_RULE_TABLE, "corral"))
+    [Deleted(kind='link', name='corral0', by=0)]
+    >>> rule = wire.message(_NFT_DELRULE, 0, 0, bytes(_NFGEN_SIZE) + wire.text(_NFTA_TABLE_NAME, "corral"))
     >>> parse_deleted(rule + rule)
-    [Deleted(kind='rule', name='corral')]
+    [Deleted(kind='rule', name='corral', by=0)]
     """
     found = []
-    for kind, _, payload in wire.split_messages(data):
-        if kind == wire.RTM_DELLINK:
+    for kind, port, payload in wire.split_sent(data):
+        if kind == wire.RTM_DELLINK or (kind == wire.RTM_NEWLINK and wire.went_down(payload)):
             name = wire.split_attributes(payload, wire.LINK_SIZE).get(wire.IFLA_IFNAME, b"")
-            found.append(Deleted("link", wire.end_of_name(name)))
-        elif kind == _NFT_DELTABLE:
+            found.append(Deleted("link" if kind == wire.RTM_DELLINK else "down", wire.end_of_name(name)))
+        elif kind == wire.RTM_DELADDR:
+            found.append(Deleted("address", str(wire.parse_address_body(payload)[-1])))
+        elif kind in _OF_TABLES:
             name = wire.split_attributes(payload, _NFGEN_SIZE).get(_NFTA_TABLE_NAME, b"")
-            found.append(Deleted("table", wire.end_of_name(name)))
-        elif kind == _NFT_DELRULE:
-            name = wire.split_attributes(payload, _NFGEN_SIZE).get(_NFTA_RULE_TABLE, b"")
-            found.append(Deleted("rule", wire.end_of_name(name)))
+            found.append(Deleted(_OF_TABLES[kind], wire.end_of_name(name), port))
     return list(dict.fromkeys(found))
 
 
 def _listen_all() -> list[socket.socket]:
-    return [_listen(_ROUTE, _GROUP_LINK), _listen(_NETFILTER, _GROUP_NFTABLES)]
+    return [_listen(_ROUTE, _GROUP_LINK, _GROUP_IPV4, _GROUP_IPV6), _listen(_NETFILTER, _GROUP_NFTABLES)]
 
 
 def _listen_links() -> list[socket.socket]:
     return [_listen(_ROUTE, group) for group in (_GROUP_LINK, _GROUP_IPV4, _GROUP_IPV6)]
 
 
-def _listen(protocol: int, group: int) -> socket.socket:
+def _listen(protocol: int, *groups: int) -> socket.socket:
     listening = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, protocol)
     try:
         listening.bind((0, 0))
-        listening.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+        for group in groups:
+            listening.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
     except OSError as error:
         listening.close()
         raise from_oserror("listen to the kernel's netlink messages", error) from error
     return listening
 
 
-def _only(listening: socket.socket, kind: int) -> None:
-    """A filter in the kernel: messages of one type. It reads big-endian, netlink speaks the machine's order."""
-    seen = int.from_bytes(struct.pack("=H", kind), "big")
-    program = b"".join(
-        struct.pack("=HBBI", *instruction)
-        for instruction in [
-            (0x28, 0, 0, 4),  # load the half word at byte 4: the type
-            (0x15, 0, 1, seen),  # if it is ours go on, else skip one
-            (0x06, 0, 0, 0xFFFFFFFF),  # take the whole message
-            (0x06, 0, 0, 0),  # drop it
-        ]
-    )
+def _only_losses(listening: socket.socket) -> None:
+    """A filter in the kernel, for what `parse_deleted` knows of interfaces. It reads big-endian, netlink speaks the
+    machine's order. A container that ends sets its cable down, so ports of bridges are left out."""
+    up, change = 16 + 8, 16 + 12  # of a link message: the flags, and which of them changed
+    steps = [
+        (_LOAD_HALF, 0, 0, 4),  # the message's type
+        (_EQUAL, 11, 0, _seen("=H", wire.RTM_DELLINK)),  # on equal go on 11 further: take it
+        (_EQUAL, 10, 0, _seen("=H", wire.RTM_DELADDR)),
+        (_EQUAL, 0, 8, _seen("=H", wire.RTM_NEWLINK)),  # else 8 further: drop it
+        (_LOAD_WORD, 0, 0, up),
+        (_ANY_BIT, 6, 0, _seen("=I", wire.IFF_UP)),
+        (_LOAD_WORD, 0, 0, change),
+        (_EQUAL, 4, 0, wire.ALL_FLAGS),
+        (_LOAD_X, 0, 0, wire.IFLA_MASTER),
+        (_LOAD_CONSTANT, 0, 0, 16 + wire.LINK_SIZE),
+        (_LOAD_WORD, 0, 0, _FIND_ATTRIBUTE),
+        (_EQUAL, 1, 0, 0),
+        (_END, 0, 0, 0),  # drop it
+        (_END, 0, 0, 0xFFFFFFFF),  # take the whole message
+    ]
+    program = b"".join(struct.pack("=HBBI", *step) for step in steps)
     buffer = ctypes.create_string_buffer(program, len(program))
-    listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", 4, ctypes.addressof(buffer)))
+    listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(steps), ctypes.addressof(buffer)))
+
+
+def _seen(format: str, value: int) -> int:
+    return int.from_bytes(struct.pack(format, value), "big")

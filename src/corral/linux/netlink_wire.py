@@ -20,7 +20,7 @@ REQUEST, ACK, DUMP = 1, 4, 0x300
 REPLACE, EXCL, CREATE = 0x100, 0x200, 0x400
 NESTED = 0x8000
 
-IFF_UP = 1
+IFF_UP, ALL_FLAGS = 1, 0xFFFFFFFF
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_IFALIAS = 1, 3, 4, 5, 10, 20
 IFLA_LINKINFO, IFLA_STATS64, IFLA_AF_SPEC, IFLA_NET_NS_FD = 18, 23, 26, 28
 IFLA_LINK_NETNSID = 37
@@ -100,10 +100,19 @@ def message(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
 
 def split_messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """(type, sequence, payload) of each message in what one recv returned."""
+    return ((kind, sequence, payload) for kind, sequence, _, payload in _split(data))
+
+
+def split_sent(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(type, port, payload): of a notification, the port of the socket that asked for what it tells of."""
+    return ((kind, port, payload) for kind, _, port, payload in _split(data))
+
+
+def _split(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     at = 0
     while at + 16 <= len(data):
-        size, kind, _, sequence, _ = _HEADER.unpack_from(data, at)
-        yield kind, sequence, data[at + 16 : at + size]
+        size, kind, _, sequence, port = _HEADER.unpack_from(data, at)
+        yield kind, sequence, port, data[at + 16 : at + size]
         at += max(16, (size + 3) & ~3)
 
 
@@ -137,6 +146,16 @@ def parse_link_body(payload: bytes) -> tuple[int, int]:
     """(index, flags)"""
     _, _, index, flags, _ = _LINK.unpack_from(payload)
     return index, flags
+
+
+def went_down(payload: bytes) -> bool:
+    """Whether the message tells of an interface that was up until now. One that was just made "changed" in all flags.
+
+    >>> went_down(link_body(7, flags=0, change=IFF_UP)), went_down(link_body(7, flags=0, change=ALL_FLAGS))
+    (True, False)
+    """
+    _, _, _, flags, change = _LINK.unpack_from(payload)
+    return not flags & IFF_UP and bool(change & IFF_UP) and change != ALL_FLAGS
 
 
 def parse_address_body(payload: bytes) -> tuple[int, int, int]:

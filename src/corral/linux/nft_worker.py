@@ -7,7 +7,7 @@ it tells of the end of the thread that started this process, and those are short
 ::
 
     request  REQUEST (what, context, length) text      OPEN comes with a descriptor of a network namespace
-    reply    REPLY (status, lengths) output complaint  OPEN's output is the context's number
+    reply    REPLY (status, lengths) output complaint  OPEN's output is the context's number, PORT's its netlink port
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import sys
 
 REQUEST = struct.Struct("=BIQ")
 REPLY = struct.Struct("=BQQ")
-OPEN, RUN, RUN_JSON, CLOSE = range(1, 5)
+OPEN, RUN, RUN_JSON, CLOSE, PORT = range(1, 6)
 DONE, FAILED, REFUSED, MISSING = range(4)
 
 _CHANNEL = 0
@@ -47,6 +47,7 @@ class Contexts:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._home = os.open("/proc/self/ns/net", os.O_RDONLY)
         self._open: dict[int, tuple[ctypes.c_void_p, int]] = {}
+        self._sockets: dict[int, int] = {}
         self._last = 0
 
     def open(self, netns: int) -> int:
@@ -59,7 +60,9 @@ class Contexts:
                 os.close(netns)
                 netns = -1
             self._enter(netns)
+            before = _descriptors()
             context = self._lib.nft_ctx_new(0)
+            made = _descriptors() - before
             self._leave(netns)
             if not context:
                 raise Refused(REFUSED, "libnftables gives no context; is this root, and nf_tables in the kernel?")
@@ -71,7 +74,19 @@ class Contexts:
         self._lib.nft_ctx_buffer_error(context)
         self._last += 1
         self._open[self._last] = ctypes.c_void_p(context), netns
+        self._sockets[self._last] = made.pop() if len(made) == 1 else -1
         return self._last
+
+    def port(self, number: int) -> int:
+        """What the kernel calls the context's socket when it tells of changes; 0: not known."""
+        try:
+            own = _socket.socket(fileno=os.dup(self._sockets[number]))
+        except OSError:
+            return 0
+        try:
+            return int(own.getsockname()[0]) if own.family == _socket.AF_NETLINK else 0
+        finally:
+            own.close()
 
     def run(self, number: int, text: bytes, flags: int) -> tuple[int, bytes, bytes]:
         """(status, output, complaint)"""
@@ -87,6 +102,7 @@ class Contexts:
 
     def close(self, number: int) -> None:
         context, netns = self._open.pop(number)
+        del self._sockets[number]
         assert self._lib is not None
         self._lib.nft_ctx_free(context)
         if netns >= 0:
@@ -126,6 +142,18 @@ def _prepare() -> None:
     _thread.start_new_thread(_end_with_the_other_side, ())
 
 
+def _descriptors() -> set[int]:
+    """That are open; the list's own is not among them."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            os.fstat(int(name))
+        except OSError:
+            continue
+        found.add(int(name))
+    return found
+
+
 def _watch() -> select.poll:
     watched = select.poll()
     watched.register(_CHANNEL, 0)  # which leaves POLLHUP
@@ -161,6 +189,8 @@ def _answer(contexts: Contexts, what: int, number: int, text: bytes, netns: int)
     try:
         if what == OPEN:
             return DONE, str(contexts.open(netns)).encode(), b""
+        if what == PORT:
+            return DONE, str(contexts.port(number)).encode(), b""
         if what == CLOSE:
             contexts.close(number)
             return DONE, b"", b""

@@ -111,6 +111,15 @@ class Nft:
         found: list[dict[str, object]] = json.loads(said)["nftables"] if said else []
         return found
 
+    def did(self, port: int) -> bool:
+        """Whether a change that the kernel tells of, with that netlink port, was made by this context. Where that
+        cannot be known it was."""
+        with self._workers.lock:
+            if self._netns < 0:
+                raise HostError("nftables: closed already")
+            own = int(self._ask(self._opened(), nft_worker.PORT))
+        return own in (0, port)
+
     def close(self) -> None:
         """Ends the context, also of one whose command is under way in another thread: it waits for that."""
         with self._workers.lock:

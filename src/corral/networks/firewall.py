@@ -106,5 +106,9 @@ class Firewall:
             return False
         return count_rules(listed) == RULES
 
+    def did(self, port: int) -> bool:
+        """Whether it was us who changed something (see `Nft.did`)."""
+        return self._nft.did(port)
+
     def tear_down(self) -> None:
         self._nft.run(f"add table inet {self.table}\ndelete table inet {self.table}\n")

@@ -100,10 +100,15 @@ def _index6(inside: Netlink, endpoints: Mapping[str, Endpoint], ways: Ways) -> i
     return found.index if found else 0
 
 
+def names(netns: int) -> set[str]:
+    """Of all its interfaces."""
+    with Netlink.inside(netns) as inside:
+        return {link.name for link in inside.links()}
+
+
 def missing(netns: int, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
     """Those whose interfaces are not there."""
-    with Netlink.inside(netns) as inside:
-        there = {link.name for link in inside.links()}
+    there = names(netns)
     return [endpoint for endpoint in endpoints if endpoint.interface not in there]
 
 

@@ -26,7 +26,7 @@ from corral.networks.config import NetworkConfig
 from corral.networks.dns.directory import Directory
 from corral.networks.dns.upstream import HostServers
 from corral.networks.firewall import Firewall
-from corral.networks.lines import plan_lines
+from corral.networks.lines import Lines, plan_lines
 from corral.networks.linking import plan_links_led
 from corral.networks.members import Addresses, Links, Member, Resolving
 from corral.networks.names import InstanceNames
@@ -40,6 +40,7 @@ from corral.networks.wires import Port, Wires
 log = logging.getLogger("corral")
 T = TypeVar("T")
 
+_GOING = 0.1  # seconds: one that is deleted goes down first, and is to be mended once
 OTHERS = (("host", "host"), ("none", "null"))  # the networks that are none
 
 
@@ -77,7 +78,7 @@ class Networks:
         self._host_servers = HostServers()
         self._watch: NetlinkWatch | None = None
         self._tasks = Tasks()
-        self._damage: Deleted | None = None  # that a repair is to begin with
+        self._damage: set[Deleted] = set()  # that a repair is to begin with
         self._mending = asyncio.Lock()
 
     # The networks themselves
@@ -144,24 +145,59 @@ class Networks:
         await self._in_thread(work)
 
     def _deleted(self, event: Deleted) -> None:
-        bridges = {("link", name) for network in self._networks.values() for name in [network.bridge] if name}
-        ours = {*bridges, ("table", self.names.table), ("rule", self.names.table), ("", "")}
-        further = event.kind == "link" and self.names.is_further(event.name)
-        if (event.kind, event.name) not in ours and not further:
+        if not self._concerns(event):
             return
-        if self._damage is None:
-            self._tasks.start("repair networks", self._repair(event))
-        if self._damage is None or self._damage.kind == "rule":  # which may be none
-            self._damage = event
+        if not self._damage:
+            self._tasks.start("repair networks", self._repair())
+        self._damage.add(event)
 
-    async def _repair(self, event: Deleted) -> None:
+    def _concerns(self, event: Deleted) -> bool:
+        """What happens all the time to others' interfaces and rules ends here."""
+        match event.kind:
+            case "link" | "down":
+                bridges = {network.bridge for network in self._networks.values() if network.bridge}
+                return event.name in bridges or self.names.is_further(event.name)
+            case "address":
+                return self._wires is not None and self._wires.holds(int(event.name))
+            case "table" | "rule":
+                return event.name == self.names.table
+            case "element":
+                return event.name == self.names.table and bool(event.by)
+        return True
+
+    async def _repair(self) -> None:
         async with self._mending:
-            event, self._damage = self._damage or event, None  # what is deleted from here on is another repair
-            if event.kind == "rule" and await self._in_thread(self._need_firewall().whole):
-                return  # it was us, who make them anew, or what is mended already
-            what = "a rule of table" if event.kind == "rule" else event.kind
-            log.warning("%s %s was deleted by another program; making it again", what, event.name)
-            await self.reconcile()
+            if all(event.kind in ("down", "address") for event in self._damage):
+                await asyncio.sleep(_GOING)
+            damage, self._damage = self._damage, set()  # what is deleted from here on is another repair
+            lines = [plan_lines(network) for network in self._networks.values() if network.driver == "bridge"]
+            worst = await self._in_thread(lambda: self._worst(sorted(damage), lines))
+            if worst is not None:
+                log.warning("%s by another program; making it again", worst)
+                await self.reconcile()
+
+    def _worst(self, damage: list[Deleted], lines: list[Lines]) -> str | None:
+        """In words; None where it was us, who make it anew, or where all is mended already."""
+        wires, firewall = self._need_wires(), self._need_firewall()
+        bridges = rules = None
+        for event in damage:
+            match event.kind:
+                case "link" if self.names.is_span(event.name):
+                    return f"link {event.name} was deleted"
+                case "link" | "down" | "address":
+                    bridges = wires.whole(lines) if bridges is None else bridges
+                    if not bridges:
+                        return "a bridge was deleted or set down, or lost its addresses,"
+                case "element":
+                    if not firewall.did(event.by):
+                        return f"an element of table {event.name} was deleted"
+                case "rule":
+                    rules = firewall.whole() if rules is None else rules
+                    if not rules:
+                        return f"a rule of table {event.name} was deleted"
+                case _:
+                    return f"{event.kind} {event.name} was deleted"
+        return None
 
     async def create(self, spec: Wanted) -> Network:
         """Makes a network. Conflict, Forbidden, InvalidInput, Unsupported or HostError; then nothing of it stays."""
@@ -305,12 +341,13 @@ class Networks:
     ) -> tuple[dict[str, Endpoint], list[BoundPort]]:
         """One network more for a container that runs."""
         found, seating = self.need(network), self._seating()
-        hosts, member = await seating.hosts(found), self._members.get(container_id)
+        hosts, spared = await seating.hosts(found), await seating.own_names(netns)
+        member = self._members.get(container_id)
         if member is None:
             raise Conflict(f"container {container_id} is in no network that others can be added to")
         if network in member.endpoints:
             raise Forbidden(f"endpoint with name {member.name} already exists in network {network}")
-        endpoint = seating.reserve(member, found, how, hosts)
+        endpoint = seating.reserve(member, found, how, hosts, spared)
         try:
             await seating.connect(member, netns, [endpoint])
             await seating.lead_ports(member)

@@ -53,6 +53,10 @@ class Seating:
 
     # Coming
 
+    async def own_names(self, netns: int) -> set[str]:
+        """The interfaces that there are in a container, also those that it has made for itself."""
+        return await self.in_thread(lambda: inside.names(netns))
+
     async def hosts(self, network: Network) -> list[AnyAddress]:
         """The host's own addresses on the wire that the network is on, which no container is given."""
         if network.driver not in DRIVERS:

@@ -117,6 +117,23 @@ class Wires:
         if lines.linking is not None:
             answer_for_neighbours(lines.bridge, lines.linking)
 
+    def holds(self, index: int) -> bool:
+        """Whether that interface is a bridge of a network. (Also for other threads.)"""
+        return any(index in bridges.indexes for bridges in list(self._networks.values()))
+
+    def whole(self, every: Iterable[Lines]) -> bool:
+        """Whether the bridges of these networks are there, up, and with their addresses."""
+        up = {link.index for link in self._netlink.links() if link.up}
+        has = {(index, address) for index, address, _ in self._netlink.addresses()}
+        for lines in every:
+            bridges = self._networks.get(lines.network_id)
+            first, *further = bridges.indexes if bridges else [0]
+            wanted = {(first, address) for address, _ in lines.addresses} if first else set()
+            wanted |= {(index, DUMMY) for index in further if lines.addresses}
+            if not wanted <= has or (bridges and not up.issuperset(bridges.indexes)):
+                return False
+        return True
+
     def _plug_again(self, lines: Lines, bridges: Bridges, ports: Sequence[Port]) -> None:
         numbers = {index: number for number, index in enumerate(bridges.indexes)}
         for port in ports:  # those that are in their places first: they are not to be counted as room

@@ -88,5 +88,6 @@ def is_silence(cause: BaseException | None) -> bool:
 
 
 def failed(place: Place, error: CorralError) -> Fault:
-    """Pure: what a client is told when the upstream fails it."""
-    return Fault("UNAVAILABLE", f"{place.upstream.url}: {error.message}")
+    """Pure: what a client is told when the upstream fails it, with the upstream's name once."""
+    said, url = error.message, place.upstream.url
+    return Fault("UNAVAILABLE", said if url in said else f"{url}: {said}")

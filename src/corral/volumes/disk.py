@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 
 import msgspec
 
@@ -22,6 +23,7 @@ from corral.model.volume import Volume
 log = logging.getLogger("corral")
 
 DATA, ABOUT, STAGE = "_data", "opts.json", "_new"
+_LONGEST = 255  # a file's name
 
 
 def load(root: str) -> dict[str, Volume]:
@@ -101,7 +103,17 @@ def discard(root: str, volume: Volume) -> None:
 
 
 def _staged(root: str, volume: Volume) -> str:
-    return os.path.join(root, f".new-{volume.name}")
+    return _hidden(root, "new", volume.name)
+
+
+def _hidden(root: str, what: str, name: str) -> str:
+    """Where nobody sees it; what the start finds there it clears. A name may be as long as a file's may be, by itself.
+
+    >>> _hidden("/v", "new", "a"), len(_hidden("", "new", "a" * 255))
+    ('/v/.new-a', 69)
+    """
+    file = f".{what}-{name}"
+    return os.path.join(root, file if len(file) <= _LONGEST else f".{what}-{sha256(name.encode()).hexdigest()}")
 
 
 @contextmanager
@@ -118,7 +130,7 @@ def _making(root: str, volume: Volume) -> Iterator[None]:
 def bury(root: str, name: str) -> str:
     """Takes a volume out of sight, for good; returns where what is left of it waits to be removed. One whose directory
     somebody has removed has gone."""
-    place, grave = os.path.join(root, name), os.path.join(root, f".gone-{name}")
+    place, grave = os.path.join(root, name), _hidden(root, "gone", name)
     try:
         remove_tree(grave)
         with suppress(FileNotFoundError):

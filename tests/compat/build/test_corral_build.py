@@ -171,6 +171,7 @@ def test_outputs(build: Builds, tmp_path: Path) -> None:
     build(text, "-o", f"type=oci,dest={tmp_path}/oci.tar", "-t", "given:1")
     with tarfile.open(tmp_path / "oci.tar") as tar:
         assert {"index.json", "oci-layout"} <= set(tar.getnames())
+    assert build(text, "-q", "-o", f"type=oci,dest={tmp_path}/oci.tar").stdout.startswith("sha256:")
     build(text, "-o", f"type=oci,dest={tmp_path}/layout,tar=false", "-t", "given:1")
     assert {"index.json", "oci-layout", "blobs"} <= set(os.listdir(tmp_path / "layout"))
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".part")]

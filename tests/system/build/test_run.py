@@ -133,6 +133,12 @@ async def test_the_request_s_network_limits_and_hosts(shop: Workshop) -> None:
     assert "eth0" not in (await shop.build("FROM busybox\nRUN --network=none ls /sys/class/net\n")).output
 
 
+async def test_a_process_is_not_told_its_host_s_name(shop: Workshop) -> None:
+    text = "FROM busybox\nRUN echo first; env\nENV HOSTNAME=mine\nRUN echo second; env\n"
+    first, second = (await shop.build(text)).output.split("second")
+    assert "HOSTNAME" not in first and "HOSTNAME=mine\n" in second
+
+
 async def test_a_process_that_fails_says_where(shop: Workshop) -> None:
     failed = (await shop.build("FROM busybox\nRUN echo no && \\\n  exit 3\nRUN true\n")).error
     assert failed and failed.exit_code == 3 and failed.span and (failed.span.first, failed.span.last) == (2, 3)

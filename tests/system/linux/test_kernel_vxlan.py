@@ -12,7 +12,7 @@ import pytest
 from corral.linux import links
 from corral.linux import netlink_wire as wire
 from corral.linux.netlink import Neighbour, Netlink
-from corral.linux.netlink_watch import LinkWatch
+from corral.linux.netlink_watch import Deleted, LinkWatch, NetlinkWatch
 
 pytestmark = pytest.mark.root
 NAME = "crvxlan"
@@ -64,3 +64,32 @@ async def test_an_interface_that_goes_down_is_told_of(netns: int) -> None:
             await asyncio.wait_for(told.wait(), 60)
     finally:
         watch.close()
+
+
+async def test_losses_are_told_of_and_ports_of_bridges_going_down_are_not(netns: int) -> None:
+    told: asyncio.Queue[Deleted] = asyncio.Queue()
+    watch = NetlinkWatch(told.put_nowait, netns)
+    try:
+        for words in (
+            "link add b0 type bridge",
+            "link set d1 master b0",
+            "link set d1 up",
+            "link set b0 up",
+            "link set d1 down",
+            "link set b0 down",
+            "addr flush dev d0",
+        ):
+            await asyncio.to_thread(subprocess.run, ["ip", "-n", NAME, *words.split()], check=True)
+        found = [await asyncio.wait_for(told.get(), 10)]
+        while found[-1].kind != "address" or found[-1].name != str(_index(netns, "d0")):
+            found.append(await asyncio.wait_for(told.get(), 10))
+        assert [one for one in found if one.kind != "address"] == [Deleted("down", "b0")]
+    finally:
+        watch.close()
+
+
+def _index(netns: int, name: str) -> int:
+    with Netlink.inside(netns) as netlink:
+        link = netlink.link(name)
+        assert link is not None
+        return link.index

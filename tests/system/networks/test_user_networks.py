@@ -18,11 +18,13 @@ from corral.errors import Conflict, Forbidden, HostError, NotFound
 from corral.linux import links
 from corral.linux.namespaces import in_netns
 from corral.linux.netlink import Netlink
+from corral.linux.netlink_watch import Deleted
 from corral.linux.nftables import Nft
 from corral.model.container import BoundPort, EndpointSpec, PortBinding
 from corral.model.network import NetworkOptions, NetworkSpec, Pool
 from corral.networks import InstanceNames, NetworkConfig, Networks, Resolving, Upstream
 from corral.networks.dns import wire
+from corral.networks.lines import Lines
 from corral.networks.members import Member
 from corral.networks.publish import Published, Publisher
 from corral.networks.rules import plan_element
@@ -114,6 +116,16 @@ async def test_networks_are_apart_until_they_are_joined(networks: Networks, box:
         assert [link.name for link in inside.links()] == ["lo"]
     with pytest.raises(Forbidden, match="is not connected to network back"):
         await networks.disconnect(web.id, web.netns, "back")
+
+
+async def test_a_container_s_own_interface_keeps_its_name(networks: Networks, box: Callable[[], Box]) -> None:
+    for name in ("front", "back"):
+        await networks.create(NetworkSpec(name))
+    web = await box().attach(networks, name="web", front=HERE)
+    with Netlink.inside(web.netns) as inside:
+        inside.do(links.add_bridge("eth1", "02:42:00:00:00:09"))
+    endpoints, _ = await networks.connect(web.id, web.netns, "back", HERE)
+    assert endpoints["back"].interface == "eth2"
 
 
 async def test_an_internal_network_has_no_outside(networks: Networks, box: Callable[[], Box]) -> None:
@@ -494,20 +506,49 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
 
     networks.reconcile = told  # type: ignore[method-assign]
     nft = Nft()
-    for damage in ("bridge", "rules"):
-        repaired.clear()
-        if damage == "bridge":
-            with Netlink() as netlink:
-                netlink.do(links.delete_link(shop.bridge))
-        else:
-            nft.run(f"delete table inet {NAMES.table}")
-        await asyncio.wait_for(repaired.wait(), 10)
-        assert await ask("127.0.0.1", web.ports[0].host_port) == shop.pools[0].gateway
+    with Netlink() as netlink:
+        index = next(link.index for link in netlink.links() if link.name == shop.bridge)
+        gateway, length = ip_address(shop.pools[0].gateway), ip_network(shop.pools[0].subnet).prefixlen
+        for damage in (
+            lambda: netlink.do(links.set_link(shop.bridge, up=False)),
+            lambda: netlink.do(links.delete_address(index, gateway, length)),
+            lambda: netlink.do(links.delete_link(shop.bridge)),
+            lambda: nft.run(f"delete table inet {NAMES.table}"),
+            lambda: nft.run(f"flush chain inet {NAMES.table} depart"),
+            lambda: nft.run(f"flush map inet {NAMES.table} any4"),
+            lambda: nft.run(f"flush set inet {NAMES.table} bridges"),
+        ):
+            repaired.clear()
+            damage()
+            await asyncio.wait_for(repaired.wait(), 10)
+            assert await ask("127.0.0.1", web.ports[0].host_port) == shop.pools[0].gateway
     nft.close()
     with pytest.raises(Conflict, match="interface lo is no bridge of ours"):
         await networks.create(NetworkSpec("x", options=NetworkOptions(bridge="lo")))
     with pytest.raises(Forbidden, match="networks have same bridge name"):
         await networks.create(NetworkSpec("y", options=NetworkOptions(bridge=shop.bridge)))
+
+
+async def test_what_we_take_away_ourselves_is_no_damage(networks: Networks, box: Callable[[], Box]) -> None:
+    seen: list[str | None] = []
+    looked, repair = asyncio.Event(), networks._repair
+    worst = networks._worst
+
+    def note(damage: list[Deleted], lines: list[Lines]) -> str | None:
+        seen.append(worst(damage, lines))
+        return seen[-1]
+
+    async def repaired() -> None:
+        await repair()
+        looked.set()
+
+    networks._worst, networks._repair = note, repaired  # type: ignore[method-assign]
+    await networks.create(NetworkSpec("shop"))
+    web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
+    await networks.detach(web.id)
+    await networks.remove("shop")
+    await asyncio.wait_for(looked.wait(), 10)  # for the port's element is gone
+    assert set(seen) == {None}
 
 
 async def test_a_network_that_cannot_be_made_keeps_nothing_else_down(

@@ -219,10 +219,11 @@ async def test_one_that_makes_no_sense_does_not_stop_the_others(here: Node, prox
     assert await client.can("10.96.0.7", 80)
 
 
-async def test_a_flushed_firewall_is_repaired(here: Node, proxy: Proxy) -> None:
+@pytest.mark.parametrize("damage", ["ruleset", "table inet {}", "map inet {} heads4"])
+async def test_a_flushed_firewall_is_repaired(here: Node, proxy: Proxy, damage: str) -> None:
     one, client = here.pod("one"), here.pod("client")
     await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))
-    here.nft("flush ruleset")
+    here.nft(f"flush {damage.format(proxy._settings.table)}")
     async with asyncio.timeout(10):
         while not await client.can("10.96.0.7", 80):
             pass

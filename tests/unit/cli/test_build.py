@@ -23,6 +23,7 @@ from corral.cli.progress.paint import columns, paint
 from corral.cli.progress.plain import Plain
 from corral.cli.progress.work import Watch
 from corral.cli.tarring import pack
+from corral.cli.things import label_pairs
 
 Event = dict[str, Any]
 
@@ -198,7 +199,19 @@ def test_words_that_make_no_sense(act: Any) -> None:
     [
         (build_words.values, ["=x"], "invalid environment variable: =x"),
         (parse_ulimits, ["nofile"], 'invalid argument "nofile" for "--ulimit" flag'),
-        (build_words.labels, ["=x"], "invalid label '=x': empty name"),
+        (label_pairs, ["=x"], "invalid label '=x': empty name"),
+        (label_pairs, [""], "invalid label '': empty name"),
+        (label_pairs, ["a b=c"], "label 'a b' contains whitespaces"),
+        (
+            build_words.agent,
+            "default=/nope",
+            "could not parse ssh: [default=/nope]: stat /nope: no such file or directory",
+        ),
+        (
+            build_words.output,
+            "type=image,push=maybe",
+            'non-bool value specified for push: strconv.ParseBool: parsing "maybe": invalid syntax',
+        ),
         (build_words.extra_host, "db", 'bad format for add-host: "db"'),
         (build_words.extra_host, "db:nowhere", 'invalid IP address in add-host: "nowhere"'),
     ],

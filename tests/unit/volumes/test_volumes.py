@@ -64,6 +64,13 @@ async def test_anonymous_ones_have_64_digits_and_a_label(volumes: Volumes) -> No
     assert [v.name for v in volumes.list()] == sorted([made.name, named.name])
 
 
+async def test_a_name_may_be_as_long_as_a_file_s(volumes: Volumes) -> None:
+    name = "a" * 255
+    assert (await volumes.create(name)).name == name
+    await volumes.remove(name)
+    assert not os.listdir(volumes.root)
+
+
 async def test_bad_requests_leave_nothing(volumes: Volumes) -> None:
     for arguments in ({"name": "../x"}, {"name": "x1", "options": {"foo": ""}}, {"name": "x1", "driver": "nope"}):
         with pytest.raises((InvalidInput, NotFound)):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import posixpath
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from corral.api.docker.errors import error_response, plain_error, status_of
 from corral.api.docker.routes import ROUTES
@@ -23,6 +25,25 @@ if TYPE_CHECKING:
 log = logging.getLogger("corral.api.docker")
 
 
+def clean_path(path: str) -> str:
+    """Pure: a path without "//", "/./" and "/../"; a client is sent there.
+
+    >>> clean_path("//v1.41/../info/"), clean_path("/../..")
+    ('/info/', '/')
+    """
+    clean = "/" + posixpath.normpath(path).strip("/").removeprefix(".")
+    return clean + "/" if path.endswith("/") and clean != "/" else clean
+
+
+def plan_location(path: str, query: str) -> str:
+    """Pure.
+
+    >>> plan_location("/v1.41/images/a b:c/json", "x=%20")
+    '/v1.41/images/a%20b:c/json?x=%20'
+    """
+    return quote(path, safe="/:@&=+$,;~") + (f"?{query}" if query else "")
+
+
 class DockerApi:
     """A handler for `http.Server`. It keeps no state: everything is the engine's, the builder's and the cluster's. (The
     sessions of BuildKit's clients are no more than their connections.)"""
@@ -33,6 +54,8 @@ class DockerApi:
         self._router = Router(ROUTES)
 
     async def __call__(self, request: Request) -> Answer:
+        if (clean := clean_path(request.path)) != request.path:
+            return Response(301, {"Location": plan_location(clean, request.raw_query)})
         version, path = split_version(request.path)
         handler = self._router.find(request.method, path)
         if handler is None:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from corral.api.docker.build import first, tell
+from corral.api.docker.build_query import check_limits
 from corral.build.copying.giturl import is_remote
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest
 from corral.errors import CorralError, InvalidInput, Unsupported
@@ -116,6 +117,7 @@ machine, through its unix socket
         raise InvalidInput("contexts are sent, not named by a path of this machine")
     if "" in asked.local and asked.remote:
         raise InvalidInput("a build has one main context: sent, or at a URL")
+    check_limits(wanted.resources)
     stores = enumerate(wanted.cache_from)
     if asked.caches != [number for number, store in stores if store.kind == "local"]:
         raise InvalidInput("the directory of each cache of type=local is sent, in order: announce them in caches")

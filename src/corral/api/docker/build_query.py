@@ -8,6 +8,7 @@ from corral.api.docker.at import number
 from corral.api.docker.check_host import check_extra_host
 from corral.api.docker.jsontext import parse
 from corral.api.docker.registries import credentials_of, decode_json_header
+from corral.api.docker.resources import LEAST_MEMORY
 from corral.build.request import BuildRequest, CacheStore
 from corral.errors import InvalidInput, Unsupported
 from corral.model.container import Resources, Ulimit
@@ -121,11 +122,7 @@ def resources_of(request: Request) -> Resources:
     """Pure: what a RUN may use."""
     query = request.query
     given = {name: number(request, name) or 0 for name in ("memory", "memswap", "cpushares", "cpuperiod", "cpuquota")}
-    if 0 < given["memory"] < 6 << 20:
-        raise InvalidInput("Minimum memory limit allowed is 6MB")
-    if given["memswap"] > 0 and not given["memory"]:
-        raise InvalidInput("You should always set the Memory limit when using Memoryswap limit, see usage")
-    return Resources(
+    found = Resources(
         memory=given["memory"],
         memory_swap=given["memswap"],
         cpu_shares=given["cpushares"],
@@ -134,6 +131,21 @@ def resources_of(request: Request) -> Resources:
         cpuset_cpus=query.get("cpusetcpus"),
         cpuset_mems=query.get("cpusetmems"),
     )
+    check_limits(found)
+    return found
+
+
+def check_limits(asked: Resources) -> None:
+    """Pure. InvalidInput for what no process can run with.
+
+    >>> check_limits(Resources(memory=1))
+    Traceback (most recent call last):
+    corral.errors.InvalidInput: Minimum memory limit allowed is 6MB
+    """
+    if 0 < asked.memory < LEAST_MEMORY:
+        raise InvalidInput("Minimum memory limit allowed is 6MB")
+    if asked.memory_swap > 0 and not asked.memory:
+        raise InvalidInput("You should always set the Memory limit when using Memoryswap limit, see usage")
 
 
 def ulimits_of(text: str) -> list[Ulimit]:

@@ -17,7 +17,7 @@ from corral.api.docker.check_config import check_health
 from corral.api.docker.parts import HealthConfig
 from corral.api.docker.shellwords import expand, split_words
 from corral.engine.listing import expand_ports
-from corral.engine.stop import parse_signal
+from corral.engine.stop import parse_stop_signal
 from corral.errors import InvalidInput
 from corral.kit.clock import parse_duration
 from corral.model.container import HealthCheck
@@ -176,7 +176,7 @@ def _workdir(draft: _Draft, text: str) -> None:
 
 def _stop_signal(draft: _Draft, text: str) -> None:
     signal = expand(text, draft.variables)
-    parse_signal(signal)
+    parse_stop_signal(signal)
     draft.config.stop_signal = signal
 
 

@@ -6,7 +6,7 @@ import posixpath
 
 from corral.api.docker.parts import HealthConfig
 from corral.api.docker.settings import Config
-from corral.engine.stop import parse_signal
+from corral.engine.stop import parse_stop_signal
 from corral.errors import InvalidInput
 
 MILLISECOND = 10**6
@@ -21,7 +21,7 @@ def check_config(config: Config) -> list[str]:
             )
         config.WorkingDir = "/" + posixpath.normpath(config.WorkingDir).lstrip("/")
     if config.StopSignal:
-        parse_signal(config.StopSignal)
+        parse_stop_signal(config.StopSignal)
     for entry in config.Env:
         if not entry.partition("=")[0]:
             raise InvalidInput(f"invalid environment variable: {entry}")

@@ -10,7 +10,7 @@ from corral.build.dockerfile.texts import health, plain_list, quote, quoted_list
 from corral.build.dockerfile.turn import Evaluated, Turn, set_variable
 from corral.build.ops import WorkdirOp
 from corral.build.request import BuildFailed
-from corral.engine.stop import parse_signal
+from corral.engine.stop import parse_stop_signal
 from corral.errors import InvalidInput
 from corral.kit.paths import join
 
@@ -85,7 +85,7 @@ def volume(turn: Turn, found: kinds.Volume) -> Evaluated:
 def stop_signal(turn: Turn, found: kinds.StopSignal) -> Evaluated:
     name = turn.expand(found.signal)
     try:
-        parse_signal(name)
+        parse_stop_signal(name)
     except InvalidInput as error:
         raise BuildFailed(error.message) from None
     turn.change(stop_signal=name)

@@ -43,6 +43,8 @@ class MountFlag(Struct):
 
 def _fields(text: str) -> list[tuple[str, str, str, str]]:
     """The whole field, its key as it was written, the key that is meant, and "=value" or ""."""
+    if not text:
+        raise BuildFailed("failed to parse csv mounts: EOF")
     try:
         fields = next(csv.reader([text], strict=True), [])
     except csv.Error as error:

@@ -186,7 +186,7 @@ def finish(session: Session, options: Parsed, outputs: list[Json], display: Disp
     sink.close()
     write_results(options, result)
     if options.on("quiet"):
-        session.say(result["image"])
+        session.say(result["image"] or result.get("digest", ""))
     warn_briefly(session, options, warnings)
     if any(build_ask.wants_push(one) for one in outputs):
         push(session, result, quiet=options.on("quiet"))

@@ -7,7 +7,7 @@ from corral.cli.fail import Misuse
 from corral.cli.http import quote
 from corral.cli.options import Parsed, Verb, flag, many, text
 from corral.cli.render import Columns, short
-from corral.cli.things import labels, pairs
+from corral.cli.things import label_pairs, labels, pairs
 from corral.cli.verbs.prune import confirmed
 from corral.cli.verbs.ps import parse_filters
 
@@ -26,7 +26,7 @@ def create(session: Session, options: Parsed) -> int:
         "Internal": options.on("internal"),
         "Attachable": options.on("attachable"),
         "Options": pairs(options.list("opt")),
-        "Labels": pairs(options.list("label")),
+        "Labels": label_pairs(options.list("label")),
         "IPAM": {
             "Driver": options.text("ipam-driver", "default"),
             "Options": pairs(options.list("ipam-opt")),

@@ -99,7 +99,7 @@ def run(session: Session, options: Parsed) -> int:
     stdin, stdout, stderr = streams(options)
     tty = options.on("tty")
     if options.on("detach") and options.has("attach"):
-        raise Failure("conflicting options: cannot specify both --attach and --detach", 125)
+        raise Failure("conflicting options: cannot specify both --attach and --detach", 1)
     require_terminal(tty, stdin)
     keys = detach_keys(options.text("detach-keys"))
     body = plan_create(options, os.environ, read_file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corral.cli.http import checked, quote
 from corral.cli.options import Parsed, Verb, flag
-from corral.cli.things import pairs
+from corral.cli.things import label_pairs
 from corral.cli.verbs.tars import OUTPUT, blocks, source_of, write_out
 from corral.cli.verbs.volumes import LABEL
 
@@ -31,7 +31,7 @@ def import_(session: Session, options: Parsed) -> int:
 
 def clone(session: Session, options: Parsed) -> int:
     source, name = options.args
-    body = {"Name": name, "Labels": pairs(options.list("label")), "Pause": options.on("pause")}
+    body = {"Name": name, "Labels": label_pairs(options.list("label")), "Pause": options.on("pause")}
     session.say(session.client.call("POST", f"/corral/volumes/{quote(source)}/clone", body=body)["Name"])
     return 0
 

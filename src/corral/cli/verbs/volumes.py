@@ -6,7 +6,7 @@ from corral.cli import things
 from corral.cli.http import quote
 from corral.cli.options import Parsed, Verb, flag, many, text
 from corral.cli.render import Columns, decimal_size
-from corral.cli.things import labels, pairs
+from corral.cli.things import label_pairs, labels, pairs
 from corral.cli.verbs.prune import confirmed
 from corral.cli.verbs.ps import parse_filters
 
@@ -22,7 +22,7 @@ def create(session: Session, options: Parsed) -> int:
         "Name": options.args[0] if options.args else options.text("name"),
         "Driver": options.text("driver"),
         "DriverOpts": pairs(options.list("opt")),
-        "Labels": pairs(options.list("label")),
+        "Labels": label_pairs(options.list("label")),
     }
     session.say(session.client.call("POST", "/volumes/create", body=body)["Name"])
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -52,6 +53,10 @@ class Rules:
         """Whether both tables are there."""
         there = self._nft.run("list tables\n").splitlines()
         return all(f"table {family} {self.table}" in there for family in ("inet", "bridge"))
+
+    def did(self, ports: Iterable[int]) -> bool:
+        """Whether it was us who changed something (see `Nft.did`), each time."""
+        return all(self._nft.did(port) for port in ports)
 
     def remove(self) -> None:
         self._nft.run(plan_removal(self.table))

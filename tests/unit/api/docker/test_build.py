@@ -206,7 +206,8 @@ def test_bodies_that_are_none(data: bytes) -> None:
 def test_what_may_not_be_asked_for() -> None:
     near = [BuildRequest(contexts={"x": path}) for path in ("/etc", "etc", "../etc", "")]
     unsent = BuildRequest(cache_from=[CacheStore("local", "/etc")])
-    for wanted in (BuildRequest(context="/etc"), *near, unsent):
+    tight = BuildRequest(resources=Resources(memory=1))
+    for wanted in (BuildRequest(context="/etc"), *near, unsent, tight):
         with pytest.raises(InvalidInput):
             build_own.check_asked(build_own.Asked(wanted), True)
     with pytest.raises(InvalidInput):

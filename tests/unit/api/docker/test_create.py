@@ -299,6 +299,7 @@ CONFLICT = "conflicting options: "
         ({"LogConfig": {"Config": {"max-file": "0"}}}, {}, "max-file cannot be less than 1"),
         ({}, {"WorkingDir": "a"}, "the working directory 'a' is invalid, it needs to be an absolute path"),
         ({}, {"StopSignal": "SIGNOPE"}, "invalid signal: SIGNOPE"),
+        ({}, {"StopSignal": "0"}, "invalid signal: 0"),
         ({}, {"Env": ["=x"]}, "invalid environment variable: =x"),
         ({}, {"Healthcheck": {"Interval": 5}}, "Interval in Healthcheck cannot be less than 1ms"),
         ({}, {"Healthcheck": {"Retries": -1}}, "Retries in Healthcheck cannot be negative"),

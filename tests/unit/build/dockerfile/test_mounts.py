@@ -26,6 +26,7 @@ from corral.build.request import BuildFailed
         ("type=secret", "invalid secret mount. one of source, target required"),
         ("type=secret,id=a,source=b", "both source and id can't be set"),
         ("type=secret,id=a,from=b", "secret mount should not have a from"),
+        ("", "failed to parse csv mounts: EOF"),
         ('type=cache,"x', "failed to parse csv mounts: unexpected end of data"),
     ],
 )
