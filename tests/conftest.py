@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import memory
 from tests.support.ahead import Work
@@ -40,6 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "not_in_guest: cannot run inside the guest; says why")
     config.stash[GUARD] = memory.Guard()
+    if not IN_CI:  # where hypothesis has a profile of its own; how long an example takes is no property
+        settings.register_profile("corral", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("corral")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 
 from corral.build.request import BuildFailed, BuildRequest
@@ -86,8 +86,11 @@ def resolving(text: str, name: Reference) -> str:
     return text
 
 
+Know = Callable[[str], Awaitable[Credentials]]  # who the client is at a registry
+
+
 async def find_image(
-    engine: Engine, ref: str, request: BuildRequest, hear: Callable[[Note], None], shown: str = ""
+    engine: Engine, ref: str, request: BuildRequest, know: Know, hear: Callable[[Note], None], shown: str = ""
 ) -> Image:
     """The image that `ref`, a name in full or an id, means; a name is pulled if it is not here or the request says so.
     A name that is not here may be the start of an id. Hold its layers at once. `shown` is the name as it is written.
@@ -108,7 +111,7 @@ async def find_image(
         return local
     name = parse(ref).tagged()
     tag = name.digest or name.tag
-    credentials = find_credentials(request.credentials, name.domain)
+    credentials = await know(name.domain)
     try:
         async with aclosing(
             engine.transfers.pull(name.name, tag, platform=wanted and str(own), credentials=credentials)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest
-from corral.build.usage import Pruned, Usage, prune, trim, usage
+from corral.build.usage import Pruned, Usage, cache_limit, prune, trim, usage
 from corral.build.works import Works
 from corral.engine.engine import Engine
 from corral.errors import Conflict, NotFound
 from corral.kit.ids import new_id
 
 if TYPE_CHECKING:
+    from corral.build.client import Client
     from corral.build.context import Context
 
 
@@ -41,6 +44,26 @@ class Builder:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         await self._works.close()
 
+    @property
+    def scratch(self) -> str:
+        """Where what a build needs for a while may lie: in memory, and gone when a daemon starts."""
+        return self._works.scratch
+
+    @property
+    def gateway(self) -> str:
+        """The host's address as a RUN sees it ("host-gateway")."""
+        return self._works.engine.parts.networks.gateway
+
+    @property
+    def limit(self) -> int:
+        """How many bytes may be kept for later builds; 0 is no limit."""
+        return cache_limit(self._works)
+
+    def spool(self) -> IO[bytes]:
+        """A file without a name, for what a build gives out faster, or in another order, than it is taken."""
+        os.makedirs(self._works.contexts, mode=0o700, exist_ok=True)
+        return cast(IO[bytes], tempfile.TemporaryFile(dir=self._works.contexts))
+
     def context(
         self,
         body: AsyncIterator[bytes] | None = None,
@@ -60,8 +83,9 @@ class Builder:
             afterwork=works.afterwork, ssh_agent=ssh_agent, memory=memory,
         )  # fmt: skip
 
-    async def build(self, request: BuildRequest) -> AsyncGenerator[BuildEvent, None]:
-        """What happens, as it happens; `Built` is last. Closing it cancels the build.
+    async def build(self, request: BuildRequest, client: Client | None = None) -> AsyncGenerator[BuildEvent, None]:
+        """What happens, as it happens; `Built` is last. Closing it cancels the build. `client` is asked for what the
+        request does not have.
 
         BuildFailed, Unsupported, and what pulling and running raise. Conflict where a build with the same id runs.
         """
@@ -70,7 +94,7 @@ class Builder:
         id = request.id or new_id()
         if id in self._running:
             raise Conflict(f"a build with the id {id} is running")
-        building = Building(self._works, request)
+        building = Building(self._works, request, client)
         task = self._running[id] = asyncio.create_task(building.run(), name=f"build {id[:12]}")
         task.add_done_callback(lambda _: building.telling.end())
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -14,6 +13,7 @@ from msgspec.structs import replace
 
 from corral.build import frontend
 from corral.build.bases import check_platform, find_image
+from corral.build.client import Client, Given, plan_paths
 from corral.build.context import bring, make_scratch
 from corral.build.copying.giturl import is_remote
 from corral.build.dockerfile import Plan, StageSteps
@@ -30,12 +30,13 @@ from corral.build.result import Done, plan_image
 from corral.build.steps import Steps
 from corral.build.stores import check_stores
 from corral.build.works import Works
-from corral.errors import CorralError, NotFound, Unsupported
+from corral.errors import CorralError, Unsupported
 from corral.images import config as configs
 from corral.images import digests
 from corral.images.library import top
 from corral.images.references import as_id
 from corral.images.references import parse as parse_ref
+from corral.kit.ignore import Ignore
 from corral.linux.tree import remove_tree
 from corral.model.container import Struct
 from corral.model.image import Image, ImageConfig
@@ -62,8 +63,11 @@ class StageDone(Struct):
 class Building:
     """One build. `run` once; what it says meanwhile goes to `telling`."""
 
-    def __init__(self, works: Works, request: BuildRequest) -> None:
+    def __init__(self, works: Works, request: BuildRequest, client: Client | None = None) -> None:
         self._works, self._request = works, request
+        self._client = client or Given(request)
+        self._sent: asyncio.Task[str] | None = None
+        self._paths: list[str] | None = None  # what is read of the main context
         self._images = works.images
         self.telling = Telling()
         self._held = AsyncExitStack()
@@ -72,7 +76,7 @@ class Building:
         self._found: dict[str, asyncio.Task[Image]] = {}
         self._brought: dict[str, asyncio.Task[str]] = {}
         self._platform = check_platform(request.platform)
-        self._imports = Imports(works, request, self._warn)
+        self._imports = Imports(works, request, self._client, self._warn)
         self._now = works.clock.now()
         self._latest: int | None = None  # seconds: what times are clamped to
         check_outputs(request)
@@ -90,14 +94,14 @@ class Building:
                     error.excerpt = excerpt(self._source.name, self._source.text, error.span)
                 raise
             finally:
-                await _cancel([*self._stages.values(), *self._found.values(), *self._brought.values()])
+                sent = [self._sent] if self._sent else []
+                await _cancel([*self._stages.values(), *self._found.values(), *self._brought.values(), *sent])
                 await self._imports.close()
 
     async def _run(self) -> None:
         request = self._request
-        with self.telling.vertex("[internal] load build definition from Dockerfile"):
-            self._source = await asyncio.to_thread(frontend.read, request)
-            plan = frontend.plan(self._source, request)
+        self._source = await self._client.dockerfile(self.telling)
+        plan = frontend.plan(self._source, request)
         ready = await self._evaluate(plan)
         self._warned(ready.warnings)
         if request.check_only:
@@ -110,7 +114,8 @@ class Building:
         self._latest = request.source_date_epoch if plan.epoch is None else plan.epoch
         for output in request.outputs:
             check_times(output, self._latest)
-        self._steps = Steps(self._works, request, self._origin, self._hold, self._imports, self._latest)
+        self._paths = plan_paths(ready.stages.values())
+        self._steps = Steps(self._works, request, self._client, self._origin, self._hold, self._imports, self._latest)
         for number, stage in ready.stages.items():
             self._stages[number] = asyncio.create_task(self._stage(ready, stage), name=f"stage {number}")
         await _all(list(self._stages.values()))
@@ -122,15 +127,16 @@ class Building:
     async def _evaluate(self, plan: Plan) -> Ready:
         """Fetches the images that stages stand on, and gives all steps."""
         images: dict[str, Image] = {}
-        while True:
-            ready = frontend.evaluate(plan, images)
-            if not ready.missing:
-                return ready
+        while (ready := frontend.evaluate(plan, images)).missing:
             spans = {stage.base: stage.span for stage in plan.stages}
             found = await _all(
                 [asyncio.ensure_future(self._placed(spans[origin], self._image, origin)) for origin in ready.missing]
             )
             images.update(zip(ready.missing, found, strict=True))
+        if patterns := await self._client.ignored(self.telling):
+            plan.ignore = Ignore(patterns)
+            return frontend.evaluate(plan, images)
+        return ready
 
     async def _finish(self, done: StageDone, config: ImageConfig) -> None:
         image = self._plan(done, config)
@@ -143,7 +149,7 @@ class Building:
         keys = {one.key for one in done.steps}
         for number, store in enumerate(self._request.cache_to):
             made = [record for record in self._steps.records if store.mode == "max" or record.key in keys]
-            await export(self._works, self._request, number, made, self.telling)
+            await export(self._works, self._request, self._client.credentials, number, made, self.telling)
         self.telling.say(built)
 
     def _warned(self, warnings: Sequence[Warning]) -> None:
@@ -238,7 +244,7 @@ class Building:
     async def _origin(self, origin: str) -> Origin:
         kind, _, name = origin.partition(":")
         if not kind:
-            where = self._request.context
+            where = await self._context()
             return Origin("context", (where,), owner=(0, 0)) if where else self._layers("context", "")
         if kind == "stage":
             done = await asyncio.shield(self._stages[int(name)])
@@ -263,22 +269,27 @@ class Building:
     async def _directory(self, name: str) -> str:
         """Where a named context is: here already, or brought once from its URL or repository."""
         where = self._request.contexts.get(name, "")
-        if not is_remote(where):
-            if not os.path.isdir(where):
-                raise NotFound(f"named context {name}: {where or 'nothing'} is no directory")
-            return where
         if where.startswith("oci-layout://"):
             raise Unsupported(f"named context {name}: oci-layout:// is not supported; load it, and use docker-image://")
         task = self._brought.get(name)
         if task is None:
-            task = self._brought[name] = asyncio.create_task(self._bring(name, where), name=f"context {name}")
+            work = self._bring(name, where) if is_remote(where) else self._client.directory(name, where, self.telling)
+            task = self._brought[name] = asyncio.create_task(work, name=f"context {name}")
         return await asyncio.shield(task)
+
+    async def _context(self) -> str:
+        """Where the main context is, when the first step needs it; "" where nothing is read of it."""
+        if self._paths == []:
+            return ""
+        if self._sent is None:
+            self._sent = asyncio.create_task(self._client.context(self._paths, self.telling), name="context")
+        return await asyncio.shield(self._sent)
 
     async def _bring(self, name: str, where: str) -> str:
         works = self._works
         scratch = make_scratch(works.contexts)
         self._held.push_async_callback(asyncio.to_thread, remove_tree, scratch)
-        agent = self._request.ssh.get("default", "")
+        agent = await self._client.agent("default")
         with self.telling.vertex(f"[context {name}] load {where}") as vertex:
             return await bring(where, scratch, works.fetcher, report=vertex.fetched, ssh_agent=agent)
 
@@ -295,7 +306,9 @@ class Building:
     async def _find(self, ref: str) -> Image:
         with self.telling.vertex(f"[internal] load metadata for {ref}") as vertex:
             shown = written_name(ref, self._source.text)
-            image = await find_image(self._works.engine, ref, self._request, vertex.moved, shown)
+            image = await find_image(
+                self._works.engine, ref, self._request, self._client.credentials, vertex.moved, shown
+            )
             self._hold(top(image))
         return image
 

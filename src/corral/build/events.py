@@ -55,6 +55,10 @@ class Vertex:
         elif note.status:
             self.print(1, f"{note.status}\n".encode())
 
+    def transferred(self, what: str, now: int) -> None:
+        """So many bytes of something of a client's have come."""
+        self._tell.say(Moved(self.number, what, "transferring", now))
+
     def fetched(self, url: str, now: int, total: int) -> None:
         """A download went on."""
         self._tell.say(Moved(self.number, url, "Downloading", now, total))

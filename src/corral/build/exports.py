@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 from corral.build import cacheconfig
-from corral.build.bases import find_credentials
+from corral.build.bases import Know
 from corral.build.events import Telling
 from corral.build.exchange import Document, Entry, LayerOf
 from corral.build.records import Record
@@ -35,7 +35,9 @@ def inline_entries(steps: Sequence[Done], below: int) -> list[Entry]:
     return [Entry(one.key, below + number, one.created, one.step.text) for number, one in enumerate(layers) if one.key]
 
 
-async def export(works: Works, request: BuildRequest, number: int, records: Sequence[Record], telling: Telling) -> None:
+async def export(
+    works: Works, request: BuildRequest, know: Know, number: int, records: Sequence[Record], telling: Telling
+) -> None:
     """Carries out one of `cache_to`: the layers of these records, which are held. What a push raises."""
     store = request.cache_to[number]
     unique = list({record.key: record for record in records}.values())
@@ -46,7 +48,7 @@ async def export(works: Works, request: BuildRequest, number: int, records: Sequ
 
     try:
         if store.kind == "registry":
-            await _push(works, request, store, layers, describe, telling)
+            await _push(works, know, store, layers, describe, telling)
         elif store.kind == "local":
             await _give(works, number, store, layers, describe, telling)
     except CorralError as error:
@@ -74,14 +76,14 @@ Describe = Callable[[list[Blob]], bytes]
 
 async def _push(
     works: Works,
-    request: BuildRequest,
+    know: Know,
     store: CacheStore,
     layers: Sequence[Layer],
     describe: Describe,
     telling: Telling,
 ) -> None:
     ref = parse_tag(store.ref)
-    credentials = find_credentials(request.credentials, ref.domain)
+    credentials = await know(ref.domain)
     with telling.vertex("exporting cache to registry") as vertex:
         notes = works.images.remote.push_cache(ref, layers, describe, credentials=credentials)
         async with aclosing(notes):

@@ -44,18 +44,27 @@ def read(request: BuildRequest) -> Source:
     name = os.path.basename(request.dockerfile) or "Dockerfile"
     if request.dockerfile_text is not None:
         return Source(name, request.dockerfile_text)
+    return Source(name, decode(read_file(request.context, request.dockerfile), request.dockerfile))
+
+
+def read_file(context: str, path: str) -> bytes:
+    """A Dockerfile of a context, or a file beside it. BuildFailed in BuildKit's words. Blocking."""
     try:
-        data = _read_any(request.context, request.dockerfile)
+        return _read_any(context, path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise BuildFailed(
-            f"failed to read dockerfile: open {request.dockerfile}: no such file or directory",
-            classic=f"Cannot locate specified Dockerfile: {request.dockerfile}",
+            f"failed to read dockerfile: open {path}: no such file or directory",
+            classic=f"Cannot locate specified Dockerfile: {path}",
         ) from None
     except OSError as error:
-        raise from_oserror(f"failed to read dockerfile: open {request.dockerfile}", error) from error
+        raise from_oserror(f"failed to read dockerfile: open {path}", error) from error
+
+
+def decode(data: bytes, name: str) -> str:
+    """Pure: the text of a Dockerfile. BuildFailed."""
     if len(data) > _LARGEST:
-        raise BuildFailed(f"failed to read dockerfile: {request.dockerfile} is larger than {_LARGEST} bytes")
-    return Source(name, data.decode("utf-8-sig", "replace"))
+        raise BuildFailed(f"failed to read dockerfile: {name} is larger than {_LARGEST} bytes")
+    return data.decode("utf-8-sig", "replace")
 
 
 def _read_any(context: str, path: str) -> bytes:

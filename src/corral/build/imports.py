@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from corral.build import cacheconfig
-from corral.build.bases import find_credentials
+from corral.build.client import Client
 from corral.build.exchange import Offer, history_offer, offers_of, read_document
 from corral.build.ops import Step
 from corral.build.request import BuildRequest, CacheStore
@@ -48,8 +48,8 @@ class Imports:
     """Those of one build. They are looked for once, when the first step needs them; one that cannot be had is told
     with `warn`, and is no reason to fail."""
 
-    def __init__(self, works: Works, request: BuildRequest, warn: Warn) -> None:
-        self._works, self._request, self._warn = works, request, warn
+    def __init__(self, works: Works, request: BuildRequest, client: Client, warn: Warn) -> None:
+        self._works, self._request, self._client, self._warn = works, request, client, warn
         self._caches: asyncio.Task[list[_Cache]] | None = None
 
     async def bring(self, key: str, step: Step, past: Past, draft: Draft) -> Offer | None:
@@ -98,7 +98,7 @@ class Imports:
     async def _remote(self, store: CacheStore) -> _Cache | None:
         try:
             ref = parse(store.ref).tagged()
-            credentials = find_credentials(self._request.credentials, ref.domain)
+            credentials = await self._client.credentials(ref.domain)
             found = await self._works.images.remote.find_cache(ref, credentials)
             if found.config_type == CONFIG:
                 return _Cache(offers_of(cacheconfig.read(found.config)), None, found)

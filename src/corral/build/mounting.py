@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from corral.build.agents import forwarded
 from corral.build.caches import CacheDirs
+from corral.build.client import Client
 from corral.build.copying import Source, carry_out
 from corral.build.ops import CopyOp, InlineFile, RunMount
 from corral.build.origins import Origin, inside, opened
@@ -63,11 +64,10 @@ class Mounting:
         scratch: str,
         stack: AsyncExitStack,
         origin: Callable[[str], Awaitable[Origin]],
-        secrets: Mapping[str, bytes],
-        agents: Mapping[str, str],
+        client: Client,
     ) -> None:
         self._sandboxes, self._caches, self._stack, self._origin = sandboxes, caches, stack, origin
-        self._secrets, self._agents = secrets, agents
+        self._client = client
         self._scratch = f"{scratch}/{new_id()[:16]}"
         self._shared: dict[tuple[str, str], str] = {}  # cache directories, by id and by what they begin with
         self.prepared = Prepared()
@@ -119,7 +119,7 @@ class Mounting:
         self.targets[mount.target] = "dir"
 
     async def _secret(self, mount: RunMount, number: int) -> None:
-        value = self._secrets.get(mount.id)
+        value = await self._client.secret(mount.id)
         if value is None:
             if mount.required:
                 raise BuildFailed(f"secret {mount.id}: not found")
@@ -143,8 +143,8 @@ class Mounting:
 
     async def _ssh(self, mount: RunMount, number: int) -> None:
         id = mount.id or "default"
-        agent = self._agents.get(id)
-        if agent is None:
+        agent = await self._client.agent(id)
+        if not agent:
             if mount.required:
                 raise BuildFailed(f"unset ssh forward key {id}")
             return

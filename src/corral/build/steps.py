@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from corral.build.cache import copy_key, make_key, run_key, workdir_key
+from corral.build.client import Client
 from corral.build.copying import Fetched, Hashes, Source, carry_out, digest, links
 from corral.build.copying.owner import find_owner
 from corral.build.events import Vertex
@@ -24,7 +25,7 @@ from corral.build.running import describe_process, plan_sandbox, surroundings
 from corral.build.shared import Ear
 from corral.build.stopping import in_stoppable_thread
 from corral.build.works import Works
-from corral.errors import RuntimeFailed, from_oserror
+from corral.errors import InvalidInput, RuntimeFailed, from_oserror
 from corral.images import growth
 from corral.images.draft import Draft
 from corral.kit.ids import new_id
@@ -54,13 +55,14 @@ class Steps:
         self,
         works: Works,
         request: BuildRequest,
+        client: Client,
         origin: Callable[[str], Awaitable[Origin]],
         hold: Callable[[str], None],
         imports: Imports,
         latest: int | None,
     ) -> None:
         self._works, self._request, self._origin, self._hold, self._latest = works, request, origin, hold, latest
-        self._imports = imports
+        self._client, self._imports = client, imports
         self.records: list[Record] = []  # all results so far
         self._around = surroundings(request)
         self._hashes = Hashes()
@@ -142,9 +144,7 @@ class Steps:
     async def _run(self, op: RunOp, draft: Draft, ear: Ear, vertex: Vertex) -> None:
         works, request = self._works, self._request
         async with AsyncExitStack() as stack:
-            mounting = Mounting(
-                works.sandboxes, works.caches, works.scratch, stack, self._origin, request.secrets, request.ssh
-            )
+            mounting = Mounting(works.sandboxes, works.caches, works.scratch, stack, self._origin, self._client)
             spec = plan_sandbox(op, request, await mounting.prepare(op.mounts, op.files))
             places = plan_places(mounting.targets, works.images.layers.lowers(draft.top))
             async with works.sandboxes.open(draft.top, places) as box:
@@ -154,6 +154,8 @@ class Steps:
                 except RuntimeFailed as error:
                     reason = error.message.rpartition(CREATE)[2].removeprefix(": ").removesuffix(": unknown")
                     raise _failed(op, reason, error.exit_code) from error
+                except InvalidInput as error:  # a user whom the image does not know
+                    raise _failed(op, error.message, classic=error.message) from error
                 if code:
                     raise _failed(op, f"exit code: {code}", code)
                 await growth.adopt(works.images, box.id, draft, self._latest)
@@ -165,7 +167,7 @@ class Steps:
                 scratch = f"{self._works.images.scratch}/{new_id()[:16]}"
                 os.mkdir(scratch)
                 stack.push_async_callback(asyncio.to_thread, remove_tree, scratch)
-                agent = self._request.ssh.get("default", "")
+                agent = await self._client.agent("default")
                 fetched = await self._works.fetcher.fetch(op, scratch, job.vertex.fetched, ssh_agent=agent)
             key = copy_key("" if links(op) else job.below, await self._digest(op, fetched), self._latest)
             work: Work = lambda draft, _: self._carry(op, fetched, draft)  # noqa: E731
@@ -205,8 +207,9 @@ def _reads(kind: str, origin: str) -> bool:
     return kind == "bind" or (kind == "cache" and bool(origin))
 
 
-def _failed(op: RunOp, reason: str, code: int) -> BuildFailed:
-    return BuildFailed(f"process {describe_process(op.argv)} did not complete successfully: {reason}", exit_code=code)
+def _failed(op: RunOp, reason: str, code: int = 0, classic: str = "") -> BuildFailed:
+    text = f"process {describe_process(op.argv)} did not complete successfully: {reason}"
+    return BuildFailed(text, exit_code=code, classic=classic)
 
 
 def _make_workdir(rootfs: str, op: WorkdirOp) -> None:

@@ -186,11 +186,15 @@ async def prune(works: Works, filters: Mapping[str, Sequence[str]], keep: int, e
     return pruned
 
 
+def cache_limit(works: Works) -> int:
+    """How many bytes may be kept for later builds; 0 is no limit."""
+    disk = os.statvfs(works.engine.config.root)
+    return plan_limit(works.engine.config.build_cache_limit, disk.f_blocks * disk.f_frsize)
+
+
 async def trim(works: Works) -> None:
     """Keeps to the limit. For after a build that has made something."""
-    disk = os.statvfs(works.engine.config.root)
-    limit = plan_limit(works.engine.config.build_cache_limit, disk.f_blocks * disk.f_frsize)
-    if limit:
+    if limit := cache_limit(works):
         found = await usage(works)
         await _remove(works, found, plan_trim(found, limit))
 

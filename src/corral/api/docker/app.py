@@ -15,6 +15,7 @@ from corral.http.message import Answer, BodyTooLarge, ClientGone, Hijack, Reques
 from corral.http.parser import BadRequest
 
 if TYPE_CHECKING:
+    from corral.api.buildkit.serving import BuildKit
     from corral.api.docker.cluster_copies import Copies
     from corral.build.builder import Builder
     from corral.engine.engine import Engine
@@ -23,10 +24,12 @@ log = logging.getLogger("corral.api.docker")
 
 
 class DockerApi:
-    """A handler for `http.Server`. It keeps no state: everything is the engine's, the builder's and the cluster's."""
+    """A handler for `http.Server`. It keeps no state: everything is the engine's, the builder's and the cluster's. (The
+    sessions of BuildKit's clients are no more than their connections.)"""
 
     def __init__(self, engine: Engine, builder: Builder, copies: Copies | None = None) -> None:
         self.engine, self.builder, self.copies = engine, builder, copies
+        self.buildkit: BuildKit | None = None  # made by the first client that needs it
         self._router = Router(ROUTES)
 
     async def __call__(self, request: Request) -> Answer:

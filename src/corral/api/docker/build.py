@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from corral.api.docker.answers import JSON, done
-from corral.api.docker.build_query import NEEDS_SESSION, plan_build
+from corral.api.docker.build_query import plan_build
 from corral.api.docker.build_stream import Classic, failure_message, stream
 from corral.api.docker.references import familiar
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest, Built
-from corral.errors import CorralError, InvalidInput, NotFound, Unsupported
+from corral.errors import CorralError, InvalidInput, NotFound
 from corral.http.message import Answer, ClientGone, Request, Response, StreamResponse
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 async def build(api: DockerApi, request: Request) -> Answer:
     """The context is the body, or what `remote` names. What fails before the first step is an error of its own."""
+    if request.query.get("version") == "2":
+        from corral.api.docker.build_kit import build_by_session
+
+        return await build_by_session(api, request)
     wanted, quiet = plan_build(request), request.query.flag("q")
     events = run(api, request, wanted)
     return StreamResponse(await first(request, messages(events, quiet=quiet)), 200, JSON)
@@ -106,8 +110,3 @@ async def build_cancel(api: DockerApi, request: Request) -> Response:
     with suppress(NotFound):  # it has ended already: as Docker answers
         await api.builder.cancel(id)
     return done(200)
-
-
-async def no_session(api: DockerApi, request: Request) -> Response:
-    """BuildKit's own protocols."""
-    raise Unsupported(NEEDS_SESSION.replace("version=2", request.path))

@@ -16,15 +16,11 @@ from corral.model.transfer import Credentials
 if TYPE_CHECKING:
     from corral.http.message import Request
 
-NEEDS_SESSION = (
-    "this asks for a BuildKit session (version=2), which Corral does not offer over Docker's API: "
-    "set DOCKER_BUILDKIT=0, or use `corral build`, which knows all of BuildKit's Dockerfile syntax"
-)
 # Parameters that are passed on to nothing when they are empty, and refused when they are not
 REFUSED = {
     "securityopt": "the daemon on this platform does not support setting security options on build",
-    "outputs": "the classic build makes images only; use `corral build --output`",
-    "session": NEEDS_SESSION,
+    "outputs": "the classic build makes images only; use BuildKit, or `corral build --output`",
+    "session": "the classic build has none; say version=2",
 }
 
 
@@ -58,13 +54,11 @@ def check_offered(request: Request) -> None:
     """Pure. Unsupported, InvalidInput."""
     query = request.query
     version, isolation = query.get("version") or "1", query.get("isolation")
-    if version == "2" or query.get("remote") == "client-session":
-        raise Unsupported(NEEDS_SESSION)
-    if version != "1":
+    if version not in ("1", "2"):
         raise InvalidInput(f"invalid version {version}")
     if isolation not in ("", "default"):
         raise InvalidInput(f'Unsupported isolation: "{isolation}"')
-    for name, why in REFUSED.items():
+    for name, why in REFUSED.items() if version == "1" else ():
         if query.get(name) not in ("", "null", "[]"):
             raise Unsupported(f"{name} is not offered: {why}")
 

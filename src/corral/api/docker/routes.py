@@ -10,6 +10,7 @@ from corral.api.docker import (
     attach_ws,
     build,
     build_cache,
+    build_kit,
     build_own,
     cluster_copies,
     commit,
@@ -86,8 +87,8 @@ ROUTES: Final[list[Route]] = [
     ("POST", "/build", build.build),
     ("POST", "/build/prune", build_cache.build_prune),
     ("POST", "/build/cancel", build.build_cancel),
-    ("POST", "/session", build.no_session),
-    ("POST", "/grpc", build.no_session),
+    ("POST", "/session", build_kit.session),
+    ("POST", "/grpc", build_kit.grpc),
     ("POST", "/corral/build", build_own.build),
     # networks
     ("GET", "/networks", networks.network_list),

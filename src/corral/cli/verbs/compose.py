@@ -45,16 +45,12 @@ def plan_compose(env: Mapping[str, str], packages: Iterable[str], is_program: Ca
 def plan_environment(env: Mapping[str, str], url: str) -> dict[str, str]:
     """Pure: the environment in which Compose speaks to this instance and to no other.
 
-    Of itself Compose 2 asks no daemon how to build: it starts a BuildKit of its own. The classic way is the daemon's.
-
     >>> plan_environment({"DOCKER_CONTEXT": "far", "DOCKER_TLS_VERIFY": "1", "LANG": "C"}, "unix:///run/x")
-    {'DOCKER_BUILDKIT': '0', 'LANG': 'C', 'DOCKER_HOST': 'unix:///run/x'}
-    >>> plan_environment({"DOCKER_BUILDKIT": "1"}, "unix:///run/x")["DOCKER_BUILDKIT"]
-    '1'
+    {'LANG': 'C', 'DOCKER_HOST': 'unix:///run/x'}
     """
     others = ("DOCKER_CONTEXT", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_TLS")
     kept = {name: value for name, value in env.items() if name not in others}
-    return {"DOCKER_BUILDKIT": "0", **kept, "DOCKER_HOST": url}
+    return {**kept, "DOCKER_HOST": url}
 
 
 def _is_program(path: str) -> bool:

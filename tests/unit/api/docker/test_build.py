@@ -81,8 +81,6 @@ def test_nothing_given() -> None:
 @pytest.mark.parametrize(
     ("query", "kind"),
     [
-        ("version=2", Unsupported),
-        ("remote=client-session", Unsupported),
         ("outputs=%5B%7B%7D%5D", Unsupported),
         ("session=x", Unsupported),
         ("version=9", InvalidInput),
