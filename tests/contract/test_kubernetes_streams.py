@@ -377,3 +377,16 @@ def test_ports_through_channels(pods: Pods, port: int) -> None:
 def test_bodies_may_not_be_shown_to_strangers(pods: Pods) -> None:
     stranger: ApiClient = pods.cluster.nobody
     assert stranger.ask("GET", pods.path("web", "log")).status == 403
+
+
+def test_a_dead_kubelet_is_told_in_the_words_of_who_asked_it(cluster: LiveKubernetes, ns: Namespace) -> None:
+    pods = Pods(cluster, ns, elsewhere=True)
+    pods.close()
+    kubelet = cluster.admin.get(f"/api/v1/nodes/{pods.name}")["status"]
+    at = f"{kubelet['addresses'][0]['address']}:{kubelet['daemonEndpoints']['kubeletEndpoint']['Port']}"
+    refused = f"dial tcp {at}: connect: connection refused"
+    url = f"https://{at}/containerLogs/{ns.name}/web/main?tailLines=3"
+    assert cluster.admin.ask("GET", pods.path("web", "log?tailLines=3")).told == (500, "", f'Get "{url}": {refused}')
+    with pytest.raises(Refused) as caught:
+        pods.socket("web", "exec?command=ls&stdout=1", "v5.channel.k8s.io")
+    assert caught.value.status == 500 and f"error dialing backend: {refused}" in str(caught.value)

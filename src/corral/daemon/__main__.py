@@ -41,7 +41,12 @@ def main(words: list[str]) -> int:
         print(error.message, file=sys.stderr)
         return error.code
     try:
-        return run(options.args[0], Instance(options.text("root")), options)
+        code = run(options.args[0], Instance(options.text("root")), options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read what a short role prints has gone, as with `corral down --all | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
     except (Failure, CorralError) as error:
         print(error.message, file=sys.stderr)
         if options.has("ready-fd"):

@@ -67,6 +67,24 @@ def test_a_killed_daemon_is_no_excuse(bare: Instance, verb: tuple[str, ...]) -> 
     assert (bare.root / "engine.db").exists() == (verb[0] == "down")
 
 
+def test_down_says_no_more_when_nobody_reads_on(bare: Instance) -> None:
+    bare.up()
+    line = f"{' '.join(corral_command())} --root {bare.root} down --all | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("Corral is down") and done.stderr == ""
+
+
+def test_down_does_its_work_though_nobody_reads_what_it_says(bare: Instance) -> None:
+    bare.up()
+    bare.import_image()
+    id = bare.corral("run", "-d", "--stop-timeout", "1", "busybox", "sleep", "1000", check=True).stdout.strip()
+    pid = bare.inspect(id)["State"]["Pid"]
+    line = f"{' '.join(corral_command())} --root {bare.root} down --all | true"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not os.path.exists(f"/proc/{pid}")
+
+
 def test_reset_asks(bare: Instance) -> None:
     bare.up()
     done = bare.corral("reset", input="n\n")

@@ -71,6 +71,21 @@ async def test_another_instance_on_the_host_leaves_pods_as_they_are(here: Node, 
         here.nft(plan_removal(settings.table))
 
 
+@pytest.mark.parametrize("local", ["10.244.0.0/24", "10.244.9.0/24"], ids=["its-own", "another-instance"])
+async def test_a_node_of_many_lets_a_pod_call_itself_by_a_published_port(here: Node, local: str) -> None:
+    """The engine's table leads and hides it: there is no service, so no mark. All pods of the range look alike."""
+    one = here.pod("one")
+    lead = f"ip daddr {NODE_IP} tcp dport 8000 dnat ip to {one.ip}:8080"
+    here.nft(
+        f"""table inet engine {{
+            chain arrive {{ type nat hook prerouting priority dstnat; {lead}; }}
+            chain leave {{ type nat hook postrouting priority srcnat; ct status dnat masquerade; }}
+        }}"""
+    )
+    here.nft(plan_tables(ProxySettings("corral_py", ("10.244.0.0/16",), (PodNetwork(local, "02:42:0a:f4:09:01"),))))
+    assert await one.ask(NODE_IP, 8000) == ("one", GATEWAY4)
+
+
 async def test_node_ports_and_addresses_of_others(here: Node, proxy: Proxy) -> None:
     one, client = here.pod("one"), here.pod("client")
     spec = {"type": "LoadBalancer", "externalIPs": ["198.18.0.1"]}

@@ -142,10 +142,19 @@ def stop_all(instance: Instance) -> int:
     return pid
 
 
+def say_meanwhile(session: Session, line: str) -> None:
+    """Not the end of the work, which goes on though nobody reads what is said."""
+    try:
+        session.say(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def down(session: Session, options: Parsed) -> int:
     need_root("down")
     pid = stop_all(session.instance)
-    session.say(f"Corral is down (it was pid {pid})." if pid else "Corral was not up.")
+    say_meanwhile(session, f"Corral is down (it was pid {pid})." if pid else "Corral was not up.")
     if options.on("all"):
         return run_role(role_command(session.instance, "teardown", []))
     if pid:

@@ -181,13 +181,20 @@ def _left_alone(settings: ProxySettings, else_: str) -> str:
 
 
 def _unmasked(settings: ProxySettings) -> str:
-    """Between nodes pods see each other as they are. On a single node nothing of theirs leaves it."""
+    """Between nodes pods see each other as they are. On a single node nothing of theirs leaves it.
+
+    That is all: a pod that calls itself by a published port is hidden by the engine's table, and in a range of many
+    nodes there are pods of other instances on this host, too.
+    """
     if set(settings.pods) <= {one.subnet for one in settings.local}:
         return ""
-    return "".join(
-        f"\t\t{_WORDS[v]} saddr @pods{v} {_WORDS[v]} daddr @pods{v} snat {_WORDS[v]} to {_WORDS[v]} saddr\n"
-        for v in (4, 6)
-    )
+    text = ""
+    for subnet in (one.subnet for one in settings.local):
+        v = _version(subnet)
+        word = _WORDS[v]
+        away = f"{word} saddr {subnet} {word} daddr != {subnet} {word} daddr @pods{v}"
+        text += f"\t\t{away} snat {word} to {word} saddr\n"
+    return text
 
 
 def _leaving(settings: ProxySettings, v: int) -> str:

@@ -34,6 +34,7 @@ from corral.cluster.scheduler.cycle import Decision, decide
 from corral.cluster.scheduler.devices.state import ClaimPlan, Devices, freed
 from corral.cluster.scheduler.diagnosis import Diagnosis
 from corral.cluster.scheduler.framework import Hints, Rules
+from corral.cluster.scheduler.neighbours import may_help
 from corral.cluster.scheduler.plugins import volume_binding
 from corral.cluster.scheduler.plugins.registry import PLUGINS
 from corral.cluster.scheduler.pods.footprint import same_footprint
@@ -48,10 +49,14 @@ Put = Callable[[Object | None, Object | None], None]
 
 
 class Engine:
-    """`changed` is told each change of the cluster by its name in `moves`."""
+    """`changed` is told each change of the cluster by its name in `moves`, and whom it may help."""
 
     def __init__(
-        self, informers: Informers, settings: Settings, changed: Callable[[str], object], drawn: random.Random
+        self,
+        informers: Informers,
+        settings: Settings,
+        changed: Callable[[str, moves.Helps], object],
+        drawn: random.Random,
     ) -> None:
         self.snapshot = Snapshot()
         self.rules = {one.name: rules_of(one) for one in settings.profiles}
@@ -103,22 +108,22 @@ class Engine:
         elif old is not None:
             self.snapshot.remove_node(meta.name(old))
         for change in moves.node_changes(old, new):
-            self._changed(change)
+            self._changed(change, moves.always)
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
         self.snapshot.put_namespace(meta.name(obj), (new["metadata"].get("labels") or {}) if new else None)
         if old is not None and new is not None and old["metadata"].get("labels") != new["metadata"].get("labels"):
-            self._changed(moves.NAMESPACE)
+            self._changed(moves.NAMESPACE, moves.always)
 
     def _storage_changed(self, into: dict[str, Object], change: str, old: Object | None, new: Object | None) -> None:
         self.snapshot.storage.put(into, old, new)
-        self._changed(change)
+        self._changed(change, moves.always)
 
     def _device_changed(self, put: Put, change: str, old: Object | None, new: Object | None) -> None:
         put(old, new)
         if change != moves.RESOURCE_CLAIM or freed(old, new):
-            self._changed(change)
+            self._changed(change, moves.always)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and old is not None and meta.uid(old) != meta.uid(new):
@@ -128,7 +133,7 @@ class Engine:
         else:
             self._put_pod(new)
         for change in moves.pod_changes(old, new):
-            self._changed(change)
+            self._changed(change, partial(may_help, change, old, new, self.snapshot.namespace_labels))
 
     def _put_pod(self, obj: Object) -> None:
         uid, node = meta.uid(obj), obj["spec"].get("nodeName") or ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from corral.model.kubernetes.requests import pod_requests
 
 Object = dict[str, Any]
+Helps = Callable[[str, Object], bool]  # (a plugin that refused a pod, the pod): may the change help?
 
 NODE_ADDED, NODE_DELETED, NODE_LABELS = "NodeAdded", "NodeDeleted", "NodeLabels"
 NODE_TAINTS, NODE_RESOURCES = "NodeTaints", "NodeResources"
@@ -43,6 +44,12 @@ HELPS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         NAMESPACE: frozenset(("InterPodAffinity",)),
     }
 )
+
+
+def always(plugin: str, waiting: Object) -> bool:
+    """Of a change that is not looked at more closely."""
+    return True
+
 
 ALL_PLUGINS: Final = frozenset[str]().union(*HELPS.values())
 

@@ -18,7 +18,7 @@ from itertools import count
 from typing import Any
 
 from corral.cluster.client import meta
-from corral.cluster.scheduler.moves import HELPS, concerns_scheduling
+from corral.cluster.scheduler.moves import HELPS, Helps, always, concerns_scheduling
 from corral.cluster.scheduler.settings import Settings
 
 Object = dict[str, Any]
@@ -112,11 +112,12 @@ class Queue:
         else:
             self._wake(waiting, now)
 
-    def move(self, change: str, now: float) -> int:
+    def move(self, change: str, now: float, helps: Helps = always) -> int:
         """Wakes those whom the change may help; how many."""
         woken: dict[str, Waiting] = {}
         for plugin in HELPS[change]:
-            woken |= self._refused_by.get(plugin, {})
+            refused = self._refused_by.get(plugin, {})
+            woken |= {uid: one for uid, one in refused.items() if uid not in woken and helps(plugin, one.pod)}
         for one in woken.values():
             self._wake(one, now)
         return len(woken)

@@ -24,7 +24,7 @@ from corral.cluster.client.times import Now, to_text, utc_now
 from corral.cluster.scheduler.binder import Binder, BindingFailed
 from corral.cluster.scheduler.conditions import plan_status, plan_victim, plan_words
 from corral.cluster.scheduler.devices.pools import seen
-from corral.cluster.scheduler.moves import ALL_PLUGINS
+from corral.cluster.scheduler.moves import ALL_PLUGINS, Helps
 from corral.cluster.scheduler.queue import Queue, Waiting
 from corral.cluster.scheduler.settings import Settings
 from corral.errors import CorralError
@@ -120,8 +120,8 @@ class Scheduler:
             self.queue.put(new, self._clock())
             self._wake.set()
 
-    def _cluster_changed(self, change: str) -> None:
-        if self.queue.move(change, self._clock()):
+    def _cluster_changed(self, change: str, helps: Helps) -> None:
+        if self.queue.move(change, self._clock(), helps):
             self._wake.set()
 
     async def _next(self) -> Waiting:

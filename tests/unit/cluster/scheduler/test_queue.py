@@ -56,6 +56,21 @@ def test_only_changes_that_may_help_wake_a_pod() -> None:
     assert queue.place(uid("a")) == ACTIVE
 
 
+def test_a_change_that_is_looked_at_more_closely_wakes_only_whom_it_helps() -> None:
+    queue = filled(pod("a"), pod("b"))
+    for _ in range(2):
+        queue.failed(take(queue, 0), ("InterPodAffinity", *FIT), 0)
+    asked = []
+
+    def helps(plugin: str, waiting: Any) -> bool:
+        asked.append((plugin, waiting["metadata"]["name"]))
+        return asked[-1] == ("NodeResourcesFit", "b")
+
+    assert queue.move(moves.POD_DELETED, 60, helps) == 1
+    assert queue.place(uid("b")) == ACTIVE and queue.place(uid("a")) == UNSCHEDULABLE
+    assert ("InterPodAffinity", "a") in asked
+
+
 def test_back_off_doubles_while_others_want_their_turn() -> None:
     queue = filled(pod("a"))
     for attempt, pause in enumerate((1, 2, 4, 8, 10, 10)):

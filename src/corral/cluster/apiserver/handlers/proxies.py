@@ -12,7 +12,7 @@ from corral.cluster.apiserver.objects.core import Core, Target
 from corral.cluster.apiserver.proxying.dialing import dial
 from corral.cluster.apiserver.proxying.exchange import Exchange
 from corral.cluster.apiserver.proxying.heads import answer_headers, request_head
-from corral.cluster.apiserver.proxying.kubelets import Kubelets, kubelet_place, unreachable
+from corral.cluster.apiserver.proxying.kubelets import Kubelets, describe_dial, kubelet_place, unreachable
 from corral.cluster.apiserver.proxying.links import Links, Page, is_page
 from corral.cluster.apiserver.proxying.secured import Secured
 from corral.cluster.apiserver.proxying.target import (
@@ -120,8 +120,7 @@ class Proxies:
         try:
             connection = await self._dial(place.address, place.port)
         except OSError as error:
-            reason = (error.strerror or str(error) or "i/o timeout").lower()
-            raise unreachable(f"dial tcp {place.host}: connect: {reason}") from None
+            raise unreachable(f"dial tcp {place.host}: {describe_dial(error)}") from None
         try:
             if place.tls:
                 connection = await Secured.open(connection)

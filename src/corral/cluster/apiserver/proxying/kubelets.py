@@ -24,6 +24,7 @@ from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.status import StatusError, bad_request, internal, not_found, unavailable
 
 Dial = Callable[[str, int], Awaitable[Connection]]
+Failure = Callable[[str], StatusError]  # by the reason
 PREFERRED: Final = ("InternalIP", "ExternalIP", "Hostname")
 LONGEST_ERROR: Final = 4096  # bytes of what a kubelet says of a failure
 
@@ -65,6 +66,19 @@ def to_error(status: int, text: str) -> StatusError:
     return StatusError(status, "Forbidden" if status == 403 else "", text)
 
 
+def unreachable(reason: str) -> StatusError:
+    return unavailable(f"error trying to reach service: {reason}")
+
+
+def describe_dial(error: OSError) -> str:
+    """Pure: why there is no connection, in Go's words.
+
+    >>> describe_dial(ConnectionRefusedError(111, "Connection refused")), describe_dial(TimeoutError())
+    ('connect: connection refused', 'i/o timeout')
+    """
+    return f"connect: {error.strerror.lower()}" if error.strerror else str(error).lower() or "i/o timeout"
+
+
 class Kubelets:
     """`authority` (PEM) has signed the kubelets' certificates; `identity`: the file of this server's own for them."""
 
@@ -78,14 +92,15 @@ class Kubelets:
             raise not_found("nodes", node)
         return kubelet_place(found)
 
-    async def begin(self, node: str, head: bytes, request: Request | None) -> tuple[Exchange, Connection]:
-        """Sends a request and waits for the head of the answer. 404, 503."""
+    async def begin(
+        self, node: str, head: bytes, request: Request | None, failure: Failure = unreachable
+    ) -> tuple[Exchange, Connection]:
+        """Sends a request and waits for the head of the answer. 404, 503, `failure` where nobody answers."""
         place = self.place(node)
         try:
             below = await self._dial(place.address, place.port)
         except OSError as error:
-            reason = (error.strerror or str(error) or "i/o timeout").lower()
-            raise unreachable(f"dial tcp {place.host}: connect: {reason}") from None
+            raise failure(f"dial tcp {place.host}: {describe_dial(error)}") from None
         try:
             context = make_context(self._authority, str(self._identity))
             connection = await Secured.open(below, context, node)
@@ -93,7 +108,7 @@ class Kubelets:
             await exchange.begin(head, request)
         except (OSError, RemoteFailed) as error:
             await below.close()
-            raise unreachable(f"{place.host}: {error}") from None
+            raise failure(f"{place.host}: {error}") from None
         except BaseException:
             await below.close()
             raise
@@ -105,8 +120,12 @@ class Kubelets:
         headers = {} if request is None else request.headers
         upgrade = request is not None and "upgrade" in request.headers
         method = request.method if request is not None and upgrade else "GET"
-        head = request_head(method, target, headers, host=self.place(node).host, upgrade=upgrade)
-        exchange, connection = await self.begin(node, head, None)
+        host = self.place(node).host
+        head = request_head(method, target, headers, host=host, upgrade=upgrade)
+        doing = "error dialing backend" if upgrade else f'Get "https://{host}{target}"'
+        exchange, connection = await self.begin(
+            node, head, None, lambda reason: StatusError(500, "", f"{doing}: {reason}")
+        )
         if exchange.status == (101 if upgrade else 200):
             return exchange, connection
         try:
@@ -135,7 +154,3 @@ async def _text(exchange: Exchange) -> str:
     except (OSError, RemoteFailed):
         pass  # what has come says enough
     return found[:LONGEST_ERROR].decode(errors="replace").strip()
-
-
-def unreachable(reason: str) -> StatusError:
-    return unavailable(f"error trying to reach service: {reason}")

@@ -25,18 +25,22 @@ CHECKS: Final[dict[str, tuple[Callable[[int], bool], str]]] = {
 def prepare(source: Object) -> str:
     """The path; what may be made is. NotMounted where it is not what was asked for."""
     path, kind = str(source["path"]), source.get("type") or ""
-    try:
-        if kind == "DirectoryOrCreate":
-            os.makedirs(path, mode=0o755, exist_ok=True)
-        elif kind == "FileOrCreate" and not os.path.exists(path):
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
-        mode = os.stat(path).st_mode if os.path.exists(path) else None
-    except OSError as error:
-        raise NotMounted(f"hostPath {path}: {(error.strerror or '').lower()}") from error
+    if not os.path.exists(path):
+        _make(path, kind)
     if kind in CHECKS:
         fits, words = CHECKS[kind]
-        if mode is None or not fits(mode):
+        if not os.path.exists(path) or not fits(os.stat(path).st_mode):
             raise NotMounted(f"hostPath type check failed: {path} is not {words}")
-    elif mode is None:
-        os.makedirs(path, mode=0o755, exist_ok=True)
     return path
+
+
+def _make(path: str, kind: str) -> None:
+    """Where the pod allows it. NotMounted in Go's words, which name what was tried."""
+    try:
+        if kind == "FileOrCreate":
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+        elif kind in ("", "DirectoryOrCreate"):
+            os.makedirs(path, mode=0o755, exist_ok=True)
+    except OSError as error:
+        tried = "open" if kind == "FileOrCreate" else "mkdir"
+        raise NotMounted(f"{tried} {error.filename or path}: {(error.strerror or '').lower()}") from error

@@ -27,6 +27,18 @@ class Port(NamedTuple):
     number: int
 
 
+def read_rules(pod: Object) -> PodRules:
+    """What it says of other pods."""
+    metadata, spec = pod["metadata"], pod["spec"]
+    affinity = spec.get("affinity") or {}
+    near, apart = affinity.get("podAffinity"), affinity.get("podAntiAffinity")
+    spread = spec.get("topologySpreadConstraints")
+    if not (near or apart or spread):
+        return NO_RULES
+    labels = tuple(sorted((metadata.get("labels") or {}).items()))
+    return terms.pod_rules(msgspec.json.encode((near, apart, spread)), metadata.get("namespace", ""), labels)
+
+
 @dataclass(eq=False)
 class Pod:
     """Read from its JSON, part by part as it is asked for. The object must not change afterwards."""
@@ -98,11 +110,7 @@ class Pod:
 
     @cached_property
     def rules(self) -> PodRules:
-        near, apart = self.affinity.get("podAffinity"), self.affinity.get("podAntiAffinity")
-        spread = self.spec.get("topologySpreadConstraints")
-        if not (near or apart or spread):
-            return NO_RULES
-        return terms.pod_rules(msgspec.json.encode((near, apart, spread)), self.namespace, self.group[1])
+        return read_rules(self.obj)
 
     @cached_property
     def claims(self) -> tuple[str, ...]:
