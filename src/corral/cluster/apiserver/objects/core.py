@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.attributes import Admission, User
 from corral.cluster.apiserver.caching.cache import Cache
 from corral.cluster.apiserver.caching.caches import Caches
@@ -209,8 +210,11 @@ class Core:
             if admission.object == shown:
                 return stored
             return served.incoming(take_scale(served.outgoing(stored), admission.object, served, target.name))
-        await self.warm(served, [admission.object], incoming=True)
-        return served.incoming(admission.object)
+        owned, fault = managed.after_admission(shown, admission.object)
+        if fault and fault not in admission.warnings:
+            admission.warnings.append(fault)
+        await self.warm(served, [owned], incoming=True)
+        return served.incoming(owned)
 
     async def judge(self, admission: Admission, target: Target, obj: Object | None) -> None:
         """Asks the plugins that only judge, about what is to be written."""
