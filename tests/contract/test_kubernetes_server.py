@@ -34,6 +34,7 @@ def test_nobody_sees_little(cluster: LiveKubernetes) -> None:
         "Forbidden",
         'forbidden: User "system:anonymous" cannot get path "/metrics"',
     )
+    assert nobody.ask("GET", "/metrics").json["details"] == {}
     nobody.close()
 
 
