@@ -26,7 +26,7 @@ def problems(value: Any, old: Any, raw: Raw, clock: Callable[[], float] = time.p
 
     >>> schema = {"type": "object", "properties": {"a": {"type": "integer"}}, RULES: [{"rule": "self.a > 1"}]}
     >>> [str(one) for one in problems({"a": 1}, None, schema)]
-    [': Invalid value: "object": failed rule: self.a > 1']
+    ['<nil>: Invalid value: "object": failed rule: self.a > 1']
     """
     walk = _Walk(clock() + SECONDS, clock)
     walk.value(value, old, raw, "", root=True)
