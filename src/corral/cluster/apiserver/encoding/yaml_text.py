@@ -9,7 +9,7 @@ import functools
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 
@@ -26,6 +26,7 @@ _NUMBER: Final = re.compile(
     )|\.(nan|NaN|NAN)""",
     re.VERBOSE | re.ASCII,
 )
+_STRING: Final = "tag:yaml.org,2002:str"
 _DIGITS: Final = re.compile("[0-9]+")
 _CLOCK: Final = r"[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?"
 _TIME: Final = re.compile(
@@ -34,12 +35,18 @@ _TIME: Final = re.compile(
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    pass
+    """Which strings are quoted is decided here alone: for the library, all that is plain is a string."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+
+def _plain(dumper: Any, text: str) -> Any:
+    return dumper.represent_scalar(_STRING, text)
 
 
 def _string(dumper: Any, value: str) -> Any:
     style = "|" if "\n" in value else '"' if _means_else(value) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+    return dumper.represent_scalar(_STRING, value, style)
 
 
 def _means_else(value: str) -> bool:
@@ -52,12 +59,8 @@ def _means_else(value: str) -> bool:
     """
     if value in _WORDS:
         return True
-    return bool(_NUMBER.fullmatch(value.replace("_", "")) or _TIME.fullmatch(value))
-
-
-def _float(dumper: Any, value: float) -> Any:
-    text = _shortest(value)
-    return dumper.represent_scalar(dumper.resolve(yaml.ScalarNode, text, (True, False)), text)
+    number = not value.startswith("_") and _NUMBER.fullmatch(value.replace("_", ""))
+    return bool(number or _TIME.fullmatch(value))
 
 
 def _shortest(value: float) -> str:
@@ -81,15 +84,16 @@ def _mapping(dumper: Any, value: Mapping[str, Any]) -> Any:
 def _order(one: str, other: str) -> int:
     """Pure: numbers by their value, letters after all else; below 0 when `one` comes first.
 
-    >>> sorted(["b", "a10", "a9", "a", "A_", "AB"], key=functools.cmp_to_key(_order))
-    ['A_', 'AB', 'a', 'a9', 'a10', 'b']
+    >>> sorted(["b", "a100", "a11", "a9", "a", "A_", "AB"], key=functools.cmp_to_key(_order))
+    ['A_', 'AB', 'a', 'a9', 'a11', 'a100', 'b']
     """
     for at, (left, right) in enumerate(zip(one, other, strict=False)):
         if left != right:
             if left.isalpha() or right.isalpha():
                 return left.isalpha() - right.isalpha() or ord(left) - ord(right)
             here, there = _digits(one, at), _digits(other, at)
-            return int(here or 0) - int(there or 0) or len(here) - len(there) or ord(left) - ord(right)
+            lead = "1" if one[:at].rstrip("0")[-1:].isdigit() else "0"  # else 100 would come before 11
+            return int(lead + here) - int(lead + there) or len(here) - len(there) or ord(left) - ord(right)
     return len(one) - len(other)
 
 
@@ -99,16 +103,21 @@ def _digits(text: str, start: int) -> str:
 
 
 _Dumper.add_representer(str, _string)
-_Dumper.add_representer(float, _float)
+_Dumper.add_representer(int, lambda dumper, value: _plain(dumper, str(value)))
+_Dumper.add_representer(float, lambda dumper, value: _plain(dumper, _shortest(value)))
+_Dumper.add_representer(bool, lambda dumper, value: _plain(dumper, "true" if value else "false"))
+_Dumper.add_representer(type(None), lambda dumper, value: _plain(dumper, "null"))
 _Dumper.add_representer(dict, _mapping)
 
 
 def encode(value: Any) -> bytes:
     """
-    >>> print(encode({"b": "1", "a": ["x", 1.0, "two\\nlines\\n"]}).decode(), end="")
+    >>> print(encode({"b": "1", "a": ["x", 1.0, None, True, "two\\nlines\\n"]}).decode(), end="")
     a:
     - x
     - 1
+    - null
+    - true
     - |
       two
       lines
