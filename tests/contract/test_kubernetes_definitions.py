@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.kubernetes import APPLY_PATCH, TABLE, LiveKubernetes, Namespace
+from tests.support.kubernetes import APPLY_PATCH, JSON_PATCH, TABLE, LiveKubernetes, Namespace
 from tests.support.wait import eventually
 from tests.support.webhooks import LiveWebhook
 
@@ -193,6 +193,18 @@ def test_rules_that_do_not_compile(cluster: LiveKubernetes) -> None:
     where = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[{}].rule"
     causes = {one["field"]: one["message"] for one in answer.json["details"]["causes"]}
     assert "undefined field 'missing'" in causes[where.format(0)] and "Syntax error" in causes[where.format(2)]
+
+
+def test_what_was_broken_before_is_only_warned_of(ns: Namespace, group: str) -> None:
+    body = {"apiVersion": f"{group}/v1", "kind": "Cow", "metadata": {"name": "a"}, "spec": {"size": 5}}
+    cows = f"/apis/{group}/v1/namespaces/{ns.name}/cows"
+    ns.admin.ok("POST", cows, body)
+    rules = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations"
+    stricter = [{"op": "replace", "path": f"{rules}/0", "value": {"rule": "self.size <= 4", "message": "too many"}}]
+    assert ns.admin.patch(f"{CRDS}/cows.{group}", stricter, JSON_PATCH).status == 200
+    answer = ns.admin.patch(f"{cows}/a", {"metadata": {"labels": {"a": "b"}}})
+    assert answer.status == 200 and 'spec: Invalid value: \\"object\\": too many' in answer.headers["warning"]
+    assert "too many" in ns.admin.patch(f"{cows}/a", {"spec": {"size": 6}}).told[2]
 
 
 def test_rules_are_asked_about_objects_of_the_right_shape(ns: Namespace, group: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -187,8 +188,18 @@ def test_yaml_and_indented_json(ns: Namespace) -> None:
     path = ns.path("configmaps", "a")
     answer = ns.admin.ask("GET", path, headers={"Accept": "application/yaml"})
     assert answer.headers["content-type"] == "application/yaml" and b"\n  k: v\n" in answer.body
+    texts = {"one": "1", "no": "on", "lines": "a\nb\n", "ten": "10Mi", "same": "=", "time": "2026-01-02T03:04:05"}
+    shown = ("lines: |", "  a", "  b", '"no": "on"', 'one: "1"', "same: =", "ten: 10Mi", "time: 2026-01-02T03:04:05")
+    made = yaml_of(ns, "b", texts)
+    assert ("data:\n" + "".join(f"  {line}\n" for line in shown)).encode() in made
+    assert re.search(rb'\n  creationTimestamp: "2[^"]*Z"\n(.*\n)*  resourceVersion: "[0-9]+"\n', made)
     assert b'\n  "data": {\n' in ns.admin.ask("GET", f"{path}?pretty=true").body
     assert b"\n" not in ns.admin.ask("GET", path).body
+
+
+def yaml_of(ns: Namespace, name: str, data: dict[str, str]) -> bytes:
+    ns.config(name, data)
+    return ns.admin.ask("GET", ns.path("configmaps", name), headers={"Accept": "application/yaml"}).body
 
 
 def test_forms_that_are_not_offered(ns: Namespace) -> None:

@@ -147,15 +147,30 @@ def test_an_update_keeps_what_only_the_server_sets(ns: Namespace) -> None:
 
 def test_an_update_of_another_object_is_refused(ns: Namespace) -> None:
     made = ns.config("a")
-    answer = ns.admin.ask("PUT", ns.path("configmaps", "b"), made)
-    assert answer.told[:2] == (404, "NotFound")
-    ns.config("b")
-    answer = ns.admin.ask("PUT", ns.path("configmaps", "b"), made)
     text = "the name of the object (a) does not match the name on the URL (b)"
-    assert answer.told == (400, "BadRequest", text)
+    for _ in range(2):  # whether there is a b or not
+        assert ns.admin.ask("PUT", ns.path("configmaps", "b"), made).told == (400, "BadRequest", text)
+        ns.admin.ask("POST", ns.path("configmaps"), {"metadata": {"name": "b"}})
+    absent = {"metadata": {"name": "c"}}
+    assert ns.admin.ask("PUT", ns.path("configmaps", "c"), absent).told[:2] == (404, "NotFound")
     other = {**made, "metadata": {**made["metadata"], "uid": "other", "resourceVersion": ""}}
     code, reason, message = ns.admin.ask("PUT", ns.path("configmaps", "a"), other).told
     assert (code, reason) == (409, "Conflict") and "Precondition failed: UID in precondition: other" in message
+
+
+def test_the_newer_group_asks_more_of_events(ns: Namespace) -> None:
+    about = {"kind": "Namespace", "name": ns.name, "namespace": ns.name}
+    event = {"metadata": {"name": "e"}, "reason": "R", "type": "Odd"}
+    newer = f"/apis/events.k8s.io/v1/namespaces/{ns.name}/events"
+    answer = ns.admin.ask("POST", newer, {**event, "regarding": about})
+    told = [(one["field"], one["message"]) for one in answer.json["details"]["causes"]]
+    assert answer.status == 422
+    assert told == [("eventTime", "Required value"), ("type", 'Invalid value: "": has invalid value: Odd')]
+    made = ns.create("events", {**event, "involvedObject": about})
+    assert made["type"] == "Odd"
+    answer = ns.admin.patch(f"{newer}/e", {"reason": "Other"})
+    assert answer.status == 422 and 'reason: Invalid value: "Other": field is immutable' in answer.told[2]
+    assert ns.admin.patch(ns.path("events", "e"), {"reason": "Other"}).status == 200
 
 
 def test_the_generation_counts_changes_of_the_spec(ns: Namespace) -> None:

@@ -107,6 +107,8 @@ def test_what_does_not_compile_is_refused(ns: Namespace) -> None:
         ({"validations": [{"expression": "true", "messageExpression": "string(authorizer)"}]},
          "validations[0].messageExpression", "reference to 'authorizer'"),
         ({"validations": [{"expression": "1"}]}, "validations[0].expression", "must evaluate to bool but got int"),
+        ({"validations": [{"expression": "object.spec.on"}]}, "validations[0].expression",
+         "must evaluate to bool but got dyn"),
         ({"auditAnnotations": [{"key": "k", "valueExpression": "1"}]}, "auditAnnotations[0].valueExpression",
          "must evaluate to one of [string null_type] but got int"),
         ({"auditAnnotations": [{"key": "k", "valueExpression": "null"}, {"key": "k", "valueExpression": "''"}]},
@@ -123,6 +125,22 @@ def test_what_expressions_of_a_policy_may_speak_of(ns: Namespace, spec: Any, fie
     assert answer.status == 422, answer.body
     (cause,) = answer.json["details"]["causes"]
     assert cause["field"] == f"spec.{field}" and said in cause["message"], cause
+
+
+def test_all_that_is_wrong_with_a_policy_is_said_at_once(ns: Namespace) -> None:
+    rules = [{"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"]}]
+    spec = {"matchConstraints": {"resourceRules": rules}, "failurePolicy": "Odd", "validations": [{"expression": "1"}]}
+    answer = ns.admin.ask("POST", f"{API}/validatingadmissionpolicies", {"metadata": {"name": "bad"}, "spec": spec})
+    fields = [one["field"] for one in answer.json["details"]["causes"]]
+    assert answer.status == 422 and fields == ["spec.failurePolicy", "spec.validations[0].expression"]
+
+
+def test_selectors_of_devices_must_compile(ns: Namespace) -> None:
+    body = {"metadata": {"name": "bad"}, "spec": {"selectors": [{"cel": {"expression": "1"}}]}}
+    answer = ns.admin.ask("POST", "/apis/resource.k8s.io/v1/deviceclasses", body)
+    (cause,) = answer.json["details"]["causes"]
+    assert cause["field"] == "spec.selectors[0].cel.expression"
+    assert cause["message"] == 'Invalid value: "1": must evaluate to bool or the unknown type, not int'
 
 
 def test_the_status_tells_of_fields_that_are_not_there(ns: Namespace, install: Install) -> None:

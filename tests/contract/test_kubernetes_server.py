@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,7 @@ def test_nobody_sees_little(cluster: LiveKubernetes) -> None:
         "Forbidden",
         'forbidden: User "system:anonymous" cannot get path "/metrics"',
     )
+    assert nobody.ask("GET", "/metrics").json["details"] == {}
     nobody.close()
 
 
@@ -147,7 +149,7 @@ def test_a_body_that_is_too_large(ns: Namespace) -> None:
 def lame(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKubernetes]:
     """A server that does one thing at a time, writes an audit log, and breaks when asked for a certain path."""
     events: list[dict] = []
-    policy = parse({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Request"}]})
+    policy = parse({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "RequestResponse"}]})
     options = Options(limits=Limits(1, 1), auditor=Auditor(policy, events.append, lambda: 0.0))
     with LiveKubernetes(tmp_path_factory.mktemp("lame"), options=options) as made:
         made.events = events  # type: ignore[attr-defined]
@@ -197,6 +199,24 @@ def test_the_audit_log_has_requests_and_their_ends(lame: LiveKubernetes) -> None
     assert last["user"]["username"] == "kubernetes-admin" and last["verb"] == "create"
     assert last["responseStatus"]["code"] == 201 and last["annotations"]["authorization.k8s.io/decision"] == "allow"
     assert last["requestObject"]["metadata"]["name"] == "audited" and last["requestURI"] == path
+
+
+def test_the_audit_log_has_what_was_answered(lame: LiveKubernetes) -> None:
+    path = "/api/v1/namespaces/default/configmaps"
+    lame.admin.ok("POST", path, {"metadata": {"name": "long"}, "data": {"a": "x" * 200_000}})
+
+    def told(method: str, path: str, **headers: str) -> Any:
+        answer = lame.admin.ask(method, path, headers=headers)
+        return next(
+            one for one in lame.events if one["auditID"] == answer.headers["audit-id"] and "responseStatus" in one
+        )  # type: ignore[attr-defined]
+
+    packed = told("GET", f"{path}/long", **{"Accept-Encoding": "gzip"})
+    assert packed["responseObject"]["metadata"]["name"] == "long" and packed["responseStatus"]["code"] == 200
+    failed = told("GET", f"{path}/none")
+    assert failed["responseObject"]["kind"] == "Status" and failed["responseStatus"]["reason"] == "NotFound"
+    gone = told("DELETE", f"{path}/long")
+    assert gone["responseStatus"]["status"] == "Success" and gone["responseStatus"]["details"]["name"] == "long"
 
 
 # Documents

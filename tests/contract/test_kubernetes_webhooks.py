@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.kubernetes import Namespace
+from tests.support.kubernetes import APPLY_PATCH, Namespace
 from tests.support.webhooks import CONFIGURATIONS, PODS, RULE, Hooks, LiveWebhook, create, last, reviewed
 
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
@@ -226,3 +226,20 @@ def test_selectors_choose_on_all_verbs(hooks: Hooks) -> None:
     hooks.ns.admin.ok("POST", hooks.ns.path("configmaps"), body)
     hooks.ns.admin.ok("DELETE", hooks.ns.path("configmaps"))
     assert last(hooks)["operation"] == "DELETE" and last(hooks)["oldObject"]["metadata"]["name"] == "a"
+
+
+def test_owners_that_a_patch_breaks_stay_as_they_were(hooks: Hooks) -> None:
+    patch = [{"op": "add", "path": "/metadata/managedFields", "value": [{"operation": "Fly"}]}]
+    applied = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": "1"}}
+    path = f"{hooks.ns.path('configmaps', 'a')}?fieldManager=me"
+    hooks.live.answer = lambda method, asked, body: reviewed(body, patch=patch)
+    hooks.install("mutating", {})
+    answer = hooks.ns.admin.patch(path, applied, APPLY_PATCH)
+    assert answer.status == 201
+    (entry,) = answer.json["metadata"]["managedFields"]
+    assert (entry["manager"], entry["fieldsV1"]) == ("me", {"f:data": {"f:x": {}}})
+    assert "please fix your requests: operation must be `Apply` or `Update`" in answer.headers["warning"]
+    assert "managedFields" in answer.headers["warning"]
+    plain = create(hooks, "b", x="1")
+    assert plain.status == 201 and [one["manager"] for one in plain.json["metadata"]["managedFields"]] == ["test"]
+    assert ".metadata.managedFields was in an invalid state after admission" in plain.headers["warning"]

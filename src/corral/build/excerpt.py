@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
-from corral.build.ops import Span, Warning
+from corral.build.ops import Span
 
 
 def excerpt(name: str, text: str, span: Span | None) -> str:
@@ -25,11 +23,6 @@ def excerpt(name: str, text: str, span: Span | None) -> str:
     start, end = _widen(span.first, last, len(lines))
     rows = [f" {n:3d} | {'>>>' if span.first <= n <= last else '   '} {lines[n - 1]}\n" for n in range(start, end + 1)]
     return f"{name}:{span.first}\n--------------------\n{''.join(rows)}--------------------\n"
-
-
-def illustrate(warnings: list[Warning], name: str, text: str) -> list[Warning]:
-    """The warnings, each with its excerpt."""
-    return [replace(warning, text=excerpt(name, text, warning.span)) for warning in warnings]
 
 
 def _widen(first: int, last: int, count: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from corral.cli.fail import ApiError, Failure
+from corral.cli.fail import ApiError
 from corral.cli.http import Client
 from corral.cli.instance import Instance
 
@@ -43,7 +43,3 @@ class Session:
             else:
                 self.say(said if isinstance(said, str) else word)
         return code
-
-
-def not_offered(session: Session, what: str, words: str) -> Failure:
-    return Failure(f"{what} is not offered by this command; use: {session.docker(words)}", 125)

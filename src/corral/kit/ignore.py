@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from corral.errors import InvalidInput
 from corral.kit.globpath import compile_pattern, literal_start
@@ -45,16 +45,6 @@ def ignore_files(dockerfile: str) -> list[str]:
     ['docker/app.Dockerfile.dockerignore', '.dockerignore']
     """
     return [f"{dockerfile}.dockerignore", IGNORE_FILE]
-
-
-def sent_anyway(patterns: Sequence[str], dockerfile: str) -> list[str]:
-    """The patterns for sending a context: the builder needs these two files, even if COPY may not see them.
-
-    >>> sent_anyway(["*"], "Dockerfile")
-    ['*', '!.dockerignore', '!Dockerfile']
-    """
-    ignore = Ignore(patterns)
-    return [*patterns, *(f"!{name}" for name in (IGNORE_FILE, clean(dockerfile)) if ignore.ignores(name))]
 
 
 class Ignore:

@@ -115,7 +115,7 @@ _WITHOUT = {"swap": Resources(memory_swap=-1)}  # what else than nothing is show
 def plan_allowed(wanted: Resources, able: Abilities) -> tuple[Resources, list[str]]:
     """Pure: the limits that can be set, and a warning for each one dropped. InvalidInput for one that must not be.
 
-    >>> plan_allowed(Resources(memory=9, pids_limit=5), replace_ability(pids=False))[1]
+    >>> plan_allowed(Resources(memory=9, pids_limit=5), Abilities(pids=False))[1]
     ['Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.']
     """
     _refuse(wanted, able)
@@ -130,11 +130,6 @@ def plan_allowed(wanted: Resources, able: Abilities) -> tuple[Resources, list[st
     if wanted.blkio_weight and not 10 <= wanted.blkio_weight <= 1000:
         raise InvalidInput("Range of blkio weight is from 10 to 1000")
     return wanted, warnings
-
-
-def replace_ability(**changed: bool) -> Abilities:
-    """Pure: a host that can do all but what is given here."""
-    return Abilities(**changed)  # type: ignore[arg-type]
 
 
 def _refuse(wanted: Resources, able: Abilities) -> None:

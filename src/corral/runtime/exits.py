@@ -108,20 +108,3 @@ def read_exit(path: str) -> int | None:
     except FileNotFoundError:
         return None
     return int(text) if text.lstrip("-").isdigit() else None
-
-
-async def wait_for_exit(directory: str, name: str) -> int:
-    """Waits for one exit file: what an exec session's end is told by."""
-    inotify = Inotify()
-    try:
-        inotify.add(directory, CLOSE_WRITE | MOVED_TO)
-        code = read_exit(f"{directory}/{name}")
-        if code is not None:
-            return code
-        async for _ in inotify:
-            code = read_exit(f"{directory}/{name}")
-            if code is not None:
-                return code
-    finally:
-        inotify.close()
-    raise asyncio.CancelledError

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from corral.build.excerpt import excerpt, illustrate
-from corral.build.ops import Span, Warning
+from corral.build.excerpt import excerpt
+from corral.build.ops import Span
 
 LINES = "\n".join(f"line {n}" for n in range(1, 12))
 
@@ -34,8 +34,3 @@ def test_several_lines_at_the_end() -> None:
 
 def test_nowhere() -> None:
     assert [excerpt("x", "a", span) for span in (None, Span(0, 0), Span(2, 2))] == ["", "", ""]
-
-
-def test_warnings_get_theirs() -> None:
-    (warning,) = illustrate([Warning("R", "", "", "", Span(1, 1))], "f", "a")
-    assert warning.text == "f:1\n--------------------\n   1 | >>> a\n--------------------\n"

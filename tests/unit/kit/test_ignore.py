@@ -7,7 +7,7 @@ import time
 import pytest
 
 from corral.errors import InvalidInput
-from corral.kit.ignore import Ignore, parse_ignore, sent_anyway
+from corral.kit.ignore import Ignore, parse_ignore
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,6 @@ def test_nothing_to_take_in_again() -> None:
     with pytest.raises(InvalidInput) as caught:
         Ignore(parse_ignore("!"))
     assert caught.value.message == 'illegal exclusion pattern: "!"'
-
-
-def test_the_builders_own_files_are_sent() -> None:
-    assert sent_anyway(["docker", ".*"], "docker/app") == ["docker", ".*", "!.dockerignore", "!docker/app"]
-    assert sent_anyway(["x"], "Dockerfile") == ["x"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any
 
+from corral.cluster.apiserver.admission import reviewing
 from corral.cluster.apiserver.admission.authority import Authority
 from corral.cluster.apiserver.admission.chain import Chain
 from corral.cluster.apiserver.admission.mutating_policies import MutatingPolicies
@@ -120,6 +121,7 @@ class Kubernetes:
         self.components.serve(self.registry.need("", "v1", "componentstatuses"))
         self.core.companions["", "services"] = ServiceClaims(caches, Ranges(options.networks), self.core.now)
         self.expressions = Expressions()
+        reviewing.serve(self.registry, self.expressions)
         self.definitions = Definitions(self.core, self.expressions)
         self.https = HttpsClient()
         decides = (caches, self.registry, self.authorizer, self.expressions)

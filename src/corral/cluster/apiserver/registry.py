@@ -17,7 +17,7 @@ from corral.model.kubernetes.status import PageNotFound, StatusError, no_such_pa
 Convert = Callable[[Object], Object]
 Described = Schema | None | Callable[[], Schema | None]
 Warm = Callable[[Iterable[Object], str], Awaitable[None]]
-Judge = Callable[[Object, Object | None], Awaitable[Sequence[Problem]]]
+Judge = Callable[[Object, Object | None], Awaitable[tuple[Sequence[Problem], Sequence[Problem]]]]
 
 
 class Computed(Protocol):
@@ -52,7 +52,8 @@ class Served:
     `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
     `warm`: prepares conversions to a version that would else make the server wait.
     `computed`: nothing of it is stored.
-    `judge`: what the rules of a custom kind's schema say of a new stored object and the old one (None: it is new).
+    `judge`: what is refused, and what tolerated, in a new stored object and the old one (None: it is new), by the rules
+    of a custom kind's schema; of a built-in kind, what does not compile.
     """
 
     resource: Resource

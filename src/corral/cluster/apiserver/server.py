@@ -22,7 +22,7 @@ from corral.cluster.apiserver.audit.events import Record
 from corral.cluster.apiserver.authorization.decision import Authorizer, refusal
 from corral.cluster.apiserver.authorization.impersonation import impersonate, read_headers
 from corral.cluster.apiserver.encoding.accept import JSON
-from corral.cluster.apiserver.encoding.answers import failure, warning_headers
+from corral.cluster.apiserver.encoding.answers import failure, gunzip, warning_headers
 from corral.cluster.apiserver.handlers.call import Call
 from corral.cluster.apiserver.limits import Limits, is_long
 from corral.cluster.apiserver.metrics import Metrics
@@ -36,6 +36,7 @@ from corral.model.kubernetes.status import StatusError, internal, unavailable
 log = logging.getLogger("corral.apiserver")
 
 AUDIT_ID: Final = "Audit-Id"
+_STATUS: Final = b'{"kind":"Status","apiVersion":"v1"'
 
 
 class Identify(Protocol):
@@ -228,11 +229,12 @@ def note_call(record: Record, call: Call) -> None:
 
 def note_answer(record: Record, answer: Answer) -> None:
     """Into the audit log: how it ended, and what was answered."""
-    body = answer.body if isinstance(answer, Response) else b""
-    failed = answer.status >= 400
-    found = None
-    if body and (failed or record.plan.with_response) and answer.headers.get("Content-Type") == JSON:
-        found = msgspec.json.decode(body) if "Content-Encoding" not in answer.headers else None
-    if isinstance(found, dict) and not failed:
+    body = answer.body if isinstance(answer, Response) and answer.headers.get("Content-Type") == JSON else b""
+    wanted = record.plan.with_response
+    if wanted and body and "Content-Encoding" in answer.headers:
+        body = gunzip(body)
+    is_status = answer.status >= 400 or body.startswith(_STATUS)
+    found = msgspec.json.decode(body) if body and (wanted or is_status) else None
+    if isinstance(found, dict):
         record.response_object(found)
-    record.complete(answer.status, found if failed else None)
+    record.complete(answer.status, found if is_status else None)

@@ -122,12 +122,6 @@ class Queue:
             self._wake(one, now)
         return len(woken)
 
-    def activate(self, uid: str, now: float) -> None:
-        """A pod for which room was made: it does not wait for its back-off."""
-        found = self._pods.get(uid)
-        if found is not None and found.place in (UNSCHEDULABLE, BACKING_OFF):
-            self._activate(found, now)
-
     def _hurry(self, now: float) -> None:
         """Nobody else wants a turn: who waits only for a back-off, and might fit now, need not."""
         for one in [one for one in self._backing_off.values() if one.plugins]:

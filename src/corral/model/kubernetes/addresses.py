@@ -123,14 +123,6 @@ def cidr_warnings(field: str, value: str) -> list[str]:
     return warnings
 
 
-def interface_address(value: str) -> list[str]:
-    """An address with the length of its network, such as `192.168.1.5/24`."""
-    found = parse_cidr(value)
-    if found is None:
-        return ["must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)"]
-    return _canonical(value, f"{found[0]}/{found[1].prefixlen}")
-
-
 def _canonical(value: str, form: str) -> list[str]:
     return [] if value == form else [f"must be in canonical form ({json.dumps(form)})"]
 

@@ -49,18 +49,8 @@ _C_IDENTIFIER_SAYS = (
     "a valid C identifier must start with alphabetic character or '_', "
     "followed by a string of alphanumeric characters or '_'"
 )
-_ENVIRONMENT = "[-._a-zA-Z][-._a-zA-Z0-9]*"
-_ENVIRONMENT_SAYS = (
-    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', "
-    "and must not start with a digit"
-)
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _HEADER = "[-A-Za-z0-9]+"
-_REASON = "[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?"
-_REASON_SAYS = (
-    "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric "
-    "characters or '_,:', and must end with an alphanumeric character or '_'"
-)
 _HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _PERCENT = "[0-9]+%"
 
@@ -180,21 +170,8 @@ def domain_prefixed_path(value: str) -> list[str]:
     return found if _fits(_HTTP_PATH, path) else [*found, regex_text("Invalid path", _HTTP_PATH)]
 
 
-def domain_prefixed_key(value: str) -> list[str]:
-    """A qualified name that must have its prefix; not empty (see `fully_qualified`)."""
-    if found := qualified_name(value):
-        return found
-    return [] if "/" in value else ['must be a domain-prefixed key (such as "acme.io/foo")']
-
-
 def c_identifier(value: str) -> list[str]:
     return _matching(value, _C_IDENTIFIER_SAYS, _C_IDENTIFIER, "my_name", "MY_NAME", "MyName")
-
-
-def strict_environment_name(value: str) -> list[str]:
-    """The old, strict rule for environment variables; see `environment_name`."""
-    examples = ("my.env-name", "MY_ENV.NAME", "MyEnvName1")
-    return _matching(value, _ENVIRONMENT_SAYS, _ENVIRONMENT, *examples) + _upwards(value)
 
 
 def environment_name(value: str) -> list[str]:
@@ -220,11 +197,6 @@ def config_key(value: str) -> list[str]:
 def http_header(value: str) -> list[str]:
     text = "a valid HTTP header must consist of alphanumeric characters or '-'"
     return _matching(value, text, _HEADER, "X-Header-Name")
-
-
-def condition_reason(value: str) -> list[str]:
-    examples = ("my_name", "MY_NAME", "MyName", "ReasonA,ReasonB", "ReasonA:ReasonB")
-    return _matching(value, _REASON_SAYS, _REASON, *examples)
 
 
 def percent(value: str) -> list[str]:

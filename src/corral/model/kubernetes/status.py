@@ -14,11 +14,12 @@ from corral.model.kubernetes.problems import Problem
 
 
 class StatusError(CorralError):
-    """`code` is the HTTP status; `details` as in Status.details (`{}` is left out)."""
+    """`code` is the HTTP status; `details` as in Status.details: some Statuses have them, and nothing in them."""
 
     def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
-        self.code, self.reason, self.details = code, reason, details or {}
+        self.code, self.reason, self.details = code, reason, {} if details is None else details
+        self._detailed = details is not None
 
     def status(self) -> dict[str, Any]:
         """The object that goes over the wire."""
@@ -26,7 +27,7 @@ class StatusError(CorralError):
         found["message"] = self.message
         if self.reason:
             found["reason"] = self.reason
-        if self.details:
+        if self.details or self._detailed:
             found["details"] = self.details
         found["code"] = self.code
         return found
@@ -57,7 +58,7 @@ def not_found(resource: str, name: str, group: str = "") -> StatusError:
 
 def no_such_path() -> StatusError:
     """A path that leads nowhere: no such resource of a group, no such subresource."""
-    return StatusError(404, "NotFound", "the server could not find the requested resource")
+    return StatusError(404, "NotFound", "the server could not find the requested resource", {})
 
 
 class PageNotFound(StatusError):
@@ -125,6 +126,11 @@ def bad_request(message: str) -> StatusError:
 def method_not_supported(resource: str, action: str, group: str = "") -> StatusError:
     message = f"{action} is not supported on resources of kind {qualified(resource, group)!r}".replace("'", '"')
     return StatusError(405, "MethodNotAllowed", message, _details("", group, resource))
+
+
+def not_allowed() -> StatusError:
+    """A method that nothing at its path takes."""
+    return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
 def not_acceptable(message: str) -> StatusError:

@@ -19,6 +19,11 @@ def test_a_status_names_code_reason_and_details() -> None:
     }
 
 
+def test_details_may_be_there_and_empty() -> None:
+    assert status.no_such_path().status()["details"] == status.not_allowed().status()["details"] == {}
+    assert "details" not in status.unauthorized().status() and "details" not in status.bad_request("no").status()
+
+
 def test_several_causes_are_listed_once_each() -> None:
     twice = problems.required("spec.a")
     error = status.invalid("Pod", "web", [twice, twice, problems.duplicate("spec.b[1]", "x")])

@@ -3,20 +3,21 @@ expressions compile?"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from corral.cluster.apiserver.admission.expressions import NAMES
-from corral.cluster.apiserver.attributes import Admission
+from corral.cluster.apiserver.admission.matching import GROUP
 from corral.cluster.apiserver.cel.process import Expressions
 from corral.cluster.apiserver.cel.rewriting import MENTION
+from corral.cluster.apiserver.registry import Registry
 from corral.model.kubernetes.kinds.fields import objects, part, text
 from corral.model.kubernetes.problems import Problem, invalid
-from corral.model.kubernetes.status import invalid as invalid_object
 
 Object = dict[str, Any]
 
-DEVICES: Final = "resource.k8s.io"
+_DEVICES: Final = "resource.k8s.io"
 _DEFAULT: Final = (*NAMES, "namespaceObject")
 
 
@@ -98,27 +99,37 @@ def places_of_selectors(obj: Object) -> list[Place]:
         alternatives = objects(request, "firstAvailable")
         holders += [(f"{where}.firstAvailable[{place}]", one) for place, one in enumerate(alternatives)]
     return [
-        Place(f"{where}.selectors[{index}].cel.expression", text(part(one, "cel"), "expression"), "BOOL", ("device",))
+        Place(
+            f"{where}.selectors[{index}].cel.expression", text(part(one, "cel"), "expression"), "BOOL|ANY", ("device",)
+        )
         for where, holder in holders
         for index, one in enumerate(objects(holder, "selectors"))
     ]
 
 
-async def check(admission: Admission, expressions: Expressions) -> None:
-    """Raises 422 for an object whose expressions do not compile."""
-    obj, plural = admission.object, admission.resource.plural
-    if obj is None or admission.subresource:
-        return
-    places: list[Place] = []
-    if plural.endswith("admissionpolicies"):
-        places = places_of_policy(obj)
-    elif plural.endswith("webhookconfigurations"):
-        places = places_of_hooks(obj)
-    elif admission.resource.group == DEVICES:
-        places = places_of_selectors(obj)
-    found = await _problems(expressions, places)
-    if found:
-        raise invalid_object(admission.resource.kind, admission.name, found, admission.resource.group)
+PLACES: Final[dict[tuple[str, str], Callable[[Object], list[Place]]]] = {
+    (GROUP, "validatingadmissionpolicies"): places_of_policy,
+    (GROUP, "mutatingadmissionpolicies"): places_of_policy,
+    (GROUP, "validatingwebhookconfigurations"): places_of_hooks,
+    (GROUP, "mutatingwebhookconfigurations"): places_of_hooks,
+    (_DEVICES, "deviceclasses"): places_of_selectors,
+    (_DEVICES, "resourceclaims"): places_of_selectors,
+    (_DEVICES, "resourceclaimtemplates"): places_of_selectors,
+}
+
+
+def serve(registry: Registry, expressions: Expressions) -> None:
+    """From now on the expressions of these kinds must compile."""
+    for served in registry.all():
+        places = PLACES.get((served.resource.group, served.plural))
+        if places is not None:
+            served.judge = partial(_judge, places, expressions)
+
+
+async def _judge(
+    places: Callable[[Object], list[Place]], expressions: Expressions, new: Object, old: Object | None
+) -> tuple[list[Problem], list[Problem]]:
+    return await _problems(expressions, places(new)), []
 
 
 async def _problems(expressions: Expressions, places: list[Place]) -> list[Problem]:

@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 from corral.cluster.apiserver.admission.matching import is_exempt
 from corral.cluster.apiserver.admission.plugin import Base, refused
 from corral.cluster.apiserver.admission.policies import Asker, Bound, ParamsMissing, Policies, Question
-from corral.cluster.apiserver.admission.reviewing import DEVICES, check
 from corral.cluster.apiserver.attributes import Admission
 from corral.cluster.apiserver.authorization.decision import Authorizer
 from corral.cluster.apiserver.cel.errors import EvaluationError
@@ -41,16 +40,11 @@ class Failure(NamedTuple):
 
 class ValidatingPolicies(Base):
     def __init__(self, lookup: Lookup, registry: Registry, authorizer: Authorizer, expressions: Expressions) -> None:
-        self._expressions, self._asker = expressions, Asker(lookup, authorizer, expressions)
+        self._asker = Asker(lookup, authorizer, expressions)
         self._policies = Policies(lookup, registry, PLURAL, "validatingadmissionpolicybindings")
 
     async def validate(self, admission: Admission) -> None:
-        if is_exempt(admission):
-            await check(admission, self._expressions)
-            return
-        if admission.resource.group == DEVICES:
-            await check(admission, self._expressions)
-        if not self._policies.any():
+        if is_exempt(admission) or not self._policies.any():
             return
         denied: list[Failure] = []
         noted: list[Object] = []

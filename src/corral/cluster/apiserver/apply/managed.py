@@ -137,12 +137,17 @@ def keep_times(live: Object, new: Object) -> Object:
     return restored if restored == live else new
 
 
-def invalid_after_admission(new: Object) -> str:
-    """Pure: the warning for managedFields that admission has broken ("" if it has not); the old ones are kept then."""
-    fault = managed.problem((new.get("metadata") or {}).get("managedFields"))
+def after_admission(before: Object | None, new: Object) -> tuple[Object, str]:
+    """Pure: the object as admission made it, and a warning ("" if none).
+
+    managedFields that it has broken are taken back: `before` has the old ones.
+    """
+    kept = ((before or {}).get("metadata") or {}).get("managedFields")
+    made = (new.get("metadata") or {}).get("managedFields")
+    fault = managed.problem(made) if made != kept else ""
     if not fault:
-        return ""
-    return (
+        return new, ""
+    return _with_managed(new, kept) if kept else _without_managed(new), (
         ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating "
         f"admission controller; please fix your requests: {fault}"
     )

@@ -60,7 +60,7 @@ class Record:
         self._emit(STARTED)
 
     def complete(self, code: int, status: Object | None = None) -> None:
-        """`status`: the Status object of a failure."""
+        """`status`: the Status object that was the answer, as failures and deletions have one."""
         kept = {key: value for key, value in (status or {}).items() if key not in ("kind", "apiVersion")}
         self._event["responseStatus"] = {"metadata": {}, **kept, "code": code}
         self._emit(COMPLETE)

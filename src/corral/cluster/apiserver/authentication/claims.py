@@ -132,19 +132,6 @@ def _is_gone(found: Object, now: int) -> bool:
     return bool(at) and datetime.fromisoformat(at).timestamp() < now - LEEWAY
 
 
-def legacy_claims(secret: Object, account: Object) -> dict[str, str]:
-    """Pure: what the token in a Secret of type kubernetes.io/service-account-token says; it never expires."""
-    namespace, name = account["metadata"]["namespace"], account["metadata"]["name"]
-    return {
-        "iss": LEGACY_ISSUER,
-        f"{_LEGACY}namespace": namespace,
-        f"{_LEGACY}secret.name": secret["metadata"]["name"],
-        f"{_LEGACY}service-account.name": name,
-        f"{_LEGACY}service-account.uid": account["metadata"]["uid"],
-        "sub": identity.service_account_user(namespace, name),
-    }
-
-
 def check_legacy(claims: Mapping[str, Any], token: str, lookup: Lookup, now: int) -> User:
     """The user of such a token: its Secret must hold the very token. BadCredentials."""
     keys = ("namespace", "secret.name", "service-account.name", "service-account.uid")

@@ -49,7 +49,7 @@ def refusal(attributes: Attributes, reason: str = "") -> StatusError:
         cause = f"{cause}: {reason}"
     if attributes.is_resource:
         return forbidden(attributes.resource, attributes.name, cause, attributes.group)
-    return StatusError(403, "Forbidden", f"forbidden: {cause}")
+    return StatusError(403, "Forbidden", f"forbidden: {cause}", {})
 
 
 def _sentence(attributes: Attributes) -> str:

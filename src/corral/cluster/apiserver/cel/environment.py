@@ -134,7 +134,7 @@ class Environment:
         found = self._compile(expression)
         wanted = returns.split("|")
         if returns and found.returns not in (*wanted, "DYN"):
-            raise WrongType([_name_of(one) for one in wanted], _name_of(found.returns))
+            raise WrongType(returns, found.returns)
         return found
 
     def _compiled(self, expression: str) -> Program:
@@ -208,10 +208,6 @@ def typed(variables: tuple[tuple[str, Any], ...]) -> Environment:
 
 def _signature(kind: Any) -> str:
     return str(kind.name()).lower()
-
-
-def _name_of(kind: str) -> str:
-    return {"NULL": "null_type", "LIST": "list(dyn)", "MAP": "map(dyn, dyn)"}.get(kind, kind.lower())
 
 
 def named(name: str) -> Any:

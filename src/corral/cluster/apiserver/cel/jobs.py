@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -10,7 +11,7 @@ from corral.cluster.apiserver.cel import messages as m
 from corral.cluster.apiserver.cel.compiling import problems_of_schema
 from corral.cluster.apiserver.cel.construct import as_maps
 from corral.cluster.apiserver.cel.environment import Environment, OptionalResult, Program, environment
-from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
+from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError, WrongType
 from corral.cluster.apiserver.cel.limits import bare
 from corral.cluster.apiserver.cel.rewriting import MENTION, VARIABLE
 from corral.cluster.apiserver.cel.rules import problems
@@ -18,6 +19,8 @@ from corral.errors import CorralError
 
 MOST_SCHEMAS: Final = 512
 LONGEST_MESSAGE: Final = 5 * 1024
+# A field of what has no type; of all else here, upstream knows the type.
+_UNTYPED: Final = re.compile(r"(object|oldObject|params)(\.[A-Za-z_]\w*|\[\d+\]|\['[^'\\]*'\]|\[\"[^\"\\]*\"\])*")
 _maps: Final = lru_cache(maxsize=1024)(as_maps)
 
 
@@ -54,8 +57,8 @@ class Evaluator:
             self._schemas[job.key] = job.raw
         elif job.key not in self._schemas:
             return m.Unknown()
-        found = problems(job.new, None if job.fresh else job.old, self._schemas[job.key])
-        return m.Done([m.of_problem(one) for one in found])
+        both = problems(job.new, None if job.fresh else job.old, self._schemas[job.key])
+        return m.Done([[m.of_problem(one) for one in found] for found in both])
 
 
 def compile_problem(expression: str, names: list[str], returns: str = "") -> str:
@@ -63,13 +66,17 @@ def compile_problem(expression: str, names: list[str], returns: str = "") -> str
 
     >>> compile_problem("a == 'b'", ["a"], "BOOL"), compile_problem("1", [], "BOOL")
     ('', 'must evaluate to bool but got int')
+    >>> compile_problem("object.spec.on", ["object"], "BOOL"), compile_problem("request.dryRun", ["request"], "BOOL")
+    ('must evaluate to bool but got dyn', '')
     """
     if not expression.strip():
         return ""
     try:
-        environment(*names).compile(_maps(expression), returns)
+        found = environment(*names).compile(_maps(expression), returns)
     except CompileError as error:
         return error.message
+    if returns and found.returns == "DYN" and _UNTYPED.fullmatch(expression.strip()):
+        return WrongType(returns, "DYN").message
     return ""
 
 

@@ -66,7 +66,8 @@ class Evaluated(msgspec.Struct):
 
 
 class Judge(msgspec.Struct, tag=True):
-    """What the rules of a schema say of an object. Answer: problems, or Unknown when `key` is new and `raw` is missing.
+    """What the rules of a schema say of an object. Answer: problems, and the tolerated ones; or Unknown when `key` is
+    new and `raw` is missing.
 
     `fresh`: there is no old object.
     """

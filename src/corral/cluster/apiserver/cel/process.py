@@ -60,8 +60,11 @@ class Expressions:
         found = await self._done(m.Evaluate(list(names), dict(values), parts), decide)
         return msgspec.convert(found, list[m.Evaluated])
 
-    async def judge(self, key: str, raw: Any, new: Any, old: Any | None) -> list[Problem]:
-        """What the rules of a schema say of an object; `old` None: it is new. `key` stands for `raw` for ever."""
+    async def judge(self, key: str, raw: Any, new: Any, old: Any | None) -> tuple[list[Problem], list[Problem]]:
+        """What the rules of a schema say of an object, and what of that is tolerated; `old` None: it is new.
+
+        `key` stands for `raw` for ever.
+        """
         job = m.Judge(key, new, old, old is None)
         if key not in self._sent:
             job.raw = raw
@@ -70,7 +73,8 @@ class Expressions:
             job.raw = raw
             reply = await self._run(job, None)
         self._sent.add(key)
-        return [m.to_problem(one) for one in reply.result]
+        refused, tolerated = ([m.to_problem(one) for one in found] for found in reply.result)
+        return refused, tolerated
 
     async def check_schemas(self, schemas: list[tuple[str, Any]]) -> list[Problem]:
         """What is wrong with the rules in schemas, each with its path."""

@@ -1,7 +1,7 @@
 """x-kubernetes-validations: the rules in the schema of a CustomResourceDefinition, run on an object.
 
 Follows k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel. A transition rule (it mentions `oldSelf`) is run only
-where there is an old value to compare with.
+where there is an old value to compare with. Of a value that was there before, a broken rule is tolerated.
 """
 
 from __future__ import annotations
@@ -21,16 +21,20 @@ from corral.model.kubernetes.schema.crd import LIST_MAP_KEYS, LIST_TYPE
 SECONDS: Final = 1.0  # of the processor, for all rules of one object
 
 
-def problems(value: Any, old: Any, raw: Raw, clock: Callable[[], float] = time.process_time) -> list[Problem]:
-    """What the rules say of an object; `old` None: it is new.
+def problems(
+    value: Any, old: Any, raw: Raw, clock: Callable[[], float] = time.process_time
+) -> tuple[list[Problem], list[Problem]]:
+    """What the rules say of an object, and what of that is tolerated; `old` None: it is new.
 
     >>> schema = {"type": "object", "properties": {"a": {"type": "integer"}}, RULES: [{"rule": "self.a > 1"}]}
-    >>> [str(one) for one in problems({"a": 1}, None, schema)]
+    >>> [str(one) for one in problems({"a": 1}, None, schema)[0]]
     ['<nil>: Invalid value: "object": failed rule: self.a > 1']
+    >>> len(problems({"a": 1}, {"a": 1}, schema)[0]), len(problems({"a": 1}, {"a": 1}, schema)[1])
+    (0, 1)
     """
     walk = _Walk(clock() + SECONDS, clock)
     walk.value(value, old, raw, "", root=True)
-    return walk.found
+    return walk.found, walk.tolerated
 
 
 @dataclass(slots=True)
@@ -38,6 +42,7 @@ class _Walk:
     until: float
     clock: Callable[[], float]
     found: list[Problem] = field(default_factory=list)
+    tolerated: list[Problem] = field(default_factory=list)
     over: bool = False
 
     def value(self, value: Any, old: Any, raw: Raw, path: str, *, root: bool = False) -> None:
@@ -69,29 +74,28 @@ class _Walk:
             optional, transition = bool(rule.get("optionalOldSelf")), uses_old(text)
             if transition and not optional and old is None:
                 continue
-            if old is not None and old == value and not transition:
-                continue  # what has not changed is not refused
             if self.clock() > self.until:
                 text = "validation failed due to running out of cost budget, no further validation rules will be run"
                 self.found.append(p.invalid(path or p.NOWHERE, _kind(raw), text))
                 self.over = True
                 return
             given = _optional(values) if optional else values
-            self._run(rule, given, raw, path)
+            unchanged = old is not None and old == value and not transition
+            self._run(rule, given, raw, path, self.tolerated if unchanged else self.found)
 
-    def _run(self, rule: Mapping[str, Any], values: dict[str, Any], raw: Raw, path: str) -> None:
+    def _run(self, rule: Mapping[str, Any], values: dict[str, Any], raw: Raw, path: str, found: list[Problem]) -> None:
         named = str(rule.get("message") or rule["rule"]).strip()
         kind = _kind(raw)
         try:
             if program(rule["rule"], rule, raw, "BOOL").run(values) is True:
                 return
         except (CompileError, EvaluationError) as error:
-            self.found.append(p.invalid(path or p.NOWHERE, kind, _failed(error.message, named)))
+            found.append(p.invalid(path or p.NOWHERE, kind, _failed(error.message, named)))
             return
         where = path + (find_field(rule["fieldPath"], raw) or "" if rule.get("fieldPath") else "")
         where = where.lstrip(".") if not path else where
         message = self._message(rule, values, raw) or str(rule.get("message") or "").strip() or f"failed rule: {named}"
-        self.found.append(_problem(str(rule.get("reason") or ""), where or p.NOWHERE, kind, message))
+        found.append(_problem(str(rule.get("reason") or ""), where or p.NOWHERE, kind, message))
 
     @staticmethod
     def _message(rule: Mapping[str, Any], values: dict[str, Any], raw: Raw) -> str:

@@ -100,7 +100,7 @@ def contains_cidr(thing: Thing, other: Thing) -> bool:
 
 def to_url(text: str) -> Thing:
     """
-    >>> host_of(to_url("https://[::1]:80/a?b=c")), to_url("https://x/a b")["path"]
+    >>> to_url("https://[::1]:80/a?b=c")["host"], to_url("https://x/a b")["path"]
     ('[::1]:80', '/a%20b')
     """
     try:
@@ -116,10 +116,6 @@ def to_url(text: str) -> Thing:
     return _thing(
         "url", scheme=found.scheme, host=host, name=name, port=str(port) if port else "", path=path, query=query
     )
-
-
-def host_of(thing: Thing) -> str:
-    return str(need(thing, "url")["host"])
 
 
 # The authorizer: what is asked is gathered step by step

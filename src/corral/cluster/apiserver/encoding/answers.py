@@ -77,6 +77,16 @@ def gzip(data: bytes) -> bytes:
     return bytes(made.compress(data)) + bytes(made.flush())
 
 
+def gunzip(data: bytes) -> bytes:
+    """The way back.
+
+    >>> gunzip(gzip(b"hello"))
+    b'hello'
+    """
+    library, _ = _compressor()
+    return bytes(library.decompress(data, 31))
+
+
 def failure(error: StatusError, request: Request) -> Response:
     """A Status. It is always JSON: who cannot read the answer wants to read the error at least."""
     headers = {"Content-Type": JSON, "Cache-Control": "no-cache, private"}

@@ -85,7 +85,7 @@ def _served(
 def _judge(key: str, raw: Object, own: Callable[[Object], Object] | None, expressions: Expressions) -> Judge:
     """Rules see objects in the version that is asked for, whichever is stored."""
 
-    async def judge(new: Object, old: Object | None) -> Sequence[Problem]:
+    async def judge(new: Object, old: Object | None) -> tuple[Sequence[Problem], Sequence[Problem]]:
         shown = own(new) if own is not None else new
         before = own(old) if own is not None and old is not None else old
         return await expressions.judge(key, raw, shown, before)

@@ -19,7 +19,7 @@ from corral.cluster.apiserver.handlers.health import Health
 from corral.cluster.apiserver.metrics import Metrics
 from corral.http.message import Answer, Response
 from corral.kit.exposition import CONTENT_TYPE
-from corral.model.kubernetes.status import PageNotFound, StatusError
+from corral.model.kubernetes.status import PageNotFound, not_allowed
 
 VERSION: Final = "v1.37.1"
 KEYS_PATH: Final = "/openid/v1/jwks"
@@ -66,9 +66,7 @@ class Others:
         """Raises StatusError: 404, 405."""
         request = call.request
         if request.method not in ("GET", "HEAD"):
-            raise StatusError(
-                405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
-            )
+            raise not_allowed()
         if found := self._health.answer(request):
             return found
         path = request.path.rstrip("/") or "/"

@@ -24,16 +24,11 @@ from corral.http.message import Answer, StreamResponse
 from corral.http.query import Query
 from corral.model.kubernetes.body import decode_body
 from corral.model.kubernetes.resources import GroupVersionKind
-from corral.model.kubernetes.status import StatusError, bad_request, no_such_path
+from corral.model.kubernetes.status import StatusError, bad_request, no_such_path, not_allowed
 
 Act = Callable[[Call, Target], Awaitable[tuple[int, dict[str, Any]]]]
 CONNECT: Final = ("attach", "exec", "log", "portforward", "proxy")
 DELETE_OPTIONS: Final = GroupVersionKind("", "v1", "DeleteOptions")
-
-
-def not_allowed() -> StatusError:
-    text = "the server does not allow this method on the requested resource"
-    return StatusError(405, "MethodNotAllowed", text)
 
 
 class Resources:

@@ -12,7 +12,7 @@ from corral.cluster.apiserver.objects.changes import apply_update, expected_of, 
 from corral.cluster.apiserver.objects.core import Core, Target
 from corral.cluster.apiserver.objects.creating import create
 from corral.cluster.apiserver.objects.patching import Patch
-from corral.cluster.apiserver.objects.updating import Update, Written, update
+from corral.cluster.apiserver.objects.updating import Update, Written, check_names, update
 from corral.cluster.apiserver.options import WriteOptions, write_options
 from corral.cluster.apiserver.patch.content_types import APPLY_PATCH, of_request
 from corral.model.kubernetes.schema.document import decode_json
@@ -35,6 +35,7 @@ class Writes:
     async def update(self, call: Call, target: Target) -> Written:
         options = write_options(call.request.query, "UpdateOptions")
         obj = await call.read_as(expected_of(target), options.validation)
+        check_names(target, obj)
         return await update(self._core, call.caller, target, put_update(target, obj, options))
 
     async def patch(self, call: Call, target: Target) -> Written:

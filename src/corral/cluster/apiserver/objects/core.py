@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.attributes import Admission, User
 from corral.cluster.apiserver.caching.cache import Cache
 from corral.cluster.apiserver.caching.caches import Caches
@@ -126,22 +127,28 @@ class Core:
             raise target.served.not_found(target.name)
         return found
 
-    async def refuse(self, target: Target, problems: Sequence[Problem], new: Object, old: Object | None) -> None:
-        """Raises 422 for these problems and for what the rules of a custom kind refuse, 500 when they cannot be asked.
+    async def refuse(
+        self, caller: Caller, target: Target, problems: Sequence[Problem], new: Object, old: Object | None
+    ) -> None:
+        """Raises 422 for these problems and for what the judge of the kind refuses, 500 when they cannot be asked.
 
+        What they tolerate, because it is no other than before, the caller is warned of.
         Rules are written for objects of the right shape: where a problem stands against that, they are not asked.
         """
         served, found = target.served, list(problems)
-        if served.judge is not None:
-            if any(one.type in BLOCKING for one in found):
+        if served.judge is not None and (served.custom or not target.subresource):
+            if served.custom and any(one.type in BLOCKING for one in found):
                 found.append(UNCHECKED)
             else:
-                found += await self._judged(served.judge, new, old)
+                refused, tolerated = await self._judged(served.judge, new, old)
+                found += refused
+                for one in tolerated:
+                    caller.warn(str(one))
         if found:
             raise invalid(served.resource.kind, target.name, found, served.resource.group)
 
     @staticmethod
-    async def _judged(judge: Judge, new: Object, old: Object | None) -> Sequence[Problem]:
+    async def _judged(judge: Judge, new: Object, old: Object | None) -> tuple[Sequence[Problem], Sequence[Problem]]:
         try:
             return await judge(new, old)
         except CorralError as error:
@@ -209,8 +216,11 @@ class Core:
             if admission.object == shown:
                 return stored
             return served.incoming(take_scale(served.outgoing(stored), admission.object, served, target.name))
-        await self.warm(served, [admission.object], incoming=True)
-        return served.incoming(admission.object)
+        owned, fault = managed.after_admission(shown, admission.object)
+        if fault and fault not in admission.warnings:
+            admission.warnings.append(fault)
+        await self.warm(served, [owned], incoming=True)
+        return served.incoming(owned)
 
     async def judge(self, admission: Admission, target: Target, obj: Object | None) -> None:
         """Asks the plugins that only judge, about what is to be written."""

@@ -79,7 +79,7 @@ async def _prepare(
     if not tracked:
         obj = _track(core, caller, target, obj, options)
     problems = [*check(obj, served.resource.namespaced, kind.validate_name), *kind.validate(obj)]
-    await core.refuse(target, problems, obj, None)
+    await core.refuse(caller, target, problems, obj, None)
     for text in kind.warnings(obj, None):
         caller.warn(text)
     await core.judge(admission, target, obj)

@@ -99,7 +99,7 @@ async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, it
     stored = _count(target, stored, old)
     if not asked.tracks:
         stored = _track(core, caller, target, asked, stored, old)
-    await core.refuse(target, _problems(target, stored, old), stored, old)
+    await core.refuse(caller, target, _problems(target, stored, old), stored, old)
     if not target.subresource:
         for text in served.kind.warnings(stored, old):
             caller.warn(text)

@@ -24,7 +24,7 @@ _GO_TYPES = {
 
 def rejected() -> StatusError:
     """What upstream answers to a patch that is well-formed and does not fit: it keeps the cause to itself."""
-    return StatusError(422, "Invalid", "the server rejected our request due to an error in our request")
+    return StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 
 def bounded(function: Callable[_Parameters, _Value]) -> Callable[_Parameters, _Value]:

@@ -106,7 +106,7 @@ _GROUPS: Mapping[str, Mapping[str, Kind]] = {
     },
     "coordination.k8s.io": {"Lease": coordination.LEASE},
     "discovery.k8s.io": {"EndpointSlice": discovery.ENDPOINT_SLICE},
-    "events.k8s.io": {"Event": event.EVENT},
+    "events.k8s.io": {"Event": event.NEWER_EVENT},
     "flowcontrol.apiserver.k8s.io": {
         "FlowSchema": flowcontrol.FLOW_SCHEMA,
         "PriorityLevelConfiguration": flowcontrol.PRIORITY_LEVEL_CONFIGURATION,

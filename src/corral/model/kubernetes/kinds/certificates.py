@@ -70,13 +70,6 @@ def _prepare_status(new: Object, old: Object) -> None:
         ensure(new, "status")["conditions"] = [*decided, *others]
 
 
-def prepare_approval(new: Object, old: Object) -> None:
-    """In place, for the subresource approval: only conditions change."""
-    keep(new, old, "spec")
-    conditions = objects(part(new, "status"), "conditions")
-    new["status"] = {**part(old, "status"), "conditions": conditions}
-
-
 def _validate(obj: Object) -> Problems:
     spec = part(obj, "spec")
     if error := request_error(text(spec, "request")):

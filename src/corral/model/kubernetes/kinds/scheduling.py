@@ -5,7 +5,7 @@ from __future__ import annotations
 from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.kinds.cells import AGE, at, column
 from corral.model.kubernetes.kinds.checks import Problems, immutable, listed, optional_of
-from corral.model.kubernetes.kinds.fields import fill, flag, metadata, number, text
+from corral.model.kubernetes.kinds.fields import fill, flag, is_new, metadata, number, text
 from corral.model.kubernetes.problems import forbidden
 
 HIGHEST = 1_000_000_000
@@ -18,6 +18,8 @@ def _validate(obj: Object) -> Problems:
     >>> [str(one) for one in _validate({"metadata": {"name": "high"}, "value": 2000000000})]
     ['value: Forbidden: maximum allowed value of a user defined priority is 1000000000']
     """
+    if not is_new(obj):
+        return  # of a change only what differs is looked at
     name, value = text(metadata(obj), "name"), number(obj, "value")
     if name.startswith("system-"):
         if error := _system_error(name, value, flag(obj, "globalDefault")):

@@ -305,9 +305,14 @@ def test_times_alone_are_no_change():
 
 def test_admission_may_not_break_managed_fields():
     live = apply(None, thing({"replicas": 1}))
-    assert managed.invalid_after_admission(live) == managed.invalid_after_admission(thing()) == ""
+    assert managed.after_admission(live, live) == (live, "")
+    assert managed.after_admission(live, thing()) == (thing(), "")
     broken = thing(managedFields=[{"operation": "Fly"}])
-    assert managed.invalid_after_admission(broken).endswith("fix your requests: operation must be `Apply` or `Update`")
+    assert managed.after_admission(broken, broken) == (broken, "")
+    kept, warning = managed.after_admission(live, broken)
+    assert kept["metadata"] == {**broken["metadata"], "managedFields": live["metadata"]["managedFields"]}
+    assert warning.endswith("fix your requests: operation must be `Apply` or `Update`")
+    assert managed.after_admission(thing(), broken)[0] == thing()
 
 
 def deep(levels):

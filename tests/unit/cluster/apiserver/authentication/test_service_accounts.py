@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from corral.cluster.apiserver.authentication import discovery, jwt
-from corral.cluster.apiserver.authentication.claims import Bound, claims_of, legacy_claims
+from corral.cluster.apiserver.authentication.claims import Bound, claims_of
 from corral.cluster.apiserver.authentication.keys import SigningKey, from_jwk, verify
 from corral.cluster.apiserver.authentication.problem import BadCredentials
 from corral.cluster.apiserver.authentication.service_accounts import Issuer, ServiceAccounts
 from corral.cluster.apiserver.authentication.token_request import issue
 from corral.cluster.apiserver.certificates.issuing import new_key
+from corral.cluster.controllers.tokens import plan as tokens
 from corral.model.kubernetes.status import StatusError
 from tests.support.lookup import MemoryLookup, named
 
@@ -155,7 +156,7 @@ def test_a_token_in_a_secret_holds_while_the_secret_has_it(
     account = lookup.get("", "serviceaccounts", "d", "web")
     secret = named("s", "d", type="kubernetes.io/service-account-token")
     assert account is not None
-    token = issuer.sign(legacy_claims(secret, account))
+    token = issuer.sign(tokens.claims_of(account, secret))
     with pytest.raises(BadCredentials):
         accounts.authenticate(token, NOW)
     lookup.put("", "secrets", {**secret, "data": {"token": base64.b64encode(token.encode()).decode()}})

@@ -17,7 +17,7 @@ def schema(*rules: dict[str, Any], **properties: Any) -> dict[str, Any]:
 
 
 def texts(*found: Any) -> list[str]:
-    return [str(one) for one in problems(*found)]
+    return [str(one) for one in problems(*found)[0]]
 
 
 def test_messages_paths_and_reasons() -> None:
@@ -54,6 +54,11 @@ def test_items_of_maps_know_what_they_were() -> None:
 def test_what_has_not_changed_is_not_refused() -> None:
     raw = schema({"rule": "self.a > 1"})
     assert texts({"a": 1}, {"a": 1}, raw) == [] and len(texts({"a": 0}, {"a": 1}, raw)) == 1
+    refused, tolerated = problems({"a": 1}, {"a": 1}, raw)
+    assert (refused, [str(one) for one in tolerated]) == (
+        [],
+        ['<nil>: Invalid value: "object": failed rule: self.a > 1'],
+    )
 
 
 def test_names_are_escaped() -> None:
@@ -75,7 +80,7 @@ def test_errors_are_told() -> None:
 def test_time_runs_out() -> None:
     clock = count(0, 0.7).__next__
     raw = schema(*({"rule": f"self.a > {n}"} for n in range(5)))
-    found = problems({"a": 9}, None, raw, clock)
+    found, _ = problems({"a": 9}, None, raw, clock)
     assert len(found) == 1 and "running out of cost budget" in found[0].detail
 
 

@@ -122,6 +122,8 @@ def test_what_stays() -> None:
     assert changed("scheduling.k8s.io", "PriorityClass", {"value": 1}, value=2) == [
         "value: Forbidden: may not be changed in an update."
     ]
+    critical = {"metadata": {"name": "system-node-critical", "resourceVersion": "1"}, "value": 2000001000}
+    assert judged("scheduling.k8s.io", "PriorityClass", {**critical, "value": 5}) == []  # which is a change's to refuse
     assert changed("discovery.k8s.io", "EndpointSlice", SLICE, addressType="FQDN") == [
         'addressType: Invalid value: "FQDN": field is immutable'
     ]

@@ -1,21 +1,23 @@
 """Event: one kind in two groups, stored as that of the core group. Pure.
 
+The newer group asks more of its events, and lets less of them change: the group of a request decides.
 Follows pkg/apis/core/validation/events.go and pkg/apis/events/v1/conversion.go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from corral.model.kubernetes.kind import Column, Kind, Object
 from corral.model.kubernetes.kinds.ages import UNKNOWN, since
 from corral.model.kubernetes.kinds.cells import column, own_name, wide
 from corral.model.kubernetes.kinds.checks import Problems, dns_subdomain, each, immutable, listed, qualified_name
-from corral.model.kubernetes.kinds.fields import has, metadata, number, part, text
+from corral.model.kubernetes.kinds.fields import has, is_new, metadata, number, part, text
 from corral.model.kubernetes.problems import invalid, required
 
-_LIMITS = {"action": 128, "reason": 128, "reportingInstance": 128, "message": 1024}
+_LIMITS = {"reportingInstance": 128, "action": 128, "reason": 128, "message": 1024}
 # events.k8s.io/v1 on the left, the core group on the right.
 _RENAMED = {
     "regarding": "involvedObject",
@@ -47,24 +49,24 @@ def _involved(event: Object) -> Object:
     return part(event, "involvedObject")
 
 
-def _validate(event: Object) -> Problems:
-    """Of an event as the core group has it."""
+def _validate(event: Object, controller: str = "reportingComponent") -> Problems:
+    """Of an event as the core group has it; `controller` is what the group of the request calls that field."""
     space, involved = text(metadata(event), "namespace"), text(_involved(event), "namespace")
     mismatch = invalid("involvedObject.namespace", involved, "does not match event.namespace")
     if has(event, "eventTime"):
         if not involved and space not in ("default", "kube-system"):
             yield mismatch
-        yield from _reported(event)
+        yield from _reported(event, controller)
     elif (space not in ("", "default")) if not involved else space != involved:
         yield mismatch
     yield from each("namespace", space, dns_subdomain(space))
 
 
-def _reported(event: Object) -> Problems:
+def _reported(event: Object, where: str) -> Problems:
     controller = text(event, "reportingComponent")
     if not controller:
-        yield required("reportingComponent")
-    yield from each("reportingComponent", controller, qualified_name(controller))
+        yield required(where)
+    yield from each(where, controller, qualified_name(controller))
     for key, limit in _LIMITS.items():
         value = text(event, key)
         if not value and key != "message":
@@ -73,8 +75,14 @@ def _reported(event: Object) -> Problems:
             yield invalid(key, "", f"can have at most {limit} characters")
 
 
-def check_new(event: Object) -> Problems:
-    """What events.k8s.io asks of a new event beyond `validate`; in the core group's form."""
+def _validate_newer(event: Object) -> Problems:
+    """Of an event that came to events.k8s.io, in the core group's form."""
+    yield from _validate(event, "reportingController")
+    if is_new(event):
+        yield from _check_new(event)
+
+
+def _check_new(event: Object) -> Problems:
     yield from _series(event)
     if not has(event, "eventTime"):
         yield required("eventTime")
@@ -100,15 +108,16 @@ def _series(event: Object) -> Problems:
 
 _FIXED = (
     "involvedObject reason message source firstTimestamp lastTimestamp count type eventTime action related "
-    "reportingComponent reportingInstance"
+    "reportingController reportingInstance"
 ).split()
 
 
-def check_change(new: Object, old: Object) -> Problems:
+def _check_change(new: Object, old: Object) -> Problems:
     """What events.k8s.io refuses in a change: all but the series."""
     if new.get("series") != old.get("series"):
         yield from _series(new)
-    yield from immutable(new, old, "", *_FIXED)
+    now, before = ({**one, "reportingController": one.get("reportingComponent")} for one in (new, old))
+    yield from immutable(now, before, "", *_FIXED)
 
 
 def _last_seen(event: Object, now: datetime) -> str:
@@ -176,3 +185,4 @@ EVENT = Kind(
     },
     allow_create_on_update=True,
 )
+NEWER_EVENT = replace(EVENT, validate=listed(_validate_newer), validate_update=listed(_check_change))

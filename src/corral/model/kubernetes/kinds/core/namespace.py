@@ -17,7 +17,6 @@ from corral.model.kubernetes.kinds.fields import (
     text,
     texts,
 )
-from corral.model.kubernetes.kinds.statuses import keep_status
 from corral.model.kubernetes.problems import invalid
 
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -44,11 +43,6 @@ def _prepare_update(new: Object, old: Object) -> None:
     """Finalizers are changed by a subresource of their own (finalize)."""
     keep(new, old, "status")
     keep(ensure(new, "spec"), part(old, "spec"), "finalizers")
-
-
-def prepare_finalize(new: Object, old: Object) -> None:
-    """In place, for the subresource finalize: only the spec's finalizers change."""
-    keep_status(new, old)
 
 
 def _validate(obj: Object) -> Problems:

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from corral.model.kubernetes.kinds import CONVERSIONS
-from corral.model.kubernetes.kinds.core.event import check_change, check_new
-from tests.support.kinds import judged, row
+from tests.support.kinds import changed, judged, row
 
 EVENT = {
     "metadata": {"name": "web.1", "namespace": "default"},
@@ -37,16 +36,27 @@ def test_rules() -> None:
         "action: Required value",
         'message: Invalid value: "": can have at most 1024 characters',
     ]
-    assert list(check_new(NEW)) == []
-    assert [str(one) for one in check_new({**NEW, "count": 1, "type": "Odd", "series": {"count": 1}})] == [
+
+
+def test_rules_of_the_newer_group() -> None:
+    assert judged("events.k8s.io", "Event", NEW) == []
+    odd = {**NEW, "reportingComponent": "", "count": 1, "type": "Odd", "series": {"count": 1}}
+    assert judged("events.k8s.io", "Event", odd) == [
+        *(one.replace("reportingComponent", "reportingController") for one in judged("", "Event", odd)),
         'series.count: Invalid value: "": should be at least 2',
         "series.lastObservedTime: Required value",
         'type: Invalid value: "": has invalid value: Odd',
         'count: Invalid value: "": needs to be unset',
     ]
-    assert [str(one) for one in check_change({**NEW, "reason": "Other"}, NEW)] == [
-        'reason: Invalid value: "Other": field is immutable'
+    assert judged("events.k8s.io", "Event", EVENT)[0] == "eventTime: Required value"
+    assert changed("events.k8s.io", "Event", NEW, reason="Other", reportingComponent="x") == [
+        'reason: Invalid value: "Other": field is immutable',
+        'reportingController: Invalid value: "x": field is immutable',
     ]
+    series = {"count": 2, "lastObservedTime": "2026-01-02T03:04:05.000000Z"}
+    assert changed("events.k8s.io", "Event", NEW, series=series) == []
+    stored = {**EVENT, "metadata": {**EVENT["metadata"], "resourceVersion": "1"}}
+    assert judged("events.k8s.io", "Event", stored) == []
 
 
 def test_two_groups() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from corral.model.kubernetes.kinds import KINDS
-from corral.model.kubernetes.kinds.core.namespace import prepare_finalize
 from tests.support.kinds import added, defaulted, judged, row, status_judged
 
 NAMESPACE = {"metadata": {"name": "shop"}}
@@ -19,9 +18,6 @@ def test_namespaces() -> None:
     new = {**found, "spec": {}, "status": {"phase": "Terminating"}}
     KINDS["", "Namespace"].prepare_update(new, found)
     assert (new["spec"], new["status"]) == (found["spec"], found["status"])
-    emptied = {**found, "spec": {}}
-    prepare_finalize(emptied, found)
-    assert emptied["spec"] == {}
     assert judged("", "Namespace", {**NAMESPACE, "spec": {"finalizers": ["mine"]}}) == [
         'spec.finalizers: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified'
     ]
