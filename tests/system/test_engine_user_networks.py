@@ -266,10 +266,11 @@ def test_a_name_that_is_taken_harms_nobody(engine: Endpoint) -> None:
         assert answer.status in (400, 403) and said in answer.json["message"]
     inside = ("nsenter", "-t", str(engine.inspect(one)["State"]["Pid"]), "-n", "ip", "link")
     subprocess.run([*inside, "add", "eth2", "type", "bridge"], check=True)
-    assert "file exists" in engine.post("/networks/far/connect", {"Container": one}).json["message"]
+    own = {"Container": one, "EndpointConfig": {"DriverOpts": {IFNAME: "eth2"}}}
+    assert "file exists" in engine.post("/networks/far/connect", own).json["message"]
     assert engine.execute(one, "ip", "-o", "-4", "addr")[1] == before
-    subprocess.run([*inside, "del", "eth2"], check=True)
     assert engine.post("/networks/far/connect", {"Container": one}).status == 200
+    assert "eth3" in engine.execute(one, "ip", "-o", "-4", "addr")[1]
     prefix = {"com.docker.network.container_iface_prefix": "much-too-long-a-one"}
     refused = engine.post("/networks/create", {"Name": "long", "Options": prefix})
     assert refused.status == 400 and "no name for an interface" in refused.json["message"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from corral.engine.wait import tell_exit
 from corral.errors import CorralError
 
 log = logging.getLogger("corral.engine")
+_TICK: Final = 10_000_000  # nanoseconds: the longest between two of the kernel's ticks
 
 
 async def on_exit(parts: Parts, id: str) -> None:
@@ -87,12 +89,16 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
 def plan_end(now: int, started: int, written: int | None) -> int:
     """Pure: when a process ended: as its monitor wrote it, which may have been long before a daemon learns of it.
 
-    File systems' clocks are coarse, and the host's may have been turned: never before its start, never after now.
+    Files' times are those of the kernel's last tick, so a daemon that was there knows better; and the host's clock may
+    have been turned: never before its start, never after now.
 
-    >>> plan_end(100, 50, 70), plan_end(100, 50, 49), plan_end(100, 50, 130), plan_end(100, 50, None)
-    (70, 50, 100, 100)
+    >>> ms = 1_000_000
+    >>> [plan_end(900 * ms, 50 * ms, written) // ms for written in (70 * ms, 48 * ms, 30 * ms, 895 * ms, 999 * ms)]
+    [80, 58, 50, 900, 900]
+    >>> plan_end(100, 50, None)
+    100
     """
-    return now if written is None else max(started, min(now, written))
+    return now if written is None else max(started, min(now, written + _TICK))
 
 
 async def _leave_network(parts: Parts, live: Live) -> None:
