@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Query = Mapping[str, object]  # text, numbers, booleans, lists of text
 
 PREFIX = "/v1.51"
+MOVED = 301
 LONGEST = 107  # bytes of a unix socket's path that the kernel takes
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:,@")
 
@@ -191,6 +192,11 @@ class Client:
 
 
 def checked(reply: Reply) -> Reply:
+    """The same. ApiError for an error, and where the daemon leads away: a name has made a path that is none."""
+    if reply.status == MOVED:
+        reply.read()
+        where = reply.headers.get("location", "")
+        raise ApiError(MOVED, f"a name with // or /../ in it is none (the daemon took it for the path {where})")
     if reply.status < 400:
         return reply
     body = reply.read()

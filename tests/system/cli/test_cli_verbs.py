@@ -286,3 +286,19 @@ def test_the_tour_of_networks_in_the_documentation(here: Instance) -> None:
         assert (done.returncode != 0) is said.startswith("bad address"), f"{line}: {done.stdout}{done.stderr}"
         if said in ("hello", "bad address"):
             assert said in done.stdout + done.stderr
+
+
+def test_a_name_that_is_a_way_out_of_its_place_is_none(here: Instance) -> None:
+    """The daemon leads such a path elsewhere, as dockerd does: nothing is said to have been done."""
+    for words in (
+        "rm -f ../x",
+        "inspect ../x",
+        "network rm ../x",
+        "volume rm ../x",
+        "rmi ../x",
+        "start a/../b",
+        "cp ../x:/a .",
+    ):
+        done = here.corral(*words.split())
+        assert done.returncode and not done.stdout.strip("[]\n"), (words, done)
+        assert "Traceback" not in done.stderr and done.stderr.strip(), (words, done)

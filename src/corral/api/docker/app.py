@@ -23,15 +23,16 @@ if TYPE_CHECKING:
     from corral.engine.engine import Engine
 
 log = logging.getLogger("corral.api.docker")
+OWN = "/corral/"  # operations that are no other's: names in these are judged by who has them
 
 
 def clean_path(path: str) -> str:
     """Pure: a path without "//", "/./" and "/../"; a client is sent there.
 
-    >>> clean_path("//v1.41/../info/"), clean_path("/../..")
-    ('/info/', '/')
+    >>> clean_path("//v1.41/../info/"), clean_path("/../.."), clean_path("/.x")
+    ('/info/', '/', '/.x')
     """
-    clean = "/" + posixpath.normpath(path).strip("/").removeprefix(".")
+    clean = "/" + posixpath.normpath(f"/{path}").strip("/")
     return clean + "/" if path.endswith("/") and clean != "/" else clean
 
 
@@ -54,9 +55,9 @@ class DockerApi:
         self._router = Router(ROUTES)
 
     async def __call__(self, request: Request) -> Answer:
-        if (clean := clean_path(request.path)) != request.path:
-            return Response(301, {"Location": plan_location(clean, request.raw_query)})
         version, path = split_version(request.path)
+        if (clean := clean_path(request.path)) != request.path and not path.startswith(OWN):
+            return Response(301, {"Location": plan_location(clean, request.raw_query)})
         handler = self._router.find(request.method, path)
         if handler is None:
             return error_response(404, "page not found")

@@ -55,7 +55,7 @@ def stat_in(session: Session, container: str, path: str) -> dict[str, Any] | Non
             "GET", f"/containers/{quote(container)}/json"
         )  # says so if the container is what is missing
         return None
-    if reply.status >= 400:
+    if reply.status != 200:
         session.client.open("GET", place, {"path": path}).link.close()  # says why, which the answer to a HEAD cannot
         raise ApiError(reply.status, f"cannot look at {path} in {container}")
     return path_stat(reply)
