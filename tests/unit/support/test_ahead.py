@@ -96,7 +96,8 @@ def test_the_end_ends_all_of_it(state: str, tmp_path: Path) -> None:
     begun = time.monotonic()
     work.end()
     assert time.monotonic() - begun < 20
-    assert not [pid for pid in running if _alive(pid)] and (tmp_path / "cleaned").exists()
+    eventually(lambda: not [pid for pid in running if _alive(pid)], "what was told to end has ended")
+    assert (tmp_path / "cleaned").exists()
 
 
 def test_a_killed_session_leaves_nothing_running(tmp_path: Path) -> None:
