@@ -25,9 +25,8 @@ def _clients() -> Path:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         place = Path(folder)
-        uris = sorted({line.split()[1] for line in mirrors() if "security" not in line}) or [
-            "http://deb.debian.org/debian"
-        ]
+        uris = sorted({line.split()[1] for line in mirrors() if "security" not in line})
+        assert uris, "this host names no mirror of Debian to fetch docker's newer clients from"
         keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
         (place / "sources.list").write_text("".join(f"deb [signed-by={keys}] {uri} {SUITE} main\n" for uri in uris))
         (place / "lists/partial").mkdir(parents=True)
