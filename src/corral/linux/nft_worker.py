@@ -84,7 +84,11 @@ class Contexts:
         except OSError:
             return 0
         try:
-            return int(own.getsockname()[0]) if own.family == _socket.AF_NETLINK else 0
+            if own.family != _socket.AF_NETLINK:
+                return 0
+            if not own.getsockname()[0]:
+                own.bind((0, 0))  # as its first message would
+            return int(own.getsockname()[0])
         finally:
             own.close()
 

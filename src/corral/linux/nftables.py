@@ -93,6 +93,7 @@ class Nft:
         self._workers, self._seconds = workers, seconds
         self._process: Process | None = None
         self._context = 0
+        self._ports: frozenset[int] = frozenset()
         try:
             with workers.lock:
                 workers.users += 1
@@ -113,12 +114,8 @@ class Nft:
 
     def did(self, port: int) -> bool:
         """Whether a change that the kernel tells of, with that netlink port, was made by this context. Where that
-        cannot be known it was."""
-        with self._workers.lock:
-            if self._netns < 0:
-                raise HostError("nftables: closed already")
-            own = int(self._ask(self._opened(), nft_worker.PORT))
-        return own in (0, port)
+        cannot be known it was. Asks nobody: every change of our own is told of, too."""
+        return not self._ports.isdisjoint((0, port))
 
     def close(self) -> None:
         """Ends the context, also of one whose command is under way in another thread: it waits for that."""
@@ -147,6 +144,7 @@ class Nft:
         if process is not self._process:
             self._context = int(self._ask(process, nft_worker.OPEN, netns=self._netns))
             self._process = process
+            self._ports |= {int(self._ask(process, nft_worker.PORT))}  # what an earlier process did is still ours
         return process
 
     def _ask(self, process: Process, what: int, text: str = "", netns: int | None = None) -> str:

@@ -162,7 +162,7 @@ class Networks:
             case "table" | "rule":
                 return event.name == self.names.table
             case "element":
-                return event.name == self.names.table and bool(event.by)
+                return event.name == self.names.table and bool(event.by) and not self._need_firewall().did(event.by)
         return True
 
     async def _repair(self) -> None:
@@ -189,8 +189,7 @@ class Networks:
                     if not bridges:
                         return "a bridge was deleted or set down, or lost its addresses,"
                 case "element":
-                    if not firewall.did(event.by):
-                        return f"an element of table {event.name} was deleted"
+                    return f"an element of table {event.name} was deleted"
                 case "rule":
                     rules = firewall.whole() if rules is None else rules
                     if not rules:

@@ -24,7 +24,6 @@ from corral.model.container import BoundPort, EndpointSpec, PortBinding
 from corral.model.network import NetworkOptions, NetworkSpec, Pool
 from corral.networks import InstanceNames, NetworkConfig, Networks, Resolving, Upstream
 from corral.networks.dns import wire
-from corral.networks.lines import Lines
 from corral.networks.members import Member
 from corral.networks.publish import Published, Publisher
 from corral.networks.rules import plan_element
@@ -530,25 +529,23 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
 
 
 async def test_what_we_take_away_ourselves_is_no_damage(networks: Networks, box: Callable[[], Box]) -> None:
-    seen: list[str | None] = []
-    looked, repair = asyncio.Event(), networks._repair
-    worst = networks._worst
+    told: list[tuple[str, bool]] = []
+    heard, concerns = asyncio.Event(), networks._concerns
 
-    def note(damage: list[Deleted], lines: list[Lines]) -> str | None:
-        seen.append(worst(damage, lines))
-        return seen[-1]
+    def note(event: Deleted) -> bool:
+        told.append((event.kind, concerns(event)))
+        if event.kind == "element":
+            heard.set()
+        return told[-1][1]
 
-    async def repaired() -> None:
-        await repair()
-        looked.set()
-
-    networks._worst, networks._repair = note, repaired  # type: ignore[method-assign]
+    networks._concerns = note  # type: ignore[method-assign]
     await networks.create(NetworkSpec("shop"))
     web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
     await networks.detach(web.id)
     await networks.remove("shop")
-    await asyncio.wait_for(looked.wait(), 10)  # for the port's element is gone
-    assert set(seen) == {None}
+    async with asyncio.timeout(10):
+        await heard.wait()  # for the port's element is gone
+    assert not [kind for kind, ours in told if ours and kind != "rule"] and not networks._damage
 
 
 async def test_a_network_that_cannot_be_made_keeps_nothing_else_down(

@@ -59,7 +59,6 @@ class Proxy:
         self._zone = ""
         self._whole = True  # the tables are to be made from nothing
         self._suspect = False  # they may have gone
-        self._losses: set[int] = set()  # who took rules or elements out of them
         self._wanted, self._done = 1, 0  # changes that came, and those that the rules follow; the first are the tables
         self._work = asyncio.Event()
         self._work.set()
@@ -129,21 +128,14 @@ class Proxy:
                 await asyncio.sleep(0)
         if (policing := self._policies.take()) is not None:
             self._book.put_policing(policing)
-        whole = self._whole or await self._damaged()
-        self._whole = False
+        whole = self._whole or (self._suspect and not await self._in_thread(lambda: self._open().present()))
+        self._whole = self._suspect = False
         step = self._book.whole() if whole else self._book.take()
         if step is not None:
             await self._in_thread(lambda: self._do(step))
         async with self._changed:
             self._done = max(self._done, wanted)
             self._changed.notify_all()
-
-    async def _damaged(self) -> bool:
-        suspect, self._suspect = self._suspect, False
-        losses, self._losses = self._losses, set()
-        if suspect and not await self._in_thread(lambda: self._open().present()):
-            return True
-        return bool(losses) and not await self._in_thread(lambda: self._open().did(losses))
 
     async def _look_at(self, key: str) -> None:
         service = self._services.get(key)
@@ -190,14 +182,14 @@ class Proxy:
         self._work.set()
 
     def _deleted(self, event: Deleted) -> None:
-        """Somebody flushed the firewall's rules, or it was ourselves when we made them anew: `_damaged` will see."""
+        """Somebody took something out of the firewall, or it was ourselves: of whole tables `_follow` will see."""
         if event.name not in (self._settings.table, ""):
             return
         if event.kind in ("table", ""):
             self._suspect = True
             self._wake()
-        elif event.kind in ("rule", "element") and event.by:
-            self._losses.add(event.by)
+        elif event.by and self._rules is not None and not self._rules.did(event.by):
+            self._whole = True
             self._wake()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -54,9 +53,9 @@ class Rules:
         there = self._nft.run("list tables\n").splitlines()
         return all(f"table {family} {self.table}" in there for family in ("inet", "bridge"))
 
-    def did(self, ports: Iterable[int]) -> bool:
-        """Whether it was us who changed something (see `Nft.did`), each time."""
-        return all(self._nft.did(port) for port in ports)
+    def did(self, port: int) -> bool:
+        """Whether it was us who changed something (see `Nft.did`)."""
+        return self._nft.did(port)
 
     def remove(self) -> None:
         self._nft.run(plan_removal(self.table))
