@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-_PIECE = 1 << 14
+PIECE = 1 << 14
+Lead = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def forwarded(agent: str, path: str, owner: tuple[int, int], mode: int) -> AsyncIterator[None]:
-    """A socket at `path`, for the while, that leads to the agent's."""
+async def listening(path: str, lead: Lead) -> AsyncIterator[None]:
+    """A socket at `path`, for the while: `lead` has each connection until it returns, or the while is over."""
     busy: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -20,20 +21,14 @@ async def forwarded(agent: str, path: str, owner: tuple[int, int], mode: int) ->
         assert task is not None
         busy.add(task)
         try:
-            with suppress(OSError):  # the agent has gone: the client sees a closed connection
-                theirs_in, theirs_out = await asyncio.open_unix_connection(agent)
-                try:
-                    await asyncio.gather(_pump(reader, theirs_out), _pump(theirs_in, writer))
-                finally:
-                    theirs_out.close()
+            with suppress(OSError):  # the other side has gone: this one sees a closed connection
+                await lead(reader, writer)
         finally:
             writer.close()
             busy.discard(task)
 
     server = await asyncio.start_unix_server(serve, path)
     try:
-        os.chown(path, *owner)
-        os.chmod(path, mode)
         yield
     finally:
         server.close()
@@ -42,9 +37,26 @@ async def forwarded(agent: str, path: str, owner: tuple[int, int], mode: int) ->
         await asyncio.gather(*busy, return_exceptions=True)
 
 
+@asynccontextmanager
+async def forwarded(agent: str, path: str, owner: tuple[int, int], mode: int) -> AsyncIterator[None]:
+    """A socket at `path`, for the while, that leads to the agent's."""
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs_in, theirs_out = await asyncio.open_unix_connection(agent)
+        try:
+            await asyncio.gather(_pump(reader, theirs_out), _pump(theirs_in, writer))
+        finally:
+            theirs_out.close()
+
+    async with listening(path, lead):
+        os.chown(path, *owner)
+        os.chmod(path, mode)
+        yield
+
+
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     """Hands on what is said, and that nothing more will be."""
-    while data := await source.read(_PIECE):
+    while data := await source.read(PIECE):
         target.write(data)
         await target.drain()
     target.write_eof()

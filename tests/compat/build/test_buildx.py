@@ -22,6 +22,7 @@ from tests.compat.build.subject import check, files
 from tests.support.buildx import clients, docker_cli, plug_in
 from tests.support.instance import Instance, instance
 from tests.support.registry import LiveRegistry
+from tests.support.tools import missing
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120), pytest.mark.ahead.with_args(clients)]
@@ -424,7 +425,7 @@ def test_a_client_without_buildx(buildx: Buildx, engine: Instance) -> None:
     """Docker 20.10's own way of BuildKit."""
     old = "/usr/bin/docker"
     if not os.path.exists(old) or "20.10" not in subprocess.run([old, "-v"], capture_output=True, text=True).stdout:
-        pytest.skip("Debian's docker 20.10 is not installed")
+        missing("docker 20.10, whose own way this is,")
     config = buildx.folder / "config"
     config.mkdir()
     env = {"DOCKER_BUILDKIT": "1", "DOCKER_CONFIG": str(config)}

@@ -8,44 +8,30 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from corral.api.buildkit.schema import message, parse
+from corral.build.agents import PIECE, listening
 from corral.http.grpc.calls import calling
 from corral.http.grpc.flow import Flow
 from corral.http.grpc.link import Link
 from corral.http.grpc.status import GrpcError
 
 FORWARD: Final = "/moby.sshforward.v1.SSH/ForwardAgent"
-_PIECE: Final = 1 << 14
 
 
 @asynccontextmanager
 async def serve_agent(link: Link, id: str, path: str) -> AsyncIterator[None]:
     """A socket at `path`, for the while."""
-    busy: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        busy.add(task)
-        try:
-            with suppress(OSError, GrpcError):  # either side has gone: the other sees a closed connection
-                async with calling(link, FORWARD, {"buildkit.ssh.id": [id]}) as flow:
-                    await asyncio.gather(_out(reader, flow), _in(flow, writer))
-        finally:
-            writer.close()
-            busy.discard(task)
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(GrpcError):  # the client has gone
+            async with calling(link, FORWARD, {"buildkit.ssh.id": [id]}) as flow:
+                await asyncio.gather(_out(reader, flow), _in(flow, writer))
 
-    server = await asyncio.start_unix_server(serve, path)
-    try:
+    async with listening(path, lead):
         yield
-    finally:
-        server.close()
-        for task in busy:
-            task.cancel()
-        await asyncio.gather(*busy, return_exceptions=True)
 
 
 async def _out(reader: asyncio.StreamReader, flow: Flow) -> None:
-    while data := await reader.read(_PIECE):
+    while data := await reader.read(PIECE):
         await flow.send(message("BytesMessage", data=data).SerializeToString())
     await flow.end()
 
