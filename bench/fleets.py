@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.engines import IMAGE, Dockerd
-from bench.room import pss
+from bench.room import HEARTBEATS, at_rest, pss
 from bench.statistics import Row, Target, collect
 from corral.testing import Isolated
 from demo.herd import Api, Herd
@@ -30,7 +30,6 @@ PODS = "/api/v1/namespaces/default/pods"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 FLEET = 20  # replicas that are replaced
 MANY = 100
-HEARTBEATS = 21.0  # seconds in which there are two
 LONGEST = 120.0  # seconds that anything may take
 ROWS = {
     "platform, idle": ("MB", (Target("most", 150),)),
@@ -150,12 +149,8 @@ class Platform:
 def idle(platform: Platform, seconds: float) -> dict[str, float]:
     """After its start has come to rest, and over some of the node's heartbeats."""
     seconds = max(seconds, HEARTBEATS)
+    at_rest(platform.cpu)
     before = platform.cpu()
-    while True:
-        time.sleep(1)
-        used, before = platform.cpu() - before, platform.cpu()
-        if used < 0.1:
-            break
     time.sleep(seconds)
     used = platform.cpu() - before
     memory = pss(Path(f"/proc/{platform.corral.pid}/smaps_rollup").read_text()) / 1e6

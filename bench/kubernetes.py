@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.requests import Address, Connection, request
-from bench.room import pss
+from bench.room import HEARTBEATS, at_rest, pss
 from bench.statistics import Row, Target, collect
 from tests.support.distribution import free_port
 
@@ -138,10 +138,10 @@ async def paced(rate: float, count: int, act: Callable[[int], Awaitable[object]]
 
 
 async def sample_of(subject: Subject, objects: int, requests: int, watchers: int, seconds: float) -> dict[str, float]:
-    found: dict[str, float] = {"memory, idle": subject.memory()}
-    begin = subject.cpu()
-    await asyncio.sleep(seconds)
-    found["idle"] = (subject.cpu() - begin) / seconds * 100
+    at_rest(subject.cpu)
+    begin, idle = subject.cpu(), max(seconds, HEARTBEATS)
+    await asyncio.sleep(idle)
+    found = {"idle": (subject.cpu() - begin) / idle * 100, "memory, idle": subject.memory()}
     connections = [await subject.address.connect() for _ in range(CONNECTIONS)]
     made = [request("POST", PODS, pod(number)) for number in range(objects)]
     updates = [request("PUT", f"{MAPS}/c-{n % 200}", config_map(f"c-{n % 200}", str(n))) for n in range(requests)]

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +23,7 @@ HOLD = (
     "ip link set lo up; mount -t tmpfs tmpfs /run; mkdir /run/lock; echo ready; "
     "exec env --ignore-signal=CHLD sleep infinity"
 )
+HEARTBEATS = 21.0  # seconds in which a node of a cluster has two
 NAMESPACES = ("--fork", "--kill-child", "--pid", "--mount-proc", "--net", "--mount", "--propagation", "private")
 
 
@@ -99,6 +100,16 @@ class Room:
 
     def _activity(self) -> tuple[set[int], float]:
         return set(self.processes()), self.cpu()
+
+
+def at_rest(cpu: Callable[[], float]) -> None:
+    """Returns when what a start leaves to do is done. `cpu`: the seconds of a core that the process has used so far."""
+    before = cpu()
+    while True:
+        time.sleep(1)
+        used, before = cpu() - before, cpu()
+        if used < 0.1:
+            return
 
 
 def pss(rollup: str) -> int:

@@ -43,7 +43,7 @@ spec:
       - name: httpd
         image: {registry}/meadow:{version}
         ports: [{{containerPort: 8000}}]
-        readinessProbe: {{httpGet: {{path: /, port: 8000}}, periodSeconds: 1, timeoutSeconds: 5}}
+        readinessProbe: {{httpGet: {{path: /, port: 8000}}, periodSeconds: 1, timeoutSeconds: 20}}
 ---
 apiVersion: v1
 kind: Service

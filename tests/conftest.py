@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "ahead(work): needs what is made or run beside the tests before it; see tests/support/ahead.py"
     )
     config.addinivalue_line("markers", "not_in_guest: cannot run inside the guest; says why")
+    # Who starts this in the background has it ignored, and with it what is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[GUARD] = memory.Guard()
     if not IN_CI:  # where hypothesis has a profile of its own; how long an example takes is no property
         settings.register_profile("corral", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -23,6 +23,8 @@ wire APIs; each has one table from these classes to its own codes.
 from __future__ import annotations
 
 import errno
+import os
+from collections.abc import Sequence
 
 
 class CorralError(Exception):
@@ -102,3 +104,29 @@ def from_oserror(action: str, error: OSError) -> HostError:
     reason = (error.strerror or str(error)).lower()
     kind = NoSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else HostError
     return kind(f"{action}: {reason}", error.errno)
+
+
+def listed(problems: Sequence[str]) -> str:
+    """Pure: several problems as one text, a point for each.
+
+    >>> print(listed(["one alone"]))
+    one alone
+    >>> print(listed(["first", "second"]))
+    * first
+    * second
+    """
+    if len(problems) == 1:
+        return problems[0]
+    return "\n".join("* " + problem.replace("\n", "\n\t") for problem in problems)
+
+
+def put_in_words(action: str, error: CorralError | OSError) -> CorralError:
+    """An error as one of ours. An OSError that nobody had words for names its file; without one, what was being done.
+
+    >>> put_in_words("POST /commit", OSError(28, "No space left on device", "/x/layer")).message
+    'POST /commit: /x/layer: no space left on device'
+    """
+    if isinstance(error, CorralError):
+        return error
+    name = error.filename
+    return from_oserror(f"{action}: {os.fsdecode(name)}" if isinstance(name, str | bytes) else action, error)

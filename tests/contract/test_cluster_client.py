@@ -17,36 +17,52 @@ from corral.cluster.client.builtin import DEPLOYMENTS, PODS
 from corral.cluster.client.https.remote import RemoteClient, make_context
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import APPLY_PATCH, JSON_PATCH, Client, Collection, Event
+from corral.errors import Unavailable
 from corral.http.server import Server
 from corral.http.tls import server_context
 from corral.model.kubernetes.status import StatusError
+from corral.store.memory import MemoryStore
 from tests.support.apiserver import admin, api_server
 
 CONFIGS = Collection("", "v1", "configmaps")
 NODES = Collection("", "v1", "nodes")
 
 
+class Fickle(MemoryStore):
+    """A store that is away now and then, as an etcd is that was killed."""
+
+    away = False
+
+    async def latest(self) -> int:
+        if self.away:
+            raise Unavailable("the store is away")
+        return await super().latest()
+
+
 class Served(NamedTuple):
     api: Kubernetes
     client: Client
     server: Server
+    store: Fickle
 
 
 @pytest_asyncio.fixture(params=["local", "remote"])
 async def served(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
-    async with api_server(tmp_path) as api:
+    store = Fickle()
+    async with api_server(tmp_path, store) as api:
         made = pki.ensure(tmp_path / "pki", pki.server_names("10.96.0.1"), int(time.time()))
         server = Server(api.handle)
         context = server_context(str(made.server), str(made.server), made.client_authorities)
         port = await server.listen_tcp("127.0.0.1", 0, context)
         if request.param == "local":
-            yield Served(api, admin(api), server)
+            yield Served(api, admin(api), server, store)
         else:
             client = RemoteClient(f"https://127.0.0.1:{port}", make_context(made.ca, str(made.admin)), "test")
-            yield Served(api, client, server)
+            yield Served(api, client, server, store)
             client.close()
         await api.close()
         await server.close(grace=0.5)
+    store.close()
 
 
 @pytest.fixture
@@ -153,6 +169,36 @@ async def test_an_informer_keeps_up_and_waits_for_its_own_writes(client: Client)
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
     deployment = {"metadata": {"name": "web"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
     made = await client.create(DEPLOYMENTS, deployment, "default")
-    await asyncio.wait_for(informer.seen(made), 5)
+    await asyncio.wait_for(informer.seen(made), 60)
     assert informer.get("default/web") is not None
+    task.cancel()
+
+
+async def test_a_store_that_is_away_is_a_status(served: Served) -> None:
+    client, made = served.client, await served.client.create(CONFIGS, config("a"), "default")
+    served.store.away = True
+    calls = [
+        client.get(CONFIGS, "a", "default"),
+        client.list(CONFIGS, "default"),
+        client.update(CONFIGS, made),
+        client.patch(CONFIGS, "a", "default", patch={"data": {"k": "v"}}),
+        client.delete(CONFIGS, "a", "default"),
+        next_of(client.watch(CONFIGS, "default", resource_version=made["metadata"]["resourceVersion"])),
+    ]
+    for call in calls:
+        with pytest.raises(StatusError) as caught:
+            await call
+        assert (caught.value.code, caught.value.reason) == (503, "ServiceUnavailable"), call
+
+
+async def test_an_informer_outlives_a_store_that_is_away(served: Served) -> None:
+    served.store.away = True
+    informer = Informer(served.client, CONFIGS)
+    task = asyncio.create_task(informer.run())
+    with pytest.raises(StatusError):
+        await served.client.list(CONFIGS)
+    served.store.away = False
+    await served.client.create(CONFIGS, config("a"), "default")
+    await asyncio.wait_for(informer.synced.wait(), 60)
+    assert not task.done()
     task.cancel()

@@ -37,7 +37,7 @@ class Api:
         if eof:
             writer.write_eof()
         try:
-            return await asyncio.wait_for(reader.read(), 5)
+            return await asyncio.wait_for(reader.read(), 60)
         finally:
             writer.close()
 
@@ -181,6 +181,20 @@ async def test_unknown_routes_and_methods(api: Api, method: str, path: str) -> N
     assert answer.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/web/checkpoints"), ("POST", "/web/checkpoints"), ("DELETE", "/web/checkpoints/one")]
+)
+async def test_checkpoints_are_an_experiment(api: Api, method: str, path: str) -> None:
+    answer = await api.ask(method, f"/containers{path}")
+    assert (answer.status, answer.message) == (
+        501,
+        "This experimental feature is disabled by default. "
+        "Start the Docker daemon in experimental mode in order to enable it.",
+    )
+    answer = await api.ask("POST", "/containers/nosuch/start?checkpoint=one")
+    assert (answer.status, answer.message) == (400, "checkpoint is only supported in experimental mode")
+
+
 async def test_what_is_not_there_yet_says_so_by_name(api: Api) -> None:
     answer = await api.ask("POST", "/v1.43/swarm/init")
     assert answer.status == 501 and answer.message.startswith("POST /swarm/init is not available yet")
@@ -247,7 +261,7 @@ async def attach(
     reader, writer = await api.connect()
     extra = UPGRADE if upgrade else ""
     writer.write(f"POST /{version}/containers/{id}/attach?{query} HTTP/1.1\r\nHost: d\r\n{extra}\r\n".encode())
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode()
     return reader, writer, head
 
 
@@ -267,7 +281,7 @@ async def test_the_head_of_an_attach(api: Api, version: str, tty: bool, upgrade:
     lines = [f"HTTP/1.1 {status}", f"Content-Type: application/vnd.docker.{kind}-stream"]
     assert got == "\r\n".join([*lines, *(["Connection: Upgrade", "Upgrade: tcp"] if upgrade else []), "", ""])
     await api.engine.containers.start(id)
-    data = await asyncio.wait_for(reader.read(), 5)
+    data = await asyncio.wait_for(reader.read(), 60)
     assert data == b"hi\n" if tty else frames(data) == [(1, b"hi\n")]
     writer.close()
 
@@ -277,7 +291,7 @@ async def test_streams_are_told_apart_and_chosen(api: Api) -> None:
         id = await api.container("both", start=False)
         reader, writer, _ = await attach(api, id, f"stream=1&{query}")
         await api.engine.containers.start(id)
-        assert frames(await asyncio.wait_for(reader.read(), 5)) == expected
+        assert frames(await asyncio.wait_for(reader.read(), 60)) == expected
         writer.close()
 
 
@@ -295,7 +309,7 @@ async def test_without_stdin_once_the_half_close_ends_only_the_session(api: Api)
     writer.write(b"hello")
     assert frames(await reader.readexactly(13)) == [(1, b"hello")]
     writer.write_eof()
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), 60) == b""
     assert api.engine.containers.get(id).state.running
     writer.close()
 
@@ -308,7 +322,7 @@ async def test_detach_keys_end_the_session_not_the_container(api: Api, query: st
     writer.write(b"ab" + typed[:1])
     assert await reader.readexactly(2) == b"ab"
     writer.write(typed[1:])
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), 60) == b""
     assert api.engine.containers.get(id).state.running
     writer.close()
     assert b'"detach"' in (await api.ask("GET", f"/events?since=1&until={now_text()}")).body
@@ -349,7 +363,7 @@ async def test_a_client_that_leaves_lets_go_of_the_console(api: Api) -> None:
     process = api.engine.containers.live(id).process
     (client,) = process.clients
     writer.transport.abort()
-    await asyncio.wait_for(until(lambda: client.closed), 5)
+    await asyncio.wait_for(until(lambda: client.closed), 60)
     assert api.engine.containers.get(id).state.running
     reader.feed_eof()
 
@@ -397,7 +411,7 @@ async def test_attach_through_a_web_socket(api: Api, version: str, opcode: int) 
     writer.write(mask(9, b"?"))
     assert await reader.readexactly(3) == b"\x8a\x01?"
     writer.write(mask(CLOSE, b"\x03\xe8"))
-    assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"\x88\x02\x03\xe8")
+    assert (await asyncio.wait_for(reader.read(), 60)).startswith(b"\x88\x02\x03\xe8")
     writer.close()
 
 
@@ -411,7 +425,7 @@ async def test_the_end_of_the_container_closes_the_web_socket(api: Api) -> None:
     writer.write(head.encode())
     await reader.readuntil(b"\r\n\r\n")
     await api.engine.containers.start(id)
-    assert await asyncio.wait_for(reader.read(), 5) == b"\x82\x03hi\n\x88\x02\x03\xe8"
+    assert await asyncio.wait_for(reader.read(), 60) == b"\x82\x03hi\n\x88\x02\x03\xe8"
     writer.close()
 
 
@@ -508,7 +522,7 @@ async def test_logs_follow_until_the_end(api: Api) -> None:
     for data in (b"one\n", b"two\n", b""):
         process.typed.put_nowait(data)
         await asyncio.sleep(0.02)
-    answer = await asyncio.wait_for(reading, 5)
+    answer = await asyncio.wait_for(reading, 60)
     assert answer.body == b"one\ntwo\n"
 
 
@@ -531,11 +545,11 @@ async def test_wait_sends_its_head_at_once_and_its_body_later(api: Api) -> None:
     id = await api.container("false", "7", start=False)
     reader, writer = await api.connect()
     writer.write(f"POST /containers/{id}/wait?condition=next-exit HTTP/1.1\r\nHost: d\r\n\r\n".encode())
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     assert head.startswith(b"HTTP/1.1 200 OK") and b"application/json" in head
     await api.engine.containers.start(id)
     writer.write_eof()
-    assert json.loads(unchunk(await asyncio.wait_for(reader.read(), 5))) == {"StatusCode": 7}
+    assert json.loads(unchunk(await asyncio.wait_for(reader.read(), 60))) == {"StatusCode": 7}
     writer.close()
 
 
@@ -544,7 +558,7 @@ async def test_wait_for_the_removal(api: Api) -> None:
     reading = asyncio.create_task(api.ask("POST", f"/containers/{id}/wait?condition=removed"))
     await until(lambda: api.engine.containers.live(id).waiters)
     await api.engine.containers.start(id)
-    assert (await asyncio.wait_for(reading, 5)).json == {"StatusCode": 3}
+    assert (await asyncio.wait_for(reading, 60)).json == {"StatusCode": 3}
 
 
 async def test_wait_of_old_and_of_wrong_clients(api: Api) -> None:
@@ -564,7 +578,7 @@ async def test_a_waiter_that_leaves_is_forgotten(api: Api) -> None:
         waiters = api.engine.containers.live(id).waiters
         await until(lambda: waiters)  # noqa: B023
         writer.transport.abort()
-        await asyncio.wait_for(until(lambda: not waiters), 5)  # noqa: B023
+        await asyncio.wait_for(until(lambda: not waiters), 60)  # noqa: B023
 
 
 # Events
@@ -587,11 +601,11 @@ async def test_events_in_both_forms(api: Api) -> None:
 async def test_live_events_begin_with_the_head(api: Api) -> None:
     reader, writer = await api.connect()
     writer.write(b"GET /events HTTP/1.1\r\nHost: d\r\n\r\n")
-    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     await api.container("true")
-    assert b'"create"' in await asyncio.wait_for(reader.readuntil(b"}\n\r\n"), 5)
+    assert b'"create"' in await asyncio.wait_for(reader.readuntil(b"}\n\r\n"), 60)
     writer.transport.abort()
-    await asyncio.wait_for(until(lambda: not api.engine.events._listeners), 5)
+    await asyncio.wait_for(until(lambda: not api.engine.events._listeners), 60)
 
 
 async def test_bounds_of_events(api: Api) -> None:
@@ -626,7 +640,7 @@ async def test_the_stream_of_stats(api: Api) -> None:
     reader, writer = await api.connect()
     writer.write(f"GET /containers/{id}/stats HTTP/1.1\r\nHost: d\r\n\r\n".encode())
     await reader.readuntil(b"\r\n\r\n")
-    lines = [json.loads((await asyncio.wait_for(reader.readuntil(b"}\n\r\n"), 5)).partition(b"\r\n")[2]) for _ in "12"]
+    lines = [json.loads((await asyncio.wait_for(reader.readuntil(b"}\n\r\n"), 60)).partition(b"\r\n")[2]) for _ in "12"]
     assert lines[0]["preread"].startswith("0001-") and lines[1]["preread"] == lines[0]["read"]
     writer.close()
 

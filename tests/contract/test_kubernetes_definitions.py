@@ -226,31 +226,40 @@ def test_rules_are_asked_about_objects_of_the_right_shape(ns: Namespace, group: 
     }
 
 
+def converted_cows(method: str, path: str, body: Any) -> Any:
+    """What a webhook answers: v1 has `size`, v2 has `metres`: a hundredth."""
+    request, found = body["request"], []
+    for one in request["objects"]:
+        made = {key: dict(one[key]) for key in ("spec", "status") if key in one}
+        for part in made.values():
+            if request["desiredAPIVersion"].endswith("/v2") and "size" in part:
+                part["metres"] = part.pop("size") // 100
+            elif request["desiredAPIVersion"].endswith("/v1") and "metres" in part:
+                part["size"] = part.pop("metres") * 100
+        found.append({**one, "apiVersion": request["desiredAPIVersion"], **made})
+    response = {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": found}
+    return {"kind": "ConversionReview", "apiVersion": body["apiVersion"], "response": response}
+
+
+def failed(body: Any) -> Any:
+    response = {"uid": body["request"]["uid"], "result": {"status": "Failed", "message": "no idea"}}
+    return {"kind": "ConversionReview", "apiVersion": body["apiVersion"], "response": response}
+
+
+def cow_version(name: str, field: str, **more: Any) -> dict[str, Any]:
+    spec = {"type": "object", "properties": {field: {"type": "integer"}, **more}}
+    schema = {"type": "object", "properties": {"spec": spec, "status": {**spec}}}
+    return {"name": name, "served": True, "storage": name == "v1", "schema": {"openAPIV3Schema": schema},
+            "additionalPrinterColumns": [{"name": "How", "type": "integer", "jsonPath": f".spec.{field}"}],
+            "selectableFields": [{"jsonPath": f".spec.{field}"}], "subresources": {"status": {}}}  # fmt: skip
+
+
 def test_versions_are_converted_by_a_webhook(ns: Namespace, tmp_path: Path) -> None:
-    """v1 has `size`, v2 has `metres`: a hundredth."""
-
-    def answer(method: str, path: str, body: Any) -> Any:
-        request, found = body["request"], []
-        for one in request["objects"]:
-            spec = dict(one.get("spec") or {})
-            if request["desiredAPIVersion"].endswith("/v2") and "size" in spec:
-                spec["metres"] = spec.pop("size") // 100
-            elif request["desiredAPIVersion"].endswith("/v1") and "metres" in spec:
-                spec["size"] = spec.pop("metres") * 100
-            found.append({**one, "apiVersion": request["desiredAPIVersion"], "spec": spec})
-        response = {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": found}
-        return {"kind": "ConversionReview", "apiVersion": body["apiVersion"], "response": response}
-
-    def version(name: str, field: str) -> dict[str, Any]:
-        spec = {"type": "object", "properties": {field: {"type": "integer"}}}
-        schema = {"type": "object", "properties": {"spec": spec}}
-        return {"name": name, "served": True, "storage": name == "v1", "schema": {"openAPIV3Schema": schema}}
-
     group, admin = next(_groups), ns.admin
-    with LiveWebhook(tmp_path, answer) as live:
+    with LiveWebhook(tmp_path, converted_cows) as live:
         config = {"url": f"{live.url}/convert", "caBundle": live.bundle}
         webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
-        versions = [version("v1", "size"), version("v2", "metres")]
+        versions = [cow_version("v1", "size"), cow_version("v2", "metres")]
         spec = {"versions": versions, "conversion": {"strategy": "Webhook", "webhook": webhook}}
         admin.ok("POST", CRDS, definition(group, **spec))
         first, second = ns.path("cows", group=f"{group}/v1"), ns.path("cows", group=f"{group}/v2")
@@ -261,11 +270,48 @@ def test_versions_are_converted_by_a_webhook(ns: Namespace, tmp_path: Path) -> N
         stream = admin.watch(f"{second}?watch=1")
         assert stream.next()["object"]["spec"] == {"metres": 5}
         stream.close()
-        live.answer = lambda *_: {"response": {"result": {"status": "Failed", "message": "no idea"}}}
-        failed = admin.ask("POST", second, {"metadata": {"name": "b"}, "spec": {"metres": 1}})
-        text = f"Internal error occurred: conversion webhook for {group}/v1, Kind=Cow failed: no idea"
-        assert failed.told == (500, "InternalError", text)
-        live.answer = answer
+        tables = [admin.get(path, accept=TABLE)["rows"][0]["cells"] for path in (first, second)]
+        assert tables == [["a", 500], ["a", 5]]
+        chosen = [f"{first}?fieldSelector=spec.size%3D500", f"{second}?fieldSelector=spec.metres%3D5"]
+        assert [len(admin.get(path)["items"]) for path in chosen] == [1, 1]
+        wanted = {"kind": "Cow", "metadata": {"name": "a"}}
+        old = {**wanted, "apiVersion": f"{group}/v1", "spec": {"size": 500}}
+        assert admin.patch(f"{first}/a?fieldManager=old", old, APPLY_PATCH).status == 200
+        new = {**wanted, "apiVersion": f"{group}/v2", "spec": {"metres": 4}}
+        causes = admin.patch(f"{second}/a?fieldManager=new", new, APPLY_PATCH).json["details"]["causes"]
+        told = {(one["message"], one["field"]) for one in causes}
+        assert ('conflict with "old"', ".spec.size") in told
+        versions[0]["storage"], versions[1]["storage"] = False, True
+        admin.patch(f"{CRDS}/cows.{group}", {"spec": {"versions": versions}})
+        eventually(
+            lambda: admin.get(f"{CRDS}/cows.{group}")["status"]["storedVersions"] == ["v1", "v2"], "v2 is stored"
+        )
+        status = admin.patch(f"{first}/a/status", {"status": {"size": 700}}).json
+        assert (status["status"], status["spec"], status["metadata"]["generation"]) == ({"size": 700}, {"size": 500}, 2)
+        assert admin.get(f"{second}/a")["status"] == {"metres": 7}
+        live.answer = lambda method, path, body: failed(body)
+        refused = admin.ask("POST", first, {"metadata": {"name": "b"}, "spec": {"size": 1}})
+        text = f"conversion webhook for {group}/v1, Kind=Cow failed: no idea"
+        assert refused.told == (500, "", text)
+        live.answer = converted_cows
+        admin.ok("DELETE", f"{CRDS}/cows.{group}")
+
+
+def test_applying_through_two_versions_counts_no_defaults(ns: Namespace, tmp_path: Path) -> None:
+    """What was applied in one version, and is not applied in the other now, goes, whatever its default is there."""
+    group, admin, legs = next(_groups), ns.admin, {"legs": {"type": "integer", "default": 2}}
+    with LiveWebhook(tmp_path, converted_cows) as live:
+        config = {"url": f"{live.url}/convert", "caBundle": live.bundle}
+        webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
+        versions = [cow_version("v1", "size", **legs), cow_version("v2", "metres", **legs)]
+        spec = {"versions": versions, "conversion": {"strategy": "Webhook", "webhook": webhook}}
+        admin.ok("POST", CRDS, definition(group, **spec))
+        first, second = ns.path("cows", group=f"{group}/v1"), ns.path("cows", group=f"{group}/v2")
+        old = {"kind": "Cow", "apiVersion": f"{group}/v1", "metadata": {"name": "a"}, "spec": {"size": 100, "legs": 4}}
+        new = {**old, "apiVersion": f"{group}/v2", "spec": {"metres": 1}}
+        for one, there in ((old, first), (new, second)):
+            assert admin.patch(f"{there}/a?fieldManager=m", one, APPLY_PATCH).status < 300
+            assert admin.get(f"{second}/a")["spec"] == {"metres": 1, "legs": 4 if one is old else 2}
         admin.ok("DELETE", f"{CRDS}/cows.{group}")
 
 

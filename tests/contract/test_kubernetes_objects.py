@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.kubernetes import Namespace
+from tests.support.kubernetes import APPLY_PATCH, Namespace
 
 
 def without_fields(obj: dict[str, Any]) -> dict[str, Any]:
@@ -40,6 +40,12 @@ def test_a_generated_name(ns: Namespace) -> None:
     made = [ns.create("configmaps", {"metadata": {"generateName": "job-"}}) for _ in range(3)]
     names = {one["metadata"]["name"] for one in made}
     assert len(names) == 3 and all(re.fullmatch("job-[bcdfghjklmnpqrstvwxz2456789]{5}", name) for name in names)
+
+
+def test_of_what_is_new_a_version_is_no_matter_but_zero(ns: Namespace) -> None:
+    told = ns.admin.ask("POST", ns.path("configmaps"), {"metadata": {"name": "a", "resourceVersion": "1"}}).told
+    assert told == (400, "BadRequest", "resourceVersion should not be set on objects to be created")
+    assert ns.config("a", resourceVersion="0")["metadata"]["resourceVersion"] != "0"
 
 
 @pytest.mark.parametrize(
@@ -156,6 +162,33 @@ def test_an_update_of_another_object_is_refused(ns: Namespace) -> None:
     other = {**made, "metadata": {**made["metadata"], "uid": "other", "resourceVersion": ""}}
     code, reason, message = ns.admin.ask("PUT", ns.path("configmaps", "a"), other).told
     assert (code, reason) == (409, "Conflict") and "Precondition failed: UID in precondition: other" in message
+
+
+@pytest.mark.parametrize("metadata", [{}, {"name": ""}, {"name": None}])
+def test_an_update_names_its_object(ns: Namespace, metadata: dict[str, Any]) -> None:
+    ns.config("a")
+    named = "the name of the object (a based on URL) was undeterminable: name must be provided"
+    assert ns.admin.ask("PUT", ns.path("configmaps", "a"), {"metadata": metadata}).told == (400, "BadRequest", named)
+    unnamed = ns.admin.patch(ns.path("configmaps", "a"), {"metadata": {"name": None}})
+    assert unnamed.told == (400, "BadRequest", named)
+    applied = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    assert ns.admin.patch(f"{ns.path('configmaps', 'a')}?fieldManager=m", applied, APPLY_PATCH).status == 200
+    made = ns.admin.patch(f"{ns.path('configmaps', 'b')}?fieldManager=m", applied, APPLY_PATCH)
+    assert made.told == (400, "BadRequest", named.replace("(a", "(b"))
+
+
+def test_what_is_made_by_an_update(ns: Namespace) -> None:
+    """It may have had a version when it was there before; an object that was another is not made."""
+    leases = ns.path("leases", group="coordination.k8s.io/v1")
+    path = f"{leases}/a"
+    gone = ns.admin.ask("PUT", path, {"metadata": {"name": "a", "uid": "u"}})
+    cause = "Precondition failed: UID in precondition: u, UID in object meta: "
+    assert gone.told == (409, "Conflict", f'Operation cannot be fulfilled on leases.coordination.k8s.io "a": {cause}')
+    assert ns.admin.ok("PUT", path, {"metadata": {"name": "a", "resourceVersion": "7"}})["metadata"]["uid"]
+    applied = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "b", "uid": "u"}}
+    told = ns.admin.patch(f"{leases}/b?fieldManager=m", applied, APPLY_PATCH).told
+    cause = "uid mismatch: the provided object specified uid u, and no existing object was found"
+    assert told == (409, "Conflict", f'Operation cannot be fulfilled on leases.coordination.k8s.io "b": {cause}')
 
 
 def test_the_newer_group_asks_more_of_events(ns: Namespace) -> None:

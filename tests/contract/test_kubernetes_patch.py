@@ -155,7 +155,7 @@ def test_apply_needs_a_manager_and_a_kind(ns: Namespace) -> None:
 
 
 def test_apply_takes_yaml(ns: Namespace) -> None:
-    body = b"apiVersion: v1\nkind: ConfigMap\ndata:\n  a: 'yes'\n"
+    body = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata:\n  a: 'yes'\n"
     answer = ns.admin.patch(f"{ns.path('configmaps', 'c')}?fieldManager=m", body, APPLY_PATCH)
     assert answer.json["data"] == {"a": "yes"}
     body += b"dta: {}\n"

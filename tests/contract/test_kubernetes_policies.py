@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.kubernetes import Namespace
+from tests.support.kubernetes import Answer, Namespace
 
 API = "/apis/admissionregistration.k8s.io/v1"
 Install = Callable[..., str]
@@ -220,6 +220,23 @@ def test_quotas_count(ns: Namespace) -> None:
     assert ns.admin.ask("POST", ns.path("pods"), body).status == 201
     ns.config("one")
     assert "exceeded quota: q" in create(ns, "two").told[2]
+
+
+def test_quotas_count_the_devices_that_claims_ask_for(ns: Namespace) -> None:
+    hard = {"gpu.deviceclass.resource.k8s.io/devices": "2"}
+    ns.create("resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": hard}})
+    path = f"/apis/resource.k8s.io/v1/namespaces/{ns.name}/resourceclaims"
+
+    def ask(name: str, kind: str, count: int) -> Answer:
+        requests = [{"name": "r", "exactly": {"deviceClassName": kind, "count": count}}]
+        body = {"metadata": {"name": name}, "spec": {"devices": {"requests": requests}}}
+        return ns.admin.ask("POST", path, body)
+
+    assert ask("a", "gpu", 1).status == ask("b", "fpga", 9).status == 201
+    counted = ", ".join(f"{word}: {next(iter(hard))}={count}" for word, count in (("requested", 2), ("used", 1)))
+    text = f"exceeded quota: q, {counted}, limited: {next(iter(hard))}=2"
+    assert ask("c", "gpu", 2).told == (403, "Forbidden", f'resourceclaims.resource.k8s.io "c" is forbidden: {text}')
+    assert ask("c", "gpu", 1).status == 201
 
 
 def test_limits_are_given_and_kept(ns: Namespace) -> None:

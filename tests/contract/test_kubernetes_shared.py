@@ -151,14 +151,18 @@ def test_it_says_so_when_etcd_is_away_and_goes_on_when_it_is_back(etcd: EtcdServ
     def away() -> bool:
         return all(each.admin.ask("GET", "/readyz").status == 500 for each in pair)
 
-    eventually(away, "both are not ready")
+    eventually(away, "both are not ready", seconds=60)
     answer = one.admin.ask("GET", "/readyz/etcd")
     assert answer.status == 500 and etcd.endpoint in answer.body.decode()
     for asked in (("GET", CONFIGS), ("POST", CONFIGS, config("lost"))):
         code, reason, message = one.admin.ask(*asked).told
         assert (code, reason) == (503, "ServiceUnavailable") and etcd.endpoint in message
     etcd.start()
-    eventually(lambda: all(each.admin.ask("GET", "/readyz").status == 200 for each in pair), "both are ready")
+
+    def back() -> bool:
+        return all(each.admin.ask("GET", "/readyz").status == 200 for each in pair)
+
+    eventually(back, "both are ready", seconds=60)
     one.admin.ok("POST", CONFIGS, config("after"))
     assert {each["metadata"]["name"] for each in two.admin.get(CONFIGS)["items"]} >= {"before", "after"}
     watch.close()

@@ -10,7 +10,7 @@ import pytest
 from corral.cluster.apiserver.app import Options
 from corral.cluster.apiserver.audit.events import Auditor
 from corral.cluster.apiserver.audit.policy import parse
-from tests.support.kubernetes import LiveKubernetes, Namespace
+from tests.support.kubernetes import APPLY_PATCH, LiveKubernetes, Namespace
 from tests.support.webhooks import CONFIGURATIONS, PODS, RULE, Hooks, create, last, reviewed
 
 
@@ -41,7 +41,7 @@ def test_what_failed_open_is_noted(tmp_path: Path, hooks: Hooks) -> None:
     with LiveKubernetes(tmp_path / "audited", options=options) as audited:
         own = Hooks(Namespace(audited, "own"), hooks.live)
         patch = [{"op": "add", "path": "/data/added", "value": "yes"}]
-        hooks.live.answer = lambda method, path, body: reviewed(body, patch=patch if path == "/2?timeout=5s" else None)
+        hooks.live.answer = lambda method, path, body: reviewed(body, patch=patch if path == "/2?timeout=30s" else None)
         own.install("mutating", other, {**nobody, "reinvocationPolicy": "IfNeeded"}, {})
         own.install("validating", other, nobody)
         assert create(own, x="1").json["data"] == {"x": "1", "added": "yes"}
@@ -102,3 +102,24 @@ def test_connections_to_services_and_nodes_are_asked_about(hooks: Hooks) -> None
     assert request["kind"] == {"group": "", "version": "v1", "kind": "NodeProxyOptions"}
     assert (request["operation"], request["subResource"]) == ("CONNECT", "proxy") and "namespace" not in request
     assert request["object"]["path"] == "healthz" and len(hooks.live.asked) == 8
+
+
+def test_an_apply_that_somebody_was_faster_than_changes_what_they_made(hooks: Hooks) -> None:
+    """The object comes into being between the look for it and the write: here, while a hook is asked."""
+    path = hooks.ns.path("configmaps", "c")
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+    media = {"Content-Type": APPLY_PATCH}
+
+    def answer(_method: str, _path: str, review: dict[str, Any]) -> dict[str, Any]:
+        if len(hooks.live.asked) == 1:
+            other = hooks.ns.cluster.another_admin()
+            other.ok("PATCH", f"{path}?fieldManager=fast", {**body, "data": {"a": "1"}}, media)
+            other.close()
+        return reviewed(review)
+
+    hooks.install("mutating", {})
+    hooks.live.answer = answer
+    found = hooks.ns.admin.ok("PATCH", f"{path}?fieldManager=slow", {**body, "data": {"b": "2"}}, media)
+    assert found["data"] == {"a": "1", "b": "2"}
+    assert [one["manager"] for one in found["metadata"]["managedFields"]] == ["fast", "slow"]
+    assert [one["request"]["operation"] for one in hooks.live.asked] == ["CREATE", "CREATE", "UPDATE"]

@@ -48,6 +48,27 @@ def test_a_patch_changes_what_is_stored(hooks: Hooks) -> None:
     assert hooks.live.asked[-1]["request"]["oldObject"]["data"] == {"x": "1", "added": "yes"}
 
 
+def test_what_a_webhook_adds_nobody_owns(hooks: Hooks) -> None:
+    """So who applies it later has no conflict with who made the object."""
+    patch = [{"op": "add", "path": "/data/added", "value": "yes"}]
+    hooks.live.answer = lambda method, path, body: reviewed(body, patch=patch)
+    hooks.install("mutating", {})
+    made = create(hooks, x="1").json
+    assert made["data"] == {"x": "1", "added": "yes"}
+    fields = [one["fieldsV1"]["f:data"] for one in made["metadata"]["managedFields"]]
+    assert fields == [{".": {}, "f:x": {}}]
+    path = hooks.ns.path("configmaps", "a")
+    changed = hooks.ns.admin.patch(path, {"data": {"y": "2", "added": None}}).json
+    assert changed["data"] == {"x": "1", "added": "yes", "y": "2"}
+    assert [one["fieldsV1"]["f:data"] for one in changed["metadata"]["managedFields"]] == [
+        {".": {}, "f:x": {}, "f:y": {}}
+    ]
+    hooks.live.answer = lambda method, path, body: reviewed(body)
+    applied = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"added": "no"}}
+    answer = hooks.ns.admin.patch(f"{path}?fieldManager=other", applied, APPLY_PATCH)
+    assert (answer.status, answer.json["data"]["added"]) == (200, "no")
+
+
 def test_who_wants_to_is_asked_again(hooks: Hooks) -> None:
     def answer(method: str, path: str, body: Any) -> Any:
         value = str(int(body["request"]["object"]["data"].get("n", "0")) + 1)
@@ -78,8 +99,25 @@ def test_failures(hooks: Hooks) -> None:
     assert (code, reason) == (500, "InternalError")
     assert message == (
         'Internal error occurred: failed calling webhook "h0.example.com": failed to call webhook: Post '
-        '"https://127.0.0.1:1/x?timeout=5s": dial tcp 127.0.0.1:1: connect: connection refused'
+        '"https://127.0.0.1:1/x?timeout=30s": dial tcp 127.0.0.1:1: connect: connection refused'
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "text"),
+    [
+        (404, b"", "the server could not find the requested resource"),
+        (503, b"", "the server is currently unable to handle the request"),
+        (500, b"no cows", 'an error on the server ("no cows") has prevented the request from succeeding'),
+        (418, b"", "the server responded with the status code 418 but did not return more information"),
+        (400, b'{"kind": "Status", "apiVersion": "v1", "message": "cows are out"}', "cows are out"),
+    ],
+)
+def test_answers_with_another_status(hooks: Hooks, status: int, body: bytes, text: str) -> None:
+    hooks.install("validating", {})
+    hooks.live.answer = lambda *_: (status, body)
+    told = 'Internal error occurred: failed calling webhook "h0.example.com": failed to call webhook: '
+    assert create(hooks).told == (500, "InternalError", told + text)
 
 
 def test_an_unknown_authority_is_refused(hooks: Hooks, tmp_path: Path) -> None:

@@ -135,6 +135,13 @@ def test_rights_of_each_repository(registry: LiveRegistry) -> None:
         assert registry.ask("GET", "/v2/public/x/tags/list", headers=basic("bob")).codes == ["NAME_UNKNOWN"]
 
 
+def test_nobody_loses_a_right_by_logging_in(registry: LiveRegistry) -> None:
+    assert registry.ask("GET", "/v2/free/x/tags/list", headers=basic("bob")).codes == ["NAME_UNKNOWN"]
+    headers = token(registry, "bob", "repository:free/x:pull,push")
+    assert claims(headers)["access"] == [{"type": "repository", "name": "free/x", "actions": ["pull"]}]
+    assert upload(registry, "free/x", headers).status == 403
+
+
 def test_who_is_nobody_may_do_what_anonymous_may(registry: LiveRegistry) -> None:
     assert registry.ask("GET", "/v2/free/x/tags/list").codes == ["NAME_UNKNOWN"]
     headers = token(registry, "", "repository:free/x:pull,push", "repository:public/x:pull")
@@ -147,7 +154,7 @@ def test_lists_show_what_one_may_pull(registry: LiveRegistry) -> None:
     for name in ("bobs/app", "team/app", "free/app"):
         url = upload(registry, name, basic("alice")).headers["location"]
         registry.ask("PUT", f"{url}?digest={oci.digest(b'x')}", b"x", basic("alice"))
-    assert registry.ask("GET", "/v2/_catalog", headers=basic("bob")).json["repositories"] == ["bobs/app"]
+    assert registry.ask("GET", "/v2/_catalog", headers=basic("bob")).json["repositories"] == ["bobs/app", "free/app"]
     everything = token(registry, "alice", "registry:catalog:*")
     assert len(registry.ask("GET", "/v2/_catalog", headers=everything).json["repositories"]) == 3
     assert [one["name"] for one in registry.ask("GET", "/v1/search?q=").json["results"]] == ["free/app"]
@@ -239,3 +246,15 @@ def test_who_may_search(tmp_path: Path, rights: tuple[str, ...], status: int) ->
         assert registry.ask("GET", "/v1/search?q=a").status == status
         assert registry.ask("GET", "/v1/search?q=a", headers=basic("alice")).status == 200
         assert registry.ask("GET", "/v1/search?q=a", headers=token(registry, "alice")).status == 200
+
+
+def test_podman_is_sent_on_to_the_catalogue(registry: LiveRegistry) -> None:
+    """It asks /v1/search without its password, and where that is refused /v2/_catalog with a token."""
+    for name in ("bobs/app", "free/app"):
+        url = upload(registry, name, basic("alice")).headers["location"]
+        registry.ask("PUT", f"{url}?digest={oci.digest(b'x')}", b"x", basic("alice"))
+    podman = {"User-Agent": "containers/5.23.1 (github.com/containers/image)"}
+    assert registry.ask("GET", "/v1/search?q=app", headers=podman).status == 401
+    for user, seen in (("", ["free/app"]), ("bob", ["bobs/app", "free/app"])):
+        headers = podman | token(registry, user, "registry:catalog:*")
+        assert registry.ask("GET", "/v2/_catalog", headers=headers).json["repositories"] == seen

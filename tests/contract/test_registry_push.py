@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from tests.support import oci
 from tests.support.registry import LiveRegistry
+from tests.support.wait import eventually
 
 MISSING = "sha256:" + "0" * 64
 
@@ -121,6 +123,29 @@ def test_a_piece_out_of_order_is_416(registry: LiveRegistry, blob: bytes, first:
 
 def test_the_first_piece_begins_at_0(registry: LiveRegistry, blob: bytes) -> None:
     assert registry.ask("PATCH", registry.start("a"), blob, {"Content-Range": "1-1000"}).status == 416
+
+
+def test_a_second_writer_is_416(registry: LiveRegistry, blob: bytes) -> None:
+    """While a piece is arriving, no other one is in order; and GET tells how to go on."""
+    where = registry.start("a")
+    upload = registry.registry.uploads._sessions[where.rpartition("/")[2]]
+    with socket.create_connection((registry.host, registry.port)) as first:
+        head = f"PATCH {where} HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\nContent-Range: 0-399\r\n\r\n"
+        first.sendall(head.encode() + blob[:100])
+        eventually(lambda: upload.busy, "the first one writes")
+        for method, query in (("PATCH", ""), ("PUT", f"?digest={oci.digest(blob)}")):
+            for headers in ({}, {"Content-Range": "0-999"}, {"Content-Range": "400-999"}):
+                body = blob[400:] if "400-999" in headers.values() else blob
+                answer = registry.ask(method, where + query, body, headers)
+                assert (answer.status, answer.codes) == (416, ["BLOB_UPLOAD_INVALID"]), (method, headers)
+                assert (answer.headers["location"], answer.headers["range"]) == (where, "0-0")
+        assert registry.ask("DELETE", where).status == 400
+        first.sendall(blob[100:400])
+        assert first.recv(100).startswith(b"HTTP/1.1 202 ")
+    assert registry.ask("GET", where).headers["range"] == "0-399"
+    rest = {"Content-Range": "400-999"}
+    assert registry.ask("PUT", f"{where}?digest={oci.digest(blob)}", blob[400:], rest).status == 201
+    assert has(registry, "a", blob)
 
 
 @pytest.mark.parametrize("told", ["0-1", "5-0", "x-y", "-", "0-", "0-999-"])

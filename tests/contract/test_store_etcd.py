@@ -13,7 +13,8 @@ from corral.errors import InvalidInput, Unavailable
 from corral.store.etcd import EtcdStore, Login, Tls, open_etcd
 from corral.store.interface import Mismatch
 from tests.support import certificates
-from tests.support.etcd import EtcdServer, Relay, free_ports
+from tests.support.etcd import EtcdServer, Relay
+from tests.support.ports import free_port
 from tests.support.stores import apply, happened, keys, take, value
 from tests.support.wait import PATIENCE
 
@@ -125,7 +126,7 @@ async def test_both_sides_prove_who_they_are(tmp_path: Path) -> None:
 async def test_several_endpoints_with_tls_of_which_one_is_away(tmp_path: Path) -> None:
     certificate = certificates.make(tmp_path / "tls")
     with EtcdServer(tmp_path, certificate) as server:
-        away = f"127.0.0.1:{free_ports(1)[0]}"
+        away = f"127.0.0.1:{free_port()}"
         named = f"localhost:{server.endpoint.rpartition(':')[2]}"
         for endpoints in ([away, server.endpoint], [server.endpoint, away], [f"localhost:{away[10:]}", named]):
             store = await open_etcd(endpoints, tls=Tls(certificate[0].read_bytes()))

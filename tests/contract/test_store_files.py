@@ -333,6 +333,14 @@ async def test_a_file_of_another_program_or_of_the_future_is_left_alone(tmp_path
         open_sqlite(str(tmp_path / "new.db"))
 
 
+async def test_nothing_of_a_store_is_a_mapped_file(tmp_path: Path) -> None:
+    """A disk that is too full to fill a hole in one ends whoever writes there, with SIGBUS."""
+    store = open_sqlite(str(tmp_path / "store.db"), history=True)
+    assert await store.commit({"a": b"1"}) == 1 and (await store.range("")).entries
+    assert {path.name for path in tmp_path.iterdir()} == {"store.db", "store.db-wal", "store.db.lock"}
+    store.close()
+
+
 async def test_a_file_locked_by_another_program_is_a_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

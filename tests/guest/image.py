@@ -56,6 +56,26 @@ TimeoutStartSec=infinity
 WantedBy=multi-user.target
 """
 
+# Where the machine has little of a processor for itself, starting takes long; systemd gives up after 90 s otherwise.
+SYSTEM = """\
+[Manager]
+DefaultTimeoutStartSec=900
+DefaultDeviceTimeoutSec=900
+"""
+
+# Nobody is there to press a key: what went wrong is told, and the machine ends.
+EMERGENCY = """\
+[Service]
+ExecStartPre=
+ExecStart=
+ExecStart=-/bin/sh -c 'journalctl -b -p notice --no-pager -n 60; systemctl --failed --no-pager'
+ExecStopPost=
+ExecStopPost=/bin/systemctl --force poweroff
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+"""
+
 # What tests start themselves. At every boot it would cost time, and make this a host of another kind for all others.
 WAITING = (
     "nfs-blkmap.service",
@@ -86,7 +106,7 @@ MASKED = (
 
 def cache_key() -> str:
     """The name of the image that this recipe makes: it changes when anything that goes in does. Pure."""
-    recipe = "\n".join((debian.SUITE, SIZE, PAYLOAD_UNIT, *PACKAGES, *WAITING, *MASKED, CUSTOMIZE))
+    recipe = "\n".join((debian.SUITE, SIZE, PAYLOAD_UNIT, SYSTEM, EMERGENCY, *PACKAGES, *WAITING, *MASKED, CUSTOMIZE))
     return hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
 
@@ -109,6 +129,9 @@ def _customize(root: Path) -> None:
     subprocess.run(["sh", "-c", CUSTOMIZE, "customize", str(root)], check=True)
     units = root / "etc/systemd/system"
     (units / "payload.service").write_text(PAYLOAD_UNIT)
+    for place, text in (("system.conf.d/patience.conf", SYSTEM), ("system/emergency.service.d/told.conf", EMERGENCY)):
+        (root / "etc/systemd" / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / "etc/systemd" / place).write_text(text)
     for folder in units.glob("*.*"):  # of who wants what; a glob for the links would not see where these lead
         for unit in WAITING if folder.is_dir() else ():
             (folder / unit).unlink(missing_ok=True)

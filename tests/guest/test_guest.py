@@ -35,6 +35,7 @@ FIRST_BOOT = (
     "tests/guest/inside/test_switched_off.py",
 )
 SECOND_BOOT = ("tests/guest/inside/test_switched_on.py",)
+LAST = 60  # lines of the console, where nothing better is known
 SILENCE = 900  # seconds; each test has a line of its own, and a limit below this (LONGEST in conftest.py)
 
 
@@ -46,6 +47,20 @@ ASKED = asked_for()
 RUN = Run(
     [ASKED] if ASKED else [[*FIRST_BOOT, "-v", "--maxfail=25", "--durations=12"], [*SECOND_BOOT, "-v"]], silence=SILENCE
 )
+
+
+def told(lines: list[str]) -> list[str]:
+    """What the guest's pytest said of failures, or its last words. Pure: of a log the end may be all that is kept.
+
+    >>> told(["a.py::t PASSED", "== FAILURES ==", "E  assert 1 == 2", "== 1 failed in 2.00s ==", "GUEST: exit 1"])
+    ['== FAILURES ==', 'E  assert 1 == 2', '== 1 failed in 2.00s ==']
+    """
+    start = next((number for number, line in enumerate(lines) if re.fullmatch(r"=+ (ERRORS|FAILURES) =+", line)), None)
+    if start is None:
+        return lines[-LAST:]
+    found = lines[start:]
+    end = next((number for number, line in enumerate(found) if re.fullmatch(r"=+ .* in [\d.]+s.*", line)), len(found))
+    return found[: end + 1]
 
 
 @pytest.mark.guest
@@ -62,7 +77,8 @@ def test_the_engine_on_systemd_and_cgroup_v2(capfd: pytest.CaptureFixture[str]) 
             lines.append(line)
             print(f"guest| {line}", flush=True)
     closing = [line for line in lines if re.fullmatch(r"(=+ )?\d+ passed.* in [\d.]+s.*", line)]
-    assert len(closing) == len(RUN.boots), "the guest's pytest did not come to its closing line, or not all passed"
+    if len(closing) != len(RUN.boots):
+        pytest.fail("\n".join(["in the guest not all passed, or its pytest did not end:", *told(lines)]), pytrace=False)
     assert [line for line in lines if line.endswith("exit 0")] == [
         f"GUEST: boot {boot}, exit 0" for boot in range(1, len(RUN.boots) + 1)
     ]

@@ -179,7 +179,7 @@ def test_a_server_survives_everything(garbage: list[bytes]) -> None:
 
     async def run() -> bytes:
         with tempfile.TemporaryDirectory(prefix="corral-") as folder:
-            server = Server(handler, Limits(head_seconds=1))
+            server = Server(handler, Limits())
             await server.listen_unix(f"{folder}/s")
             for data in garbage:
                 _, writer = await asyncio.open_unix_connection(f"{folder}/s")
@@ -188,7 +188,7 @@ def test_a_server_survives_everything(garbage: list[bytes]) -> None:
             reader, writer = await asyncio.open_unix_connection(f"{folder}/s")
             writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok")
             writer.write_eof()
-            answer = await asyncio.wait_for(reader.read(), 5)
+            answer = await asyncio.wait_for(reader.read(), 60)
             writer.close()
             await server.close(grace=0.05)
             assert not server.connections

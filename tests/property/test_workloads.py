@@ -7,15 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corral.cluster.client import meta
 from corral.cluster.controllers.common.podcontrol import batches
+from corral.cluster.controllers.common.pods import is_ready
 from corral.cluster.controllers.cronjob.schedule import last_time, matches_day, next_time
+from corral.cluster.controllers.deployment.revisions import size_of
 from corral.cluster.controllers.deployment.rolling import plan_rolling
 from corral.cluster.controllers.deployment.scaling import plan_scaling
-from corral.cluster.controllers.deployment.sizes import Size, fenceposts
+from corral.cluster.controllers.deployment.sizes import Bounds, Size, fenceposts
 from corral.cluster.controllers.job.backoff import Record
 from corral.cluster.controllers.job.deciding import end_of, is_complete, plan_pods
 from corral.cluster.controllers.job.indexes import parse as parse_indexes
@@ -77,6 +79,61 @@ def test_a_rollout_keeps_its_bounds_and_ends(data: st.DataObject, wanted: int, s
         more = data.draw(st.integers(1 if quiet else 0, waiting)) if waiting else 0
         fleet.sizes["new"] = new._replace(available=new.available + more)
     raise AssertionError("the rollout does not end")
+
+
+@dataclass
+class Lagging:
+    """Versions that follow each other; each ReplicaSet's controller does what is written when its turn comes."""
+
+    sets: dict[str, int] = field(default_factory=dict)
+    pods: dict[str, list[Object]] = field(default_factory=dict)
+
+    def add(self, replicas: int, ready: int) -> None:
+        name = f"v{len(self.sets)}"
+        self.sets[name], self.pods[name] = replicas, [rolled_pod(at < ready) for at in range(replicas)]
+
+    def roll(self, wanted: int, bounds: Bounds) -> None:
+        sizes = [
+            size_of({"metadata": {"name": name, "creationTimestamp": name}, "spec": {"replicas": size}}, pods, NOW)
+            for (name, size), pods in zip(self.sets.items(), self.pods.values(), strict=True)
+        ]
+        for one in plan_rolling(wanted, bounds, sizes[-1], sizes[:-1]):
+            self.sets[one.name] = one.replicas
+
+    def follow(self, name: str) -> None:
+        """As upstream's ReplicaSets do: pods that are not ready go first."""
+        pods, size = self.pods[name], self.sets[name]
+        ordered = sorted(pods, key=is_ready, reverse=True)
+        self.pods[name] = ordered[:size] + [rolled_pod(False) for _ in range(size - len(pods))]
+
+    @property
+    def available(self) -> int:
+        return sum(is_ready(pod) for pods in self.pods.values() for pod in pods)
+
+
+def rolled_pod(ready: bool) -> Object:
+    return {"metadata": {}, "status": {"conditions": [{"type": "Ready", "status": str(ready)}]}}
+
+
+@settings(max_examples=500)
+@given(st.data(), st.integers(1, 6), amounts, amounts)
+def test_versions_that_follow_each_other_quickly_keep_the_bounds(
+    data: st.DataObject, wanted: int, surge: Any, unavailable: Any
+) -> None:
+    bounds = fenceposts(surge, unavailable, wanted)
+    fleet = Lagging()
+    fleet.add(wanted, wanted)
+    for turn in data.draw(st.lists(st.sampled_from(("version", "roll", "follow", "follow", "ready")), max_size=40)):
+        if turn == "version":
+            fleet.add(0, 0)
+        elif turn == "roll":
+            fleet.roll(wanted, bounds)
+        elif turn == "follow":
+            fleet.follow(data.draw(st.sampled_from(sorted(fleet.sets))))
+        elif starting := [pod for pods in fleet.pods.values() for pod in pods if not is_ready(pod)]:
+            data.draw(st.sampled_from(starting))["status"]["conditions"][0]["status"] = "True"
+        assert fleet.available >= wanted - min(bounds.unavailable, wanted)
+        assert sum(fleet.sets.values()) <= wanted + bounds.surge
 
 
 @given(st.data(), st.integers(1, 12), amounts, amounts)

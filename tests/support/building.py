@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -18,6 +19,8 @@ from corral.engine.engine import Engine
 from corral.images.digests import chain_ids
 from tests.support.images import busybox_rootfs
 from tests.support.leaks import Footprint
+
+HELD = "until [ -e /c/go ]; do sleep 0.05; done"  # where a cache is mounted at /c: until `let_go`
 
 
 @dataclass
@@ -61,6 +64,24 @@ class Workshop:
         except BuildFailed as error:
             outcome.error = error
         return outcome
+
+    def follow(self, text: str, **request: Any) -> tuple[asyncio.Task[Outcome], asyncio.Event]:
+        """A build that is under way; whether one of its processes has said something."""
+        outcome, heard = Outcome(), asyncio.Event()
+
+        async def build() -> Outcome:
+            async for event in self.builder.build(BuildRequest(dockerfile_text=text, **request)):
+                outcome.events.append(event)
+                if isinstance(event, Printed):
+                    heard.set()
+            return outcome
+
+        return asyncio.create_task(build()), heard
+
+    def let_go(self) -> None:
+        """Processes that wait for the file `go` in a cache (see HELD) wait no more."""
+        for place in self.root.glob("build/caches/*/data"):
+            (place / "go").touch()
 
     def context(self, files: dict[str, str], where: Path | None = None) -> str:
         """A directory with these files."""

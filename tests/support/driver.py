@@ -66,6 +66,7 @@ class Driver:
         self.prepared: dict[str, str] = {}
         self.told: list[tuple[bool, str]] = []
         self.services = ["v1.DRAPlugin"]
+        self.request = "gpu"  # of a claim, that a device is for
         self.error = self.broken = ""
 
     def describe(self, name: str, **edits: Any) -> None:
@@ -92,7 +93,9 @@ class Driver:
             if not self.error:
                 self.prepared[claim.uid] = claim.name
                 ids = [f"{NAME}/gpu={claim.name}"]
-                entry.value.devices.add(request_names=["gpu"], pool_name="p", device_name="d", cdi_device_ids=ids)
+                entry.value.devices.add(
+                    request_names=[self.request], pool_name="p", device_name="d", cdi_device_ids=ids
+                )
         return bytes(answer.SerializeToString())
 
     def unprepare(self, data: bytes) -> bytes:

@@ -14,17 +14,9 @@ import grpc
 import grpc.aio
 from aetcd import rpc
 
+from tests.support.ports import free_ports
 from tests.support.tools import tool
 from tests.support.wait import eventually
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [made.getsockname()[1] for made in sockets]
-    for made in sockets:
-        made.close()
-    return ports
 
 
 class EtcdServer:
@@ -48,7 +40,7 @@ class EtcdServer:
         words += ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen([tool("etcd"), *words, *self._words], stdout=log, stderr=log)
-        eventually(self._serves, lambda: f"etcd serves: {(self._folder / 'log').read_text()[-2000:]}")
+        eventually(self._serves, lambda: f"etcd serves: {(self._folder / 'log').read_text()[-2000:]}", seconds=60)
 
     def _serves(self) -> bool:
         assert self._process.poll() is None, "etcd has ended"

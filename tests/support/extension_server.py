@@ -161,7 +161,8 @@ class ExtensionServer:
                     return self._answer(*status(401, "Unauthorized", "no front proxy"))
                 user, groups = self.headers["X-Remote-User"], tuple(self.headers.get_all("X-Remote-Group", ()))
                 outer.asked.append((user, groups, self.command, parts.path))
-                outer.extra = {key.lower(): value for key, value in self.headers.items() if "extra" in key.lower()}
+                if extra := {key.lower(): value for key, value in self.headers.items() if "extra" in key.lower()}:
+                    outer.extra = extra  # the last that there was
                 if not outer.healthy:
                     return self._answer(*status(500, "InternalError", "out of order"))
                 if parts.path == PREFIX:

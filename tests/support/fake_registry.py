@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import itertools
 import json
 import re
 import socket
@@ -155,6 +156,7 @@ class FakeRegistry:
         self.blobs: dict[str, dict[str, bytes]] = {}
         self.manifests: dict[str, dict[str, tuple[str, bytes]]] = {}
         self.uploads: dict[str, bytearray] = {}
+        self._names = itertools.count()
         self.faults: list[Callable[[Ask], bool]] = []
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self.identity_tokens: dict[str, str] = {}
@@ -357,7 +359,7 @@ class FakeRegistry:
                 self.blobs.setdefault(repository, {})[digest] = self.blobs[source][digest]
                 ask.answer(201, Location=f"/v2/{repository}/blobs/{digest}", Docker_Content_Digest=digest)
                 return
-            name = f"u{len(self.uploads)}"
+            name = f"u{next(self._names)}"  # never one that an upload had before, also when that one is gone
             self.uploads[name] = bytearray()
             ask.answer(202, Location=f"/v2/{repository}/blobs/uploads/{name}?state=x", Range="0-0")
             return
@@ -374,7 +376,7 @@ class FakeRegistry:
         elif ask.command == "PATCH":
             begin = re.match(r"(\d+)-", ask.headers.get("Content-Range", ""))
             if begin and int(begin[1]) != len(upload):
-                ask.refuse(416, "BLOB_UPLOAD_INVALID")
+                ask.refuse(416, "BLOB_UPLOAD_INVALID", Range=f"0-{max(0, len(upload) - 1)}", **where)
                 return
             upload += body
             ask.answer(202, Range=f"0-{max(0, len(upload) - 1)}", **where)

@@ -93,6 +93,7 @@ class Fleet:
             corral.corral("import", tar.name, "busybox:latest")
         account = lambda: self.kubectl("get", "sa", "default", check=False).returncode == 0  # noqa: E731
         eventually(account, "namespace default is ready", seconds=20)
+        eventually(lambda: self.ok("get", "nodes", "-o", "name"), "a node is registered", seconds=60)
         self.ok("wait", "node", "--all", "--for=condition=Ready", LIMIT)
 
     @property
@@ -167,7 +168,8 @@ class Space:
 def asked(load: Load, count: int = 100) -> None:
     """Returns when so many more requests were answered, whichever way."""
     wanted = load.total + count
-    eventually(lambda: load.total >= wanted, lambda: f"requests are answered: {load.seen()} {load.failures}")
+    answered = lambda: f"requests are answered: {load.seen()} {load.failures}"  # noqa: E731
+    eventually(lambda: load.total >= wanted, answered, seconds=60)
 
 
 class Asker:
@@ -184,4 +186,4 @@ class Asker:
 
     def asked(self, count: int = 20) -> None:
         wanted = self.answers().total() + count
-        eventually(lambda: self.answers().total() >= wanted, "the pod asks", step=0.1)
+        eventually(lambda: self.answers().total() >= wanted, "the pod asks", seconds=60, step=0.1)

@@ -16,9 +16,9 @@ from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
 from corral.cluster.apiserver.certificates import pki
 from corral.cluster.client.builtin import EVENTS, NAMESPACES, NODES, PODS
 from corral.cluster.client.protocol import Client, Collection
+from corral.cluster.kubelet.barrier import Barrier, no_barrier
 from corral.cluster.kubelet.kubelet import Kubelet
 from corral.cluster.kubelet.settings import Settings
-from corral.cluster.kubelet.shared import Barrier, no_barrier
 from corral.daemon.kubelet import issue_with
 from corral.engine.config import EngineConfig
 from corral.engine.engine import Engine
@@ -30,10 +30,11 @@ from tests.support.wait import PATIENCE
 Object = dict[str, Any]
 
 IMAGE = "busybox:latest"
+LONG = 60.0  # seconds, times PATIENCE: only what hangs takes as long
 NODE = "test-node"
 ACCOUNTS = Collection("", "v1", "serviceaccounts")
 WAITS = ["sh", "-c", "trap 'exit 0' TERM; >/up; while :; do sleep 0.05; done"]
-LISTENS = {"exec": {"command": ["test", "-e", "/up"]}, "periodSeconds": 1}  # to signals: a probe for such a one
+LISTENS = {"exec": {"command": ["test", "-e", "/up"]}, "periodSeconds": 1, "timeoutSeconds": 30}  # to signals
 
 
 def container(name: str = "main", command: list[str] | None = None, **more: Any) -> Object:
@@ -63,8 +64,9 @@ class Cable:
 class Node:
     """`client` may do everything. `stop_kubelet` and `start_kubelet`: as a daemon that is started again."""
 
-    def __init__(self, engine: Engine, api: Kubernetes, base: Path, barrier: Barrier) -> None:
-        self.engine, self.api, self.base, self._barrier = engine, api, base, barrier
+    def __init__(self, engine: Engine, api: Kubernetes, base: Path, barrier: Barrier, neighbours: Barrier) -> None:
+        self.engine, self.api, self.base = engine, api, base
+        self._around: dict[str, Barrier] = {"barrier": barrier, "neighbours": neighbours}
         self.settings: Object = {}  # what the kubelet is told besides, from its next start on
         self.cut = False  # whether the kubelet finds the API cut off when it starts
         self.client = api.client(User("admin", groups=(MASTERS_GROUP,)), "test")
@@ -76,7 +78,7 @@ class Node:
         self.cable = Cable(self.api.client(user, "kubelet"))
         self.cable.cut = self.cut
         client = cast(Client, self.cable)
-        self.kubelet = Kubelet(self.engine, client, NODE, settings, barrier=self._barrier, issue=issue_with(self.api))
+        self.kubelet = Kubelet(self.engine, client, NODE, settings, **self._around, issue=issue_with(self.api))
         self._task = asyncio.create_task(self.kubelet.run())
         begun = self.kubelet.begun if self.cut else self.kubelet.ready
         await asyncio.wait({self._task, asyncio.create_task(begun.wait())}, return_when="FIRST_COMPLETED")
@@ -94,7 +96,7 @@ class Node:
         self.settings = settings
         await self.start_kubelet()
 
-    async def condition(self, kind: str, status: str, seconds: float = 15.0) -> Object:
+    async def condition(self, kind: str, status: str, seconds: float = LONG) -> Object:
         """The node's condition, as soon as it is that."""
         listing = await self.client.list(NODES, field_selector=f"metadata.name={NODE}")
 
@@ -121,7 +123,7 @@ class Node:
     async def get(self, name: str) -> Object:
         return await self.client.get(PODS, name, "default")
 
-    async def until(self, name: str, fits: Callable[[Object], Any], seconds: float = 15.0) -> Object:
+    async def until(self, name: str, fits: Callable[[Object], Any], seconds: float = LONG) -> Object:
         """The pod, as soon as it fits: told by a watch."""
         listing = await self.client.list(PODS, "default", field_selector=f"metadata.name={name}")
         last: Object = listing.items[0] if listing.items else {}
@@ -160,7 +162,7 @@ class Node:
         await self.gone(name)
         return time.monotonic() - begun
 
-    async def gone(self, name: str, seconds: float = 60.0) -> None:
+    async def gone(self, name: str, seconds: float = LONG) -> None:
         listing = await self.client.list(PODS, "default", field_selector=f"metadata.name={name}")
         if not listing.items:
             return
@@ -180,7 +182,7 @@ class Node:
         found.sort(key=lambda one: int(one["metadata"]["resourceVersion"]))
         return [(one["reason"], one["message"]) for one in found]
 
-    async def told(self, name: str, reason: str, text: str, seconds: float = 15.0) -> None:
+    async def told(self, name: str, reason: str, text: str, seconds: float = LONG) -> None:
         """Returns when an event of the pod says that."""
 
         def fits(event: Object) -> bool:
@@ -229,8 +231,10 @@ def waiting(pod: Object, name: str = "main") -> str:
 
 
 @asynccontextmanager
-async def open_node(barrier: Barrier = no_barrier) -> AsyncIterator[Node]:
-    """Nothing is left on the host afterwards."""
+async def open_node(
+    barrier: Barrier = no_barrier, neighbours: Barrier = no_barrier, **settings: Any
+) -> AsyncIterator[Node]:
+    """Nothing is left on the host afterwards. `settings`: of the kubelet."""
     base = Path(tempfile.mkdtemp(prefix="klt-", dir="/tmp"))
     run = f"/run/{base.name}"
     engine = await Engine.open(EngineConfig(root=f"{base}/e", run=run))
@@ -240,7 +244,8 @@ async def open_node(barrier: Barrier = no_barrier) -> AsyncIterator[Node]:
         made = await asyncio.to_thread(pki.ensure, base / "pki", pki.server_names("10.96.0.1"), int(time.time()))
         api = await Kubernetes.open(store, made)
         await api.boot()
-        node = Node(engine, api, base, barrier)
+        node = Node(engine, api, base, barrier, neighbours)
+        node.settings = settings
         await _ensure_namespace(node)
         await node.start_kubelet()
         try:

@@ -199,7 +199,7 @@ class LiveKubernetes:
             self._ready.set()
         await self._stop.wait()
         await self.api.close()
-        await server.close(grace=0.5)
+        await server.close(grace=5)  # what the end of the API ends is told so, however slowly
         self.store.close()
 
     def run(self, work: Any) -> Any:

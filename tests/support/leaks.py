@@ -7,8 +7,10 @@ nothing else works on the machine (CI, the guest) `Footprint.of_host()` takes ev
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -42,9 +44,10 @@ class Footprint:
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Footprint:
-        """What has one of `words` in its name."""
-        wanted = tuple(words)
-        return cls.of_host(lambda word: any(part in word for part in wanted))
+        """What has one of `words` in its name, and not in the middle of another word: a short one of hexadecimal digits
+        is in many an id of others."""
+        wanted = re.compile("|".join((r"\b" if part[0].isalnum() else "") + re.escape(part) for part in words))
+        return cls.of_host(lambda word: wanted.search(word) is not None)
 
     def beyond(self, before: Footprint) -> dict[str, list[str]]:
         """What is here and was not `before`, by kind; empty when nothing leaked. Pure.
@@ -56,6 +59,16 @@ class Footprint:
         kinds = (field.name for field in fields(self))
         found = {kind: sorted(getattr(self, kind) - getattr(before, kind)) for kind in kinds}
         return {kind: names for kind, names in found.items() if names}
+
+
+def descriptors() -> frozenset[str]:
+    """`number target` of each file that this process has open. What others left to the garbage collector may go at any
+    time: compare what is new, not how many there are."""
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the folder itself, while it was read
+            found.append(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")
+    return frozenset(found)
 
 
 def _mounts() -> list[str]:

@@ -32,6 +32,8 @@ class Known:
     there: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in MOST})
     gone: set[str] = field(default_factory=set)
     members: dict[tuple[str, str], bool] = field(default_factory=dict)  # (container, network) -> whether it is in it
+    begun: Counter[tuple[str, str]] = field(default_factory=Counter)  # requests about that
+    ended: Counter[tuple[str, str]] = field(default_factory=Counter)
     prunes: Counter[str] = field(default_factory=Counter)  # of each kind, begun and ended: odd while one goes on
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -159,13 +161,20 @@ class Work:
             self._member(network, container, "disconnect", {"Force": self.random.random() < 0.3})
 
     def _member(self, network: str, container: str, verb: str, body: dict[str, object]) -> None:
+        """Which of two at the same time came last, nobody knows."""
+        pair = container, network
         with self.known.lock:
-            self.known.members.pop((container, network), None)
+            self.known.members.pop(pair, None)
+            alone = self.known.begun[pair] == self.known.ended[pair]
+            self.known.begun[pair] += 1
+            turn = self.known.begun[pair]
         answer = self._ask("POST", f"/networks/{network}/{verb}", {"Container": container, **body})
         with self.known.lock:
+            self.known.ended[pair] += 1
+            alone = alone and self.known.begun[pair] == turn
             both = network in self.known.there["network"] and container in self.known.there["container"]
-            if answer.status == 200 and both:
-                self.known.members[container, network] = verb == "connect"
+            if answer.status == 200 and both and alone:
+                self.known.members[pair] = verb == "connect"
 
     # -- containers --------------------------------------------------------------------------------------------
 
@@ -251,7 +260,8 @@ def check(engine: Endpoint, known: Known) -> None:
     volumes = {volume["Name"] for volume in engine.get("/volumes").json["Volumes"] or ()}
     listed = engine.get("/containers/json", query={"all": 1}).json
     containers = {one["Names"][0].removeprefix("/"): engine.inspect(one["Id"]) for one in listed}
-    known.prunes.clear()
+    for counted in (known.prunes, known.begun, known.ended):
+        counted.clear()
     found = {"network": set(networks) - {"bridge", "host", "none"}, "volume": volumes, "container": set(containers)}
     for kind, names in found.items():
         lost, back = known.there[kind] - names, known.gone & names

@@ -18,11 +18,14 @@ from corral.cluster.apiserver.certificates.renewal import Wanted
 from tests.support.kubernetes import Namespace
 
 Object = dict[str, Any]
-Answer = Callable[[str, str, Object], Object | bytes]
+Answer = Callable[[str, str, Object], Object | bytes | tuple[int, bytes]]
 
 
 class LiveWebhook:
-    """`with LiveWebhook(folder, answer) as hook:`; `answer(method, path, body)` gives the body of the answer."""
+    """`with LiveWebhook(folder, answer) as hook:`; `answer(method, path, body)` gives the body of the answer.
+
+    Or the status and a text, as what is no webhook answers.
+    """
 
     def __init__(self, folder: Path, answer: Answer, names: tuple[str, ...] = ("127.0.0.1", "localhost")) -> None:
         now = int(time.time())
@@ -57,9 +60,12 @@ class LiveWebhook:
                 outer.asked.append(found)
                 outer.headers.append({key.lower(): value for key, value in self.headers.items()})
                 answer = outer.answer(self.command, self.path, found)
+                status, media = 200, "application/json"
+                if isinstance(answer, tuple):
+                    (status, answer), media = answer, "text/plain"
                 data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
+                self.send_response(status)
+                self.send_header("Content-Type", media)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -108,7 +114,7 @@ class Hooks:
         made = [
             {"name": f"h{index}.example.com", "clientConfig": {"url": f"{self.live.url}/{index}", "caBundle": self.live.bundle},  # noqa: E501
              "rules": [RULE], "sideEffects": "None", "admissionReviewVersions": ["v1"], "namespaceSelector": selector,
-             "timeoutSeconds": 5, **hook}
+             "timeoutSeconds": 30, **hook}
             for index, hook in enumerate(hooks)
         ]  # fmt: skip
         self.ns.admin.ok("POST", f"{CONFIGURATIONS}/{plural}", {"metadata": {"name": name}, "webhooks": made})

@@ -22,7 +22,7 @@ from corral.model.kubernetes.status import StatusError
 from corral.store.memory import MemoryStore
 
 Object = dict[str, Any]
-TIMEOUT = 10
+TIMEOUT = 60
 
 
 class Cluster:

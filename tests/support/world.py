@@ -25,7 +25,7 @@ from corral.store.memory import MemoryStore
 
 ROOT = User("system:kube-controller-manager", groups=(MASTERS_GROUP,))
 Make = type[Controller] | Callable[["World"], Controller]
-PATIENCE = 20  # seconds, on a busy machine; nothing here waits for time to pass
+PATIENCE = 60  # seconds, on a busy machine; nothing here waits for time to pass
 
 
 @cache

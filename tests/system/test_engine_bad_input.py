@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -187,52 +186,6 @@ def test_filters_that_are_none(engine: Endpoint) -> None:
 
 
 # -- places and parts --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MB of its own, on a loop device."""
-    disk, place = tmp_path / "disk", Path("/tmp/cr-small")
-    place.mkdir(exist_ok=True)
-    with open(disk, "wb") as file:
-        file.truncate(24 << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", str(disk)], check=True)
-    subprocess.run(["mount", "-o", "loop", str(disk), str(place)], check=True)
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-        place.rmdir()
-
-
-def test_a_full_disk(small_disk: Path) -> None:
-    """Requests fail in words that say why; what was there stays; with room again all works."""
-    with instance(root=small_disk / "i") as engine:
-        kept = engine.create("sh", "-c", "exit 3", name="kept")
-        ballast = small_disk / "ballast"
-        with open(ballast, "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(65536))
-            except OSError:
-                pass
-            try:
-                while True:
-                    file.write(bytes(512))
-            except OSError:
-                pass
-        answer = engine.post("/images/create", query={"fromSrc": "-", "repo": "more"})
-        failed = [_create(engine, f"n{number}") for number in range(40)]
-        assert any("no space left on device" in one.message for one in failed if one.status != 201), failed[-1]
-        assert engine.inspect("kept")["Id"] == kept
-        assert engine.get("/_ping").status == 200
-        made = {one.json["Id"] for one in failed if one.status == 201}
-        ballast.unlink()
-        listed = {container["Id"] for container in engine.get("/containers/json", query={"all": 1}).json}
-        assert listed == made | {kept}, "what was refused is not there, what was acknowledged is"
-        engine.post(f"/containers/{kept}/start")
-        assert engine.wait(kept) == 3 and answer.status
-        engine.remove_everything()
 
 
 @pytest.fixture

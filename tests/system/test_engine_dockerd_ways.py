@@ -253,3 +253,30 @@ def test_a_tmpfs_with_propagation(engine: Endpoint) -> None:
         "run", "--rm", "--tmpfs", "/t:shared", BUSYBOX, "grep", " /t ", "/proc/self/mountinfo", check=True
     )
     assert " shared:" in done.stdout
+
+
+def test_a_stop_that_fails_says_what_was_to_be_stopped(engine: Endpoint) -> None:
+    identity = engine.run("sleep", "100", name="ways-stop")
+    answer = engine.post("/containers/ways-stop/stop", version="v1.45", query={"signal": "BOGUS"})
+    assert answer.status == 400 and answer.message == "cannot stop container: ways-stop: invalid signal: BOGUS"
+    answer = engine.post("/containers/ways-stop/restart", version="v1.45", query={"signal": "BOGUS"})
+    assert answer.status == 400 and answer.message == "Cannot restart container ways-stop: invalid signal: BOGUS"
+    assert engine.inspect(identity)["State"]["Running"]
+    assert engine.post("/containers/ways-stop/kill").status == 204 and engine.wait(identity) == 137
+    assert engine.post("/containers/ways-stop/stop", version="v1.45", query={"signal": "BOGUS"}).status == 304
+
+
+def test_who_shares_the_hosts_name_is_still_called_by_its_id(engine: Endpoint) -> None:
+    """Only with the host's network does the configuration say the host's name."""
+    with_uts = engine.create("hostname", HostConfig={"UTSMode": "host"})
+    assert engine.inspect(with_uts)["Config"]["Hostname"] == with_uts[:12]
+    with_network = engine.create("true", HostConfig={"NetworkMode": "host"})
+    assert engine.inspect(with_network)["Config"]["Hostname"] == socket.gethostname()
+    done = engine.docker("start", "-a", with_uts, check=True)
+    assert done.stdout.strip() == socket.gethostname()
+
+
+def test_a_relative_directory_is_none_to_execute_in(engine: Endpoint) -> None:
+    identity = engine.run("sleep", "100")
+    done = engine.docker("exec", "-w", "bin", identity, "pwd")
+    assert done.returncode == 128 and "Cwd must be an absolute path" in done.stdout + done.stderr

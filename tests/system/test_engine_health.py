@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.endpoint import Endpoint
+from tests.support.instance import instance
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -20,7 +23,7 @@ def _health(engine: Endpoint, identity: str) -> Any:
 
 
 def _check(test: list[str], **more: int) -> dict[str, Any]:
-    return {"Test": test, "Interval": 150 * MILLISECOND, "Retries": 2, "Timeout": 5000 * MILLISECOND, **more}
+    return {"Test": test, "Interval": 150 * MILLISECOND, "Retries": 2, "Timeout": 60_000 * MILLISECOND, **more}
 
 
 def test_starting_healthy_unhealthy(engine: Endpoint) -> None:
@@ -37,6 +40,15 @@ def test_starting_healthy_unhealthy(engine: Endpoint) -> None:
     assert [container["Id"] for container in listed] == [identity] and "(unhealthy)" in listed[0]["Status"]
 
 
+def test_a_check_does_not_get_the_hosts_null_device(engine: Endpoint) -> None:
+    script = "stat -L -c %t:%T /proc/self/fd/0; ! chmod 666 /proc/self/fd/0 2>/dev/null"
+    identity = engine.run("sleep", "100", Healthcheck=_check(["CMD-SHELL", script]), User="4321:4321")
+    eventually(lambda: _health(engine, identity)["Log"], "a check has run")
+    first = _health(engine, identity)["Log"][0]
+    assert (first["ExitCode"], first["Output"]) == (0, "1:3\n")
+    assert os.stat("/dev/null").st_uid != 4321
+
+
 def test_a_check_that_takes_too_long_fails(engine: Endpoint) -> None:
     check = _check(["CMD-SHELL", "echo so far; sleep 60"]) | {"Timeout": 1500 * MILLISECOND, "Retries": 1}
     identity = engine.run("sleep", "100", Healthcheck=check)
@@ -46,6 +58,26 @@ def test_a_check_that_takes_too_long_fails(engine: Endpoint) -> None:
     # Under load it may not have come to its first words in that time.
     told = "Health check exceeded timeout (1.5s): so far\n"
     eventually(lambda: told in [one["Output"] for one in _health(engine, identity)["Log"]], "what it had said")
+
+
+SLOW = """\
+#!/bin/sh
+case " $* " in *" exec "*) sleep 6 ;; esac
+exec runc "$@"
+"""
+
+
+def test_a_check_s_time_begins_when_it_does(tmp_path: Path) -> None:
+    """On a busy machine the runtime takes a while to start a process: the container is no less well for that."""
+    runtime = tmp_path / "slow"
+    runtime.write_text(SLOW)
+    runtime.chmod(0o755)
+    with instance("--add-runtime", f"slow={runtime}") as engine:
+        check = _check(["CMD", "true"]) | {"Timeout": 5000 * MILLISECOND}
+        identity = engine.run("sleep", "1000", Healthcheck=check, HostConfig={"Runtime": "slow"})
+        eventually(lambda: _health(engine, identity)["Log"], "it was asked", seconds=60)
+        assert _health(engine, identity)["Log"][0]["ExitCode"] == 0, _health(engine, identity)
+        eventually(lambda: _health(engine, identity)["Status"] == "healthy", "healthy")
 
 
 def test_failures_in_the_start_period_do_not_count(engine: Endpoint) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.endpoint import Endpoint
+from tests.support.fake_registry import FakeRegistry
 from tests.support.images import busybox_rootfs, tree_tar
 
 
@@ -87,6 +88,29 @@ def test_names_that_no_container_was_made_by_are_pruned(engine: Endpoint, asked:
         answer = engine.post("/images/prune", query={"filters": filters}).json
         assert answer["ImagesDeleted"] == (None if dangling else [{"Untagged": name} for name in goes])
     assert sorted(engine.inspect_image(identity)["RepoTags"]) == sorted(set(tags) - set(goes))
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_an_image_whose_names_moved_on_in_two_repositories_is_pruned(engine: Endpoint, dangling: bool) -> None:
+    layer = tree_tar({"moved-on": b""})
+    with FakeRegistry() as registry:
+        names = [f"{registry.host}/{repository}:1" for repository in ("one", "two")]
+        for name in names:
+            repository = name.partition("/")[2].removesuffix(":1")
+            registry.add_image(repository, "1", [layer], config={"Labels": {"moved": "on"}})
+            engine.docker("pull", name, check=True)
+    identity = engine.inspect_image(names[0])["Id"]
+    assert engine.inspect_image(names[1])["Id"] == identity
+    for name in names:
+        engine.docker("tag", "busybox", name, check=True)
+    left = engine.inspect_image(identity)
+    assert (left["RepoTags"], len(left["RepoDigests"])) == ([], 2)
+    filters = json.dumps({"dangling": [str(dangling).lower()], "label": ["moved=on"]})
+    gone = engine.post("/images/prune", query={"filters": filters}).json["ImagesDeleted"]
+    assert [{"Untagged": name} for name in left["RepoDigests"]] == gone[:2] and {"Deleted": identity} in gone
+    assert engine.get(f"/images/{identity}/json").status == 404
+    for name in names:
+        engine.docker("rmi", name, check=True)
 
 
 def test_a_pull_for_no_platform_is_refused_before_a_registry_is_asked(engine: Endpoint) -> None:

@@ -42,9 +42,9 @@ def _run(engine: Instance, name: str) -> dict[str, str]:
     return found
 
 
-def _pings(engine: Instance, caller: str, called: str, *, six: bool = False) -> bool:
+def _pings(engine: Instance, caller: str, called: str, *, six: bool = False, seconds: int = 30) -> bool:
     family = "-6" if six else "-4"
-    return engine.docker("exec", caller, "ping", family, "-c", "1", "-W", "2", called).returncode == 0
+    return engine.docker("exec", caller, "ping", family, "-c", "1", "-W", str(seconds), called).returncode == 0
 
 
 def test_containers_are_among_themselves(fresh: Instance) -> None:
@@ -89,7 +89,7 @@ def test_the_host_is_out_of_reach(fresh: Instance) -> None:
     fresh.docker("run", "-d", "--name", "one", *options, BUSYBOX, "sleep", "1000", check=True)
     host = fresh.get("/networks/bridge").json["IPAM"]["Config"][0]["Gateway"]
     fresh.docker("exec", "one", "ip", "route", "add", host, "dev", "eth0", check=True)
-    assert not _pings(fresh, "one", host)
+    assert not _pings(fresh, "one", host, seconds=2)
 
 
 def test_it_needs_an_internal_network(fresh: Instance) -> None:

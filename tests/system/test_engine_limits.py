@@ -59,7 +59,9 @@ def test_pids(engine: Endpoint) -> None:
     identity = engine.run("sleep", "100", HostConfig={"PidsLimit": 8})
     pid = engine.inspect(identity)["State"]["Pid"]
     assert value(pid, "pids", v1="pids.max", v2="pids.max") == "8"
-    code, text = engine.execute(identity, "sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do sleep 5 & done; wait")
+    code, text = engine.execute(
+        identity, "sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do sleep 100 >/dev/null 2>&1 & done; wait"
+    )
     assert code != 0 and "fork" in text
 
 

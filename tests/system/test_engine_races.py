@@ -7,11 +7,15 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 
+from corral.linux.proc import parent
 from tests.support.endpoint import Answer, Endpoint
 from tests.support.instance import Instance
 from tests.support.wait import eventually
@@ -72,6 +76,20 @@ def test_two_restarts_of_one_that_removes_itself_keep_it(engine: Endpoint) -> No
     eventually(lambda: engine.get(f"/containers/{identity}/json").status == 404, "then it removes itself")
 
 
+@pytest.mark.parametrize("verb", ["stop", "kill", "remove"])
+def test_a_stopped_monitor_notices_the_end(fresh: Instance, verb: str) -> None:
+    identity = fresh.run("sleep", "1000")
+    monitor = parent(fresh.inspect(identity)["State"]["Pid"])
+    os.kill(monitor, signal.SIGSTOP)
+    if verb == "remove":
+        answer = fresh.delete(f"/containers/{identity}", query={"force": 1})
+    else:
+        answer = fresh.post(f"/containers/{identity}/{verb}", query={"t": 0} if verb == "stop" else None)
+    assert answer.status == 204, answer.message
+    if verb != "remove":
+        assert fresh.inspect(identity)["State"]["ExitCode"] == 137
+
+
 def test_the_end_is_told_though_the_monitor_was_killed(fresh: Instance) -> None:
     identity = fresh.run("sleep", "1000")
     kept = fresh.run("sleep", "1000", HostConfig={"RestartPolicy": {"Name": "always"}})
@@ -93,7 +111,7 @@ def test_one_that_waited_for_its_restart_comes_back_after_a_crash(fresh: Instanc
     donor = fresh.run("sleep", "1000", HostConfig=policy)
     sharer = fresh.run("sleep", "1000", HostConfig=policy | {"NetworkMode": f"container:{donor}"})
     waiting = fresh.run("false", HostConfig=policy)
-    eventually(lambda: fresh.inspect(waiting)["RestartCount"] > 4, "its back-off has become long")
+    eventually(lambda: fresh.inspect(waiting)["RestartCount"] > 4, "its back-off has become long", seconds=60)
     eventually(lambda: fresh.inspect(waiting)["State"]["Restarting"], "it waits")
     pids = [fresh.inspect(identity)["State"]["Pid"] for identity in (sharer, donor)]
     fresh.kill_daemon()
@@ -102,7 +120,9 @@ def test_one_that_waited_for_its_restart_comes_back_after_a_crash(fresh: Instanc
     fresh.up()
     finished = fresh.inspect(waiting)["State"]["FinishedAt"]
     eventually(lambda: fresh.inspect(waiting)["State"]["FinishedAt"] > finished, "it was started again")
-    eventually(lambda: fresh.inspect(sharer)["State"]["Running"], "the one that shares a network too")
+    # Until their monitors have told how they ended, the old ones are taken to run.
+    runs = lambda: fresh.inspect(sharer)["State"]["Pid"] not in (0, *pids)  # noqa: E731
+    eventually(runs, "the one that shares a network too")
     assert os.readlink(f"/proc/{fresh.inspect(sharer)['State']['Pid']}/ns/net") == os.readlink(
         f"/proc/{fresh.inspect(donor)['State']['Pid']}/ns/net"
     )
@@ -114,13 +134,24 @@ def test_one_that_was_frozen_for_a_commit_is_thawed_by_the_next_daemon(fresh: In
     commit = threading.Thread(target=lambda: _quietly(fresh, identity))
     commit.start()
     pid = fresh.inspect(identity)["State"]["Pid"]
-    eventually(lambda: _frozen(pid), "the commit has frozen it")
+    eventually(lambda: _stopped_while_frozen(fresh.pid, pid), "the commit has frozen it", step=0, seconds=60)
     fresh.kill_daemon()
     commit.join()
     assert _frozen(pid)
     fresh.up()
     eventually(lambda: not _frozen(pid), "it goes on")
     assert fresh.inspect(identity)["State"]["Status"] == "running"
+
+
+def _stopped_while_frozen(daemon: int, pid: int) -> bool:
+    """Lets the daemon work for a moment unless the container is frozen: then it stays stopped, and cannot thaw it."""
+    os.kill(daemon, signal.SIGSTOP)
+    eventually(lambda: Path(f"/proc/{daemon}/stat").read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
+    if _frozen(pid):
+        return True
+    os.kill(daemon, signal.SIGCONT)
+    time.sleep(0.01)
+    return False
 
 
 def _quietly(engine: Endpoint, identity: str) -> None:
@@ -164,13 +195,21 @@ def test_processes_of_a_shared_pid_namespace_go_with_the_container(engine: Endpo
 
 def test_an_attach_in_the_middle_of_a_start_sees_the_output(engine: Endpoint) -> None:
     for delay in (0, 0.01, 0.02, 0.03, 0.04, 0.06):
-        identity = engine.create("sh", "-c", "sleep 0.3; echo seen", Tty=True)
+        # It ends when all was seen: what a terminal said last may be lost with its last user.
+        script = "while [ ! -e /go ]; do sleep 0.02; done; echo seen; while [ ! -e /over ]; do sleep 0.02; done"
+        identity = engine.create("sh", "-c", script, Tty=True)
         start = threading.Thread(target=engine.post, args=(f"/containers/{identity}/start",))
         start.start()
         time.sleep(delay)
-        answer = engine.post(f"/containers/{identity}/attach", query={"stream": 1, "stdout": 1})
+        connection = engine.connection()
+        connection.request("POST", f"/v1.41/containers/{identity}/attach?stream=1&stdout=1")
+        response = connection.getresponse()
         start.join()
-        assert b"seen" in answer.body, delay
+        assert engine.execute(identity, "touch", "/go")[0] == 0
+        assert response.readline() == b"seen\r\n", delay
+        assert engine.execute(identity, "touch", "/over")[0] == 0
+        assert response.read() == b"", delay
+        connection.close()
 
 
 def test_an_exec_session_of_a_dead_daemon_leaves_no_directory(fresh: Instance) -> None:
@@ -190,19 +229,27 @@ def test_waiters_are_told_of_every_end(engine: Endpoint) -> None:
     """Also of one that is removed before it ever ran, and of one that cannot start."""
     for condition in ("not-running", "next-exit", "removed"):
         identity = engine.create("nope", HostConfig={"AutoRemove": condition == "removed"})
-        with ThreadPoolExecutor(1) as pool:
-            told = pool.submit(engine.post, f"/containers/{identity}/wait", query={"condition": condition}, timeout=20)
-            if condition != "not-running":
-                time.sleep(0.1)
+        with _waiter(engine, identity, condition) as told:
             engine.post(f"/containers/{identity}/start")
-            assert told.result().status == 200
+            assert "StatusCode" in json.loads(told.read())
         engine.delete(f"/containers/{identity}", query={"force": 1})
         identity = engine.create("true")
-        with ThreadPoolExecutor(1) as pool:
-            told = pool.submit(engine.post, f"/containers/{identity}/wait", query={"condition": condition}, timeout=20)
-            time.sleep(0.1)
+        with _waiter(engine, identity, condition) as told:
             engine.delete(f"/containers/{identity}")
-            assert told.result().status == 200
+            assert "StatusCode" in json.loads(told.read())
+
+
+@contextmanager
+def _waiter(engine: Endpoint, identity: str, condition: str) -> Iterator[HTTPResponse]:
+    """An answer whose headers have come: it waits. Its body says how the wait ended."""
+    connection = engine.connection()
+    try:
+        connection.request("POST", f"/v1.41/containers/{identity}/wait?condition={condition}")
+        response = connection.getresponse()
+        assert response.status == 200
+        yield response
+    finally:
+        connection.close()
 
 
 def test_a_storm_leaks_no_descriptor(fresh: Instance) -> None:
@@ -228,7 +275,7 @@ def test_a_storm_leaks_no_descriptor(fresh: Instance) -> None:
         assert fresh.post("/containers/create", refused).status == 400, "it is half made when that is seen"
         session = fresh.post(f"/containers/{running}/exec", {"Cmd": ["nope"], "AttachStdout": True}).json["Id"]
         fresh.post(f"/exec/{session}/start", {"Detach": False, "Tty": bool(round % 2)})
-        connection = fresh.connection(timeout=1)
+        connection = fresh.connection()
         connection.request("POST", f"/v1.41/containers/{running}/attach?stream=1&stdout=1", headers={})
         connection.getresponse()
         connection.close()

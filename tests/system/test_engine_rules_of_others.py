@@ -26,8 +26,16 @@ def worker(pid: int) -> int:
     """The process of libnftables that a daemon has."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     children = {child for task in tasks for child in (task / "children").read_text().split()}
-    (found,) = [child for child in children if b"nft_worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    (found,) = [child for child in children if b"nft_worker" in cmdline(child)]
     return int(found)
+
+
+def cmdline(pid: str) -> bytes:
+    """Of a process that may have ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 @pytest.mark.parametrize("how", ["kill -9", "down"])

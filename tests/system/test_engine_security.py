@@ -263,3 +263,16 @@ def test_volumes_keep_and_copy_up(engine: Endpoint) -> None:
     assert engine.delete("/volumes/vol").status == 409
     engine.remove(identity)
     assert engine.delete("/volumes/vol").status == 204
+
+
+def test_an_exec_does_not_get_the_hosts_null_device(engine: Endpoint) -> None:
+    """crun makes a process' streams belong to its user, and what the monitor opens is the host's."""
+    identity = engine.run("sleep", "100")
+    script = "stat -L -c %t:%T /proc/self/fd/0; cat; chmod 666 /proc/self/fd/0"
+    code, text = engine.execute(identity, "sh", "-c", script, User="4321:4321")
+    assert text.startswith("1:3\n") and code != 0, text
+    assert os.stat("/dev/null").st_uid != 4321
+    code, text = engine.result("true", User="4321:4321")
+    assert code == 0 and os.stat("/dev/null").st_uid != 4321, text
+    code, text = engine.result("true", User="4321:4321", HostConfig={"Binds": ["/dev:/dev"]})
+    assert code == 0 and os.stat("/dev/null").st_uid != 4321, text

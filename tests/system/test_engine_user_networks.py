@@ -88,6 +88,21 @@ def test_a_container_in_several_networks_from_its_creation(engine: Endpoint) -> 
     assert engine.inspect(one)["NetworkSettings"]["Networks"]["back"]["IPAddress"] in answer
 
 
+def test_a_container_whose_network_was_removed_joins_another_in_its_place(fresh: Instance) -> None:
+    for name in ("old", "new"):
+        _create(fresh, name)
+    id = fresh.create("sleep", "100", name="web", HostConfig={"NetworkMode": "old"})
+    assert fresh.delete("/networks/old").status == 204
+    start = f"/containers/{id}/start"
+    assert fresh.post(start).message == "network old not found"
+    assert fresh.post("/networks/new/connect", {"Container": "web"}).status == 200
+    assert fresh.post(start).message == "network old not found"
+    assert fresh.post("/networks/old/disconnect", {"Container": "web"}).status == 200
+    assert fresh.post(start).status == 204
+    assert [*fresh.inspect(id)["NetworkSettings"]["Networks"]] == ["new"]
+    assert fresh.execute(id, "nslookup", "web")[0] == 0
+
+
 def test_none_is_left_for_other_networks(fresh: Instance) -> None:
     """As people do whose container was started with `--network none` at first."""
     _create(fresh, "shop")
@@ -201,9 +216,38 @@ def test_a_place_that_a_network_does_not_have_is_refused_before_the_start(engine
     one = engine.create("sleep", "100")
     how = {"IPAMConfig": {"IPv4Address": "10.9.9.9"}}
     answer = engine.post("/networks/shop/connect", {"Container": one, "EndpointConfig": how}, version="v1.51")
-    assert answer.status == 400 and "no configured subnet contains IP address 10.9.9.9" in answer.message
+    assert answer.status == 400 and "no configured subnet or ip-range contain the IP address 10.9.9.9" in answer.message
     assert "shop" not in engine.inspect(one)["NetworkSettings"]["Networks"]
     assert engine.post("/networks/create", {"Name": "default"}).status == 403
+
+
+def test_an_address_in_a_subnet_that_nobody_configured_is_refused(fresh: Instance) -> None:
+    """Also by a daemon that only reads what the network was asked to be."""
+    _create(fresh, "shop")
+    chosen = fresh.get("/networks/shop").json["IPAM"]["Config"][0]["Subnet"]
+    own = _create(fresh, "own", IPAM={"Config": [{"Subnet": "10.231.7.0/24"}]})
+    one = fresh.create("sleep", "100", name="one")
+    how = {"IPAMConfig": {"IPv4Address": f"{chosen.rpartition('.')[0]}.77"}}
+    create = {
+        "Image": "busybox",
+        "HostConfig": {"NetworkMode": "shop"},
+        "NetworkingConfig": {"EndpointsConfig": {"shop": how}},
+    }
+    for _ in range(2):
+        body = {"Container": one, "EndpointConfig": how}
+        for answer in (
+            fresh.post("/networks/shop/connect", body, version="v1.51"),
+            fresh.post("/containers/create", create, version="v1.51"),
+        ):
+            assert (answer.status, answer.message) == (
+                400,
+                "invalid config for network shop: invalid endpoint settings:\n"
+                "user specified IP address is supported only when connecting to networks with user configured subnets",
+            )
+        fresh.kill_daemon()
+        fresh.up()
+    body = {"Container": one, "EndpointConfig": {"IPAMConfig": {"IPv4Address": "10.231.7.9"}}}
+    assert fresh.post(f"/networks/{own}/connect", body).status == 200
 
 
 @pytest.mark.parametrize(
@@ -244,7 +288,8 @@ def test_a_container_without_ipv6_has_no_address_of_it(engine: Endpoint) -> None
         ]
         assert "inet6" not in engine.execute(identity, "ip", "addr", "show", "eth0")[1]
     assert engine.inspect(with_it)["NetworkSettings"]["Networks"]["six"]["GlobalIPv6Address"]
-    assert "fe80:" in engine.execute(with_it, "ip", "addr", "show", "eth0")[1]
+    local = lambda: "fe80:" in engine.execute(with_it, "ip", "addr", "show", "eth0")[1]  # noqa: E731
+    eventually(local, "the kernel has noticed that its cable is plugged in")
 
 
 def test_a_name_that_is_taken_harms_nobody(engine: Endpoint) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.instance import Instance, instance
+from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 
@@ -20,6 +21,13 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 def daemon() -> Iterator[Instance]:
     with instance("--userns-remap=default") as subject:
         yield subject
+
+
+def up(subject: Instance, script: str, **config: object) -> str:
+    """A container that has done what the script says, and runs on."""
+    identity = subject.run("sh", "-ec", f"{script}; echo done; exec sleep 1000", **config)
+    eventually(lambda: subject.output(identity) == "done\n", lambda: subject.output(identity))
+    return identity
 
 
 @pytest.fixture
@@ -50,6 +58,14 @@ def test_root_is_somebody_else_outside(remapped: Instance) -> None:
     assert "name=userns" in remapped.get("/info").json["SecurityOptions"]
 
 
+def test_nobody_gets_the_hosts_null_device(remapped: Instance) -> None:
+    identity = remapped.run("sleep", "100")
+    owners = [os.stat("/dev/null").st_uid]
+    code, text = remapped.execute(identity, "sh", "-c", "stat -L -c %t:%T /proc/self/fd/0; chmod 666 /proc/self/fd/0")
+    owners.append(os.stat("/dev/null").st_uid)
+    assert text.startswith("1:3\n") and code != 0 and first(remapped) not in owners, (text, owners)
+
+
 def test_files_belong_to_the_ids_of_the_image(remapped: Instance) -> None:
     script = "touch /x; chown 33:70 /x; rm /bin/vi; stat -c %u:%g / /bin/sh /x /etc/hosts /etc/resolv.conf /tmp"
     assert sh(remapped, script).split() == ["0:0", "0:0", "33:70", "0:0", "0:0", "0:0"]
@@ -58,9 +74,8 @@ def test_files_belong_to_the_ids_of_the_image(remapped: Instance) -> None:
 
 
 def test_on_disk_they_do_too(remapped: Instance) -> None:
-    identity = remapped.run("sh", "-c", "touch /x; chown 33:70 /x; sleep 100")
+    identity = up(remapped, "touch /x; chown 33:70 /x")
     upper = Path(remapped.inspect(identity)["GraphDriver"]["Data"]["UpperDir"])
-    remapped.execute(identity, "true")
     assert (os.stat(upper / "x").st_uid, os.stat(upper / "x").st_gid) == (33, 70)
     remapped.docker("commit", identity, "copy", check=True)
     shown = remapped.docker("run", "--rm", "--userns=host", "copy", "stat", "-c", "%u:%g", "/x", "/etc", check=True)
@@ -112,8 +127,7 @@ def test_it_is_root_of_its_network(remapped: Instance) -> None:
 
 
 def test_namespaces_are_shared_with_the_user_namespace(remapped: Instance) -> None:
-    peer = remapped.run("sh", "-c", "touch /dev/shm/f; sleep 100", HostConfig={"IpcMode": "shareable"})
-    remapped.execute(peer, "true")
+    peer = up(remapped, "touch /dev/shm/f", HostConfig={"IpcMode": "shareable"})
     shared = {"NetworkMode": f"container:{peer}", "IpcMode": f"container:{peer}", "PidMode": f"container:{peer}"}
     text = sh(remapped, "stat -c %u /dev/shm/f; ip a; ps", HostConfig=shared)
     assert text.startswith("0\n") and "eth0" in text and "sleep 100" in text
@@ -125,8 +139,9 @@ def test_namespaces_are_shared_with_the_user_namespace(remapped: Instance) -> No
 
 
 def test_terminals_devices_and_read_only_roots(remapped: Instance) -> None:
-    text = sh(remapped, "stat -c %u:%g $(tty); echo shown >/dev/tty", Tty=True)
-    assert text.split() == ["0:5", "shown"]
+    # It waits: what a terminal said last may be lost with its last user.
+    identity = remapped.run("sh", "-ec", "stat -c %u:%g $(tty); echo shown >/dev/tty; sleep 100", Tty=True)
+    eventually(lambda: remapped.output(identity).split() == ["0:5", "shown"], lambda: remapped.output(identity))
     devices = [{"PathOnHost": "/dev/zero", "PathInContainer": "/dev/none", "CgroupPermissions": "rwm"}]
     assert sh(remapped, "head -c 3 /dev/none | wc -c", HostConfig={"Devices": devices}) == "3\n"
     read_only = {"ReadonlyRootfs": True, "Binds": ["data:/data:ro"], "Tmpfs": {"/t": "uid=7"}}
@@ -152,8 +167,7 @@ def test_the_host_s_are_for_the_host_s_users(remapped: Instance, option: str, me
 
 def test_a_daemon_that_does_not_remap_takes_them_over() -> None:
     with instance("--userns-remap=default") as subject:
-        identity = subject.run("sh", "-c", "touch /x; chown 33 /x; sleep 1000")
-        subject.execute(identity, "true")
+        identity = up(subject, "touch /x; chown 33 /x")
         subject.down()
         subject.flags = tuple(flag for flag in subject.flags if "userns" not in flag)
         subject.up()

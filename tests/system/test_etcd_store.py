@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,10 @@ import pytest
 
 from corral.daemon.cluster_network import plan_table
 from tests.support import certificates
-from tests.support.etcd import EtcdServer, free_ports
+from tests.support.etcd import EtcdServer
 from tests.support.fleet import KUBECTL
 from tests.support.instance import Instance
+from tests.support.ports import free_port
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.timeout(180)]
@@ -30,7 +30,7 @@ class Secured:
         self.etcd = EtcdServer(folder, self.server, self.client[0])
 
     def words(self, **changed: str) -> list[str]:
-        away = f"127.0.0.1:{free_ports(1)[0]}"  # a member that is down just now
+        away = f"127.0.0.1:{free_port()}"  # a member that is down just now
         found = {"store": f"etcd://{away},{self.etcd.endpoint}/blue", "store-tlscacert": str(self.server[0]),
             "store-tlscert": str(self.client[0]), "store-tlskey": str(self.client[1]), "store-user": "corral",
             "store-password": str(self.password)}  # fmt: skip
@@ -49,10 +49,7 @@ def secured(tmp_path: Path) -> Iterator[Secured]:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Instance]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    made = Instance(tmp_path / "i", "--kubernetes=true", f"--kubernetes-address=127.0.0.1:{port}")
+    made = Instance(tmp_path / "i", "--kubernetes=true", f"--kubernetes-address=127.0.0.1:{free_port()}")
     try:
         yield made
     finally:
@@ -78,9 +75,14 @@ def test_a_cluster_lives_in_an_etcd_that_asks_who_comes(secured: Secured, engine
     assert kubectl(engine, "get", "configmap", "kept", "-o", "jsonpath={.data.a}") == "1"
     secured.etcd.kill()  # under a daemon that runs: its token is none any more
     secured.etcd.start()
-    create = ("create", "configmap", "later", "--from-literal=a=2")
-    eventually(lambda: kubectl(engine, *create), "the server has found etcd again", seconds=30, step=0.5)
+    found = ("get", "configmap", "kept", "-o", "name")
+    eventually(lambda: kubectl(engine, *found), "the server has found etcd again", seconds=30, step=0.5)
+    kubectl(engine, "create", "configmap", "later", "--from-literal=a=2")
     assert kubectl(engine, "get", "configmap", "later", "-o", "jsonpath={.data.a}") == "2"
+    # Who works in the daemon has outlived it, too: controllers, scheduler, kubelet.
+    kubectl(engine, "create", "deployment", "web", "--image=nothing/here")
+    placed = ("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.containerStatuses[*].name}")
+    eventually(lambda: kubectl(engine, *placed) == "here", "a pod of the deployment is tried", seconds=30, step=0.5)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from corral.testing import Isolated
@@ -27,3 +34,40 @@ def test_it_evicts_nobody_unless_it_is_told_to(flags: tuple[str, ...], kept: int
         eventually(lambda: len(sizes()) == 2, "the node says what it has", seconds=60)
         capacity, allocatable = sizes()
         assert capacity - allocatable == kept
+
+
+LIVES = """
+import sys, time
+from corral.testing import Isolated
+corral = Isolated("--kubernetes=false")
+corral.start()
+print(corral.root, corral.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_goes_when_the_next_one_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    command, pipe = [sys.executable, "-c", LIVES], subprocess.PIPE
+    with (
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as dead,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as alive,
+    ):
+        assert dead.stdout and alive.stdout and alive.stdin
+        left, pid = dead.stdout.readline().split()
+        kept, other = alive.stdout.readline().split()
+        handle = os.pidfd_open(int(pid))
+        dead.kill()
+        dead.wait()
+        with Isolated("--kubernetes=false"):
+            assert not Path(left).exists() and Path(kept).exists()
+            assert select.select([handle], [], [], 0)[0], "its daemon has ended"
+            os.kill(int(other), 0)
+        os.close(handle)
+        alive.kill()
+        alive.wait()
+    with Isolated("--kubernetes=false"):
+        assert not Path(kept).exists()

@@ -77,10 +77,14 @@ class Worker:
     def __call__(self) -> None:
         until_killed(self.actions, self.random)
 
-    def _pick(self, want: Callable[[Entry], bool]) -> Entry | None:
+    def _pick(self, want: Callable[[Entry], bool], **noted: object) -> Entry | None:
+        """One of those that are wanted, with what is `noted` of it before another worker can pick it."""
         with self.ledger.lock:
             found = [entry for entry in self.ledger.containers.values() if want(entry)]
-            return self.random.choice(found) if found else None
+            entry = self.random.choice(found) if found else None
+            for key, value in noted.items() if entry else ():
+                setattr(entry, key, value)
+            return entry
 
     def create(self) -> None:
         with self.ledger.lock:
@@ -101,16 +105,14 @@ class Worker:
             self.ledger.containers[answer.json["Id"]] = Entry(answer.json["Id"], name, code, lines)
 
     def start(self) -> None:
-        if entry := self._pick(lambda entry: entry.started is False):
-            entry.started = None
+        if entry := self._pick(lambda entry: entry.started is False, started=None):
             answer = self.engine.post(f"/containers/{entry.id}/start")
             assert answer.status in (204, 304, 404, 409), answer
             if answer.status in (204, 304):
                 entry.started = True
 
     def stop(self) -> None:
-        if entry := self._pick(lambda entry: entry.started is True and entry.exit_code is None):
-            entry.stopped = True
+        if entry := self._pick(lambda entry: entry.started is True and entry.exit_code is None, stopped=True):
             path = self.random.choice(["stop?t=0", "kill"])
             answer = self.engine.post(f"/containers/{entry.id}/{path.split('?')[0]}", query={"t": 0})
             assert answer.status in (204, 304, 404, 409), answer
@@ -145,11 +147,10 @@ class Worker:
                 self.engine.post(f"/exec/{made.json['Id']}/start", {"Detach": False})
 
     def rename(self) -> None:
-        if entry := self._pick(lambda entry: not entry.renamed):
-            name = f"r{self.random.getrandbits(60):x}"
-            entry.renamed = name
-            if self.engine.post(f"/containers/{entry.id}/rename", query={"name": name}).status == 204:
-                entry.name, entry.renamed = name, ""
+        name = f"r{self.random.getrandbits(60):x}"
+        entry = self._pick(lambda entry: not entry.renamed, renamed=name)
+        if entry and self.engine.post(f"/containers/{entry.id}/rename", query={"name": name}).status == 204:
+            entry.name, entry.renamed = name, ""
 
     def pause(self) -> None:
         if entry := self._pick(lambda entry: entry.started is True and not entry.stopped):

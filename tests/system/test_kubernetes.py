@@ -9,28 +9,26 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from corral.cluster.apiserver.authentication.keys import SigningKey
+from corral.cluster.apiserver.certificates.issuing import new_key
 from tests.support.instance import Instance
+from tests.support.ports import free_port
+from tests.support.webhooks import LiveWebhook
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def engine(tmp_path: Path, free_port: int) -> Iterator[Instance]:
-    made = Instance(tmp_path / "i", "--kubernetes=true", f"--kubernetes-address=127.0.0.1:{free_port}")
+def engine(tmp_path: Path) -> Iterator[Instance]:
+    made = Instance(tmp_path / "i", "--kubernetes=true", f"--kubernetes-address=127.0.0.1:{free_port()}")
     made.up()
     try:
         yield made
@@ -42,9 +40,9 @@ PUBLISHED = "kube-root-ca.crt"  # a controller puts this ConfigMap into every na
 
 
 class Admin:
-    """Whoever the instance's kubeconfig stands for."""
+    """Whoever the instance's kubeconfig stands for; without being `identified`, whom the headers name."""
 
-    def __init__(self, engine: Instance) -> None:
+    def __init__(self, engine: Instance, *, identified: bool = True) -> None:
         found = yaml.safe_load((engine.root / "run/kubeconfig").read_text())
         cluster, user = found["clusters"][0]["cluster"], found["users"][0]["user"]
         self.server: str = cluster["server"]
@@ -53,17 +51,18 @@ class Admin:
             file.write(base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"]))
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
         self._context = ssl.create_default_context(cadata=authority)
-        self._context.load_cert_chain(identity)
+        if identified:
+            self._context.load_cert_chain(identity)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         return json.loads(self.raw(path, method, body))
 
-    def raw(self, path: str, method: str = "GET", body: Any = None) -> bytes:
+    def raw(self, path: str, method: str = "GET", body: Any = None, headers: Mapping[str, str] | None = None) -> bytes:
         host = self.server.removeprefix("https://")
         connection = http.client.HTTPSConnection(host, timeout=60, context=self._context)
         try:
             data = json.dumps(body) if body is not None else None
-            connection.request(method, path, body=data, headers={"Content-Type": "application/json"})
+            connection.request(method, path, body=data, headers={"Content-Type": "application/json", **(headers or {})})
             answer = connection.getresponse()
             found = answer.read()
             assert answer.status < 300, found
@@ -180,3 +179,23 @@ def test_the_audit_log_is_as_the_policy_says(engine: Instance, tmp_path: Path) -
     last = next(one for one in reversed(events) if one.get("objectRef", {}).get("resource") == "configmaps")
     assert (last["verb"], last["stage"], last["responseStatus"]["code"]) == ("create", "ResponseComplete", 201)
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_users_of_an_identity_provider_log_in(engine: Instance, tmp_path: Path) -> None:
+    key = SigningKey(new_key())
+    with LiveWebhook(tmp_path, lambda *_: {}) as provider:
+        keys = {"keys": [key.public.jwk()]}
+        found = {"issuer": provider.url, "jwks_uri": f"{provider.url}/keys"}
+        provider.answer = lambda _method, path, _body: keys if path == "/keys" else found
+        authority = tmp_path / "authority.pem"
+        authority.write_bytes(base64.b64decode(provider.bundle))
+        given = {"issuer-url": provider.url, "client-id": "corral", "ca-file": authority, "signing-alg": "ES256"}
+        engine.restart_daemon(
+            *(f"--kubernetes-oidc-{key}={value}" for key, value in {**given, "groups-claim": "teams"}.items())
+        )
+        claims = {"iss": provider.url, "aud": "corral", "exp": int(time.time()) + 600, "sub": "jane", "teams": ["dev"]}
+        headers = {"Authorization": f"Bearer {key.sign(claims)}"}
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        review = json.loads(Admin(engine, identified=False).raw(path, "POST", {}, headers))
+        user = review["status"]["userInfo"]
+        assert (user["username"], user["groups"]) == (f"{provider.url}#jane", ["dev", "system:authenticated"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from tests.support.fleet import KUBECTL
 from tests.support.instance import Instance
+from tests.support.ports import free_port
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.timeout(180), pytest.mark.ahead.with_args(KUBECTL)]
@@ -44,11 +44,8 @@ class Kubectl:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """With the pod `web`: a web server and a console that repeats what it hears."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     root = tmp_path_factory.mktemp("s") / "i"
-    made = Instance(root, "--kubernetes=true", f"--kubernetes-address=127.0.0.1:{port}")
+    made = Instance(root, "--kubernetes=true", f"--kubernetes-address=127.0.0.1:{free_port()}")
     made.up()
     try:
         made.import_image((IMAGE,))

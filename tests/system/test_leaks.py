@@ -91,12 +91,12 @@ def _abandoned(engine: Instance) -> None:
     identity = engine.run("sh", "-c", "while :; do echo line; sleep 0.01; done")
     paths = ["logs?stdout=1&follow=1", "stats?stream=1"]
     for path in paths:
-        connection = engine.connection(10)
+        connection = engine.connection()
         connection.request("GET", f"/v1.41/containers/{identity}/{path}")
         connection.getresponse().read(20)
         connection.close()
     for path in ("attach?stream=1&stdout=1", "wait?condition=next-exit"):
-        connection = engine.connection(10)
+        connection = engine.connection()
         connection.request("POST", f"/v1.41/containers/{identity}/{path}")
         connection.getresponse()
         connection.close()

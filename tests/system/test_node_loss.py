@@ -11,9 +11,10 @@ import pytest
 
 from tests.support.fleet import KUBECTL
 from tests.support.instance import Instance
+from tests.support.ports import free_port
 from tests.support.wait import eventually
 from tests.system.test_kubernetes_streams import Kubectl
-from tests.system.test_nodes import Fleet, brief, clean, flags, free_port
+from tests.system.test_nodes import Fleet, brief, clean, flags
 
 pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.timeout(400), pytest.mark.ahead.with_args(KUBECTL)]
 URL = "http://web.default.svc.cluster.local"
@@ -31,8 +32,8 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 class Network:
     """That of a node on this machine: a namespace with a cable."""
 
-    def __init__(self, fleet: Fleet, number: int) -> None:
-        join = json.loads((fleet.engine.root / f"nodes/{number}/node/join.json").read_text())
+    def __init__(self, node: Path) -> None:
+        join = json.loads((node / "node/join.json").read_text())
         self._entrance, self.gateway = f"--net={join['netns']}", join["server"].split("//")[1].split(":")[0]
 
     def ip(self, *words: str) -> str:
@@ -60,7 +61,7 @@ def test_a_node_that_is_cut_off_comes_back_when_its_network_does(fleet: Fleet) -
     second = fleet.names()[1]
     kubectl = Kubectl(fleet.engine)
     fleet.deploy(6)
-    cut = Network(fleet, 2)
+    cut = Network(fleet.engine.root / "nodes/2")
     routes = set(cut.ip("route", "show").split("\n"))
     cut.ip("link", "set", "eth0", "down")
     eventually(lambda: fleet.nodes()[second] == "Unknown", "the node is missed", seconds=60)

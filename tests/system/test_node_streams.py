@@ -17,9 +17,10 @@ import pytest
 
 from tests.support.fleet import KUBECTL
 from tests.support.instance import Instance
+from tests.support.ports import free_port
 from tests.support.wait import eventually
 from tests.system.test_kubernetes_streams import IMAGE, SERVER, Kubectl
-from tests.system.test_nodes import flags, free_port, quick
+from tests.system.test_nodes import flags, quick
 
 pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.timeout(300), pytest.mark.ahead.with_args(KUBECTL)]
 SAYS = "echo first; while read line; do echo heard $line; done"
@@ -158,9 +159,13 @@ def test_a_port_that_nobody_listens_on(kubectl: Kubectl) -> None:
 def test_what_every_node_uses_and_says(engine: Instance) -> None:
     kubectl = Kubectl(engine)
     nodes = [one["metadata"]["name"] for one in kubectl.json("get", "nodes")["items"]]
-    shown = kubectl.run("top", "nodes", "--no-headers").decode()
-    assert all(name in shown for name in nodes), shown
-    assert b"web" in kubectl.run("top", "pods", "--no-headers")
+
+    def shown(what: str) -> str:
+        return kubectl.run("top", what, "--no-headers").decode()
+
+    # Each kubelet is asked now and then.
+    eventually(lambda: all(name in shown("nodes") for name in nodes), "all nodes are measured", seconds=60, step=0.5)
+    eventually(lambda: "web" in shown("pods"), "the pod is measured", seconds=60, step=0.5)
 
     def raw(node: str, path: str) -> bytes:
         return kubectl.run("get", "--raw", f"/api/v1/nodes/{node}/proxy/{path}")

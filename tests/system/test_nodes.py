@@ -8,16 +8,20 @@ import select
 import signal
 import socket
 import subprocess
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from corral.cluster.kubelet.worker.leaving import BARRIER
 from tests.support.endpoint import BUSYBOX
 from tests.support.instance import SETTINGS, Instance
+from tests.support.machines import far_machine, machine
+from tests.support.ports import free_port
 from tests.support.wait import eventually
 from tests.system.test_kubernetes import Admin
 
@@ -33,13 +37,8 @@ SERVE = (
 SILENCE = ("node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-GRACE = "--kubernetes-node-grace=3"
+GRACE = "--kubernetes-node-grace=10"  # no node of a busy machine is taken for lost
+ENOUGH = 120  # requests that one of six pods hears none of: once in 10^9 times
 
 
 def flags(subnet: str) -> list[str]:
@@ -106,10 +105,17 @@ class Fleet:
 
         eventually(there, lambda: str([brief(pod) for pod in self.pods()]), seconds=40)
 
-    def answers_to_pod(self, node: str, url: str, times: int) -> set[str]:
-        """What a pod on the node hears that asks so often."""
-        ask = f"i=0; while [ $i -lt {times} ]; do wget -q -O - {url} || echo none; i=$((i+1)); done"
-        command = ["/bin/sh", "-c", f"({ask}) | sort -u >/dev/termination-log"]
+    def answers_to_pod(self, node: str, url: str, times: int, *, after: Iterable[str] = ()) -> set[str]:
+        """What a pod on the node hears that asks so often.
+
+        It counts from when it has heard all of `after`, and nobody else: what the API says of pods is known to the
+        proxies of other nodes a little later.
+        """
+        wanted = "\n".join(sorted(after))
+        ask = f"(i=0; while [ $i -lt {times} ]; do wget -q -O - {url} || echo none; i=$((i+1)); done) | sort -u"
+        more = f'[ $n -lt 20 ] && [ "$( {ask})" != "{wanted}" ]'
+        first = f"n=0; while {more}; do n=$((n+1)); sleep 1; done; " if wanted else ""
+        command = ["/bin/sh", "-c", f"{first}{ask} >/dev/termination-log"]
         container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "IfNotPresent", "command": command}
         name = f"ask-{node}"
         spec = {"containers": [container], "nodeName": node, "restartPolicy": "Never"}
@@ -119,7 +125,7 @@ class Fleet:
             status: Object = self.admin.ask("GET", f"{PODS}/{name}")["status"]
             return status if status.get("phase") == "Succeeded" else None
 
-        status = eventually(ended, f"{name} has ended", seconds=40)
+        status = eventually(ended, f"{name} has ended", seconds=90)
         assert status is not None
         self.admin.ask("DELETE", f"{PODS}/{name}", {"gracePeriodSeconds": 0})
         return set(status["containerStatuses"][0]["state"]["terminated"]["message"].split())
@@ -199,12 +205,18 @@ def test_a_fleet_over_three_nodes_outlives_the_loss_of_one(fleet: Fleet) -> None
     assert {pod["spec"]["nodeName"] for pod in fleet.serving()} == {first, second, third}
 
     def ask() -> str:
-        with urllib.request.urlopen(f"http://{address}/", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{address}/", timeout=30) as answer:
             return str(answer.read().decode().strip())
 
-    assert {ask() for _ in range(60)} == everybody  # the host
+    def host_hears(names: set[str]) -> None:
+        hears = lambda: {ask() for _ in range(ENOUGH)} == names  # noqa: E731
+        eventually(hears, lambda: f"{address} leads to {names}", seconds=30)  # its proxy has heard of them
+        assert {ask() for _ in range(ENOUGH)} == names
+
+    host_hears(everybody)
     for node in (first, third):
-        assert fleet.answers_to_pod(node, "http://web.default.svc.cluster.local", 60) == everybody
+        heard = fleet.answers_to_pod(node, "http://web.default.svc.cluster.local", ENOUGH, after=everybody)
+        assert heard == everybody
 
     fleet.cordon(third, True)
     fleet.evict(third)
@@ -212,27 +224,71 @@ def test_a_fleet_over_three_nodes_outlives_the_loss_of_one(fleet: Fleet) -> None
     fleet.cordon(third, False)
 
     lost = Instance(fleet.engine.root / "nodes" / "2")
-    kill(lost.pid)
-    eventually(lambda: fleet.nodes()[second] == "Unknown", "the node is missed", seconds=20)
-    fleet.await_serving(6, without=second)
-    alive = {pod["metadata"]["name"] for pod in fleet.serving()}
-    assert {ask() for _ in range(60)} == alive
+    silent = lost.pid
+    os.kill(silent, signal.SIGSTOP)  # one that is killed is back before anybody misses it
+    try:
+        eventually(lambda: fleet.nodes()[second] == "Unknown", "the node is missed", seconds=40)
+        fleet.await_serving(6, without=second)
+        host_hears({pod["metadata"]["name"] for pod in fleet.serving()})
+    finally:
+        kill(silent)
 
-    lost.corral("node", "--detach", "--kubernetes-eviction-hard=none", check=True)
-    eventually(lambda: fleet.nodes()[second] == "True", "the node is back", seconds=20)
-    eventually(lambda: len(fleet.pods()) == 6, lambda: str([brief(pod) for pod in fleet.pods()]), seconds=20)
+    eventually(lambda: fleet.nodes()[second] == "True", "the node is back", seconds=60)
+    eventually(lambda: len(fleet.pods()) == 6, lambda: str([brief(pod) for pod in fleet.pods()]), seconds=60)
+
+
+def test_a_pod_ends_when_no_node_leads_to_it_any_more(fleet: Fleet) -> None:
+    """The daemon of one node stands still, and with it the proxy: the others wait for it, but not for ever."""
+    first, second, third = fleet.names()
+    assert fleet.admin.raw(f"/api/v1/nodes/{second}/proxy/gone/10.9.9.9/some-uid") == b"ok"
+    # Ready when it would end at once.
+    command = ["/bin/sh", "-c", "trap 'exit 0' TERM; touch /up; sleep 1000 & wait"]
+    probe = {"exec": {"command": ["test", "-e", "/up"]}, "periodSeconds": 1, "timeoutSeconds": 20}
+    container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "IfNotPresent", "command": command}
+    for node in (first, third):
+        spec = {"containers": [{**container, "readinessProbe": probe}], "nodeName": node}
+        labels = {"app": "web", "node": node}
+        made = {"metadata": {"name": f"on-{node}", "labels": labels}, "spec": spec}
+        fleet.admin.ask("POST", PODS, made)
+    fleet.await_serving(2)
+
+    ended: dict[str, float] = {}
+
+    def look() -> bool:
+        there = {pod["metadata"]["name"] for pod in fleet.pods()}
+        for node in {first, third} - ended.keys():
+            if f"on-{node}" not in there:
+                ended[node] = time.monotonic()
+        return len(ended) == 2
+
+    late = Instance(fleet.engine.root / "nodes" / "2").pid
+    os.kill(late, signal.SIGSTOP)
+    try:  # both at once: nobody waits for a node that has been missed
+        begun = time.monotonic()
+        for node in (first, third):
+            fleet.admin.ask("DELETE", f"{PODS}/on-{node}")
+        eventually(look, lambda: f"gone: {ended}", seconds=25)  # less than their grace
+    finally:
+        os.kill(late, signal.SIGCONT)
+    assert min(ended.values()) - begun > BARRIER
 
 
 def test_nodes_outlive_the_first_daemon_and_go_on_with_the_next(fleet: Fleet) -> None:
     address = fleet.deploy(3)
     pids = [Instance(fleet.engine.root / "nodes" / str(number)).pid for number in (2, 3)]
+    serving = {pod["metadata"]["name"] for pod in fleet.serving()}
+
+    def answers() -> bool:
+        with urllib.request.urlopen(f"http://{address}/", timeout=30) as answer:
+            return bool(answer.status == 200)
+
+    eventually(answers, "the service is known to the proxy")
     fleet.engine.kill_daemon()
-    with urllib.request.urlopen(f"http://{address}/", timeout=5) as answer:
-        assert answer.status == 200
+    assert answers()
     fleet.engine.up()
     assert [Instance(fleet.engine.root / "nodes" / str(number)).pid for number in (2, 3)] == pids
     eventually(lambda: set(fleet.nodes().values()) == {"True"}, lambda: str(fleet.nodes()), seconds=30)
-    assert len(fleet.serving()) == 3
+    eventually(lambda: {pod["metadata"]["name"] for pod in fleet.serving()} == serving, lambda: str(fleet.pods()))
 
 
 def test_the_next_daemon_listens_where_the_last_did_or_fetches_its_nodes(tmp_path: Path) -> None:
@@ -262,27 +318,6 @@ def usual_port_taken() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def machine(name: str, address: str, host: str) -> Iterator[str]:
-    """A network namespace on a cable of its own: another machine, as far as the network goes. What enters it."""
-    commands = [
-        f"netns add {name}",
-        f"link add {name} type veth peer eth0 netns {name}",
-        f"addr add {host}/24 dev {name}",
-        f"link set {name} up",
-        f"-n {name} addr add {address}/24 dev eth0",
-        f"-n {name} link set eth0 up",
-        f"-n {name} link set lo up",
-        f"-n {name} route add default via {host}",
-    ]
-    try:
-        for command in commands:
-            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
-        yield f"--net=/run/netns/{name}"
-    finally:
-        subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
-
-
 def inside(entrance: str, engine: Instance, *words: str) -> subprocess.CompletedProcess[str]:
     from tests.support.instance import corral_command
 
@@ -291,23 +326,26 @@ def inside(entrance: str, engine: Instance, *words: str) -> subprocess.Completed
 
 
 def test_a_machine_joins_by_token(tmp_path: Path) -> None:
-    host, address = "10.222.7.1", "10.222.7.2"
-    with machine("crjoin", address, host) as entrance:
-        port = free_port()
+    with machine() as there:
+        host, entrance, port = there.host, there.entrance, free_port()
         given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
-        first, other = Instance(tmp_path / "i", *flags("10.114.0.0/16")), Instance(tmp_path / "o")
+        first, other = Instance(tmp_path / "i", *flags(there.services)), Instance(tmp_path / "o")
         quick(other)
         with clean(first):
             first.restart_daemon(*given)  # until now nobody elsewhere could join
             stranger = ("--token=abcdef.0123456789abcdef", "--name=other")
             early = inside(entrance, other, "join", f"https://{host}:{port}", "--ca-hash=sha256:00", *stranger)
             assert early.returncode == 1 and "lets no machine join yet: `corral token create`" in early.stderr, early
+            nameless = first.corral("token", "create", f"--url=https://192.0.2.9:{port}")
+            assert nameless.returncode == 1 and "corral up --kubernetes-name 192.0.2.9" in nameless.stderr, nameless
             words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
             assert words[:3] == ["corral", "join", f"https://{host}:{port}"]
             unknown = inside(entrance, Instance(tmp_path / "u"), *words[1:3], *words[-2:], *stranger)
             assert unknown.returncode == 1 and "does not take the token abcdef: it has expired" in unknown.stderr
             wrong = inside(entrance, other, *words[1:-1], "sha256:00", "--name=other")
             assert wrong.returncode == 1 and "is another cluster" in wrong.stderr, wrong
+            misnamed = inside(entrance, other, *words[1:], "--name=Other_1")
+            assert misnamed.returncode == 1 and "name 'Other_1': a lowercase RFC 1123" in misnamed.stderr, misnamed
             fleet = Fleet(first)
             taken = inside(entrance, other, *words[1:], f"--name={fleet.names()[0]}")
             assert taken.returncode == 1 and "already exists in the cluster" in taken.stderr, taken
@@ -320,7 +358,7 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
                 fleet.deploy(2)
                 everybody = {pod["metadata"]["name"] for pod in fleet.serving()}
                 for node in fleet.names():
-                    assert fleet.answers_to_pod(node, "http://web", 20) == everybody
+                    assert fleet.answers_to_pod(node, "http://web", 20, after=everybody) == everybody
                 requests = fleet.admin.ask("GET", "/apis/certificates.k8s.io/v1/certificatesigningrequests")["items"]
                 clients = [one["spec"] for one in requests if "apiserver-client" in one["spec"]["signerName"]]
                 assert [one["username"].startswith("system:bootstrap:") for one in clients] == [True]
@@ -330,11 +368,10 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
 
 
 def test_a_node_starts_its_static_pods_without_its_server(tmp_path: Path) -> None:
-    host, address = "10.222.10.1", "10.222.10.2"
-    with machine("crstatic", address, host) as entrance:
-        port = free_port()
+    with machine() as there:
+        host, entrance, port = there.host, there.entrance, free_port()
         given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
-        first, other = Instance(tmp_path / "i", *flags("10.115.0.0/16"), *given), Instance(tmp_path / "o")
+        first, other = Instance(tmp_path / "i", *flags(there.services), *given), Instance(tmp_path / "o")
         quick(other)
         with clean(first):
             words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
@@ -370,36 +407,6 @@ def test_a_node_starts_its_static_pods_without_its_server(tmp_path: Path) -> Non
         assert other.leftovers() == []
 
 
-@contextmanager
-def far_machine(host: str, router: str, gateway: str, address: str) -> Iterator[str]:
-    """A machine behind a router: this host -- router -- machine, on two networks. What enters the machine."""
-    commands = [
-        "netns add crrouter",
-        "netns add crfar",
-        "link add crhost type veth peer eth0 netns crrouter",
-        "link add eth0 netns crfar type veth peer eth1 netns crrouter",
-        f"addr add {host}/24 dev crhost",
-        "link set crhost up",
-        f"-n crrouter addr add {router}/24 dev eth0",
-        f"-n crrouter addr add {gateway}/24 dev eth1",
-        *(f"-n crrouter link set {link} up" for link in ("lo", "eth0", "eth1")),
-        f"-n crfar addr add {address}/24 dev eth0",
-        *(f"-n crfar link set {link} up" for link in ("lo", "eth0")),
-        f"-n crfar route add default via {gateway}",
-        f"route add {address}/32 via {router}",
-    ]
-    forward = ["nsenter", "--net=/run/netns/crrouter", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]
-    try:
-        for command in commands:
-            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
-        subprocess.run(forward, check=True)
-        yield "--net=/run/netns/crfar"
-    finally:
-        for name in ("crfar", "crrouter"):
-            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
-        subprocess.run(["ip", "link", "delete", "crhost"], check=False, capture_output=True)
-
-
 def links(*kind: str) -> list[str]:
     """The names of this host's tunnels."""
     done = subprocess.run(["ip", "-o", "link", "show", "type", "vxlan"], capture_output=True, text=True, check=True)
@@ -407,12 +414,12 @@ def links(*kind: str) -> list[str]:
 
 
 def test_pods_of_machines_without_a_common_network_meet_in_a_tunnel(tmp_path: Path) -> None:
-    host, address = "10.222.8.1", "10.222.9.2"
     before = set(links())
-    with far_machine(host, "10.222.8.254", "10.222.9.254", address) as entrance:
-        port = free_port()
+    with far_machine() as there:
+        host, entrance, port = there.host, there.entrance, free_port()
         given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
-        first, other = Instance(tmp_path / "i", *flags("10.115.0.0/16"), *given), Instance(tmp_path / "o")
+        both = (*flags(there.services), "--kubernetes-service-subnet=fd00:10:115::/112")
+        first, other = Instance(tmp_path / "i", *both, *given), Instance(tmp_path / "o")
         quick(other)
         with clean(first):
             fleet = Fleet(first)
@@ -428,17 +435,20 @@ def test_pods_of_machines_without_a_common_network_meet_in_a_tunnel(tmp_path: Pa
                 assert {pod["spec"]["nodeName"] for pod in fleet.serving()} == set(fleet.names())
                 everybody = {pod["metadata"]["name"] for pod in fleet.serving()}
                 for node in fleet.names():
-                    assert fleet.answers_to_pod(node, "http://web", 20) == everybody
+                    assert fleet.answers_to_pod(node, "http://web", 20, after=everybody) == everybody
                 assert len(set(links()) - before) == 1
                 for pod in fleet.serving():  # more than one packet, and from the host
-                    with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/big", timeout=60) as answer:
-                        assert len(answer.read()) == 300000
-                    name = pod["metadata"]["name"]
+                    name, addresses = pod["metadata"]["name"], [one["ip"] for one in pod["status"]["podIPs"]]
+                    for one, host in ((addresses[0], addresses[0]), (addresses[1], f"[{addresses[1]}]")):
+                        with urllib.request.urlopen(f"http://{host}:8080/big", timeout=60) as answer:
+                            assert len(answer.read()) == 300000
+                        for node in fleet.names():
+                            assert fleet.answers_to_pod(node, f"http://{host}:8080", 3) == {name}, (node, one)
                     assert fleet.admin.raw(f"{PODS}/{name}/log?tailLines=1").strip() == b"serving"
             finally:
                 assert inside(entrance, other, "down", "--all").returncode == 0
             fleet.admin.ask("DELETE", "/api/v1/nodes/far")
             eventually(lambda: set(links()) == before, "the tunnel goes with the last node that needs it", seconds=60)
         assert other.leftovers() == []
-        shown = subprocess.run(["ip", "-n", "crfar", "link"], capture_output=True, text=True, check=True).stdout
+        shown = subprocess.run(["ip", "-n", there.name, "link"], capture_output=True, text=True, check=True).stdout
         assert "vxlan" not in shown and "\n3:" not in shown, shown

@@ -86,6 +86,7 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(here: Instance, tmp_path: 
     for words, message in (
         (("import", "there", str(junk)), "create there: there is a volume of this name"),
         (("import", "new", str(junk)), "invalid tar header"),
+        (("import", "new", os.devnull), "import volume new: no archive came, not a byte"),
         (("import", "../new", str(junk)), "includes invalid characters"),
         (("clone", "there", "there"), "there is a volume of this name"),
         (("clone", "nowhere", "new"), "get nowhere: no such volume"),

@@ -93,11 +93,13 @@ class Steps:
         if found is not None:
             self._works.records.touch(found, self._works.clock.now())
             job.vertex.cached = True
-        else:
-            found = await self._works.shared.do(
+        while found is None:
+            made = await self._works.shared.do(
                 key if job.cached else (key, id(self)), lambda ear: self._make(key, job, work, ear), job.vertex
             )
-        self._hold(found.chain)  # without waiting: its record holds it, or has just been written
+            if self._works.images.layers.get(made.chain) is not None:  # or another build made it, and it was pruned
+                found = made
+        self._hold(found.chain)  # without waiting: it is there
         self.records.append(found)
         return found
 
@@ -117,6 +119,7 @@ class Steps:
             created = made if self._latest is None else self._latest * 10**9
             record = Record(key, draft.top, layer.diff, layer.size, created, job.step.text, now, 1)
             works.records.add(record)
+            self._hold(record.chain)  # before anything is waited for: from now on a prune sees it
             return record
 
     # What the files are that a step reads.

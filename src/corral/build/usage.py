@@ -177,6 +177,7 @@ async def usage(works: Works) -> list[Usage]:
 
 
 async def prune(works: Works, filters: Mapping[str, Sequence[str]], keep: int, everything: bool) -> Pruned:
+    await works.images.before_removal()
     found = await usage(works)
     gone = plan_prune(found, filters, keep, everything, works.clock.now())
     pruned = await _remove(works, found, gone)

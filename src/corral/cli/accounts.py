@@ -16,12 +16,19 @@ from corral.cli.fail import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 HUB = "https://index.docker.io/v1/"
 NOBODY = "credentials not found in native keychain"  # what helpers say for what they do not have
 TOKEN = "<token>"  # the user's name when the secret is an identity token
+
+
+class HelperFailed(Failure):
+    """A credential helper is not there, or does not do its work."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"error getting credentials - {message}", 1)
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> str:
@@ -88,23 +95,23 @@ def helper_of(config: Mapping[str, Any], server: str) -> str:
 
 
 def run_helper(helper: str, verb: str, text: str) -> dict[str, Any]:
-    """What docker-credential-HELPER answers; {} for what it does not have. Failure."""
+    """What docker-credential-HELPER answers; {} for what it does not have. HelperFailed."""
     import subprocess
 
     program = f"docker-credential-{helper}"
     try:
         done = subprocess.run([program, verb], input=text.encode(), capture_output=True)
     except OSError as error:
-        raise Failure(f"error getting credentials - {program}: {(error.strerror or '').lower()}", 1) from None
+        raise HelperFailed(f"{program}: {(error.strerror or '').lower()}") from None
     out = done.stdout.decode("utf-8", "replace").strip()
     if done.returncode:
         if out == NOBODY:
             return {}
-        raise Failure(f"error getting credentials - err: exit status {done.returncode}, out: `{out}`", 1)
+        raise HelperFailed(f"err: exit status {done.returncode}, out: `{out}`")
     try:
         found = json.loads(out) if verb in ("get", "list") and out else {}
     except ValueError:
-        raise Failure(f"error getting credentials - {program} {verb} answered no JSON: `{out}`", 1) from None
+        raise HelperFailed(f"{program} {verb} answered no JSON: `{out}`") from None
     return found if isinstance(found, dict) else {}
 
 
@@ -130,13 +137,26 @@ def account(server: str, path: str = "") -> dict[str, str]:
     return found
 
 
-def everything(path: str = "") -> dict[str, dict[str, str]]:
+def account_or_nobody(server: str, warn: Callable[[str], None], path: str = "") -> dict[str, str]:
+    """The same for what may be allowed to everybody: if a helper fails, nobody asks (as with docker) and it is said."""
+    try:
+        return account(server, path)
+    except HelperFailed as failure:
+        warn(f"WARNING: {failure.message}; going on without credentials for {server}")
+        return {"serveraddress": server}
+
+
+def everything(warn: Callable[[str], None], path: str = "") -> dict[str, dict[str, str]]:
     """Every account that is known here, by the registry's name in the file: for what may ask several registries."""
     config = read_config(path or config_path())
     servers = [*(config.get("auths") or {}), *(config.get("credHelpers") or {})]
     if config.get("credsStore"):
-        servers += run_helper(str(config["credsStore"]), "list", "")
-    known = {server: account(server, path) for server in dict.fromkeys(servers)}
+        try:
+            servers += run_helper(str(config["credsStore"]), "list", "")
+        except HelperFailed as failure:
+            warn(f"WARNING: {failure.message}; going on without the credentials that it has")
+            servers = [server for server in servers if helper_of(config, server) != config["credsStore"]]
+    known = {server: account_or_nobody(server, warn, path) for server in dict.fromkeys(servers)}
     return {server: found for server, found in known.items() if len(found) > 1}
 
 

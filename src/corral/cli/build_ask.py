@@ -12,7 +12,7 @@ from corral.cli.things import label_pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from corral.cli.context import Source
@@ -148,10 +148,10 @@ def for_the_daemon(outputs: list[Json]) -> list[Json]:
     ]
 
 
-def credentials(path: str = "") -> Json:
+def credentials(warn: Callable[[str], None], path: str = "") -> Json:
     """All accounts that are known here, by registry, in the daemon's words."""
     words = {"identitytoken": "identity_token", "registrytoken": "registry_token", "serveraddress": "server"}
     return {
         server: {words.get(key, key): value for key, value in found.items()}
-        for server, found in accounts.everything(path).items()
+        for server, found in accounts.everything(warn, path).items()
     }

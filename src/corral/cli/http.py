@@ -76,7 +76,11 @@ class Reply:
         self.headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:])}
 
     def _receive(self) -> bool:
-        data = self.link.recv(65536)
+        """False at the end, which a daemon that is killed may leave as a reset."""
+        try:
+            data = self.link.recv(65536)
+        except ConnectionResetError:
+            return False
         self._buffer += data
         return bool(data)
 
@@ -102,10 +106,8 @@ class Reply:
         if length is not None:
             yield from self._exactly(int(length))
         elif self.status not in (101, 204, 304):
-            if self._buffer:
+            while self._buffer or self._receive():
                 yield self.leftover()
-            while data := self.link.recv(65536):
-                yield data
 
     def _exactly(self, size: int) -> Iterator[bytes]:
         while size:
@@ -172,9 +174,9 @@ class Client:
             lines.append(f"Content-Length: {len(payload)}")
         lines += [f"{k}: {v}" for k, v in (headers or {}).items()]
         link = self._connect()
-        link.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + payload)
+        _send(link, ["\r\n".join(lines).encode() + b"\r\n\r\n" + payload])
         if stream is not None:
-            _send_chunks(link, stream)
+            _send(link, _chunks(stream))
         return Reply(link)
 
     def open(self, method: str, path: str, query: Query | None = None, body: object = None) -> Reply:
@@ -207,12 +209,22 @@ def checked(reply: Reply) -> Reply:
     raise ApiError(reply.status, message)
 
 
-def _send_chunks(link: socket.socket, stream: Iterable[bytes]) -> None:
-    """The body in chunks. A daemon that answers early and closes ends the sending: its answer is then read."""
-    try:
-        for data in stream:
-            if data:
-                link.sendall(b"%x\r\n%b\r\n" % (len(data), data))
-        link.sendall(b"0\r\n\r\n")
-    except (BrokenPipeError, ConnectionResetError):
-        return
+def _send(link: socket.socket, parts: Iterable[bytes]) -> None:
+    """A daemon that answers early and closes ends the sending: its answer is then read. A dead one gives none."""
+    for data in parts:
+        try:
+            link.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+
+def _chunks(stream: Iterable[bytes]) -> Iterator[bytes]:
+    """Pure: a body as it is sent when nobody knows how long it is.
+
+    >>> list(_chunks([b"ab", b"", b"c"]))
+    [b'2\\r\\nab\\r\\n', b'1\\r\\nc\\r\\n', b'0\\r\\n\\r\\n']
+    """
+    for data in stream:
+        if data:
+            yield b"%x\r\n%b\r\n" % (len(data), data)
+    yield b"0\r\n\r\n"

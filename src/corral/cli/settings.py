@@ -55,7 +55,9 @@ REGISTRY = (
 KUBERNETES = (
     Setting("kubernetes", FLAG, True, "", "serve the Kubernetes API too"),
     Setting("nodes", NUMBER, 1, "N", "nodes of the cluster on this machine, each in a network namespace of its own"),
-    Setting("kubernetes-node-address", TEXT, "", "ADDRESS", "where other nodes reach this one; empty: as it goes out"),
+    Setting(
+        "kubernetes-node-address", TEXT, "", "ADDRESS", "where others reach this node (A,B); empty: as it goes out"
+    ),
     Setting("kubernetes-kubelet-port", NUMBER, 0, "PORT", "of this node's kubelet; 0: 10250, or a free one if need be"),
     Setting("kubernetes-node-grace", NUMBER, 40, "SECONDS", "a node that is silent for so long is not ready"),
     Setting(
@@ -72,7 +74,7 @@ KUBERNETES = (
     Setting("store-user", TEXT, "", "NAME", "who this server is for etcd, where its authentication is on"),
     Setting("store-password", TEXT, "", "FILE", "the file that has that user's password"),
     Setting("kubernetes-name", LIST, [], "NAME", "one more name or address in its certificate"),
-    Setting("kubernetes-service-subnet", LIST, [], "CIDR", "addresses of Services, one per family; none: 10.96.0.0/12"),
+    Setting("kubernetes-service-subnet", LIST, [], "CIDR", "of Services, and so pods' families; none: 10.96.0.0/12"),
     Setting(
         "kubernetes-scheduler-config",
         TEXT,
@@ -92,6 +94,15 @@ KUBERNETES = (
     Setting("kubernetes-eviction-pressure-transition-period", TEXT, "5m", "TIME", "a condition lasts so long"),
     Setting("kubernetes-audit-policy", TEXT, "", "FILE", "what its audit log records; empty: there is none"),
     Setting("kubernetes-audit-log", TEXT, "", "FILE", "where; empty: kubernetes/audit.log in the state directory"),
+    Setting("kubernetes-oidc-issuer-url", TEXT, "", "URL", "the identity provider whose users may log in; empty: none"),
+    Setting("kubernetes-oidc-client-id", TEXT, "", "NAME", "for whom its tokens must be"),
+    Setting("kubernetes-oidc-username-claim", TEXT, "sub", "CLAIM", "what a user is called by"),
+    Setting("kubernetes-oidc-username-prefix", TEXT, "", "TEXT", "before it; -: none; empty: URL#, none for email"),
+    Setting("kubernetes-oidc-groups-claim", TEXT, "", "CLAIM", "what a user's groups are; empty: none"),
+    Setting("kubernetes-oidc-groups-prefix", TEXT, "", "TEXT", "before each of them"),
+    Setting("kubernetes-oidc-required-claim", LIST, [], "CLAIM=VALUE", "what its tokens must say"),
+    Setting("kubernetes-oidc-signing-alg", LIST, [], "NAME", "how they may be signed; none: RS256"),
+    Setting("kubernetes-oidc-ca-file", TEXT, "", "FILE", "the authority of its certificate; empty: the system's"),
 )
 
 SETTINGS = (

@@ -21,10 +21,18 @@ def parse_bool(text: str) -> bool:
 
 
 def parse_integer(query: Query, name: str) -> int | None:
-    """Pure: a number among the parameters; None if it is not there."""
+    """Pure: a number of 64 bits among the parameters; None if it is not there. 400.
+
+    >>> parse_integer(Query("limit=9223372036854775808"), "limit")
+    Traceback (most recent call last):
+    corral.model.kubernetes.status.StatusError: strconv.ParseInt: parsing "9223372036854775808": value out of range
+    """
     text = query.get(name)
     if not text:
         return None
     if not _INT.fullmatch(text):
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return int(text)
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return number

@@ -11,7 +11,7 @@ import sys
 
 from corral.cli.fail import Failure
 from corral.cli.instance import Instance
-from corral.cli.options import Parsed, Verb, flag, parse, text
+from corral.cli.options import Parsed, Verb, flag, help_text, parse, text
 from corral.cli.settings import SETTINGS
 from corral.errors import CorralError
 
@@ -40,6 +40,9 @@ def main(words: list[str]) -> int:
     except Failure as error:
         print(error.message, file=sys.stderr)
         return error.code
+    if options.on("help"):
+        print(help_text(ROLE, "One part of an instance, in the foreground."))
+        return 0
     try:
         code = run(options.args[0], Instance(options.text("root")), options)
         sys.stdout.flush()

@@ -11,8 +11,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from corral.api.docker.app import DockerApi
 from corral.build.builder import Builder
@@ -20,12 +20,16 @@ from corral.cli.instance import Instance
 from corral.daemon import kubernetes, registry
 from corral.daemon.cluster_copies import ClusterCopies
 from corral.daemon.cluster_network import remove_rules
+from corral.daemon.collecting import keep_collecting
 from corral.daemon.config import Settings, engine_config
 from corral.daemon.kubelet import add_kubelet
 from corral.daemon.listeners import is_loopback, listen
 from corral.engine.engine import Engine
 from corral.http.server import Server
 from corral.kit.tasks import Tasks
+
+if TYPE_CHECKING:
+    from corral.daemon.node_keeper import NodeKeeper
 
 
 async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings) -> Engine:
@@ -34,13 +38,9 @@ async def assemble(stack: AsyncExitStack, instance: Instance, settings: Settings
     cluster = await kubernetes.add_kubernetes(stack, instance, settings)
     if cluster is not None:
         docker.copies = ClusterCopies(cluster.store, instance.root)
-        await add_fleet(stack, engine, cluster, instance, settings)
+        docker.nodes = await add_fleet(stack, engine, cluster, instance, settings)
     else:
         await remove_rules(instance)
-    tasks = Tasks()
-    stack.push_async_callback(tasks.close)
-    # Now that all who need blobs are known: what a crash left between a blob and the record that names it.
-    tasks.start("collect", asyncio.to_thread(engine.images.content.collect))
     return engine
 
 
@@ -55,13 +55,16 @@ async def open_engine(stack: AsyncExitStack, instance: Instance, settings: Setti
     server = Server(docker)
     stack.push_async_callback(server.close)
     await listen(server, instance, settings)
+    tasks = Tasks()
+    stack.push_async_callback(tasks.close)
+    tasks.start("collect", keep_collecting(engine.images.content))  # now that all who need blobs are known
     return engine, docker
 
 
 async def add_fleet(
     stack: AsyncExitStack, engine: Engine, cluster: kubernetes.Cluster, instance: Instance, settings: Settings
-) -> None:
-    """This machine as a node, and as many more as the settings want."""
+) -> NodeKeeper | None:
+    """This machine as a node, and as many more as the settings want: who keeps those running, if there are any."""
     grace, port = float(settings.number("kubernetes-node-grace")), settings.number("kubernetes-kubelet-port")
     if settings.number("nodes") == 1:
         host, _ = kubernetes.plan_address(settings.text("kubernetes-address"))
@@ -76,12 +79,13 @@ async def add_fleet(
             told=settings,
             port=port,
         )
-        return
+        return None
     from corral.daemon.nodes import LocalNodes
 
     nodes = await LocalNodes.prepare(engine, cluster, instance, settings)
-    await add_kubelet(stack, engine, cluster, instance, nodes.gateway, grace=grace, told=settings, port=port)
-    await nodes.start(stack)
+    given = (stack, engine, cluster, instance, nodes.gateways)
+    await add_kubelet(*given, shared=True, grace=grace, told=settings, port=port)
+    return await nodes.start(stack)
 
 
 async def add_registry(stack: AsyncExitStack, engine: Engine, instance: Instance, settings: Settings) -> None:

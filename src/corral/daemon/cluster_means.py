@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from corral.cluster.controllers.nodeipam.allocate import Pool, make_pool
 from corral.cluster.controllers.nodelifecycle.health import GRACE_SECONDS
 from corral.cluster.controllers.persistentvolume.local import LocalDirectories
 from corral.cluster.controllers.platform import Means
+from corral.cluster.kubelet.network import families_of, ranges
 
 if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from corral.model.kubernetes.certificate_requests import Subject
     from corral.model.kubernetes.kind import Object
 
-POD_SUBNET: Final = "10.244.0.0/16"
 VOLUMES: Final = "volumes"
 
 
@@ -64,11 +63,10 @@ def means(
     api: Kubernetes,
     pki: Pki,
     folder: Path,
-    pod_subnets: Iterable[str] = (POD_SUBNET,),
     node_grace: float = GRACE_SECONDS,
 ) -> Means:
     """For controllers beside this server. `folder`: the cluster's own; local volumes are in a directory of it."""
-    pools: tuple[Pool, ...] = tuple(make_pool(one) for one in pod_subnets)
+    pools: tuple[Pool, ...] = tuple(make_pool(one) for one in ranges(families_of(api.options.networks)))
     return Means(
         resources=api.resources,
         authority=pki.ca,

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
+from corral.daemon.components import may_be_shared
 from corral.kit.tasks import Tasks
 from corral.linux.links import add_route
 from corral.linux.netlink import Netlink
@@ -21,6 +22,7 @@ from corral.networks.lines import plan_lines
 from corral.networks.names import InstanceNames
 
 if TYPE_CHECKING:
+    from corral.cluster.kubelet.barrier import Barrier, Leaving
     from corral.cluster.proxy import ProxySettings
     from corral.cluster.routing.keeper import Place
     from corral.daemon.kubernetes import Cluster
@@ -31,14 +33,14 @@ if TYPE_CHECKING:
 KUBERNETES: Final = "kubernetes"  # the directory with a cluster's keys
 NODE: Final = "node"  # the directory of a node's own
 DNS_NUMBER: Final = 10  # of the addresses of Services: where clients of Kubernetes expect the name server
-PATIENCE: Final = 1.0  # seconds that a pod's end waits for the rules to lead nobody there
+PATIENCE: Final = 60.0  # seconds until the rules count as stuck; who waits for a pod's end has less
 
 
 class ClusterNetwork(NamedTuple):
     """What a kubelet is told: the addresses of the name server, and the barrier before a pod is stopped."""
 
     dns: tuple[str, ...]
-    barrier: Callable[[str], Awaitable[None]]
+    barrier: Barrier
 
 
 def plan_table(root: str) -> str:
@@ -93,10 +95,12 @@ def needs_route(routes: Iterable[ServiceNetwork], services: ServiceNetwork) -> b
     )
 
 
-def ensure_route(services: ServiceNetwork, bridge: str) -> None:
+def ensure_route(services: ServiceNetwork, network: Network) -> None:
     """Gives Services a route over the pods' bridge, if there is none; it goes with the bridge. HostError."""
+    if services.version not in {ipaddress.ip_network(pool.subnet).version for pool in network.pools}:
+        return  # no pod has an address to call them from
     with Netlink() as netlink:
-        link = netlink.link(bridge)
+        link = netlink.link(network.bridge)
         if link is not None and needs_route([network for _, network in netlink.routes()], services):
             netlink.do(add_route(None, to=services, index=link.index))
 
@@ -112,13 +116,18 @@ async def add_network(
     """Runs all of it until `stack` ends; services and routes work on after that, names do not. `network` is that of
     the pods, `pods` as for `plan_proxy`."""
     from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
+    from corral.cluster.client.members import Members
+    from corral.cluster.client.members import Place as ServerPlace
     from corral.cluster.dns import Dns, DnsSettings
+    from corral.cluster.kubelet.network import families_of, gateways_of
     from corral.cluster.proxy import Proxy
     from corral.cluster.routing.keeper import RouteKeeper
 
     client = cluster.api.client(User("system:corral-dns", groups=(MASTERS_GROUP, "system:authenticated")), "corral-dns")
-    await asyncio.to_thread(ensure_route, cluster.services, network.bridge)
-    gateway, cluster_ip = network.pools[0].gateway, str(cluster.services[DNS_NUMBER])
+    for services in cluster.services:
+        await asyncio.to_thread(ensure_route, services, network)
+    gateway = gateways_of(network, families_of(cluster.services))[0]
+    cluster_ip = str(cluster.services[0][DNS_NUMBER])
     dns = Dns(client, cluster.informers, DnsSettings(gateway, cluster_ip))
     port = await dns.open()
     stack.push_async_callback(dns.close)
@@ -127,11 +136,15 @@ async def add_network(
     tasks = Tasks()
     stack.push_async_callback(tasks.close)
     keeper = RouteKeeper(cluster.informers, node, plan_ways(instance, cluster.authority))
-    for name, work in (("dns", dns.run()), ("proxy", proxy.run()), ("routes", keeper.run())):
+    members = None
+    if may_be_shared(cluster.store):
+        members = Members(client, "kube-dns", node, ServerPlace(gateway, port))
+        tasks.start("name servers", members.run())
+    for name, work in (("dns", dns.run(members)), ("proxy", proxy.run()), ("routes", keeper.run())):
         tasks.start(name, work)
 
-    async def barrier(address: str) -> None:
-        await proxy.gone(address, PATIENCE)
+    async def barrier(leaving: Leaving) -> None:
+        await proxy.gone(leaving.address, PATIENCE, uid=leaving.uid, node=leaving.node)
 
     return ClusterNetwork((cluster_ip,), barrier)
 

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from corral.errors import from_oserror
 from corral.kit.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -61,13 +62,27 @@ async def add_components(
         _show(api, controllers, tasks.start("scheduler", run_scheduler(api, shared.informers, scheduling)))
         return shared.informers
     tasks.start("informers", shared.informers.run())
-    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    identity = f"{socket.gethostname()}_{await asyncio.to_thread(read_id, folder)}"
     client, scheduler = shared.client, api.client(scheduler_user(), "kube-scheduler")
     work = partial(lead_controllers, api, meters, given)
     controllers = tasks.start("controllers", lead(client, "kube-controller-manager", identity, work))
     schedule = partial(lead_scheduler, api, scheduling)
     _show(api, controllers, tasks.start("scheduler", lead(scheduler, "kube-scheduler", identity, schedule)))
     return shared.informers
+
+
+def read_id(folder: Path) -> str:
+    """This server's, made at the first call. One that was killed leads again at once: nobody else is called so, and of
+    its processes the instance's lock lets one run. HostError."""
+    path = folder / "server-id"
+    try:
+        if not path.exists():
+            new = path.with_suffix(".new")
+            new.write_text(str(uuid.uuid4()))
+            new.rename(path)
+        return path.read_text()
+    except OSError as error:
+        raise from_oserror(f"keep this server's id in {path}", error) from error
 
 
 def _show(api: Kubernetes, controllers: asyncio.Task[None], scheduler: asyncio.Task[None]) -> None:

@@ -5,30 +5,35 @@ Its code is loaded here and nowhere else, so a daemon that serves no Kubernetes 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import socket
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from corral.cli.instance import Instance
 from corral.daemon.cluster_door import add_door
 from corral.daemon.cluster_network import add_network
+from corral.daemon.components import may_be_shared, read_id
 from corral.daemon.config import Settings as DaemonSettings
 from corral.daemon.kubelet_server import add_listener, review_here
 from corral.daemon.pods import eviction_settings, manifests
 from corral.engine.engine import Engine
-from corral.errors import HostError
+from corral.errors import Conflict
 from corral.kit.tasks import Tasks
 
 if TYPE_CHECKING:
     from corral.cluster.apiserver.app import Kubernetes
+    from corral.cluster.client.protocol import Client
     from corral.cluster.kubelet.volumes.tokens import Issue
     from corral.daemon.kubernetes import Cluster
-    from corral.model.network import Network
 
+SERVER: Final = "corral.dev/server"  # on a Node: the id of the server on its machine
 BEATS: Final = 4  # signs of life within the time that silence is borne
 
 log = logging.getLogger("corral.daemon")
@@ -57,35 +62,41 @@ async def add_kubelet(
     engine: Engine,
     cluster: Cluster,
     instance: Instance,
-    address: str = "",
+    addresses: tuple[str, ...] = (),
     *,
+    shared: bool = False,
     open: bool = False,
     grace: float = 40.0,
-    addresses: tuple[str, ...] = (),
     told: DaemonSettings,
     port: int = 0,
 ) -> None:
     """Runs the pods that are bound to this machine until `stack` ends; they go on after that.
 
-    `address`: where other nodes on this machine reach it, "" where there are none; `addresses`: where others do, none
-    for the address that it goes out by. `open`: other machines may join. `grace`: for how many seconds the cluster
-    bears a node's silence. `told`: the daemon's settings. `port`: of the kubelet, 0 for the usual one or, if that is
-    taken, any.
+    `addresses`: where others reach it, none for those that it goes out by. `shared`: there are other nodes on this
+    machine; `open`: other machines may join. `grace`: for how many seconds the cluster bears a node's silence. `told`:
+    the daemon's settings. `port`: of the kubelet, 0 for the usual one or, if that is taken, any.
     """
     from corral.cluster.apiserver.attributes import User
+    from corral.cluster.client.builtin import NODES
     from corral.cluster.kubelet.kubelet import Kubelet
-    from corral.cluster.kubelet.network import RANGE
+    from corral.cluster.kubelet.neighbours import Neighbours
+    from corral.cluster.kubelet.network import ensure_network, families_of, gateways_of, ranges
     from corral.cluster.kubelet.settings import Settings
 
     api, name = cluster.api, plan_node_name(socket.gethostname())
-    network = await pod_network(engine, open=open)
-    await add_door(stack, cluster, network.pools[0].gateway)
-    around = await add_network(stack, cluster, instance, name, network, (RANGE,) if address or open else ())
+    families = families_of(cluster.services)
+    annotations = await ensure_alone(cluster, instance, name)
+    asked = await free_of_others(cluster, engine, name, addresses, families)
+    network = await ensure_network(engine, asked, families, open=open)
+    await add_door(stack, cluster, gateways_of(network, families)[0], name)
+    around = await add_network(stack, cluster, instance, name, network, ranges(families) if shared or open else ())
     settings = Settings(
         root=f"{instance.root}/kubelet",
         run=f"{instance.volatile}/kubelet",
         cluster_dns=around.dns,
-        addresses=(address,) if address else addresses,
+        families=families,
+        addresses=addresses,
+        annotations=annotations,
         open_network=open,
         heartbeat=plan_heartbeat(grace),
         eviction=eviction_settings(told),
@@ -94,7 +105,17 @@ async def add_kubelet(
     )
     user = User(f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
     client = api.client(user, "kubelet")
-    kubelet = Kubelet(engine, client, name, settings, barrier=around.barrier, issue=issue_with(api))
+    neighbours = Neighbours(cluster.informers.of(NODES).all, name, api.kubelets.context)
+    stack.callback(neighbours.close)
+    kubelet = Kubelet(
+        engine,
+        client,
+        name,
+        settings,
+        barrier=around.barrier,
+        neighbours=neighbours.gone,
+        issue=issue_with(api),
+    )
     tasks = Tasks()
     stack.push_async_callback(kubelet.close)
     stack.push_async_callback(tasks.close)
@@ -106,15 +127,57 @@ async def add_kubelet(
     stack.callback(cluster.meters.remove, name)
 
 
-async def pod_network(engine: Engine, *, open: bool = False) -> Network:
-    """That of this machine's pods. HostError."""
-    from corral.cluster.kubelet.network import ensure_network
+async def ensure_alone(cluster: Cluster, instance: Instance, name: str) -> dict[str, str]:
+    """What this machine's Node has written on it, so that no other machine takes its name: Conflict where one has."""
+    from corral.cluster.client.builtin import NODES
 
-    name, _ = await ensure_network(engine, "", open=open)
-    found = engine.networks.unlisted(name)
-    if found is None:
-        raise HostError("the network of the pods has vanished")
-    return found
+    if not may_be_shared(cluster.store):
+        return {}
+    server = await asyncio.to_thread(read_id, Path(instance.root, "kubernetes"))
+    for node in (await controllers_client(cluster).list(NODES, field_selector=f"metadata.name={name}")).items:
+        check_alone(node, server)
+    return {SERVER: server}
+
+
+def check_alone(node: dict[str, Any], server: str) -> None:
+    """Pure. Conflict where the Node of this machine's name is the one of another server's machine, and at work.
+
+    >>> at_work = {"conditions": [{"type": "Ready", "status": "True"}], "addresses": [{"address": "10.0.0.2"}]}
+    >>> node = {"metadata": {"name": "box", "annotations": {"corral.dev/server": "a"}}, "status": at_work}
+    >>> check_alone(node, "a")
+    >>> check_alone(node, "b")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    corral.errors.Conflict: node box is another machine's, which is at work at 10.0.0.2: ...
+    """
+    name, status = node["metadata"]["name"], node.get("status") or {}
+    others = (node["metadata"].get("annotations") or {}).get(SERVER, server) != server
+    if others and any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or ()):
+        where = ", ".join(one["address"] for one in status.get("addresses") or () if one.get("type") != "Hostname")
+        raise Conflict(
+            f"node {name} is another machine's, which is at work at {where}: give this one another name (hostnamectl "
+            f"hostname NAME), or, if that machine is gone: kubectl delete node {name}"
+        )
+
+
+def controllers_client(cluster: Cluster) -> Client:
+    from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
+
+    return cluster.api.client(User("system:kube-controller-manager", groups=(MASTERS_GROUP,)), "corral")
+
+
+async def free_of_others(
+    cluster: Cluster, engine: Engine, name: str, addresses: tuple[str, ...], families: Sequence[int]
+) -> tuple[str, ...]:
+    """Subnets for this machine's pods that no node of another server has; () where there are no others, or where it
+    has subnets already. HostError, Unsupported."""
+    from corral.cluster.kubelet.network import NAME
+    from corral.cluster.kubelet.node.host import own_addresses
+    from corral.daemon.node_place import choose_network
+
+    if not may_be_shared(cluster.store) or engine.networks.unlisted(NAME) is not None:
+        return ()
+    return await choose_network(controllers_client(cluster), name, addresses or own_addresses((4, 6)), engine, families)
 
 
 def issue_with(api: Kubernetes) -> Issue:

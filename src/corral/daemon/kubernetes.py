@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
-from corral.daemon import cluster_store
+from corral.daemon import cluster_store, identity
 from corral.daemon.components import add_components, may_be_shared
 from corral.daemon.config import Settings
 from corral.daemon.pods import eviction_settings
@@ -110,11 +110,22 @@ def plan_networks(words: list[str]) -> tuple[Network, ...]:
 
 def node_addresses(settings: Settings) -> tuple[str, ...]:
     """Pure: where this node is reached, as asked for. InvalidInput."""
-    text = settings.text("kubernetes-node-address")
+    return plan_node_addresses(settings.text("kubernetes-node-address"))
+
+
+def plan_node_addresses(text: str) -> tuple[str, ...]:
+    """Pure: one address, or one of each family, the first of which is the node's name for itself. InvalidInput.
+
+    >>> plan_node_addresses(""), plan_node_addresses("10.0.0.7,2001:DB8::7")
+    ((), ('10.0.0.7', '2001:db8::7'))
+    """
     try:
-        return (str(ipaddress.ip_address(text)),) if text else ()
+        found = [ipaddress.ip_address(one) for one in text.split(",") if text]
     except ValueError:
-        raise InvalidInput(f"kubernetes-node-address {text!r}: must be an address") from None
+        raise InvalidInput(f"kubernetes-node-address {text!r}: must be an address, or one of each family") from None
+    if len({one.version for one in found}) != len(found):
+        raise InvalidInput(f"kubernetes-node-address {text!r}: at most one address of each family, IPv4 and IPv6")
+    return tuple(map(str, found))
 
 
 def check(settings: Settings) -> None:
@@ -132,6 +143,7 @@ def check(settings: Settings) -> None:
         if not 0 <= settings.number("kubernetes-kubelet-port") < 65536:
             raise InvalidInput("kubernetes-kubelet-port: must be a port")
         cluster_store.check(settings)
+        identity.plan_provider(settings)
         if settings.number("kubernetes-node-grace") < 1:
             raise InvalidInput("kubernetes-node-grace: at least one second")
         if scheduling := settings.text("kubernetes-scheduler-config"):
@@ -148,7 +160,7 @@ class Cluster(NamedTuple):
     """The open API server and its store.
 
     `informers`: the copies that all components here share; `meters`: those of the nodes;
-    `services`: the subnet of Services, of the default family.
+    `services`: the subnets of Services, the default family's first.
     `authority` is the certificate (PEM) by which clients know the server.
     `listen` makes the server listen on one more address of this machine, and gives the port. HostError.
     """
@@ -157,7 +169,7 @@ class Cluster(NamedTuple):
     api: Kubernetes
     informers: Informers
     meters: Meters
-    services: Network
+    services: tuple[Network, ...]
     listen: Callable[[str], Awaitable[int]]
     authority: str
 
@@ -185,11 +197,12 @@ class _Part:
     async def open(self, stack: AsyncExitStack) -> Cluster | None:
         from corral.cluster.apiserver.certificates import pki
         from corral.cluster.client.usage import Meters
-        from corral.cluster.kubelet.node.host import own_address
+        from corral.cluster.kubelet.network import families_of
+        from corral.cluster.kubelet.node.host import own_addresses
         from corral.http.tls import server_context
 
         root = Path(self._instance.root)
-        own = next(iter(node_addresses(self._settings)), "") or own_address()
+        own = (node_addresses(self._settings) or own_addresses(families_of(self._networks)))[0]
         extra = plan_names(self._host, socket.gethostname(), self._settings.list("kubernetes-name"), own)
         names = pki.server_names(str(self._networks[0][1]), extra)
         make_private(root / "kubernetes")  # keys, the audit log, and what provisioned volumes keep
@@ -219,12 +232,13 @@ class _Part:
         tasks.start("certificates", self._renew(made))
         log.info("the Kubernetes API is at %s", api.options.url)
         listen = partial(self._listen_too, server, self._context)
-        return Cluster(store, api, informers, meters, self._networks[0], listen, made.ca)
+        return Cluster(store, api, informers, meters, self._networks, listen, made.ca)
 
     async def _open_api(self, store: Store, made: Pki, stack: AsyncExitStack) -> Kubernetes:
         from corral.cluster.apiserver.app import Kubernetes, Options
 
-        options = Options(networks=self._networks, auditor=self._auditor(stack))
+        oidc = identity.providers(self._settings)
+        options = Options(networks=self._networks, auditor=self._auditor(stack), oidc=oidc)
         return await Kubernetes.open(store, made, options)
 
     def _auditor(self, stack: AsyncExitStack) -> Auditor | None:
@@ -261,7 +275,7 @@ class _Part:
                 log.warning("no Kubernetes API: %s is taken; give it another place with kubernetes-address", DEFAULT)
                 return False
             self._port = await server.listen_tcp(self._host, 0, context)
-        if other:
+        if other and files.read(kept) != f"{self._port}\n":  # else there is nothing to write, be the disk full
             files.write(kept, f"{self._port}\n")
         return True
 
@@ -276,11 +290,14 @@ class _Part:
             return await server.listen_tcp(host, 0, context)
 
     def _write_kubeconfig(self, made: Pki) -> None:
-        """Where the cluster is and who its administrator is: for root alone."""
+        """Where the cluster is and who its administrator is: for root alone. All else runs without it."""
         from corral.cluster.apiserver.certificates import files, kubeconfig
 
         text = kubeconfig.render("corral", plan_url(self._host, self._port), made.ca, files.read(made.admin) or "")
-        files.write(Path(kubeconfig_path(self._instance)), text)
+        try:
+            files.write(Path(kubeconfig_path(self._instance)), text)
+        except CorralError as error:
+            log.warning("there is no kubeconfig: %s; it is written with the next start", error.message)
 
     async def _renew(self, made: Pki) -> None:
         """Certificates that end soon are made anew; new connections get them."""

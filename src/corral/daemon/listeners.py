@@ -91,13 +91,27 @@ def tls_context(settings: Settings, host: str) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
+    cert, key, authority = (settings.text(name) for name in ("tlscert", "tlskey", "tlscacert"))
+    _check_readable(cert=cert, key=key, cacert=authority)
     try:
-        context.load_cert_chain(settings.text("tlscert"), settings.text("tlskey"))
-        context.load_verify_locations(settings.text("tlscacert"))
-    except (OSError, ssl.SSLError) as error:
-        files = ", ".join(settings.text(key) for key in ("tlscert", "tlskey", "tlscacert"))
-        raise HostError(f"tlsverify: cannot use {files}: {error}") from error
+        context.load_cert_chain(cert, key)
+    except ssl.SSLError as error:
+        raise HostError(f"tlsverify: cannot use tlscert {cert} with tlskey {key}: {error}") from error
+    try:
+        context.load_verify_locations(authority)
+    except ssl.SSLError as error:
+        raise HostError(f"tlsverify: cannot use tlscacert {authority}: {error}") from error
     return context
+
+
+def _check_readable(**files: str) -> None:
+    """Which of the files is the one in the way: OpenSSL names none. Raises HostError."""
+    for name, path in files.items():
+        try:
+            with open(path, "rb"):
+                pass
+        except OSError as error:
+            raise HostError(f"tlsverify: cannot read tls{name} {path}: {error.strerror}") from error
 
 
 def check(settings: Settings) -> None:

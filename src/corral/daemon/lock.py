@@ -6,6 +6,7 @@ It is a POSIX record lock: others can ask who holds it without taking it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 
@@ -40,8 +41,7 @@ class InstanceLock:
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.exists(path) and os.stat(path).st_ino == os.fstat(fd).st_ino:
-                os.ftruncate(fd, 0)
-                os.write(fd, f"{os.getpid()}\n".encode())
+                _write_pid(fd)
                 fd, self._fd = -1, fd
                 return True
             return False
@@ -55,3 +55,14 @@ class InstanceLock:
                 os.unlink(self._instance.pid_file)
             os.close(self._fd)
             self._fd = -1
+
+
+def _write_pid(fd: int) -> None:
+    """For people, and for whoever is in another pid namespace: all others ask the kernel who holds the lock. So a full
+    disk is no reason not to be the daemon, or the one who ends all that fills it."""
+    os.ftruncate(fd, 0)
+    try:
+        os.write(fd, f"{os.getpid()}\n".encode())
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise

@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -25,15 +24,16 @@ from corral.daemon.assemble import open_engine
 from corral.daemon.checks import check_settings
 from corral.daemon.cluster_network import plan_proxy, plan_ways
 from corral.daemon.config import Settings, log_level
-from corral.daemon.kubelet import plan_heartbeat, plan_node_name, pod_network
+from corral.daemon.kubelet import plan_heartbeat, plan_node_name
 from corral.daemon.kubelet_server import add_listener
 from corral.daemon.kubernetes import node_addresses
 from corral.daemon.lock import InstanceLock
 from corral.daemon.node_images import lend_from
-from corral.daemon.node_join import Identity, Join, has_joined, load, merge, save
+from corral.daemon.node_join import Identity, Join, check_node_name, has_joined, load, merge, save, why_unreached
 from corral.daemon.node_place import find
 from corral.daemon.pods import eviction_settings, manifests
-from corral.daemon.serve import LOG_FORMAT, Ready, prepare_process
+from corral.daemon.serve import Ready, prepare_process, start_log
+from corral.engine import reserve
 from corral.errors import CorralError, HostError
 from corral.kit.tasks import Tasks
 from corral.linux.namespaces import enter_netns
@@ -41,34 +41,38 @@ from corral.linux.nftables import start_early
 from corral.linux.systemd import shutting_down
 
 if TYPE_CHECKING:
+    from corral.cluster.kubelet.barrier import Leaving
     from corral.engine.engine import Engine
 
 log = logging.getLogger("corral.daemon")
 
 LOOK_SECONDS: Final = 3600.0  # between looks at the certificate's age
-PATIENCE: Final = 1.0  # seconds that a pod's end waits for the rules to lead nobody there
+PATIENCE: Final = 60.0  # seconds until the rules count as stuck; who waits for a pod's end has less
 
 
 def serve_node(instance: Instance, settings: Settings, asked: Join, ready_fd: int = -1) -> int:
     """Runs the node to its end: the exit code. A failure to start is told to the starter and on stderr."""
-    logging.basicConfig(level=log_level(settings), format=LOG_FORMAT, stream=sys.stderr)
+    start_log(log_level(settings))
     ready = Ready(ready_fd)
     lock = InstanceLock(instance)
     try:
         check_settings(settings)
         node_addresses(settings)
         eviction_settings(settings)
+        reserve.tend(instance.root)
         lock.take()
         join = merge(load(instance), asked, joined=has_joined(instance))
         join = msgspec.structs.replace(join, name=join.name or plan_node_name(socket.gethostname()))
+        check_node_name(join.name)
         save(instance, join)
         enter(join.netns)
         prepare_process()
         start_early()
         asyncio.run(_life(instance, settings, join, ready))
     except CorralError as error:
-        log.error("%s", error.message)
-        ready.failed(error.message)
+        message = error.message + reserve.advice(instance.root)
+        log.error("%s", message)
+        ready.failed(message)
         return 1
     finally:
         lock.release()
@@ -99,6 +103,7 @@ async def _life(instance: Instance, settings: Settings, join: Join, ready: Ready
         engine = await add_node(stack, instance, settings, join)
         log.info("Corral %s: node %s of %s (pid %d)", __version__, join.name, join.server, os.getpid())
         ready.ready()
+        reserve.tend(instance.root)
         await stopping.wait()
         ready.stopping()
         if await shutting_down():
@@ -107,10 +112,12 @@ async def _life(instance: Instance, settings: Settings, join: Join, ready: Ready
 
 async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings, join: Join) -> Engine:
     """All of a node, until `stack` ends; it is registered when this returns, if the API can be reached. CorralError."""
+    from corral.cluster.client.builtin import NODES
     from corral.cluster.client.informers import Informers
     from corral.cluster.kubelet.kubelet import Kubelet
-    from corral.cluster.kubelet.network import RANGE, ensure_network
-    from corral.cluster.kubelet.node.host import own_address
+    from corral.cluster.kubelet.neighbours import Neighbours
+    from corral.cluster.kubelet.network import ensure_network, ranges, subnets_of
+    from corral.cluster.kubelet.node.host import own_addresses
     from corral.cluster.kubelet.server.gate import review_with
     from corral.cluster.kubelet.settings import Settings as KubeletSettings
     from corral.cluster.proxy import Proxy
@@ -120,22 +127,23 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     try:
         join = await identity.ensure()
     except OSError as error:
-        raise HostError(f"cannot reach {join.server}: {error}") from error
+        raise HostError(f"cannot reach {join.server}: {why_unreached(error)}") from error
     kubelets, proxies = identity.client("kubelet"), identity.client("kube-proxy")
     stack.callback(kubelets.close)
     stack.callback(proxies.close)
     engine, _ = await open_engine(stack, instance, settings)
-    mine = node_addresses(settings) or (own_address(),)
+    mine = node_addresses(settings) or own_addresses((4, 6))
     place = await find(instance, join, proxies, mine, engine)
-    await ensure_network(engine, place.subnet, open=True)
-    network = await pod_network(engine)
+    network = await ensure_network(engine, place.subnets, place.families, open=True)
     informers = Informers(proxies)
-    proxy = Proxy(informers, join.name, plan_proxy(instance.root, network, *place.server, pods=(RANGE,)))
+    pods = ranges(place.families)
+    proxy = Proxy(informers, join.name, plan_proxy(instance.root, network, *place.server, pods=pods))
     stack.push_async_callback(proxy.close)
     told = KubeletSettings(
         root=f"{instance.root}/kubelet",
         run=f"{instance.volatile}/kubelet",
-        pod_network=network.pools[0].subnet,
+        pod_subnets=subnets_of(network, place.families),
+        families=place.families,
         open_network=True,
         addresses=node_addresses(settings),
         cluster_dns=place.cluster_dns,
@@ -145,10 +153,14 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
         heartbeat=plan_heartbeat(min(join.grace, settings.number("kubernetes-node-grace"))),
     )
 
-    async def barrier(address: str) -> None:
-        await proxy.gone(address, PATIENCE)
+    async def barrier(leaving: Leaving) -> None:
+        await proxy.gone(leaving.address, PATIENCE, uid=leaving.uid, node=leaving.node)
 
-    kubelet = Kubelet(engine, kubelets, join.name, told, barrier=barrier, borrow=lend_from(engine, join.images))
+    shown = identity.context()
+    neighbours = Neighbours(informers.of(NODES).all, join.name, lambda: shown)
+    stack.callback(neighbours.close)
+    borrow = lend_from(engine, join.images)
+    kubelet = Kubelet(engine, kubelets, join.name, told, barrier=barrier, neighbours=neighbours.gone, borrow=borrow)
     tasks = Tasks()
     stack.push_async_callback(kubelet.close)
     stack.push_async_callback(tasks.close)

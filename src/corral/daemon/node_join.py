@@ -19,6 +19,7 @@ from corral.cluster.client.https.remote import RemoteClient, make_context
 from corral.cluster.joining.credentials import expired, is_due
 from corral.cluster.joining.joining import ask_certificate, check_name, discover
 from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, from_oserror
+from corral.model.kubernetes.names import dns_subdomain
 from corral.model.kubernetes.status import StatusError
 
 log = logging.getLogger("corral.daemon")
@@ -27,12 +28,15 @@ T = TypeVar("T")
 
 FOLDER: Final = "node"
 IDENTITY: Final = "identity.pem"
+LONGEST_NAME: Final = 63
+MISNAMED: Final = (62, 64)  # of OpenSSL: a certificate for another host, for another address
 
 
 class Join(msgspec.Struct, omit_defaults=True):
     """`ca_hash` or `authority` (PEM) vouches for the server; `server_name` stands in its certificate, if not the URL's
     host. `netns`: a file of the network namespace that the node is in, "" for the host's. `images`: the socket of the
-    engine that lends its images. `grace`: for how many seconds the cluster bears the node's silence.
+    engine that lends its images. `pod_network`: the subnets of its pods, with commas between. `grace`: for how many
+    seconds the cluster bears the node's silence.
     """
 
     server: str
@@ -103,6 +107,29 @@ def merge(known: Join | None, asked: Join, *, joined: bool) -> Join:
     return msgspec.structs.replace(known, token=asked.token or known.token, ca_hash=asked.ca_hash or known.ca_hash)
 
 
+def check_node_name(name: str) -> None:
+    """Pure: InvalidInput where no Node can have it. It is the value of a label, too.
+
+    >>> check_node_name("box-1.example.org")
+    >>> check_node_name("Box_1")
+    Traceback (most recent call last):
+    corral.errors.InvalidInput: name 'Box_1': a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
+validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
+    """
+    if problems := dns_subdomain(name):
+        raise InvalidInput(f"name {name!r}: {problems[0]}")
+    if len(name) > LONGEST_NAME:
+        raise InvalidInput(f"name {name!r}: must be no more than {LONGEST_NAME} characters")
+
+
+def why_unreached(error: OSError) -> str:
+    """Pure: why the server is not reached, and what helps where its certificate is for other names than the URL's."""
+    if not isinstance(error, ssl.SSLCertVerificationError) or error.verify_code not in MISNAMED:
+        return str(error)
+    return f"{error.verify_message.rstrip('.')}: there, corral up --kubernetes-name with that name or address"
+
+
 class Identity:
     """The node's certificate and key in a file, made and renewed as need be."""
 
@@ -152,11 +179,15 @@ class Identity:
         finally:
             client.close()
 
+    def context(self) -> ssl.SSLContext:
+        """Shows the node's certificate, also when it is renewed. HostError."""
+        made = make_context(self._join.authority, str(self.path))
+        self._contexts.append(made)
+        return made
+
     def client(self, manager: str, *, by_token: bool = False) -> RemoteClient:
         """HostError."""
         join = self._join
-        context = make_context(join.authority, "" if by_token else str(self.path))
-        if not by_token:
-            self._contexts.append(context)
+        context = make_context(join.authority) if by_token else self.context()
         token = join.token if by_token else ""
         return RemoteClient(join.server, context, manager, token=token, server_name=join.server_name)

@@ -32,9 +32,12 @@ PATIENCE: Final = 10.0  # seconds that a node which has a place waits for the AP
 
 
 class Place(msgspec.Struct, frozen=True):
-    """`server`: the cluster's name server as policies know it; `cluster_dns`: as pods do. None is fine."""
+    """`subnets`: those of this node's pods; `families`: those of the cluster's Services, in their order.
+    `server`: the cluster's name server as policies know it; `cluster_dns`: as pods do. None is fine.
+    """
 
-    subnet: str
+    subnets: tuple[str, ...]
+    families: tuple[int, ...] = (4,)
     server: tuple[str, int] = ("", 0)
     cluster_dns: tuple[str, ...] = ()
 
@@ -49,23 +52,38 @@ async def find(instance: Instance, join: Join, client: Client, mine: Sequence[st
     known = load(instance)
     try:
         async with asyncio.timeout(PATIENCE if known is not None else None):
-            subnet = join.pod_network or await choose_network(client, join.name, mine, engine)
-            made = Place(subnet, *await find_dns(client))
+            families = await find_families(client)
+            asked = tuple(join.pod_network.split(",")) if join.pod_network else ()
+            subnets = asked or await choose_network(client, join.name, mine, engine, families)
+            made = Place(subnets, families, *await find_dns(client))
     except OSError as error:
         if known is None:
             raise HostError(f"ask {join.server} for this node's place in the network: {error}") from error
-        log.warning("%s cannot be reached (%s): the node stays at %s", join.server, error or "no answer", known.subnet)
+        where = " and ".join(known.subnets)
+        log.warning("%s cannot be reached (%s): the node stays at %s", join.server, error or "no answer", where)
         return known
     if made != known:
         files.write(folder(instance) / FILE, msgspec.json.encode(made).decode())
     return made
 
 
-async def choose_network(client: Client, own: str, mine: Sequence[str], engine: Engine) -> str:
-    """A subnet for this node's pods that no other node has, or a way to. OSError, HostError; Unsupported where a node
+async def find_families(client: Client) -> tuple[int, ...]:
+    """Those of the cluster's Services, the default one first. OSError, StatusError."""
+    from corral.cluster.client.protocol import Collection
+    from corral.cluster.kubelet.network import families_of
+
+    listed = (await client.list(Collection("networking.k8s.io", "v1", "servicecidrs"))).items
+    default = next((one for one in listed if one["metadata"]["name"] == "kubernetes"), None)
+    return families_of(default["spec"]["cidrs"]) if default is not None else (4,)
+
+
+async def choose_network(
+    client: Client, own: str, mine: Sequence[str], engine: Engine, families: Sequence[int]
+) -> tuple[str, ...]:
+    """Subnets for this node's pods that no other node has, or a way to. OSError, HostError; Unsupported where a node
     is not reached."""
     from corral.cluster.client.builtin import NODES
-    from corral.cluster.kubelet.network import RANGE, candidates, subnets_in_use
+    from corral.cluster.kubelet.network import candidates, no_subnet, subnets_in_use
     from corral.cluster.routing.keeper import describe_unreached, read_links
     from corral.cluster.routing.plan import plan_routes
 
@@ -76,11 +94,11 @@ async def choose_network(client: Client, own: str, mine: Sequence[str], engine: 
         raise Unsupported(describe_unreached(*found.unreached[0]))
     known = next((one for one in nodes if one["metadata"]["name"] == own), None)
     if known is not None and (known.get("spec") or {}).get("podCIDR"):
-        return str(known["spec"]["podCIDR"])
+        return tuple(known["spec"].get("podCIDRs") or [known["spec"]["podCIDR"]])
     theirs = [subnet for node in nodes for subnet in subnets_in_use(node)]
-    free = next(candidates("", [*theirs, *await engine.networks.taken()]), "")
-    if not free:
-        raise HostError(f"no subnet of {RANGE} is free for the pods of this node")
+    free = next(candidates((), [*theirs, *await engine.networks.taken()], families), None)
+    if free is None:
+        raise no_subnet("this node", families)
     return free
 
 

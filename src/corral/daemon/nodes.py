@@ -20,12 +20,11 @@ import ipaddress
 import logging
 import os
 import secrets
-import signal
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corral.cli.instance import Instance, daemon_pid
 from corral.cli.settings import BY_KEY
@@ -34,9 +33,14 @@ from corral.cluster.client.times import to_text, utc_now
 from corral.cluster.joining import joining
 from corral.daemon import node_join
 from corral.daemon.config import Settings
+from corral.daemon.kubernetes import plan_url
+from corral.daemon.node_keeper import NodeKeeper
+from corral.daemon.node_process import end, launch
 from corral.daemon.pods import SHARED
-from corral.errors import CorralError, HostError, from_oserror
+from corral.errors import CorralError, HostError
+from corral.kit.tasks import Tasks
 from corral.model.container import NetworkSpec as Place
+from corral.model.kubernetes.status import StatusError
 from corral.model.network import NetworkOptions, NetworkSpec
 from corral.model.space import Space, SpaceSpec
 
@@ -51,8 +55,6 @@ NETWORK: Final = ".nodes"
 LABEL: Final = "corral.node"
 SERVER_NAME: Final = "kubernetes.default.svc"  # stands in every server's certificate, unlike the bridge's address
 TOKEN_LIFE: Final = timedelta(hours=1)
-START_SECONDS: Final = 120.0
-STOP_SECONDS: Final = 30.0
 
 
 def new_token() -> str:
@@ -87,51 +89,63 @@ def plan_names(first: str, numbers: Iterable[int]) -> dict[int, str]:
 
 
 def plan_subnets(
-    numbers: Iterable[int], known: Mapping[int, str], taken: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]
+    numbers: Iterable[int],
+    known: Mapping[int, str],
+    taken: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network],
+    families: Sequence[int] = (4,),
 ) -> dict[int, str]:
-    """Pure: each node's subnet of pods: what it had, else the next that is free. HostError.
+    """Pure: each node's subnets of pods, with commas between: what it had, else the next that are free. HostError.
 
     >>> plan_subnets([2, 3], {3: "10.244.7.0/24"}, [ipaddress.ip_network("10.244.0.0/24")])
     {3: '10.244.7.0/24', 2: '10.244.1.0/24'}
     """
-    from corral.cluster.kubelet.network import RANGE, candidates
+    from corral.cluster.kubelet.network import candidates, no_subnet
 
     found = {number: known[number] for number in numbers if known.get(number)}
-    busy = [*taken, *map(ipaddress.ip_network, known.values())]
-    free = candidates("", busy)
+    busy = [*taken, *(ipaddress.ip_network(one) for had in known.values() for one in had.split(","))]
+    free = candidates((), busy, families)
     for number in numbers:
         if number not in found:
-            subnet = next(free, "")
-            if not subnet:
-                raise HostError(f"no subnet of {RANGE} is free for the pods of node {number}")
-            found[number] = subnet
+            subnets = next(free, None)
+            if subnets is None:
+                raise no_subnet(f"node {number}", families)
+            found[number] = ",".join(subnets)
     return found
 
 
 class LocalNodes:
-    """`prepare` before the first node's kubelet, which must know `gateway`; `start` after it."""
+    """`prepare` before the first node's kubelet, which must know `gateways`: its addresses for the others, the default
+    family's first; `start` after it."""
 
-    def __init__(self, engine: Engine, cluster: Cluster, instance: Instance, settings: Settings, gateway: str) -> None:
-        self.gateway = gateway
+    def __init__(
+        self, engine: Engine, cluster: Cluster, instance: Instance, settings: Settings, gateways: tuple[str, ...]
+    ) -> None:
+        self.gateways = gateways
         self._engine, self._cluster, self._instance, self._settings = engine, cluster, instance, settings
         self._numbers = range(2, settings.number("nodes") + 1)
 
     @classmethod
     async def prepare(cls, engine: Engine, cluster: Cluster, instance: Instance, settings: Settings) -> LocalNodes:
         """With the network that connects them. HostError."""
+        from corral.cluster.kubelet.network import families_of, gateways_of
+
+        families = families_of(cluster.services)
         found = engine.networks.unlisted(NETWORK)
         if found is None:
             options = NetworkOptions(trunk=True)
-            found = await engine.networks.create(NetworkSpec(name=NETWORK, unlisted=True, options=options))
-        return cls(engine, cluster, instance, settings, found.pools[0].gateway)
+            spec = NetworkSpec(name=NETWORK, unlisted=True, ipv4=4 in families, ipv6=6 in families, options=options)
+            found = await engine.networks.create(spec)
+        return cls(engine, cluster, instance, settings, gateways_of(found, families))
 
-    async def start(self, stack: AsyncExitStack) -> None:
-        """They have registered when this returns; `stack` ends their daemons, their pods go on. CorralError."""
-        port = await self._cluster.listen(self.gateway)
+    async def start(self, stack: AsyncExitStack) -> NodeKeeper:
+        """They have registered when this returns, and are kept running; `stack` ends their daemons, their pods go on.
+        CorralError."""
+        port = await self._cluster.listen(self.gateways[0])
         client, token = await self._allow()
         stack.push_async_callback(self._stop)
         try:
-            joins = await self._plan(f"https://{self.gateway}:{port}", token)
+            joins = await self._plan(plan_url(self.gateways[0], port), token)
+            await self._forget_removed(client, joins)
             starts = (self._start(number, join) for number, join in joins.items())
             failures = [one for one in await asyncio.gather(*starts, return_exceptions=True) if one is not None]
         finally:
@@ -140,6 +154,25 @@ class LocalNodes:
             raise failures[0]
         for number in sorted(set(known_nodes(self._instance.root)) - set(self._numbers)):
             log.warning("node %d is there from before, and is not started: nodes = %d", number, len(self._numbers) + 1)
+        return self._keep(stack, client)
+
+    def _keep(self, stack: AsyncExitStack, client: Client) -> NodeKeeper:
+        from corral.cluster.client.builtin import NODES
+
+        first = own_name()
+        words = node_words(self._settings)
+        keeper = NodeKeeper(
+            self._instance,
+            plan_names(first, self._numbers),
+            lambda instance: role_command(instance, "node", words),
+            self._cluster.informers.of(NODES).get,
+            lambda name: _forget(client, name),
+            first,
+        )
+        tasks = Tasks()
+        stack.push_async_callback(tasks.close)
+        keeper.start(tasks)
+        return keeper
 
     async def _allow(self) -> tuple[Client, str]:
         from corral.cluster.apiserver.attributes import MASTERS_GROUP, User
@@ -152,18 +185,18 @@ class LocalNodes:
 
     async def _plan(self, server: str, token: str) -> dict[int, node_join.Join]:
         """What each node is told; its namespace is there."""
-        import socket
+        from corral.cluster.kubelet.network import ensure_network, families_of
 
-        from corral.daemon.kubelet import plan_node_name, pod_network
-
-        names = plan_names(plan_node_name(socket.gethostname()), self._numbers)
+        names = plan_names(own_name(), self._numbers)
         known = {}
         for number in known_nodes(self._instance.root):
             join = node_join.load(Instance(node_root(self._instance.root, number)))
             if join is not None and join.pod_network:
                 known[number] = join.pod_network
-        own = [ipaddress.ip_network(pool.subnet) for pool in (await pod_network(self._engine)).pools]
-        subnets = plan_subnets(self._numbers, known, [*own, *await self._engine.networks.taken()])
+        families = families_of(self._cluster.services)
+        pods = await ensure_network(self._engine, (), families)
+        taken = [*(ipaddress.ip_network(pool.subnet) for pool in pods.pools), *await self._engine.networks.taken()]
+        subnets = plan_subnets(self._numbers, known, taken, families)
         grace = float(self._settings.number("kubernetes-node-grace"))
         found = {}
         for number, name in names.items():
@@ -180,6 +213,20 @@ class LocalNodes:
                 grace=grace,
             )
         return found
+
+    async def _forget_removed(self, client: Client, joins: Mapping[int, node_join.Join]) -> None:
+        """Nodes that were reset while nobody kept them: else their successors would be taken for second ones of the
+        same names. StatusError."""
+        from corral.cluster.client.builtin import NODES
+
+        found = self._engine.networks.unlisted(NETWORK)
+        subnets = [pool.subnet for pool in found.pools] if found is not None else []
+        places = {join.name: Instance(node_root(self._instance.root, number)) for number, join in joins.items()}
+        missing = [name for name, at in places.items() if not daemon_pid(at) and not node_join.has_joined(at)]
+        for node in (await client.list(NODES)).items if missing else ():
+            if node["metadata"]["name"] in missing and is_local(node, subnets):
+                log.warning("node %s was removed, and is made anew", node["metadata"]["name"])
+                await _forget(client, node["metadata"]["name"])
 
     async def _space(self, number: int, name: str) -> Space:
         for space in self._engine.spaces.list():
@@ -198,16 +245,48 @@ class LocalNodes:
             known = node_join.load(instance)
             if known is not None and known.server == join.server:
                 return
-            await _end(instance)
+            await end(instance)
         node_join.save(instance, join)
-        said = await _launch(instance, role_command(instance, "node", node_words(self._settings)))
+        said = await launch(instance, role_command(instance, "node", node_words(self._settings)))
         if said != "ready":
             raise HostError(f"node {number}: {said or f'ended before it was ready; its log: {instance.log_file}'}")
 
     async def _stop(self) -> None:
         await asyncio.gather(
-            *(_end(Instance(node_root(self._instance.root, number))) for number in known_nodes(self._instance.root))
+            *(end(Instance(node_root(self._instance.root, number))) for number in known_nodes(self._instance.root))
         )
+
+
+async def _forget(client: Client, name: str) -> None:
+    from corral.cluster.client.builtin import NODES
+
+    try:
+        await client.delete(NODES, name)
+    except StatusError as error:
+        if error.code != 404:
+            raise
+
+
+def is_local(node: Mapping[str, Any], subnets: Iterable[str]) -> bool:
+    """Pure: whether a Node is on this machine, by the subnets that its nodes have; not one elsewhere of that name.
+
+    >>> node = {"status": {"addresses": [{"type": "InternalIP", "address": "10.64.0.2"}]}}
+    >>> is_local(node, ["10.64.0.0/24"]), is_local(node, ["10.64.1.0/24"]), is_local({}, ["10.64.0.0/24"])
+    (True, False, False)
+    """
+    networks = [ipaddress.ip_network(one) for one in subnets]
+    addresses = (node.get("status") or {}).get("addresses") or ()
+    own = [ipaddress.ip_address(one["address"]) for one in addresses if one["type"] == "InternalIP"]
+    return any(address in network for address in own for network in networks)
+
+
+def own_name() -> str:
+    """The first node's."""
+    import socket
+
+    from corral.daemon.kubelet import plan_node_name
+
+    return plan_node_name(socket.gethostname())
 
 
 def node_words(settings: Settings) -> list[str]:
@@ -218,60 +297,6 @@ def node_words(settings: Settings) -> list[str]:
     )
     evictions = [f"--{key}={settings.text(key)}" for key in SHARED if settings.text(key) != str(BY_KEY[key].default)]
     return [*(f"--{key}={value}" for key in shared for value in settings.list(key) if value), *evictions]
-
-
-async def _launch(instance: Instance, command: list[str]) -> str:
-    """Starts a daemon in a session of its own: what it says of its start. HostError."""
-    read, write = os.pipe2(os.O_CLOEXEC)
-    try:
-        with open(instance.log_file, "ab") as output:
-            child = await asyncio.create_subprocess_exec(
-                *command,
-                f"--ready-fd={write}",
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(write,),
-                start_new_session=True,
-            )
-    except OSError as error:
-        os.close(read)
-        raise from_oserror("start a node", error) from error
-    finally:
-        os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                said = await asyncio.to_thread(pipe.read)
-        except TimeoutError:
-            child.kill()
-            await child.wait()
-            return f"was not ready within {START_SECONDS:.0f} s; its log: {instance.log_file}"
-    return said.decode(errors="replace").strip()
-
-
-async def _end(instance: Instance) -> None:
-    """Tells a node's daemon to end, and waits for it."""
-    pid = daemon_pid(instance)
-    if not pid:
-        return
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        signal.pidfd_send_signal(handle, signal.SIGTERM)
-        gone = asyncio.Event()
-        asyncio.get_running_loop().add_reader(handle, gone.set)
-        async with asyncio.timeout(STOP_SECONDS):
-            await gone.wait()
-    except TimeoutError:
-        log.error("the daemon in %s (pid %d) did not end within %.0f s", instance.root, pid, STOP_SECONDS)
-    except ProcessLookupError:
-        pass
-    finally:
-        asyncio.get_running_loop().remove_reader(handle)
-        os.close(handle)
 
 
 def teardown_nodes(instance: Instance, settings: Settings, *, reset: bool) -> None:

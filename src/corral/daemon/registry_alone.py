@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 from contextlib import AsyncExitStack
 
 from corral.cli.instance import Instance
 from corral.daemon import registry
 from corral.daemon.config import Settings
-from corral.daemon.serve import LOG_FORMAT, prepare_process
+from corral.daemon.serve import prepare_process, start_log
 from corral.errors import CorralError
 from corral.http.server import Server
 from corral.registry.app import Registry
@@ -21,7 +20,7 @@ log = logging.getLogger("corral.daemon")
 
 def serve_alone(instance: Instance, settings: Settings) -> int:
     """Runs it to its end: the exit code. Its state, blobs included, is in the instance's root."""
-    logging.basicConfig(level=settings.text("log-level").upper(), format=LOG_FORMAT, stream=sys.stderr)
+    start_log(settings.text("log-level").upper())
     try:
         prepare_process()
         asyncio.run(_life(instance, settings))

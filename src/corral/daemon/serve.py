@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import resource
@@ -18,7 +17,9 @@ from corral.daemon.assemble import assemble
 from corral.daemon.checks import check_settings
 from corral.daemon.config import Settings, log_level
 from corral.daemon.lock import InstanceLock
+from corral.engine import reserve
 from corral.errors import CorralError
+from corral.kit.garbage import Collecting
 from corral.linux.nftables import start_early
 from corral.linux.systemd import sd_notify, shutting_down, take_notify_address
 
@@ -26,6 +27,13 @@ log = logging.getLogger("corral.daemon")
 
 DESCRIPTORS = 65536  # a few for each container
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def start_log(level: str) -> None:
+    """The log of this process, on stderr. A line that cannot be written, as on a full disk, is lost: what would be said
+    of it went the same way."""
+    logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr)
+    logging.raiseExceptions = False
 
 
 class Ready:
@@ -38,7 +46,7 @@ class Ready:
         self._manager = take_notify_address()
 
     def ready(self) -> None:
-        settle()
+        Collecting().start()
         self._tell("ready\n")
         sd_notify(self._manager, f"READY=1\nMAINPID={os.getpid()}")
 
@@ -62,7 +70,7 @@ class Ready:
 
 def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
     """Runs the daemon to its end: the exit code. A failure to start is told to the starter and on stderr."""
-    logging.basicConfig(level=log_level(settings), format=LOG_FORMAT, stream=sys.stderr)
+    start_log(log_level(settings))
     ready = Ready(ready_fd)
     lock = InstanceLock(instance)
     try:
@@ -70,23 +78,19 @@ def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
         listeners.check(settings)
         registry.check(settings, instance)
         kubernetes.check(settings)
+        reserve.tend(instance.root)
         lock.take()
         prepare_process()
         start_early()
         asyncio.run(_life(instance, settings, ready))
     except CorralError as error:
-        log.error("%s", error.message)
-        ready.failed(error.message)
+        message = error.message + reserve.advice(instance.root)
+        log.error("%s", message)
+        ready.failed(message)
         return 1
     finally:
         lock.release()
     return 0
-
-
-def settle() -> None:
-    """What is loaded now is not looked through by any later collection; what is made from now on is."""
-    gc.freeze()
-    gc.enable()
 
 
 def prepare_process() -> None:
@@ -108,6 +112,7 @@ async def _life(instance: Instance, settings: Settings, ready: Ready) -> None:
         engine = await assemble(stack, instance, settings)
         log.info("Corral %s is ready at %s (pid %d)", __version__, instance.url, os.getpid())
         ready.ready()
+        reserve.tend(instance.root)
         await stopping.wait()
         ready.stopping()
         if await shutting_down():

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 
 from corral.cli.instance import Instance
 from corral.daemon.cluster_network import NODE, remove_rules
 from corral.daemon.config import Settings, engine_config
 from corral.daemon.lock import InstanceLock
-from corral.daemon.serve import LOG_FORMAT
+from corral.daemon.serve import start_log
+from corral.engine import reserve
 from corral.engine.engine import Engine
 from corral.errors import CorralError, from_oserror
-from corral.linux.mounts import mounts_under, unmount
+from corral.linux.mounts import is_mount, mounts_deep_in, mounts_under, unmount
 
 
 def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
     """Ends all that runs; with `reset` the state goes too. The exit code; takes the daemon's lock meanwhile."""
-    logging.basicConfig(level="WARNING", format=LOG_FORMAT, stream=sys.stderr)
+    start_log("WARNING")
     if not os.path.isdir(instance.root):
         print(f"There is nothing at {instance.root}.")
         return 0
     lock = InstanceLock(instance)
     try:
+        reserve.tend(instance.root)
         lock.take()
         if os.path.isdir(os.path.join(instance.root, "nodes")):
             from corral.daemon.nodes import teardown_nodes
@@ -38,7 +40,7 @@ def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
             forget_unit(instance)
             remove_state(instance)
     except CorralError as error:
-        print(error.message, file=sys.stderr)
+        print(error.message + reserve.advice(instance.root), file=sys.stderr)
         return 1
     finally:
         lock.release()
@@ -73,7 +75,7 @@ async def _teardown(instance: Instance, settings: Settings) -> None:
 
 def remove_volatile(instance: Instance) -> None:
     """What need not survive a boot. The pid file, which we hold, stays until the state goes."""
-    _unmount_below(instance.volatile)
+    _unmount(point for point in mounts_under(instance.volatile) if point != os.path.realpath(instance.volatile))
     if instance.volatile != instance.run:
         shutil.rmtree(instance.volatile, ignore_errors=True)
     for entry in _entries(instance.run):
@@ -82,13 +84,14 @@ def remove_volatile(instance: Instance) -> None:
 
 
 def remove_state(instance: Instance) -> None:
-    """All below the root, and the root itself unless it is a mount point or has a settings file."""
-    _unmount_below(instance.root)
+    """All below the root, and the root itself unless it has a settings file. Where a disk of somebody's own is
+    mounted, at the root or directly in it, it stays, empty."""
+    _unmount(mounts_deep_in(instance.root))
     for entry in _entries(instance.root):
         if entry != instance.config:
             _remove(entry)
     _remove(instance.run)
-    if not _entries(instance.root) and not os.path.ismount(instance.root):
+    if not _entries(instance.root) and not is_mount(instance.root):
         os.rmdir(instance.root)
 
 
@@ -98,7 +101,10 @@ def _entries(path: str) -> list[str]:
 
 def _remove(path: str) -> None:
     try:
-        if os.path.isdir(path) and not os.path.islink(path):
+        if is_mount(path):
+            for entry in _entries(path):
+                _remove(entry)
+        elif os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
         elif os.path.lexists(path):
             os.unlink(path)
@@ -106,7 +112,6 @@ def _remove(path: str) -> None:
         raise from_oserror(f"remove {path}", error) from error
 
 
-def _unmount_below(path: str) -> None:
-    for point in mounts_under(path):
-        if point != path:
-            unmount(point, lazy=True)
+def _unmount(points: Iterable[str]) -> None:
+    for point in points:
+        unmount(point, lazy=True)

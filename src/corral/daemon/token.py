@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
+import ssl
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -12,12 +13,13 @@ from urllib.parse import urlsplit
 from corral.cli.instance import Instance
 from corral.cluster.apiserver.certificates import files
 from corral.cluster.client.https.remote import RemoteClient, make_context
+from corral.cluster.client.https.wire import parse_url
 from corral.cluster.client.times import to_text, utc_now
 from corral.cluster.joining.credentials import authority_hash
 from corral.cluster.joining.joining import allow_joining, create_token
 from corral.cluster.joining.rights import plan_info
-from corral.cluster.kubelet.node.host import own_address
-from corral.daemon.kubernetes import kubeconfig_path
+from corral.cluster.kubelet.node.host import own_addresses
+from corral.daemon.kubernetes import kubeconfig_path, plan_url
 from corral.daemon.nodes import new_token
 from corral.errors import HostError, InvalidInput, NotFound
 
@@ -54,6 +56,8 @@ async def _make(kubeconfig: str, instance: Instance, url: str) -> None:
     found = yaml.safe_load(kubeconfig)
     cluster = found["clusters"][0]["cluster"]
     authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    if url:
+        await check_reached(cluster["server"], url, authority)
     url = url or await plan_reached(cluster["server"])
     identity = f"{instance.root}/kubernetes/pki/admin.pem"
     client = RemoteClient(cluster["server"], make_context(authority, identity), "corral-token")
@@ -68,21 +72,45 @@ async def _make(kubeconfig: str, instance: Instance, url: str) -> None:
     print(plan_join(url, token, authority_hash(authority)))
 
 
+async def check_reached(server: str, url: str, authority: str) -> None:
+    """InvalidInput where no machine could join by that URL: the server's certificate is not for its host. HostError."""
+    host, here = parse_url(url).host, parse_url(server)
+    try:
+        _, writer = await asyncio.open_connection(
+            here.host, here.port, ssl=make_context(authority), server_hostname=host
+        )
+    except ssl.SSLCertVerificationError:
+        raise InvalidInput(
+            f"the certificate of {server} is not for {host}, so no machine can join by {url}: "
+            f"corral up --kubernetes-name {host}"
+        ) from None
+    except OSError as error:
+        raise HostError(f"cannot reach {server}: {error}") from error
+    writer.close()
+
+
 async def plan_reached(server: str) -> str:
     """Where other machines reach the API: at this machine's own address, if it listens there. InvalidInput."""
     parts = urlsplit(server)
     host, port = parts.hostname or "", parts.port or 443
     if host not in ("127.0.0.1", "::1", "localhost"):
         return server
-    own = own_address()
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    for own in own_addresses((4, 6)):
+        if await _listens(own, port):
+            return plan_url(own, port)
+    raise InvalidInput(
+        f"the API listens at {server} only, where no other machine reaches it: "
+        "corral up --kubernetes-address 0.0.0.0:6443, or say --url"
+    )
+
+
+async def _listens(address: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
             async with asyncio.timeout(2):
-                await asyncio.get_running_loop().sock_connect(probe, (own, port))
+                await asyncio.get_running_loop().sock_connect(probe, (address, port))
         except OSError:
-            raise InvalidInput(
-                f"the API listens at {server} only, where no other machine reaches it: "
-                "corral up --kubernetes-address 0.0.0.0:6443, or say --url"
-            ) from None
-    return f"https://{own}:{port}"
+            return False
+    return True

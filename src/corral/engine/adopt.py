@@ -142,7 +142,7 @@ async def _watch_again(parts: Parts, live: Live) -> None:
         if point.type == "volume":
             parts.volumes.restore(point.name, live.id)
     watch_log(parts, live)
-    await parts.registry.save(record)
+    await parts.registry.note(record)
     watch_health(parts, live)
     watch_monitor(parts, live)
     watch_oom(parts, live)
@@ -189,7 +189,7 @@ async def _plug_in(parts: Parts, live: Live) -> None:
             write_files(parts, live)
         except (CorralError, OSError) as error:
             log.warning("container %s is no longer in network %s: %s", live.name, name, error)
-    await parts.registry.save(record)
+    await parts.registry.note(record)
 
 
 def _frozen_as(parts: Parts, live: Live) -> Literal["paused", "running"]:

@@ -320,10 +320,12 @@ def exec_process(parts: Parts, live: Live, spec: ExecSpec) -> dict[str, Any]:
 
 
 def _write(path: str, data: bytes) -> None:
-    """In place: a bind mount shows the file that was there when it was made."""
+    """In place: a bind mount shows the file that was there when it was made. Its blocks are kept: on a full disk there
+    would be no others."""
     try:
-        with open(path, "wb", buffering=0) as file:
+        with open(path, "wb", opener=lambda name, flags: os.open(name, flags & ~os.O_TRUNC)) as file:
             file.write(data)
+            file.truncate()
     except OSError as error:
         raise HostError(f"write {path}: {error.strerror}", error.errno) from error
 

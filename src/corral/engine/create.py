@@ -68,6 +68,8 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
     if any(point.type == "bind" for point in points):
         ours, mounts = (parts.paths.root, parts.paths.run), read_mounts()
         points = [plan_propagation(point, ours, mounts) for point in points]
+    binds = [point for point in points if point.type == "bind"]
+    devices = any(os.path.normpath(point.target) in ("/dev", "/dev/null") for point in binds)
     name = name or new_name(parts.registry.name_taken, random.Random())
     command = [*(spec.entrypoint or []), *(spec.command or [])]
     record = Container(
@@ -80,7 +82,7 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
         args=command[1:],
         state=State(),
         mount_points=points,
-        runtime=parts.runtimes.choose(spec.runtime, [p.source for p in points if p.type == "bind"]).name,
+        runtime=parts.runtimes.choose(spec.runtime, [point.source for point in binds], devices=devices).name,
     )
     parts.registry.reserve(name, id)
     async with AsyncExitStack() as undo:
@@ -194,15 +196,11 @@ def complete(parts: Parts, spec: ContainerSpec, id: str) -> ContainerSpec:
     check_details(log.options)
     hostname = spec.hostname
     if not hostname:
-        hostname = parts.host.hostname if _shares_host_name(spec) else short(id)
+        hostname = parts.host.hostname if spec.network.mode == "host" else short(id)
     if spec.network.mode.startswith("container:"):
         peer = parts.registry.find(spec.network.mode.removeprefix("container:"))
         hostname = hostname if peer is None else peer.record.spec.hostname
     return replace(spec, hostname=hostname, log=log, shm_size=spec.shm_size or parts.config.shm_size)
-
-
-def _shares_host_name(spec: ContainerSpec) -> bool:
-    return spec.namespaces.uts == "host" or spec.network.mode == "host"
 
 
 def _resolve_namespaces(parts: Parts, spec: ContainerSpec) -> Namespaces:

@@ -6,7 +6,9 @@ import asyncio
 import fcntl
 import logging
 import os
+from functools import partial
 
+from corral.engine import reserve
 from corral.engine.adopt import adopt_all, boot
 from corral.engine.config import EngineConfig
 from corral.engine.containers import Containers
@@ -31,7 +33,7 @@ from corral.kit.ids import new_id
 from corral.linux import systemd
 from corral.linux.cgroups import Cgroups, detect
 from corral.linux.limits import Limits, probe
-from corral.linux.mounts import filesystem, mounts_under, unmount
+from corral.linux.mounts import filesystem, mounts_deep_in, mounts_under, unmount
 from corral.linux.oom import OomWatch
 from corral.linux.systemd import ensure_parent, remove_parent
 from corral.logs.rotate import Rotator
@@ -133,7 +135,7 @@ class Engine:
         parts = self.parts
         await self.halt()
         await parts.networks.teardown()
-        for mount in mounts_under(parts.paths.run) + mounts_under(parts.paths.root):
+        for mount in mounts_under(parts.paths.run) + mounts_deep_in(parts.paths.root):
             unmount(mount, lazy=True)
         parts.cgroups.kill(parts.cgroup_root)
         await remove_parent(parts.cgroups, parts.names.tag)
@@ -198,6 +200,7 @@ async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
         watches=watches,
         rotator=Rotator(watches, lambda id: monitor.reopen_log(paths.bundle(id))),
     )
+    parts.images.before_removal = partial(reserve.tend_aside, config.root)
     parts.remap = await asyncio.to_thread(open_remap, config, limits.kernel)
     parts.host.user_namespaces = parts.remap is not None
     await networks.setup(await parts.network_records.load())

@@ -83,7 +83,7 @@ class Execs:
         session = self._session(id)
         record, live = session.record, session.live
         if record.started:
-            raise Conflict(f"exec command {id} is already running" if record.running else f"exec {id} has already run")
+            raise Conflict(f"exec command {id} {'is already running' if record.running else 'has already run'}")
         _check_running(live)
         record.started = True
         self._tell(id, plan_title("exec_start", record.spec.command))
@@ -124,6 +124,8 @@ class Execs:
             os.makedirs(directory)
             undo.callback(shutil.rmtree, directory, ignore_errors=True)
             process = exec_process(parts, live, record.spec)
+            if not str(process["cwd"]).startswith("/"):  # crun would take it as below the monitor's own
+                raise RuntimeFailed("OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown")
             if console_size and record.spec.tty:
                 process["consoleSize"] = {"height": console_size[0], "width": console_size[1]}
             with open(f"{directory}/process.json", "wb") as file:

@@ -85,8 +85,9 @@ async def unlink(parts: Parts, name: str) -> Live:
     async with holder.lock:
         network = holder.record.spec.network
         kept = [link for link in network.links if link != f"{live.id}:{alias}"]
-        holder.record.spec = replace(holder.record.spec, network=replace(network, links=kept))
-        await parts.registry.save(holder.record)
+        spec = replace(holder.record.spec, network=replace(network, links=kept))
+        await parts.registry.save(replace(holder.record, spec=spec))
+        holder.record.spec = spec
     return holder
 
 

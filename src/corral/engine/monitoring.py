@@ -1,4 +1,4 @@
-"""Watching over the monitors: one that was killed tells no exit status, nor does it see its process end."""
+"""Watching over the monitors: one that was killed, or found the disk full, tells no exit status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from corral.linux.proc import open_pidfd, wait_exit
 
 log = logging.getLogger("corral.engine")
 
-UNKNOWN_EXIT = 255  # the monitor was killed, or the machine went down: nobody saw the exit status
+UNKNOWN_EXIT = 255  # the monitor was killed, or had no disk to write to, or the machine went down
 
 
 def watch_monitor(parts: Parts, live: Live) -> None:
@@ -26,7 +26,7 @@ async def _watch(parts: Parts, live: Live) -> None:
     await _gone(open_pidfd(state.monitor_pid) if state.monitor_pid else None)
     if parts.exits.read(live.id) is not None or not _is_run(live, pid, start):
         return  # the usual end
-    log.warning("the monitor of container %s was killed; its exit status will not be known", live.name)
+    log.warning("the monitor of container %s ended without a word; its exit status will not be known", live.name)
     await _gone(open_checked(pid, start))
     if parts.exits.read(live.id) is None and _is_run(live, pid, start):
         parts.exits.write(live.id, UNKNOWN_EXIT)  # as the monitor would have told it

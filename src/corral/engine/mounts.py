@@ -34,7 +34,7 @@ def plan_mount_points(
     for mount in spec.mounts:
         points[clean(mount.target)] = _point(mount, new_name)
     covered = {*points, *map(clean, spec.tmpfs)}
-    for target in map(clean, spec.volumes):
+    for target in map(_rooted, spec.volumes):
         if target not in covered:
             points[target] = MountPoint("volume", "", target, name=new_name(), driver="local", anonymous=True)
     return [points[target] for target in sorted(points)]
@@ -68,6 +68,16 @@ def clean(target: str) -> str:
     if path == "/":
         raise InvalidInput("invalid specification: destination can't be '/'")
     return path
+
+
+def _rooted(volume: str) -> str:
+    """Pure: where an anonymous volume goes. `data` is meant from the root; what has a colon was to be more than a place
+    (a client takes the one letter of `v:/data` for a drive, not for a volume's name).
+
+    >>> _rooted("data"), _rooted("/data/")
+    ('/data', '/data')
+    """
+    return clean(volume if ":" in volume else posixpath.join("/", volume))
 
 
 def _point(mount: Mount, new_name: Callable[[], str]) -> MountPoint:

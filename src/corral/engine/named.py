@@ -169,7 +169,8 @@ mode
 
 
 def plan_joined(networks: Sequence[NetworkInfo], spec: NetworkSpec) -> NetworkSpec:
-    """The request with names for whatever it calls its networks by; "none" where all have been left.
+    """The request with names for whatever it calls its networks by; "none" where all have been left. NotFound for one
+    that is gone, but for the main one where it has been left, or others were joined in its place.
 
     >>> from corral.model.network import Network, NetworkSpec as Made
     >>> known = [NetworkInfo(Network("4f2a", Made("shop"))), NetworkInfo(Network("11", Made("back")))]
@@ -179,8 +180,10 @@ def plan_joined(networks: Sequence[NetworkInfo], spec: NetworkSpec) -> NetworkSp
     'none'
     >>> plan_joined(known, NetworkSpec("none", {"shop": EndpointSpec()})).endpoints.keys()
     dict_keys(['shop'])
+    >>> plan_joined(known, NetworkSpec("gone", {"shop": EndpointSpec()})).endpoints.keys()
+    dict_keys(['shop'])
     """
-    main = main_network(networks, spec.mode)
+    main = (known_name if spec.endpoints or spec.left else main_network)(networks, spec.mode)
     endpoints = {main_network(networks, name): how for name, how in spec.endpoints.items()}
     endpoints.pop("none", None)
     if main in spec.left and not endpoints:

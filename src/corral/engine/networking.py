@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Network, IPv6Network
 
 from msgspec.structs import replace
@@ -18,8 +19,10 @@ from corral.engine.start import seat_nowhere
 from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, NotFound
 from corral.linux.namespaces import netns_of
 from corral.linux.proc import start_time
-from corral.model.container import Container, Endpoint, EndpointSpec
+from corral.model.container import Container, ContainerSpec, Endpoint, EndpointSpec
 from corral.model.network import Network, NetworkInfo, NetworkSpec
+
+log = logging.getLogger("corral.engine")
 
 
 class NetworkVerbs:
@@ -101,7 +104,7 @@ class NetworkVerbs:
         async with live.lock:
             record = live.record
             check_removal(live)
-            main = main_network(self.info(), record.spec.network.mode)
+            main = self._main(record)
             check_join(network.name, main if main != "none" or is_alone(main, record.spec.network) else "")
             if record.state.running and record.state.pid:
                 place = place_without_ipv6(how, record.spec.sysctls)
@@ -112,8 +115,17 @@ class NetworkVerbs:
                 self._parts.networks.check(network.name, how)
                 if network.name in self._asked(record):
                     raise Forbidden(f"endpoint with name {live.name} already exists in network {network.name}")
-            self._remember(record, {**self._asked(record), network.name: how})
-            await self._settle(live)
+            before = record.spec
+            record.spec = self._spec_with(record, {**self._asked(record), network.name: how})
+            try:
+                await self._settle(live)
+            except CorralError:  # a full disk: what is not remembered is not so
+                await self._leave(live, network.name)
+                record.spec = before
+                if record.state.running and record.state.pid:
+                    with suppress(CorralError):
+                        write_files(self._parts, live)
+                raise
         if live.record.state.pid:
             self._parts.tell_network(live, "connect", live.record.endpoints[network.name])
 
@@ -133,32 +145,50 @@ class NetworkVerbs:
             name = ref  # it is gone, the container remembers it
         async with live.lock:
             check_removal(live)
-            endpoint = await self._leave(live, name)
-            await self._settle(live)
+            record = live.record
+            self._check_leave(record, name)
+            endpoints = {network: place for network, place in record.endpoints.items() if network != name}
+            left = replace(record, spec=self._spec_without(record, name), endpoints=endpoints)
+            await self._parts.registry.save(left)  # first: a full disk leaves all as it was
+            try:
+                endpoint = await self._leave(live, name)
+            except BaseException:
+                await self._parts.registry.note(record)
+                raise
+            if record.state.running and record.state.pid:
+                try:
+                    write_files(self._parts, live)
+                except CorralError as error:
+                    log.warning("container %s: its files still name %s: %s", live.name, name, error.message)
+            await self._parts.registry.note(record)
         if endpoint is not None:
             self._parts.tell_network(live, "disconnect", endpoint)
 
-    async def _leave(self, live: Live, name: str) -> Endpoint | None:
-        record = live.record
-        asked = self._asked(record)
+    def _check_leave(self, record: Container, name: str) -> None:
+        """InvalidInput or Forbidden for a network that the container cannot leave."""
         main = self._main(record)
         if main == "host" and name == "host":
             raise InvalidInput(
                 "cannot disconnect container from host network - container was created in host network mode"
             )
+        there = record.state.running and record.state.pid and name in record.endpoints
+        if there or (name == "none" and is_alone(main, record.spec.network)):
+            return
+        if name not in self._asked(record):
+            raise Forbidden(f"container {record.id} is not connected to the network {name}")
+
+    async def _leave(self, live: Live, name: str) -> Endpoint | None:
+        """A network that it can leave (`_check_leave`): its place in it, if it had one."""
+        record = live.record
         endpoint = record.endpoints.get(name)
-        running = record.state.running and record.state.pid
-        if running and endpoint is not None:
-            with network_of(record) as netns:
-                found = await self._parts.networks.disconnect(live.id, netns, name)
-            record.endpoints, record.ports = found
-        elif name == "none" and is_alone(main, record.spec.network):
-            if running:
+        if record.state.running and record.state.pid:
+            if endpoint is not None:
+                with network_of(record) as netns:
+                    found = await self._parts.networks.disconnect(live.id, netns, name)
+                record.endpoints, record.ports = found
+            elif name == "none" and is_alone(self._main(record), record.spec.network):
                 await seat_nowhere(self._parts, live)
-        elif name not in asked:
-            raise Forbidden(f"container {live.id} is not connected to the network {name}")
-        asked.pop(name, None)
-        self._remember(record, asked)
+        record.spec = self._spec_without(record, name)
         return endpoint
 
     def _asked(self, record: Container) -> dict[str, EndpointSpec]:
@@ -176,10 +206,15 @@ class NetworkVerbs:
         except NotFound:
             return mode
 
-    def _remember(self, record: Container, asked: dict[str, EndpointSpec]) -> None:
+    def _spec_with(self, record: Container, asked: dict[str, EndpointSpec]) -> ContainerSpec:
         network = record.spec.network
         left = [] if asked else [self._main(record)]
-        record.spec = replace(record.spec, network=replace(network, endpoints=asked, left=left))
+        return replace(record.spec, network=replace(network, endpoints=asked, left=left))
+
+    def _spec_without(self, record: Container, name: str) -> ContainerSpec:
+        asked = self._asked(record)
+        asked.pop(name, None)
+        return self._spec_with(record, asked)
 
     async def _settle(self, live: Live) -> None:
         """The container's files say what it has now; and it is remembered."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from corral.engine import reserve
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.stop import AFTER_KILL, kill_hard
@@ -85,6 +86,7 @@ async def forget(parts: Parts, live: Live, *, volumes: bool) -> None:
     doomed = [p.name for p in record.mount_points if volumes and p.type == "volume" and p.anonymous]
     record.state = replace(state, status="removing")
     try:
+        await reserve.tend_aside(parts.config.root)
         if doomed:
             await parts.registry.save(record)
         for name in doomed:

@@ -10,6 +10,7 @@ from corral.errors import InvalidInput, Unsupported
 from corral.linux.cgroups import Layout
 from corral.linux.limits import Limits
 from corral.runtime.choose import RuntimeChoice, choose_here, find_runtimes
+from corral.runtime.nothing import gives_away, nothing_for
 from corral.runtime.oci import OciRuntime
 from corral.runtime.sealed import seal
 from corral.runtime.seccomp import SeccompHost, machine_arch, needless_architectures
@@ -31,13 +32,22 @@ class RuntimeSet:
         crun = next((f for f in found if f.name == "crun"), None)
         covers, sealed = {"crun": choice.cover}, {"crun": await seal(crun.path) if crun else None}
         runtimes = {
-            f.name: OciRuntime(f.name, f.path, f.version, f"{state}/{f.name}", covers.get(f.name), sealed.get(f.name))
+            f.name: OciRuntime(
+                f.name,
+                f.path,
+                f.version,
+                f"{state}/{f.name}",
+                covers.get(f.name),
+                sealed.get(f.name),
+                nothing_for(f.name, f.version),
+            )
             for f in found
         }
         return cls(runtimes, choice)
 
-    def choose(self, wanted: str, binds: Sequence[str] = ()) -> OciRuntime:
+    def choose(self, wanted: str, binds: Sequence[str] = (), *, devices: bool = False) -> OciRuntime:
         """The runtime of that name, "" is the default, for a container that is shown these paths of the host.
+        `devices`: its /dev/null is the host's, which crun would give away (see `runtime/nothing.py`).
 
         InvalidInput in Docker's words where there is none; Unsupported where it cannot show one of them.
         """
@@ -45,10 +55,12 @@ class RuntimeSet:
             raise InvalidInput(f"unknown or invalid runtime name: {wanted}")
         runtime = self._runtimes[wanted] if wanted else self.default
         shown = runtime.cover.shown_by(map(os.path.realpath, binds)) if runtime.cover else ""
-        if not shown:
+        if not shown and not (devices and gives_away(runtime.name, runtime.version)):
             return runtime
         if not wanted and "runc" in self._runtimes:
             return self._runtimes["runc"]
+        if not shown:
+            return runtime
         raise Unsupported(
             f"{shown} cannot be mounted by {runtime.name} on this host, where cgroup.controllers is hidden from it: "
             "install the package runc, and use it (--runtime runc)"

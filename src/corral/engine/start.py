@@ -161,7 +161,8 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
         make_private(parts.paths.bundle(id), None if remap is None else remap.maps.root[1])
         os.makedirs(parts.paths.rootfs(id), exist_ok=True)
         undo.push_async_callback(teardown, parts, live)
-        waiting = parts.monitor.prepare(_request(parts, live))  # it starts up while the bundle is made ready
+        # It starts up while the bundle is made ready.
+        waiting = parts.monitor.prepare(_request(parts, live, remapped=remap is not None))
         undo.push_async_callback(waiting.abandon)
         _mount(parts, live)
         await _acquire_volumes(parts, live, held)
@@ -301,7 +302,7 @@ async def seat_nowhere(parts: Parts, live: Live) -> None:
     )
 
 
-def _request(parts: Parts, live: Live) -> MonitorRequest:
+def _request(parts: Parts, live: Live, *, remapped: bool) -> MonitorRequest:
     spec = live.record.spec
     return MonitorRequest(
         id=live.id,
@@ -312,6 +313,7 @@ def _request(parts: Parts, live: Live) -> MonitorRequest:
         tty=spec.tty,
         stdin=spec.stdin_open,
         leave_stdin_open=not spec.stdin_once,
+        remapped=remapped,
         cgroup_procs=parts.monitor_procs,
     )
 

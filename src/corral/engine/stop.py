@@ -13,7 +13,7 @@ from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.wait import tell_exit
 from corral.errors import Conflict, HostError, InvalidInput, Unchanged
-from corral.linux.proc import alive, open_pidfd, start_time
+from corral.linux.proc import alive, open_pidfd, parent, start_time
 
 # Seconds for the kernel to end a process that got SIGKILL, and for its last output to be read.
 AFTER_KILL = 30.0
@@ -65,13 +65,13 @@ async def stop(
     is not sent, and the container killed soon.
     """
     spec = live.record.spec
-    number = parse_stop_signal(signal or spec.stop_signal or "SIGTERM")
-    sendable = 0 < number <= signals.SIGRTMAX
     async with live.lock:
         if await _stop_waiting_restart(parts, live, remember):
             return
         if not live.record.state.running:
             raise Unchanged(f"container {live.id} is not running")
+        number = parse_stop_signal(signal or spec.stop_signal or "SIGTERM")
+        sendable = 0 < number <= signals.SIGRTMAX
         run = live.record.state.started_at
         live.record.state.stopped_by_user = remember
         live.stopping += 1
@@ -135,6 +135,7 @@ async def _killed(live: Live, verb: str) -> None:
 async def kill_hard(parts: Parts, live: Live) -> None:
     """SIGKILL to every process of the container: one that shares its pid namespace leaves others behind."""
     send(live, signals.SIGKILL)
+    _wake_monitor(live)
     parts.tell(live, "kill", signal=str(int(signals.SIGKILL)))
     if live.record.spec.namespaces.pid:
         parts.cgroups.kill(parts.group(live))
@@ -177,6 +178,21 @@ def send(live: Live, number: int) -> None:
         os.close(pidfd)
 
 
+def _wake_monitor(live: Live) -> None:
+    """A monitor that somebody has stopped would not notice the end, and nobody else can: it is the parent."""
+    state = live.record.state
+    monitor = open_pidfd(state.monitor_pid) if state.monitor_pid else None
+    if monitor is None:
+        return
+    try:
+        if parent(state.pid) == state.monitor_pid:
+            signals.pidfd_send_signal(monitor, signals.SIGCONT)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(monitor)
+
+
 def has_ended(live: Live) -> bool:
     """Whether the first process is gone, recorded or not yet."""
     pidfd = open_checked(live.record.state.pid, live.record.state.pid_start)
@@ -207,7 +223,7 @@ async def pause(parts: Parts, live: Live) -> None:
             raise Conflict(f"Container {live.id} is not running")
         parts.cgroups.freeze(parts.group(live))
         live.record.state.status = "paused"
-        await parts.registry.save(live.record)
+        await parts.registry.note(live.record)
         parts.tell(live, "pause")
 
 

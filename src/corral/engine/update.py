@@ -35,14 +35,15 @@ async def update(
         fields, warnings = plan_fields(fields, parts.abilities)
         resources = plan_update(record.spec.resources, fields)
         spec = replace(record.spec, resources=resources, restart=restart or record.spec.restart)
+        await parts.registry.save(replace(record, spec=spec))  # first: a full disk leaves all as it was
         if fields and record.state.status in ("running", "paused"):
             try:
                 await _apply(parts, live, resources)
             except HostError:
                 if not has_ended(live):  # else the limits are for the next start
+                    await parts.registry.note(record)
                     raise
         record.spec = spec
-        await parts.registry.save(record)
         parts.tell(live, "update")
     return warnings
 

@@ -7,7 +7,7 @@ import os
 import socket
 import ssl as tls
 import stat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from corral.errors import Conflict, from_oserror
 from corral.http.connection import Connection
@@ -64,10 +64,15 @@ class Server:
         self._listeners.append(listener)
 
     async def listen_tcp(self, host: str, port: int, ssl: tls.SSLContext | None = None) -> int:
-        """The port that is listened on (another than asked for when that was 0). HostError."""
+        """The port that is listened on (another than asked for when that was 0). At "::" also IPv4 comes in, as with
+        servers written in Go. HostError."""
         loop = asyncio.get_running_loop()
+        where: dict[str, Any] = {"host": host, "port": port}
         try:
-            listener = await loop.create_server(lambda: self._accept(ssl), host, port, backlog=BACKLOG)
+            if host == "::":
+                both = socket.has_dualstack_ipv6()
+                where = {"sock": socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=both)}
+            listener = await loop.create_server(lambda: self._accept(ssl), **where, backlog=BACKLOG)
         except OSError as error:
             raise from_oserror(f"listen on tcp://{host}:{port}", error) from error
         self._listeners.append(listener)

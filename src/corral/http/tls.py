@@ -62,7 +62,7 @@ class TlsLayer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.below = cast(asyncio.Transport, transport)
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self.below.abort)
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._too_late)
 
     def data_received(self, data: bytes) -> None:
         self._incoming.write(data)
@@ -124,8 +124,15 @@ class TlsLayer(asyncio.Protocol):
             if not self._inner.eof_received() and not self.below.is_closing():
                 self.close()
 
+    def _too_late(self) -> None:
+        log.info("TLS handshake with %s: not done in %g seconds", self._peer(), self._seconds)
+        self.below.abort()
+
     def _fail(self, error: ssl.SSLError) -> None:
-        log.debug("TLS: %s", error)
+        if self._ready:
+            log.debug("TLS: %s", error)
+        else:  # the client learns little of it: whose certificate is refused, and why, is for the server's owner
+            log.info("TLS handshake with %s: %s", self._peer(), error)
         self._flush()
         if error.reason == "HTTP_REQUEST":
             self.below.write(PLAIN_HTTP)
@@ -133,6 +140,11 @@ class TlsLayer(asyncio.Protocol):
             self._ended = True
             self._inner.eof_received()
         self.below.close()
+
+    def _peer(self) -> str:
+        """Who is at the other end, as ADDRESS:PORT."""
+        name = self.below.get_extra_info("peername")
+        return "{}:{}".format(*name) if name else "an unknown peer"
 
     def _flush(self) -> None:
         if self._outgoing.pending:

@@ -10,8 +10,9 @@ It is made as a tar for whoever asked for it, and read from a directory that the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
@@ -57,10 +58,12 @@ class LayoutCache:
 
         def unpack() -> Layer:
             hasher = Hasher(blob.digest.partition(":")[0])
-            source = hasher.through(_pieces(self._root, blob.digest))
-            made = images.layers.unpack(source, lambda: below, images.limits)
-            for _ in source:  # what stands behind the compressed data counts for the digest
-                pass
+            name = blob_name(blob.digest)
+            with _open(self._root, name) as file:  # not in the generator: one that an error has left holds the file
+                source = hasher.through(_pieces(file, name))
+                made = images.layers.unpack(source, lambda: below, images.limits)
+                for _ in source:  # what stands behind the compressed data counts for the digest
+                    pass
             if hasher.digest() != blob.digest or made.diff != diff:
                 images.layers.remove([made])
                 raise InvalidInput(f"blob {blob.digest} has the digest {hasher.digest()}, and unpacks to {made.diff}")
@@ -103,30 +106,37 @@ def _checked(root: str, digest: str) -> bytes:
 
 def _small(root: str, name: str) -> bytes:
     data = b""
-    for piece in _file(root, name):
-        data += piece
-        if len(data) > (_SMALL if name != "index.json" else LARGEST):
-            raise InvalidInput(f"{name} is too large")
+    with _open(root, name) as file:
+        for piece in _pieces(file, name):
+            data += piece
+            if len(data) > (_SMALL if name != "index.json" else LARGEST):
+                raise InvalidInput(f"{name} is too large")
     return data
 
 
-def _pieces(root: str, digest: str) -> Iterator[bytes]:
-    return _file(root, blob_name(digest))
-
-
-def _file(root: str, name: str) -> Iterator[bytes]:
-    """A file's content; no link leads out of the directory. NotFound, HostError."""
+def _open(root: str, name: str) -> BinaryIO:
+    """A file to be read; no link leads out of the directory. NotFound, HostError."""
     try:
         top = open_root(root)
         try:
             fd = open_in_root(top, name, os.O_RDONLY | os.O_NONBLOCK)
         finally:
             os.close(top)
-        with open(fd, "rb", buffering=0) as file:
-            while piece := file.read(_PIECE):
-                yield piece
+        try:
+            return open(fd, "rb", buffering=0)
+        except OSError:  # a directory
+            os.close(fd)
+            raise
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise NotFound(f"{name} is missing") from None
+    except OSError as error:
+        raise from_oserror(f"read {name} of a cache", error) from error
+
+
+def _pieces(file: BinaryIO, name: str) -> Iterator[bytes]:
+    try:
+        while piece := file.read(_PIECE):
+            yield piece
     except OSError as error:
         raise from_oserror(f"read {name} of a cache", error) from error
 
@@ -177,14 +187,16 @@ def _put(write: Write, name: str, data: bytes) -> None:
 def _write_layer(write: Write, images: Images, layer: Layer, compression: str, level: int | None) -> Blob:
     """A layer's blob. Its name and size stand before it, so it is compressed aside first."""
     if compression == "uncompressed":
-        _entry(write, layer.diff, layer.tar_size, images.layers.tar(layer))
+        with closing(images.layers.tar(layer)) as chunks:
+            _entry(write, layer.diff, layer.tar_size, chunks)
         return Blob(layer.diff, layer.tar_size, _LAYER)
     ingest = images.content.ingest()
     try:
         compress = compressor(compression, level)
-        for piece in _gathered(images.layers.tar(layer)):
-            ingest.write(compress(piece))
-            write(b"")  # raises when nobody listens any more
+        with closing(images.layers.tar(layer)) as chunks:
+            for piece in _gathered(chunks):
+                ingest.write(compress(piece))
+                write(b"")  # raises when nobody listens any more
         ingest.write(compress(b""))
         digest, size = ingest.digest(), ingest.offset
         with open(ingest.path, "rb", buffering=0) as file:
@@ -194,14 +206,14 @@ def _write_layer(write: Write, images: Images, layer: Layer, compression: str, l
     return Blob(digest, size, _LAYER + _ENDS[compression])
 
 
-def _entry(write: Write, digest: str, size: int, pieces: Iterator[bytes]) -> None:
+def _entry(write: Write, digest: str, size: int, pieces: Iterable[bytes]) -> None:
     write(entry_bytes(Entry(blob_name(digest), stored=size)))
     for piece in pieces:
         write(piece)
     write(padding(size))
 
 
-def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces that are worth compressing.
 
     >>> [len(piece) for piece in _gathered(iter([b"a" * 200_000, b"b" * 200_000, b"c"]))]

@@ -11,6 +11,7 @@ piece of work lasts. `collect` deletes what nobody needs::
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -20,14 +21,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from corral.errors import HostError, InvalidInput, NotFound, from_oserror
+from corral.errors import HostError, InvalidInput, NoSpace, NotFound, from_oserror
 from corral.images import digests
-from corral.images.ingest import Ingest
+from corral.images.ingest import Ingest, discard, take
 from corral.images.references import check_digest
 from corral.linux.tree import remove_tree
 
 ALGORITHMS: Final = ("sha256", "sha384", "sha512")
 KEPT: Final = 7 * 86400.0  # seconds that a named ingest waits for its next part
+PULLS: Final = ("pull-", "keep-")  # how the names of the ingests of pulls begin
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+=-]{0,199}")
 
 
@@ -35,13 +37,15 @@ class Content:
     """The blobs under `root`/blobs/ALGORITHM/HEX. Blocking; calls with large blobs are meant for threads.
 
     Opening it removes what a crash left half-written in `root`/ingest, but in `root`/resume only what is older than a
-    week. It deletes no blob before `collect` is called, which is when all holders are registered.
+    week, as `collect` does later. It deletes no blob before `collect` is called, which is when all holders are
+    registered.
     """
 
     def __init__(self, root: str) -> None:
         self._blobs, self._ingest, self._resume = f"{root}/blobs", f"{root}/ingest", f"{root}/resume"
         self.holders: list[Callable[[], Iterable[str]]] = []  # called in the thread that collects; each a snapshot
         self._lock = threading.Lock()
+        self._naming = threading.Lock()  # for the moment in which an ingest is taken, or forgotten
         self._pins: Counter[str] = Counter()
         self._collecting = 0
         self._spared: set[str] = set()  # pinned or stored since the running collections began
@@ -50,14 +54,7 @@ class Content:
             os.makedirs(f"{self._blobs}/{algorithm}", exist_ok=True)
         os.makedirs(self._ingest)
         os.makedirs(self._resume, exist_ok=True)
-        self._forget_old()
-
-    def _forget_old(self) -> None:
-        now = time.time()
-        with os.scandir(self._resume) as entries:
-            for entry in entries:
-                if now - entry.stat(follow_symlinks=False).st_mtime > KEPT:
-                    os.unlink(entry.path)
+        self.forget_unfinished(time.time() - KEPT)
 
     # Asking.
 
@@ -93,6 +90,13 @@ class Content:
         """All that is stored."""
         return [f"{algorithm}:{name}" for algorithm in ALGORITHMS for name in os.listdir(f"{self._blobs}/{algorithm}")]
 
+    def need_room(self, digest: str, size: int) -> None:
+        """NoSpace if a blob that somebody says is `size` bytes long is not here, and cannot be."""
+        disk = os.statvfs(self._blobs)
+        free = disk.f_bavail * disk.f_frsize
+        if size > free and not self.has(digest):
+            raise NoSpace(f"no room for the blob {digest}: it has {size} bytes, {free} are free", errno.ENOSPC)
+
     # Storing.
 
     def put(self, data: bytes) -> str:
@@ -115,11 +119,32 @@ class Content:
         if name and not _NAME.fullmatch(name):
             raise InvalidInput(f"not a name for a transfer: {name!r}")
         path = f"{self._resume}/{name}" if name else f"{self._ingest}/{os.urandom(8).hex()}"
-        return Ingest(path, self.path, self._placed, named=bool(name), algorithm=algorithm)
+        with self._naming:
+            fd = take(path)
+        return Ingest(path, fd, self.path, self._placed, named=bool(name), algorithm=algorithm)
 
     def unfinished(self) -> list[str]:
         """The names of the transfers that can be gone on with, or are under way."""
         return os.listdir(self._resume)
+
+    def unfinished_size(self, *kinds: str) -> int:
+        """The bytes of those whose names begin with one of `kinds`."""
+        return sum(_size(f"{self._resume}/{name}") for name in self.unfinished() if name.startswith(kinds))
+
+    def forget_unfinished(self, before: float, *kinds: str) -> dict[str, int]:
+        """Removes those that nobody has open or has written to since `before` (seconds since 1970); the names and sizes
+        of what went. With `kinds` only the ones whose names begin so. HostError."""
+        gone: dict[str, int] = {}
+        for name in self.unfinished():
+            if name.startswith(kinds or ""):
+                try:
+                    with self._naming:
+                        size = discard(f"{self._resume}/{name}", before)
+                except OSError as error:
+                    raise from_oserror(f"forget the unfinished transfer {self._resume}/{name}", error) from error
+                if size is not None:
+                    gone[name] = size
+        return gone
 
     # Keeping and deleting.
 
@@ -145,10 +170,12 @@ class Content:
             os.unlink(self.path(digest))
 
     def collect(self, among: Iterable[str] | None = None) -> tuple[int, int]:
-        """Deletes the blobs that no holder names and nothing pins; how many, and their bytes.
+        """Deletes the blobs that no holder names and nothing pins, and what is left of transfers that nobody has gone
+        on with for a week; how many, and their bytes.
 
-        `among`: only these are looked at. What is pinned or stored while it works stays.
+        `among`: only these blobs are looked at. What is pinned or stored while it works stays.
         """
+        old = self.forget_unfinished(time.time() - KEPT) if among is None else {}
         with self._lock:
             self._collecting += 1
         try:
@@ -162,7 +189,7 @@ class Content:
                 if not self._collecting:
                     self._spared.clear()
         freed = [size for size in sizes if size is not None]
-        return len(freed), sum(freed)
+        return len(freed) + len(old), sum(freed) + sum(old.values())
 
     def _collect(self, digest: str) -> int | None:
         """Deletes one, unless somebody took it up meanwhile: its size."""
@@ -187,3 +214,10 @@ class Content:
     def _spare(self, wanted: Iterable[str]) -> None:
         if self._collecting:
             self._spared.update(wanted)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:  # it has become a blob meanwhile
+        return 0

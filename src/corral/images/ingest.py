@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Callable
 from typing import Final
 
@@ -24,40 +25,24 @@ PIECE: Final = 1 << 20  # bytes read at once when a file is hashed again
 
 
 class Ingest:
-    """One scratch file, at `path`. Blocking, for one thread at a time. Made by `Content.ingest`.
+    """One scratch file, at `path`, open as `fd` (see `take`). Blocking, for one thread at a time. Made by
+    `Content.ingest`.
 
     `place` tells where the blob of a digest belongs; `placed` is called with the digest once it is there.
     """
 
     def __init__(
-        self, path: str, place: Callable[[str], str], placed: Callable[[str], None], *, named: bool, algorithm: str
-    ) -> None:
-        self.path, self._place, self._placed, self._named = path, place, placed, named
+        self, path: str, fd: int, place: Callable[[str], str], placed: Callable[[str], None], *,
+        named: bool, algorithm: str,
+    ) -> None:  # fmt: skip
+        self.path, self._fd, self._place, self._placed, self._named = path, fd, place, placed, named
         self._algorithm = algorithm
         self._hash = hashlib.new(algorithm)
-        self.offset = 0
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.offset = _hash_into(self._hash, fd)
         except OSError as error:
-            raise from_oserror(f"open {path}", error) from error
-        try:
-            self._take()
-        except BaseException:
-            os.close(self._fd)
-            self._fd = -1
-            raise
-
-    def _take(self) -> None:
-        """Makes the file ours alone, and learns what is in it."""
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(self._fd).st_nlink == 0:
-                raise BlockingIOError
-            self.offset = _hash_into(self._hash, self._fd)
-        except BlockingIOError:
-            raise Conflict(f"{os.path.basename(self.path)} is being written by another transfer") from None
-        except OSError as error:
-            raise from_oserror(f"read {self.path}", error) from error
+            self._close_file()
+            raise from_oserror(f"read {path}", error) from error
 
     def __enter__(self) -> Ingest:
         return self
@@ -152,6 +137,48 @@ class Ingest:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def take(path: str) -> int:
+    """Opens a scratch file, new or not, for us alone. Conflict if another has it, or has just made a blob of it;
+    HostError."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise from_oserror(f"open {path}", error) from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(fd), os.stat(path)):
+            raise BlockingIOError
+    except OSError as error:
+        os.close(fd)
+        if isinstance(error, BlockingIOError | FileNotFoundError):
+            raise Conflict(f"{os.path.basename(path)} is being written by another transfer") from None
+        raise from_oserror(f"lock {path}", error) from error
+    return fd
+
+
+def discard(path: str, before: float) -> int | None:
+    """Removes what a named ingest left at `path`, unless it is open or was written to since `before` (seconds since
+    1970): its bytes. A file of somebody else's stays. OSError."""
+    try:
+        found = os.lstat(path)
+        if found.st_mtime >= before or not stat.S_ISREG(found.st_mode):
+            return None
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # whoever opens it from here on finds it locked, or gone
+        found = os.fstat(fd)
+        if found.st_mtime >= before or not os.path.samestat(found, os.lstat(path)):
+            return None
+        os.unlink(path)
+        return found.st_size
+    except (BlockingIOError, FileNotFoundError):  # it goes on, or has become a blob
+        return None
+    finally:
+        os.close(fd)
 
 
 def _hash_into(hasher: hashlib._Hash, fd: int) -> int:

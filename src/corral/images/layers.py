@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -162,9 +162,13 @@ class Layers:
         """
         name = os.urandom(5).hex()
         place = f"{self._root}/{name}"
-        os.mkdir(place)
-        recipe = RecipeWriter(place)
         hasher = Hasher()
+        try:
+            os.mkdir(place)
+            recipe = RecipeWriter(place)
+        except OSError as error:
+            remove_tree(place)
+            raise from_oserror(f"unpack a layer into {place}", error) from error
         options = UnpackOptions(
             overlay=True,
             limits=limits,
@@ -179,9 +183,11 @@ class Layers:
             recipe.finish()
             if not unpacked.root_listed:
                 scaffold.dress_like_root(f"{place}/diff", below())
-        except BaseException:
+        except BaseException as error:
             recipe.close()
             remove_tree(place)
+            if isinstance(error, OSError):
+                raise from_oserror(f"unpack a layer into {place}", error) from error
             raise
         opaque = is_opaque(f"{place}/diff")
         return Layer("", hasher.digest(), name, "", unpacked.size, hasher.size, opaque)
@@ -243,8 +249,11 @@ class Layers:
         for layer in layers:
             remove_tree(f"{self._root}/{layer.place}")
 
-    def tar(self, layer: Layer) -> Iterator[bytes]:
-        """The layer's uncompressed tar. HostError at the end if it is not what it was. Blocking."""
+    def tar(self, layer: Layer) -> Generator[bytes, None, None]:
+        """The layer's uncompressed tar. HostError at the end if it is not what it was. Blocking.
+
+        Whoever may not read all of it closes it: it holds files of the layer open, and so their blocks.
+        """
         hasher = Hasher()
         yield from hasher.through(replay(f"{self._root}/{layer.place}"))
         if hasher.digest() != layer.diff:

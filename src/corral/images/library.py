@@ -18,7 +18,7 @@ from corral.images import commit as committing
 from corral.images import digests, importing, removal
 from corral.images import load as loading
 from corral.images.catalog import Catalog, Name
-from corral.images.content import Content
+from corral.images.content import PULLS, Content
 from corral.images.digests import chain_ids
 from corral.images.draft import Draft
 from corral.images.layers import Layer, Layers
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger("corral")
 HOLD = "hold"
+
+
+async def _nothing() -> None:
+    """Nobody has room to give."""
 
 
 def top(image: Image) -> str:
@@ -78,6 +82,7 @@ class Images:
         self.layers = Layers(f"{root}/layers", self._read())
         self.rootfs = RootFilesystems(f"{root}/rootfs", f"{root}/trash", self.layers)
         self._lock = asyncio.Lock()
+        self.before_removal: Callable[[], Awaitable[None]] = _nothing  # for its owner to make room for the records
         self.swept: asyncio.Future[None]  # done when the leftovers of a crash are deleted; nothing waits for it
 
     @classmethod
@@ -200,6 +205,7 @@ class Images:
 
         `used_by(image_id)` gives the containers that use an image, as (id, whether it runs). Conflict, NotFound.
         """
+        await self.before_removal()
 
         async def work() -> builtins.list[Removed]:
             plan = removal.plan_removal(self._catalog, ref, force=force, prune=prune, users=used_by)
@@ -218,6 +224,16 @@ class Images:
     def unneeded(self, image: Image, asked: Sequence[str]) -> builtins.list[str]:
         """The names that may go of an image which is in use: `asked` are the names (or ids) it is used by."""
         return removal.plan_prune(image.tags, asked)
+
+    async def broken_pulls(self) -> int:
+        """The bytes of pulls that can be gone on with, or are under way."""
+        return await asyncio.to_thread(self.content.unfinished_size, *PULLS)
+
+    async def forget_broken_pulls(self, before: float) -> dict[str, int]:
+        """Those that nobody goes on with and whose last byte came before (seconds since 1970) go: the digests of their
+        blobs, and the bytes that had come."""
+        gone = await asyncio.to_thread(self.content.forget_unfinished, before, *PULLS)
+        return {name.partition("-")[2]: size for name, size in gone.items()}
 
     async def _deleted(self, image_id: str) -> builtins.list[Removed]:
         """After an image's record is gone: the rest of it. The layers that went with it."""

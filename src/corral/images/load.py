@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from corral.errors import InvalidInput
 from corral.images import config, digests
@@ -139,21 +139,21 @@ async def _load_layer(images: Images, spool: Spool, name: str, below: list[str],
     promised = promised_digest(name)
     hasher = Hasher(promised.partition(":")[0]) if promised and promised != diff_id else None
 
-    def chunks() -> Iterator[bytes]:
+    def chunks(file: BinaryIO) -> Iterator[bytes]:
         told = done = 0
-        with open(path, "rb") as file:
-            while chunk := file.read(_PIECE):
-                done += len(chunk)
-                if done - told >= _STEP or done == total:
-                    told = done
-                    report(LayerProgress(short(diff_id), done, total))
-                yield chunk
+        while chunk := file.read(_PIECE):
+            done += len(chunk)
+            if done - told >= _STEP or done == total:
+                told = done
+                report(LayerProgress(short(diff_id), done, total))
+            yield chunk
 
     def unpack() -> Layer:
-        source = hasher.through(chunks()) if hasher else chunks()
-        layer = images.layers.unpack(source, lambda: below, images.limits)
-        for _ in source:  # what stands behind the compressed data counts for the digest
-            pass
+        with open(path, "rb") as file:  # here: a generator that an error has left behind would hold it, and its blocks
+            source = hasher.through(chunks(file)) if hasher else chunks(file)
+            layer = images.layers.unpack(source, lambda: below, images.limits)
+            for _ in source:  # what stands behind the compressed data counts for the digest
+                pass
         if hasher and hasher.digest() != promised:
             images.layers.remove([layer])
             raise InvalidInput(f"invalid archive: {name} has the digest {hasher.digest()}")

@@ -6,6 +6,7 @@ directory is refused before it can do harm.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -42,13 +43,17 @@ class Records:
             raise
 
     def _prepare(self) -> None:
-        """Locks the file for as long as it is open, and makes its table."""
+        """Locks the file for as long as it is open, and makes its table. Where that is there nothing is written: on a
+        full disk, what is there can be removed."""
         for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
             self._db.execute(f"PRAGMA {pragma}")
-        self._db.execute("BEGIN IMMEDIATE")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > _VERSION:
             raise HostError(f"{self._path} was written by a newer version of Corral (format {version})")
+        if version == _VERSION:
+            self._db.execute("SELECT 1 FROM records LIMIT 1").fetchone()
+            return
+        self._db.execute("BEGIN IMMEDIATE")
         self._db.execute(_SCHEMA)
         self._db.execute(f"PRAGMA user_version={_VERSION}")
         self._db.execute("COMMIT")
@@ -82,5 +87,6 @@ class Records:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return Unavailable(f"{self._path} is in use by another daemon")
-        kind = NoSpace if name == "SQLITE_FULL" else HostError
-        return kind(f"{self._path}: {str(error).lower()}")
+        if name == "SQLITE_FULL":
+            return NoSpace(f"write {self._path}: no space left on device", errno.ENOSPC)
+        return HostError(f"{self._path}: {str(error).lower()}")

@@ -139,6 +139,15 @@ def check_digest(text: str) -> str:
     return text
 
 
+def is_tag(text: str) -> bool:
+    """Pure.
+
+    >>> is_tag("v1.0"), is_tag("-x"), is_tag("a" * 129)
+    (True, False, False)
+    """
+    return re.fullmatch(_TAG, text) is not None
+
+
 def parse_tag(text: str) -> Reference:
     """A reference to tag something with: `latest` if no tag is given; a digest is refused."""
     found = parse(text)

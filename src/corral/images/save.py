@@ -6,8 +6,10 @@ An OCI image layout with Docker's manifest.json beside it, over the same blobs: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import NamedTuple
 
+from corral.errors import NotFound
 from corral.images.catalog import Catalog
 from corral.images.digests import chain_ids, of
 from corral.images.layers import Layer, Layers
@@ -20,7 +22,7 @@ from corral.model.image import Image
 
 def choose(catalog: Catalog, refs: Iterable[str]) -> dict[str, list[str]]:
     """Pure: image ids, and the full names to save each under. A repository without a tag means all its tags; an id
-    means no name. NotFound as `Catalog.find`."""
+    means no name. NotFound as a dockerd says it, of a name with a tag otherwise than of one without."""
     chosen: dict[str, list[str]] = {}
     for ref in refs:
         for image_id, name in _meant(catalog, ref):
@@ -31,14 +33,18 @@ def choose(catalog: Catalog, refs: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _meant(catalog: Catalog, ref: str) -> list[tuple[str, str]]:
-    if not as_id(ref):
-        found = parse(ref)
-        tags = [] if found.tag or found.digest else catalog.repository(found.name)
-        if tags:
-            return [(catalog.tags[tag].image, tag) for tag in tags]
-        if str(found.tagged()) in catalog.tags:
-            return [(catalog.find(ref).id, str(found.tagged()))]
-    return [(catalog.find(ref).id, "")]
+    if as_id(ref):
+        return [(catalog.find(ref).id, "")]
+    found = parse(ref)
+    whole = not (found.tag or found.digest)
+    tags = catalog.repository(found.name) if whole else []
+    if tags:
+        return [(catalog.tags[tag].image, tag) for tag in tags]
+    try:
+        name = str(found.tagged())
+        return [(catalog.find(ref).id, name if name in catalog.tags else "")]
+    except NotFound:
+        raise NotFound(f"No such image: {ref}{'' if whole else ': reference does not exist'}") from None
 
 
 class Chosen(NamedTuple):
@@ -96,6 +102,7 @@ class _Archive:
             return
         self._written.add(layer.diff)
         self._write(entry_bytes(Entry(blob_name(layer.diff), stored=layer.tar_size)))
-        for chunk in self._layers.tar(layer):
-            self._write(chunk)
+        with closing(self._layers.tar(layer)) as chunks:
+            for chunk in chunks:
+                self._write(chunk)
         self._write(padding(layer.tar_size))

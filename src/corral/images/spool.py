@@ -21,10 +21,13 @@ _LINKS = 16
 
 
 class Spool:
-    """The files of one archive in the directory `root`, which the owner removes."""
+    """The files of one archive in the directory `root`, which it makes and the owner removes. NoSpace, HostError."""
 
     def __init__(self, root: str) -> None:
-        os.mkdir(root, 0o700)
+        try:
+            os.mkdir(root, 0o700)
+        except OSError as error:
+            raise from_oserror(f"spool the archive in {root}", error) from error
         self._root = root
         self._files: dict[str, int] = {}
         self._aliases: dict[str, str] = {}

@@ -81,11 +81,12 @@ def from_rfc3339(text: str) -> int:
 
 
 _UNITS = {"ns": 1, "us": 1000, "µs": 1000, "ms": 10**6, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
+_AMOUNT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([^.\d]*)", re.ASCII | re.DOTALL)
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 
 
 def parse_duration(text: str) -> int:
-    """A Go duration in nanoseconds. ValueError if it is none.
+    """A Go duration in nanoseconds. ValueError, in Go's words, if it is none.
 
     >>> parse_duration("1m30s")
     90000000000
@@ -97,5 +98,24 @@ def parse_duration(text: str) -> int:
         return 0
     parts = _PART.findall(body)
     if not parts or "".join(n + u for n, u in parts) != body:
-        raise ValueError(f"not a duration: {text!r}")
-    return sign * round(sum(float(n) * _UNITS[u] for n, u in parts))
+        raise ValueError(duration_problem(text))
+    found = sum(float(n) * _UNITS[u] for n, u in parts)
+    if found >= 1 << 63:
+        raise ValueError(duration_problem(text))
+    return sign * round(found)
+
+
+def duration_problem(text: str) -> str:
+    """Pure: what Go says of a text that is no duration.
+
+    >>> duration_problem("1"), duration_problem("1d2h"), duration_problem("soon")
+    ('time: missing unit in duration "1"', 'time: unknown unit "d" in duration "1d2h"', 'time: invalid duration "soon"')
+    """
+    rest = text[1:] if text.startswith(("-", "+")) else text
+    while found := _AMOUNT.match(rest):
+        if not found[2]:
+            return f'time: missing unit in duration "{text}"'
+        if found[2] not in _UNITS:
+            return f'time: unknown unit "{found[2]}" in duration "{text}"'
+        rest = rest[found.end() :]
+    return f'time: invalid duration "{text}"'

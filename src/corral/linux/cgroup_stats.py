@@ -62,14 +62,14 @@ def parse_blkio(text: str) -> list[BlockIo]:
     """v1's blkio.throttle.io_service_bytes and its like.
 
     >>> parse_blkio("8:0 Read 512\\n8:0 Total 512\\nTotal 512\\n")[1]
-    BlockIo(major=8, minor=0, operation='total', value=512)
+    BlockIo(major=8, minor=0, operation='Total', value=512)
     """
     found = []
     for line in text.splitlines():
         parts = line.split()
         if len(parts) == 3:
             major, minor = parts[0].split(":")
-            found.append(BlockIo(int(major), int(minor), parts[1].lower(), int(parts[2])))
+            found.append(BlockIo(int(major), int(minor), parts[1], int(parts[2])))
     return found
 
 

@@ -101,13 +101,15 @@ def add_dummy(name: str) -> Request:
     return Request(f"create interface {name}", wire.RTM_NEWLINK, _MADE, payload, _EXISTS)
 
 
-def add_vxlan(name: str, number: int, port: int, *, mac: str, mtu: int, local: Address | None) -> Request:
-    """A VXLAN interface (RFC 7348), up, that learns nothing from packets. `local`: the address that it sends from."""
+def add_vxlan(name: str, number: int, port: int, *, mac: str, mtu: int, local: Address) -> Request:
+    """A VXLAN interface (RFC 7348), up, that learns nothing from packets. `local`: the address that it sends from,
+    whose family is that of the network below; the unspecified one leaves the choice to the kernel."""
     payload = wire.link_body(flags=wire.IFF_UP, change=wire.IFF_UP) + wire.text(wire.IFLA_IFNAME, name) + _mtu(mtu)
     payload += wire.attribute(wire.IFLA_ADDRESS, _mac(mac))
     data = wire.u32(wire.IFLA_VXLAN_ID, number) + wire.u8(wire.IFLA_VXLAN_LEARNING, 0)
     data += wire.attribute(wire.IFLA_VXLAN_PORT, port.to_bytes(2, "big"))
-    data += wire.attribute(wire.IFLA_VXLAN_LOCAL, local.packed) if local is not None else b""
+    kind = wire.IFLA_VXLAN_LOCAL if local.version == 4 else wire.IFLA_VXLAN_LOCAL6
+    data += wire.attribute(kind, local.packed)
     payload += _info("vxlan", data)
     return Request(f"create VXLAN interface {name}", wire.RTM_NEWLINK, _MADE, payload)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 _LISTENING = "0A"
@@ -13,28 +15,57 @@ class Holder(NamedTuple):
     name: str
 
 
-def find_holder(protocol: str, port: int) -> Holder | None:
-    """The process with a socket at that port, on whatever address; None where there is none or it is not shown."""
-    inodes = {inode for kind in (protocol, f"{protocol}6") for inode in parse_sockets(_read(f"/proc/net/{kind}"), port)}
-    if not inodes:
+class Socket(NamedTuple):
+    address: IPv4Address | IPv6Address
+    inode: str
+
+
+def find_holder(protocol: str, address: str, port: int) -> Holder | None:
+    """The process with a socket in the way of that port of that address; None where none is, or none is shown."""
+    sockets = [s for kind in (protocol, f"{protocol}6") for s in parse_sockets(_read(f"/proc/net/{kind}"), port)]
+    wanted = {f"socket:[{each.inode}]" for each in sockets if in_the_way(each.address, ip_address(address))}
+    if not wanted:
         return None
-    wanted = {f"socket:[{inode}]" for inode in inodes}
     return next((found for pid in _pids() if (found := _holds(pid, wanted))), None)
 
 
-def parse_sockets(text: str, port: int) -> list[str]:
-    """Pure: the inodes of the sockets of /proc/net/tcp or /proc/net/udp that serve a port.
+def parse_sockets(text: str, port: int) -> list[Socket]:
+    """Pure: the sockets of /proc/net/tcp or /proc/net/udp that serve a port.
 
     >>> line = "0: 0100007F:1F90 00000000:0000 0A 0:0 0:0 0 0 0 4711 1"
     >>> parse_sockets(f"head\\n{line}\\n", 8080), parse_sockets(f"head\\n{line}\\n", 80)
-    (['4711'], [])
+    ([Socket(address=IPv4Address('127.0.0.1'), inode='4711')], [])
     """
     found = []
     for line in text.splitlines()[1:]:
         words = line.split()
-        if len(words) > 9 and int(words[1].rpartition(":")[2], 16) == port and words[3] in (_LISTENING, "07"):
-            found.append(words[9])
+        if len(words) > 9 and words[3] in (_LISTENING, "07"):
+            address, _, number = words[1].rpartition(":")
+            if int(number, 16) == port:
+                found.append(Socket(_address(address), words[9]))
     return found
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Words of 32 bits, each as the machine has it in memory."""
+    words = (int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(text), 8))
+    found = ip_address(b"".join(words))
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def in_the_way(has: IPv4Address | IPv6Address, wanted: IPv4Address | IPv6Address) -> bool:
+    """Pure: whether a socket at one address keeps another from being bound, at the same port. At `::` it may be there
+    for both families.
+
+    >>> v4, any6 = ip_address("127.0.0.1"), ip_address("::")
+    >>> in_the_way(v4, ip_address("127.0.0.2")), in_the_way(v4, ip_address("0.0.0.0")), in_the_way(v4, any6)
+    (False, True, False)
+    >>> in_the_way(any6, v4)
+    True
+    """
+    if has.version != wanted.version:
+        return has == IPv6Address("::")
+    return has == wanted or has.is_unspecified or wanted.is_unspecified
 
 
 def _pids() -> list[int]:

@@ -78,6 +78,11 @@ def mounts_under(path: str) -> list[str]:
     return plan_unmounts(mount_points(_mountinfo()), os.path.realpath(path))
 
 
+def mounts_deep_in(path: str) -> list[str]:
+    """Those of `mounts_under` that are neither at `path` nor directly in it: there people put disks of their own."""
+    return plan_deep(mounts_under(path), os.path.realpath(path))
+
+
 def unmount_under(path: str) -> None:
     """Takes off everything at or below `path`; what is busy is detached."""
     for point in mounts_under(path):
@@ -132,6 +137,16 @@ def plan_unmounts(points: Iterable[str], path: str) -> list[str]:
     """
     prefix = path.rstrip("/") + "/"
     return [p for p in reversed(list(points)) if p == path or p.startswith(prefix)]
+
+
+def plan_deep(points: Iterable[str], path: str) -> list[str]:
+    """Pure: those at least two directories below `path`.
+
+    >>> plan_deep(["/a/b/c", "/a/b", "/a", "/ab/c/d"], "/a")
+    ['/a/b/c']
+    """
+    prefix = path.rstrip("/") + "/"
+    return [p for p in points if p.startswith(prefix) and "/" in p.removeprefix(prefix)]
 
 
 # Overlays

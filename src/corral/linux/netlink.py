@@ -174,7 +174,7 @@ class Netlink:
         return {way[0]: way[1:] for way in found if way is not None}
 
     def neighbours(self, index: int, family: int) -> list[Neighbour]:
-        """The permanent entries of an interface: ARP (AF_INET), or forwarding (AF_BRIDGE)."""
+        """The permanent entries of an interface: ARP (AF_INET), its like (AF_INET6), or forwarding (AF_BRIDGE)."""
         bodies = self._dump(wire.RTM_GETNEIGH, wire.neighbour_body(family))
         found = (parse_neighbour(p, index, family) for p in bodies)
         return [one for one in found if one is not None]

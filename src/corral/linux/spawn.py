@@ -12,7 +12,7 @@ import fcntl
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from corral.errors import HostError, from_oserror
@@ -154,9 +154,11 @@ async def run(
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
     timeout: float | None = None,
+    more: Callable[[], float] = lambda: 0.0,
     pass_fds: PassFds = (),
 ) -> Completed:
-    """Runs a program to its end. HostError if it cannot start, OutOfTime if it takes longer than `timeout` seconds.
+    """Runs a program to its end. HostError if it cannot start, OutOfTime if it takes longer than `timeout` seconds
+    and those that `more` then gives, which is asked again after them.
 
     It is over when the program exits: what its own children write to the same pipes later is not waited for.
     Cancelled or timed out, it is killed.
@@ -170,14 +172,23 @@ async def run(
         for reader in readers:
             stack.callback(reader.stop)
         try:
-            async with asyncio.timeout(timeout):
-                code = await child.wait()
+            code = await _end_in_time(child, timeout, more)
         except TimeoutError:
             message = f"{' '.join(argv[:3])}: not finished after {timeout} s, killed"
             raise OutOfTime(message, *(r.finish() for r in readers)) from None
         finally:
             child.kill()
         return Completed(code, *(r.finish() for r in readers))
+
+
+async def _end_in_time(child: Child, left: float | None, more: Callable[[], float]) -> int:
+    while True:
+        try:
+            async with asyncio.timeout(left):
+                return await child.wait()
+        except TimeoutError:
+            if (left := more()) <= 0:
+                raise
 
 
 def _pipe(stack: contextlib.AsyncExitStack) -> tuple[int, int]:

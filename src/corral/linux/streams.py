@@ -179,9 +179,16 @@ def in_thread(name: str, work: Callable[[], T]) -> asyncio.Future[T]:
             report = (result, None)  # type: ignore[assignment]
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, *report)
+        del report  # an error holds this frame: it would hold itself, and what generators under it have open
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return future
+
+
+def _see(future: asyncio.Future[Any]) -> None:
+    """Whoever still waits for it hears of its error; who was cancelled, or has enough, no longer cares what breaks."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def consume(chunks: AsyncIterator[bytes], work: Callable[[Inbox], T], *, name: str = "consume") -> T:
@@ -200,6 +207,8 @@ async def consume(chunks: AsyncIterator[bytes], work: Callable[[Inbox], T], *, n
 
     feeder = asyncio.ensure_future(feed())
     both: list[asyncio.Future[Any]] = [feeder, done]
+    for one in both:
+        one.add_done_callback(_see)
     try:
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not feeder.done():
@@ -249,6 +258,7 @@ async def produce(
                 loop.call_soon_threadsafe(outbox.put_nowait, None)
 
     done = in_thread(name, run)
+    done.add_done_callback(_see)
     try:
         while (chunk := await outbox.get()) is not None:
             room.release()

@@ -8,7 +8,7 @@ from corral.model.container import Struct
 class BlockIo(Struct):
     major: int
     minor: int
-    operation: str  # "read", "write", "sync", "async", "discard", "total"
+    operation: str  # "read", "write"; of v1, in its spelling, "Read", "Write", "Sync", "Async", "Discard", "Total"
     value: int
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from corral.errors import Conflict, InvalidInput
+from corral.errors import Conflict, InvalidInput, listed
 from corral.model.container import Endpoint, EndpointSpec
 from corral.model.network import Network, NetworkOptions, NetworkSpec, Pool
 from corral.networks.addresses import (
@@ -97,15 +97,26 @@ def check_endpoint(network: Network, wanted: EndpointSpec) -> None:
         if wanted.aliases:
             problems.append("network-scoped aliases are only supported for user-defined networks")
     else:
-        for text in filter(None, (wanted.ipv4, wanted.ipv6)):
-            if pool_of(network, ip_address(text)) is None:
-                problems.append(f"no configured subnet contains IP address {text}")
+        problems += [_address_problem(network, ip_address(text)) for text in (wanted.ipv4, wanted.ipv6) if text]
+        problems = [problem for problem in problems if problem]
     if wanted.interface and (wanted.interface == "lo" or not is_interface_name(wanted.interface)):
         problems.append(f"{wanted.interface!r} {NO_NAME}, and not lo")
     if problems:
-        raise InvalidInput(
-            f"invalid config for network {network.name}: invalid endpoint settings:\n" + "\n".join(problems)
-        )
+        raise InvalidInput(f"invalid config for network {network.name}: invalid endpoint settings:\n{listed(problems)}")
+
+
+def _address_problem(network: Network, address: IPv4Address | IPv6Address) -> str:
+    """Pure: "" if who joins may choose this address. One from a subnet that we chose could be another network's later.
+
+    >>> chosen = [Pool("10.70.0.0/16"), Pool("fd00:7::/64")]
+    >>> shop = Network("1", NetworkSpec("shop", pools=[Pool("10.70.0.0/16")]), pools=chosen)
+    >>> _address_problem(shop, ip_address("10.70.0.9")), _address_problem(shop, ip_address("fd00:7::9"))
+    ('', 'user specified IP address is supported only when connecting to networks with user configured subnets')
+    """
+    configured = [ip_network(pool.subnet, strict=False) for pool in network.spec.pools if pool.subnet]
+    if address.version not in {subnet.version for subnet in configured}:
+        return "user specified IP address is supported only when connecting to networks with user configured subnets"
+    return "" if pool_of(network, address) else f"no configured subnet or ip-range contain the IP address {address}"
 
 
 def pool_of(network: Network, address: IPv4Address | IPv6Address) -> Pool | None:

@@ -1,58 +1,153 @@
-"""Firewall rules of others that stop what Corral forwards. Looked for, never touched: `corral doctor` tells."""
+"""Firewall rules of others that stop what Corral forwards. Looked for, never touched: `corral doctor` tells.
+
+A packet must pass all chains of a hook: an accept in ours does not save it from theirs. So they are asked about the
+three packets that matter (see `verdicts`), and who made them is told in that program's own language to let them pass.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from corral.errors import CorralError
 from corral.linux.nftables import Nft
+from corral.networks.verdicts import Packet, Table, drops, mentions, read_iptables, read_table
+
+_OUTSIDE = "another"  # an interface that no rule names
+_SECONDS = 5.0
+_IPTABLES = {"ip filter": "iptables-nft", "ip6 filter": "ip6tables-nft"}
+_LEGACY = (
+    ("ip filter", "iptables-legacy", "/proc/net/ip_tables_names"),
+    ("ip6 filter", "ip6tables-legacy", "/proc/net/ip6_tables_names"),
+)
 
 
-def dropping_chains(objects: list[dict[str, object]], own: str) -> list[str]:
-    """Pure: the chains at the forward hook that drop by default, as "family table chain", from `nft -j list chains`.
+@dataclass(frozen=True)
+class Blocked:
+    """A chain that drops something: what containers begin, what calls their ports, or both."""
 
-    A packet must pass all chains of a hook: an accept in ours does not save it from theirs.
+    table: Table
+    chain: str
+    outward: bool
+    inward: bool
 
-    >>> theirs = {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}
-    >>> dropping_chains([{"metainfo": {}}, {"chain": theirs}], "corral")
-    ['ip filter FORWARD']
-    """
-    found = []
-    for entry in objects:
-        chain = entry.get("chain")
-        if not isinstance(chain, dict) or chain.get("table") == own:
-            continue
-        if chain.get("hook") == "forward" and chain.get("policy") == "drop":
-            found.append(f"{chain['family']} {chain['table']} {chain['name']}")
-    return found
+    @property
+    def place(self) -> str:
+        return f"{self.table.name} {self.chain}" + (f" ({self.tool})" if self.tool else "")
+
+    @property
+    def tool(self) -> str:
+        """The command that changes it, where that is not what is usual."""
+        return self.table.tool if self.table.tool.endswith("-legacy") else ""
 
 
 def forward_advice(own: str, bridges: Iterable[str]) -> list[str]:
-    """What to type where a foreign chain drops what containers send; empty when nothing does. A `*` at the end of a
-    bridge's name stands for anything.
+    """What to type where foreign chains drop what is forwarded for containers; empty when nothing does. A `*` at the
+    end of a bridge's name stands for anything.
     """
-    nft = Nft()
+    names = list(bridges)
     try:
-        chains = dropping_chains(nft.json("list chains"), own)
+        tables = [*_nft_tables(own), *_legacy_tables()]
     except CorralError as error:
         return [f"the firewall's rules cannot be listed: {error.message}"]
-    finally:
-        nft.close()
-    return [advice(chain, list(bridges)) for chain in chains]
+    return plan_advice([found for table in tables for found in find_blocked(table, names)], names)
 
 
-def advice(chain: str, bridges: Sequence[str]) -> str:
-    """Pure.
+def _nft_tables(own: str) -> list[Table]:
+    with contextlib.closing(Nft()) as nft:
+        names = forwarding_tables(nft.json("list chains"), own)
+        return [
+            _iptables(name, _IPTABLES.get(name, "")) or read_table(name, nft.json(f"list table {name}"))
+            for name in names
+        ]
 
-    >>> advice("ip filter FORWARD", ["cn*"]).partition(": ")[2]
+
+def _legacy_tables() -> list[Table]:
+    """Of the old interface, where it is in use: to list a table there would make it."""
+    found = []
+    for name, tool, path in _LEGACY:
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+            if "filter" in file.read().split() and (table := _iptables(name, tool)):
+                found.append(table)
+    return found
+
+
+def _iptables(name: str, tool: str) -> Table | None:
+    """None: this tool is not there, or cannot read the table."""
+    if not tool:
+        return None
+    try:
+        done = subprocess.run([tool, "-S"], capture_output=True, text=True, timeout=_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return read_iptables(name, tool, done.stdout)
+
+
+def forwarding_tables(objects: Iterable[dict[str, object]], own: str) -> list[str]:
+    """Pure: the tables of others with a chain at the forward hook, as "family table", from `nft -j list chains`.
+
+    >>> theirs = {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}
+    >>> forwarding_tables([{"metainfo": {}}, {"chain": theirs}], "corral")
+    ['ip filter']
+    """
+    found: dict[str, None] = {}
+    for entry in objects:
+        chain = entry.get("chain")
+        if not isinstance(chain, dict) or chain.get("hook") != "forward" or chain["family"] == "bridge":
+            continue
+        if chain["table"] != own and not chain["table"].startswith(f"{own}_"):
+            found[f"{chain['family']} {chain['table']}"] = None
+    return list(found)
+
+
+def find_blocked(table: Table, bridges: Sequence[str]) -> list[Blocked]:
+    """Pure: the chains of a table that drop what is forwarded from or to any of our bridges.
+
+    >>> [found.place for found in find_blocked(Table("ip filter", "", {"FORWARD": "drop"}), ["corral0"])]
+    ['ip filter FORWARD']
+    """
+    outward, inward = set[str](), set[str]()
+    for bridge in (name.replace("*", "0") for name in bridges):
+        outward.update(drops(table, Packet(bridge, _OUTSIDE)))
+        inward.update(drops(table, Packet(_OUTSIDE, bridge, translated=True)))
+        inward.update(drops(table, Packet(bridge, _OUTSIDE, "established", translated=True)))
+    return [Blocked(table, chain, chain in outward, chain in inward) for chain in sorted(outward | inward)]
+
+
+def plan_advice(blocked: Iterable[Blocked], bridges: Sequence[str]) -> list[str]:
+    """Pure: one line for each program that is to be told something.
+
+    >>> [said] = plan_advice([Blocked(Table("ip filter"), "FORWARD", True, False)], ["cn*"])
+    >>> said.partition(": ")[2]
     'iptables -I FORWARD -i cn+ -j ACCEPT; iptables -I FORWARD -o cn+ -j ACCEPT'
     """
-    family, table, name = chain.split(" ")
-    if (family, table) in (("ip", "filter"), ("ip6", "filter")):
-        tool = "iptables" if family == "ip" else "ip6tables"
-        target = "DOCKER-USER" if name == "DOCKER-FORWARD" else name
-        fixes = [f"{tool} -I {target} -{way} {b.replace('*', '+')} -j ACCEPT" for b in bridges for way in "io"]
-    else:
-        fixes = [f'nft insert rule {chain} {way}ifname "{b}" accept' for b in bridges for way in "io"]
-    fix = "; ".join(fixes)
-    return f"the chain {chain} drops forwarded packets by default, containers cannot reach out; to let them: {fix}"
+    grouped: dict[str, list[Blocked]] = {}
+    for each in blocked:
+        grouped.setdefault(_fix(each, bridges), []).append(each)
+    return [f"{_what(group)}; to let them: {fix}" for fix, group in grouped.items()]
+
+
+def _what(group: Sequence[Blocked]) -> str:
+    places = ", ".join(each.place for each in group)
+    chains = f"the chain {places} drops" if len(group) == 1 else f"the chains {places} drop"
+    lost = ["containers cannot reach out"] if any(each.outward for each in group) else []
+    lost += ["published ports are not reached from outside"] if any(each.inward for each in group) else []
+    return f"{chains} forwarded packets, {' and '.join(lost)}"
+
+
+def _fix(blocked: Blocked, bridges: Sequence[str]) -> str:
+    """firewalld and ufw keep what they are told for the next boot; rules by hand are kept by nobody."""
+    table, names = blocked.table, [bridge.replace("*", "+") for bridge in bridges]
+    if table.name == "inet firewalld" or mentions(table, "FORWARD_ZONES", "FORWARD_IN_ZONES"):
+        added = " ".join(f"--add-interface={name}" for name in names)
+        return f"firewall-cmd --permanent --zone=trusted {added} && firewall-cmd --reload"
+    if mentions(table, "ufw-user-forward", "ufw6-user-forward"):
+        return "; ".join(f"ufw route allow {way} on {name}" for name in names for way in ("in", "out"))
+    if table.name in ("ip filter", "ip6 filter"):
+        tool = blocked.tool or ("iptables" if table.name == "ip filter" else "ip6tables")
+        chain = "DOCKER-USER" if mentions(table, "DOCKER-USER") else blocked.chain
+        return "; ".join(f"{tool} -I {chain} -{way} {name} -j ACCEPT" for name in names for way in "io")
+    where = f"{table.name} {blocked.chain}"
+    return "; ".join(f'nft insert rule {where} {way}ifname "{name}" accept' for name in bridges for way in "io")

@@ -57,13 +57,13 @@ def hold_first(wanted: Wanted, taken: Mapping[Key, str], container: str) -> Held
     refusal = plan_refusal(wanted, taken)
     for number in free_numbers(wanted, taken):
         held: Held = {}
+        key = Key(wanted.protocol, wanted.host_ips[0], number)
         try:
-            for ip in wanted.host_ips:
-                _hold_one(held, Key(wanted.protocol, ip, number), ip in wanted.lenient)
+            for key in (Key(wanted.protocol, ip, number) for ip in wanted.host_ips):
+                _hold_one(held, key, key.host_ip in wanted.lenient)
             return held
         except OSError as error:
             release(held)
-            key = Key(wanted.protocol, wanted.host_ips[0], number)
             reason = (error.strerror or "").lower()
             refusal = f"failed to bind host port for {key.text}:{container}:{wanted.port}/{wanted.protocol}: {reason}"
             if error.errno != errno.EADDRINUSE:
@@ -113,5 +113,5 @@ def release(held: Held) -> None:
 
 def find_holder(key: Key) -> str:
     """The program that has a port of the host, "" where it cannot be told."""
-    found = find_listener(key.protocol, key.host_port)
+    found = find_listener(key.protocol, key.host_ip, key.host_port)
     return f"{found.name}, process {found.pid}, has it" if found else ""

@@ -156,7 +156,8 @@ class Networks:
         match event.kind:
             case "link" | "down":
                 bridges = {network.bridge for network in self._networks.values() if network.bridge}
-                return event.name in bridges or self.names.is_further(event.name)
+                ours = event.name in bridges or self.names.is_further(event.name)
+                return ours or (self._wires is not None and self._wires.has_plugged(event.name))
             case "address":
                 return self._wires is not None and self._wires.holds(int(event.name))
             case "table" | "rule":
@@ -184,18 +185,21 @@ class Networks:
             match event.kind:
                 case "link" if self.names.is_span(event.name):
                     return f"link {event.name} was deleted"
+                case "link" if self.names.veth_owner(event.name):
+                    if wires.is_loose(event.name):
+                        return f"cable {event.name} was taken out of its bridge"
                 case "link" | "down" | "address":
                     bridges = wires.whole(lines) if bridges is None else bridges
                     if not bridges:
                         return "a bridge was deleted or set down, or lost its addresses,"
                 case "element":
                     return f"an element of table {event.name} was deleted"
-                case "rule":
+                case "rule" | "table":  # of a table that is deleted both are told, maybe one after the other
                     rules = firewall.whole() if rules is None else rules
                     if not rules:
-                        return f"a rule of table {event.name} was deleted"
+                        return f"{'a rule of ' if event.kind == 'rule' else ''}table {event.name} was deleted"
                 case _:
-                    return f"{event.kind} {event.name} was deleted"
+                    return "something may have been deleted (the kernel's messages were too many)"
         return None
 
     async def create(self, spec: Wanted) -> Network:
@@ -225,7 +229,7 @@ class Networks:
         """From now on whoever has a route to an address of the network reaches all its ports. NotFound, HostError."""
         async with self._making:
             old = self.need(name)
-            options = replace(old.spec.options, gateway4="open")
+            options = replace(old.spec.options, gateway4="open", gateway6="open")
             new = replace(old, spec=replace(old.spec, options=options))
             wires, firewall = self._need_wires(), self._need_firewall()
 

@@ -32,7 +32,9 @@ def check_parent(spec: NetworkSpec) -> None:
     """InvalidInput for a mode or a parent that the driver does not have."""
     mode = spec.options.mode
     if mode and mode not in MODES[spec.driver]:
-        raise InvalidInput(f"requested {spec.driver} mode '{mode}' is not offered: {', '.join(MODES[spec.driver])} are")
+        offered = MODES[spec.driver]
+        verb = "are" if len(offered) > 1 else "is"
+        raise InvalidInput(f"{spec.driver} mode '{mode}' is not offered: {', '.join(offered)} {verb}")
     if spec.options.parent == "lo":
         raise InvalidInput(f"loopback interface is not a valid {spec.driver} parent link")
 
@@ -61,11 +63,24 @@ def prepare_parent(wires: Wires, network: Network) -> None:
         base = wires.find(parent.base)
         if base is None:
             raise NotFound(f"interface {parent.base} does not exist: {parent.name} cannot be made on it")
-        wires.batch([links.add_vlan(parent.name, base.index, parent.vlan), links.set_alias(parent.name, alias)])
+        requests = [links.add_vlan(parent.name, base.index, parent.vlan), links.set_alias(parent.name, alias)]
+        _make(wires, requests, network, "8021q", f"make {parent.name} by other means, or name another parent")
     elif network.spec.options.parent:
         raise NotFound(f"interface {parent.name} does not exist; name one of this host's as the parent")
     else:
-        wires.batch([links.add_dummy(parent.name), links.set_alias(parent.name, alias)])
+        requests = [links.add_dummy(parent.name), links.set_alias(parent.name, alias)]
+        _make(wires, requests, network, "dummy", "name an interface of this host's as the parent")
+
+
+def _make(wires: Wires, requests: list[Request], network: Network, module: str, instead: str) -> None:
+    """HostError that names the module that the kernel lacks, and what to do then."""
+    try:
+        wires.batch(requests)
+    except HostError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        missing = f"the kernel of this host has no {module} (modprobe {module} finds none)"
+        raise HostError(f"network {network.name}: {missing}; {instead}", error.errno) from error
 
 
 def plug_over(wires: Wires, netns: int, endpoint: Endpoint, network: Network) -> None:
@@ -73,15 +88,8 @@ def plug_over(wires: Wires, netns: int, endpoint: Endpoint, network: Network) ->
     parent = wires.find(plan_parent(network).name)
     if parent is None:
         raise HostError(f"interface {plan_parent(network).name} of network {network.name} is gone")
-    try:
-        wires.batch([plan_over(parent.index, netns, endpoint, network)])
-    except HostError as error:
-        if error.errno != errno.EOPNOTSUPP:
-            raise
-        missing = f"the kernel of this host has no {network.driver} (modprobe {network.driver} finds none)"
-        raise HostError(
-            f"network {network.name}: {missing}; make the network with another driver", error.errno
-        ) from error
+    requests = [plan_over(parent.index, netns, endpoint, network)]
+    _make(wires, requests, network, network.driver, "make the network with another driver")
 
 
 def plan_over(parent: int, netns: int, endpoint: Endpoint, network: Network) -> Request:

@@ -11,7 +11,9 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from corral.kit.tasks import Tasks
 
@@ -23,7 +25,12 @@ _CONVERSATIONS = 1024  # at most, for one port
 _CONNECTIONS = 1024  # the same of TCP: who calls then waits until one has ended
 _AGAIN = 1.0  # seconds after which a host that had no descriptor left is asked again
 
+_IP_PKTINFO = 8  # Python names it from 3.14 on
+_PKTINFO = 20  # bytes of in6_pktinfo, the longer of the two
+
 Target = tuple[str, int]
+Ancillary = tuple[int, int, bytes]
+Caller = tuple[Any, ...]  # who called, and the ancillary data that tells which address
 
 
 def _family(target: Target) -> socket.AddressFamily:
@@ -116,22 +123,49 @@ class TcpRelay:
             task.cancel()
 
 
+def ask_for_called(held: socket.socket) -> None:
+    """Each datagram then comes with the address that was called."""
+    if held.family == socket.AF_INET6:
+        held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        held.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+
+
+def answering_from(ancillary: Iterable[Ancillary]) -> tuple[Ancillary, ...]:
+    """Pure: what is said with an answer, of what came with the question: the address that was called is the one that
+    answers. By which interface it goes, the host's routes say again.
+
+    >>> called, interface = socket.inet_aton("192.0.2.10"), bytes([7, 0, 0, 0])
+    >>> answering_from([(socket.IPPROTO_IP, 8, interface + called + called)])
+    ((0, 8, b'\\x00\\x00\\x00\\x00\\xc0\\x00\\x02\\n\\x00\\x00\\x00\\x00'),)
+    """
+    found = []
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):  # address, interface
+            found.append((int(level), int(kind), data[:16] + bytes(4)))
+        elif (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):  # interface, local address, called address
+            found.append((int(level), int(kind), bytes(4) + data[4:8] + bytes(4)))
+    return tuple(found)
+
+
 class UdpRelay:
-    """Each sender gets a socket of its own towards the container, so that answers find their way back."""
+    """Each sender gets a socket of its own towards the container, so that answers find their way back. A sender that
+    calls several addresses of the host has one for each."""
 
     def __init__(self, held: socket.socket, target: Target, tasks: Tasks) -> None:
         self._held, self._target = held, target
+        ask_for_called(held)
         self._loop = asyncio.get_running_loop()
-        self._towards: dict[tuple[object, ...], socket.socket] = {}
-        self._timers: dict[tuple[object, ...], asyncio.TimerHandle] = {}
+        self._towards: dict[Caller, socket.socket] = {}
+        self._timers: dict[Caller, asyncio.TimerHandle] = {}
         self._loop.add_reader(held, self._forward)
 
     def _forward(self) -> None:
         with contextlib.suppress(OSError):  # datagrams may be lost, as on any wire
-            data, sender = self._held.recvfrom(_CHUNK)
-            self._conversation(sender).send(data)
+            data, ancillary, _, sender = self._held.recvmsg(_CHUNK, socket.CMSG_SPACE(_PKTINFO))
+            self._conversation((sender, *answering_from(ancillary))).send(data)
 
-    def _conversation(self, sender: tuple[object, ...]) -> socket.socket:
+    def _conversation(self, sender: Caller) -> socket.socket:
         server = self._towards.get(sender)
         if server is None:
             if len(self._towards) >= _CONVERSATIONS:
@@ -147,17 +181,18 @@ class UdpRelay:
         self._remember(sender)
         return server
 
-    def _back(self, server: socket.socket, sender: tuple[object, ...]) -> None:
+    def _back(self, server: socket.socket, sender: Caller) -> None:
+        address, *called = sender
         with contextlib.suppress(OSError):
-            self._held.sendto(server.recv(_CHUNK), sender)
+            self._held.sendmsg([server.recv(_CHUNK)], called, 0, address)
             self._remember(sender)
 
-    def _remember(self, sender: tuple[object, ...]) -> None:
+    def _remember(self, sender: Caller) -> None:
         if sender in self._timers:
             self._timers[sender].cancel()
         self._timers[sender] = self._loop.call_later(_IDLE_SECONDS, partial(self._forget, sender))
 
-    def _forget(self, sender: tuple[object, ...]) -> None:
+    def _forget(self, sender: Caller) -> None:
         server = self._towards.pop(sender)
         timer = self._timers.pop(sender, None)
         if timer is not None:

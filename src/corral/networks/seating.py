@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from corral.errors import CorralError, Forbidden, HostError
+from corral.errors import CorralError, Forbidden, HostError, NotFound
 from corral.kit.ids import new_id
 from corral.model.container import BoundPort, Endpoint, EndpointSpec
 from corral.model.network import Network
@@ -71,7 +71,13 @@ class Seating:
         hosts: Collection[AnyAddress] = (),
         spared: Collection[str] = (),
     ) -> Endpoint:
-        """Addresses and a name for the interface, none of those that others are to have; nothing is on the host yet."""
+        """Addresses and a name for the interface, none of those that others are to have; nothing is on the host yet.
+
+        NotFound when the network has been removed meanwhile: from here on it cannot be.
+        """
+        now = self.networks.get(network.name)
+        if now is None or now.id != network.id:
+            raise NotFound(f"network {network.name} not found")
         check_endpoint(network, how)
         taken = {end.interface: name for name, end in member.endpoints.items()}
         if how.interface in taken:

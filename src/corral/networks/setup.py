@@ -36,6 +36,7 @@ def check_spec(spec: NetworkSpec) -> None:
     if not (spec.ipv4 or spec.ipv6):
         raise InvalidInput("IPv4 or IPv6 must be enabled")
     check_pools(spec)
+    check_mtu(spec)
     if not is_interface_name(f"{options.interface_prefix}0"):
         raise InvalidInput(f"'{options.interface_prefix}0' {NO_NAME}")
     if spec.driver in DRIVERS:
@@ -48,6 +49,21 @@ def check_spec(spec: NetworkSpec) -> None:
         raise InvalidInput("gateway mode 'isolated' can only be used for an internal network")
     if options.bridge and not is_interface_name(options.bridge):
         raise InvalidInput(f"{options.bridge!r} {NO_NAME}")
+
+
+def check_mtu(spec: NetworkSpec) -> None:
+    """InvalidInput for packets smaller than the families of the network have them (RFC 791, RFC 8200).
+
+    >>> from corral.model.network import NetworkOptions
+    >>> check_mtu(NetworkSpec("a", ipv6=True, options=NetworkOptions(mtu=1000)))
+    Traceback (most recent call last):
+        ...
+    corral.errors.InvalidInput: invalid MTU 1000 of network a: with IPv6 it is 1280 or more
+    """
+    mtu, least = spec.options.mtu, 1280 if spec.ipv6 else 68
+    if mtu and mtu < least:
+        family = "IPv6" if spec.ipv6 else "IPv4"
+        raise InvalidInput(f"invalid MTU {mtu} of network {spec.name}: with {family} it is {least} or more")
 
 
 def make_default(

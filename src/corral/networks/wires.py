@@ -121,6 +121,16 @@ class Wires:
         """Whether that interface is a bridge of a network. (Also for other threads.)"""
         return any(index in bridges.indexes for bridges in list(self._networks.values()))
 
+    def has_plugged(self, cable: str) -> bool:
+        """Whether a container's cable is in a bridge as far as we know. (Also for other threads.)"""
+        return any(cable in bridges.where for bridges in list(self._networks.values()))
+
+    def is_loose(self, cable: str) -> bool:
+        """Whether it is there and in none of the bridges of its network. One that is gone went with its namespace."""
+        bridges = next((each for each in self._networks.values() if cable in each.where), None)
+        link = self._netlink.link(cable) if bridges else None
+        return bridges is not None and link is not None and link.master not in bridges.indexes
+
     def whole(self, every: Iterable[Lines]) -> bool:
         """Whether the bridges of these networks are there, up, and with their addresses."""
         up = {link.index for link in self._netlink.links() if link.up}
@@ -221,11 +231,16 @@ class Wires:
         return name
 
     def take_back(self, port: Port, lines: Lines) -> None:
-        """A cable that a former daemon plugged in, which may have been told to keep its containers apart, or not to."""
+        """A cable that a former daemon plugged in, which may have been told to keep its containers apart, or not to.
+
+        Its bridge may have been deleted while there was no daemon.
+        """
         bridges, link = self._networks.get(lines.network_id), self._netlink.link(port.name)
-        if bridges is not None and link is not None and link.master in bridges.indexes:
-            bridges.where[port.name] = bridges.indexes.index(link.master)
-            self.set_port(port, lines)
+        if bridges is None or link is None:
+            return
+        if link.master not in bridges.indexes:
+            log.warning("cable %s was in no bridge of network %s; putting it back", port.name, lines.network)
+        self._plug_again(lines, bridges, [port])
 
     def set_port(self, port: Port, lines: Lines) -> None:
         """After its ports were published or withdrawn."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, TypeVar
+
+from msgspec.structs import replace
 
 from corral.errors import CorralError, NotFound, RemoteFailed
 from corral.images.content import Content
@@ -22,14 +25,18 @@ from corral.registry.sweep import SECOND
 from corral.registry.upstreams import Place, account_of, read_accounts
 
 T = TypeVar("T")
+PATIENCE: Final = 300.0  # seconds that an answer may take, with all the pauses that were asked for
 SILENCE: Final = 30 * SECOND  # for so long nobody waits again for an upstream that did not answer
 
 
 class Asking:
-    """`hub` is the client; what it fetches become blobs of the content store."""
+    """`hub` is the client; what it fetches become blobs of the content store. Each upstream has downloads of its own:
+    none waits for another one's."""
 
     def __init__(self, config: RegistryConfig, content: Content, clock: Clock) -> None:
-        self.hub = Hub(content, config.remote, store=True)
+        each = config.remote.downloads
+        self.hub = Hub(content, replace(config.remote, downloads=each * len(config.upstreams)), store=True)
+        self._slots = {one.url: asyncio.Semaphore(max(1, each)) for one in config.upstreams}
         self._config, self._clock = config, clock
         self._silent: dict[str, int] = {}  # URL -> until when
 
@@ -48,16 +55,25 @@ class Asking:
             raise RemoteFailed(f"{url} did not answer a moment ago")
         endpoint, who = self._where(place)
         try:
-            return await blocking(
-                "upstream",
-                lambda cancel: work(Repository(self.hub.session(endpoint, who, cancel), place.path, cancel)),
-                explained,
-            )
+            async with asyncio.timeout(PATIENCE):
+                return await blocking(
+                    "upstream",
+                    lambda cancel: work(Repository(self.hub.session(endpoint, who, cancel), place.path, cancel)),
+                    explained,
+                )
+        except TimeoutError:
+            self.hub.forget(endpoint, who)
+            self._silent[url] = self._clock.now() + SILENCE
+            raise RemoteFailed(f"{url} did not come to an end within {PATIENCE:g} seconds") from None
         except RemoteFailed as error:
             self.hub.forget(endpoint, who)
             if is_silence(error.__cause__):
                 self._silent[url] = now + SILENCE
             raise
+
+    def slots(self, place: Place) -> asyncio.Semaphore:
+        """How many downloads from there go on at a time."""
+        return self._slots[place.upstream.url]
 
     def source(self, place: Place, digest: str) -> Source:
         """Where a blob can be had."""

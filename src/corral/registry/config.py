@@ -53,4 +53,4 @@ class RegistryConfig:
         if find_place(self.upstreams, repository) is None:
             return self
         rules, keep = (Rule("*", "*", younger=self.proxy_keep),), self.proxy_keep
-        return replace(self, retention=rules, keep_untagged=keep, keep_unreferenced=keep, linger=False)
+        return replace(self, immutable=(), retention=rules, keep_untagged=keep, keep_unreferenced=keep, linger=False)

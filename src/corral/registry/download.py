@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from corral.errors import HostError
+from corral.errors import HostError, RemoteFailed
 from corral.images.content import Content
 from corral.images.remote.documents import Blob
 from corral.images.remote.fetching import Fetch, Source
@@ -19,6 +19,8 @@ from corral.images.remote.hub import Hub
 from corral.images.remote.threads import blocking
 
 PIECE: Final = 1 << 18
+PATIENCE: Final = 300.0  # seconds; more than the longest pause that an upstream may ask for
+SLOWEST: Final = 300_000  # bytes that have to come in that time
 
 
 class Download:
@@ -32,15 +34,13 @@ class Download:
         self._result: asyncio.Future[None] = self._loop.create_future()
         self._fetch: Fetch | None = None
 
-    async def run(self, hub: Hub, source: Source, record: Callable[[], Awaitable[None]]) -> None:
-        """From the first byte to the record that names the blob."""
+    async def run(
+        self, hub: Hub, slots: asyncio.Semaphore, source: Source, record: Callable[[], Awaitable[None]]
+    ) -> None:
+        """From the first byte to the record that names the blob; begins when there is a slot."""
         try:
-            with self._content.pinned(self.digest):
-                async with hub.fetching(Blob(self.digest, self.size), [source]) as fetch:
-                    self._fetch = fetch
-                    fetch.listeners.append(self._hear)
-                    await blocking("fetch", fetch.wait)
-                await record()
+            async with slots:
+                await self._bring(hub, source, record)
         except BaseException as error:
             self._result.set_exception(error)
             self._result.exception()  # seen, also when nobody reads along any more
@@ -50,6 +50,30 @@ class Download:
             self._result.set_result(None)
         finally:
             self._wake()
+
+    async def _bring(self, hub: Hub, source: Source, record: Callable[[], Awaitable[None]]) -> None:
+        with self._content.pinned(self.digest):
+            self._content.need_room(self.digest, self.size)
+            async with hub.fetching(Blob(self.digest, self.size), [source]) as fetch:
+                self._fetch = fetch
+                fetch.listeners.append(self._hear)
+                await self._all(fetch, asyncio.ensure_future(blocking("fetch", fetch.wait)))
+            await record()
+
+    async def _all(self, fetch: Fetch, coming: asyncio.Future[None]) -> None:
+        """Waits for it as long as it moves, once it has begun: what comes by drops would hold its slot for ever.
+        RemoteFailed."""
+        try:
+            while not coming.done():
+                before = self._have
+                done, _ = await asyncio.wait([coming], timeout=PATIENCE)
+                if not done and fetch.path and self._have - before < SLOWEST:
+                    few = f"less than {SLOWEST} bytes in {PATIENCE:g} seconds"
+                    raise RemoteFailed(f"the blob {self.digest} comes too slowly, {few}: given up")
+            coming.result()
+        finally:
+            if coming.cancel():
+                await asyncio.wait([coming])
 
     def _hear(self, status: str, current: int) -> None:
         """In the thread that downloads."""

@@ -16,6 +16,7 @@ from corral.registry.records import Manifest
 from corral.registry.repositories import Repository
 
 CATALOG_PAGE: Final = 1000
+PODMAN: Final = "containers/"  # how the library that podman and its kin search with begins its name
 
 
 async def list_tags(call: Call) -> Answer:
@@ -102,10 +103,12 @@ def describe(digest: str, manifest: Manifest) -> dict[str, Any]:
 async def search(call: Call) -> Answer:
     """What `docker search` asks (the hub's form), among the repositories that the caller may pull from.
 
-    Where nobody may see anything without a password it is asked for: podman then goes to the catalogue with one.
+    Where nobody may see anything without a password it is asked for. podman never shows its own here, so it is sent
+    on: to the catalogue, where it does, or as nobody gets a token.
     """
-    if not call.registry.access.anybody:
-        call.registry.access.check(call.request, call.identity, "login", "")
+    access = call.registry.access
+    if not access.anybody or call.request.header("user-agent").startswith(PODMAN):
+        access.check(call.request, call.identity, "login", "")
     query = call.request.query
     words = query.get("q").lower()
     count = parse_count(query.get("n", "25")) or 25

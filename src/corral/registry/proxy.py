@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from corral.errors import CorralError, NotFound
+from corral.errors import CorralError, NotFound, RemoteFailed
 from corral.http.message import Answer, Response, StreamResponse
 from corral.images.remote.repository import Found
 from corral.kit.tasks import Tasks
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("corral.registry")
 
+_DESCRIPTOR: Final = {"mediaType": str, "size": int, "digest": str, "artifactType": str, "annotations": dict}
 NOTED: Final = 3600 * SECOND  # how exactly it is known when something was asked for last
 
 
@@ -93,10 +94,11 @@ class Proxy:
         return known
 
     async def _keep(self, call: Call, place: Place, found: Found) -> str:
+        """RemoteFailed for what is no manifest, as where a page to log in answers everything."""
         try:
             manifest = parse_manifest(found.data, found.content_type)
         except Fault as fault:
-            raise Fault("UNKNOWN", f"{place.upstream.url} gave this as {call.item}: {fault}", status=502) from None
+            raise RemoteFailed(f"{place.upstream.url} gave this as {call.item}: {fault}") from None
         tags = [] if ":" in call.item else [call.item]
         await tagging.keep_manifest(call, found.digest, found.data, manifest, tags)
         return found.digest
@@ -157,8 +159,9 @@ class Proxy:
         download = self._downloads.get((name, digest))
         if download is None:
             download = self._downloads[name, digest] = Download(self._registry.content, digest, size)
+            asking = self._asking
             running = download.run(
-                self._asking.hub, self._asking.source(place, digest), lambda: self._record(name, digest, size)
+                asking.hub, asking.slots(place), asking.source(place, digest), lambda: self._record(name, digest, size)
             )
             task = self._tasks.start(f"fetch {digest}", running)
             task.add_done_callback(lambda _: self._downloads.pop((name, digest), None))
@@ -185,11 +188,33 @@ class Proxy:
     async def referrers(self, call: Call, place: Place) -> list[dict[str, Any]] | None:
         """The descriptors that the upstream has; None if it cannot say."""
         try:
-            found = json.loads(await self._asking.ask(place, lambda there: there.referrers(call.item)))
-            return [one for one in found["manifests"] if isinstance(one, dict) and is_digest(str(one.get("digest")))]
-        except (CorralError, ValueError, KeyError, TypeError) as error:
+            return referrers_in(await self._asking.ask(place, lambda there: there.referrers(call.item)))
+        except (CorralError, Fault) as error:
             log.info("referrers of %s in %s: %s", call.item, call.name, error)
             return None
+
+
+def referrers_in(index: bytes) -> list[dict[str, Any]]:
+    """Pure: the descriptors of an index that an upstream gave, without what is none. Fault if it is no index.
+
+    >>> referrers_in(b'{"manifests": [{"digest": "sha256:0", "size": 1, "mediaType": "a"}, 5]}')
+    []
+    """
+    try:
+        entries = json.loads(index)["manifests"]
+        found = [{name: one[name] for name in _DESCRIPTOR if name in one} for one in entries if isinstance(one, dict)]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Fault("MANIFEST_INVALID", f"no list of referrers: {error}") from None
+    return [one for one in found if _is_descriptor(one)]
+
+
+def _is_descriptor(found: dict[str, Any]) -> bool:
+    return (
+        is_digest(str(found.get("digest")))
+        and {"mediaType", "size"} <= set(found)
+        and all(isinstance(value, _DESCRIPTOR[name]) for name, value in found.items())
+        and all(isinstance(text, str) for text in found.get("annotations", {}).values())
+    )
 
 
 def size_in(manifest: bytes, digest: str) -> int:

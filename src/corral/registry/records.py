@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from urllib.parse import quote
 
 import msgspec
+
+from corral.store import database
 
 
 class Blob(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -84,13 +85,16 @@ def encode(record: Record) -> bytes:
 def digests_on_disk(path: str) -> Sequence[str]:
     """The blobs that the registry with this database needs, read without opening it. Blocking; [] if there is none.
 
-    A registry that nobody has asked anything yet is not loaded, but what it has must be kept.
+    A registry that nobody has asked anything yet is not loaded, but what it has must be kept. HostError; Unavailable
+    if a registry in another process has it open.
     """
     if not os.path.exists(path):
         return []
-    db = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=5.0)
+    db = database.open_file(path)
     try:
         rows = db.execute("SELECT key FROM entries WHERE (key >= 'b/' AND key < 'b0') OR (key >= 'm/' AND key < 'm0')")
         return [split_key(key)[2] for (key,) in rows]
+    except sqlite3.Error as error:
+        raise database.translate(path, error) from error
     finally:
         db.close()

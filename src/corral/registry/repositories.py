@@ -56,6 +56,16 @@ class Repository:
         """The manifests that need a blob."""
         return [digest for digest, manifest in self.manifests.items() if blob in manifest.blobs]
 
+    def above(self, digest: str) -> set[str]:
+        """A manifest, and every index that needs it, at whatever depth."""
+        found, todo = {digest}, [digest]
+        while todo:
+            child = todo.pop()
+            parents = {name for name, manifest in self.manifests.items() if child in manifest.children} - found
+            found |= parents
+            todo += parents
+        return found
+
     @property
     def updated(self) -> int:
         """When it was last pushed to."""

@@ -17,7 +17,8 @@ _FORM: Final = re.compile(r"(?P<user>[^:\s]+):(?P<pattern>[^:\s]+):(?P<actions>[
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """`user`: a name, "*" for everybody who is logged in, "anonymous" for those who are not."""
+    """`user`: a name, "*" for everybody who is logged in, "anonymous" for those who are not as well: nobody loses a
+    right by logging in."""
 
     user: str
     pattern: str
@@ -45,6 +46,9 @@ def plan_actions(rights: Iterable[Right], user: str, repository: str, *, anonymo
     ['pull', 'push']
     >>> sorted(plan_actions(rules, "bob", "team/app", anonymous_pull=True))
     ['pull']
+    >>> free = [*rules, parse_right("anonymous:free/*:pull")]
+    >>> [sorted(plan_actions(free, user, "free/app", anonymous_pull=False)) for user in ("bob", "")]
+    [['pull'], ['pull']]
     >>> [sorted(plan_actions([], user, "x", anonymous_pull=False)) for user in ("bob", "")]
     [['delete', 'pull', 'push'], []]
     """
@@ -53,7 +57,7 @@ def plan_actions(rights: Iterable[Right], user: str, repository: str, *, anonymo
     if not rights and user:
         allowed.update(ACTIONS)
     for right in rights:
-        concerned = right.user in (user, "*") if user else right.user == "anonymous"
+        concerned = right.user == "anonymous" or (user != ANONYMOUS and right.user in (user, "*"))
         if concerned and fnmatchcase(repository, right.pattern):
             allowed |= right.actions
     return frozenset(allowed)

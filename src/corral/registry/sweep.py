@@ -20,7 +20,7 @@ from corral.registry import records
 from corral.registry.config import RegistryConfig
 from corral.registry.records import Manifest, Record
 from corral.registry.repositories import Repository
-from corral.registry.retention import plan_retention
+from corral.registry.retention import is_immutable, plan_retention
 
 if TYPE_CHECKING:
     from corral.registry.app import Registry
@@ -48,8 +48,11 @@ class Sweep(NamedTuple):
 
 
 def plan_sweep(repository: Repository, config: RegistryConfig, now: int) -> Sweep:
-    """Pure. `now` in nanoseconds."""
-    tags = plan_retention(config.retention, repository.name, repository.tags, now)
+    """Pure. `now` in nanoseconds. A tag that never changes is no matter of retention: once gone it could be pushed
+    anew, and mean something else."""
+    held = {tag for tag in repository.tags if is_immutable(config.immutable, repository.name, tag)}
+    others = {name: tag for name, tag in repository.tags.items() if name not in held}
+    tags = plan_retention(config.retention, repository.name, others, now)
     puts = left_behind(repository, tags, now) if config.linger else {}
     tagged = {tag.digest for name, tag in repository.tags.items() if name not in set(tags)}
     kept = set(repository.manifests)

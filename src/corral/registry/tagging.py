@@ -153,6 +153,16 @@ def check_immutable(call: Call, repository: Repository | None, tags: list[str], 
             raise Fault("DENIED", message, {"tag": tag})
 
 
+def check_unneeded(call: Call, repository: Repository, digest: str) -> None:
+    """DENIED if a manifest is part of what a tag means that may not be changed."""
+    patterns = call.registry.config.immutable
+    above = repository.above(digest) if patterns else set()
+    for tag, means in repository.tags.items():
+        if means.digest in above and is_immutable(patterns, call.name, tag):
+            message = f"manifest {digest} is part of {means.digest}, which the immutable tag {tag} of {call.name} means"
+            raise Fault("DENIED", message, {"tag": tag})
+
+
 async def delete_manifest(call: Call) -> Answer:
     """A tag goes alone; a manifest takes its tags along."""
     registry = call.registry
@@ -167,6 +177,8 @@ async def delete_manifest(call: Call) -> Answer:
         raise unknown(call.item)
     check_immutable(call, repository, tags, "")
     digest = repository.find(call.item)
+    if gone:
+        check_unneeded(call, repository, digest)
     record = repository.manifests.get(digest)
     puts = {} if gone else left_behind(repository, tags, registry.clock.now())
     await registry.repositories.change(puts, [*gone, *(records.tag_key(call.name, tag) for tag in tags)])

@@ -104,7 +104,7 @@ async def status(call: Call) -> Answer:
 async def cancel(call: Call) -> Answer:
     """DELETE (end-14)."""
     upload = await call.registry.uploads.find(call.name, call.item)
-    with call.registry.uploads.using(upload):
+    with call.registry.uploads.using(upload, refused=400):
         await call.registry.uploads.cancel(upload)
     return Response(204)
 

@@ -95,11 +95,12 @@ class Uploads:
         return self._sessions[upload.id]
 
     @contextmanager
-    def using(self, upload: Upload) -> Iterator[None]:
-        """One request writes at a time. BLOB_UPLOAD_INVALID for a second one."""
+    def using(self, upload: Upload, refused: int = 416) -> Iterator[None]:
+        """One request writes at a time. BLOB_UPLOAD_INVALID for a second one, with the status `refused`: while a piece
+        is still arriving, no other one is in order. A client then asks how far it is, and goes on from there."""
         if upload.busy:
-            message = "blob upload invalid: another request is writing to this upload"
-            raise Fault("BLOB_UPLOAD_INVALID", message, headers=upload.headers())
+            message = "blob upload invalid: another request is writing to this upload: ask with GET how far it is"
+            raise Fault("BLOB_UPLOAD_INVALID", message, status=refused, headers=upload.headers())
         upload.busy = True
         try:
             yield

@@ -9,9 +9,12 @@ from corral.linux.proc import cmdline
 from corral.runtime.oci import OciRuntime
 
 
-def plan_arguments(id: str, runtime: OciRuntime, directory: str, exits: str, tty: bool, stdin: bool) -> list[str]:
-    """Pure: conmon's arguments, common to containers and execs."""
-    program, *given = runtime.command(directory)
+def plan_arguments(
+    id: str, runtime: OciRuntime, directory: str, exits: str, tty: bool, stdin: bool, *, foreign: bool = True
+) -> list[str]:
+    """Pure: conmon's arguments, common to containers and execs. `foreign`: the runtime sees the user before it has left
+    the host's devices."""
+    program, *given = runtime.command(directory, own_null=foreign and not (tty or stdin))
     arguments = [
         *["--sync", "--no-sync-log", "--api-version", "1", "--cid", id, "--cuuid", id, "--name", id],
         *["--runtime", program, "--bundle", directory, "--container-pidfile", f"{directory}/pid"],

@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Callable
 
-from corral.errors import from_oserror
 from corral.kit.tasks import Tasks
 from corral.linux.inotify import CLOSE_WRITE, MOVED_TO, Inotify
 
@@ -28,6 +27,7 @@ class Exits:
         self.directory = directory
         self._told: Callable[[str, int], None] = lambda id, code: None
         self._inotify: Inotify | None = None
+        self._unwritten: dict[str, int] = {}
         self._tasks = Tasks()
 
     async def start(self, told: Callable[[str, int], None]) -> None:
@@ -61,11 +61,12 @@ class Exits:
 
     def known(self) -> set[str]:
         """The ids whose exit status is here."""
-        return set(filter(_is_id, os.listdir(self.directory)))
+        return set(filter(_is_id, os.listdir(self.directory))) | self._unwritten.keys()
 
     def read(self, id: str) -> int | None:
         """The exit status, None if the monitor has not written it (yet)."""
-        return read_exit(f"{self.directory}/{id}")
+        code = read_exit(f"{self.directory}/{id}")
+        return self._unwritten.get(id) if code is None else code
 
     def when(self, id: str) -> int | None:
         """When the status was written, in nanoseconds; None where it was not."""
@@ -75,16 +76,25 @@ class Exits:
             return None
 
     def write(self, id: str, code: int) -> None:
-        """In the place of a monitor that was killed. HostError."""
+        """In the place of a monitor that could not tell it.
+
+        Where the disk takes no file, it is told all the same, from memory: a full disk may be why the monitor could
+        not, and whoever wants to make room ends and removes containers.
+        """
         path = f"{self.directory}/{id}"
         try:
             with open(f"{path}.new", "w") as file:
                 file.write(str(code))
             os.rename(f"{path}.new", path)
         except OSError as error:
-            raise from_oserror(f"write {path}", error) from error
+            log.error("write %s: %s; this daemon keeps it in mind", path, error.strerror)
+            with contextlib.suppress(OSError):
+                os.unlink(f"{path}.new")
+            self._unwritten[id] = code
+            self._tell(id)
 
     def forget(self, id: str) -> None:
+        self._unwritten.pop(id, None)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{self.directory}/{id}")
 

@@ -25,8 +25,13 @@ def plan_failure(prefix: str, text: str, program: str = "") -> HostError:
     >>> error = plan_failure("OCI runtime create failed", 'exec: "x": executable file not found in $PATH')
     >>> error.message, error.exit_code
     ('OCI runtime create failed: exec: "x": executable file not found in $PATH: unknown', 127)
+    >>> plan_failure("OCI runtime exec failed", "open executable: Permission denied", "/x").message
+    'OCI runtime exec failed: exec failed: unable to start container process: exec: "/x": permission denied: unknown'
     """
-    message = f"{prefix}: {plan_words(text, program)}: unknown"
+    words = plan_words(text, program)
+    if prefix.endswith("exec failed") and words.startswith(_NOT_STARTED):
+        words = f"exec failed: {words}"
+    message = f"{prefix}: {words}: unknown"
     if "not a directory" in message.lower():
         message += _WRONG_KIND
     if "no space left on device" in message.lower():

@@ -63,6 +63,7 @@ class MonitorRequest:
     tty: bool = False
     stdin: bool = False
     leave_stdin_open: bool = False
+    remapped: bool = False  # its root is another outside
     cgroup_procs: Sequence[str] = ()
 
 
@@ -130,7 +131,15 @@ class Monitor:
         Unavailable when conmon or the runtime is missing; HostError.
         """
         arguments = [
-            *plan_arguments(request.id, request.runtime, request.bundle, request.exits, request.tty, request.stdin),
+            *plan_arguments(
+                request.id,
+                request.runtime,
+                request.bundle,
+                request.exits,
+                request.tty,
+                request.stdin,
+                foreign=request.remapped,
+            ),
             *(["--leave-stdin-open"] if request.leave_stdin_open else []),
             *["--log-path", plan_log(request.log)],
         ]

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -16,6 +16,7 @@ from corral.linux.spawn import Completed, run
 from corral.runtime import start_fifo
 from corral.runtime.cover import Cover
 from corral.runtime.failure import last_error, plan_failure
+from corral.runtime.nothing import Nothing
 from corral.runtime.sealed import Sealed
 
 SECONDS = 60.0
@@ -24,22 +25,31 @@ START = "failed to create task for container: failed to start shim task: OCI run
 
 class OciRuntime:
     """`root` is where it keeps the state of its containers, on a tmpfs. `cover` is what it must be started behind;
-    `sealed` a copy of its program, to be started instead."""
+    `sealed` a copy of its program, to be started instead; `nothing` what it may have as stdin."""
 
     def __init__(
-        self, name: str, path: str, version: str, root: str, cover: Cover | None = None, sealed: Sealed | None = None
+        self,
+        name: str,
+        path: str,
+        version: str,
+        root: str,
+        cover: Cover | None = None,
+        sealed: Sealed | None = None,
+        nothing: Nothing | None = None,
     ) -> None:
         self.name, self.path, self.version, self.root, self.cover = name, path, version, root, cover
-        self._sealed = sealed
+        self._sealed, self._nothing = sealed, nothing
 
     @property
     def program(self) -> str:
         """What is executed."""
         return self._sealed.path if self._sealed else self.path
 
-    def command(self, directory: str) -> list[str]:
-        """How a monitor calls it, for what is in a bundle or exec directory: while `ready` for that is entered."""
-        before = self.cover.command(_door(directory)) if self.cover else []
+    def command(self, directory: str, *, own_null: bool = False) -> list[str]:
+        """How a monitor calls it, for what is in a bundle or exec directory: while `ready` for that is entered. With
+        `own_null` it must not get the host's /dev/null as stdin (see `nothing.py`)."""
+        before = self._nothing.command() if own_null and self._nothing else []
+        before += self.cover.command(_door(directory)) if self.cover else []
         return [*before, self.program, "--root", self.root]
 
     @contextmanager
@@ -137,17 +147,28 @@ class OciRuntime:
         state: dict[str, Any] = json.loads(done.out)
         return state
 
-    async def exec(self, id: str, process: str, pid_file: str, timeout: float | None = None) -> Completed:
+    async def exec(
+        self, id: str, process: str, pid_file: str, timeout: float | None, more: Callable[[], float]
+    ) -> Completed:
         """Runs a process (a file with OCI's process) in a container and waits for it; OutOfTime after `timeout`
-        seconds, and the process runs on."""
-        return await self._run("exec", "--process", process, "--pid-file", pid_file, id, timeout=timeout)
+        seconds and those that `more` then gives, and the process runs on."""
+        arguments = ("exec", "--process", process, "--pid-file", pid_file, id)
+        before = self._nothing.command() if self._nothing else []
+        return await self._run(*arguments, timeout=timeout, more=more, before=before)
 
-    async def _run(self, *arguments: str, input: bytes = b"", timeout: float | None = SECONDS) -> Completed:
+    async def _run(
+        self,
+        *arguments: str,
+        input: bytes = b"",
+        timeout: float | None = SECONDS,
+        more: Callable[[], float] = lambda: 0.0,
+        before: Sequence[str] = (),
+    ) -> Completed:
         command = [self.program, "--root", self.root, *arguments]
         if self.cover is None:
-            return await run(command, input=input, timeout=timeout)
+            return await run([*before, *command], input=input, timeout=timeout, more=more)
         with self.cover.opened() as door:
-            return await run([*self.cover.command(door), *command], input=input, timeout=timeout)
+            return await run([*before, *self.cover.command(door), *command], input=input, timeout=timeout, more=more)
 
 
 def _door(directory: str) -> str:

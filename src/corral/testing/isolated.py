@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Final
 from corral.cli.instance import Instance, daemon_pid
 from corral.cli.verbs.daemon import kubernetes_url
 from corral.errors import HostError
+from corral.testing import leftovers
 
 TRIES: Final = 5  # a port that was free may be another's a moment later
 PATIENCE: Final = 300.0  # seconds that a command may take
@@ -63,13 +65,15 @@ class Isolated:
     No pod is evicted because the machine is short of something, unless a flag says so (`--kubernetes-eviction-hard`).
 
     It needs root. Nothing of it meets another instance, on this machine or in another worker of pytest-xdist: it has
-    its own directory, sockets, ports, bridges, rules and cgroups.
+    its own directory, sockets, ports, bridges, rules and cgroups. What a process that was killed (`kill -9`) has left
+    behind goes when the next one starts.
     """
 
     def __init__(self, *flags: str) -> None:
         self.flags = flags
         self._instance: Instance | None = None
         self._addresses: list[str] = []
+        self._held = -1
 
     def __enter__(self) -> Isolated:
         self.start()
@@ -92,8 +96,10 @@ class Isolated:
         if self._instance is not None:
             self.corral("up", "--detach", *self._addresses, *self.flags)
             return
-        self._instance = Instance(tempfile.mkdtemp(prefix="corral-"))
+        clear_up()
+        self._instance = Instance(tempfile.mkdtemp(prefix=leftovers.PREFIX))
         try:
+            self._held = leftovers.hold(self.root)
             Path(self._instance.config).write_text(SETTINGS)
             self._first_start()
         except BaseException:
@@ -116,10 +122,11 @@ class Isolated:
         :raises HostError: something could not be taken away.
         """
         if self._instance is not None:
-            Path(self._instance.config).write_text("stop-timeout = 0\n")  # what is thrown away need not end well
-            self.corral("reset", "--yes")
-            shutil.rmtree(self.root, ignore_errors=True)
+            _throw_away(self)
             self._instance = None
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
 
     def kill(self) -> None:
         """`kill -9` of the daemon; returns when it is dead. Containers and pods go on. `start` starts it again.
@@ -214,6 +221,23 @@ class Isolated:
         if done.returncode:
             raise HostError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
+
+
+def clear_up() -> None:
+    """Ends and deletes the instances of processes that were killed. One that cannot be taken away is warned of."""
+    for root in leftovers.find():
+        dead = Isolated()
+        dead._instance = Instance(str(root))
+        try:
+            _throw_away(dead)
+        except HostError as error:
+            warnings.warn(f"left behind by a process that was killed: {root}: {error.message}", stacklevel=2)
+
+
+def _throw_away(one: Isolated) -> None:
+    Path(one.instance.config).write_text("stop-timeout = 0\n")  # what is thrown away need not end well
+    one.corral("reset", "--yes")
+    shutil.rmtree(one.root, ignore_errors=True)
 
 
 def _free_port() -> int:

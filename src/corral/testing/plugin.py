@@ -11,7 +11,7 @@
 `corral_flags` in pytest's own settings are flags of `corral up` for all of them: `corral_flags = --kubernetes=false`.
 Clients that read the environment when they are imported (the Kubernetes client, testcontainers) are best imported in
 the test, or told: `load_kube_config(config_file=str(corral.kubeconfig))`. A run that is killed (`kill -9`) leaves its
-instances behind, each in a `/tmp/corral-…`: `corral --root THAT reset --yes`.
+instances behind, each in a `/tmp/corral-…`: the next instance that starts ends and deletes them first.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from corral.errors import from_oserror
+from corral.errors import InvalidInput, from_oserror
 from corral.kit.ids import new_id
 from corral.linux.archive import PackOptions, UnpackOptions, extract, pack
 from corral.linux.compression import decompressed
@@ -56,7 +56,7 @@ class Copies:
         async with self._volumes.staged(name, labels) as (volume, data):
 
             def work(source: Iterable[bytes]) -> None:
-                extract(decompressed(source), data, UnpackOptions())
+                extract(_more_than_nothing(decompressed(source), name), data, UnpackOptions())
 
             await consume(chunks, work, name="volume-import")
         return volume
@@ -79,6 +79,20 @@ class Copies:
             finally:
                 await self._volumes.release(source, user)
         return volume
+
+
+def _more_than_nothing(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """A tar has an end even where it has no files: nothing at all is what an export that failed sends into a pipe.
+
+    >>> list(_more_than_nothing([b"tar"], "data"))
+    [b'tar']
+    """
+    source = iter(pieces)
+    first = next(source, b"")
+    if not first:
+        raise InvalidInput(f"import volume {name}: no archive came, not a byte; look at what was to send it")
+    yield first
+    yield from source
 
 
 def _copy(place: str, data: str) -> None:

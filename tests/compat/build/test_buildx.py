@@ -21,6 +21,7 @@ from tests.compat.build.case import Case, tar_of
 from tests.compat.build.subject import check, files
 from tests.support.buildx import clients, docker_cli, plug_in
 from tests.support.instance import Instance, instance
+from tests.support.ports import free_port
 from tests.support.registry import LiveRegistry
 from tests.support.tools import missing
 from tests.support.wait import eventually
@@ -173,8 +174,7 @@ def test_a_repository(buildx: Buildx, engine: Instance, tmp_path: Path) -> None:
     git = ("git", "-C", str(place), "-c", "user.name=a", "-c", "user.email=b", "-c", "init.defaultBranch=main")
     for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "x")):
         subprocess.run([*git, *words], check=True)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     where = ["--listen=127.0.0.1", f"--port={port}", "--reuseaddr", f"--base-path={tmp_path}/served"]
     server = subprocess.Popen(["git", "daemon", "--export-all", *where], stderr=subprocess.DEVNULL)
     try:
@@ -464,3 +464,10 @@ def test_a_tar_on_the_way_out_is_whole(buildx: Buildx, engine: Instance) -> None
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         member = archive.extractfile("f")
         assert member is not None and member.read() == b"x" * 6_000_000
+
+
+def test_an_error_in_a_long_dockerfile_is_told_at_once(buildx: Buildx) -> None:
+    """The whole file goes to the client with it."""
+    buildx.lay("FROM busybox\n" + "# forty letters of a comment, and no more\n" * 20_000 + "BOGUS\n")
+    said = buildx.build(".", ok=False)
+    assert "dockerfile parse error on line 20002: unknown instruction: BOGUS" in said and "20002 | >>> BOGUS" in said

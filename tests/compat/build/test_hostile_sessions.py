@@ -16,11 +16,11 @@ from corral.api.buildkit.schema import message, parse
 from corral.api.buildkit.session import ID, METHODS, Channel
 from corral.http.grpc.calls import call, calling
 from corral.http.grpc.flow import Flow
-from corral.http.grpc.link import Link
+from corral.http.grpc.link import WINDOW, Link
 from corral.http.grpc.serving import serve
 from corral.http.grpc.status import GrpcError
 from tests.support.instance import Instance, instance
-from tests.support.wait import eventually
+from tests.support.wait import eventually, eventually_async
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 FILES = "/moby.filesync.v1.FileSync/DiffCopy"
@@ -224,21 +224,25 @@ async def test_a_client_that_says_nothing_more_and_leaves(engine: Instance) -> N
         await asked.wait()
         building.cancel()
         await asyncio.gather(building, return_exceptions=True)
-        await asyncio.sleep(0.2)
         assert len(parse("ListWorkersResponse", await call(link, f"{CONTROL}ListWorkers", b"")).record) == 1
 
 
 async def test_a_client_that_takes_nothing(engine: Instance) -> None:
     """An output of which it reads no more than its windows hold."""
 
+    full = asyncio.Event()
+
     async def still(flow: Flow) -> None:
+        await eventually_async(lambda: sum(size for _, size in flow._came) >= WINDOW, "all that its window holds came")
+        full.set()
         await asyncio.sleep(3600)
 
     files = {**DOCKERFILE, "big": (0o644, b"x" * (8 << 20))}
     exporters = [message("Exporter", Type="tar")]
     async with client(engine, "still", {FILES: sends(files), SEND: still}) as (link, _):
         building = asyncio.create_task(build(link, "still", Exporters=exporters))
-        await asyncio.sleep(1)
+        await full.wait()
+        assert len(parse("ListWorkersResponse", await call(link, f"{CONTROL}ListWorkers", b"")).record) == 1
         assert not building.done()
         building.cancel()
         await asyncio.gather(building, return_exceptions=True)
@@ -288,13 +292,20 @@ async def test_a_bridge_without_its_build(engine: Instance) -> None:
 
 async def test_one_build_s_name_for_two(engine: Instance) -> None:
     """And a session's."""
-    async with client(engine, "twice", {FILES: sends(DOCKERFILE)}) as (link, _):
+    refused = asyncio.Event()
+
+    async def later(flow: Flow) -> None:
+        await refused.wait()
+        await sends(DOCKERFILE)(flow)
+
+    async with client(engine, "twice", {FILES: later}) as (link, _):
         wanted = message("SolveRequest", Ref="twice", Session="twice").SerializeToString()
         async with calling(link, f"{CONTROL}Solve") as first:
             await first.send(wanted, last=True)
             await call(link, f"{BRIDGE}Ping", b"", {"buildkit-controlapi-buildid": ["twice"]})
             with pytest.raises(GrpcError, match="job ID twice exists"):
                 await call(link, f"{CONTROL}Solve", wanted)
+            refused.set()
         headers = {"Upgrade": "h2c", "Connection": "Upgrade", "X-Docker-Expose-Session-Uuid": "twice"}
         answer = await asyncio.to_thread(engine.post, "/session", None, headers=headers)
         assert answer.status == 409

@@ -73,7 +73,7 @@ def fetched(engine: Instance, id: str, url: str) -> str:
 def test_nginx(engine: Instance, context: Path) -> None:
     id, port = start(engine, build(engine, context, "nginx"), 8080)
     assert fetched(engine, id, f"http://127.0.0.1:{port}/") == "served by nginx\n"
-    assert engine.docker("stop", id, check=True)
+    engine.docker("stop", "-t", "60", id, check=True)  # the instance's own second is too short for a busy machine
     assert engine.inspect(id)["State"]["ExitCode"] == 0, "SIGQUIT lets nginx end well"
 
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.compat.build.builds import Builds
-from tests.support.distribution import free_port
 from tests.support.instance import Instance, instance
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 

@@ -146,8 +146,8 @@ def _events(day: Day) -> Outcome:
 
 
 def _attached(day: Day) -> Outcome:
-    """Up in the foreground, then ^C: all of it is stopped."""
-    heard = day.meanwhile("up", "--no-color", until="db ready.*api started")
+    """Up in the foreground, then ^C: all of it is stopped. Compose starts what it has begun to start; so all has."""
+    heard = day.meanwhile("up", "--no-color", until="db ready.*web started")
     state = day.compose("ps", "-q").out if not day.old else ""
     return Outcome(heard.code, f"{'db ready' in heard.out} {state!r}")
 

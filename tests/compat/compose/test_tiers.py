@@ -55,6 +55,19 @@ class Stack:
         assert done.returncode == 0, f"compose {' '.join(words)}: {done.stdout}{done.stderr}{self.engine.log[-2000:]}"
         return done.stdout
 
+    def up(self, *words: str, **env: str) -> None:
+        """Up, and nginx serves: that it runs is all that Compose waits for."""
+        self.compose("up", "-d", "--wait", *words, **env)
+        eventually(self._is_well, "nginx serves", seconds=60)
+
+    def _is_well(self) -> bool:
+        connection = self.connection()
+        try:
+            connection.request("GET", "/well")
+            return connection.getresponse().status == 200
+        finally:
+            connection.close()
+
     def connection(self) -> http.client.HTTPConnection:
         host, _, port = self.compose("port", "nginx", "80").strip().rpartition(":")
         return http.client.HTTPConnection(host, int(port), timeout=30)
@@ -76,7 +89,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with instance(image=False) as engine:
         engine.import_image((IMAGE,), rootfs=rootfs().read_bytes())
         made = Stack(engine, tmp_path_factory.mktemp("tiers"))
-        made.compose("up", "-d", "--wait", "--quiet-pull")
+        made.up("--quiet-pull")
         yield made
         made.compose("down", "-v", "-t", "2")
 
@@ -89,15 +102,15 @@ def test_it_is_used(stack: Stack) -> None:
 
 
 def test_it_is_scaled(stack: Stack) -> None:
-    stack.compose("up", "-d", "--wait", "--no-recreate", "--scale", "app=3")
+    stack.up("--no-recreate", "--scale", "app=3")
     seen: set[str] = set()
     eventually(lambda: seen.add(stack.ask()["host"]) or len(seen) == 3, lambda: f"all three answer: {seen}", seconds=60)
-    stack.compose("up", "-d", "--wait", "--no-recreate", "--scale", "app=1")
+    stack.up("--no-recreate", "--scale", "app=1")
 
 
 def test_it_is_updated(stack: Stack) -> None:
     before = stack.compose("ps", "-q", "postgres")
-    stack.compose("up", "-d", "--wait", RELEASE="two")
+    stack.up(RELEASE="two")
     eventually(lambda: _release(stack) == "two", "the new release answers", seconds=60)
     assert stack.compose("ps", "-q", "postgres") == before
 
@@ -129,7 +142,7 @@ def test_the_data_outlive_it(stack: Stack) -> None:
     before = stack.ask()
     stack.compose("down")
     assert stack.engine.get("/containers/json", query={"all": 1}).json == []
-    stack.compose("up", "-d", "--wait")
+    stack.up()
     after = stack.ask()
     assert after["notes"] == before["notes"]
     assert after["visits"] == before["visits"] + 1

@@ -54,17 +54,12 @@ def _attach_no_stdin(day: Day) -> Outcome:
         "busybox",
         "sh",
         "-c",
-        "while [ ! -e /go ]; do sleep 0.05; done; echo bye; exit 8",
+        "while [ ! -e /go ]; do echo hello; sleep 0.05; done; echo bye; exit 8",
     )
-    outcome = day.for_a_while(
-        "attach",
-        "--no-stdin",
-        "talker",
-        seconds=20,
-        during=lambda: (pause(0.3), day.docker("exec", "talker", "touch", "/go")),
-    )
+    go = lambda: day.docker("exec", "talker", "touch", "/go")  # noqa: E731
+    outcome = day.following("attach", "--no-stdin", "talker", begun="hello", during=go)
     day.docker("rm", "-f", "talker")
-    return outcome
+    return Outcome(outcome.code, outcome.out.replace("hello\n", ""), outcome.err)
 
 
 def _run_detached_keys(day: Day) -> Outcome:
@@ -78,18 +73,16 @@ def _run_detached_keys(day: Day) -> Outcome:
 
 
 def _logs_follow(day: Day) -> Outcome:
-    day.docker(
-        "run",
-        "-d",
-        "--name",
-        "follow",
-        "busybox",
-        "sh",
-        "-c",
-        "for i in 1 2 3 4 5; do echo line $i; sleep 0.1; done; echo end >&2",
-    )
-    outcome = day.docker("logs", "-f", "follow", timeout=20)
-    return outcome
+    """Each line once the one before is in the log: what a logger finds at one time may get one time."""
+    script = "for i in 1 2 3 4 5; do echo line $i; until [ -e /$i ]; do sleep 0.05; done; done; echo end >&2"
+    day.docker("run", "-d", "--name", "follow", "busybox", "sh", "-c", script)
+
+    def one_by_one() -> None:
+        for number in range(1, 6):
+            eventually(lambda: day.docker("logs", "follow").out.count("\n") >= number, f"{number} lines")  # noqa: B023
+            day.docker("exec", "follow", "touch", f"/{number}")
+
+    return day.following("logs", "-f", "follow", during=one_by_one)
 
 
 def _logs_since(day: Day) -> Outcome:
@@ -167,6 +160,12 @@ def _restart_on_failure(day: Day) -> Outcome:
     return day.docker("logs", "phoenix")
 
 
+def _stop_politely(day: Day) -> Outcome:
+    """Once it listens to the signal: the first of all processes ignores those that it does not."""
+    eventually(lambda: day.docker("logs", "polite").out == "up\n", "it has set its trap")
+    return day.docker("stop", "polite")
+
+
 def _restart_always(day: Day) -> Outcome:
     day.docker("run", "-d", "--name", "again", "--restart", "always", "busybox", "sh", "-c", "echo up; sleep 0.2")
     eventually(lambda: day.docker("logs", "again").out.count("up") >= 3, "it came up three times", seconds=20)
@@ -185,13 +184,14 @@ def _events(day: Day) -> Outcome:
 
     # What was there when it began to listen counts, too: the client may take its time.
     words = ("events", "--since", f"{time.time():.6f}", "--filter", "container=eventful", "--format", format_)
-    outcome = day.for_a_while(*words, seconds=2, during=work)
+    outcome = day.following(*words, during=work, until="container destroy .*\n")
     return Outcome(0, outcome.out)
 
 
 def _events_past(day: Day) -> Outcome:
     done = day.docker(
-        "events", "--since", "60s", "--until", "0s", "--filter", "container=eventful", "--filter", "event=die"
+        *("events", "--since", "60s", "--until", f"{time.time():.6f}"),  # "0s" would be this second's begin
+        *("--filter", "container=eventful", "--filter", "event=die"),
     )
     return Outcome(done.code, re.sub(r"\(.*\)", "", done.out), done.err)
 
@@ -207,7 +207,7 @@ def _stats(day: Day) -> Outcome:
 
 
 def _stats_stream(day: Day) -> Outcome:
-    done = day.for_a_while("stats", "--format", "{{.Name}}", "web", seconds=3.5)
+    done = day.following("stats", "--format", "{{.Name}}", "web", until="(?s)web.*web")
     return Outcome(0, str("web" in done.out))
 
 
@@ -242,7 +242,7 @@ def _ports(day: Day) -> Outcome:
         "busybox",
         "sh",
         "-c",
-        "wget -q -O- http://127.0.0.1:18080/etc/group | head -1",
+        "until wget -q -O- http://127.0.0.1:18080/etc/group; do sleep 0.1; done | head -1",
     )
     ports = sorted(day.docker("port", "ported").out.splitlines())  # older clients list them in any order
     return Outcome(made.code, "\n".join([fetched.out.strip(), *ports]), made.err)
@@ -503,9 +503,9 @@ STEPS = [
     Step("rm stubborn", "rm stubborn"),
     Step(
         "stop signal",
-        "run -d --name polite --stop-signal USR2 --stop-timeout 5 busybox sh -c 'trap \"exit 21\" USR2; while :; do sleep 0.05; done'",
+        "run -d --name polite --stop-signal USR2 --stop-timeout 30 busybox sh -c 'trap \"exit 21\" USR2; echo up; while :; do sleep 0.05; done'",
     ),
-    Step("stop it", "stop polite"),
+    Step("stop it", _stop_politely),
     Step("ended politely", "wait polite", out="^21\n$"),
     Step("rm polite", "rm polite"),
     Step("wait", _rm_waits, out="^12\n$"),
@@ -527,7 +527,7 @@ STEPS = [
     Step("events of the past", _events_past, out="container die"),
     Step(
         "events nonsense",
-        "events --filter nosuch=1 --since 1s --until 0s",
+        "events --filter nosuch=1 --since 2h --until 1h",
         out="^$",
     ),
     Step("volume create", "volume create --label a=b vol", out="^vol\n$"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.compat.day.step import Step
 
 SERVER = "sh -c 'mkdir /w; echo $HOSTNAME says hello > /w/index.html; exec httpd -f -p 80 -h /w'"
+SERVED = "sh -c 'until wget -qO- http://127.0.0.1/ 2>/dev/null; do sleep 0.1; done'"
 SHOP = "--subnet 10.222.1.0/24 --ip-range 10.222.1.128/25 --gateway 10.222.1.9 --aux-address printer=10.222.1.130"
 NEWER = "28 says more"
 
@@ -33,6 +34,8 @@ STEPS: list[Step] = [
     Step("net inspect missing", "network inspect nosuch", code=1, err="network nosuch not found|No such network: nosuch", compare="c", why="words of the client"),
     Step("net run", f"run -d --name web --hostname web --network shop --network-alias www busybox {SERVER}"),
     Step("net run db", f"run -d --name db --hostname db --network back busybox {SERVER}"),
+    Step("net web serves", f"exec web {SERVED}", out="^web says hello\n$"),
+    Step("net db serves", f"exec db {SERVED}", out="^db says hello\n$"),
     Step("net address", "inspect -f '{{.NetworkSettings.Networks.shop.IPAddress}} {{.NetworkSettings.Networks.shop.Gateway}}' web", out="^10.222.1.1(28|29|31) 10.222.1.9\n$"),
     Step("net by name", "run --rm --network shop busybox wget -qO- http://web/", out="^web says hello\n$"),
     Step("net by alias", "run --rm --network shop busybox wget -qO- http://www/", out="^web says hello\n$"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from tests.compat.day.step import Day, Outcome, Step
+from tests.support.wait import eventually
 
 
 def _interactive_shell(day: Day) -> Outcome:
@@ -54,9 +55,9 @@ def _signal_by_name(day: Day) -> Outcome:
         "busybox",
         "sh",
         "-c",
-        "trap 'echo got; exit 9' USR1; while :; do sleep 0.05; done",
+        "trap 'echo got; exit 9' USR1; echo up; while :; do sleep 0.05; done",
     )
-    day.endpoint.execute("sig", "sleep", "0.3")
+    eventually(lambda: day.docker("logs", "sig").out == "up\n", "it has set its trap")
     killed = day.docker("kill", "-s", "USR1", "sig")
     waited = day.docker("wait", "sig")
     logs = day.docker("logs", "sig")
@@ -310,7 +311,7 @@ STEPS = [
     Step("cidfile", _cidfile, code=125, err="(?i)container ID file found"),
     Step("interactive shell", _interactive_shell, code=7),
     Step("control-C", _ctrl_c, code=130),
-    Step("kill with a signal's name", _signal_by_name, out="^9\ngot\n$"),
+    Step("kill with a signal's name", _signal_by_name, out="^9\nup\ngot\n$"),
     Step("SIGTERM goes through", _attached_sigterm, code=33),
     Step("volume with contents", "run --rm -v day-copy:/etc busybox ls /etc/passwd", out="/etc/passwd"),
     Step("anonymous volumes go with --rm", "run --rm -v /data busybox touch /data/x"),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import IO
 
 from tests.support.endpoint import Endpoint, docker_cli
 from tests.support.terminal import Terminal
+from tests.support.wait import eventually
 
 
 @dataclass(frozen=True)
@@ -41,27 +45,36 @@ class Day:
     def terminal(self, *args: str) -> Terminal:
         return Terminal([self.cli, *args], self.endpoint.env())
 
-    def for_a_while(self, *args: str, seconds: float, during: Callable[[], object] | None = None) -> Outcome:
-        """Start a command that follows something, do `during`, end the command by SIGINT after `seconds`."""
-        process = subprocess.Popen(
-            [self.cli, *args],
-            env=self.endpoint.env(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        try:
-            if during is not None:
-                during()
-            out, err = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
+    def following(
+        self, *args: str, begun: str = "", during: Callable[[], object] | None = None, until: str = ""
+    ) -> Outcome:
+        """Start a command that follows something, do `during` once it has printed `begun`, and end it by SIGINT once it
+        has printed `until`; without that it ends by itself. Both are regular expressions."""
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            process = subprocess.Popen(
+                [self.cli, *args], env=self.endpoint.env(), stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
+
+            def printed(file: IO[str]) -> str:
+                return os.pread(file.fileno(), 1 << 20, 0).decode(errors="replace")
+
+            def told(pattern: str) -> bool:
+                return bool(re.search(pattern, printed(out))) or process.poll() is not None
+
             try:
-                out, err = process.communicate(timeout=3)
+                eventually(lambda: told(begun), "the command has begun", seconds=30)
+                if during is not None:
+                    during()
+                if until:
+                    eventually(lambda: told(until), lambda: f"{until!r} in {printed(out)!r}", seconds=30)
+                    process.send_signal(signal.SIGINT)
+                process.wait(3 if until else 30)
             except subprocess.TimeoutExpired:  # some clients want to be asked three times
+                pass
+            finally:
                 process.kill()
-                out, err = process.communicate()
-        return Outcome(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+                process.wait()
+            return Outcome(process.returncode, printed(out), printed(err))
 
 
 Action = Callable[[Day], Outcome]

@@ -74,8 +74,8 @@ def _events(day: Day) -> Outcome:
         day.docker("volume", "rm", "tour-heard")
 
     # What was there when it began to listen counts, too: the client may take its time.
-    heard = day.for_a_while(
-        *("events", "--since", f"{time.time():.6f}", "--filter", "type=volume", "--format", "{{.Action}} {{json .Actor.Attributes}}"), seconds=1, during=live
+    heard = day.following(
+        *("events", "--since", f"{time.time():.6f}", "--filter", "type=volume", "--format", "{{.Action}} {{json .Actor.Attributes}}"), during=live, until="(?m)^destroy .*\n"
     )  # fmt: skip
     lines = [line for line in heard.out.splitlines() if "prune" not in line]
     attributes = [
@@ -116,6 +116,7 @@ STEPS = [
     Step("tour: mode", "run --rm -v tour:/v:rx busybox true", code=125, err="invalid mode: rx"),
     Step("tour: no propagation for volumes", "run --rm -v tour:/v:rslave busybox true", code=125, err="BindOptions must not be specified|invalid", compare="co", why="28 says why"),
     Step("tour: two at one place", "run --rm -v tour:/v -v /tmp:/v busybox true", code=125, err="Duplicate mount point: /v"),
+    Step("tour: a place without a slash", "run --rm -v data busybox grep -c ' /data ' /proc/mounts", out="^1\n$"),
     Step("tour: root", "run --rm -v tour:/ busybox true", code=125, err="destination can't be '/'"),
     Step("tour: long form, missing source", "run --rm --mount type=bind,src=/does/not/exist,dst=/v busybox true", code=125, err="bind source path does not exist: /does/not/exist"),
     Step("tour: long form, foreign option", "run --rm --mount type=tmpfs,src=x,dst=/v busybox true", code=125, err="Source must not be specified|must not be set"),

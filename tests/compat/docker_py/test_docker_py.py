@@ -6,8 +6,8 @@ import pytest
 
 from tests.compat.docker_py.left_out import EARLY, LEFT_OUT, TIMES
 from tests.compat.docker_py.suite import TAGS, python, run, source
-from tests.support.distribution import free_port
 from tests.support.instance import instance
+from tests.support.ports import free_port
 from tests.support.tars import member, tar
 
 pytestmark = [

@@ -18,7 +18,9 @@ def test_a_rollout_under_load_loses_nothing(space: Space) -> None:
     port = int(space.field("service/web", ".spec.ports[0].nodePort"))
     asker = Asker(space, f"http://web.{space.name}.svc.cluster.local/")
     with Load((space.cluster_ip(), 80), PATIENCE) as load, Load((space.fleet.node_address, port), PATIENCE) as at_node:
-        asked(load)
+        for one in (load, at_node):
+            asked(one)
+        asker.asked()
         for version in (2, 3):
             space.apply(web(version, kind="NodePort"))
             space.rolled_out("deployment/web")
@@ -63,7 +65,7 @@ def test_the_daemon_is_killed_in_the_middle(space: Space) -> None:
     corral = space.fleet.corral
     with Load((space.cluster_ip(), 80), PATIENCE) as load:
         space.apply(web(2, replicas=4))
-        eventually(lambda: load.seen().get("version-2"), "the first new pod serves")
+        eventually(lambda: load.seen().get("version-2"), "the first new pod serves", seconds=60)
         corral.kill()
         asked(load)
         corral.start()

@@ -48,15 +48,17 @@ def test_a_network_policy_denies(space: Space) -> None:
 
     address = space.cluster_ip()
 
-    def let_in(name: str) -> bool:
+    def let_in(name: str, seconds: int = 20) -> bool:
+        """`seconds`: how long who is let in may have to wait for a busy machine."""
+        asking = ("timeout", str(seconds), "wget", "-q", "-O", "-", f"http://{address}/")
         try:
-            return space.inside(name, "timeout", "1", "wget", "-q", "-O", "-", f"http://{address}/") == "version-1"
+            return space.inside(name, *asking) == "version-1"
         except HostError:
             return False
 
-    eventually(lambda: let_in("stranger"), "without a policy everybody is let in")
+    eventually(lambda: let_in("stranger"), "without a policy everybody is let in", seconds=60)
     space.apply(CLOSED)
-    eventually(lambda: not let_in("stranger"), "a stranger is kept out")
+    eventually(lambda: not let_in("stranger", 1), "a stranger is kept out")
     assert let_in("friend")
     space.ok("delete", "networkpolicy", "friends-only")
-    eventually(lambda: let_in("stranger"), "the door is open again")
+    eventually(lambda: let_in("stranger"), "the door is open again", seconds=60)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,8 @@ import pytest
 
 from tests.compat.kubernetes.clients import KUBECTL
 from tests.support.instance import Instance, instance
+from tests.support.ports import free_port
+from tests.support.wait import eventually
 
 
 class Place(NamedTuple):
@@ -26,20 +27,21 @@ class Place(NamedTuple):
 
 @pytest.fixture(scope="session")
 def kubernetes() -> Iterator[Instance]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with instance("--kubernetes=true", f"--kubernetes-address=127.0.0.1:{port}") as made:
+    with instance("--kubernetes=true", f"--kubernetes-address=127.0.0.1:{free_port()}") as made:
         _cordon(made)
         yield made
 
 
 def _cordon(made: Instance) -> None:
     """What the tour makes is not to run: only pods that tolerate it come to the node."""
-    config = ["--kubeconfig", str(made.root / "run/kubeconfig")]
-    kubectl = f"{KUBECTL()}/kubectl"
-    subprocess.run([kubectl, *config, "wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s"], check=True)
-    subprocess.run([kubectl, *config, "cordon", "--selector=kubernetes.io/os=linux"], check=True)
+
+    def kubectl(*words: str) -> str:
+        command = [f"{KUBECTL()}/kubectl", "--kubeconfig", str(made.root / "run/kubeconfig"), *words]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    eventually(lambda: kubectl("get", "nodes", "-o", "name"), "the node is registered", seconds=60)
+    kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s")
+    kubectl("cordon", "--selector=kubernetes.io/os=linux")
 
 
 @pytest.fixture

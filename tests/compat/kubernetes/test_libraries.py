@@ -54,6 +54,9 @@ def test_an_operator(place: Callable[[str], Place]) -> None:
         assert owner == "cows"
         finalizers = kubectl("get", "configmap", "cows", "-o", "jsonpath={.metadata.finalizers}")
         assert finalizers == '["corral.example/operator"]'
+        noted = "jsonpath={.metadata.annotations.kopf\\.zalando\\.org/last-handled-configuration}"
+        # What changes before that is not told from the creation.
+        eventually(lambda: kubectl("get", "configmap", "cows", "-o", noted), said, seconds=30)
         kubectl("patch", "configmap", "cows", "-p", '{"data":{"a":"2"}}')
         value = lambda: kubectl("get", "secret", "cows", "-o", "jsonpath={.data.a}")  # noqa: E731
         eventually(lambda: value() == "Mg==", said, seconds=30)

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.support import certificates
-from tests.support.distribution import free_port
 from tests.support.dockerd import Dockerd
 from tests.support.images import busybox_rootfs
 from tests.support.instance import Instance, corral_command, instance
+from tests.support.ports import free_port
 from tests.support.tools import Storage, missing, run, storage, tool
 from tests.support.wait import eventually
 
@@ -110,14 +110,16 @@ def test_docker(engine: Instance, host: str, old: bool) -> None:
     assert missing.returncode == 1 and f"manifest for {name}:2 not found: manifest unknown" in missing.stderr
 
 
-def test_docker_makes_an_index(engine: Instance, host: str) -> None:
-    """`docker manifest` speaks to the registry itself."""
+@pytest.mark.parametrize("old", [False, True], ids=["28", "20.10"])
+def test_docker_makes_an_index(engine: Instance, host: str, old: bool) -> None:
+    """`docker manifest` speaks to the registry itself, and copies what it lists into the list's repository."""
+    cli = old_docker() if old else ""
     one = an_image(engine, f"{host}/index/one:1", "one")
     engine.docker("push", one, check=True)
     env = {"DOCKER_CLI_EXPERIMENTAL": "enabled"}
-    every = f"{host}/index/one:all"
-    engine.docker("manifest", "create", "--insecure", every, one, check=True, env=env)
-    engine.docker("manifest", "push", "--insecure", every, check=True, env=env)
+    every = f"{host}/index/all/{old}:1".lower()
+    engine.docker("manifest", "create", "--insecure", every, one, cli=cli, check=True, env=env)
+    engine.docker("manifest", "push", "--insecure", every, cli=cli, check=True, env=env)
     engine.docker("rmi", one, check=True)
     assert greeting(engine, every) == "one\n"
 
@@ -254,6 +256,28 @@ def locked(tmp_path: Path) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0, (tmp_path / "log").read_text()
+
+
+def test_podman_searches(engine: Instance, peer: Storage, tmp_path: Path) -> None:
+    """Where some repositories are everybody's: as nobody it sees these, and logged in its own too."""
+    (tmp_path / "users").write_text(f"ann:{HASH}\n")
+    host = f"localhost:{(port := free_port())}"
+    argv = [*corral_command(), "--root", str(tmp_path / "registry"), "registry", "--listen", f"127.0.0.1:{port}"]
+    argv += ["--htpasswd", str(tmp_path / "users"), "--right", "ann:own/*:*", "--right", "anonymous:free/*:pull"]
+    argv += ["--right", "ann:free/*:push"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout and b"registry ready" in process.stdout.readline()
+        engine.docker("save", "-o", str(tmp_path / "app.tar"), an_image(engine, "app:1", "in"), check=True)
+        for name in ("own/app", "free/app"):
+            copied = ("--dest-tls-verify=false", "--dest-creds", "ann:secret", f"docker://{host}/{name}:1")
+            run(tool("skopeo"), "copy", f"docker-archive:{tmp_path}/app.tar", *copied)
+        assert peer("podman", "search", PLAIN, f"{host}/app").split()[2:] == [f"{host}/free/app"]
+        peer("podman", "login", PLAIN, "-u", "ann", "--password-stdin", host, input="secret")
+        assert peer("podman", "search", PLAIN, f"{host}/app").split()[2:] == [f"{host}/free/app", f"{host}/own/app"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["28", "20.10"])

@@ -14,7 +14,8 @@ from testcontainers.core.waiting_utils import wait_for_logs  # type: ignore[impo
 
 
 def web() -> DockerContainer:
-    server = "mkdir /www && echo from-$NAME > /www/index.html && echo serving && exec httpd -f -p 80 -h /www"
+    # Without -f it listens before it leaves the foreground.
+    server = "mkdir /www && echo from-$NAME > /www/index.html && httpd -p 80 -h /www && echo serving && exec sleep 1000"
     return (
         DockerContainer("busybox:latest")
         .with_env("NAME", "inside")

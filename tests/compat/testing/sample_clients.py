@@ -39,7 +39,8 @@ def test_testcontainers(corral_environment: dict[str, str], busybox: str) -> Non
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.waiting_utils import wait_for_logs
 
-    serve = "mkdir /www && echo inside >/www/index.html && echo serving && exec httpd -f -p 80 -h /www"
+    # Without -f it listens before it leaves the foreground.
+    serve = "mkdir /www && echo inside >/www/index.html && httpd -p 80 -h /www && echo serving && exec sleep 1000"
     with DockerContainer(busybox).with_exposed_ports(80).with_command(["sh", "-c", serve]) as container:
         wait_for_logs(container, "serving", timeout=20)
         address = f"http://{container.get_container_host_ip()}:{container.get_exposed_port(80)}/"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.instance import instance
+from tests.support.ports import free_port
 from tests.support.wait import PATIENCE
 
 pytestmark = [pytest.mark.root, pytest.mark.in_guest, pytest.mark.timeout(600)]
@@ -19,8 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def test_a_fleet_is_replaced_with_no_request_lost() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        registry = f"127.0.0.1:{free.getsockname()[1]}"
+    registry = f"127.0.0.1:{free_port()}"
     with instance("--kubernetes=true", "--registry", registry) as engine:
         words = [sys.executable, "-m", "demo", str(engine.root), registry, str(PATIENCE)]
         limit = 100 * PATIENCE

@@ -13,7 +13,7 @@ import pytest
 from corral.cluster.client.protocol import Collection
 from corral.linux.mounts import mount_points
 from tests.guest.inside.service import run, show, systemctl
-from tests.support.endpoint import Answer, Endpoint
+from tests.support.endpoint import LONG, Answer, Endpoint
 from tests.support.kubelet import Node, container, open_node
 from tests.support.wait import eventually
 
@@ -115,7 +115,7 @@ def test_a_silent_server_holds_up_only_those_that_ask_it(engine: Endpoint) -> No
         assert engine.result("echo", "alive") == (0, "alive\n"), "others run as ever"
         assert len(engine.get("/containers/json").json) == 1
         assert start.is_alive(), "it waits for the server"
-    start.join(120)
+    start.join(LONG)
     assert [answer.status for answer in answers] == [204]
 
 

@@ -20,7 +20,7 @@ from corral.cluster.dns import Dns, DnsSettings
 from corral.linux.namespaces import in_netns
 from corral.networks.dns import wire
 from tests.guest.inside.service import run, show, systemctl
-from tests.support.endpoint import Endpoint
+from tests.support.endpoint import LONG, Endpoint
 from tests.support.kubelet import container, open_node
 from tests.support.wait import eventually
 
@@ -194,7 +194,7 @@ async def test_the_clusters_name_server_asks_as_the_host_does(servers: dict[str,
 
 
 def _ask(port: int, question: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as asking:  # over TCP the stub answers, too
+    with socket.create_connection(("127.0.0.1", port), timeout=LONG) as asking:  # over TCP the stub answers, too
         asking.sendall(len(question).to_bytes(2, "big") + question)
         with asking.makefile("rb") as reply:
             return reply.read(int.from_bytes(reply.read(2), "big"))

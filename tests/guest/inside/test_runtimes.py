@@ -28,7 +28,7 @@ def test_a_life(engine: Endpoint, runtime: str) -> None:
     assert engine.post(f"/containers/{identity}/update", {"Memory": 96 << 20, "MemorySwap": 192 << 20}).status == 200
     assert value(pid, "memory", v1="memory.limit_in_bytes", v2="memory.max") == str(96 << 20)
     eventually(lambda: engine.output(identity) == "hello\n", "the first word")
-    assert engine.post(f"/containers/{identity}/stop").status == 204
+    assert engine.post(f"/containers/{identity}/stop", query={"t": 60}).status == 204
     assert (engine.wait(identity), engine.output(identity)) == (7, "hello\nbye\n")
 
 

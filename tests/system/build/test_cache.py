@@ -6,8 +6,10 @@ import asyncio
 
 import pytest
 
-from corral.build.request import BuildRequest, CacheStore, Output, Printed
-from tests.support.building import CLEAN, Workshop, add_busybox, directories, opened
+from corral.build.records import Record
+from corral.build.request import CacheStore, Output
+from corral.images.draft import Draft
+from tests.support.building import CLEAN, HELD, Workshop, add_busybox, directories, opened
 from tests.support.distribution import Distribution
 from tests.support.tools import needs
 
@@ -63,30 +65,25 @@ async def test_a_linked_copy_survives_a_change_below(shop: Workshop) -> None:
 
 
 async def test_two_builds_at_once_do_the_same_step_once(shop: Workshop) -> None:
-    text = "FROM busybox\nRUN --mount=type=cache,target=/c echo x >> /c/n; cat /c/n; sleep 0.3\n"
-    one, other = await asyncio.gather(shop.build(text), shop.build(text))
+    text = f"FROM busybox\nRUN --mount=type=cache,target=/c echo x >> /c/n; cat /c/n; {HELD}\n"
+    both = [shop.follow(text) for _ in range(2)]
+    for _, heard in both:
+        await heard.wait()
+    shop.let_go()
+    one, other = [await task for task, _ in both]
     assert one.image == other.image and one.output == other.output == "x\n"
 
 
 async def test_the_first_of_two_goes_and_the_other_goes_on(shop: Workshop) -> None:
-    text = "FROM busybox\nRUN echo here; sleep 1; echo done\n"
-    said: list[str] = []
-
-    async def build(heard: asyncio.Event) -> None:
-        async for event in shop.builder.build(BuildRequest(dockerfile_text=text)):
-            if isinstance(event, Printed):
-                said.append(event.data.decode())
-                heard.set()
-
-    heard = [asyncio.Event(), asyncio.Event()]
-    first = asyncio.create_task(build(heard[0]))
-    await heard[0].wait()
-    other = asyncio.create_task(build(heard[1]))
-    await heard[1].wait()
+    text = f"FROM busybox\nRUN --mount=type=cache,target=/c echo here; {HELD}; echo done\n"
+    first, heard = shop.follow(text)
+    await heard.wait()
+    other, heard = shop.follow(text)
+    await heard.wait()
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
-    await other
-    assert said[-1].endswith("done\n")
+    shop.let_go()
+    assert (await other).output.endswith("done\n")
 
 
 async def test_what_is_cached_outlives_image_and_daemon_and_goes_when_pruned(shop: Workshop) -> None:
@@ -102,6 +99,39 @@ async def test_what_is_cached_outlives_image_and_daemon_and_goes_when_pruned(sho
     assert len(pruned.ids) == 1 and pruned.freed == 5
     assert len(shop.engine.images.layers.diffs()) == before - 1 and await shop.builder.usage() == []
     assert not (await shop.build(text)).cached()["RUN echo kept > /kept"]
+
+
+@pytest.mark.parametrize("also", [False, True])
+async def test_a_prune_in_the_moment_a_step_is_made(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, also: bool
+) -> None:
+    """Between its record and the end of its work there is time for a prune, in which nobody's image may break."""
+    text = "FROM busybox\nRUN echo 1 > /1\nCOPY --link a /a\nRUN echo 2 > /2\n"
+    works = shop.builder._works
+    add, leave = works.records.add, Draft._leave
+    pruned: list[str] = []
+
+    def adding(record: Record) -> None:
+        add(record)
+        fresh.add(record.key)
+
+    async def leaving(draft: Draft) -> None:
+        if fresh:
+            fresh.clear()
+            pruned.extend((await shop.builder.prune(all=True)).ids)
+        await leave(draft)
+
+    fresh: set[str] = set()
+    monkeypatch.setattr(works.records, "add", adding)
+    monkeypatch.setattr(Draft, "_leave", leaving)
+    where = shop.context({"a": "x"})
+    builds = [shop.build(text, context=where, tags=[f"t:{n}"]) for n in range(1 + also)]
+    for outcome in await asyncio.gather(*builds):
+        assert outcome.error is None and outcome.image
+        assert len(shop.engine.images.get(outcome.image).diff_ids) == 4
+    monkeypatch.undo()
+    await shop.builder.prune(all=True)
+    assert pruned == [] and works.held == {}
 
 
 async def test_what_is_cached_goes_by_itself_above_the_limit() -> None:

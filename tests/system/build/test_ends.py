@@ -17,7 +17,7 @@ import pytest
 from corral.build.request import BuildFailed, BuildRequest, Output, Printed
 from corral.errors import InvalidInput, Unsupported
 from corral.linux.mounts import mount
-from tests.support.building import CLEAN, Workshop, directories, opened
+from tests.support.building import CLEAN, HELD, Workshop, directories, opened
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 
@@ -173,13 +173,14 @@ async def test_an_archive_loads_as_the_image_that_was_built(shop: Workshop) -> N
 
 
 async def test_nothing_is_deleted_that_a_running_build_needs(shop: Workshop) -> None:
-    text = "FROM base\nRUN echo up; sleep 0.5; echo late > /late\nRUN cat /late\n"
+    text = f"FROM base\nRUN --mount=type=cache,target=/c echo up; {HELD}; echo late > /late\nRUN cat /late\n"
     await shop.build("FROM busybox\nRUN echo base > /base\n", tags=["base"])
     events = shop.builder.build(BuildRequest(dockerfile_text=text, tags=["made"]))
     async for event in events:
         if isinstance(event, Printed) and event.data.startswith(b"up"):
             await shop.engine.images.remove("base", force=True, used_by=lambda _: [])
             assert (await shop.builder.prune(all=True)).ids == [], "all of it is in use"
+            shop.let_go()
     assert shop.layers("made") == [["base"], ["late"], []]
 
 

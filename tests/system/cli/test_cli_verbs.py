@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.distribution import free_port
 from tests.support.instance import Instance, corral_command
 from tests.support.instance import instance as running_instance
+from tests.support.ports import free_port
 from tests.support.terminal import Terminal
 from tests.support.tools import needs
 from tests.support.wait import eventually

@@ -67,6 +67,27 @@ def test_a_killed_daemon_is_no_excuse(bare: Instance, verb: tuple[str, ...]) -> 
     assert (bare.root / "engine.db").exists() == (verb[0] == "down")
 
 
+def test_disks_of_somebodys_own_stay_where_they_are_mounted(bare: Instance) -> None:
+    disks = [bare.root, bare.root / "volumes"]
+    try:
+        for disk in disks:
+            disk.mkdir(exist_ok=True)
+            subprocess.run(["mount", "-t", "tmpfs", "own", disk], check=True)
+        bare.up()
+        bare.import_image()
+        bare.corral("run", "-d", "-v", "data:/data", "busybox", "sh", "-c", "echo 1 >/data/a; sleep 1000", check=True)
+        bare.corral("down", "--all", check=True)
+        assert all(disk.is_mount() for disk in disks)
+        bare.up()
+        assert len(bare.get("/images/json").json) == 1 and (bare.root / "volumes/data/_data/a").read_text() == "1\n"
+        bare.corral("reset", "--yes", check=True)
+        assert all(disk.is_mount() for disk in disks)
+        assert os.listdir(bare.root) == ["volumes"] and os.listdir(bare.root / "volumes") == []
+    finally:
+        for disk in reversed(disks):
+            subprocess.run(["umount", "-l", disk], check=True)
+
+
 def test_down_says_no_more_when_nobody_reads_on(bare: Instance) -> None:
     bare.up()
     line = f"{' '.join(corral_command())} --root {bare.root} down --all | head -n 1"

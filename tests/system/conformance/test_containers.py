@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.conformance import Cluster, Object, Space, container, pod, status_of
+from tests.support.conformance import Cluster, Object, Space, container, is_ready, pod, status_of
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
 
@@ -182,7 +182,7 @@ def test_who_is_started_again(space: Space) -> None:
     space.run("always", always, restartPolicy="Always", **volume)
     space.run("on-failure", on_failure, restartPolicy="OnFailure", **volume)
     space.run("never", container("exit 1"))
-    found = space.ready("always")
+    found = space.until("always", lambda pod: is_ready(pod) and status_of(pod)["restartCount"] > 0)  # ready once before
     assert (found["status"]["phase"], status_of(found)["restartCount"]) == ("Running", 1)
     assert "running" in status_of(found)["state"]
     found = space.done("on-failure")

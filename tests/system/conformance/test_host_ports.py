@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from tests.support.conformance import Cluster, Space
+from tests.support.ports import free_port
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
 
 
-def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("0.0.0.0", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_one_port_for_three_pods(cluster: Cluster, space: Space) -> None:
-    number = _free()
+    number = free_port()
     pods = {"pod1": ("127.0.0.1", "TCP"), "pod2": (cluster.address, "TCP"), "pod3": (cluster.address, "UDP")}
     for name, (address, protocol) in pods.items():
         port = {"containerPort": 8080, "hostPort": number, "hostIP": address, "protocol": protocol}
         space.server(name, 8080, main={"ports": [port]})
-    space.server("host", _free(), hostNetwork=True)
+    space.server("host", free_port(), hostNetwork=True)
     for name in (*pods, "host"):
         space.ready(name)
 

@@ -87,7 +87,7 @@ def _socket(space: Space, path: str, protocol: str) -> SocketClient:
 def test_logs_and_commands_through_web_sockets(space: Space) -> None:
     space.run("ws", container("echo started; sleep 9999"))
     space.ready("ws")
-    client = _socket(space, space.path("pods", "ws", "log?container=main"), "binary.k8s.io")
+    client = _socket(space, space.path("pods", "ws", "log?container=main&follow=1"), "binary.k8s.io")
     assert client.receive()[1] == b"started\n"
     client.close()
     query = "exec?container=main&stdout=1&stderr=1&command=echo&command=remote%20test"

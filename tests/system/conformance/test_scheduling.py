@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.conformance import Cluster, Object, Space, condition, container, is_ready, pod
 from tests.support.kubernetes import STRATEGIC_PATCH
+from tests.support.ports import free_port
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
@@ -61,9 +61,7 @@ def test_node_selectors(cluster: Cluster, space: Space) -> None:
 
 
 def test_ports_of_the_node(cluster: Cluster, space: Space) -> None:
-    with socket.socket() as probe:
-        probe.bind(("0.0.0.0", 0))
-        number = probe.getsockname()[1]
+    number = free_port()
 
     def port(address: str) -> Object:
         return container(ports=[{"containerPort": 80, "hostPort": number, **({"hostIP": address} if address else {})}])

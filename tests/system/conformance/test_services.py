@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 
 from tests.support.conformance import Cluster, Object, Space
+from tests.support.ports import free_port
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
@@ -23,7 +25,7 @@ def web(shared: Space) -> Iterator[Space]:
     for name in SERVERS:
         shared.server(name, 8080, *([8081] if name == "s1" else []), labels=LABELS)
     shared.server("client", 9000)
-    shared.server("host", 39117, hostNetwork=True)
+    shared.server("host", free_port(), hostNetwork=True)
     for name in (*SERVERS, "client", "host"):
         shared.ready(name)
     yield shared
@@ -43,9 +45,8 @@ def until(space: Space, who: str, host: str, port: int, wanted: set[str], kind: 
 def test_pods_reach_each_other_and_the_node_reaches_them(web: Space) -> None:
     for name in SERVERS:
         address = web.get("pods", name)["status"]["podIP"]
-        for who in ("client", "host"):
-            assert web.answers(who, "http", address, 8080) == [name]
-            assert web.answers(who, "udp", address, 8080) == [name]
+        for who, kind in product(("client", "host"), ("http", "udp")):
+            until(web, who, address, 8080, {name}, kind, times=1)
     client = web.get("pods", "client")["status"]["podIP"]
     assert web.answers("client", "http", address, 8080, 1, "/client") == [client]
 

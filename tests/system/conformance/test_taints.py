@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -39,18 +40,23 @@ def test_who_leaves_and_who_stays(space: Space, taint: Taint) -> None:
     for name in patience:
         space.ready(name)
     stream = space.admin.watch(f"{space.path('pods')}?watch=1")
+    began = datetime.now(UTC).replace(microsecond=0)  # the times of conditions are whole seconds
     taint(TAINT)
-    left = []
+    told: dict[str, datetime] = {}
+    left = set()
     for event in iter(stream.next, None):
         found = event["object"]
-        if event["type"] == "MODIFIED" and condition(found, "DisruptionTarget"):
-            assert condition(found, "DisruptionTarget")["reason"] == "DeletionByTaintManager"
+        if event["type"] == "MODIFIED" and (why := condition(found, "DisruptionTarget")):
+            assert why["reason"] == "DeletionByTaintManager"
+            told[found["metadata"]["name"]] = datetime.fromisoformat(why["lastTransitionTime"])
         if event["type"] == "DELETED":
-            left.append(found["metadata"]["name"])
+            left.add(found["metadata"]["name"])
         if len(left) == 3:
             break
     stream.close()
-    assert left == ["intolerant", "impatient", "patient"]
+    assert left == told.keys() == {"intolerant", "impatient", "patient"}
+    for name, seconds in (("impatient", 1), ("patient", 3)):
+        assert (told[name] - began).total_seconds() >= seconds, name
     taint()
     for name in ("stays", "saved"):
         assert "deletionTimestamp" not in space.get("pods", name)["metadata"]

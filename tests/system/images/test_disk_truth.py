@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.distribution import free_port
+from tests.support.fake_registry import Ask, FakeRegistry
 from tests.support.instance import Instance, instance
+from tests.support.ports import free_port
+from tests.support.tars import member, tar
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.root
@@ -80,3 +83,37 @@ def test_what_the_registry_has_is_not_an_image_and_stays(engine: Instance) -> No
     engine.docker("image", "prune", "-af", check=True)
     assert told(engine) == (0, 0)
     assert engine.docker("run", "--rm", name, check=True).stdout == f"{5 * 2**20} /f\n"
+
+
+def test_what_came_of_a_broken_pull_is_told_and_pruned(engine: Instance) -> None:
+    """With -a, and not while it is younger than was asked for."""
+    with FakeRegistry() as registry:
+        manifest = registry.add_image("app", "1", [tar(member("big", data=os.urandom(8 * MB)))])
+        layer = manifest["layers"][0]
+        part = registry.blobs["app"][layer["digest"]][: 5 * MB]
+
+        def breaks(ask: Ask) -> bool:
+            """The first part comes, the rest never does."""
+            if layer["digest"] not in ask.path:
+                return False
+            if "Range" in ask.headers:
+                return ask.refuse(404, "BLOB_UNKNOWN")
+            ask.close_connection = True
+            return ask.answer(200, part, Content_Length=str(layer["size"]))
+
+        registry.fault(breaks)
+        used, free = told(engine)
+        assert engine.docker("pull", f"{registry.host}/app:1").returncode == 1
+    kept = told(engine)[0] - used
+    assert kept == pytest.approx(5 * MB, abs=MB / 5)
+    assert told(engine)[1] - free == pytest.approx(kept, abs=MB / 5)
+    before = disk(engine)
+    for options in (["-f"], ["-af", "--filter", "until=1h"], ["-af", "--filter", "label=no"]):
+        engine.docker("image", "prune", *options, check=True)
+        assert told(engine)[0] - used == pytest.approx(kept, abs=MB / 5)
+    engine.docker("run", "-d", "--name", "user", "busybox", "sleep", "100", check=True)
+    said = engine.docker("system", "prune", "-af", check=True).stdout
+    assert f"deleted: {layer['digest']}\n" in said
+    assert size(re.search(r"Total reclaimed space: (\S+)", said)[1]) == pytest.approx(kept, abs=MB / 5)  # type: ignore[index]
+    assert told(engine)[0] == pytest.approx(used, abs=MB / 5)
+    assert before - disk(engine) == pytest.approx(kept, abs=MB / 2)

@@ -384,8 +384,10 @@ async def test_save_by_id_has_no_name(images: Images) -> None:
 
 async def test_save_of_what_is_not_there(images: Images) -> None:
     await an_image(images)
-    with pytest.raises(NotFound, match="No such image: nope:latest"):
+    with pytest.raises(NotFound, match=r"No such image: nope$"):
         images.save(["app:1", "nope"])
+    with pytest.raises(NotFound, match="No such image: app:2: reference does not exist"):
+        images.save(["app:1", "app:2"])
 
 
 async def test_save_notices_a_damaged_layer(images: Images, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from corral.cluster.client.nodes import LogOptions, NodeAccess
 from corral.model.kubernetes.status import StatusError
-from tests.support.kubelet import Node, container, state, waiting
+from tests.support.kubelet import LISTENS, Node, container, state, waiting
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
 
@@ -78,7 +78,7 @@ async def test_an_ephemeral_container_sees_its_target(node: Node) -> None:
     from corral.cluster.client.builtin import PODS
     from corral.cluster.client.protocol import STRATEGIC_MERGE_PATCH
 
-    await node.create("target")
+    await node.create("target", container(readinessProbe=LISTENS))
     await node.running("target")
     debug = {**container("debug"), "targetContainerName": "main"}
     patch = {"spec": {"ephemeralContainers": [debug]}}
@@ -87,5 +87,5 @@ async def test_an_ephemeral_container_sees_its_target(node: Node) -> None:
     )
     pod = await node.until("target", lambda pod: "running" in state(pod, "debug").get("state", {}))
     assert "started" not in state(pod, "debug")
-    said = await node.ask("target", "ps", of="debug")
+    said = await node.ask("target", "sh", "-c", "until [ -e /up ]; do sleep 0.05; done; ps", of="debug")
     assert said.count("while :; do sleep 0.05; done") >= 2

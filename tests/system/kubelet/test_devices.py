@@ -9,8 +9,9 @@ import pytest
 
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import PODS, RESOURCE_CLAIMS
+from corral.cluster.scheduler.binder import binding
 from tests.support.driver import NAME, Driver
-from tests.support.kubelet import Node, container, is_ready, state
+from tests.support.kubelet import NODE, Node, container, is_ready, state
 from tests.support.wait import eventually_async
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
@@ -64,6 +65,34 @@ async def test_a_pod_gets_its_device(node: Node, driver: Driver, tmp_path: Path)
         await node.start_kubelet()
         assert is_ready(await node.get("uses"))
         await node.delete("uses")
+        assert driver.prepared == {}
+
+
+async def test_a_device_for_an_extended_resource(node: Node, driver: Driver) -> None:
+    """The pod names no claim; the scheduler, whose part is played here, has made one, and said whose it is."""
+    driver.describe("made", env=["GPU=0"])
+    driver.request = request = "container-1-request-0"
+    asks = {"limits": {"example.com/gpu": "1"}}
+    pod = await node.create("plain", container("other"), container(resources=asks), nodeName="")
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "plain", "uid": meta.uid(pod), "controller": True}
+    spec = {"devices": {"requests": [{"name": request, "exactly": EXACTLY}]}}
+    made = {"metadata": {"name": "made", "ownerReferences": [owner]}, "spec": spec}
+    claim = await node.client.create(RESOURCE_CLAIMS, made, "default")
+    result = {"request": request, "driver": NAME, "pool": "p", "device": "d"}
+    users = [{"resource": "pods", "name": "plain", "uid": meta.uid(pod)}]
+    status = {"allocation": {"devices": {"results": [result]}}, "reservedFor": users}
+    await node.client.update(RESOURCE_CLAIMS, {**claim, "status": status}, subresource="status")
+    mapping = {"containerName": "main", "resourceName": "example.com/gpu", "requestName": request}
+    said = {"resourceClaimName": "made", "requestMappings": [mapping]}
+    pod = {**pod, "status": {**pod["status"], "extendedResourceClaimStatus": said}}
+    pod = await node.client.update(PODS, pod, subresource="status")
+    async with driver.running():
+        await node.client.create(PODS, binding(pod, NODE), "default", subresource="binding")
+        await node.running("plain")
+        assert driver.prepared == {meta.uid(claim): "made"}
+        assert await node.ask("plain", "sh", "-c", "echo $GPU") == "0\n"
+        assert await node.ask("plain", "sh", "-c", "echo none$GPU", of="other") == "none\n"
+        await node.delete("plain")
         assert driver.prepared == {}
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from corral.cluster.client import meta
 from corral.cluster.client.builtin import PODS
-from tests.support.kubelet import LISTENS, Node, container, open_node, state
+from corral.cluster.kubelet.barrier import Barrier, Leaving
+from tests.support.kubelet import LISTENS, NODE, Node, container, open_node, state
 from tests.support.wait import eventually_async
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
@@ -41,7 +43,8 @@ async def test_a_second_deletion_shortens_the_grace(node: Node) -> None:
 async def test_the_hook_runs_before_the_signal(node: Node) -> None:
     script = "trap 'echo term; exit 0' TERM; >/up; while :; do sleep 0.05; done"
     hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook > /proc/1/fd/1"]}}}
-    await node.create("hook", container(command=["sh", "-c", script], lifecycle=hook, readinessProbe=LISTENS))
+    main = container(command=["sh", "-c", script], lifecycle=hook, readinessProbe=LISTENS)
+    await node.create("hook", main, terminationGracePeriodSeconds=60)
     await node.running("hook")
     pod, said = await node.get("hook"), asyncio.Queue[str]()
 
@@ -55,22 +58,30 @@ async def test_the_hook_runs_before_the_signal(node: Node) -> None:
     await asyncio.sleep(0)
     await node.delete("hook")
     await task
-    assert [said.get_nowait() for _ in range(said.qsize())] == ["hook\n", "term\n"]
+    assert "".join(said.get_nowait() for _ in range(said.qsize())) == "hook\nterm\n"
 
 
-async def test_the_proxy_goes_first() -> None:
-    seen: list[tuple[str, bool]] = []
+async def test_the_proxies_go_first_also_those_of_other_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And from each of its addresses: the second is let go of later."""
+    monkeypatch.setattr("corral.cluster.kubelet.worker.leaving.BARRIER", 60)
+    seen: list[tuple[str, Leaving, bool]] = []
     node: Node
 
-    async def barrier(address: str) -> None:
-        running = any(one.state.running for one in node.engine.containers.list(unlisted=True))
-        seen.append((address, running))
+    def barrier(whose: str) -> Barrier:
+        async def wait(leaving: Leaving) -> None:
+            await asyncio.sleep(0.3 if ":" in leaving.address else 0.1)
+            running = any(one.state.running for one in node.engine.containers.list(unlisted=True))
+            seen.append((whose, leaving, running))
 
-    async with open_node(barrier) as node:
+        return wait
+
+    async with open_node(barrier("own"), barrier("others"), families=(4, 6)) as node:
         await node.create("web")
-        ip = (await node.running("web"))["status"]["podIP"]
+        pod = await node.running("web")
+        first, second = [Leaving(one["ip"], meta.uid(pod), NODE) for one in pod["status"]["podIPs"]]
         await node.delete("web")
-    assert seen == [(ip, True)]
+    assert ":" in second.address
+    assert sorted(seen) == sorted((whose, one, True) for whose in ("own", "others") for one in (first, second))
 
 
 async def test_what_runs_is_taken_over(node: Node) -> None:
@@ -89,13 +100,15 @@ async def test_what_runs_is_taken_over(node: Node) -> None:
 
 
 async def test_orphans_are_ended(node: Node) -> None:
-    await node.create("orphan")
+    await node.create("orphan", container(readinessProbe=LISTENS))
     await node.running("orphan")
     await node.stop_kubelet()
     await node.client.delete(PODS, "orphan", "default", options={"gracePeriodSeconds": 0})
     await node.start_kubelet()
-    await eventually_async(lambda: node.engine.containers.list(unlisted=True) == [], "its container is gone")
-    await eventually_async(lambda: node.engine.spaces.list() == [], "its space is gone")
+    await eventually_async(
+        lambda: node.engine.containers.list(unlisted=True) == [], "its container is gone", seconds=60
+    )
+    await eventually_async(lambda: node.engine.spaces.list() == [], "its space is gone", seconds=60)
 
 
 async def test_a_deadline_is_the_end(node: Node) -> None:
@@ -104,7 +117,9 @@ async def test_a_deadline_is_the_end(node: Node) -> None:
     assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "DeadlineExceeded")
     assert pod["status"]["message"] == "Pod was active on the node longer than the specified deadline"
     await eventually_async(
-        lambda: not any(one.state.running for one in node.engine.containers.list(unlisted=True)), "nothing runs on"
+        lambda: not any(one.state.running for one in node.engine.containers.list(unlisted=True)),
+        "nothing runs on",
+        seconds=60,  # it may have been told before it listened: then its grace passes
     )
 
 
@@ -119,7 +134,7 @@ async def test_sidecars_are_ended_last(node: Node) -> None:
     place.mkdir()
     volumes = [{"name": "v", "hostPath": {"path": str(place)}}]
     sides = [one("first", restartPolicy="Always"), one("second", restartPolicy="Always")]
-    await node.create("order", one("main"), initContainers=sides, volumes=volumes)
+    await node.create("order", one("main"), initContainers=sides, volumes=volumes, terminationGracePeriodSeconds=60)
     await node.running("order")
     await node.delete("order")
     assert (place / "order").read_text().split() == ["main", "second", "first"]

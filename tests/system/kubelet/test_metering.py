@@ -21,7 +21,7 @@ from tests.support.workloads import Cluster
 pytestmark = [pytest.mark.root, pytest.mark.timeout(150)]
 
 CONTROLLERS = ("deployment-controller", "replicaset-controller", "horizontal-pod-autoscaler-controller")
-BUSY = ["sh", "-c", "while :; do [ -e /tmp/idle ] && sleep 0.1; done"]
+BUSY = ["sh", "-c", "while :; do [ -e /tmp/idle ] && sleep 1; done"]  # idle: not even a program a second is much
 MILLI = 10**6  # of a core, in billionths
 
 

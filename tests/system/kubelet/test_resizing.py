@@ -67,7 +67,7 @@ async def test_a_volume_shows_what_the_container_has_now(node: Node) -> None:
     await resize(node, "told", resources("20m"))
     await node.until("told", settled(resources("20m")))
     follow = "until [ $(cat /v/cpu) = 20 ]; do sleep 0.05; done; cat /v/cpu"
-    assert await node.ask("told", "timeout", "10", "sh", "-c", follow) == "20"
+    assert await node.ask("told", "timeout", "60", "sh", "-c", follow) == "20"
 
 
 async def test_with_a_restart_where_the_container_wants_one(node: Node) -> None:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from corral.cluster.kubelet.worker.runtime import CLASSES
-from tests.support.kubelet import Node, container, state, waiting
+from tests.support.kubelet import LISTENS, Node, container, state, waiting
 
 INFO = {"path": "l", "fieldRef": {"fieldPath": "metadata.name"}}
 
@@ -66,7 +66,8 @@ async def test_namespaces_of_the_host(node: Node) -> None:
 
 
 async def test_one_pid_namespace_for_all(node: Node) -> None:
-    await node.create("share", container("a"), container("b"), shareProcessNamespace=True)
+    a, b = (container(name, readinessProbe=LISTENS) for name in "ab")
+    await node.create("share", a, b, shareProcessNamespace=True)
     await node.running("share")
     said = await node.ask("share", "ps", "-o", "pid,args", of="b")
     assert "/pause" in said.splitlines()[1] and said.count("while :; do sleep 0.05; done") >= 2
@@ -112,7 +113,8 @@ async def test_users_of_its_own(node: Node) -> None:
     mounts.append({"name": "info", "mountPath": "/info"})
     spec = {"hostUsers": False, "volumes": volumes, "securityContext": {"fsGroup": 77}}
     for name in ("one", "two"):
-        await node.create(name, container(volumeMounts=mounts), container("b", volumeMounts=mounts), **spec)
+        main = container(volumeMounts=mounts, readinessProbe=LISTENS)
+        await node.create(name, main, container("b", volumeMounts=mounts), **spec)
     starts = set()
     for name in ("one", "two"):
         pod = await node.running(name)
@@ -135,6 +137,19 @@ async def test_users_of_its_own(node: Node) -> None:
     assert await node.ask("one", "stat", "-c", "%u", "/kept/a") == "33\n"
     for name in ("one", "two"):
         await node.delete(name)
+
+
+async def test_a_view_of_proc_without_masks(node: Node) -> None:
+    """Only with users of its own: what root may there, it may to its own namespaces alone."""
+    own = {"procMount": "Unmasked", "capabilities": {"add": ["SYS_ADMIN"]}}
+    await node.create("open", container(securityContext=own), hostUsers=False)
+    await node.create("walls", container(), hostUsers=False)
+    mounted = "grep -c ' /proc/' /proc/self/mounts; mount -t proc proc /tmp && echo nested"
+    await node.running("open")
+    await node.running("walls")
+    assert await node.ask("open", "sh", "-c", mounted) == "0\nnested\n"
+    said = await node.ask("walls", "sh", "-c", f"{mounted} || true")
+    assert int(said.split()[0]) > 5 and "nested" not in said
 
 
 async def test_users_of_its_own_share_processes(node: Node) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from corral.cluster.client.protocol import Collection
 from tests.support.kubelet import WAITS, Node, container, state, waiting
+from tests.support.wait import PATIENCE
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
 
@@ -36,10 +37,9 @@ async def test_config_maps_and_secrets_and_their_changes(node: Node) -> None:
     await node.client.update(CONFIG_MAPS, changed)
     place = next(node.base.glob("kubelet/pods"), None)
     assert place is None or not list(place.glob("*/volumes/sec")), "no secret lies on a disk"
-    for _ in range(100):
-        if await node.ask("reads", "sh", "-c", "cat /cm/k /cm/more") == "twom":
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(60 * PATIENCE):
+        while await node.ask("reads", "sh", "-c", "cat /cm/k /cm/more") != "twom":  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.05)
     assert await node.ask("reads", "sh", "-c", "cat /cm/k /cm/more /one") == "twomone"
 
 

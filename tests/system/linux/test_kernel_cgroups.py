@@ -15,6 +15,7 @@ from corral.linux.cgroup_end import remove_group
 from corral.linux.oom import OomWatch
 from corral.linux.spawn import Child, spawn
 from corral.linux.systemd import ensure_parent, plan_place, remove_parent, running
+from tests.support.wait import PATIENCE
 
 pytestmark = pytest.mark.root
 GROUP = f"/corral-test-{os.getpid()}"
@@ -119,7 +120,7 @@ async def test_being_told_of_an_oom_kill() -> None:
     os.write(write, b"\n")
     try:
         assert await child.wait() == -9
-        await asyncio.wait_for(told.wait(), 10)
+        await asyncio.wait_for(told.wait(), 10 * PATIENCE)
         assert groups.oom_kills(GROUP) >= 1
     finally:
         os.close(read)

@@ -12,6 +12,7 @@ import pytest
 from corral.errors import HostError
 from corral.linux import mounts, namespaces
 from corral.linux.limits import probe
+from tests.support.leaks import descriptors
 
 pytestmark = pytest.mark.root
 
@@ -37,9 +38,9 @@ def test_overlay(place: Path, count: int, prefix: str) -> None:
     for name in ("up", "work", "target"):
         (place / name).mkdir()
     target = place / "target"
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     mounts.mount_overlay(str(target), lowers, str(place / "up"), str(place / "work"))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not descriptors() - before
     assert mounts.is_mount(str(target))
     assert len(os.listdir(target)) == count + 1
     assert (target / "which").read_text() == "0"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from corral.cluster.routing.keeper import Place, keep_routes, keep_tunnel, read_record
+from corral.cluster.routing.keeper import Place, keep_routes, keep_tunnel, plan_entries, read_record
+from corral.cluster.routing.plan import Far
 from corral.cluster.routing.tunnel import plan_tunnel
 from corral.linux import links
 from corral.linux.netlink import Netlink
@@ -61,8 +62,8 @@ def test_our_own_route_is_replaced_and_goes(netlink: Netlink, tmp_path: Path) ->
 def test_the_tunnel_leaves_another_s_route(netlink: Netlink, tmp_path: Path) -> None:
     place = Place("v0", 4242, tmp_path / "routes")
     mine = ip_address("192.0.2.7")
-    far = {subnet: ip_address("198.51.100.9") for subnet in (SUBNET, NEXT)}
-    tunnel = plan_tunnel(far, ip_network("10.244.0.0/24"), mine, [(mine, 1500)])
+    far = {subnet: Far(ip_address("198.51.100.9"), subnet) for subnet in (SUBNET, NEXT)}
+    tunnel = plan_tunnel(far, [ip_network("10.244.0.0/24")], [mine], [(mine, 1500)])
     netlink.do(links.add_route(OTHERS, to=SUBNET))
     failed = keep_tunnel(netlink, place, tunnel)
     assert failed is not None and str(SUBNET) in failed.message
@@ -71,3 +72,24 @@ def test_the_tunnel_leaves_another_s_route(netlink: Netlink, tmp_path: Path) -> 
     assert netlink.ways()[SUBNET][0] == OTHERS
     # A node that comes onto this machine's network: the way through the tunnel is ours to replace.
     assert keep_routes(netlink, place, {NEXT: OURS}) is None and netlink.ways()[NEXT][0] == OURS
+
+
+def test_one_tunnel_takes_both_families_and_keeps_its_entries(netlink: Netlink, tmp_path: Path) -> None:
+    place = Place("v0", 4242, tmp_path / "routes")
+    mine, six = ip_address("192.0.2.7"), ip_network("fd00:10:244:1::/64")
+    far = Far(ip_address("198.51.100.9"), SUBNET)
+    own = [ip_network("10.244.0.0/24"), ip_network("fd00:10:244::/64")]
+    tunnel = plan_tunnel({SUBNET: far, six: far}, own, [mine], [(mine, 1500)])
+    assert tunnel is not None
+    for _ in range(2):  # what is there stays
+        assert keep_tunnel(netlink, place, tunnel) is None
+        link = netlink.link("v0")
+        assert link is not None
+        ways = netlink.ways()
+        assert {ways[one.subnet] for one in tunnel.peers} == {(one.inner, link.index) for one in tunnel.peers}
+        assert plan_entries(netlink, link, tunnel) == [
+            links.add_address(link.index, one, 32 if one.version == 4 else 64) for one in tunnel.inner
+        ]
+    four = plan_tunnel({SUBNET: far}, own, [mine], [(mine, 1500)])
+    assert keep_tunnel(netlink, place, four) is None and six not in netlink.ways()
+    assert keep_tunnel(netlink, place, None) is None and netlink.link("v0") is None

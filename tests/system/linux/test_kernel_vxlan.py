@@ -13,10 +13,14 @@ from corral.linux import links
 from corral.linux import netlink_wire as wire
 from corral.linux.netlink import Neighbour, Netlink
 from corral.linux.netlink_watch import Deleted, LinkWatch, NetlinkWatch
+from tests.support.wait import PATIENCE
 
 pytestmark = pytest.mark.root
 NAME = "crvxlan"
 INNER, OUTER, MAC = ip_address("10.244.1.0"), ip_address("192.0.2.9"), "0e:58:0a:f4:01:00"
+
+
+SIX = ip_address("2001:db8::9")
 
 
 @pytest.fixture
@@ -54,6 +58,17 @@ def test_what_is_told_is_shown(netns: int) -> None:
         assert netlink.neighbours(index, wire.AF_INET) == netlink.neighbours(index, wire.AF_BRIDGE) == []
 
 
+@pytest.mark.parametrize("local", ["2001:db8::7", "::"])
+def test_it_goes_over_ipv6(netns: int, local: str) -> None:
+    """The family is that of the address that it sends from, though nobody says which one that is."""
+    with Netlink.inside(netns) as netlink:
+        netlink.do(links.add_vxlan("v6", 4242, 4789, mac="0e:58:0a:f4:00:00", mtu=1430, local=ip_address(local)))
+        link = netlink.link("v6")
+        assert link is not None and link.up
+        netlink.do(links.add_forwarding(link.index, MAC, SIX))
+        assert netlink.neighbours(link.index, wire.AF_BRIDGE) == [Neighbour(MAC, SIX)]
+
+
 async def test_an_interface_that_goes_down_is_told_of(netns: int) -> None:
     told = asyncio.Event()
     watch = LinkWatch(told.set, netns)
@@ -61,7 +76,7 @@ async def test_an_interface_that_goes_down_is_told_of(netns: int) -> None:
         for word in ("down", "up"):
             told.clear()
             await asyncio.to_thread(subprocess.run, ["ip", "-n", NAME, "link", "set", "d0", word], check=True)
-            await asyncio.wait_for(told.wait(), 60)
+            await asyncio.wait_for(told.wait(), 60 * PATIENCE)
     finally:
         watch.close()
 
@@ -80,9 +95,9 @@ async def test_losses_are_told_of_and_ports_of_bridges_going_down_are_not(netns:
             "addr flush dev d0",
         ):
             await asyncio.to_thread(subprocess.run, ["ip", "-n", NAME, *words.split()], check=True)
-        found = [await asyncio.wait_for(told.get(), 10)]
+        found = [await asyncio.wait_for(told.get(), 10 * PATIENCE)]
         while found[-1].kind != "address" or found[-1].name != str(_index(netns, "d0")):
-            found.append(await asyncio.wait_for(told.get(), 10))
+            found.append(await asyncio.wait_for(told.get(), 10 * PATIENCE))
         assert [one for one in found if one.kind != "address"] == [Deleted("down", "b0")]
     finally:
         watch.close()

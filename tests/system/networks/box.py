@@ -6,17 +6,33 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from ipaddress import ip_address
 
+from corral.errors import HostError
 from corral.kit.ids import new_id
 from corral.linux import links
 from corral.linux.namespaces import in_netns, new_netns
 from corral.linux.netlink import Netlink
+from corral.linux.nftables import Nft
 from corral.model.container import BoundPort, Endpoint, EndpointSpec, NetworkSpec, PortBinding
 from corral.networks import Links, Networks, Resolving
+from tests.support.wait import PATIENCE
 
 OUTSIDE, HOST_OUTSIDE = "198.18.77.2", "198.18.77.1"
+LONG = 30.0  # seconds, times PATIENCE, for an answer: the servers run in the same process, which may be held up
+SHORT = 2.0  # where there is to be none
+
+
+def has_table(name: str) -> bool:
+    """Asked for by its name: a list of all tables may never come to an end on a host where others change theirs."""
+    with closing(Nft()) as nft:
+        try:
+            nft.run(f"list table inet {name}")
+        except HostError as error:
+            assert "No such file or directory" in error.message, error
+            return False
+    return True
 
 
 class Box:
@@ -80,21 +96,23 @@ def _answer_datagram(server: socket.socket, mark: str) -> None:
     server.sendto((mark + caller[0].removeprefix("::ffff:")).encode(), caller)
 
 
-def _call(host: str, port: int, kind: int) -> str:
+def _call(host: str, port: int, kind: int, seconds: float) -> str:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, kind) as client:
-        client.settimeout(2)
+        client.settimeout(seconds * PATIENCE)
         client.connect((host, port))
         if kind == socket.SOCK_DGRAM:
             client.send(b"?")
         return client.recv(100).decode()
 
 
-async def ask(host: str, port: int, netns: int | None = None, kind: int = socket.SOCK_STREAM) -> str:
+async def ask(
+    host: str, port: int, netns: int | None = None, kind: int = socket.SOCK_STREAM, seconds: float = LONG
+) -> str:
     """Whom the server at that address takes us for, when called from a namespace (None: the host)."""
     if netns is None:
-        return await asyncio.to_thread(_call, host, port, kind)
-    return await asyncio.to_thread(lambda: in_netns(netns, lambda: _call(host, port, kind)))
+        return await asyncio.to_thread(_call, host, port, kind, seconds)
+    return await asyncio.to_thread(lambda: in_netns(netns, lambda: _call(host, port, kind, seconds)))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from corral.model.network import NetworkSpec as Wanted
 from corral.networks import InstanceNames, Links, NetworkConfig, Networks
 from corral.networks.wires import Wires
 from tests.support.tools import missing
-from tests.system.networks.box import Box, ask
+from tests.system.networks.box import SHORT, Box, ask
 
 pytestmark = pytest.mark.root
 
@@ -109,7 +109,7 @@ async def seat(box: Box, networks: Networks, name: str, links: Links | None = No
 
 async def refused(address: str, port: int, netns: int, kind: int = socket.SOCK_STREAM) -> None:
     with pytest.raises(OSError):
-        await ask(address, port, netns, kind)
+        await ask(address, port, netns, kind, seconds=SHORT)
 
 
 async def test_a_link_opens_the_exposed_ports_one_way(apart: Networks, box: Callable[[], Box]) -> None:

@@ -29,7 +29,8 @@ from corral.networks.publish import Published, Publisher
 from corral.networks.rules import plan_element
 from corral.networks.seating import Seating
 from corral.networks.wires import Wires
-from tests.system.networks.box import HOST_OUTSIDE, OUTSIDE, Box, ask, outside_world
+from tests.support.wait import PATIENCE
+from tests.system.networks.box import HOST_OUTSIDE, LONG, OUTSIDE, SHORT, Box, ask, has_table, outside_world
 
 pytestmark = pytest.mark.root
 
@@ -58,9 +59,7 @@ async def networks(tmp_path: Path) -> AsyncIterator[Networks]:
     await made.teardown()
     await made.close()
     assert left() == []
-    nft = Nft()
-    assert NAMES.table not in nft.run("list tables")
-    nft.close()
+    assert not has_table(NAMES.table)
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ async def box() -> AsyncIterator[Callable[[], Box]]:
 def query(name: str, kind: int, *, tcp: bool = False, size: int = 0) -> tuple[int, bool, list[str]]:
     question = wire.ask(name, kind, id=7, size=size)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as asking:
-        asking.settimeout(5)
+        asking.settimeout(LONG)
         asking.connect(("127.0.0.11", 53))
         asking.sendall(len(question).to_bytes(2, "big") + question if tcp else question)
         reply = asking.recv(4096)
@@ -93,7 +92,7 @@ async def test_networks_are_apart_until_they_are_joined(networks: Networks, box:
     for one in (web, db):
         one.serve(80)
     with pytest.raises(OSError):
-        await ask(db.endpoint.ipv4, 80, web.netns)
+        await ask(db.endpoint.ipv4, 80, web.netns, seconds=SHORT)
     assert (await lookup(web, "db"))[0] != 0
     port = web.ports[0].host_port
     assert await ask(networks.gateway, port, db.netns) == networks.need("front").pools[0].gateway
@@ -110,7 +109,7 @@ async def test_networks_are_apart_until_they_are_joined(networks: Networks, box:
     assert await ask("127.0.0.1", port) == networks.need("back").pools[0].gateway
     await networks.disconnect(web.id, web.netns, "back")
     with pytest.raises(OSError):
-        await ask("127.0.0.1", port)
+        await ask("127.0.0.1", port, seconds=SHORT)
     with Netlink.inside(web.netns) as inside:
         assert [link.name for link in inside.links()] == ["lo"]
     with pytest.raises(Forbidden, match="is not connected to network back"):
@@ -125,6 +124,25 @@ async def test_a_container_s_own_interface_keeps_its_name(networks: Networks, bo
         inside.do(links.add_bridge("eth1", "02:42:00:00:00:09"))
     endpoints, _ = await networks.connect(web.id, web.netns, "back", HERE)
     assert endpoints["back"].interface == "eth2"
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["removed", "made anew"])
+async def test_a_network_that_is_removed_while_somebody_joins_is_not_found(
+    networks: Networks, box: Callable[[], Box], again: bool
+) -> None:
+    for name in ("front", "back"):
+        await networks.create(NetworkSpec(name))
+    web = await box().attach(networks, name="web", front=HERE)
+    joining = asyncio.create_task(networks.connect(web.id, web.netns, "back", HERE))
+    await asyncio.sleep(0)  # it has found the network, and looks for the interfaces that there are
+    removing = [asyncio.create_task(networks.remove("back"))]
+    if again:
+        removing.append(asyncio.create_task(networks.create(NetworkSpec("back"))))
+    with pytest.raises(NotFound, match="network back not found"):
+        await joining
+    await asyncio.gather(*removing)
+    assert ("back" in {network.network.name for network in networks.info()}) == again
+    await networks.detach(web.id)
 
 
 async def test_an_internal_network_has_no_outside(networks: Networks, box: Callable[[], Box]) -> None:
@@ -144,7 +162,7 @@ async def test_an_internal_network_has_no_outside(networks: Networks, box: Calla
         assert await ask(HOST_OUTSIDE, both.ports[0].host_port, outside) == OUTSIDE
         inside.do(links.add_route(ip_address(secret.pools[0].gateway)))  # a container that may, tries
         with pytest.raises(OSError):
-            await ask(HOST_OUTSIDE, both.ports[0].host_port, one.netns)
+            await ask(HOST_OUTSIDE, both.ports[0].host_port, one.netns, seconds=SHORT)
 
 
 async def test_icc_and_routes_and_source_addresses(networks: Networks, box: Callable[[], Box]) -> None:
@@ -157,7 +175,7 @@ async def test_icc_and_routes_and_source_addresses(networks: Networks, box: Call
         each.serve(80)
         each.serve(81)
     with pytest.raises(OSError):
-        await ask(two.endpoint.ipv4, 80, one.netns)
+        await ask(two.endpoint.ipv4, 80, one.netns, seconds=SHORT)
     assert await ask(networks.gateway, two.ports[0].host_port, one.netns)
     assert routed.ports == []
     with outside_world() as outside, Netlink.inside(outside) as there:
@@ -166,7 +184,7 @@ async def test_icc_and_routes_and_source_addresses(networks: Networks, box: Call
         assert await ask(routed.endpoint.ipv4, 80, outside) == OUTSIDE
         for address, port in ((routed.endpoint.ipv4, 81), (two.endpoint.ipv4, 80)):
             with pytest.raises(OSError):
-                await ask(address, port, outside)
+                await ask(address, port, outside, seconds=SHORT)
         with ExitStack() as stack:
             world = Box(stack)
             os.dup2(outside, world.netns)
@@ -187,7 +205,7 @@ async def test_the_gateway_with_the_highest_priority(networks: Networks, box: Ca
 
         def local(netns: int) -> str:
             def connect() -> str:
-                with socket.create_connection((OUTSIDE, 7), 2) as connection:
+                with socket.create_connection((OUTSIDE, 7), LONG) as connection:
                     return str(connection.getsockname()[0])
 
             return in_netns(netns, connect)
@@ -313,7 +331,7 @@ async def test_a_restarted_daemon_takes_names_and_networks_back(
     one = await box().attach(networks, name="one", shop=HERE)
     web.serve(80)
     asking = in_netns(one.netns, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    asking.settimeout(5)
+    asking.settimeout(LONG)
     asking.connect(("127.0.0.11", 53))
     asking.send(wire.ask("web", wire.A))
     assert wire.read_answer(await asyncio.to_thread(asking.recv, 512)) == (0, False, [web.endpoint.ipv4])
@@ -330,6 +348,30 @@ async def test_a_restarted_daemon_takes_names_and_networks_back(
         assert wire.read_answer(await asyncio.to_thread(asking.recv, 512)) == (0, False, [web.endpoint.ipv4])
     assert await ask("127.0.0.1", web.ports[0].host_port) == made.pools[0].gateway
 
+    await again.teardown()
+    await again.close()
+    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+
+
+async def test_what_was_deleted_while_there_was_no_daemon_is_made_again(
+    networks: Networks, box: Callable[[], Box], tmp_path: Path
+) -> None:
+    made = await networks.create(NetworkSpec("shop"))
+    web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
+    one = await box().attach(networks, name="one", shop=HERE)
+    web.serve(80)
+    await networks.close()
+    with Netlink() as netlink:
+        netlink.do(links.delete_link(made.bridge))
+    nft = Nft()
+    nft.run(f"delete table inet {NAMES.table}")
+    nft.close()
+    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+    await again.setup([made])
+    for each, name in ((web, "web"), (one, "one")):
+        await again.restore(each.id, each.endpoints, each.ports, name=name, netns=each.netns)
+    assert await ask(web.endpoint.ipv4, 80, one.netns) == one.endpoint.ipv4
+    assert await ask("127.0.0.1", web.ports[0].host_port) == made.pools[0].gateway
     await again.teardown()
     await again.close()
     networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
@@ -401,7 +443,7 @@ async def test_icc_off_on_several_bridges(networks: Networks, box: Callable[[], 
         assert await ask(each.endpoint.ipv4, 80) == shop.pools[0].gateway
     for caller, called in ((0, 1), (0, 4), (2, 4), (4, 0)):
         with pytest.raises(OSError):
-            await ask(boxes[called].endpoint.ipv4, 80, boxes[caller].netns)
+            await ask(boxes[called].endpoint.ipv4, 80, boxes[caller].netns, seconds=SHORT)
 
 
 async def test_macvlan(networks: Networks, box: Callable[[], Box]) -> None:
@@ -512,6 +554,7 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
             lambda: netlink.do(links.set_link(shop.bridge, up=False)),
             lambda: netlink.do(links.delete_address(index, gateway, length)),
             lambda: netlink.do(links.delete_link(shop.bridge)),
+            lambda: netlink.do(links.set_master(web.endpoint.host_interface, 0)),
             lambda: nft.run(f"delete table inet {NAMES.table}"),
             lambda: nft.run(f"flush chain inet {NAMES.table} depart"),
             lambda: nft.run(f"flush map inet {NAMES.table} any4"),
@@ -519,7 +562,7 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
         ):
             repaired.clear()
             damage()
-            await asyncio.wait_for(repaired.wait(), 10)
+            await asyncio.wait_for(repaired.wait(), 60 * PATIENCE)
             assert await ask("127.0.0.1", web.ports[0].host_port) == shop.pools[0].gateway
     nft.close()
     with pytest.raises(Conflict, match="interface lo is no bridge of ours"):
@@ -543,7 +586,7 @@ async def test_what_we_take_away_ourselves_is_no_damage(networks: Networks, box:
     web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
     await networks.detach(web.id)
     await networks.remove("shop")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60 * PATIENCE):
         await heard.wait()  # for the port's element is gone
     assert not [kind for kind, ours in told if ours and kind != "rule"] and not networks._damage
 
@@ -572,12 +615,12 @@ async def test_a_network_that_cannot_be_made_keeps_nothing_else_down(
 
 async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
     """Names, ports and gateways of both families, and of one alone."""
-    both = await networks.create(NetworkSpec("both", ipv6=True))
+    both = await networks.create(NetworkSpec("both", ipv6=True, pools=[Pool("fd00:76::/64")]))
     six = await networks.create(NetworkSpec("six", ipv4=False, ipv6=True, pools=[Pool("fd00:77::/64")]))
     if Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text().strip() != "1" and not os.environ.get("CORRAL_GUEST"):
         pytest.skip("the first container would turn on IPv6 forwarding on this machine")
     web = await box().attach(networks, PortBinding(80), name="web", both=HERE)
-    one = await box().attach(networks, name="one", both=EndpointSpec(ipv6=both.pools[1].gateway[:-1] + "77"))
+    one = await box().attach(networks, name="one", both=EndpointSpec(ipv6="fd00:76::77"))
     alone = await box().attach(networks, PortBinding(80), PortBinding(81, "udp"), name="alone", six=HERE)
     for each in (web, alone):
         each.serve(80)
@@ -587,7 +630,7 @@ async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
     reverse = ".".join(reversed(ip_address(web.endpoint.ipv6).exploded.replace(":", ""))) + ".ip6.arpa"
     assert await lookup(one, reverse, wire.PTR) == (0, ["web.both"])
     assert await ask(web.endpoint.ipv6, 80, one.netns) == one.endpoint.ipv6
-    gateway = both.pools[1].gateway
+    gateway = next(pool.gateway for pool in both.pools if ":" in pool.gateway)
     assert await ask(gateway, web.ports[0].host_port) == gateway
     assert await ask(gateway, web.ports[0].host_port, one.netns) == gateway
     assert {port.host_ip for port in alone.ports} == {"::"}
@@ -597,7 +640,7 @@ async def test_ipv6(networks: Networks, box: Callable[[], Box]) -> None:
     assert await ask("::1", host_port[80]) == six.pools[0].gateway
     assert await ask("::1", host_port[81], kind=socket.SOCK_DGRAM) == six.pools[0].gateway
     with pytest.raises(OSError):
-        await ask(alone.endpoint.ipv6, 80, one.netns)
+        await ask(alone.endpoint.ipv6, 80, one.netns, seconds=SHORT)
     endpoints, _ = await networks.connect(alone.id, alone.netns, "both", HERE)
     assert await ask(alone.endpoint.ipv6, 80) == six.pools[0].gateway
     assert await ask(endpoints["both"].ipv6, 80, one.netns) == one.endpoint.ipv6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from corral.cluster.proxy import Proxy
 from corral.cluster.proxy.rules import Rules
 from corral.linux.namespaces import in_netns
-from tests.system.proxy.node import NODE, TABLE, Node, node
+from tests.system.proxy.node import TABLE, Node, node, running
 
 
 @pytest.fixture(params=[True, False], ids=["filtered", "plain"])
@@ -22,16 +21,8 @@ async def here(request: pytest.FixtureRequest) -> AsyncIterator[Node]:
 
 @pytest.fixture
 async def proxy(here: Node) -> AsyncIterator[Proxy]:
-    made = Proxy(here.informers, NODE, here.settings)
-    tasks = [asyncio.create_task(here.informers.run()), asyncio.create_task(made.run())]
-    await made.synced("0")
-    yield made
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-    for task in tasks:
-        assert task.cancelled(), task.exception()
-    await made.close()
+    async with running(here) as made:
+        yield made
     in_netns(here.netns, lambda: _remove())
     assert here.nft("list ruleset") == ""
 

@@ -6,20 +6,22 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from corral.cluster.client.builtin import ENDPOINT_SLICES, NETWORK_POLICIES, PODS, SERVICES
 from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import Collection
+from corral.cluster.controllers.endpointslice.plan import MANAGER
 from corral.cluster.proxy import Proxy, ProxySettings
 from corral.cluster.proxy.settings import PodNetwork
 from corral.linux import links
 from corral.linux.namespaces import in_netns, new_netns
 from corral.linux.netlink import Netlink
 from corral.linux.nftables import Nft
+from corral.model.kubernetes.labels import SLICE_MANAGED_BY
 from tests.support.fake_client import FakeClient
 
 Object = dict[str, Any]
@@ -31,6 +33,7 @@ SUBNET4, SUBNET6 = "10.244.0.0/24", "fd00:244::/64"
 GATEWAY4, GATEWAY6 = "10.244.0.1", "fd00:244::1"
 OUTER, OUTER6, NODE_IP, NODE_IP6 = "192.0.2.2", "2001:db8::2", "192.0.2.1", "2001:db8::1"
 UDP = socket.SOCK_DGRAM
+LONG = 30.0  # seconds: the servers run in the same process, which may be held up
 _SETTINGS = {"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1", "ipv6/conf/default/accept_dad": "0"}
 
 
@@ -56,14 +59,21 @@ class Place:
         self._stack.callback(server.close)
         self._stack.callback(loop.remove_reader, server)
 
-    async def ask(self, host: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = 3.0) -> tuple[str, str]:
+    async def ask(self, host: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = LONG) -> tuple[str, str]:
         """(who answered, whom it took us for). OSError."""
         return await asyncio.to_thread(lambda: in_netns(self.netns, lambda: _call(host, port, kind, timeout)))
 
     async def can(self, host: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
         """Whether there is an answer, also to who asks again: a first packet may be lost while a neighbour is looked
-        for, and is repeated after a second."""
-        for patience in (0.5, 1.2):
+        for, and is repeated after a second. For where there is to be none: who is slow has none, either."""
+        return await self._answered(host, port, kind, 0.5, 1.2)
+
+    async def reaches(self, host: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
+        """The same where there is to be one, however long it takes."""
+        return await self._answered(host, port, kind, 0.5, 1.2, LONG)
+
+    async def _answered(self, host: str, port: int, kind: int, *patiences: float) -> bool:
+        for patience in patiences:
             with contextlib.suppress(OSError):
                 await self.ask(host, port, kind, patience)
                 return True
@@ -71,7 +81,7 @@ class Place:
 
     async def names(self, host: str, port: int, times: int, kind: int = socket.SOCK_STREAM) -> list[str]:
         def work() -> list[str]:
-            return [_call(host, port, kind, 3.0)[0] for _ in range(times)]
+            return [_call(host, port, kind, LONG)[0] for _ in range(times)]
 
         return await asyncio.to_thread(lambda: in_netns(self.netns, work))
 
@@ -114,7 +124,6 @@ class Node(Place):
     def __init__(self, stack: ExitStack, *, filtered: bool = True) -> None:
         super().__init__(stack, "node", NODE_IP, NODE_IP6)
         self.api = FakeClient()
-        self.informers = Informers(self.api.client)
         self.outside = Place(stack, "outside", OUTER, OUTER6)
         self._netlink = Netlink.inside(self.netns)
         stack.callback(self._netlink.close)
@@ -207,7 +216,7 @@ def _settings(filtered: bool) -> None:
 
 def pod_object(name: str, namespace: str, node: str, addresses: tuple[str, ...], labels: dict[str, str]) -> Object:
     return {
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "labels": labels},
         "spec": {
             "nodeName": node,
             "containers": [{"name": "c", "ports": [{"name": "web", "containerPort": 8080}]}],
@@ -220,6 +229,22 @@ def pod_object(name: str, namespace: str, node: str, addresses: tuple[str, ...],
 def node(*, filtered: bool = True) -> Iterator[Node]:
     with ExitStack() as stack:
         yield Node(stack, filtered=filtered)
+
+
+@asynccontextmanager
+async def running(here: Node) -> AsyncIterator[Proxy]:
+    """Its proxy; the rules stay when that ends."""
+    informers = Informers(here.api.client)
+    made = Proxy(informers, NODE, here.settings)
+    tasks = [asyncio.create_task(informers.run()), asyncio.create_task(made.run())]
+    await made.synced("0")
+    yield made
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        assert task.cancelled(), task.exception()
+    await made.close()
 
 
 # ------------------------------------------------------------------------------------------------------------ objects
@@ -257,7 +282,7 @@ def piece(name: str, *ends: Object, family: int = 4, port: int = 8080) -> Object
         "metadata": {
             "name": f"{name}-{family}",
             "namespace": "default",
-            "labels": {"kubernetes.io/service-name": name},
+            "labels": {"kubernetes.io/service-name": name, SLICE_MANAGED_BY: MANAGER},
         },
         "addressType": f"IPv{family}",
         "ports": [{"name": p, "protocol": p.upper(), "port": port} for p in ("tcp", "udp")],

@@ -15,7 +15,8 @@ from corral.daemon.cluster_network import plan_table
 from corral.networks.dns.wire import A, ask, read_answer
 from tests.support.endpoint import BUSYBOX
 from tests.support.instance import Instance
-from tests.support.wait import eventually
+from tests.support.ports import free_port
+from tests.support.wait import PATIENCE, eventually
 from tests.system.test_kubernetes import Admin
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -23,12 +24,9 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Instance]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     # Addresses of its own: the host's packets go to whichever instance has a Service there.
     subnet = "--kubernetes-service-subnet=10.111.0.0/16"
-    made = Instance(tmp_path / "i", "--kubernetes=true", f"--kubernetes-address=127.0.0.1:{port}", subnet)
+    made = Instance(tmp_path / "i", "--kubernetes=true", f"--kubernetes-address=127.0.0.1:{free_port()}", subnet)
     made.up()
     try:
         yield made
@@ -43,7 +41,7 @@ def _tables() -> str:
 
 def _resolve(name: str, server: str = "10.111.0.10") -> tuple[int, bool, list[str]]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(2)
+        client.settimeout(2 * PATIENCE)
         client.connect((server, 53))
         client.send(ask(name, A))
         return read_answer(client.recv(1500))
@@ -74,7 +72,7 @@ def test_names_and_services_of_an_instance(engine: Instance) -> None:
             "endpoints": [{"addresses": [gateway]}],
         }
         admin.ask("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", piece)
-        server.settimeout(5)
+        server.settimeout(5 * PATIENCE)
         client = eventually(lambda: socket.create_connection(("10.111.7.7", 80), 2), "a connection")
         with client:
             accepted, _ = server.accept()
@@ -93,14 +91,14 @@ def test_pods_call_each_other_by_name(engine: Instance) -> None:
     labels = {"app": "web"}
     serve = "mkdir /www; hostname >/www/index.html; exec httpd -f -p 8080 -h /www"
     container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "Never", "command": ["/bin/sh", "-c", serve]}
-    probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
+    probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 20}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{**container, "readinessProbe": probe}]}}
     deployment = {
         "metadata": {"name": "web"},
         "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
     }
     service = {"metadata": {"name": "web"}, "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]}}
-    look = "while :; do timeout 1 wget -q -O - http://web || echo none; sleep 0.2; done"
+    look = f"while :; do timeout {int(PATIENCE)} wget -q -O - http://web || echo none; sleep 0.2; done"
     pod = {"metadata": {"name": "client"}, "spec": {"containers": [{**container, "command": ["/bin/sh", "-c", look]}]}}
     admin.ask("POST", "/apis/apps/v1/namespaces/default/deployments", deployment)
     admin.ask("POST", "/api/v1/namespaces/default/services", service)

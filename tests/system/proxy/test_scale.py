@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
 from ipaddress import ip_address
@@ -10,8 +9,7 @@ from ipaddress import ip_address
 import pytest
 
 from corral.cluster.client.builtin import ENDPOINT_SLICES, SERVICES
-from corral.cluster.proxy import Proxy
-from tests.system.proxy.node import NODE, Node, node, piece, service
+from tests.system.proxy.node import NODE, Node, node, piece, running, service
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 FIRST = ip_address("10.96.0.0")
@@ -35,24 +33,19 @@ def ends(count: int, first: int = 0) -> list[dict[str, object]]:
 async def test_the_time_of_one_change(services: int, endpoints: int) -> None:
     with node() as here:
         fill(here, services, endpoints)
-        proxy = Proxy(here.informers, NODE, here.settings)
-        tasks = [asyncio.create_task(here.informers.run()), asyncio.create_task(proxy.run())]
         began = time.perf_counter()
-        await here.put(proxy)
-        all_of_them = time.perf_counter() - began
-        times = []
-        for turn in range(20):
-            written = here.api.put(ENDPOINT_SLICES, piece("s5", *ends(endpoints, turn + 1)))
-            began = time.perf_counter()
-            await proxy.synced(written["metadata"]["resourceVersion"])
-            times.append(1000 * (time.perf_counter() - began))
-        last = str(ip_address("10.200.0.2") + 20)
-        assert last in here.nft(f"list map inet {here.settings.table} ends4")
-        print(
-            f"\n{services} services of {endpoints}: all in {all_of_them:.2f} s, "
-            f"one endpoint exchanged in {statistics.median(times):.2f} ms (worst {max(times):.2f} ms)"
-        )
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        await proxy.close()
+        async with running(here) as proxy:
+            await here.put(proxy)
+            all_of_them = time.perf_counter() - began
+            times = []
+            for turn in range(20):
+                written = here.api.put(ENDPOINT_SLICES, piece("s5", *ends(endpoints, turn + 1)))
+                began = time.perf_counter()
+                await proxy.synced(written["metadata"]["resourceVersion"])
+                times.append(1000 * (time.perf_counter() - began))
+            last = str(ip_address("10.200.0.2") + 20)
+            assert last in here.nft(f"list map inet {here.settings.table} ends4")
+            print(
+                f"\n{services} services of {endpoints}: all in {all_of_them:.2f} s, "
+                f"one endpoint exchanged in {statistics.median(times):.2f} ms (worst {max(times):.2f} ms)"
+            )

@@ -9,22 +9,28 @@ from collections import Counter
 
 import pytest
 
-from corral.cluster.client.builtin import ENDPOINT_SLICES, NODES, SERVICES
+from corral.cluster.client.builtin import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from corral.cluster.proxy import Proxy, ProxySettings
 from corral.cluster.proxy.settings import PodNetwork
 from corral.cluster.proxy.tables import plan_removal, plan_tables
-from corral.cluster.proxy.topology import ZONE
 from corral.linux.namespaces import in_netns
+from corral.linux.nftables import Nft
+from corral.model.kubernetes.labels import ZONE
+from tests.support.wait import eventually_async
 from tests.system.proxy.node import (
     GATEWAY4,
+    LONG,
     NODE,
     NODE_IP,
     NODE_IP6,
     OUTER,
     UDP,
     Node,
+    Place,
     end,
     piece,
+    pod_object,
+    running,
     service,
 )
 
@@ -110,7 +116,7 @@ async def test_who_is_in_the_ranges_may(here: Node, proxy: Proxy) -> None:
     assert not await here.outside.can("198.18.0.2", 80)
     spec["loadBalancerSourceRanges"] = ["203.0.113.0/24", "192.0.2.0/24"]
     await here.put(proxy, service("web", "10.96.0.7", **spec))
-    assert await here.outside.can("198.18.0.2", 80)
+    assert await here.outside.reaches("198.18.0.2", 80)
 
 
 async def test_external_traffic_that_is_to_stay_local(here: Node, proxy: Proxy) -> None:
@@ -122,7 +128,7 @@ async def test_external_traffic_that_is_to_stay_local(here: Node, proxy: Proxy) 
     assert set(await client.names(NODE_IP, 30080, 24)) == {"near", "far"}
     await here.put(proxy, piece("web", end(far, node="node-2")))
     assert not await here.outside.can(NODE_IP, 30080)
-    assert await client.can(NODE_IP, 30080)
+    assert await client.reaches(NODE_IP, 30080)
 
 
 async def test_internal_traffic_that_is_to_stay_local(here: Node, proxy: Proxy) -> None:
@@ -146,7 +152,7 @@ async def test_a_service_without_endpoints_refuses_at_once(here: Node, proxy: Pr
 
 async def test_clients_are_led_to_the_same_endpoint_again(here: Node, proxy: Proxy) -> None:
     pods, client = [here.pod(f"p{n}") for n in range(4)], here.pod("client")
-    spec = {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 2}}}
+    spec = {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 600}}}
     ports = (("TCP", 80, 30080), ("UDP", 80, 30080))
     slices = (piece("web", *map(end, pods)), piece("web", *(end(p, 6) for p in pods), family=6))
     both = service("web", ips=["10.96.0.7", "fd00:96::7"], ports=ports, type="NodePort", **spec)
@@ -166,11 +172,77 @@ async def test_terminating_endpoints_serve_only_as_the_last(here: Node, proxy: P
     await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one), end(two)))
     assert not await proxy.gone(one.ip, 0.01)
     here.api.put(ENDPOINT_SLICES, piece("web", leaving, end(two)))
-    assert await proxy.gone(one.ip, 5)
+    assert await proxy.gone(one.ip, LONG)
     assert set(await client.names("10.96.0.7", 80, 12)) == {"two"}
     await here.put(proxy, piece("web", leaving))
     assert set(await client.names("10.96.0.7", 80, 3)) == {"one"}
-    assert await proxy.gone("10.244.0.200", 5)
+    assert await proxy.gone(one.ip, LONG)  # nothing else will come: its end need not wait
+    assert await proxy.gone("10.244.0.200", LONG)
+
+
+async def test_a_node_says_that_its_pod_ends_before_any_slice_does(here: Node, proxy: Proxy) -> None:
+    """Whoever writes slices may be dead. Only the pod's own node is believed, and the last endpoint is waited for."""
+    one, two, client = here.pod("one"), here.pod("two"), here.pod("client")
+    ends = [{**end(place), "targetRef": {"kind": "Pod", "uid": f"uid-{place.name}"}} for place in (one, two)]
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", *ends))
+    assert not await proxy.gone(one.ip, 0.2, uid="uid-one", node="elsewhere")
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"one", "two"}
+    assert await proxy.gone(one.ip, LONG, uid="uid-one", node=NODE)
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"two"}
+    await here.put(proxy, piece("web", *ends))  # written by who does not know yet
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"two"}
+    assert not await proxy.gone(two.ip, 0.2, uid="uid-two", node=NODE)
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"one", "two"}  # all end: better than nobody
+    third = {**end(here.pod("three")), "targetRef": {"kind": "Pod", "uid": "uid-three"}}
+    await here.put(proxy, piece("web", third, *ends))
+    assert await proxy.gone(two.ip, LONG)
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"three"}
+
+
+async def test_pods_that_the_api_has_deleted_end_whatever_the_slices_say(here: Node, proxy: Proxy) -> None:
+    one, two, client = here.pod("one"), here.pod("two"), here.pod("client")
+    ends = [{**end(place), "targetRef": {"kind": "Pod", "uid": f"uid-{place.name}"}} for place in (one, two)]
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", *ends))
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"one", "two"}
+    ending = pod_object("two", "default", NODE, two.addresses, {})
+    ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    here.api.put(PODS, ending)
+    await here.put(proxy)
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"one"}
+    three = here.pod("three")
+    third = {**end(three), "targetRef": {"kind": "Pod", "uid": "uid-three"}}
+    await here.put(proxy, piece("web", *ends, third))
+    here.api.remove(PODS, "default/one")  # its address may be another's by now
+    await here.put(proxy)
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"three"}
+
+
+async def test_who_is_never_answered_is_led_elsewhere_with_the_next_try(here: Node, proxy: Proxy) -> None:
+    """The kernel would send every try of a connection to where the first one was sent."""
+    dead, alive, client = here.pod("dead"), here.pod("alive"), here.pod("client")
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(dead)))
+    in_netns(dead.netns, fall_silent)
+    with in_netns(client.netns, lambda: socket.socket()) as talking:
+        talking.settimeout(60)
+        trying = asyncio.create_task(asyncio.to_thread(talking.connect, ("10.96.0.7", 80)))
+        await eventually_async(lambda: in_netns(here.netns, tries), "the first try has been led away")
+        await here.put(proxy, piece("web", end(alive)))
+        await trying
+        assert (await asyncio.to_thread(talking.recv, 100)).startswith(b"alive")
+
+
+def fall_silent(port: int = 8080) -> None:
+    """Nothing arrives there any more, and nothing leaves."""
+    nft = Nft()
+    arriving = f"chain arriving {{ type filter hook input priority 0; tcp dport {port} drop; }};"
+    leaving = f"chain leaving {{ type filter hook output priority 0; tcp sport {port} drop; }};"
+    nft.run(f"table inet silent {{ {arriving} {leaving} }}")
+    nft.close()
+
+
+def tries() -> bool:
+    with open("/proc/thread-self/net/nf_conntrack") as file:
+        return any("dport=80 [UNREPLIED]" in line for line in file)
 
 
 async def test_an_open_connection_outlives_its_endpoint(here: Node, proxy: Proxy) -> None:
@@ -179,7 +251,7 @@ async def test_an_open_connection_outlives_its_endpoint(here: Node, proxy: Proxy
     talking = in_netns(client.netns, lambda: socket.socket())
     with listening, talking:
         await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one), port=9090))
-        talking.settimeout(3)
+        talking.settimeout(LONG)
         await asyncio.to_thread(talking.connect, ("10.96.0.7", 80))
         accepted, _ = await asyncio.to_thread(listening.accept)
         with accepted:
@@ -188,12 +260,53 @@ async def test_an_open_connection_outlives_its_endpoint(here: Node, proxy: Proxy
             assert await asyncio.to_thread(talking.recv, 100) == b"still here"
 
 
+@pytest.mark.parametrize("family", [4, 6])
+async def test_who_speaks_with_a_pod_that_is_gone_is_told_so(here: Node, proxy: Proxy, family: int) -> None:
+    """Its machine may have died with it: nobody has ended the connection."""
+    one, two, client = here.pod("one"), here.pod("two"), here.pod("client")
+    place = "10.96.0.7" if family == 4 else "fd00:96::7"
+    with await connected(here, proxy, client, one, place) as talking:
+        here.api.remove(PODS, "default/one")
+        await here.put(proxy, piece("web", end(two, family), family=family, port=9090))
+        talking.sendall(b"are you there?")
+        with pytest.raises(ConnectionResetError):
+            await asyncio.to_thread(talking.recv, 100)
+
+
+async def test_a_pod_that_is_gone_while_no_proxy_runs_is_forgotten(here: Node) -> None:
+    one, two, client = here.pod("one"), here.pod("two"), here.pod("client")
+    async with running(here) as proxy:
+        talking = await connected(here, proxy, client, one, "10.96.0.7")
+        here.api.put(NODES, {"metadata": {"name": NODE}, "spec": {"podCIDRs": ["10.244.0.0/24"]}})
+    with talking:
+        here.api.remove(PODS, "default/one")
+        here.api.put(ENDPOINT_SLICES, piece("web", end(two), port=9090))
+        async with running(here) as proxy:
+            await here.put(proxy)
+            talking.sendall(b"are you there?")
+            with pytest.raises(ConnectionResetError):
+                await asyncio.to_thread(talking.recv, 100)
+
+
+async def connected(here: Node, proxy: Proxy, client: Place, pod: Place, address: str) -> socket.socket:
+    """A connection from the client to the service's only pod, which takes it and falls silent."""
+    family, kind = (6, socket.AF_INET6) if ":" in address else (4, socket.AF_INET)
+    listening = in_netns(pod.netns, lambda: socket.create_server((pod.addresses[family == 6], 9090), family=kind))
+    await here.put(proxy, service("web", address), piece("web", end(pod, family), family=family, port=9090))
+    with listening:
+        talking = in_netns(client.netns, lambda: socket.socket(kind))
+        talking.settimeout(LONG)
+        await asyncio.to_thread(talking.connect, (address, 80))
+        in_netns(pod.netns, lambda: fall_silent(9090))
+    return talking
+
+
 async def test_udp_senders_that_never_pause_are_led_anew(here: Node, proxy: Proxy) -> None:
     one, two, client = here.pod("one"), here.pod("two"), here.pod("client")
     await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))
     sender = in_netns(client.netns, lambda: socket.socket(socket.AF_INET, UDP))
     with sender:
-        sender.settimeout(3)
+        sender.settimeout(LONG)
         sender.connect(("10.96.0.7", 80))
         sender.send(b"?")
         assert (await asyncio.to_thread(sender.recv, 100)).startswith(b"one")
@@ -218,7 +331,7 @@ async def test_both_families(here: Node, proxy: Proxy) -> None:
 async def test_what_goes_away_leaves_nothing(here: Node, proxy: Proxy) -> None:
     one, client = here.pod("one"), here.pod("client")
     await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))
-    assert await client.can("10.96.0.7", 80)
+    assert await client.reaches("10.96.0.7", 80)
     here.api.remove(SERVICES, "default/web")
     await here.put(proxy)
     assert not await client.can("10.96.0.7", 80)
@@ -231,7 +344,7 @@ async def test_one_that_makes_no_sense_does_not_stop_the_others(here: Node, prox
     one, client = here.pod("one"), here.pod("client")
     bad = piece("bad", {"addresses": ["nonsense"], "conditions": {}})
     await here.put(proxy, service("bad", "10.96.0.8"), bad, service("web", "10.96.0.7"), piece("web", end(one)))
-    assert await client.can("10.96.0.7", 80)
+    assert await client.reaches("10.96.0.7", 80)
 
 
 @pytest.mark.parametrize("damage", ["ruleset", "table inet {}", "map inet {} heads4"])
@@ -239,7 +352,7 @@ async def test_a_flushed_firewall_is_repaired(here: Node, proxy: Proxy, damage: 
     one, client = here.pod("one"), here.pod("client")
     await here.put(proxy, service("web", "10.96.0.7"), piece("web", end(one)))
     here.nft(f"flush {damage.format(proxy._settings.table)}")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONG):
         while not await client.can("10.96.0.7", 80):
             pass
 
@@ -256,7 +369,7 @@ async def test_a_load_balancer_asks_for_health(here: Node, proxy: Proxy) -> None
 def _health(here: Node) -> tuple[int, bytes]:
 
     def work() -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(NODE_IP, 32000, timeout=3)
+        connection = http.client.HTTPConnection(NODE_IP, 32000, timeout=LONG)
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
         body = answer.read()

@@ -60,6 +60,29 @@ def test_a_daemon_that_dies_is_a_failure(data: bytes) -> None:
         reply_to(data).read()
 
 
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\n"], ids=["nothing", "head"])
+def test_a_daemon_that_is_killed_is_a_failure(sent: bytes) -> None:
+    """What it had not read of the request makes a reset of its end."""
+    here, there = socket.socketpair()
+    here.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    there.sendall(sent)
+    there.close()
+    with here, pytest.raises(Failure, match="closed the connection before it answered"):
+        Reply(here)
+
+
+@pytest.mark.parametrize("body", [None, {}, iter([b"a", b"b"])], ids=["nothing", "json", "chunks"])
+def test_a_daemon_that_has_died_is_not_taken_for_a_reader_who_has_gone(
+    monkeypatch: pytest.MonkeyPatch, body: object
+) -> None:
+    """A broken pipe of our output ends a command in silence; this one says what has happened."""
+    here, there = socket.socketpair()
+    there.close()
+    monkeypatch.setattr("corral.cli.http.connect", lambda path: here)
+    with pytest.raises(Failure, match="closed the connection before it answered"):
+        Client("/socket").call("POST", "/x", body=body)
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Callable[[bytes], tuple[str, list[bytes]]]:
     """serve(answer) listens below a folder with a very long name and answers one request: (path, what was asked)."""

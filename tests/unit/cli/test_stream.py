@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from corral.cli.fail import Failure
 from corral.cli.frames import Demux
 from corral.cli.terminal import KeyFilter, parse_keys
+from tests.support.leaks import descriptors
 
 PUMP = """
 import socket, sys
@@ -111,7 +111,7 @@ def test_keys_that_are_none() -> None:
 def test_fds_are_whole_after_signals_are_given_back() -> None:
     from corral.cli.stream import Signals
 
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     with Signals([]):
-        assert len(os.listdir("/proc/self/fd")) == before + 2
-    assert len(os.listdir("/proc/self/fd")) == before
+        assert len(descriptors() - before) == 2
+    assert not descriptors() - before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,14 +17,16 @@ from corral.cluster.apiserver.certificates import pki
 from corral.cluster.client.builtin import DEPLOYMENTS, NODES, PODS, REPLICA_SETS
 from corral.cluster.client.leader import LEASES, Terms
 from corral.cluster.client.protocol import Client, Collection
+from corral.cluster.client.times import to_micro, utc_now
 from corral.cluster.client.usage import Meters
-from corral.daemon.components import add_components, lead, may_be_shared
+from corral.daemon.components import add_components, lead, may_be_shared, read_id
 from corral.store.memory import MemoryStore
 from corral.store.sqlite import open_sqlite
 from tests.support.apiserver import admin
 
 pytestmark = pytest.mark.timeout(120)
 QUICK = Terms(lease=2.0, deadline=1.0, retry=0.05)
+PATIENT = Terms(lease=90.0, deadline=80.0, retry=70.0)  # a Lease is given up within `retry`, or not
 TEMPLATE = {
     "metadata": {"labels": {"app": "web"}},
     "spec": {"containers": [{"name": "c", "image": "busybox"}]},
@@ -49,11 +52,13 @@ async def servers(folder: Path) -> AsyncIterator[tuple[Server, Server]]:
     async with AsyncExitStack() as stack:
         stack.callback(store.close)
         found = []
-        for _ in range(2):
+        for number in range(2):
             api = await Kubernetes.open(store, made, Options())
             stack.push_async_callback(api.close)
             await api.boot()
-            server = Server(api, made, folder)
+            own = folder / str(number)
+            own.mkdir()
+            server = Server(api, made, own)
             stack.push_async_callback(server.stack.aclose)
             found.append(server)
         yield found[0], found[1]
@@ -111,6 +116,25 @@ async def test_one_works_and_the_other_takes_over(tmp_path: Path) -> None:
         await until(client, PODS, "default", lambda pods: len([one for one in pods if assigned(one)]) == 3)
 
 
+async def test_a_server_that_was_killed_leads_again_at_once(tmp_path: Path) -> None:
+    """Nobody else is called so; others would wait for the hour that it has asked for."""
+    async with servers(tmp_path) as (first, _):
+        client, identity = admin(first.api), f"{socket.gethostname()}_{read_id(tmp_path / '0')}"
+        now = to_micro(utc_now())
+        for name in ("kube-controller-manager", "kube-scheduler"):
+            spec = {"holderIdentity": identity, "leaseDurationSeconds": 3600, "acquireTime": now, "renewTime": now}
+            metadata = {"name": name, "namespace": "kube-system"}
+            await client.create(LEASES, {"metadata": metadata, "spec": spec})
+        await first.start()
+
+        def renewed(leases: list[Any]) -> bool:
+            return len(leases) == 2 and all(one["spec"]["renewTime"] > now for one in leases)
+
+        leases = await until(client, LEASES, "kube-system", renewed)
+        assert {one["spec"]["holderIdentity"] for one in leases} == {identity}
+        assert read_id(tmp_path / "0") == read_id(tmp_path / "0") != read_id(tmp_path / "1")
+
+
 def assigned(pod: Any) -> bool:
     return bool(pod["spec"].get("nodeName"))
 
@@ -120,16 +144,19 @@ async def test_who_has_lost_the_lease_waits_for_its_turn(tmp_path: Path) -> None
     async with servers(tmp_path) as (first, _):
         client, begun, ended = admin(first.api), asyncio.Event(), asyncio.Event()
 
+        def mine(items: list[Any]) -> bool:
+            return any(one["metadata"]["name"] == "test" and one["spec"]["holderIdentity"] == "me" for one in items)
+
         async def work() -> None:
             begun.set()
             try:
                 await asyncio.Event().wait()
             finally:
+                begun.clear()
                 ended.set()
 
         leading = asyncio.create_task(lead(client, "test", "me", work, QUICK))
         await begun.wait()
-        begun.clear()
         while True:
             lease = await client.get(LEASES, "test", "kube-system")
             try:
@@ -138,7 +165,22 @@ async def test_who_has_lost_the_lease_waits_for_its_turn(tmp_path: Path) -> None
             except Exception as error:
                 assert getattr(error, "reason", "") == "Conflict"  # it was just renewed
         await ended.wait()
-        await begun.wait()  # the other has not renewed it
+        await begun.wait()
+        await until(client, LEASES, "kube-system", mine)  # the other has not renewed it
+        leading.cancel()
+        await asyncio.gather(leading, return_exceptions=True)
+
+
+async def test_who_ends_gives_the_lease_up(tmp_path: Path) -> None:
+    async with servers(tmp_path) as (first, _):
+        client, begun = admin(first.api), asyncio.Event()
+
+        async def work() -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        leading = asyncio.create_task(lead(client, "test", "me", work, PATIENT))
+        await begun.wait()
         assert await holder(client, "test") == "me"
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)

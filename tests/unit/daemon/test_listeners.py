@@ -39,6 +39,19 @@ def test_missing_certificates_are_named() -> None:
         tls_context(settings(tlsverify="true", tlscert="/nowhere/cert.pem"), "0.0.0.0")
 
 
+def test_the_one_file_that_is_in_the_way_is_named(tmp_path: Path) -> None:
+    there = tmp_path / "there.pem"
+    there.write_text("no certificate")
+    given = {"tlsverify": "true", "tlscert": str(there), "tlskey": str(there), "tlscacert": str(there)}
+    for name in ("tlscert", "tlskey", "tlscacert"):
+        missing = str(tmp_path / f"{name}.pem")
+        with pytest.raises(HostError, match="No such file") as caught:
+            tls_context(settings(**{**given, name: missing}), "127.0.0.1")
+        assert f"cannot read {name} {missing}" in caught.value.message and str(there) not in caught.value.message
+    with pytest.raises(HostError, match=r"cannot use tlscert .* with tlskey"):
+        tls_context(settings(**given), "127.0.0.1")
+
+
 def test_an_unknown_group_says_how_to_make_it() -> None:
     assert group_id("") == -1 and group_id("0") == 0
     with pytest.raises(InvalidInput, match="groupadd no-such-group"):

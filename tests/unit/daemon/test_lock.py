@@ -50,3 +50,17 @@ def test_the_lock_lives_as_long_as_its_holder(tmp_path: Path, end: str) -> None:
     assert Path(instance.pid_file).read_text() == f"{os.getpid()}\n"
     ours.release()
     assert not os.path.exists(instance.pid_file)
+
+
+def test_a_full_disk_does_not_keep_the_lock_from_anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    instance = Instance(str(tmp_path))
+    lock = InstanceLock(instance)
+    monkeypatch.setattr(os, "write", full)
+    lock.take()
+    monkeypatch.undo()
+    assert Path(instance.pid_file).read_text() == ""
+    lock.release()
+    assert not Path(instance.pid_file).exists()

@@ -27,6 +27,13 @@ def test_subnets_are_kept_and_never_given_twice() -> None:
         plan_subnets([2], {}, [ipaddress.ip_network("10.244.0.0/16")])
 
 
+def test_nodes_have_a_subnet_of_each_family() -> None:
+    taken = [ipaddress.ip_network(one) for one in ("10.244.0.0/24", "fd00:10:244:1::/64")]
+    first = plan_subnets([2], {}, taken, (6, 4))
+    assert first == {2: "fd00:10:244:2::/64,10.244.2.0/24"}
+    assert plan_subnets([2, 3], first, taken, (6, 4)) == {**first, 3: "fd00:10:244:3::/64,10.244.3.0/24"}
+
+
 def test_what_a_node_knows_is_kept_for_root_alone(tmp_path: Path) -> None:
     instance = Instance(str(tmp_path / "n"))
     assert node_join.load(instance) is None and not node_join.has_joined(instance)
@@ -60,8 +67,11 @@ def test_settings_that_neighbours_share() -> None:
     assert "--runtime=crun" in words and not any(word.startswith("--host") for word in words)
 
 
+TWICE = {"kubernetes-node-address": ["10.0.0.1,10.0.0.2"]}
+
+
 @pytest.mark.parametrize(
-    "flags", [{"nodes": ["0"]}, {"nodes": ["2"], "kubernetes": ["false"]}, {"kubernetes-node-address": ["box"]}]
+    "flags", [{"nodes": ["0"]}, {"nodes": ["2"], "kubernetes": ["false"]}, {"kubernetes-node-address": ["box"]}, TWICE]
 )
 def test_settings_that_make_no_sense(flags: dict[str, list[str]]) -> None:
     with pytest.raises(InvalidInput):

@@ -21,7 +21,7 @@ async def test_replay_then_live() -> None:
     task = asyncio.create_task(listen())
     await asyncio.sleep(0)
     events.publish("container", "die", "1", {})
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 60)
     assert seen == ["start", "die"]
 
 

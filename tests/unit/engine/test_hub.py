@@ -145,7 +145,7 @@ async def test_who_writes_too_much_before_the_start_waits_too_and_order_stays() 
     done, _ = await asyncio.wait((writing,), timeout=0.05)
     assert not done
     hub.connect()
-    await asyncio.wait_for(writing, 5)
+    await asyncio.wait_for(writing, 60)
     consoles[0].output.put_nowait((1, b"x"))
     await client.read()
     assert b"".join(consoles[0].written) == b"".join(written)

@@ -38,6 +38,7 @@ async def made(tmp: str, store: MemoryStore) -> tuple[Parts, Live, list[str]]:
     registry = Registry(store)
     live = await registry.insert(Container("abc1", "one", 1, "sha256:0", ContainerSpec("busybox"), state=State()))
     parts = SimpleNamespace(
+        config=SimpleNamespace(root=f"{tmp}/no reserve"),
         registry=registry,
         events=Events(SystemClock()),
         afterwork=Afterwork(),
@@ -77,7 +78,7 @@ async def test_a_second_removal_is_refused_and_waiters_hear_of_the_first(tmp_pat
     waiter = Waiter(live, "removed")
     first, second = await asyncio.gather(remove(parts, live), remove(parts, live), return_exceptions=True)
     assert first is None and isinstance(second, Conflict)
-    assert (await asyncio.wait_for(waiter, 5)).exit_code == 0
+    assert (await asyncio.wait_for(waiter, 60)).exit_code == 0
     await parts.afterwork.close()
     assert discarded == ["abc1", "abc1-0"]
 
@@ -87,5 +88,5 @@ async def test_removals_do_not_wait_for_clean_ups_behind_them(tmp_path: object) 
     parts, live, discarded = await made(str(tmp_path), MemoryStore())
     live.torn_down.clear()  # its clean-up is queued
     await remove(parts, live)
-    await asyncio.wait_for(parts.afterwork.drain(), 5)
+    await asyncio.wait_for(parts.afterwork.drain(), 60)
     assert discarded == [], "the clean-up does it at its end"

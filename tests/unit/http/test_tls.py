@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -70,18 +71,24 @@ async def upper(stream: Stream) -> None:
     await stream.write(data.upper() + b"!")
 
 
-@pytest.fixture
-async def port(certificate: tuple[str, str]) -> AsyncIterator[int]:
-    server = Server(handler, Limits(head_seconds=0.5))
+@asynccontextmanager
+async def serving(certificate: tuple[str, str], limits: Limits) -> AsyncIterator[int]:
+    server = Server(handler, limits)
     yield await server.listen_tcp("127.0.0.1", 0, server_context(certificate))
     await server.close(grace=0.1)
+
+
+@pytest.fixture
+async def port(certificate: tuple[str, str]) -> AsyncIterator[int]:
+    async with serving(certificate, Limits()) as port:
+        yield port
 
 
 def talk(port: int, context: ssl.SSLContext, sent: bytes, *, goodbye: bool) -> bytes:
     """Sends all, ends its direction (with close_notify, or just so), reads to the end. Blocks."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
 
         def step(function: object, *args: object) -> object:
             while True:
@@ -127,7 +134,10 @@ async def test_plain_requests(port: int, certificate: tuple[str, str]) -> None:
     writer.close()
 
 
-async def test_who_has_no_certificate_is_refused(port: int, certificate: tuple[str, str]) -> None:
+async def test_who_has_no_certificate_is_refused(
+    port: int, certificate: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "corral.http")
     context = client_context(certificate, known=False)
     with pytest.raises((ssl.SSLError, ConnectionError)):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
@@ -135,6 +145,8 @@ async def test_who_has_no_certificate_is_refused(port: int, certificate: tuple[s
         await writer.drain()
         if not await reader.read():
             raise ConnectionError
+    assert "TLS handshake with 127.0.0.1:" in caplog.text, "the server's owner learns who was refused"
+    assert "peer did not return a certificate" in caplog.text, "and why"
 
 
 async def test_plain_http_is_told_so(port: int) -> None:
@@ -145,10 +157,15 @@ async def test_plain_http_is_told_so(port: int) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x00\xff", b"\x00" * 50])
-async def test_a_handshake_must_come_in_time(port: int, sent: bytes) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(sent)
-    with pytest.raises(ConnectionError):
-        await asyncio.wait_for(reader.read(), 5)
-        raise ConnectionError
-    writer.close()
+async def test_a_handshake_must_come_in_time(
+    certificate: tuple[str, str], sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "corral.http")
+    async with serving(certificate, Limits(head_seconds=0.5)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(reader.read(), 60)
+            raise ConnectionError
+        writer.close()
+    assert "TLS handshake with 127.0.0.1:" in caplog.text

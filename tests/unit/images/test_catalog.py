@@ -153,5 +153,7 @@ def test_choosing_what_to_save() -> None:
     assert choose(images, ["app"]) == {A: [LIB + "app:1"], B: [LIB + "app:2"]}
     assert choose(images, ["app:1", "app:1", "other"]) == {A: [LIB + "app:1"], B: [LIB + "other:latest"]}
     assert choose(images, [A, "c3"]) == {A: [], C: []}
-    with pytest.raises(NotFound, match="No such image: nope:latest"):
+    with pytest.raises(NotFound, match="No such image: nope:v1: reference does not exist"):
+        choose(images, ["app:1", "nope:v1"])
+    with pytest.raises(NotFound, match=r"No such image: nope$"):
         choose(images, ["app:1", "nope"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import math
 import os
 import threading
 import time
@@ -12,7 +14,7 @@ import pytest
 
 from corral.errors import Conflict, HostError, InvalidInput, NoSpace, NotFound
 from corral.images import digests
-from corral.images.content import KEPT, Content
+from corral.images.content import KEPT, PULLS, Content
 
 
 def sha512(data: bytes) -> str:
@@ -91,6 +93,94 @@ def test_named_ingests_wait_for_a_week(tmp_path: Path) -> None:
             scratch.write(b"x")
         os.utime(tmp_path / "resume" / name, (time.time() - age,) * 2)
     assert Content(str(tmp_path)).unfinished() == ["young"]
+
+
+def aged(content: Content, tmp_path: Path, name: str, size: int, age: float) -> None:
+    """What is left of a transfer that was broken off so long ago."""
+    with content.ingest(name) as scratch:
+        scratch.write(bytes(size))
+    os.utime(tmp_path / "resume" / name, (time.time() - age,) * 2)
+
+
+def test_collect_forgets_old_transfers(content: Content, tmp_path: Path) -> None:
+    """A restricted one looks at the given blobs alone."""
+    aged(content, tmp_path, "upload-old", 7, KEPT + 60)
+    aged(content, tmp_path, "pull-young", 5, KEPT - 60)
+    assert content.collect([]) == (0, 0) and len(content.unfinished()) == 2
+    assert content.collect() == (1, 7)
+    assert content.unfinished() == ["pull-young"]
+
+
+def test_transfers_are_forgotten_by_kind_unless_they_go_on(content: Content, tmp_path: Path) -> None:
+    for name, size in (("pull-1", 1), ("keep-1", 10), ("upload-1", 100), ("pull-2", 1000)):
+        aged(content, tmp_path, name, size, 60)
+    assert content.unfinished_size(*PULLS) == 1011
+    with content.ingest("pull-2") as scratch:
+        assert content.forget_unfinished(time.time() - 90) == {}
+        assert content.forget_unfinished(math.inf, *PULLS) == {"pull-1": 1, "keep-1": 10}
+        assert scratch.offset == 1000
+    assert sorted(content.unfinished()) == ["pull-2", "upload-1"]
+
+
+def test_what_became_a_blob_meanwhile_is_not_written_to(content: Content, tmp_path: Path) -> None:
+    """Between its opening and its lock the other one has committed."""
+    scratch = content.ingest("upload-1")
+    scratch.write(b"hello")
+    flock = fcntl.flock
+
+    def meanwhile(fd: int, how: int) -> None:
+        scratch.commit()
+        flock(fd, how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fcntl, "flock", meanwhile)
+        with pytest.raises(Conflict, match="upload-1 is being written by another transfer"):
+            content.ingest("upload-1")
+    assert content.read(digests.of(b"hello")) == b"hello"
+
+
+def test_a_transfer_goes_on_while_what_is_left_is_forgotten(content: Content, tmp_path: Path) -> None:
+    """Either there was something to go on with or not, but nobody is in its way."""
+    stop = threading.Event()
+
+    def forget() -> None:
+        while not stop.is_set():
+            content.forget_unfinished(math.inf)
+
+    thread = threading.Thread(target=forget)
+    thread.start()
+    try:
+        for _ in range(300):
+            with content.ingest("pull-1") as scratch:
+                scratch.write(b"x")
+                assert os.path.samestat(os.stat(scratch.path), os.fstat(scratch._fd))
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_strangers_beside_transfers_are_left_alone(content: Content, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "resume/pipe")
+    (tmp_path / "resume/folder").mkdir()
+    (tmp_path / "resume/link").symlink_to("/etc/hostname")
+    assert content.forget_unfinished(math.inf) == {}
+
+
+def test_what_is_forgotten_is_never_somebody_elses(content: Content, tmp_path: Path) -> None:
+    """Between its look at a file and its removal that becomes a blob, and another transfer has the name."""
+    aged(content, tmp_path, "pull-1", 1, 60)
+    place, found = tmp_path / "resume/pull-1", tmp_path / "blob"
+    flock = fcntl.flock
+
+    def meanwhile(fd: int, how: int) -> None:
+        place.rename(found)
+        place.write_bytes(b"new")
+        flock(fd, how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fcntl, "flock", meanwhile)
+        assert content.forget_unfinished(math.inf) == {}
+    assert place.read_bytes() == b"new" and found.exists()
 
 
 def test_a_transfer_has_one_writer(content: Content) -> None:

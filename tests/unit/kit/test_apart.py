@@ -27,7 +27,7 @@ async def test_any_number_may_hang_and_the_shared_threads_are_free() -> None:
 
 
 def test_the_end_of_the_program_does_not_wait_for_it() -> None:
-    back = threading.Event()
+    back, before = threading.Event(), set(threading.enumerate())
 
     async def program() -> None:
         task = asyncio.create_task(apart(back.wait))
@@ -35,9 +35,9 @@ def test_the_end_of_the_program_does_not_wait_for_it() -> None:
         task.cancel()
 
     asyncio.run(program())
-    waiting = [thread for thread in threading.enumerate() if thread.name == "apart"]
+    waiting = [one for one in threading.enumerate() if one.name == "apart" and one not in before]
     assert waiting and all(thread.daemon for thread in waiting)
     back.set()
     for thread in waiting:  # its loop is closed by now, and it says nothing
-        thread.join(10)
+        thread.join(60)
     assert not any(thread.is_alive() for thread in waiting)

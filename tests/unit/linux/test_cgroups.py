@@ -85,6 +85,7 @@ def test_stats_v1() -> None:
     assert (sample.cpu_user, sample.cpu_system) == (30_000_000, 40_000_000)
     assert (sample.memory_usage, sample.memory_limit, sample.pids_limit) == (8192, 0, 0)
     assert [io.value for io in sample.io_bytes] == [5, 6, 11]
+    assert [io.operation for io in sample.io_bytes] == ["Read", "Write", "Total"], "as the kernel and dockerd spell it"
 
 
 def test_stats_of_a_group_that_is_gone_are_zero(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ def original(protocol: int, port: int, to: str) -> bytes:
 
 def test_only_the_flows_to_that_port_of_that_address() -> None:
     flow = original(17, 53, "192.0.2.1")
-    assert matches(flow, 53, "0.0.0.0")
-    assert matches(flow, 53, "192.0.2.1")
-    assert not matches(flow, 53, "192.0.2.2")
-    assert not matches(flow, 54, "0.0.0.0")
-    assert not matches(original(6, 53, "192.0.2.1"), 53, "0.0.0.0")
-    assert not matches(b"", 53, "0.0.0.0")
+    assert matches(flow, 17, 53, "0.0.0.0")
+    assert matches(flow, 17, 53, "192.0.2.1")
+    assert not matches(flow, 17, 53, "192.0.2.2")
+    assert not matches(flow, 17, 54, "0.0.0.0")
+    assert not matches(original(6, 53, "192.0.2.1"), 17, 53, "0.0.0.0")
+    assert not matches(b"", 17, 53, "0.0.0.0")

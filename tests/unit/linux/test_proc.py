@@ -25,7 +25,7 @@ async def test_a_process_is_told_from_its_successor() -> None:
     assert fd is not None
     waiting = asyncio.create_task(proc.wait_exit(fd))
     child.kill()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
     for each in (fd, ready, said, silent, unused):
         os.close(each)
     await child.wait()

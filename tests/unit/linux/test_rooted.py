@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from corral.linux.rooted import open_beneath, open_in_root, walk_in_root
+from tests.support.leaks import descriptors
 
 Open = Callable[[int, str, int], int]
 
@@ -81,11 +82,11 @@ def test_the_root_itself(open_it: Open, root: int, path: str) -> None:
 
 
 def test_nothing_stays_open(open_it: Open, root: int) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     os.close(open_it(root, "etc/deep/top/passwd", os.O_RDONLY))
     with pytest.raises(OSError):
         open_it(root, "etc/deep/loop/x", os.O_RDONLY)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not descriptors() - before
 
 
 def test_creating(open_it: Callable[[int, str, int, int], int], root: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -153,7 +154,29 @@ def test_read_ahead_raises_where_it_is_read() -> None:
 
 
 def test_leaving_read_ahead_early_ends_its_thread() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with ReadAhead(iter(lambda: b"x", b"")) as chunks:
         next(chunks)
-    assert threading.active_count() == before
+    assert not set(threading.enumerate()) - before
+
+
+async def test_a_stream_that_breaks_while_its_reader_is_cancelled_is_no_error_of_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        begun.set()
+        try:
+            yield await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            raise ValueError("the connection has ended") from None
+
+    reading = asyncio.create_task(consume(chunks(), lambda inbox: b"".join(inbox)))
+    await begun.wait()
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert reading.cancelled()
+    del reading
+    gc.collect()
+    assert "never retrieved" not in caplog.text

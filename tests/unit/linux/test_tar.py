@@ -156,6 +156,34 @@ def test_pax_sparse_files() -> None:
         assert (entry.name, entry.size, entry.sparse, content) == ("holes", 30, [(10, 3), (20, 2)], b"abcde")
 
 
+MAP_FIRST = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "holes"}
+
+
+@pytest.mark.timeout(30)  # it took minutes when each block of the map had all before it read again
+def test_a_map_of_very_many_pieces_is_read_once() -> None:
+    count = 200_000
+    text = f"{count}\n" + "".join(f"{2 * n}\n1\n" for n in range(count))
+    head = text.encode().ljust(-(-len(text) // 512) * 512, b"\0")
+    data = pax_sparse({**MAP_FIRST, "GNU.sparse.realsize": str(2 * count)}, head + b"x" * count)
+    ((entry, content),) = read(data)
+    assert entry.sparse == [(2 * n, 1) for n in range(count)] and content == b"x" * count
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"1\n" + b"0" * 50_000_000, "map of a sparse file is too long"),
+        (b"1000001\n".ljust(512, b"\0"), "map of a sparse file is too long"),
+        (b"2\n0\n".ljust(1024, b"\0"), "damaged map of a sparse file"),
+        (b"\0" * 512, "damaged map of a sparse file"),
+        (b"", "damaged map of a sparse file"),
+    ],
+)
+def test_maps_of_sparse_files_that_do_not_end(content: bytes, words: str) -> None:
+    with pytest.raises(BadTar, match=words):
+        read(pax_sparse({**MAP_FIRST, "GNU.sparse.realsize": "30"}, content))
+
+
 @pytest.mark.parametrize(
     "records",
     [

@@ -98,7 +98,7 @@ async def test_reading_without_following_ends_where_the_log_ended_when_it_began(
 
 
 async def next_data(entries: AsyncIterator[LogEntry]) -> bytes:
-    return (await asyncio.wait_for(anext(entries), 5)).data
+    return (await asyncio.wait_for(anext(entries), 60)).data
 
 
 async def test_following_sees_lines_as_they_come_and_ends_after_the_last_one(
@@ -112,7 +112,7 @@ async def test_following_sees_lines_as_they_come_and_ends_after_the_last_one(
     await asyncio.sleep(0)
     monitor.write(b"tw", tag="P")
     monitor.write(b"o")
-    assert (await asyncio.wait_for(waiting, 5)).data == b"two\n"
+    assert (await asyncio.wait_for(waiting, 60)).data == b"two\n"
     monitor.write(b"three")
     monitor.write(b"rest", tag="P")
     ended.set()
@@ -124,7 +124,7 @@ async def test_following_begins_before_the_first_line(log: ContainerLog, tmp_pat
     waiting = asyncio.ensure_future(anext(log.read(LogQuery(follow=True), ended)))
     await asyncio.sleep(0)
     Monitor(tmp_path / "ctr.log").write(b"first")
-    assert (await asyncio.wait_for(waiting, 5)).data == b"first\n"
+    assert (await asyncio.wait_for(waiting, 60)).data == b"first\n"
 
 
 async def test_following_from_the_tail(log: ContainerLog, monitor: Monitor) -> None:
@@ -139,7 +139,7 @@ async def test_following_from_the_tail(log: ContainerLog, monitor: Monitor) -> N
     waiting = asyncio.ensure_future(anext(entries))
     await asyncio.sleep(0)
     monitor.write(b"6")
-    assert (await asyncio.wait_for(waiting, 5)).data == b"6\n"
+    assert (await asyncio.wait_for(waiting, 60)).data == b"6\n"
 
 
 async def test_following_ends_at_until(log: ContainerLog, monitor: Monitor) -> None:
@@ -150,7 +150,7 @@ async def test_following_ends_at_until(log: ContainerLog, monitor: Monitor) -> N
     monitor.write(b"2")
     assert await next_data(entries) == b"1\n"
     with pytest.raises(StopAsyncIteration):
-        await asyncio.wait_for(anext(entries), 5)
+        await asyncio.wait_for(anext(entries), 60)
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -229,4 +229,4 @@ async def test_following_ends_when_the_container_is_removed(tmp_path: Path, watc
     (place / "ctr.log").unlink()
     place.rmdir()
     with pytest.raises(StopAsyncIteration):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)

@@ -47,7 +47,7 @@ class Host:
         self.told.set()
 
     async def next_rotation(self) -> None:
-        await asyncio.wait_for(self.told.wait(), 5)
+        await asyncio.wait_for(self.told.wait(), 60)
         self.told.clear()
 
 
@@ -87,7 +87,7 @@ async def test_with_one_file_the_old_one_goes_when_the_new_one_is_there(tmp_path
     gone = asyncio.Event()
     stop = watches.listen(str(tmp_path), 0x200, gone.set)
     if names(tmp_path) != ["ctr.log"]:
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), 60)
     stop()
     assert names(tmp_path) == ["ctr.log"]
     await host.rotator.close()
@@ -123,7 +123,7 @@ async def test_a_monitor_that_does_not_answer_costs_nothing(
     rotator = Rotator(watches, fail)
     rotator.watch("c1", str(tmp_path / "ctr.log"), LogPolicy(1000, 2))
     monitor.write(bytes(2000))
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), 60)
     monitor.write(bytes(2000))
     assert (tmp_path / "ctr.log.1").stat().st_size > 4000
     await rotator.close()
@@ -167,12 +167,13 @@ async def test_following_while_the_rotator_works_loses_and_repeats_nothing(tmp_p
             seen.append(int(entry.data))
 
     following = asyncio.ensure_future(follow())
-    for n in range(2000):
-        host.monitor.write(b"%d" % n)
-        if n % 20 == 0:
+    written = 0
+    while written < 2000 or host.count < 10:  # as long as the rotator needs, however slow it is
+        if written % 20 == 0:
             await asyncio.sleep(0.001)
+        host.monitor.write(b"%d" % written)
+        written += 1
     ended.set()
-    await asyncio.wait_for(following, 10)
-    assert seen == list(range(2000))
-    assert host.count >= 10
+    await asyncio.wait_for(following, 60)
+    assert seen == list(range(written))
     await host.rotator.close()

@@ -16,6 +16,7 @@ from corral.networks.places import Ways, plan_ways
 from corral.networks.wires import Port, PortState, plan_port
 
 NAMES = InstanceNames()
+NOT_CONFIGURED = "user specified IP address is supported only when connecting to networks with user configured subnets"
 VPN = [ip_network("10.64.0.0/10")]
 
 
@@ -82,10 +83,17 @@ def test_what_networks_do_not_offer() -> None:
     for refused in (EndpointSpec(ipv4="10.64.0.9"), EndpointSpec(aliases=["a"])):
         with pytest.raises(InvalidInput, match="for network bridge: invalid endpoint settings"):
             check_endpoint(default, refused)
-    shop = Network("1", NetworkSpec("shop"), pools=[Pool("10.70.0.0/16", "10.70.0.1")])
+    given, chosen = [Pool("10.70.0.0/16")], [Pool("10.70.0.0/16", "10.70.0.1"), Pool("fd00:7::/64", "fd00:7::1")]
+    shop = Network("1", NetworkSpec("shop", pools=given), pools=chosen)
     check_endpoint(shop, EndpointSpec(ipv4="10.70.0.9", aliases=["a"]))
-    with pytest.raises(InvalidInput, match=r"no configured subnet contains IP address 10\.71\.0\.9"):
+    with pytest.raises(InvalidInput, match=r"no configured subnet or ip-range contain the IP address 10\.71\.0\.9"):
         check_endpoint(shop, EndpointSpec(ipv4="10.71.0.9"))
+    pooled, asked = Network("1", NetworkSpec("shop"), pools=chosen), EndpointSpec(ipv4="10.70.0.9", ipv6="fd00:7::9")
+    for network, problems in ((shop, 1), (pooled, 2)):  # the address in a subnet that nobody configured
+        with pytest.raises(InvalidInput) as refused:
+            check_endpoint(network, asked)
+        assert refused.value.message.startswith("invalid config for network shop: invalid endpoint settings:\n")
+        assert refused.value.message.count(NOT_CONFIGURED) == problems
 
 
 def test_special_ports_of_the_bridge() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import cast
 
 import pytest
 
@@ -38,3 +39,41 @@ async def test_who_calls_a_busy_relay_waits_for_its_turn(monkeypatch: pytest.Mon
         for _, writer in callers:
             writer.close()
         held.close()
+
+
+@pytest.mark.parametrize(
+    ("family", "wildcard", "called"),
+    [
+        (socket.AF_INET, "0.0.0.0", "127.0.0.7"),
+        (socket.AF_INET, "127.0.0.8", "127.0.0.8"),
+        (socket.AF_INET6, "::", "::1"),
+    ],
+)
+async def test_a_datagram_is_answered_from_the_address_that_was_called(
+    family: socket.AddressFamily, wildcard: str, called: str
+) -> None:
+    """Of a host's many addresses, the routes would choose another: a caller that is connected would not hear it."""
+    loop = asyncio.get_running_loop()
+
+    class Echo(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast(asyncio.DatagramTransport, transport)
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            self.transport.sendto(b"hello " + data, addr)
+
+    server, _ = await loop.create_datagram_endpoint(Echo, ("127.0.0.1", 0))
+    relays = Relays()
+    with socket.socket(family, socket.SOCK_DGRAM) as held, socket.socket(family, socket.SOCK_DGRAM) as caller:
+        held.setblocking(False)
+        held.bind((wildcard, 0))
+        relays.start(held, server.get_extra_info("sockname"))
+        caller.setblocking(False)
+        caller.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        caller.connect((called, held.getsockname()[1]))  # what comes from elsewhere is refused
+        for said in (b"one", b"two"):
+            await loop.sock_sendall(caller, said)
+            assert await asyncio.wait_for(loop.sock_recv(caller, 100), 10) == b"hello " + said
+        relays.stop(held)
+    await relays.close()
+    server.close()

@@ -6,7 +6,6 @@ import pytest
 
 from corral.model.container import BoundPort
 from corral.model.network import NetworkOptions
-from corral.networks.foreign import advice, dropping_chains
 from corral.networks.rules import (
     Element,
     parse_elements,
@@ -89,12 +88,3 @@ def test_links_as_the_kernel_lists_them() -> None:
     assert (
         plan_delete("t", [element]) == "delete element inet t linked4 { cr-ab12 . 10.64.0.3 . 10.64.0.2 . udp . 53 }\n"
     )
-
-
-def test_foreign_rules() -> None:
-    docker = {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}
-    own = {"family": "inet", "table": "corral", "name": "forward", "hook": "forward", "policy": "drop"}
-    fine = {"family": "inet", "table": "x", "name": "y", "hook": "forward", "policy": "accept"}
-    assert dropping_chains([{"chain": c} for c in (docker, own, fine)], "corral") == ["ip filter FORWARD"]
-    typed = advice("inet fw fwd", ["corral0", "cn*"])
-    assert 'nft insert rule inet fw fwd iifname "corral0" accept' in typed and 'oifname "cn*" accept' in typed

@@ -11,6 +11,7 @@ from corral.registry.records import Blob, Manifest, Record, Tag, blob_key, manif
 from corral.registry.repositories import Repositories, Repository
 from corral.registry.retention import parse_rule
 from corral.registry.sweep import left_behind, plan_sweep
+from corral.registry.upstreams import parse_upstream
 from corral.store.memory import MemoryStore
 
 DAY = 86400 * 10**9
@@ -108,3 +109,11 @@ async def test_retention(rules: list[str], removed: set[str]) -> None:
     found = await repository({tag_key("r", name): Tag(name, day * DAY) for name, day in at.items()})
     plan = plan_sweep(found, config(retention=tuple(parse_rule(rule) for rule in rules)), NOW)
     assert set(plan.tags) == removed
+
+
+async def test_retention_takes_no_immutable_tag() -> None:
+    found = await repository({tag_key("r", name): Tag(name, n) for n, name in enumerate(("v1", "a", "b", "c"))})
+    settings = config(retention=(parse_rule("*:*:last=1"),), immutable=("r:v*",))
+    assert set(plan_sweep(found, settings, NOW).tags) == {"a", "b"}
+    proxied = config(upstreams=(parse_upstream("*=https://example.com"),), immutable=("*:*",)).of("r")
+    assert set(plan_sweep(found, proxied, NOW).tags) == {"v1", "a", "b", "c"}

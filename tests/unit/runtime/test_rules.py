@@ -417,6 +417,16 @@ class TestRuntimes:
         with pytest.raises(InvalidInput, match="unknown or invalid runtime name: kata"):
             both.choose("kata", ["/sys"])
 
+    def test_who_has_the_hosts_devices_is_run_by_who_does_not_give_them_away(self) -> None:
+        def runtimes(crun: str, *others: str) -> RuntimeSet:
+            made = {name: OciRuntime(name, f"/bin/{name}", "1.1", "/r") for name in others}
+            return RuntimeSet({"crun": OciRuntime("crun", "/c", crun, "/r"), **made}, RuntimeChoice("crun", ""))
+
+        assert runtimes("1.8.1", "runc").choose("", ["/dev"], devices=True).name == "runc"
+        assert runtimes("1.8.1", "runc").choose("crun", ["/dev"], devices=True).name == "crun"  # asked for by name
+        assert runtimes("1.24", "runc").choose("", ["/dev"], devices=True).name == "crun"
+        assert runtimes("1.8.1").choose("", ["/dev"], devices=True).name == "crun"
+
     @pytest.mark.parametrize(
         ("text", "code"),
         [

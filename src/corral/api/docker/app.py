@@ -12,13 +12,14 @@ from corral.api.docker.routes import ROUTES
 from corral.api.docker.routing import Router
 from corral.api.docker.system import HEADERS
 from corral.api.docker.versions import OLDEST, check_version, parse_version, split_version
-from corral.errors import CorralError, Unsupported, from_oserror
+from corral.errors import CorralError, Unsupported, put_in_words
 from corral.http.message import Answer, BodyTooLarge, ClientGone, Hijack, Request, Response
 from corral.http.parser import BadRequest
 
 if TYPE_CHECKING:
     from corral.api.buildkit.serving import BuildKit
     from corral.api.docker.cluster_copies import Copies
+    from corral.api.docker.local_nodes import Keeper
     from corral.build.builder import Builder
     from corral.engine.engine import Engine
 
@@ -51,6 +52,7 @@ class DockerApi:
 
     def __init__(self, engine: Engine, builder: Builder, copies: Copies | None = None) -> None:
         self.engine, self.builder, self.copies = engine, builder, copies
+        self.nodes: Keeper | None = None
         self.buildkit: BuildKit | None = None  # made by the first client that needs it
         self._router = Router(ROUTES)
 
@@ -76,7 +78,7 @@ class DockerApi:
 
 def _failed(error: Exception, request: Request, version: str) -> Response:
     if isinstance(error, OSError):  # a disk that is full, or has gone, says so wherever it is met
-        error = from_oserror(f"{request.method} {request.path}", error)
+        error = put_in_words(f"{request.method} {request.path}", error)
     if isinstance(error, CorralError):
         status, message = status_of(error), error.message
     elif isinstance(error, BadRequest | BodyTooLarge):

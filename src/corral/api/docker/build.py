@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from corral.api.docker.answers import JSON, done
+from corral.api.docker.answers import JSON, done, first
 from corral.api.docker.build_query import plan_build
 from corral.api.docker.build_stream import Classic, failure_message, stream
 from corral.api.docker.references import familiar
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest, Built
 from corral.errors import CorralError, InvalidInput, NotFound
-from corral.http.message import Answer, ClientGone, Request, Response, StreamResponse
+from corral.http.message import Answer, Request, Response, StreamResponse
 
 if TYPE_CHECKING:
     from corral.api.docker.app import DockerApi
@@ -75,31 +74,6 @@ async def messages(events: AsyncGenerator[BuildEvent, None], *, quiet: bool) -> 
                     error.message = error.classic or error.message
                 raise
             yield b"".join([*held, *shown.rest(), failure_message(error, shown.failed)])
-
-
-async def first(request: Request, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    """The pieces, the first of which is there; a client that leaves before that ends the work. Raises ClientGone."""
-    beginning = asyncio.ensure_future(anext(pieces, b""))
-    leaving = asyncio.ensure_future(request.disconnected.wait())
-    try:
-        await asyncio.wait((beginning, leaving), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        leaving.cancel()
-        if not beginning.done():
-            beginning.cancel()
-            await asyncio.gather(beginning, return_exceptions=True)
-            await pieces.aclose()
-    if beginning.cancelled():
-        raise ClientGone("the client has gone")
-    return _from(beginning.result(), pieces)
-
-
-async def _from(piece: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    async with aclosing(pieces):
-        if piece:
-            yield piece
-        async for piece in pieces:
-            yield piece
 
 
 async def build_cancel(api: DockerApi, request: Request) -> Response:

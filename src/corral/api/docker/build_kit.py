@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from corral.api.docker.answers import JSON
-from corral.api.docker.build import first, tell
+from corral.api.docker.answers import JSON, first
+from corral.api.docker.build import tell
 from corral.api.docker.build_query import plan_build
 from corral.api.docker.images import remove
 from corral.api.docker.jsontext import parse

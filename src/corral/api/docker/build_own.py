@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from corral.api.docker.build import first, tell
+from corral.api.docker.answers import first
+from corral.api.docker.build import tell
 from corral.api.docker.build_query import check_limits
 from corral.build.copying.giturl import is_remote
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest

@@ -221,8 +221,8 @@ def _healthcheck(draft: _Draft, text: str) -> None:
 def _duration(name: str, text: str) -> int:
     try:
         value = parse_duration(text)
-    except ValueError:
-        raise InvalidInput(f'time: invalid duration "{text}"') from None
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
     if value < 0:
         raise InvalidInput(f'Interval "{name}" cannot be negative')
     check_health(HealthConfig(Interval=value))

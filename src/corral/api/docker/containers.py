@@ -15,7 +15,7 @@ from corral.api.docker.render import Surroundings, inspect
 from corral.api.docker.render_list import summary
 from corral.api.docker.update import check_update, parse_update
 from corral.engine.listing import image_family, select
-from corral.errors import Conflict, CorralError, InvalidInput, NotFound, Unsupported
+from corral.errors import Conflict, CorralError, InvalidInput, NotFound
 from corral.http.message import Answer, Request, Response
 from corral.model.container import Container
 
@@ -133,18 +133,31 @@ async def container_start(api: DockerApi, request: Request) -> Response:
             "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24"
         )
     if request.query.get("checkpoint"):
-        raise Unsupported("checkpoints are not offered")
+        raise InvalidInput("checkpoint is only supported in experimental mode")
     await api.engine.containers.start(name_of(request))
     return done()
 
 
 async def container_stop(api: DockerApi, request: Request) -> Response:
-    await api.engine.containers.stop(name_of(request), number(request, "t"), _signal(request))
+    name, timeout = name_of(request), number(request, "t")
+    api.engine.containers.get(name)
+    try:
+        await api.engine.containers.stop(name, timeout, _signal(request))
+    except CorralError as error:
+        if not error.message.startswith("cannot stop container"):
+            error.message = f"cannot stop container: {name}: {error.message}"
+        raise
     return done()
 
 
 async def container_restart(api: DockerApi, request: Request) -> Response:
-    await api.engine.containers.restart(name_of(request), number(request, "t"), _signal(request))
+    name, timeout = name_of(request), number(request, "t")
+    api.engine.containers.get(name)
+    try:
+        await api.engine.containers.restart(name, timeout, _signal(request))
+    except CorralError as error:
+        error.message = f"Cannot restart container {name}: {error.message}"
+        raise
     return done()
 
 

@@ -34,7 +34,7 @@ async def system_df(api: DockerApi, request: Request) -> Response:
     newest = sorted(engine.containers.list(), key=lambda c: c.created, reverse=True)
     return reply(
         {
-            "LayersSize": layers_size(images) if "image" in kinds else 0,
+            "LayersSize": layers_size(images) + await engine.images.broken_pulls() if "image" in kinds else 0,
             "Images": _images(engine, version) if "image" in kinds else None,
             "Containers": await summaries(engine, newest, version, size=True) if "container" in kinds else None,
             "Volumes": await _volumes(engine) if "volume" in kinds else None,

@@ -12,7 +12,7 @@ from corral.api.docker.image_filters import select_images
 from corral.api.docker.platforms import check_platform
 from corral.api.docker.references import familiar, with_tag
 from corral.api.docker.render_image import history, inspect, shared_sizes, summary
-from corral.errors import CorralError, InvalidInput
+from corral.errors import CorralError, InvalidInput, put_in_words
 from corral.http.message import Answer, Request, Response, StreamResponse
 from corral.model.image import Image
 
@@ -164,5 +164,5 @@ async def _load(engine: Engine, request: Request, platform: str) -> AsyncIterato
                 yield message(stream=_renamed(familiar(loaded.name), loaded.replaced))
             what = f"Loaded image: {familiar(loaded.name)}" if loaded.name else f"Loaded image ID: {loaded.id}"
             yield message(stream=what + "\n")
-    except CorralError as error:
-        yield failure(error.message)
+    except (CorralError, OSError) as error:
+        yield failure(put_in_words("load", error).message)

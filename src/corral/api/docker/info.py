@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from corral.engine.host import HostInfo
 
 Json = dict[str, Any]
-REGISTRIES: Final[Json] = {
-    "IndexConfigs": {"docker.io": {"Mirrors": [], "Name": "docker.io", "Official": True, "Secure": True}},
-    "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
-    "Mirrors": None,
-}
 PLUGINS: Final[Json] = {
     "Authorization": None,
     "Log": ["json-file", "local", "none"],
@@ -57,7 +52,7 @@ async def info(api: DockerApi, request: Request) -> Response:
             **count_states(engine.containers.list()),
             **abilities_now,
             **commits(engine.host.runtimes.get(engine.host.default_runtime, ["", ""])[1], version),
-            **legacy(version),
+            **legacy(version, registries(engine.config.remote.mirrors, engine.config.remote.insecure)),
             "Warnings": [*engine.host.warnings, *warnings(abilities_now)] or None,
         }
     )
@@ -188,12 +183,32 @@ def commits(runtime: str, version: Version) -> Json:
     return {name: {"ID": id, "Expected": id} if old else {"ID": id} for name, id in found.items()}
 
 
-def legacy(version: Version) -> Json:
+def registries(mirrors: dict[str, list[str]], insecure: list[str]) -> Json:
+    """Pure: the mirrors of the hub, and the registries that need no TLS, as dockerd writes them.
+
+    >>> found = registries({"docker.io": ["https://m"]}, ["10.0.0.0/8", "reg:5000"])
+    >>> found["Mirrors"], found["InsecureRegistryCIDRs"], found["IndexConfigs"]["reg:5000"]["Secure"]
+    (['https://m/'], ['::1/128', '10.0.0.0/8', '127.0.0.0/8'], False)
+    """
+    of_hub = [f"{url.rstrip('/')}/" for url in mirrors.get("docker.io", mirrors.get("*", []))]
+    networks = {"::1/128", "127.0.0.0/8"} | {entry for entry in insecure if "/" in entry}
+    hosts = [entry for entry in insecure if "/" not in entry]
+    return {
+        "IndexConfigs": {
+            **{host: {"Mirrors": [], "Name": host, "Official": False, "Secure": False} for host in hosts},
+            "docker.io": {"Mirrors": of_hub, "Name": "docker.io", "Official": True, "Secure": True},
+        },
+        "InsecureRegistryCIDRs": sorted(networks, key=lambda network: (":" not in network, network)),
+        "Mirrors": of_hub or None,
+    }
+
+
+def legacy(version: Version, registries: Json) -> Json:
     """Pure: what came and went with versions."""
-    shown: Json = {"RegistryConfig": REGISTRIES}
+    shown: Json = {"RegistryConfig": registries}
     if version < (1, 47):
         extra = {"AllowNondistributableArtifactsCIDRs": None, "AllowNondistributableArtifactsHostnames": None}
-        shown["RegistryConfig"] = REGISTRIES | extra
+        shown["RegistryConfig"] = registries | extra
     if version < (1, 50):
         shown |= {"BridgeNfIptables": False, "BridgeNfIp6tables": False}
     if version >= (1, 49):

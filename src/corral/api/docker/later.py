@@ -20,6 +20,14 @@ async def not_yet(api: DockerApi, request: Request) -> Response:
     raise Unsupported(f"{request.method} {path} is not available yet: Corral does not offer this operation")
 
 
+async def experimental(api: DockerApi, request: Request) -> Response:
+    """Checkpoints: what a dockerd says that was not started in experimental mode."""
+    raise Unsupported(
+        "This experimental feature is disabled by default. "
+        "Start the Docker daemon in experimental mode in order to enable it."
+    )
+
+
 async def no_swarm(api: DockerApi, request: Request) -> Response:
     """Swarm's operations on a machine that is in no swarm: what a dockerd says there."""
     raise Unavailable(

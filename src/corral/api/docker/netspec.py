@@ -9,7 +9,7 @@ from typing import Literal, cast
 from corral.api.docker import parts
 from corral.api.docker.netmode import is_user_defined
 from corral.api.docker.settings import Config, EndpointSettings, HostConfig, NetworkingConfig
-from corral.errors import InvalidInput
+from corral.errors import InvalidInput, listed
 from corral.model.container import EndpointSpec, NetworkSpec, PortBinding
 
 ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls"
@@ -136,10 +136,9 @@ def check_endpoints(networking: NetworkingConfig) -> None:
         if endpoint.MacAddress and not is_mac(endpoint.MacAddress):
             problems.append(f"invalid config for network {name}: invalid MAC address {endpoint.MacAddress}")
         elif found := _endpoint_problems(name, endpoint):
-            lines = "\n".join(found)
-            problems.append(f"invalid config for network {name}: invalid endpoint settings:\n{lines}")
+            problems.append(f"invalid config for network {name}: invalid endpoint settings:\n{listed(found)}")
     if problems:
-        raise InvalidInput("\n".join(problems))
+        raise InvalidInput(listed(problems))
 
 
 def _endpoint_problems(name: str, endpoint: EndpointSettings) -> list[str]:

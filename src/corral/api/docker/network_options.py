@@ -27,9 +27,16 @@ def parse_bool(name: str, text: str) -> bool:
 
 
 def _number(name: str, text: str) -> int:
-    if not text.isdigit():
+    """
+    >>> _number("mtu", "-5")
+    Traceback (most recent call last):
+        ...
+    corral.errors.InvalidInput: invalid MTU number: -5
+    """
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
         raise InvalidInput(f'failed to parse {name} value: {text} (strconv.Atoi: parsing "{text}": invalid syntax)')
-    if int(text) > 65535:
+    if not 0 <= int(text) <= 65535:
         raise InvalidInput(f"invalid MTU number: {text}")
     return int(text)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from corral.api.docker.answers import failure, message
-from corral.errors import CorralError
+from corral.errors import CorralError, put_in_words
 from corral.model.transfer import Note
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -62,7 +62,7 @@ def note_message(note: Note) -> bytes:
     return message(**fields)
 
 
-async def messages(notes: AsyncGenerator[Note, None]) -> AsyncIterator[bytes]:
+async def messages(notes: AsyncGenerator[Note, None]) -> AsyncGenerator[bytes, None]:
     """Notes as a body. An error before the first is raised, a later one is told in the stream."""
     begun = False
     async with aclosing(notes):
@@ -70,7 +70,7 @@ async def messages(notes: AsyncGenerator[Note, None]) -> AsyncIterator[bytes]:
             async for note in notes:
                 yield note_message(note)
                 begun = True
-        except CorralError as error:
+        except (CorralError, OSError) as error:
             if not begun:
                 raise
-            yield failure(error.message)
+            yield failure(put_in_words("go on", error).message)

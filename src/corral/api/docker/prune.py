@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from corral.api.docker.answers import reply
@@ -15,6 +16,7 @@ from corral.engine.filters import Filters, flag, labels_fit, refuse_unknown
 from corral.engine.listing import plan_prune
 from corral.errors import CorralError, InvalidInput
 from corral.http.message import Request, Response
+from corral.kit.clock import SECOND
 
 if TYPE_CHECKING:
     from corral.api.docker.app import DockerApi
@@ -34,7 +36,8 @@ def _told(engine: Engine, kind: str, freed: int) -> None:
 
 
 async def image_prune(api: DockerApi, request: Request) -> Response:
-    """Those without a name; with the filter dangling=false all that no container uses, and such names of others."""
+    """Those without a name; with the filter dangling=false all that no container uses, such names of others, and what
+    came of pulls that broke."""
     filters, engine = parse_filters(request.query.get("filters")), api.engine
     refuse_unknown(filters, ("dangling", "label", "label!", "until"))
     dangling_only = flag(filters, "dangling", True)
@@ -44,15 +47,19 @@ async def image_prune(api: DockerApi, request: Request) -> Response:
     layers = {layer: size for image in before.values() for layer, size in layer_sizes(image)}
     deleted: list[dict[str, str]] = []
     for image in before.values():
-        named = image.tags or (image.digests and not dangling_only)
-        if (dangling_only and named) or (not image.tags and image.id in parents):
+        names = [*image.tags, *image.digests]
+        if (dangling_only and image.tags) or (image.id in parents and (dangling_only or not names)):
             continue
         if (until and image.created > until) or not labels_fit(filters, image.config.labels):
             continue
         asked = [user.asked for user in users_of(engine, image.id)]
-        for ref in engine.images.unneeded(image, asked) if asked else image.tags or [image.id]:
+        for ref in engine.images.unneeded(image, asked) if asked else names or [image.id]:
             deleted += await _remove(engine, ref)
     freed = sum(layers.get(step.get("Deleted", ""), 0) for step in deleted)
+    if not dangling_only and labels_fit(filters, {}):
+        parts = await engine.images.forget_broken_pulls(until / SECOND if until else math.inf)
+        deleted += [{"Deleted": digest} for digest in parts]  # without a line docker counts no byte
+        freed += sum(parts.values())
     _told(engine, "image", freed)
     return reply({"ImagesDeleted": deleted or None, "SpaceReclaimed": freed})
 

@@ -7,14 +7,14 @@ import binascii
 import json
 from typing import TYPE_CHECKING, Any
 
-from corral.api.docker.answers import JSON, primed, reply
+from corral.api.docker.answers import JSON, first, reply, while_there
 from corral.api.docker.at import json_body, name_of, number, platform_of, version_of
 from corral.api.docker.filters import parse_filters
 from corral.api.docker.jsontext import parse as parse_json
 from corral.api.docker.progress import messages
 from corral.engine.filters import Filters, flag, refuse_unknown
 from corral.errors import InvalidInput
-from corral.http.message import Answer, Request, Response
+from corral.http.message import Answer, Request, Response, StreamResponse
 from corral.model.transfer import ANYBODY, Credentials, Hit
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ async def pull(api: DockerApi, request: Request) -> Answer:
         platform=query.get("platform") if version_of(request) >= (1, 32) else "",
         credentials=lenient_auth(request.header(AUTH)),
     )
-    return await primed(messages(notes), JSON)
+    return StreamResponse(await first(request, messages(notes)), 200, JSON)
 
 
 async def image_push(api: DockerApi, request: Request) -> Answer:
@@ -103,19 +103,20 @@ async def image_push(api: DockerApi, request: Request) -> Answer:
     notes = api.engine.transfers.push(
         name_of(request), request.query.get("tag"), platform=platform, credentials=credentials
     )
-    return await primed(messages(notes), JSON)
+    return StreamResponse(await first(request, messages(notes)), 200, JSON)
 
 
 async def auth(api: DockerApi, request: Request) -> Response:
     """`docker login`: are the credentials good?"""
     credentials = credentials_of(parse_json(await json_body(request)) or {})
-    token = await api.engine.transfers.login(credentials)
+    token = await while_there(request, api.engine.transfers.login(credentials))
     return reply({"IdentityToken": token, "Status": "Login Succeeded"})
 
 
 async def distribution_inspect(api: DockerApi, request: Request) -> Response:
     """What a registry has under a name."""
-    found = await api.engine.transfers.describe(name_of(request), lenient_auth(request.header(AUTH)))
+    asked = api.engine.transfers.describe(name_of(request), lenient_auth(request.header(AUTH)))
+    found = await while_there(request, asked)
     platforms = [
         {"architecture": architecture, "os": system, **({"variant": variant} if variant else {})}
         for system, architecture, variant in found.platforms
@@ -134,7 +135,8 @@ async def image_search(api: DockerApi, request: Request) -> Response:
         raise InvalidInput("search term is not specified")
     if not 1 <= limit <= 100:
         raise InvalidInput(f"limit {limit} is outside the range of [1, 100]")
-    hits = await api.engine.transfers.search(term, limit, lenient_auth(request.header(AUTH)))
+    asked = api.engine.transfers.search(term, limit, lenient_auth(request.header(AUTH)))
+    hits = await while_there(request, asked)
     return reply([_hit(hit) for hit in hits if _wanted(hit, filters)])
 
 

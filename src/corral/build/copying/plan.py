@@ -50,11 +50,6 @@ def plan_copy(op: CopyOp) -> list[Piece]:
     """
     if op.chmod:
         parse_chmod(op.chmod)
-    if len(op.sources) + len(op.files) > 1 and not op.target.endswith(("/", "/.")):
-        raise InvalidInput(
-            f"When using {'ADD' if op.add else 'COPY'} with more than one source file, "
-            "the destination must be a directory and end with a /"
-        )
     pieces = [_piece(op, source) for source in op.sources]
     if op.checksum:
         _check_checksum(op, pieces)

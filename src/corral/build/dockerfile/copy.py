@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from corral.build.dockerfile.heredocs import file_name
 from corral.build.dockerfile.instructions import Copy
 from corral.build.dockerfile.origins import copy_origin, stage_number
 from corral.build.dockerfile.sources import source_kind
@@ -20,7 +21,7 @@ def copy(turn: Turn, found: Copy) -> Evaluated:
     chown, chmod, checksum = turn.expand(found.chown), turn.expand(found.chmod), turn.expand(found.checksum)
     sources = [turn.expand(source) for source in found.sources]
     target = turn.expand(found.target)
-    files = [InlineFile(h.name, turn.expand_content(h.text) if h.expand else h.text) for h in found.heredocs]
+    files = [InlineFile(file_name(h.name), turn.expand_content(h.text) if h.expand else h.text) for h in found.heredocs]
     shown = turn.shown()
     if not found.origin:
         _lint(turn, "Add" if found.add else "Copy", sources)
@@ -43,7 +44,7 @@ def copy(turn: Turn, found: Copy) -> Evaluated:
         keep_git_dir=bool(found.keep_git_dir),
         unpack=found.unpack,
     )
-    return turn.done(_history(op, target), op, shown)
+    return turn.done(_history(op, [h.name for h in found.heredocs], target), op, shown)
 
 
 def _lint(turn: Turn, verb: str, sources: list[str]) -> None:
@@ -78,12 +79,12 @@ def absolute_target(workdir: str, target: str) -> str:
 
     >>> absolute_target("/src", "."), absolute_target("/src", "a/"), absolute_target("/", "b")
     ('/src/', '/src/a/', '/b')
+    >>> absolute_target("/src", "/a/.."), absolute_target("/src", "/a/.")
+    ('/', '/a/.')
     """
-    if target.startswith("/"):
-        return target
     if target in ("", "."):
         target = "./"
-    found = join("/", workdir, target)
+    found = clean(target) if target.startswith("/") else join("/", workdir, target)
     if target.endswith("/") and not found.endswith("/"):
         return f"{found}/"
     if target.endswith("/."):
@@ -91,14 +92,14 @@ def absolute_target(workdir: str, target: str) -> str:
     return found
 
 
-def _history(op: CopyOp, target: str) -> str:
+def _history(op: CopyOp, heredocs: list[str], target: str) -> str:
     """
-    >>> _history(CopyOp(["a"], "/src/", chown="1:1", files=[InlineFile("b", "")]), "src/")
+    >>> _history(CopyOp(["a"], "/src/", chown="1:1"), ["b"], "src/")
     'COPY --chown=1:1 a <<b src/ # buildkit'
     """
     flags = ["--parents"] if op.parents else []
     flags += [f"--{name}={value}" for name, value in (("chown", op.chown), ("chmod", op.chmod)) if value]
-    words = ["ADD" if op.add else "COPY", *flags, *op.sources, *(f"<<{file.name}" for file in op.files), target]
+    words = ["ADD" if op.add else "COPY", *flags, *op.sources, *(f"<<{name}" for name in heredocs), target]
     return f"{' '.join(words)} # buildkit"
 
 

@@ -68,10 +68,13 @@ def trim_suffix(value: str, pattern: str, longest: bool) -> str:
     return value[: len(value) - found.end()] if found else value
 
 
-def substitute(value: str, pattern: str, new: str, everywhere: bool) -> str:
-    """
-    >>> substitute("a-b-c", "-", "+", False), substitute("a-b-c", "-", "+", True), substitute("foo.x", "f*.", "", True)
-    ('a+b-c', 'a+b+c', 'x')
+def substitute(value: str, pattern: str, new: str, everywhere: bool, longest: int) -> str:
+    """BadPattern if more than `longest` letters are put in.
+
+    >>> substitute("a-b-c", "-", "+", False, 9), substitute("a-b-c", "-", "+", True, 9)
+    ('a+b-c', 'a+b+c')
+    >>> substitute("foo.x", "f*.", "", True, 9)
+    'x'
     """
     tokens = _tokens(pattern)
     head = tokens[: tokens.index("*")] if "*" in tokens else tokens
@@ -87,6 +90,9 @@ def substitute(value: str, pattern: str, new: str, everywhere: bool) -> str:
             place = newline + 1
             continue
         out += [value[at : found.start()], new]
+        longest -= len(new)
+        if longest < 0:
+            raise BadPattern("it puts in too much")
         at, place = found.end(), max(found.end(), found.start() + 1)
         if not everywhere:
             break

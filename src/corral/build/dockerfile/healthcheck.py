@@ -40,8 +40,8 @@ def _interval(name: str, text: str) -> int:
     """
     try:
         found = parse_duration(text) if text else 0
-    except (ValueError, OverflowError):
-        raise BuildFailed(f"time: invalid duration {quote(text)}") from None
+    except ValueError as error:
+        raise BuildFailed(str(error)) from None
     if found and found < _SHORTEST:
         raise BuildFailed(f"Interval {quote(name)} cannot be less than 1ms")
     return found

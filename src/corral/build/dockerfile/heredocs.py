@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from corral.build.dockerfile.shell import Rules, split
 from corral.build.request import BuildFailed
+from corral.kit.paths import join
 
 _WORD = re.compile(r"([0-9]*)<<(-?)\s*([^<]*)", re.ASCII)
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
@@ -48,6 +49,24 @@ content=''))
 
 def _quotes(word: str) -> int:
     return word.count("'") + word.count('"')
+
+
+def file_name(name: str) -> str:
+    """What the file is called that a here-document becomes. It is written into an empty directory, which no name
+    leads out of. BuildFailed, in BuildKit's words, where such a directory can have no such file.
+
+    >>> file_name("../e"), file_name("a/../b/")
+    ('e', 'b')
+    >>> file_name("a/b")
+    Traceback (most recent call last):
+    corral.build.request.BuildFailed: open /a/b: no such file or directory
+    """
+    path = join("/", name)
+    if path == "/":
+        raise BuildFailed("open /: is a directory")
+    if "/" in path[1:]:
+        raise BuildFailed(f"open {path}: no such file or directory")
+    return path[1:]
 
 
 def find_heredocs(line: str) -> list[Heredoc]:

@@ -12,6 +12,7 @@ from corral.build.request import BuildFailed
 
 _SPECIAL_NAMES = "@*#?-$!"
 _DEEPEST = 100
+LONGEST = 1 << 20  # letters that variables may add to a word: the kernel gives a process no variable of an eighth of it
 _END = ""  # what stands behind the last letter
 _FORBIDDEN = {True: "is not allowed to be unset", False: "is not allowed to be empty"}
 # Letters that are nothing but themselves, wherever they stand.
@@ -65,6 +66,7 @@ class Lexer:
         self._text, self._values, self._rules, self._words = text, values, rules, words
         self._raw_escapes = rules.raw_escapes
         self._at = self._depth = 0
+        self._room = LONGEST
         self.used: set[str] = set()
         self.missing: set[str] = set()
 
@@ -102,7 +104,7 @@ class Lexer:
                 self._at += 1
                 return "".join(out), words.end()
             if letter == "$":
-                piece = self._dollar()
+                piece = self._filled(self._dollar())
                 words.add(piece)
             elif letter == "<":
                 piece = self._less()
@@ -156,7 +158,7 @@ class Lexer:
         while (letter := self._peek()) != '"':
             if letter == _END:
                 raise _SyntaxError("unexpected end of statement while looking for matching double-quote")
-            out.append(self._dollar() if letter == "$" else self._double_letter())
+            out.append(self._filled(self._dollar()) if letter == "$" else self._double_letter())
         self._at += 1
         return "".join(out) + mark
 
@@ -182,6 +184,13 @@ class Lexer:
             return "$"
         value = self._get(name)
         return f"${name}" if value is None and self._rules.keep_unset else value or ""
+
+    def _filled(self, piece: str) -> str:
+        """What stands for a variable. A few lines that double each other's length would else fill the memory."""
+        self._room -= len(piece)
+        if self._room < 0:
+            raise _SyntaxError(f"its variables come to more than {LONGEST} letters")
+        return piece
 
     def _braces(self) -> str:
         if self._peek() == _END:
@@ -222,7 +231,7 @@ class Lexer:
         if value is None and self._rules.keep_unset:
             return f"${{{name}/{pattern}/{new}}}"
         try:
-            return glob.substitute(value or "", pattern, new, everywhere)
+            return glob.substitute(value or "", pattern, new, everywhere, LONGEST)
         except glob.BadPattern as error:
             raise _SyntaxError(f"invalid pattern ({pattern}) in substitution: {error}") from None
 

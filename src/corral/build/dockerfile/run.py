@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-from corral.build.dockerfile.heredocs import parse_heredoc
+from corral.build.dockerfile.heredocs import file_name, parse_heredoc
 from corral.build.dockerfile.instructions import Run
 from corral.build.dockerfile.metadata import in_shell
 from corral.build.dockerfile.mounts import MountFlag, parse_mount
@@ -59,7 +59,8 @@ def _script(found: Run) -> tuple[list[str], list[InlineFile]]:
     if not parse_heredoc(words[0]):
         return [words[0] + "".join(f"\n{heredoc.content}{heredoc.name}" for heredoc in found.heredocs)], []
     if first.text.startswith("#!"):
-        return [_PIPES + first.name], [InlineFile(first.name, first.text)]
+        name = file_name(first.name)
+        return [_PIPES + name], [InlineFile(name, first.text)]
     return [first.text], []
 
 

@@ -14,7 +14,8 @@ from corral.build.dockerfile.lint import Check, for_comments, warn
 from corral.build.dockerfile.plan import Plan
 from corral.build.dockerfile.shell import Expansion, Rules, expand
 from corral.build.dockerfile.suggest import did_you_mean
-from corral.build.ops import Op, Span, Step, Warning
+from corral.build.dockerfile.texts import quote
+from corral.build.ops import CopyOp, Op, Span, Step, Warning, WorkdirOp
 from corral.build.request import BuildFailed
 from corral.model.container import Struct
 from corral.model.image import ImageConfig
@@ -85,6 +86,7 @@ class Turn:
         """`shown` is the instruction as people read it, if other than it was written."""
         number = ""
         if op:
+            check_texts(op)
             self.note(index=self.state.index + 1)
             number = numbered(self.state.shown, self.state.index, self.state.total)
         text = upper_name(shown or self.instruction.text)
@@ -95,6 +97,28 @@ class Turn:
     def shown(self) -> str:
         """The instruction with its variables filled in; as it was written where they can't be."""
         return visible(self.instruction.text, self.state.environment, self.plan.rules)
+
+
+def check_texts(op: Op) -> None:
+    """BuildFailed for a path or an argument with a NUL byte: programs would see it end there, without a word.
+
+    >>> check_texts(WorkdirOp("/a\\0b"))
+    Traceback (most recent call last):
+    corral.build.request.BuildFailed: "/a\\x00b": invalid argument: a NUL byte is in it
+    """
+    for text in _texts(op):
+        if "\0" in text:
+            raise BuildFailed(f"{quote(text)}: invalid argument: a NUL byte is in it")
+
+
+def _texts(op: Op) -> list[str]:
+    if isinstance(op, WorkdirOp):
+        return [op.path]
+    names = [file.name for file in op.files]
+    if isinstance(op, CopyOp):
+        return [*op.sources, op.target, *op.exclude, *names]
+    places = [text for mount in op.mounts for text in (mount.target, mount.source)]
+    return [*op.argv, *op.environment, op.workdir, *places, *names]
 
 
 def visible(text: str, values: dict[str, str], rules: Rules) -> str:

@@ -32,7 +32,7 @@ LOADING = {"vertex": -1, "name": "[internal] load build context"}
 
 def build(session: Session, options: Parsed) -> int:
     source = context.find(options.args[0], options.text("file"))
-    asked = build_ask.plan_request(options, source) | {"credentials": build_ask.credentials()}
+    asked = build_ask.plan_request(options, source) | {"credentials": build_ask.credentials(session.warn)}
     outputs = build_ask.plan_outputs(options)
     asked["outputs"] = build_ask.for_the_daemon(outputs)
     asked["contexts"], folders = named_contexts(options.list("build-context"))

@@ -59,7 +59,7 @@ def up(session: Session, options: Parsed) -> int:
     if options.on("print-unit"):
         return become(role_command(instance, "unit", []))
     need_root("up")
-    pid = daemon_pid(instance)
+    pid, code = daemon_pid(instance), 0
     if pid and not options.on("detach"):
         raise Failure(f"Corral is up already (pid {pid}) at {instance.url}", 1)
     if not pid:
@@ -70,11 +70,17 @@ def up(session: Session, options: Parsed) -> int:
         session.say(f"Corral is up (pid {pid}).")
     else:
         session.say(f"Corral is up already (pid {pid}); its settings are those it was started with.")
+        from corral.cli.local_nodes import count_nodes, start_nodes
+
+        if given := [word for word in setting_words(options) if word != f"--nodes={count_nodes(session)}"]:
+            session.say(f"Not looked at: {' '.join(given)}")
+            session.say(f"To change them: sudo {instance.command('down')} (containers go on), then up again")
+        code = start_nodes(session)
     session.say(f"Type next:  export DOCKER_HOST={instance.url}")
     session.say(f"Its log:    {instance.log_file}")
     if len(os.fsencode(instance.socket)) > LONGEST:
         session.say(f"That path is too long for other clients than this one: give them a link to {instance.run}.")
-    return 0
+    return code
 
 
 def start_detached(instance: Instance, command: list[str]) -> int:
@@ -182,6 +188,11 @@ def status(session: Session, options: Parsed) -> int:
     pid = daemon_pid(instance)
     if not pid:
         session.say(f"Corral is down. State: {instance.root}. Start it: sudo {instance.command('up --detach')}")
+        from corral.cli.local_nodes import outliving
+
+        for number, node in outliving(instance):
+            down = instance.command("down")
+            session.say(f"Node {number} runs on (pid {node}): up takes it back; to end it: sudo {down}")
         return 3
     found = session.client.call("GET", "/info")
     import time
@@ -196,6 +207,9 @@ def status(session: Session, options: Parsed) -> int:
     session.say(f"Runtime:    {found.get('DefaultRuntime', '')}")
     if server := kubernetes_url(instance):
         session.say(f"Kubernetes: {server}")
+        from corral.cli.local_nodes import say_nodes
+
+        say_nodes(session)
     return 0
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SYSTEMD = "/run/systemd/system"  # is there where systemd is the init
 
 JOINING = (
-    text("--token", "TOKEN", "vouches for this machine, once"),
+    text("--token", "TOKEN", "vouches for this machine until it has a certificate"),
     text("--ca-hash", "sha256:HEX", "the hash of the cluster's key: vouches for the server"),
     text("--name", "NAME", "of the node (default: this machine's)"),
     text("--config", "FILE", "settings (default /etc/corral/config.toml, with --root DIR/config.toml)"),

@@ -38,11 +38,16 @@ def tagged(name: str) -> str:
     return name if split_name(name)[1] else f"{name}:latest"
 
 
+def who_asks(session: Session, name: str) -> dict[str, str]:
+    """The header with our account at an image's registry."""
+    return accounts.header(accounts.account_or_nobody(accounts.server_of_image(name), session.warn))
+
+
 def pull_image(session: Session, name: str, *, platform: str = "", quiet: bool = False, fd: int = 1) -> None:
     """Pulls one image, drawing on a descriptor."""
     repository, tag = split_name(name)
     query = {"fromImage": repository, "tag": tag or "latest", "platform": platform}
-    who = accounts.header(accounts.account(accounts.server_of_image(name)))
+    who = who_asks(session, name)
     show(checked(session.client.send("POST", "/images/create", query, headers=who)), quiet=quiet, fd=fd)
 
 
@@ -53,7 +58,7 @@ def pull(session: Session, options: Parsed) -> int:
         if options.on("all-tags"):
             if tag:
                 raise Failure("tag can't be used with --all-tags/-a", 1)
-            who = accounts.header(accounts.account(accounts.server_of_image(name)))
+            who = who_asks(session, name)
             query = {"fromImage": repository, "platform": platform}
             show(checked(session.client.send("POST", "/images/create", query, headers=who)), quiet=quiet)
         else:
@@ -83,7 +88,7 @@ def push(session: Session, options: Parsed) -> int:
 def push_image(session: Session, name: str, tag: str = "", *, quiet: bool = False, fd: int = 1) -> None:
     """Pushes an image, drawing on a descriptor. Without a `tag` it is the name's own."""
     repository, own = split_name(name)
-    who = accounts.header(accounts.account(accounts.server_of_image(name)))
+    who = who_asks(session, name)
     reply = session.client.send("POST", f"/images/{quote(repository)}/push", {"tag": tag or own}, headers=who)
     show(checked(reply), quiet=quiet, fd=fd)
 
@@ -93,7 +98,7 @@ def search(session: Session, options: Parsed) -> int:
 
     term = options.args[0]
     query = {"term": term, "limit": options.text("limit"), "filters": parse_filters(options.list("filter"))}
-    who = accounts.header(accounts.account(accounts.server_of_image(term)))
+    who = who_asks(session, term)
     found: list[dict[str, Any]] = checked(session.client.send("GET", "/images/search", query, headers=who)).json()
     whole = options.on("no-trunc")
 

@@ -30,6 +30,7 @@ from corral.cluster.apiserver.aggregation.services import ApiServices
 from corral.cluster.apiserver.attributes import MASTERS_GROUP, Attributes, User
 from corral.cluster.apiserver.audit.events import Auditor, Record
 from corral.cluster.apiserver.authentication.chain import Authenticator
+from corral.cluster.apiserver.authentication.oidc import Oidc
 from corral.cluster.apiserver.authentication.proxy import FrontProxy
 from corral.cluster.apiserver.authentication.service_accounts import Issuer, ServiceAccounts
 from corral.cluster.apiserver.authentication.trust import plan_trust
@@ -79,6 +80,7 @@ from corral.store.interface import Store
 class Options:
     """`url`: where clients reach the server. `networks`: the addresses of Services, the default family first.
 
+    `oidc`: the identity providers whose users may log in.
     `disabled`: admission plugins that are not asked, by upstream's names.
     """
 
@@ -87,6 +89,7 @@ class Options:
     port: int = 6443
     limits: Limits = field(default_factory=Limits)
     auditor: Auditor | None = None
+    oidc: tuple[Oidc, ...] = ()
     disabled: frozenset[str] = frozenset()
     now: Callable[[], float] = time.time
     dial: Dial = dial
@@ -144,6 +147,7 @@ class Kubernetes:
             front_proxy=FrontProxy(from_pem(pki.front_proxy_ca)),
             service_accounts=ServiceAccounts(self.issuer, caches),
             bootstrap=caches,
+            oidc=options.oidc,
         )
         self._trust = plan_trust(pki.ca, pki.front_proxy_ca, (FRONT_PROXY_CLIENT.common_name,))
         self.services = ApiServices(self.core, self.https, str(pki.front_proxy_client))

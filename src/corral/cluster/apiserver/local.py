@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 from corral.cluster.apiserver.attributes import User
 from corral.cluster.apiserver.caching.item import Item
@@ -18,10 +19,30 @@ from corral.cluster.apiserver.objects.posting import POSTS
 from corral.cluster.apiserver.objects.updating import update
 from corral.cluster.apiserver.options import ListOptions, WriteOptions, delete_options
 from corral.cluster.client.protocol import APPLY_PATCH, MERGE_PATCH, Collection, Event, Listing, Object
+from corral.errors import CorralError
 from corral.http.query import Query
-from corral.model.kubernetes.status import method_not_supported
+from corral.model.kubernetes.status import StatusError, method_not_supported, status_of
 
 ENDLESS: Final = 10 * 365 * 86400  # seconds: a component in here watches as long as the server lives
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _told(act: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Whatever fails, a store that is away for a moment above all, is a Status, as it is to clients elsewhere: who
+    tries again there must not end here."""
+
+    @wraps(act)
+    async def called(*args: P.args, **options: P.kwargs) -> R:
+        try:
+            return await act(*args, **options)
+        except StatusError:
+            raise
+        except CorralError as error:
+            raise status_of(error) from error
+
+    return called
 
 
 class LocalClient:
@@ -57,10 +78,12 @@ class LocalClient:
         """What lists and watches show: the object that all in this process share, without its managedFields."""
         return target.served.outgoing(item.view()) if target.served.from_stored else item.view()
 
+    @_told
     async def get(self, of: Collection, name: str, namespace: str = "") -> Object:
         target = self._target(of, namespace, name)
         return self._shown(target, await self._core.need(target))
 
+    @_told
     async def list(
         self, of: Collection, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
     ) -> Listing:
@@ -86,7 +109,7 @@ class LocalClient:
             resource_version=resource_version,
             timeout=ENDLESS,
         )
-        watcher = await listing.begin_watch(self._core, target, options)
+        watcher = await _told(listing.begin_watch)(self._core, target, options)
         async for batch in watcher.happenings():
             for one in batch:
                 if one.item is None:
@@ -94,6 +117,7 @@ class LocalClient:
                 else:
                     yield Event(one.type, self._shared(target, one.item))
 
+    @_told
     async def create(self, of: Collection, obj: Object, namespace: str = "", *, subresource: str = "") -> Object:
         metadata = obj.get("metadata") or {}
         namespace, name = namespace or metadata.get("namespace", ""), metadata.get("name", "")
@@ -108,12 +132,14 @@ class LocalClient:
         await post(self._core, self._caller(), target, posted, self._options)
         return posted
 
+    @_told
     async def update(self, of: Collection, obj: Object, *, subresource: str = "") -> Object:
         metadata = obj["metadata"]
         target = self._target(of, metadata.get("namespace", ""), metadata["name"], subresource)
         asked = put_update(target, self._tidied(target, obj), self._options)
         return self._shown(target, (await update(self._core, self._caller(), target, asked)).item)
 
+    @_told
     async def patch(
         self,
         of: Collection,
@@ -136,6 +162,7 @@ class LocalClient:
             asked = patch_update(target, Patch(type, patch), options, _ignore)
         return self._shown(target, (await update(self._core, self._caller(), target, asked)).item)
 
+    @_told
     async def delete(
         self, of: Collection, name: str, namespace: str = "", *, options: Mapping[str, Any] | None = None
     ) -> Object:

@@ -49,6 +49,8 @@ class Served:
     `stored` is what the store keeps: the group says where, too (events of both groups are one collection).
     `to_stored` and `from_stored` convert between versions that differ in more than their name; None: they do not.
     `described`: the schema, or what makes it when it is first asked for: a start needs few of all.
+    `to_current` makes the version that is stored now of one that was stored before; None: only the name differs.
+    `bare` makes of any version of a custom kind another, by its apiVersion, and fills in no defaults; None: likewise.
     `custom`: of a CustomResourceDefinition. `scale`: for its scale subresource.
     `warm`: prepares conversions to a version that would else make the server wait.
     `computed`: nothing of it is stored.
@@ -62,6 +64,8 @@ class Served:
     stored: GroupVersionKind
     to_stored: Convert | None = None
     from_stored: Convert | None = None
+    to_current: Convert | None = None
+    bare: Callable[[Object, str], Object] | None = None
     custom: bool = False
     scale: ScalePaths | None = None
     warm: Warm | None = None
@@ -98,6 +102,10 @@ class Served:
         """Pure: a stored object in this version."""
         found = self.from_stored(obj) if self.from_stored else obj
         return {**found, "kind": self.resource.kind, "apiVersion": self.resource.api_version}
+
+    def current(self, obj: Object) -> Object:
+        """Pure: what the store has, as it would be stored now."""
+        return self.to_current(obj) if self.to_current else obj
 
     def unowned(self, subresource: str) -> Filter:
         """Which fields a write of the resource, or of a subresource, cannot change, nor own."""

@@ -27,11 +27,11 @@ from corral.cluster.apiserver.handlers.call import Call
 from corral.cluster.apiserver.limits import Limits, is_long
 from corral.cluster.apiserver.metrics import Metrics
 from corral.cluster.apiserver.paths import RequestInfo, parse_request
-from corral.errors import CorralError, Unavailable
+from corral.errors import CorralError
 from corral.http.answering import close_chunks
 from corral.http.message import Answer, ClientGone, Hijack, Request, Response, StreamResponse
 from corral.http.stream import Stream
-from corral.model.kubernetes.status import StatusError, internal, unavailable
+from corral.model.kubernetes.status import StatusError, internal, status_of
 
 log = logging.getLogger("corral.apiserver")
 
@@ -85,11 +85,11 @@ class ApiServer:
             answer = failure(error, request)
         except ClientGone:
             raise
-        except Unavailable as error:
-            answer = failure(unavailable(error.message), request)
         except CorralError as error:
-            log.error("%s %s: %s", request.method, request.raw_path, error.message)
-            answer = failure(internal(error.message), request)
+            told = status_of(error)
+            if told.code == 500:
+                log.error("%s %s: %s", request.method, request.raw_path, error.message)
+            answer = failure(told, request)
         except Exception as error:
             log.exception("%s %s failed (audit id %s)", request.method, request.raw_path, number)
             answer = failure(internal("this request failed in the server; its log says why"), request)

@@ -78,7 +78,8 @@ def plan_claim(lease: Object | None, identity: str, seen_for: float, moment: str
 
 
 class Elector:
-    """`identity` is this process' own; nobody else's, not even after a restart on the same machine."""
+    """`identity`: nobody else's who may be at work. Whoever is told to hold the Lease already leads at once: it is for
+    one that was killed and has come back."""
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from corral.cluster.controllers.bootstraptokens.controller import TokenCleaner
 from corral.cluster.controllers.certificates.controller import Approving, Cleaning, Signing
 from corral.cluster.controllers.certificates.signer import Signer
 from corral.cluster.controllers.clusterroles.controller import ClusterRoleAggregation
@@ -93,6 +94,7 @@ PLATFORM: Final[Mapping[str, Make]] = MappingProxyType(
         ),
         "taint-eviction-controller": lambda shared, means: TaintEvictionController(shared),
         "device-taint-eviction-controller": lambda shared, means: DeviceTaintEvictionController(shared),
+        "token-cleaner-controller": lambda shared, means: TokenCleaner(shared),
     }
 )
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import ENDPOINT_SLICES, NAMESPACES, SERVICES
 from corral.cluster.client.informers import Informers
+from corral.cluster.client.members import Members, Place
 from corral.cluster.client.protocol import Client, Object
 from corral.cluster.dns.cache import LONGEST, Cache
 from corral.cluster.dns.index import Found, Index, resolve
@@ -31,6 +32,7 @@ from corral.cluster.dns.records import Entry, plan_names
 from corral.cluster.dns.service import keep_service
 from corral.errors import from_oserror
 from corral.linux.namespaces import in_netns
+from corral.model.kubernetes.labels import SERVICE_NAME
 from corral.networks.dns.door import Door
 from corral.networks.dns.kept import Kept
 from corral.networks.dns.listening import Listening
@@ -50,7 +52,6 @@ from corral.networks.dns.wire import (
 
 log = logging.getLogger("corral.dns")
 
-SERVICE_NAME = "kubernetes.io/service-name"
 _UNDER_WAY = 2048
 
 
@@ -93,10 +94,17 @@ class Dns:
         self._answering = _Answering(door, self.index, settings, self._is_ready)
         return self.port
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        await keep_service(self._client, self._settings.cluster_ip, self._settings.address, self.port)
-        await asyncio.Event().wait()
+    async def run(self, members: Members | None = None) -> None:
+        """Until it is cancelled. `members`: the cluster's name servers, where there may be several."""
+        changed = asyncio.Event()
+        if members is not None:
+            members.on_change(changed.set)
+            await members.joined.wait()
+        while True:
+            places = [Place(self._settings.address, self.port)] if members is None else members.places()
+            await keep_service(self._client, self._settings.cluster_ip, places)
+            await changed.wait()
+            changed.clear()
 
     async def close(self) -> None:
         if self._answering is not None:
@@ -138,6 +146,7 @@ class _Answering(Listening):
         self._index, self._settings, self._is_ready = index, settings, is_ready
         self._host = HostServers()
         self._kept, self._cache = Kept(), Cache()
+        self._silent: dict[str, float] = {}
         self._turn = 0
 
     def answer(self, data: bytes, *, tcp: bool) -> bytes | Query:
@@ -185,7 +194,9 @@ class _Answering(Listening):
 
     async def _forward(self, query: Query, data: bytes, *, tcp: bool) -> bytes:
         servers = self._settings.servers or self._host.now()
-        return await forward(query, data, servers, self._socket, tcp=tcp, port=self._settings.upstream_port)
+        return await forward(
+            query, data, servers, self._socket, self._silent, tcp=tcp, port=self._settings.upstream_port
+        )
 
     def _socket(self, family: int, kind: int) -> socket.socket:
         def make() -> socket.socket:

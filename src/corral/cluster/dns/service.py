@@ -1,22 +1,27 @@
-"""The Service kube-dns, and the EndpointSlice that says where it leads."""
+"""The Service kube-dns, and the EndpointSlices that say where it leads."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 
+from corral.cluster.client import meta
 from corral.cluster.client.builtin import ENDPOINT_SLICES, SERVICES
+from corral.cluster.client.members import Place, plan_groups
 from corral.cluster.client.protocol import APPLY_PATCH, Client, Object
+from corral.model.kubernetes.labels import SERVICE_NAME, SLICE_MANAGED_BY
 from corral.model.kubernetes.status import StatusError
 
 log = logging.getLogger("corral.dns")
 
 NAME, NAMESPACE, MANAGER = "kube-dns", "kube-system", "corral-dns"
 LABELS = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+SLICE = f"{NAME}-{MANAGER}"
 _PORTS = (("dns", "UDP"), ("dns-tcp", "TCP"))
 
 
 def plan_service(cluster_ip: str) -> Object:
-    """Pure. It has no selector: who leads where is said by `plan_slice`."""
+    """Pure. It has no selector: who leads where is said by `plan_slices`."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -28,26 +33,34 @@ def plan_service(cluster_ip: str) -> Object:
     }
 
 
-def plan_slice(address: str, port: int) -> Object:
-    """Pure.
+def plan_slices(places: Iterable[Place]) -> list[Object]:
+    """Pure: where the name servers are; another port is another slice.
 
-    >>> plan_slice("10.64.0.1", 5353)["endpoints"]
-    [{'addresses': ['10.64.0.1'], 'conditions': {'ready': True}}]
+    >>> [piece["endpoints"] for piece in plan_slices([Place("10.64.0.1", 5353)])]
+    [[{'addresses': ['10.64.0.1'], 'conditions': {'ready': True}}]]
     """
-    labels = {"kubernetes.io/service-name": NAME, "endpointslice.kubernetes.io/managed-by": MANAGER}
+    return [
+        _plan_slice(f"{SLICE}-{port}" if number else SLICE, addresses, port)
+        for number, (port, addresses) in enumerate(plan_groups(places))
+    ]
+
+
+def _plan_slice(name: str, addresses: Sequence[str], port: int) -> Object:
+    labels = {SERVICE_NAME: NAME, SLICE_MANAGED_BY: MANAGER}
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {"name": f"{NAME}-{MANAGER}", "namespace": NAMESPACE, "labels": labels},
-        "addressType": "IPv6" if ":" in address else "IPv4",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
+        "addressType": "IPv6" if ":" in addresses[0] else "IPv4",
         "ports": [{"name": name, "port": port, "protocol": protocol} for name, protocol in _PORTS],
-        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "endpoints": [{"addresses": [one], "conditions": {"ready": True}} for one in addresses],
     }
 
 
-async def keep_service(client: Client, cluster_ip: str, address: str, port: int) -> None:
-    """Writes both as they are to be. Who made another Service of that name is left alone, and told in the log."""
-    wanted = ((SERVICES, plan_service(cluster_ip)), (ENDPOINT_SLICES, plan_slice(address, port)))
+async def keep_service(client: Client, cluster_ip: str, places: Sequence[Place]) -> None:
+    """Writes all as they are to be. Who made another Service of that name is left alone, and told in the log."""
+    slices = plan_slices(places)
+    wanted = [(SERVICES, plan_service(cluster_ip)), *((ENDPOINT_SLICES, one) for one in slices)]
     for of, obj in wanted:
         try:
             await client.patch(
@@ -55,3 +68,11 @@ async def keep_service(client: Client, cluster_ip: str, address: str, port: int)
             )
         except StatusError as error:
             log.error("%s %s: %s", of.plural, obj["metadata"]["name"], error)
+    selector = f"{SLICE_MANAGED_BY}={MANAGER}"
+    try:
+        for one in (await client.list(ENDPOINT_SLICES, NAMESPACE, label_selector=selector)).items:
+            if meta.name(one) not in {meta.name(each) for each in slices}:
+                await client.delete(ENDPOINT_SLICES, meta.name(one), NAMESPACE)
+    except StatusError as error:
+        if error.reason != "NotFound":
+            log.error("slices of %s: %s", NAME, error)

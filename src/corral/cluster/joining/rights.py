@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from corral.cluster.client.protocol import Collection
 from corral.errors import InvalidInput
+from corral.model.kubernetes.bootstrap_tokens import NAMESPACE, SECRET_TYPE
 
 Object = dict[str, Any]
 
@@ -31,7 +32,7 @@ _READ: Final = ["get", "list", "watch"]
 _NODE_RULES: Final[list[Object]] = [  # what the proxy, its policies and the routes of a node are made of
     {"apiGroups": [""], "resources": ["services", "pods", "namespaces", "nodes"], "verbs": _READ},
     {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": _READ},
-    {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": _READ},
+    {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies", "servicecidrs"], "verbs": _READ},
 ]
 _BINDINGS: Final = (
     ("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", TOKEN_GROUP),
@@ -77,8 +78,8 @@ def plan_token(token: str, expiration: str, description: str) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": f"bootstrap-token-{id}", "namespace": "kube-system"},
-        "type": "bootstrap.kubernetes.io/token",
+        "metadata": {"name": f"bootstrap-token-{id}", "namespace": NAMESPACE},
+        "type": SECRET_TYPE,
         "data": {key: base64.b64encode(text.encode()).decode() for key, text in values.items() if text},
     }
 

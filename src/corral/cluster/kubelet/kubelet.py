@@ -20,7 +20,8 @@ from corral.cluster.client.informer import Informer
 from corral.cluster.client.metering.meter import PodMeter
 from corral.cluster.client.protocol import Client
 from corral.cluster.kubelet.access import PodAccess
-from corral.cluster.kubelet.devices.manager import Devices
+from corral.cluster.kubelet.barrier import Barrier, no_barrier
+from corral.cluster.kubelet.devices.manager import Devices, wants_devices
 from corral.cluster.kubelet.devices.prepared import PreparedClaims
 from corral.cluster.kubelet.devices.registry import Registry, keep_running
 from corral.cluster.kubelet.devices.wiping import Wiper
@@ -31,12 +32,18 @@ from corral.cluster.kubelet.lifecycle.ending import grace_of
 from corral.cluster.kubelet.lifecycle.preemption import MESSAGE, REASON
 from corral.cluster.kubelet.metering.reading import read_sample
 from corral.cluster.kubelet.naming import UID, UNLISTED, pod_of
-from corral.cluster.kubelet.network import describe_busy, describe_clash, ensure_network
+from corral.cluster.kubelet.network import (
+    describe_busy,
+    describe_clash,
+    describe_families,
+    ensure_network,
+    subnets_of,
+)
 from corral.cluster.kubelet.node.host import read_machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
 from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity, plan_node
 from corral.cluster.kubelet.settings import Settings
-from corral.cluster.kubelet.shared import Barrier, Shared, no_barrier
+from corral.cluster.kubelet.shared import Shared
 from corral.cluster.kubelet.sources import Sources
 from corral.cluster.kubelet.static.mirror import is_mirror
 from corral.cluster.kubelet.static.pods import StaticPods
@@ -62,8 +69,8 @@ CLEANUP: Final = 10.0  # seconds, at the least, that are waited for pods that ma
 class Kubelet:
     """`run` until it is cancelled, then `close`: the pods go on without it. For the API server: `access` and `meter`.
 
-    `barrier(address)` returns when no new connection is led to that pod; `issue` gives tokens of service accounts.
-    `borrow` brings an image from a neighbour.
+    `barrier(address)` returns when no new connection is led to that pod by this node, `neighbours(address)` when by no
+    other; `issue` gives tokens of service accounts. `borrow` brings an image from a neighbour.
     """
 
     def __init__(
@@ -74,13 +81,14 @@ class Kubelet:
         settings: Settings,
         *,
         barrier: Barrier = no_barrier,
+        neighbours: Barrier = no_barrier,
         issue: Issue | None = None,
         borrow: Borrow = nobody,
     ) -> None:
         self.engine, self._client, self.settings = engine, client, settings
         self.events = Events(client)
         recorder = self.events.recorder("kubelet", node_name)
-        self.machine = read_machine(engine, node_name, settings.addresses)
+        self.machine = read_machine(engine, node_name, settings.addresses, settings.families)
         self._known = Informer(client, PODS, field_selector=f"spec.nodeName={node_name}")
         self._services = Informer(client, SERVICES)
         self._node = Informer(client, NODES, field_selector=f"metadata.name={node_name}")
@@ -102,6 +110,7 @@ class Kubelet:
             allocatable=plan_allocatable(plan_capacity(self.machine, settings.max_pods), settings.eviction.thresholds),
             memory=self.machine.memory,
             barrier=barrier,
+            neighbours=neighbours,
         )
         self._eviction = EvictionManager(self.shared, lambda: list(self._workers.values()), self._short)
         self.shared.short_of = lambda: self._eviction.conditions
@@ -125,11 +134,13 @@ class Kubelet:
     async def run(self) -> None:
         for place in (self.settings.root, self.settings.run):
             make_private(place)  # secrets, tokens and what pods keep are below: not for this machine's users
-        self.shared.network, subnet = await ensure_network(
-            self.engine, self.settings.pod_network, open=self.settings.open_network
-        )
-        if clash := describe_clash(subnet, await self.engine.networks.taken()):
+        settings = self.settings
+        network = await ensure_network(self.engine, settings.pod_subnets, settings.families, open=settings.open_network)
+        self.shared.network, subnets = network.name, subnets_of(network, settings.families)
+        if clash := describe_clash(subnets, await self.engine.networks.taken()):
             log.error("%s", clash)
+        if lack := describe_families(subnets, settings.families):
+            log.warning("%s", lack)
         self.shared.index.load()
         self.shared.devices.known.load()
         self._tasks.start("kubelet plugins", keep_running(self._plugins))
@@ -138,8 +149,8 @@ class Kubelet:
             self._client,
             self.engine,
             self.machine,
-            subnet,
-            self.settings,
+            subnets,
+            settings,
             short_of=self.shared.short_of,
             port=lambda: self.port,
             busy=self._busy,
@@ -157,7 +168,7 @@ class Kubelet:
         self._tasks.start("kubelet resourceslices", self._wiper.run())
         self.begun.set()
         self.ready.set()
-        log.info("node %s runs the pods of %s", self.machine.name, subnet)
+        log.info("node %s runs the pods of %s", self.machine.name, " and ".join(subnets))
         await reporter.run()
 
     async def _join(self, reporter: NodeReporter) -> None:
@@ -277,7 +288,7 @@ class Kubelet:
         known = self._node.get(self.machine.name)
         if known is not None and (known.get("status") or {}).get("allocatable"):
             return known
-        made = plan_node(self.machine, "", self.settings.labels)
+        made = plan_node(self.machine, (), self.settings.labels)
         return {**made, "status": {"allocatable": dict(self.shared.allocatable)}}
 
     def _end_static(self, uid: str) -> None:
@@ -296,7 +307,7 @@ class Kubelet:
         """Pods may have waited for it."""
         self._wiper.changed(driver)
         for worker in self._workers.values():
-            if worker.pod["spec"].get("resourceClaims"):
+            if wants_devices(worker.pod):
                 worker.wake()
 
     def _source_changed(self, uid: str) -> None:

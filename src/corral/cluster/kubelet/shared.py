@@ -10,6 +10,7 @@ from typing import Any
 from corral.cluster.client.events import Recorder
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import Client
+from corral.cluster.kubelet.barrier import Barrier, no_barrier
 from corral.cluster.kubelet.devices.manager import Devices
 from corral.cluster.kubelet.images import ImagePuller
 from corral.cluster.kubelet.index import Index
@@ -19,13 +20,8 @@ from corral.cluster.kubelet.volumes.tokens import Issue
 from corral.engine.engine import Engine
 
 Object = dict[str, Any]
-Barrier = Callable[[str], Awaitable[None]]  # returns when no new connection is led to the address any more
 
 AT_ONCE = 8  # containers that are started together
-
-
-async def no_barrier(address: str) -> None:
-    """For a node without a proxy: nothing is led anywhere."""
 
 
 def no_show(pod: Object) -> None:
@@ -60,7 +56,8 @@ class Shared:
     addresses: tuple[str, ...] = ()
     allocatable: Mapping[str, str] = field(default_factory=dict)
     memory: int = 1
-    barrier: Barrier = no_barrier
+    barrier: Barrier = no_barrier  # of this node's proxy
+    neighbours: Barrier = no_barrier  # of all other nodes' proxies
     short_of: Callable[[], frozenset[str]] = frozenset  # the node's conditions that say it is
     others: Callable[[str], list[Object]] = alone  # the pods of the node but that of a uid, as they run
     preempt: Callable[[Sequence[str]], Awaitable[None]] = no_preemption  # returns when those pods have ended

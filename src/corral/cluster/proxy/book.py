@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from corral.cluster.proxy import marks
@@ -15,6 +15,7 @@ from corral.cluster.proxy.ledger import Change, Ledger, Place
 from corral.cluster.proxy.policies.plan import Policing
 from corral.cluster.proxy.services import Front
 from corral.cluster.proxy.settings import ProxySettings
+from corral.cluster.proxy.staying import Staying
 from corral.cluster.proxy.tables import (
     pick_name,
     plan_change,
@@ -47,20 +48,30 @@ class Book:
         self._new_limits: list[int] = []
         self._policing = self._policed = Policing()
         self._leading: Counter[str] = Counter()
+        self._staying = Staying()
 
-    def put_service(self, key: str, fronts: Iterable[Front], local: Iterable[str]) -> None:
-        """What there is of a service now; nothing when it is gone. `local`: its endpoints on this node."""
+    def put_service(self, key: str, fronts: Sequence[Front], local: Iterable[str], leaving: Iterable[str] = ()) -> None:
+        """What there is of a service now; nothing when it is gone. `local`: its endpoints on this node; `leaving`:
+        those that are terminating, also if they serve because there are no others."""
         owner = f"service {key}"
         before = self._ledger.of(owner)
         self._ledger.put(owner, {**plan_elements(fronts, before, self._limit), **plan_selves(local)})
+        self._staying.put(owner, fronts, leaving)
 
     def put_policing(self, policing: Policing) -> None:
         self._policing = policing
         self._ledger.put(_POLICIES, policing.elements)
 
-    def leads_to(self, address: str) -> bool:
+    def leads(self, address: str) -> bool:
         """Whether, by what was taken last, new connections are led to that endpoint."""
         return self._leading[address] > 0
+
+    def leads_to(self, address: str) -> bool:
+        """Whether, by what was taken last, new connections are led to that endpoint, and that may change yet.
+
+        One that is terminating and is led to all the same is the last that its services have: waiting is in vain.
+        """
+        return self.leads(address) and address in self._staying
 
     @property
     def remembers(self) -> bool:
@@ -70,6 +81,7 @@ class Book:
     def take(self) -> Step | None:
         """What has changed; None when nothing has."""
         change = self._ledger.take()
+        self._staying.take()
         known, self._policed = self._policed, self._policing
         dropped = known.sets.keys() - self._policing.sets.keys()  # and their elements with them
         gone = {place: value for place, value in change.gone.items() if place[0] not in dropped}
@@ -84,6 +96,7 @@ class Book:
     def whole(self) -> Step:
         """Everything, from nothing: where the tables are not there, or not as they should be."""
         change = self._ledger.take()
+        self._staying.take()
         self._count(change)
         self._policed = self._policing
         self._picks.clear()

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from ipaddress import ip_network
 from typing import TypeVar
 
 from corral.cluster.client import meta
@@ -19,21 +22,25 @@ from corral.cluster.client.builtin import ENDPOINT_SLICES, NAMESPACES, NETWORK_P
 from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import Collection, Object
 from corral.cluster.proxy.book import Book, Step
+from corral.cluster.proxy.flows import addresses_in, addresses_of, is_left, plan_unanswered
 from corral.cluster.proxy.health import HealthPorts
 from corral.cluster.proxy.policies.watching import Policies
 from corral.cluster.proxy.rules import Rules
-from corral.cluster.proxy.services import SERVICE_NAME, health_port, plan_fronts, plan_local
+from corral.cluster.proxy.services import health_port, plan_fronts, plan_leaving, plan_local
 from corral.cluster.proxy.settings import ProxySettings
-from corral.cluster.proxy.topology import ZONE
+from corral.cluster.proxy.told import Told, uids_of
 from corral.errors import HostError
 from corral.kit.backoff import exponential
+from corral.kit.tasks import Tasks
 from corral.linux.namespaces import enter_netns
 from corral.linux.netlink_watch import Deleted, NetlinkWatch
+from corral.model.kubernetes.labels import SERVICE_NAME, ZONE
 
 log = logging.getLogger("corral.proxy")
 T = TypeVar("T")
 
 FOLLOWED = (SERVICES, ENDPOINT_SLICES, NETWORK_POLICIES, PODS, NAMESPACES, NODES)
+_ANSWER = 0.25  # seconds in which a first packet is answered; the second comes after one
 _AT_ONCE = 200  # services that are looked at without a pause
 
 
@@ -53,6 +60,12 @@ class Proxy:
         self._informers = {of: informers.of(of) for of in FOLLOWED}
         self._services, self._slices = self._informers[SERVICES], self._informers[ENDPOINT_SLICES]
         self._slices.add_index("proxy", lambda piece: [service_key(piece)])
+        self._slices.add_index("proxy pods", uids_of)
+        self._told = Told()
+        self._pods = self._informers[PODS]
+        self._pods.add_index("proxy uid", lambda pod: [meta.uid(pod)])
+        self._pods.add_index("proxy address", addresses_of)
+        self._ended: set[str] = set()  # addresses of pods that are gone
         self._book = Book(settings)
         self._health = HealthPorts(settings.netns)
         self._dirty: dict[str, None] = {}
@@ -66,17 +79,21 @@ class Proxy:
         self._policies = Policies(informers, node, settings.named, self._wake)
         self._thread: ThreadPoolExecutor | None = None
         self._rules: Rules | None = None
+        self._tasks = Tasks()
         self._services.on_change(lambda old, new: self._touch(meta.key(new or old or {})))
         self._slices.on_change(self._slice_changed)
         self._informers[NODES].on_change(self._node_changed)
+        self._pods.on_change(self._pod_changed)
 
     # ---------------------------------------------------------------------------------------------------- waiting
 
-    async def gone(self, pod_ip: str, timeout: float = 1.0) -> bool:
-        """Returns when new connections to services are led to that pod no more.
+    async def gone(self, pod_ip: str, timeout: float = 1.0, *, uid: str = "", node: str = "") -> bool:
+        """Returns when new connections to services are led to that pod no more, or it is known to be terminating and
+        is led to all the same: the last one that a service has. False when the time is over first.
 
-        False when the time is over first: it is the last one that a service has, say.
+        `uid`: of the pod, where its `node` says that it ends; its word counts before that of EndpointSlices.
         """
+        self._hear(uid, node)
         try:
             async with asyncio.timeout(timeout), self._changed:
                 wanted = self._wanted
@@ -84,6 +101,30 @@ class Proxy:
         except TimeoutError:
             return False
         return True
+
+    def _hear(self, uid: str, node: str) -> None:
+        """The pod ends, by the word of its node, or because somebody has deleted it."""
+        now = time.monotonic()
+        if uid and node and self._told.add(uid, node, now):
+            self._told.forget(lambda one: bool(self._slices.indexed("proxy pods", one)), now)
+            self._touch_services(uid)
+
+    def _touch_services(self, uid: str) -> None:
+        for piece in self._slices.indexed("proxy pods", uid):
+            self._touch(service_key(piece))
+
+    def _is_there(self, uid: str) -> bool:
+        return bool(self._pods.indexed("proxy uid", uid))
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is not None and meta.deleting(new):
+            self._hear(meta.uid(new), new["spec"].get("nodeName") or "")
+        if old is not None and new is None and (left := addresses_of(old)):
+            self._ended.update(left)
+            self._wake()
+        before, now = (meta.uid(one) if one is not None else "" for one in (old, new))
+        for uid in {before, now} - {""} if before != now else ():
+            self._touch_services(uid)
 
     async def synced(self, resource_version: str, of: Collection = ENDPOINT_SLICES) -> None:
         """Returns when the rules follow that version of an object of the collection (one of `FOLLOWED`)."""
@@ -133,9 +174,35 @@ class Proxy:
         step = self._book.whole() if whole else self._book.take()
         if step is not None:
             await self._in_thread(lambda: self._do(step))
+            if unanswered := plan_unanswered(step.change):
+                self._tasks.start("forget connections", self._forget_unanswered(unanswered))
+        await self._forget_ended(whole)
         async with self._changed:
             self._done = max(self._done, wanted)
             self._changed.notify_all()
+
+    async def _forget_unanswered(self, led_to: dict[tuple[str, int], set[str]]) -> None:
+        """Nobody new is led there: who has no answer after a while gets none. Before that one may be under way, and
+        would find its connection forgotten."""
+        await asyncio.sleep(_ANSWER)
+        away = {place: {end for end in ends if not self._book.leads(end)} for place, ends in led_to.items()}
+        if any(away.values()):
+            await self._in_thread(lambda: self._open().forget_unanswered(away))
+
+    async def _forget_ended(self, whole: bool) -> None:
+        """`whole`: pods may have ended that nobody told of."""
+        ended, self._ended = self._ended, set()
+        gone = [one for one in ended if not self._pods.indexed("proxy address", one)]
+        if not gone and not whole:
+            return
+        is_gone = None
+        if whole:
+            nodes = self._informers[NODES].all()
+            subnets = [ip_network(one) for node in nodes for one in (node.get("spec") or {}).get("podCIDRs") or ()]
+            taken = {address for pod in self._pods.all() for address in addresses_of(pod)}
+            taken |= {address for piece in self._slices.all() for address in addresses_in(piece, self._is_there)}
+            is_gone = partial(is_left, subnets=subnets, taken=taken)
+        await self._in_thread(lambda: self._open().forget_ended(gone, is_gone))
 
     async def _look_at(self, key: str) -> None:
         service = self._services.get(key)
@@ -143,10 +210,13 @@ class Proxy:
             self._book.put_service(key, (), ())
             await self._health.put(key, 0, 0)
             return
-        slices = self._slices.indexed("proxy", key)
+        said = self._slices.indexed("proxy", key)
+        early = not service["spec"].get("publishNotReadyAddresses")  # else a pod is led to as long as it is there
+        slices = [self._told.over(piece, self._is_there) for piece in said] if early else said
         fronts = plan_fronts(service, slices, self._node, self._zone)
         local = plan_local(slices, self._node) if fronts else []
-        self._book.put_service(key, fronts, local)
+        # Whether one is the last is known from the slices alone: in the next there may be another.
+        self._book.put_service(key, fronts, local, plan_leaving(said) if fronts else ())
         await self._health.put(key, health_port(service), len(local))
 
     def _open(self) -> Rules:
@@ -202,6 +272,7 @@ class Proxy:
     async def close(self) -> None:
         """When `run` has ended. The rules stay; `remove` takes them away."""
         await self._health.close()
+        await self._tasks.close()
         if self._thread is not None:
             if self._rules is not None:
                 await self._in_thread(self._rules.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +11,7 @@ from corral.cluster.proxy.flows import plan_flows, plan_forgotten, plan_lost
 from corral.cluster.proxy.ledger import Change
 from corral.cluster.proxy.tables import plan_removal
 from corral.errors import HostError
-from corral.linux.conntrack import forget_udp
+from corral.linux.conntrack import forget_led_to, forget_udp, forget_unanswered, led_to
 from corral.linux.nftables import Nft
 
 log = logging.getLogger("corral.proxy")
@@ -45,13 +46,31 @@ class Rules:
                 with suppress(HostError):  # its time has come meanwhile
                     self._nft.run(f"delete element inet {self.table} sticky4 {{ {key} }}\n")
 
+    def forget_unanswered(self, led_to: Mapping[tuple[str, int], Collection[str]]) -> None:
+        """Connections without an answer: by the address and port that they began towards, where they were led."""
+        try:
+            forget_unanswered(led_to)
+        except HostError as error:
+            log.warning("%s", error.message)
+
+    def forget_ended(self, gone: Collection[str], is_gone: Callable[[str], bool] | None = None) -> None:
+        """What is led to addresses that no pod has any more: `gone`, and with `is_gone` whichever it says so of."""
+        try:
+            others = filter(is_gone, led_to()) if is_gone is not None else ()
+            forget_led_to({*gone, *others})
+        except HostError as error:
+            log.warning("%s", error.message)
+
     def _sticky(self) -> list[tuple[str, str]]:
         return parse_sticky(self._nft.json(f"list map inet {self.table} sticky4"))
 
     def present(self) -> bool:
-        """Whether both tables are there."""
-        there = self._nft.run("list tables\n").splitlines()
-        return all(f"table {family} {self.table}" in there for family in ("inet", "bridge"))
+        """Whether both tables are there.
+
+        They are found by their chains: for a list of tables libnftables reads all that is in them, everybody's, and
+        begins anew as long as anything changes meanwhile, which on a busy host is for ever.
+        """
+        return {"inet", "bridge"} <= parse_families(self._nft.json("list chains"), self.table)
 
     def did(self, port: int) -> bool:
         """Whether it was us who changed something (see `Nft.did`)."""
@@ -59,6 +78,18 @@ class Rules:
 
     def remove(self) -> None:
         self._nft.run(plan_removal(self.table))
+
+
+def parse_families(objects: list[dict[str, Any]], table: str) -> set[str]:
+    """Pure: the families in which a table of this name has a chain, from `nft -j list chains`.
+
+    >>> chains = [("inet", "corral_services"), ("bridge", "corral_services"), ("ip", "nat")]
+    >>> listed = [{"chain": {"family": family, "table": table, "name": "out"}} for family, table in chains]
+    >>> sorted(parse_families([{"metainfo": {}}, *listed], "corral_services"))
+    ['bridge', 'inet']
+    """
+    chains = [entry["chain"] for entry in objects if "chain" in entry]
+    return {chain["family"] for chain in chains if chain["table"] == table}
 
 
 def parse_sticky(objects: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -13,11 +13,12 @@ from ipaddress import collapse_addresses, ip_address, ip_network
 from typing import Any
 
 from corral.cluster.proxy.topology import Here, Hints, plan_nearest, read_hints
+from corral.model.kubernetes.labels import SLICE_MANAGED_BY
 
 Object = dict[str, Any]
 
 PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
-SERVICE_NAME = "kubernetes.io/service-name"
+CONTROLLER = "endpointslice-controller.k8s.io"
 _ELSEWHERE = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless")
 AFFINITY_SECONDS = 10800
 _NOBODY = {4: "0.0.0.0/32", 6: "::/128"}
@@ -234,6 +235,32 @@ def plan_local(slices: Iterable[Object], node: str) -> list[str]:
             if end.get("nodeName") == node and ready and piece.get("addressType") in ("IPv4", "IPv6"):
                 found.add(parsed(end["addresses"][0])[1])
     return sorted(found)
+
+
+def plan_leaving(slices: Iterable[Object]) -> list[str]:
+    """The endpoints that are terminating, by address; a service may lead to them yet, if it has no others. Of those in
+    slices that somebody else writes it is not known: nobody is to wait until they are said to be.
+
+    >>> leaving = {"addresses": ["10.1.0.2"], "conditions": {"ready": False, "serving": True, "terminating": True}}
+    >>> labels = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
+    >>> ours = {"addressType": "IPv4", "endpoints": [leaving, {"addresses": ["10.1.0.3"]}]}
+    >>> other = {"addressType": "IPv4", "endpoints": [{"addresses": ["10.1.0.4"]}], "metadata": {}}
+    >>> plan_leaving([{**ours, "metadata": {"labels": labels}}, other])
+    ['10.1.0.2', '10.1.0.4']
+    """
+    ends = [
+        (end, (piece["metadata"].get("labels") or {}).get(SLICE_MANAGED_BY) == CONTROLLER)
+        for piece in slices
+        if piece.get("addressType") in ("IPv4", "IPv6")
+        for end in piece.get("endpoints") or ()
+        if end.get("addresses")
+    ]
+    stays = [known and not (end.get("conditions") or {}).get("terminating") for end, known in ends]
+    if all(stays):
+        return []
+    addresses = [parsed(end["addresses"][0])[1] for end, _ in ends]
+    staying = {address for address, one in zip(addresses, stays, strict=True) if one}
+    return sorted(set(addresses) - staying)
 
 
 def _of(version: int, addresses: Iterable[str]) -> list[str]:

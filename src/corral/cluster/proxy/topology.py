@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 Object = dict[str, Any]
 
-ZONE = "topology.kubernetes.io/zone"
-
 
 class Here(NamedTuple):
     """Where the proxy is. `zone` is "" where the node has none."""

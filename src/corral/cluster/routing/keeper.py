@@ -92,8 +92,7 @@ class RouteKeeper:
             return  # it is about to register
         with Netlink() as netlink:
             found = plan_routes(nodes, self._own, mine, read_links(netlink))
-            own = next(iter(pod_subnets(me)), None)
-            tunnel = plan_tunnel(found.tunnelled, own, mine[0], read_mtus(netlink))
+            tunnel = plan_tunnel(found.tunnelled, pod_subnets(me), mine, read_mtus(netlink))
             failed = keep_routes(netlink, self._place, found.wanted)
             self._tell(found)
             failed = keep_tunnel(netlink, self._place, tunnel) or failed
@@ -167,14 +166,17 @@ def keep_tunnel(netlink: Netlink, place: Place, tunnel: Tunnel | None) -> HostEr
 def plan_entries(netlink: Netlink, link: Link, tunnel: Tunnel) -> list[Request]:
     """What differs between the entries that are there and those that are wanted."""
     index, ways = link.index, netlink.ways()
-    arp, fdb = set(netlink.neighbours(index, wire.AF_INET)), set(netlink.neighbours(index, wire.AF_BRIDGE))
+    arp = {one for family in (wire.AF_INET, wire.AF_INET6) for one in netlink.neighbours(index, family)}
+    fdb = set(netlink.neighbours(index, wire.AF_BRIDGE))
     want_arp = {Neighbour(one.mac, one.inner) for one in tunnel.peers}
     want_fdb = {Neighbour(one.mac, one.outer) for one in tunnel.peers}
     requests = [] if link.up else [change.set_link(link.name, up=True)]
-    requests.append(change.add_address(index, tunnel.inner, 32))
+    requests += [change.add_address(index, one, 32 if one.version == 4 else 64) for one in tunnel.inner]
     subnets = {one.subnet for one in tunnel.peers}
     requests += [
-        change.delete_route(to, index=index) for to, (_, oif) in ways.items() if oif == index and to not in subnets
+        change.delete_route(to, index=index)
+        for to, (_, oif) in ways.items()
+        if oif == index and to not in subnets and not to.is_link_local
     ]
     requests += [change.delete_neighbour(index, one.address, one.mac) for one in arp - want_arp]
     requests += [change.delete_forwarding(index, one.mac, one.address) for one in fdb - want_fdb]
@@ -239,8 +241,9 @@ def describe_unreached(name: str, address: str) -> str:
     'node b (2001:db8::7) is on no network that this machine is on, '
     """
     return (
-        f"node {name} ({address}) is on no network that this machine is on, and the tunnel (VXLAN) leads to IPv4 "
-        "addresses of nodes only: its pods are not reached"
+        f"node {name} ({address}) is on no network that this machine is on, and has no address of the family that the "
+        "tunnel (VXLAN) between nodes goes by, IPv4 where a node has it: its pods are not reached. Give nodes one with "
+        "--kubernetes-node-address"
     )
 
 

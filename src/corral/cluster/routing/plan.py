@@ -12,13 +12,20 @@ AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Way = tuple[AnyAddress | None, int]  # (gateway, interface)
 
 
+class Far(NamedTuple):
+    """A node at the other end of the tunnel: its address, and its pods' first subnet, which its end is named by."""
+
+    address: AnyAddress
+    first: AnyNetwork
+
+
 class Routes(NamedTuple):
-    """`wanted`: subnet -> address of a node on a network that this machine is on, too. `tunnelled`: subnet -> address
-    of a node that is somewhere else. `unreached`: (node, address) of those that neither way leads to.
+    """`wanted`: subnet -> address of a node on a network that this machine is on, too. `tunnelled`: subnet -> a node
+    that is somewhere else. `unreached`: (node, address) of those that neither way leads to.
     """
 
     wanted: dict[AnyNetwork, AnyAddress]
-    tunnelled: dict[AnyNetwork, AnyAddress]
+    tunnelled: dict[AnyNetwork, Far]
     unreached: list[tuple[str, str]]
 
 
@@ -28,7 +35,8 @@ def plan_routes(
     """`own` is this node's name, `mine` are its addresses as others know them, `links` the networks that this machine
     is on.
 
-    A network counts where both nodes say that they are on it: so both find the same way.
+    A network counts where both nodes say that they are on it: so both find the same way. It leads to subnets of its own
+    family only; the tunnel carries both, on the one family that `tunnel_version` says.
 
     >>> def node(name, address, subnet):
     ...     status = {"addresses": [{"type": "InternalIP", "address": address}]}
@@ -38,11 +46,12 @@ def plan_routes(
     >>> plan_routes(nodes, "a", mine, links).wanted
     {IPv4Network('10.244.1.0/24'): IPv4Address('10.65.0.3')}
     >>> plan_routes(nodes, "a", mine, [ipaddress.ip_network("10.65.0.0/31")]).tunnelled
-    {IPv4Network('10.244.1.0/24'): IPv4Address('10.65.0.3')}
+    {IPv4Network('10.244.1.0/24'): Far(address=IPv4Address('10.65.0.3'), first=IPv4Network('10.244.1.0/24'))}
     """
     wanted: dict[AnyNetwork, AnyAddress] = {}
-    tunnelled: dict[AnyNetwork, AnyAddress] = {}
-    unreached = []
+    tunnelled: dict[AnyNetwork, Far] = {}
+    unreached: list[tuple[str, str]] = []
+    below = tunnel_version(mine)
     shared = [link for link in links if any(_in(one, link) for one in mine)]
     for node in nodes:
         name = node["metadata"]["name"]
@@ -50,16 +59,26 @@ def plan_routes(
         addresses = internal_addresses(node)
         if name == own or not subnets or not addresses:
             continue
+        far = next((one for one in addresses if one.version == below and not one.is_loopback), None)
         for subnet in subnets:
             same = [one for one in addresses if one.version == subnet.version]
             found = next((one for one in same if any(_in(one, link) for link in shared)), None)
             if found is not None:
                 wanted[subnet] = found
-            elif subnet.version == 4 and same and not same[0].is_loopback:
-                tunnelled[subnet] = same[0]
-            else:
+            elif far is not None:
+                tunnelled[subnet] = Far(far, subnets[0])
+            elif (name, str(addresses[0])) not in unreached:
                 unreached.append((name, str(addresses[0])))
     return Routes(wanted, tunnelled, unreached)
+
+
+def tunnel_version(mine: Iterable[AnyAddress]) -> int:
+    """The family of the network that the tunnel goes through: IPv4, but for nodes that have IPv6 alone.
+
+    >>> tunnel_version([ipaddress.ip_address("2001:db8::7"), ipaddress.ip_address("10.0.0.7")])
+    4
+    """
+    return min((one.version for one in mine), default=4)
 
 
 class Changes(NamedTuple):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import CLAIMS, PODS, RESOURCE_CLAIMS, VOLUMES
 from corral.cluster.client.informer import Informer
-from corral.cluster.client.protocol import Client
+from corral.cluster.client.protocol import STRATEGIC_MERGE_PATCH, Client
+from corral.cluster.scheduler.devices.extended import plan_status
 from corral.cluster.scheduler.devices.results import FINALIZER, is_reserved, plan_reserved
 from corral.cluster.scheduler.storage.storage import SELECTED_NODE, Storage, is_bound
 from corral.errors import CorralError
@@ -79,6 +80,24 @@ class Binder:
             if not is_reserved(claim, meta.uid(pod)):
                 written = await self._reserve(claim, pod, plan.allocations.get(meta.uid(claim)))
                 await self._devices.seen(written)
+        if plan.extended is not None:
+            await self._make(plan, plan.extended, pod)
+
+    async def _make(self, plan: ClaimPlan, planned: Object, pod: Object) -> None:
+        """The pod's status names the claim before the pod has a node: there it is looked for."""
+        metadata = {key: value for key, value in planned["metadata"].items() if key not in ("name", "uid")}
+        made = await self._client.create(RESOURCE_CLAIMS, {**planned, "metadata": metadata}, meta.namespace(pod))
+        plan.made.append(made)
+        await self._devices.seen(await self._reserve(made, pod, plan.allocations[meta.uid(planned)]))
+        status = {"extendedResourceClaimStatus": plan_status(pod, made)}
+        await self._client.patch(
+            PODS,
+            meta.name(pod),
+            meta.namespace(pod),
+            patch={"metadata": {"uid": meta.uid(pod)}, "status": status},
+            type=STRATEGIC_MERGE_PATCH,
+            subresource="status",
+        )
 
     async def _reserve(self, claim: Object, pod: Object, allocation: Object | None) -> Object:
         finalizers = claim["metadata"].get("finalizers") or []
@@ -92,6 +111,9 @@ class Binder:
         """The pod does not come to its node: it is no user of its claims any more. Whoever fails here leaves that to
         the controller of claims."""
         uid = meta.uid(pod)
+        for claim in plan.made:
+            with suppress(StatusError, OSError):
+                await self.discard(claim)
         for claim in plan.claims:
             known = self._devices.get(meta.key(claim))
             if known is None or meta.uid(known) != meta.uid(claim) or not is_reserved(known, uid):
@@ -100,6 +122,16 @@ class Binder:
             with suppress(StatusError, OSError):
                 status = {**known["status"], "reservedFor": users}
                 await self._client.update(RESOURCE_CLAIMS, {**known, "status": status}, subresource="status")
+
+    async def discard(self, claim: Object) -> None:
+        """A claim that was made for a pod that did not come to its node. StatusError."""
+        name, namespace = meta.name(claim), meta.namespace(claim)
+        fresh = await self._client.get(RESOURCE_CLAIMS, name, namespace)
+        if meta.uid(fresh) != meta.uid(claim):
+            return
+        kept = [one for one in fresh["metadata"].get("finalizers") or () if one != FINALIZER]
+        await self._client.update(RESOURCE_CLAIMS, {**fresh, "metadata": {**fresh["metadata"], "finalizers": kept}})
+        await self._client.delete(RESOURCE_CLAIMS, name, namespace, options={"preconditions": {"uid": meta.uid(claim)}})
 
     async def deallocate(self, claim: Object) -> None:
         """Devices that nobody uses are given back: the claim may get others. StatusError."""

@@ -43,16 +43,13 @@ def plan_victim(scheduler: str, now: str) -> Object:
     return {"status": {"conditions": [condition]}}
 
 
-def plan_words(pod: Object, *, rejected: bool, given_back: bool) -> str:
+def plan_words(*, rejected: bool, given_back: bool, left: bool = False) -> str:
     """What is said of the claims of devices of a pod that fits nowhere. `rejected`: before any node was looked at;
-    `given_back`: a claim, whose devices the pod cannot reach.
+    `given_back`: a claim, whose devices the pod cannot reach, or one that was `left` of an earlier try.
 
-    >>> pod = {"spec": {"resourceClaims": [{"name": "gpu"}]}}
-    >>> plan_words(pod, rejected=True, given_back=False), plan_words({"spec": {}}, rejected=True, given_back=False)
-    ('no new claims to deallocate', '')
+    >>> plan_words(rejected=True, given_back=False), plan_words(rejected=False, given_back=True, left=True)
+    ('no new claims to deallocate', 'deletion of ResourceClaim completed')
     """
-    if not pod["spec"].get("resourceClaims"):
-        return ""
     if given_back:
-        return "deallocation of ResourceClaim completed"
+        return f"{'deletion' if left else 'deallocation'} of ResourceClaim completed"
     return "no new claims to deallocate" if rejected else "still not schedulable"

@@ -12,6 +12,8 @@ from corral.cluster.client import meta
 from corral.cluster.client.builtin import (
     BUDGETS,
     CLAIMS,
+    CSI_CAPACITIES,
+    CSI_DRIVERS,
     CSI_NODES,
     DEVICE_CLASSES,
     DEVICE_TAINT_RULES,
@@ -86,6 +88,8 @@ class Engine:
             (VOLUMES, storage.volumes, moves.VOLUME),
             (STORAGE_CLASSES, storage.classes, moves.STORAGE_CLASS),
             (CSI_NODES, storage.csi_nodes, moves.CSI_NODE),
+            (CSI_DRIVERS, storage.drivers, moves.CSI_STORAGE),
+            (CSI_CAPACITIES, storage.capacities, moves.CSI_STORAGE),
         ):
             informers.of(collection).on_change(partial(self._storage_changed, into, change))
         for collection, put, change in (

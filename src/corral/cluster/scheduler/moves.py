@@ -15,6 +15,7 @@ NODE_ADDED, NODE_DELETED, NODE_LABELS = "NodeAdded", "NodeDeleted", "NodeLabels"
 NODE_TAINTS, NODE_RESOURCES = "NodeTaints", "NodeResources"
 POD_ASSIGNED, POD_LABELS, POD_SHRUNK, POD_DELETED = "PodAssigned", "PodLabels", "PodShrunk", "PodDeleted"
 CLAIM, VOLUME, STORAGE_CLASS, CSI_NODE, NAMESPACE = "Claim", "Volume", "StorageClass", "CSINode", "Namespace"
+CSI_STORAGE = "CSIStorage"
 RESOURCE_CLAIM, RESOURCE_SLICE, DEVICE_CLASS = "ResourceClaim", "ResourceSlice", "DeviceClass"
 
 _NODES: Final = frozenset(
@@ -38,9 +39,10 @@ HELPS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         VOLUME: frozenset(("VolumeBinding", "VolumeZone", "NodeVolumeLimits")),
         STORAGE_CLASS: frozenset(("VolumeBinding", "VolumeZone")),
         CSI_NODE: frozenset(("VolumeBinding", "NodeVolumeLimits")),
+        CSI_STORAGE: frozenset(("VolumeBinding",)),
         RESOURCE_CLAIM: frozenset(("DynamicResources",)),
         RESOURCE_SLICE: frozenset(("DynamicResources",)),
-        DEVICE_CLASS: frozenset(("DynamicResources",)),
+        DEVICE_CLASS: frozenset(("DynamicResources", "NodeResourcesFit")),  # it may answer to a resource
         NAMESPACE: frozenset(("InterPodAffinity",)),
     }
 )

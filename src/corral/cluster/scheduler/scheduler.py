@@ -23,12 +23,14 @@ from corral.cluster.client.protocol import STRATEGIC_MERGE_PATCH, Client
 from corral.cluster.client.times import Now, to_text, utc_now
 from corral.cluster.scheduler.binder import Binder, BindingFailed
 from corral.cluster.scheduler.conditions import plan_status, plan_victim, plan_words
+from corral.cluster.scheduler.devices.extended import LEFT, is_made
 from corral.cluster.scheduler.devices.pools import seen
 from corral.cluster.scheduler.moves import ALL_PLUGINS, Helps
 from corral.cluster.scheduler.queue import Queue, Waiting
 from corral.cluster.scheduler.settings import Settings
 from corral.errors import CorralError
 from corral.kit.tasks import Tasks
+from corral.model.kubernetes.requests import pod_requests
 from corral.model.kubernetes.status import StatusError
 
 if TYPE_CHECKING:
@@ -150,7 +152,7 @@ class Scheduler:
 
     async def _ask_about_devices(self, engine: Engine, waiting: Waiting) -> None:
         """What expressions say of devices is found out before the decision, which takes no time then."""
-        if not waiting.pod["spec"].get("resourceClaims"):
+        if not engine.devices.are_asked_for(waiting.pod, pod_requests(waiting.pod)):
             return
         while questions := engine.devices.questions(waiting.pod):
             looks = [(expression, seen(one.id.driver, one.spec)) for (expression, _), one in questions.items()]
@@ -220,7 +222,9 @@ class Scheduler:
         self.queue.failed(waiting, plugins, self._clock())
         tried = engine.preempt(pod, diagnosis) if diagnosis.nodes else None
         useless = engine.devices.useless(pod.obj, diagnosis.reasons)
-        words = plan_words(pod.obj, rejected=bool(diagnosis.rejection), given_back=useless is not None)
+        wants = engine.devices.are_asked_for(pod.obj, pod.requests)
+        rejected, left = bool(diagnosis.rejection), LEFT in diagnosis.reasons
+        words = plan_words(rejected=rejected, given_back=useless is not None, left=left) if wants else ""
         words = words if diagnosis.nodes else ""
         diagnosis.preemption = ", ".join(one for one in (words, tried.message if tried is not None else "") if one)
         if useless is not None:
@@ -235,11 +239,12 @@ class Scheduler:
         return self._preempt(waiting, pod, tried.chosen, beaten, diagnosis.message())
 
     async def _deallocate(self, waiting: Waiting, claim: Object, message: str) -> None:
-        """The pod's claim has devices where the pod cannot go, and nobody uses them: it is to get others."""
+        """The pod's claim has devices where the pod cannot go, and nobody uses them: it is to get others. One that was
+        made for the pod goes, and another is made."""
         assert self._binder is not None
         await self._report(waiting, "Unschedulable", message, None)
         try:
-            await self._binder.deallocate(claim)
+            await (self._binder.discard(claim) if is_made(claim) else self._binder.deallocate(claim))
         except (StatusError, OSError) as error:
             log.warning("resourceclaim %s is not given back: %s", meta.key(claim), error)
 

@@ -27,6 +27,7 @@ from h2.events import (
 )
 from h2.exceptions import H2Error, StreamClosedError
 from h2.settings import SettingCodes, Settings
+from hpack import Encoder
 
 from corral.http.grpc import status
 from corral.http.grpc.flow import Flow
@@ -43,6 +44,16 @@ HEADERS: Final = 64 << 10  # bytes of a call's headers
 Serve = Callable[[Flow], Awaitable[None]]
 
 
+class _Plain(Encoder):
+    """Headers without Huffman's code: hpack shifts one long number for it, so its time grows with the length squared.
+
+    The trailers of a failed build carry the whole Dockerfile: a megabyte of it would stop the daemon for minutes.
+    """
+
+    def encode(self, headers: Any, huffman: bool = False) -> bytes:
+        return super().encode(headers, huffman=False)
+
+
 class Link:
     """With `serve` the other side calls, and each call is handed to it in a task of its own; without it we call."""
 
@@ -50,6 +61,7 @@ class Link:
         self._wire, self._serve = wire, serve
         self.serving = serve is not None
         self._h2 = H2Connection(H2Configuration(client_side=not self.serving, header_encoding="utf-8"))
+        self._h2.encoder = _Plain()
         self._h2.local_settings = Settings(
             client=not self.serving,
             initial_values={

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,6 +26,7 @@ from corral.images.platforms import host_level, host_platform, split_platform
 from corral.images.references import Reference
 from corral.images.remote.cancel import Cancel
 from corral.images.remote.documents import OCI_MANIFEST, Blob, Index, choose_entry, parse_document
+from corral.images.remote.fetching import Fetch
 from corral.images.remote.hub import Hub, Resolved
 from corral.images.remote.progress import Report
 from corral.images.remote.push import Push
@@ -55,14 +57,13 @@ class Found:
         """One of its layers becomes the next one of `draft`. InvalidInput if it is not `diff`; what a pull raises."""
         sources = [self._hub.source(e, who, self._ref.path, blob.digest) for e, who in self._where.sources]
         cancel, below = Cancel(), draft.dirs()
+
+        def unpack(fetch: Fetch) -> Layer:
+            with closing(fetch.chunks(cancel)) as chunks:
+                return self._images.layers.unpack(chunks, lambda: below, self._images.limits, cancel.stop)
+
         async with self._hub.fetching(blob, sources) as fetch:
-            made = in_thread(
-                "unpack cache",
-                lambda: self._images.layers.unpack(
-                    fetch.chunks(cancel), lambda: below, self._images.limits, cancel.stop
-                ),
-            )
-            layer = await self._finished(made, cancel)
+            layer = await self._finished(in_thread("unpack cache", lambda: unpack(fetch)), cancel)
         if layer.diff != diff:
             await in_thread("remove layer", lambda: self._images.layers.remove([layer]))
             raise InvalidInput(f"layer {blob.digest} of {self._ref.familiar} unpacks to {layer.diff}, not {diff}")

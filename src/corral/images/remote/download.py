@@ -6,11 +6,11 @@ import base64
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from corral.errors import CorralError, Forbidden, InvalidInput, NotFound, RemoteFailed, Unauthorized
 from corral.images.remote.cancel import Cancel
-from corral.images.remote.wire import Reply, Wire, WireError
+from corral.images.remote.wire import Reply, Wire, WireError, pointed
 from corral.linux.streams import produce
 
 _REDIRECTS, _MOST_REDIRECTS = (301, 302, 303, 307, 308), 10
@@ -64,8 +64,8 @@ def follow(wire: Wire, url: str, headers: Mapping[str, str], cancel: Cancel) -> 
         reply = wire.request("GET", bare, {**headers, **(who if first else {})}, insecure=False, cancel=cancel)
         if reply.status not in _REDIRECTS or not reply.header("Location"):
             return reply
-        place, first = urljoin(bare, reply.header("Location")), False
         reply.close()
+        place, first = pointed(bare, reply.header("Location")), False
     raise RemoteFailed(f'Get "{url}": stopped after {_MOST_REDIRECTS} redirects')
 
 

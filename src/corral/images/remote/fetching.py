@@ -14,8 +14,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 
-from corral.errors import CorralError, InvalidInput, RemoteFailed
-from corral.images.content import Content
+from corral.errors import CorralError, InvalidInput, NotFound, RemoteFailed
+from corral.images.content import PULLS, Content
 from corral.images.ingest import Ingest
 from corral.images.remote.cancel import Cancel
 from corral.images.remote.documents import Blob
@@ -68,13 +68,13 @@ class Fetch(Growing):
 
     def _download(self) -> None:
         digest = self.blob.digest
-        if self._content.has(digest):  # the registry of this daemon, or a build, has it
+        with contextlib.suppress(NotFound):  # the registry of this daemon, or a build, may have it
             size = self._content.size(digest)
             if size != self.blob.size:
                 raise _wrong_size(digest, size, self.blob.size)
             self.begin(self._content.path(digest), size)
             return
-        ingest = self._content.ingest(f"{'keep' if self._store else 'pull'}-{digest}", digest.partition(":")[0])
+        ingest = self._content.ingest(f"{PULLS[self._store]}{digest}", digest.partition(":")[0])
         self._ingest = ingest
         if ingest.offset > self.blob.size:
             ingest.truncate()
@@ -132,11 +132,12 @@ class Fetch(Growing):
                 raise WireError(f'Get "{reply.url}": unexpected EOF', passing=True)
 
     def close(self, *, keep: bool) -> None:
-        """After `run` has returned: the scratch file goes, or with `keep` waits for the next pull."""
+        """After `run` has returned: the scratch file goes, or with `keep`, if there is anything in it, waits for the
+        next pull."""
         ingest, self._ingest = self._ingest, None
         if ingest is not None:
             with contextlib.suppress(OSError):
-                ingest.close() if keep else ingest.cancel()
+                ingest.close() if keep and ingest.offset else ingest.cancel()
 
     @property
     def broken(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Final
 
 from corral.errors import HostError
@@ -49,9 +49,9 @@ class Growing:
         """All bytes are here, and right."""
         return self._done and self.error is None
 
-    def chunks(self, cancel: Cancel, at: int = 0) -> Iterator[bytes]:
+    def chunks(self, cancel: Cancel, at: int = 0) -> Generator[bytes, None, None]:
         """All bytes from `at` on, each as soon as it is there; no end before all is right. Raises what the writer
-        failed with; Ended."""
+        failed with; Ended. Whoever may not read all of them closes it: it holds the file open."""
         fd = -1
         cancel.when_stopped(self.wake)
         try:

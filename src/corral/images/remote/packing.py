@@ -42,14 +42,15 @@ class Pack(Growing):
     def _pack(self, compress: Callable[[bytes], bytes]) -> None:
         pending: list[bytes] = []
         waiting = 0
-        for chunk in self._layers.tar(self.layer):
-            self.cancel.check()
-            self.packed += len(chunk)
-            pending.append(chunk)
-            waiting += len(chunk)
-            if waiting >= _BUFFER:
-                self._write(compress(b"".join(pending)))
-                pending, waiting = [], 0
+        with contextlib.closing(self._layers.tar(self.layer)) as chunks:
+            for chunk in chunks:
+                self.cancel.check()
+                self.packed += len(chunk)
+                pending.append(chunk)
+                waiting += len(chunk)
+                if waiting >= _BUFFER:
+                    self._write(compress(b"".join(pending)))
+                    pending, waiting = [], 0
         self._write(compress(b"".join(pending)) + compress(b""))
         self.size, self.digest = self._ingest.offset, self._ingest.digest()
 

@@ -61,11 +61,11 @@ class Push:
 
     async def _push(self, ref: Reference, image: Image) -> tuple[str, int]:
         stack = [self._images.layers.stack(chain)[-1] for chain in chain_ids(image.diff_ids)]
+        config = await asyncio.to_thread(self._config, image)  # first: the image may be removed while layers travel
         kept = await asyncio.to_thread(self._kept, image)
         for one in reversed(stack):
             self._report(layer(short(one.diff), "Preparing"))
         blobs = await self._layers(stack, kept)
-        config = await asyncio.to_thread(self._images.content.read, image.id)
         if kept is not None and [blob.digest for blob in kept.layers] == [blob.digest for blob in blobs]:
             data, media_type = kept.data, kept.media_type
         else:
@@ -88,13 +88,19 @@ class Push:
         """Layers, which the caller holds; their blobs in the repository, in the same order."""
         return await self._layers(stack, None)
 
+    def _config(self, image: Image) -> bytes:
+        try:
+            return self._images.content.read(image.id)
+        except NotFound:
+            raise NotFound(f"No such image: {image.id}") from None  # somebody has just removed it
+
     def _kept(self, image: Image) -> Manifest | None:
         """The manifest that the image came with."""
         kept = self._images.origins.manifest(image.id)
         if kept is None or not self._images.content.has(kept.digest):
             return None
-        data = self._images.content.read(kept.digest)
         try:
+            data = self._images.content.read(kept.digest)
             found = parse_document(data, kept.media_type, kept.digest, kept.digest)
         except CorralError:
             return None
@@ -180,17 +186,23 @@ async def _drop(packs: Sequence[tuple[Pack, asyncio.Future[None]]]) -> None:
 
 
 def build_manifest(config: bytes, layers: Sequence[Blob]) -> bytes:
-    """Docker's schema 2, which every registry takes. Pure: the same blobs give the same bytes."""
-    return msgspec.json.encode(
-        {
-            "schemaVersion": 2,
-            "mediaType": DOCKER_MANIFEST,
-            "config": {"mediaType": DOCKER_CONFIG, "size": len(config), "digest": of(config)},
-            "layers": [
-                {"mediaType": _docker_type(blob.mediaType), "size": blob.size, "digest": blob.digest} for blob in layers
-            ],
-        }
-    )
+    """Docker's schema 2, which every registry takes. Pure: the same blobs give the same bytes.
+
+    Indented as dockerd has it: `docker manifest` of a client 20.10 writes it anew when it copies it into another
+    repository, and would send another digest than its list names.
+
+    >>> build_manifest(b"{}", []).startswith(b'{\\n   "schemaVersion": 2,\\n   "mediaType": "application/vnd.d')
+    True
+    """
+    document = {
+        "schemaVersion": 2,
+        "mediaType": DOCKER_MANIFEST,
+        "config": {"mediaType": DOCKER_CONFIG, "size": len(config), "digest": of(config)},
+        "layers": [
+            {"mediaType": _docker_type(blob.mediaType), "size": blob.size, "digest": blob.digest} for blob in layers
+        ],
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=3)
 
 
 def _docker_type(media_type: str) -> str:

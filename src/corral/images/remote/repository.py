@@ -11,18 +11,19 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, urlencode
 
 from corral.errors import InvalidInput, RemoteFailed
-from corral.images.references import check_digest
+from corral.images.references import check_digest, is_tag
 from corral.images.remote.cancel import Cancel
 from corral.images.remote.challenge import scope
 from corral.images.remote.documents import ACCEPT, LARGEST, Blob
 from corral.images.remote.refusal import Refusal
 from corral.images.remote.session import Session, Waits
-from corral.images.remote.wire import Body, Reply
+from corral.images.remote.wire import Body, Reply, pointed
 
 _PAGES, _TAGS = 1000, 1_000_000
+_LENGTH = re.compile(r"[0-9]{1,19}")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 
 
@@ -103,7 +104,7 @@ class Repository:
         def once() -> int:
             with self._send("HEAD", self._url(f"blobs/{digest}")) as reply:
                 told = reply.header("Content-Length")
-            if not (told.isascii() and told.isdigit()):
+            if not _LENGTH.fullmatch(told):
                 raise RemoteFailed(f"the registry does not say how large the blob {digest} of {self.path} is")
             return int(told)
 
@@ -154,7 +155,7 @@ class Repository:
         return data
 
     def tags(self) -> list[str]:
-        """All of them, page by page."""
+        """All of them, page by page; what can be no tag is left out, however long it is."""
         found: list[str] = []
         url: str = self._url("tags/list")
         seen = {url}
@@ -178,7 +179,7 @@ class Repository:
                 raise RemoteFailed(f"the registry's list of tags of {self.path} cannot be read: {error}") from None
             if not isinstance(found, list):
                 raise RemoteFailed(f"the registry's list of tags of {self.path} is none")
-            return [str(tag) for tag in found], next_page(link, url)
+            return [tag for tag in found if isinstance(tag, str) and is_tag(tag)], next_page(link, url)
 
         return self.session.persist(once, self._cancel)
 
@@ -200,7 +201,7 @@ class Repository:
         where = reply.header("Location")
         if not where:
             raise RemoteFailed(f"the registry does not say where to upload to: {url}")
-        return urljoin(url, where)
+        return pointed(url, where)
 
     def append(self, url: str, chunks: Callable[[], Iterable[bytes]], headers: Mapping[str, str]) -> str:
         """Sends a piece of a blob; the address for what follows. One try."""
@@ -267,7 +268,10 @@ def next_page(link: str, url: str) -> str:
     found = re.match(r'\s*<([^>]{1,4000})>\s*;.*\brel="?next"?', link)
     if not found:
         return ""
-    target = urljoin(url, found[1])
+    try:
+        target = pointed(url, found[1])
+    except InvalidInput:
+        return ""
     return target if target.startswith(url.partition("/v2/")[0] + "/v2/") else ""
 
 

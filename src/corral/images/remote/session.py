@@ -21,7 +21,7 @@ from corral.images.remote.endpoints import Endpoint
 from corral.images.remote.refusal import NOBODY, Refusal, parse_refusal
 from corral.images.remote.retry import parse_retry_after, plan_retry
 from corral.images.remote.tokens import Token, ask_for_token
-from corral.images.remote.wire import Body, Reply, Wire, WireError
+from corral.images.remote.wire import Body, Reply, Wire, WireError, pointed
 from corral.model.transfer import ANYBODY, Credentials
 
 T = TypeVar("T")
@@ -77,8 +77,8 @@ class Session:
         raise RemoteFailed(f"{method} {url}: stopped after {_MOST_REDIRECTS} redirects")
 
     def _redirected(self, reply: Reply, url: str) -> str:
-        target = urljoin(url, reply.header("Location"))
         reply.close()
+        target = pointed(url, reply.header("Location"))
         if url.startswith("https:") and not target.startswith("https:"):
             raise RemoteFailed(f"{url} redirects to {target[:200]}, which is not protected by TLS: refused")
         return target

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from corral.errors import CorralError, InvalidInput
@@ -114,8 +115,8 @@ class Stack:
         images, fetch, cancel = self._pull.images, self._fetches[number], Cancel()
         self._cancel.when_stopped(cancel.stop)
         try:
-            chunks = self._chunks(fetch, cancel)
-            made = images.layers.unpack(chunks, self._below[number].get, images.limits, cancel.stop)
+            with closing(self._chunks(fetch, cancel)) as chunks:
+                made = images.layers.unpack(chunks, self._below[number].get, images.limits, cancel.stop)
         except CorralError:
             fetch.wait(self._cancel)  # what came was not what was promised: that is the cause then
             raise
@@ -127,7 +128,7 @@ class Stack:
             )
         return made
 
-    def _chunks(self, fetch: Fetch, cancel: Cancel) -> Iterator[bytes]:
+    def _chunks(self, fetch: Fetch, cancel: Cancel) -> Generator[bytes, None, None]:
         """The blob's bytes; once all are here, says how far they are unpacked."""
         blob, done = fetch.blob, 0
         meter = Meter(lambda current: self._pull.tell(blob, "Extracting", current), blob.size)

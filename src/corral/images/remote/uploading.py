@@ -16,6 +16,7 @@ from corral.images.remote.documents import DOCKER_LAYER, Blob
 from corral.images.remote.packing import Pack
 from corral.images.remote.refusal import Refusal
 from corral.images.remote.repository import Repository
+from corral.images.remote.retry import plan_retry
 from corral.images.remote.session import retry_delay
 from corral.images.remote.wire import WireError
 
@@ -97,12 +98,14 @@ class Upload:
                 self._repository.finish_upload(url, pack.digest)
                 break
             except (WireError, Refusal) as error:
-                delay = retry_delay(error, attempt, self._attempts)
+                delay = _delay(error, attempt, self._attempts)
                 if delay < 0:
                     raise
                 attempt += 1
                 self._cancel.wait(delay)
                 offset, url = self._resume(url)
+                if offset:
+                    pack.wait(self._cancel)  # a piece of a known length says where it belongs
                 if pack.complete and self._repository.has_blob(pack.digest):
                     break
         self._tell("Pushed", -1, 0)
@@ -122,6 +125,14 @@ class Upload:
             yield data
             sent += len(data)
             self._tell("Pushing", sent * total // pack.size if pack.complete else pack.packed, total)
+
+
+def _delay(error: WireError | Refusal, attempt: int, attempts: int) -> float:
+    """As `retry_delay`, and also where the piece did not fit (416): the registry had not yet taken all that had reached
+    it when it was asked how far it is."""
+    if isinstance(error, Refusal) and error.status == 416:
+        return plan_retry(attempt, attempts, broken=True)
+    return retry_delay(error, attempt, attempts)
 
 
 def _how(pack: Pack, offset: int) -> dict[str, str]:

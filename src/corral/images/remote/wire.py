@@ -15,9 +15,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from corral.errors import InvalidInput
 from corral.images.remote.cancel import Cancel
@@ -159,6 +159,9 @@ class Wire:
                 if not callable(body):
                     raise
                 # an answer may have come before the body was sent: it says why
+            finally:
+                if isinstance(content, Generator):
+                    content.close()  # it may hold a file open
             response = link.getresponse()
         except BaseException:
             stack.close()
@@ -284,6 +287,23 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
+def pointed(url: str, target: str) -> str:
+    """Where an answer of `url` points to, with a Location that comes from the other side. Pure. InvalidInput.
+
+    >>> pointed("https://a.example/v2/x", "/y?z=1")
+    'https://a.example/y?z=1'
+    >>> pointed("https://a.example/v2/x", "https://[::1")
+    Traceback (most recent call last):
+    corral.errors.InvalidInput: https://a.example/v2/x points to 'https://[::1', which is no address: Invalid IPv6 URL
+    """
+    try:
+        found = urljoin(url, target)
+        urlsplit(found).port  # noqa: B018  reading it checks it
+    except ValueError as error:
+        raise InvalidInput(f"{url[:200]} points to {target[:200]!r}, which is no address: {error}") from None
+    return found
+
+
 def _broken(method: str, url: str, error: Exception) -> WireError:
     """Whatever went wrong, in Go's words."""
     if isinstance(error, WireError):
@@ -325,4 +345,4 @@ def _reason(error: Exception, place: str, host: str) -> tuple[str, bool, bool]:
     return f"net/http: HTTP/1.x transport connection broken: malformed response: {error!r:.200}", False, False
 
 
-__all__ = ["Body", "Ended", "Reply", "Wire", "WireError"]
+__all__ = ["Body", "Ended", "Reply", "Wire", "WireError", "pointed"]

@@ -172,16 +172,17 @@ class TarReader:
         real = values.get("GNU.sparse.realsize", values.get("GNU.sparse.size"))
         pairs = sparse.record_map(records)
         if values.get("GNU.sparse.major") == b"1":
-            head = b""
-            while (found := sparse.block_map(head)) is None:
-                if len(head) + BLOCK > self._left:
-                    raise BadTar("archive/tar: invalid tar header: damaged map of a sparse file")
-                head += self._take(BLOCK)
-            pairs, used = found
+            pairs, used = sparse.block_map(self._map_block(), self._map_block)
             entry.stored -= used
-            self._left -= used
         if real is not None and pairs is not None:
             entry.size, entry.sparse = pax.parse_count(real), pairs
+
+    def _map_block(self) -> bytes:
+        """A block of the map of a file with holes, which stands before the file's content."""
+        if self._left < BLOCK:
+            raise BadTar("archive/tar: invalid tar header: damaged map of a sparse file")
+        self._left -= BLOCK
+        return self._take(BLOCK)
 
     # The bytes.
 

@@ -6,11 +6,15 @@ record, 1.0 as decimal lines at the start of the content.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from corral.linux.tar.entry import BadTar
 from corral.linux.tar.headers import BLOCK, parse_number
 from corral.linux.tar.pax import parse_count
 
 Map = list[tuple[int, int]]
+_MOST = 1_000_000  # pieces of a file
+_PAIR = 2 * len("9223372036854775807\n")  # bytes of the longest
 
 
 def old_map(block: bytes, start: int, count: int) -> Map:
@@ -42,25 +46,27 @@ def record_map(records: list[tuple[str, bytes]]) -> Map | None:
     return _pairs([parse_count(n) for n in numbers])
 
 
-def block_map(data: bytes) -> tuple[Map, int] | None:
-    """The map of PAX 1.0 at the start of `data` and its padded length; None if more bytes are needed.
+def block_map(first: bytes, following: Callable[[], bytes]) -> tuple[Map, int]:
+    """The map of PAX 1.0 that begins in the block `first`, and its padded length. `following` gives the next block,
+    once for each that is needed.
 
-    >>> block_map(b"1\\n0\\n5\\n".ljust(512, b"\\0"))
+    >>> block_map(b"1\\n0\\n5\\n".ljust(512, b"\\0"), lambda: b"")
     ([(0, 5)], 512)
     """
-    head, newline, rest = data.partition(b"\n")
+    head, newline, _ = first.partition(b"\n")
     if not newline:
-        if len(data) >= BLOCK:
-            raise BadTar("archive/tar: invalid tar header: damaged map of a sparse file")
-        return None
+        raise BadTar("archive/tar: invalid tar header: damaged map of a sparse file")
     count = parse_count(head)
-    if count > 1_000_000:
+    if count > _MOST:
         raise BadTar("archive/tar: invalid tar header: map of a sparse file is too long")
-    lines = rest.split(b"\n", 2 * count)
-    if len(lines) <= 2 * count:
-        return None
-    used = len(data) - len(lines[-1])
-    return _pairs([parse_count(n) for n in lines[:-1]]), -(-used // BLOCK) * BLOCK
+    blocks, ends = [first], first.count(b"\n")
+    while ends < 1 + 2 * count:
+        if len(blocks) * BLOCK > _MOST * _PAIR:
+            raise BadTar("archive/tar: invalid tar header: map of a sparse file is too long")
+        blocks.append(following())
+        ends += blocks[-1].count(b"\n")
+    lines = b"".join(blocks).split(b"\n", 1 + 2 * count)
+    return _pairs([parse_count(n) for n in lines[1:-1]]), len(blocks) * BLOCK
 
 
 def _pairs(numbers: list[int]) -> Map:

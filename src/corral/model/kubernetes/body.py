@@ -21,7 +21,7 @@ def decode_body(data: bytes, media_type: str, wanted: GroupVersionKind) -> Docum
     >>> decode_body(b"kind: Pod", "application/yaml", GroupVersionKind("", "v1", "Pod")).object
     {'kind': 'Pod', 'apiVersion': 'v1'}
     """
-    kind = media_type.partition(";")[0].strip().lower() or JSON
+    kind = (media_type or JSON).partition(";")[0].strip().lower()
     if kind not in ACCEPTED:
         raise status.unsupported_media_type(
             "the body of the request was in an unknown format - accepted media types include: " + ", ".join(ACCEPTED)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from functools import lru_cache
 
 EMPTY = "must be non-empty"
 
@@ -40,6 +41,7 @@ _KEY_SAYS = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 )
 _VALUE = f"({_KEY})?"
+_SHORT_KEY = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")  # what almost all keys and values are
 _VALUE_SAYS = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
     "and must start and end with an alphanumeric character"
@@ -55,6 +57,7 @@ _HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _PERCENT = "[0-9]+%"
 
 
+@lru_cache(maxsize=256)
 def regex_text(says: str, pattern: str, *examples: str) -> str:
     """Pure: upstream's sentence for a text that does not match.
 
@@ -128,8 +131,10 @@ def qualified_name(value: str) -> list[str]:
     >>> qualified_name("app.kubernetes.io/name"), qualified_name("/name")
     ([], ['prefix part must be non-empty'])
     """
-    text = regex_text(_KEY_SAYS, _KEY, "MyName", "my.name", "123-abc")
     prefix, slash, name = value.rpartition("/")
+    if _SHORT_KEY.fullmatch(name) and not (slash and _label_prefix(prefix)):
+        return []
+    text = regex_text(_KEY_SAYS, _KEY, "MyName", "my.name", "123-abc")
     if "/" in prefix:
         return [f"a valid label key {text} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     found = [f"prefix part {one}" for one in _label_prefix(prefix)] if slash else []
@@ -140,6 +145,8 @@ def qualified_name(value: str) -> list[str]:
 
 
 def label_value(value: str) -> list[str]:
+    if not value or _SHORT_KEY.fullmatch(value):
+        return []
     return _long(value, 63, "bytes") + _matching(value, _VALUE_SAYS, _VALUE, "MyValue", "my_value", "12345")
 
 

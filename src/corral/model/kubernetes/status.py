@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from corral.errors import CorralError
+from corral.errors import CorralError, Unavailable
 from corral.model.kubernetes.problems import Problem
 
 
@@ -170,3 +170,12 @@ def unavailable(message: str) -> StatusError:
 def internal(message: str) -> StatusError:
     details = {"causes": [{"message": message}]}
     return StatusError(500, "InternalError", f"Internal error occurred: {message}", details)
+
+
+def status_of(error: CorralError) -> StatusError:
+    """Pure: what clients are told of a failure that is no Status yet.
+
+    >>> status_of(Unavailable("etcd cannot be reached")).reason, status_of(CorralError("write x: no")).code
+    ('ServiceUnavailable', 500)
+    """
+    return unavailable(error.message) if isinstance(error, Unavailable) else internal(error.message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from corral.linux.namespaces import in_netns
@@ -56,6 +57,7 @@ class NameServer(Listening):
         self._netns = netns
         self._directory, self._host = directory, host
         self._kept = Kept()
+        self._silent: dict[str, float] = {}
         self._turn = 0
 
     async def close(self) -> None:
@@ -89,10 +91,11 @@ class NameServer(Listening):
     async def ask(self, query: Query, data: bytes, *, tcp: bool) -> bytes:
         upstream = self.asking.upstream
         if upstream.inside:
-            reply = await forward(query, data, upstream.servers, self._inside, tcp=tcp, port=upstream.port)
+            servers: Sequence[str] = upstream.servers
+            reply = await forward(query, data, servers, self._inside, self._silent, tcp=tcp, port=upstream.port)
         elif self.asking.outward:
             servers = upstream.servers or self._host.now()
-            reply = await forward(query, data, servers, _outside, tcp=tcp, port=upstream.port)
+            reply = await forward(query, data, servers, _outside, self._silent, tcp=tcp, port=upstream.port)
         else:
             reply = b""
         return reply or answer(query, code=SERVFAIL)

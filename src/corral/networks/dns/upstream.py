@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from corral.networks.dns.wire import LARGEST, REFUSED, SERVFAIL, Query, code_of, fits
@@ -15,6 +15,8 @@ from corral.networks.dns.wire import LARGEST, REFUSED, SERVFAIL, Query, code_of,
 PORT = 53
 PATIENCE = 2.0  # seconds for one server; who asks gives up after five
 _TCP_PATIENCE = 5.0
+_SHORT_PATIENCE = 0.3  # for one that was silent a moment ago
+_REMEMBERED = 30.0  # seconds
 FALLBACK = ("8.8.8.8", "8.8.4.4")
 
 MakeSocket = Callable[[int, int], socket.socket]
@@ -60,19 +62,55 @@ class HostServers:
         return self._servers
 
 
+def plan_patience(servers: Sequence[str], silent: Mapping[str, float], now: float, whole: float) -> list[float]:
+    """Pure: the seconds that each of the servers is waited for. `silent`: when each was last waited for in vain.
+
+    All are asked in their order, for what the first knows the others may not (split DNS). But one that was silent of
+    late holds nobody up while a server after it is not known to be.
+
+    >>> plan_patience(["10.0.0.1", "10.0.0.2"], {}, 100.0, 2.0)
+    [2.0, 2.0]
+    >>> plan_patience(["10.0.0.1", "10.0.0.2"], {"10.0.0.1": 90.0}, 100.0, 2.0)
+    [0.3, 2.0]
+    >>> plan_patience(["10.0.0.1", "10.0.0.2"], {"10.0.0.1": 90.0, "10.0.0.2": 95.0}, 100.0, 2.0)
+    [2.0, 2.0]
+    >>> plan_patience(["10.0.0.1", "10.0.0.2"], {"10.0.0.1": 60.0}, 100.0, 2.0)
+    [2.0, 2.0]
+    """
+    mute = [now - silent.get(server, -_REMEMBERED) < _REMEMBERED for server in servers]
+    return [_SHORT_PATIENCE if is_mute and not all(mute[place:]) else whole for place, is_mute in enumerate(mute)]
+
+
 async def forward(
-    query: Query, data: bytes, servers: Sequence[str], make: MakeSocket, *, tcp: bool = False, port: int = PORT
+    query: Query,
+    data: bytes,
+    servers: Sequence[str],
+    make: MakeSocket,
+    silent: dict[str, float],
+    *,
+    tcp: bool = False,
+    port: int = PORT,
 ) -> bytes:
-    """The first good answer; else the last bad one, b"" where nobody answers. The asker's number is put back."""
+    """The first good answer; else the last bad one, b"" where nobody answers. The asker's number is put back.
+
+    `silent` is the asker's memory of servers that did not answer, kept here.
+    """
     sent = secrets.token_bytes(2) + data[2:]
     last = b""
-    for server in servers:
-        exchange = _over_tcp if tcp else _over_udp
-        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-            reply = await exchange(server, port, query, sent, make)
-            last = reply or last
-            if reply and code_of(reply) not in (SERVFAIL, REFUSED):
-                break
+    exchange, whole = (_over_tcp, _TCP_PATIENCE) if tcp else (_over_udp, PATIENCE)
+    for server, seconds in zip(servers, plan_patience(servers, silent, time.monotonic(), whole), strict=True):
+        try:
+            async with asyncio.timeout(seconds):
+                reply = await exchange(server, port, query, sent, make)
+        except TimeoutError:
+            silent[server] = time.monotonic()
+            continue
+        except (OSError, asyncio.IncompleteReadError):
+            continue
+        silent.pop(server, None)
+        last = reply or last
+        if reply and code_of(reply) not in (SERVFAIL, REFUSED):
+            break
     return data[:2] + last[2:] if last else b""
 
 
@@ -87,11 +125,10 @@ async def _over_udp(server: str, port: int, query: Query, sent: bytes, make: Mak
     with make(family, socket.SOCK_DGRAM) as asking:
         asking.connect(address)
         asking.send(sent)
-        async with asyncio.timeout(PATIENCE):
-            while True:  # what answers something else is not for us
-                reply = await loop.sock_recv(asking, LARGEST)
-                if fits(reply, sent, query):
-                    return reply
+        while True:  # what answers something else is not for us
+            reply = await loop.sock_recv(asking, LARGEST)
+            if fits(reply, sent, query):
+                return reply
 
 
 async def _over_tcp(server: str, port: int, query: Query, sent: bytes, make: MakeSocket) -> bytes:
@@ -99,15 +136,14 @@ async def _over_tcp(server: str, port: int, query: Query, sent: bytes, make: Mak
     family, address = _address(server, port, socket.SOCK_STREAM)
     asking = make(family, socket.SOCK_STREAM)
     try:
-        async with asyncio.timeout(_TCP_PATIENCE):
-            await loop.sock_connect(asking, address)
-            reader, writer = await asyncio.open_connection(sock=asking)
-            try:
-                writer.write(len(sent).to_bytes(2, "big") + sent)
-                length = int.from_bytes(await reader.readexactly(2), "big")
-                reply = await reader.readexactly(length)
-            finally:
-                writer.close()
+        await loop.sock_connect(asking, address)
+        reader, writer = await asyncio.open_connection(sock=asking)
+        try:
+            writer.write(len(sent).to_bytes(2, "big") + sent)
+            length = int.from_bytes(await reader.readexactly(2), "big")
+            reply = await reader.readexactly(length)
+        finally:
+            writer.close()
     finally:
         asking.close()
     return reply if fits(reply, sent, query) else b""

@@ -55,18 +55,19 @@ def applied(client: Client) -> None:
     scale.spec.replicas, scale.metadata.resourceVersion = 3, None  # its controller writes, too
     client.replace(scale, "web")
     assert client.get(Deployment, "web").spec.replicas == 3
-    client.patch(Deployment.Status, "web", {"status": {"observedGeneration": 2}}, patch_type=PatchType.MERGE)
-    assert client.get(Deployment, "web").status.observedGeneration == 2
+    status = {"status": {"observedGeneration": 2}}  # its controller writes here, too
+    assert client.patch(Deployment.Status, "web", status, patch_type=PatchType.MERGE).status.observedGeneration == 2
     client.deletecollection(Deployment)
     assert not list(client.list(Deployment))
 
 
 def watched(client: Client) -> None:
-    seen = []
+    seen, noticed = [], threading.Event()
 
     def change() -> None:
         pod = Pod(metadata=ObjectMeta(name="p"), spec={"containers": [{"name": "main", "image": "i"}]})
         client.create(pod)
+        noticed.wait(60)  # the watch may begin later, and tell of what is there then
         client.delete(Pod, "p", grace_period=0)
 
     worker = threading.Thread(target=change)
@@ -75,6 +76,7 @@ def watched(client: Client) -> None:
         if one.metadata.name != "p":
             continue  # those of the Deployment, which are on their way out
         seen.append((kind, one.metadata.name))
+        noticed.set()
         if kind == "DELETED":
             break
     worker.join()

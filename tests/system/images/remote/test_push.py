@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import pytest
 from corral.errors import CorralError, NotFound, RemoteFailed
 from corral.images import Images
 from corral.images.remote.names import push_reference
+from corral.images.remote.packing import Pack
 from corral.model.transfer import ANYBODY, Credentials, Note
-from tests.support.fake_registry import FakeRegistry, sha256
-from tests.support.imagestore import an_image, leftovers, store
+from tests.support.fake_registry import Ask, FakeRegistry, sha256
+from tests.support.imagestore import an_image, leftovers, nobody, store
 from tests.support.tars import member, tar
 from tests.support.wait import eventually_async
 from tests.system.images.remote.test_pull import BASE, TOP, lines, pulled
@@ -66,6 +68,18 @@ async def test_what_a_push_tells_and_leaves(images: Images, registry: FakeRegist
     assert patch[2]["Transfer-Encoding"] == "chunked"
 
 
+async def test_an_image_that_is_removed_while_its_layers_travel(images: Images, registry: FakeRegistry) -> None:
+    name = f"{registry.host}/app"
+    image = await an_image(images, f"{name}:1", BIG)
+    removed = False
+    async for note in images.remote.push(push_reference(name, "1"), credentials=ANYBODY):
+        if note.status == "Pushing" and not removed:
+            removed = True
+            await images.remove(image.id, force=True, used_by=nobody)
+    assert removed and not images.content.has(image.id)
+    assert manifest_of(registry, "app")["config"]["digest"] == image.id  # type: ignore[index]
+
+
 async def test_again_it_has_the_same_digests(images: Images, registry: FakeRegistry) -> None:
     name = f"{registry.host}/app"
     await an_image(images, f"{name}:1", BIG)
@@ -106,18 +120,29 @@ async def test_what_was_thought_to_be_there_and_is_not(images: Images, registry:
     assert len(registry.uploads) == 0
 
 
-@pytest.mark.parametrize("forgets", [False, True])
-async def test_a_broken_upload_goes_on_where_it_was(images: Images, registry: FakeRegistry, forgets: bool) -> None:
-    from tests.support.fake_registry import Ask
+@pytest.fixture
+def packed(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once a layer is compressed."""
+    done, settle = threading.Event(), Pack.settle
 
-    await an_image(images, f"{registry.host}/app:1", BIG)
-    got = []
+    def settled(pack: Pack, error: BaseException | None = None) -> None:
+        settle(pack, error)
+        done.set()
+
+    monkeypatch.setattr(Pack, "settle", settled)
+    return done
+
+
+def breaks_once(registry: FakeRegistry, *, forgets: bool = False) -> list[int]:
+    """The first piece of an upload breaks; how many bytes of it have come."""
+    got: list[int] = []
 
     def breaks(ask: Ask) -> bool:
         if ask.command != "PATCH":
             return False
         name = ask.url.path.rpartition("/")[2]
-        size = int(ask.rfile.readline(), 16)
+        chunked = "Transfer-Encoding" in ask.headers  # otherwise the layer was packed before the upload began
+        size = int(ask.rfile.readline(), 16) if chunked else int(ask.headers["Content-Length"]) // 2
         registry.uploads[name] += ask.rfile.read(size)
         got.append(len(registry.uploads[name]))
         if forgets:
@@ -125,10 +150,42 @@ async def test_a_broken_upload_goes_on_where_it_was(images: Images, registry: Fa
         return ask.hang_up()
 
     registry.fault(breaks, times=1)
+    return got
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_broken_upload_goes_on_where_it_was(
+    images: Images, registry: FakeRegistry, packed: threading.Event, forgets: bool, late: bool
+) -> None:
+    await an_image(images, f"{registry.host}/app:1", BIG)
+    if late:  # the registry is so slow that all is packed when it answers
+        registry.fault(lambda ask: ask.command == "POST" and not packed.wait(20))
+    got = breaks_once(registry, forgets=forgets)
     await pushed(images, f"{registry.host}/app")
     assert got[0] > 0
+    first, *_ = registry.asked("PATCH", "uploads")
+    assert "Content-Length" in first[2] or not late
     begun = len(registry.asked("POST", "uploads"))
     assert begun == (3 if forgets else 2)  # the layer's, the configuration's, and one more if it had to start anew
+
+
+async def test_an_upload_whose_state_was_asked_too_early(images: Images, registry: FakeRegistry) -> None:
+    """The registry says how far it is, and only then takes what had reached it: nothing is sent twice or left out."""
+    name = f"{registry.host}/app"
+    await an_image(images, f"{name}:1", BIG)
+    got = breaks_once(registry)
+
+    def early(ask: Ask) -> bool:
+        if ask.command != "GET" or "/uploads/" not in ask.path:
+            return False
+        return ask.answer(204, Range=f"0-{got[0] // 2}", Location=ask.path)
+
+    registry.fault(early, times=1)
+    await pushed(images, name)
+    _, *again = registry.asked("PATCH", "uploads")
+    begins = [int(ask[2]["Content-Range"].partition("-")[0]) for ask in again]
+    assert begins == [got[0] // 2 + 1, got[0]]
 
 
 async def test_all_tags(images: Images, registry: FakeRegistry) -> None:
@@ -184,8 +241,6 @@ async def test_a_registry_that_stores_something_else(images: Images, registry: F
 
 
 async def test_a_cancelled_push_leaves_nothing(images: Images, registry: FakeRegistry, tmp_path: Path) -> None:
-    import threading
-
     await an_image(images, f"{registry.host}/app:1", BIG)
     go = threading.Event()
     registry.fault(lambda ask: ask.command == "PATCH" and not go.wait(20))

@@ -417,6 +417,10 @@ def test_endpoints() -> None:
     assert refusal(networking={"EndpointsConfig": {"bridge": {"IPAMConfig": {"LinkLocalIPs": ["10.0.0.1"]}}}}) == (
         "invalid config for network bridge: invalid endpoint settings:\ninvalid link-local IP address: 10.0.0.1"
     )
+    assert refusal(networking={"EndpointsConfig": {"bridge": {"IPAMConfig": {"IPv4Address": "x"}}}}) == (
+        "invalid config for network bridge: invalid endpoint settings:\n"
+        "* user specified IP address is supported on user defined networks only\n* invalid IPv4 address: x"
+    )
     spec = create(networking={"EndpointsConfig": {"default": {"MacAddress": "02:42:ac:11:00:09"}}}).spec
     assert spec.network.endpoints["bridge"].mac == "02:42:ac:11:00:09"
 

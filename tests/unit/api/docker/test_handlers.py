@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from corral.api.docker import archive, commit, containers, creating, df, images, networks, prune, volumes
+from corral.api.docker.render_image import layers_size
 from corral.engine.host import HostInfo
 from corral.engine.named import find_network
 from corral.errors import Conflict, InvalidInput, NotFound, Unsupported
@@ -562,10 +563,11 @@ class TestPrune:
 
 
 async def test_disk_usage() -> None:
-    api = make_api(containers={"sizes": (1, 2)}, volumes={"size": 3})
+    api = make_api(containers={"sizes": (1, 2)}, volumes={"size": 3}, images={"broken_pulls": 5})
     answer = read(await df.system_df(api, ask("GET", "/system/df")))
     assert [line["UsageData"] for line in answer["Volumes"]] == [{"RefCount": 1, "Size": 3}, {"RefCount": 0, "Size": 3}]
     assert (len(answer["Images"]), len(answer["Containers"]), answer["BuildCache"]) == (1, 1, [])
+    assert answer["LayersSize"] == layers_size([IMAGE]) + 5
     only = read(await df.system_df(api, ask("GET", "/system/df", type="image")))
     assert (only["Containers"], only["Volumes"], only["BuildCache"]) == (None, None, None)
     with pytest.raises(InvalidInput, match="unknown object type: x"):

@@ -63,7 +63,7 @@ TERMINAL = Manner(stdin=True, frames=False, keys=b"\x10\x11", half_close=False)
 
 
 async def talk(wire: Wire, process: Process, how: Manner) -> bool:
-    detached = await asyncio.wait_for(converse(wire, process, how), 2)
+    detached = await asyncio.wait_for(converse(wire, process, how), 20)
     assert process.closed
     return detached
 
@@ -81,7 +81,7 @@ async def test_the_half_close_is_passed_on_and_the_output_goes_on() -> None:
     wire.typed.put_nowait(b"in")
     wire.typed.put_nowait(b"")
     talking = asyncio.create_task(talk(wire, process, PLAIN))
-    await asyncio.wait_for(process.input_ended.wait(), 2)
+    await asyncio.wait_for(process.input_ended.wait(), 20)
     process.says.put_nowait((1, b"late"))
     process.says.put_nowait(None)
     await talking

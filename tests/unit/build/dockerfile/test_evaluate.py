@@ -232,9 +232,30 @@ def test_cache_namespace_and_hostname() -> None:
 
 
 def test_copy() -> None:
-    op = copy('WORKDIR /w\nARG v=1\nCOPY --exclude=$v "a$v" <<x/y <<"z" d$v/\n$v "q"\nx/y\n$v\nz')
-    assert op == CopyOp(["a1"], "/w/d1/", exclude=["$v"], files=[InlineFile("x/y", '1 "q"\n'), InlineFile("z", "$v\n")])
-    assert copy("COPY a .").target == "/"
+    op = copy('WORKDIR /w\nARG v=1\nCOPY --exclude=$v "a$v" <<../y <<"z" d$v/\n$v "q"\n../y\n$v\nz')
+    assert op == CopyOp(["a1"], "/w/d1/", exclude=["$v"], files=[InlineFile("y", '1 "q"\n'), InlineFile("z", "$v\n")])
+    assert [copy(f"COPY a {target}").target for target in (".", "/o/..", "/o/../p/")] == ["/", "/", "/p/"]
+    assert run("RUN <<../p\n#!/bin/x\n../p").argv[-1] == "/dev/pipes/p"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("COPY <<x/y /\nx/y", "open /x/y: no such file or directory"),
+        ("RUN <<x/y\n#!/bin/x\nx/y", "open /x/y: no such file or directory"),
+        ("COPY <<.. /\n..", "open /: is a directory"),
+        ("COPY a\0b /", '"a\\x00b": invalid argument: a NUL byte is in it'),
+        ("COPY <<a\0b /\na\0b", '"a\\x00b": invalid argument'),
+        ("WORKDIR /a\0", '"/a\\x00": invalid argument'),
+        ("RUN echo a\0b", '"echo a\\x00b": invalid argument'),
+        ("RUN --mount=type=tmpfs,target=/a\0 x", '"/a\\x00": invalid argument'),
+        ("ENV A=\0\nRUN x", '"A=\\x00": invalid argument'),
+    ],
+)
+def test_what_can_be_no_file_and_no_argument(text: str, words: str) -> None:
+    with pytest.raises(BuildFailed) as caught:
+        last(f"FROM a\n{text}")
+    assert words in caught.value.message
 
 
 def test_add() -> None:

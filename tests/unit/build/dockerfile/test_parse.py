@@ -47,6 +47,8 @@ def one(text: str) -> Any:
         ("HEALTHCHECK ASK x", 'Unknown type "ASK" in HEALTHCHECK (try CMD)'),
         ("HEALTHCHECK --interval=1us CMD x", 'Interval "interval" cannot be less than 1ms'),
         (f"HEALTHCHECK --timeout={'9' * 400}h CMD x", f'time: invalid duration "{"9" * 400}h"'),
+        ("HEALTHCHECK --interval=1 CMD x", 'time: missing unit in duration "1"'),
+        ("HEALTHCHECK --interval=1x CMD x", 'time: unknown unit "x" in duration "1x"'),
         ("HEALTHCHECK --retries=x CMD x", 'strconv.ParseInt: parsing "x": invalid syntax'),
         ("HEALTHCHECK --retries=-1 CMD x", "--retries cannot be negative (-1)"),
         ("RUN --network=lan x", 'invalid network mode "lan"'),

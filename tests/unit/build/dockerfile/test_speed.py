@@ -27,6 +27,27 @@ LONG = {
 }
 
 
+def doubling(form: str, times: int = 24) -> str:
+    return "".join(form.format(n + 1, n) for n in range(times))
+
+
+GROWN = {
+    "words": "FROM a\nENV v0=a\n" + doubling("ENV v{0}=$v{1}$v{1}\n"),
+    "quoted": "FROM a\nENV v0=a\n" + doubling('ENV v{0}="$v{1}$v{1}"\n'),
+    "before FROM": "ARG v0=a\n" + doubling("ARG v{0}=$v{1}$v{1}\n") + "FROM $v24",
+    "replaced": "FROM a\nENV v0=aaaa\n" + doubling("ENV v{0}=${{v{1}//a/$v{1}}}\n", 4),
+    "here-document": "FROM a\nENV v0=a\n" + doubling("ENV v{0}=$v{1}$v{1}\n", 19) + "COPY <<E /x\n$v19$v19$v19\nE\n",
+}
+
+
+@pytest.mark.parametrize("name", GROWN)
+def test_a_few_lines_do_not_fill_the_memory(name: str) -> None:
+    """Sixteen million letters each, if they came to that."""
+    with pytest.raises(BuildFailed, match=r"its variables come to more than 1048576 letters|it puts in too much"):
+        plan = plan_stages(parse(GROWN[name]), BuildRequest(), "linux/amd64")
+        evaluate_plan(plan, dict.fromkeys(plan.images, Base(ImageConfig())))
+
+
 @pytest.mark.parametrize("name", LONG)
 def test_long_texts(name: str) -> None:
     start = time.process_time()

@@ -51,7 +51,7 @@ class Run:
 
     async def __aenter__(self) -> Informer:
         self.task = asyncio.create_task(self.informer.run())
-        await asyncio.wait_for(self.informer.synced.wait(), 5)
+        await asyncio.wait_for(self.informer.synced.wait(), 60)
         return self.informer
 
     async def __aexit__(self, *_: object) -> None:
@@ -77,7 +77,7 @@ async def test_a_list_then_changes() -> None:
             Event("BOOKMARK", {"metadata": {"resourceVersion": "9"}}),
         ):
             client.events.put_nowait(event)
-        await asyncio.wait_for(informer.seen({"metadata": {"resourceVersion": "9"}}), 5)
+        await asyncio.wait_for(informer.seen({"metadata": {"resourceVersion": "9"}}), 60)
         assert told[2:] == [("1", "6"), (None, "7"), ("8", None)]
         assert sorted(obj["metadata"]["name"] for obj in informer.all()) == ["a", "c"]
         assert informer.get("d/b") is None and len(informer) == 2
@@ -89,7 +89,7 @@ async def test_a_watch_that_ended_goes_on_where_it_was() -> None:
         client.events.put_nowait(Event("ADDED", pod("a", 6)))
         client.events.put_nowait(None)
         client.events.put_nowait(Event("ADDED", pod("b", 7)))
-        await asyncio.wait_for(informer.seen(pod("b", 7)), 5)
+        await asyncio.wait_for(informer.seen(pod("b", 7)), 60)
         assert client.watched_from == ["5", "6"]
 
 
@@ -103,7 +103,7 @@ async def test_a_version_that_is_too_old_is_listed_anew_and_what_went_meanwhile_
             )
         )
         client.events.put_nowait(expired("too old"))
-        await asyncio.wait_for(informer.seen(pod("c", 8)), 5)
+        await asyncio.wait_for(informer.seen(pod("c", 8)), 60)
         assert told[2:] == [("a", ""), ("", "c")]
 
 
@@ -115,7 +115,7 @@ async def test_an_index_follows_the_objects() -> None:
         client.events.put_nowait(Event("MODIFIED", pod("a", 7, app="y")))
         client.events.put_nowait(Event("DELETED", pod("b", 8, app="x")))
         client.events.put_nowait(Event("ADDED", pod("c", 9, app="y")))
-        await asyncio.wait_for(informer.seen(pod("c", 9)), 5)
+        await asyncio.wait_for(informer.seen(pod("c", 9)), 60)
         assert informer.indexed("app", "x") == []
         assert [obj["metadata"]["name"] for obj in informer.indexed("app", "y")] == ["a", "c"]
 

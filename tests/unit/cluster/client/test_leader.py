@@ -10,7 +10,7 @@ from corral.cluster.client.leader import LEASES, Elector, LostLease, Terms
 from tests.support.world import World, working
 
 QUICK = Terms(lease=1.0, deadline=0.3, retry=0.05)
-PATIENT = Terms(lease=30.0, deadline=20.0, retry=0.05)
+PATIENT = Terms(lease=90.0, deadline=80.0, retry=70.0)  # a Lease is given up within `retry`, or not
 
 
 class Cut:
@@ -56,12 +56,12 @@ class Member:
 async def test_one_leads_and_the_next_follows_at_once() -> None:
     async with working() as world:
         one = Member(world, "one", PATIENT)
-        await asyncio.wait_for(one.leads.wait(), 10)
+        await asyncio.wait_for(one.leads.wait(), 60)
         two = Member(world, "two", PATIENT)
-        await asyncio.wait_for(two.elector._informer.synced.wait(), 10)
+        await asyncio.wait_for(two.elector._informer.synced.wait(), 60)
         assert two.elector.leader == "one" and not two.leads.is_set()
         await one.end()
-        await asyncio.wait_for(two.leads.wait(), 10)
+        await asyncio.wait_for(two.leads.wait(), 60)
         assert one.stopped.is_set()
         spec = (await world.client.get(LEASES, "test", "kube-system"))["spec"]
         assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("two", 1)
@@ -72,10 +72,10 @@ async def test_one_leads_and_the_next_follows_at_once() -> None:
 async def test_who_cannot_renew_stops_before_another_begins() -> None:
     async with working() as world:
         one = Member(world, "one", QUICK)
-        await asyncio.wait_for(one.leads.wait(), 10)
+        await asyncio.wait_for(one.leads.wait(), 60)
         two = Member(world, "two", QUICK)
         one.client.broken = True
-        await asyncio.wait_for(two.leads.wait(), 10)
+        await asyncio.wait_for(two.leads.wait(), 60)
         assert one.stopped.is_set()
         with pytest.raises(LostLease, match="kube-system/test"):
             await one.task
@@ -91,5 +91,5 @@ async def test_when_the_work_fails_another_may_try() -> None:
         with pytest.raises(ZeroDivisionError):
             await elector.run(fails)
         two = Member(world, "two", PATIENT)
-        await asyncio.wait_for(two.leads.wait(), 10)
+        await asyncio.wait_for(two.leads.wait(), 60)
         await two.end()

@@ -41,7 +41,7 @@ async def test_of_two_times_the_sooner_counts() -> None:
     queue.add_after("a", 60)
     queue.add_after("a", 0.001)
     queue.add_after("a", 50)
-    assert await asyncio.wait_for(queue.get(), 5) == "a"
+    assert await asyncio.wait_for(queue.get(), 60) == "a"
     queue.done("a")
     assert queue.idle
 

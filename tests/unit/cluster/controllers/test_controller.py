@@ -34,7 +34,7 @@ async def run(controller: Counting, *keys: str) -> None:
     for key in keys:
         controller.queue.add(key)
     task = asyncio.create_task(controller.run())
-    await asyncio.wait_for(controller.ended.wait(), 5)
+    await asyncio.wait_for(controller.ended.wait(), 60)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

@@ -63,6 +63,24 @@ def test_who_is_led_to(book: Book) -> None:
     assert not book.leads_to("10.1.0.3")
 
 
+def test_the_last_one_of_a_service_is_not_waited_for(book: Book) -> None:
+    """It is led to although it is terminating: no other rule will come."""
+    one = "10.1.0.2"
+    book.put_service("a/b", [front(1)], [])
+    book.put_service("a/c", [Front("10.96.0.8", 4, 6, 80, (Target(one, 8080),))], [])
+    book.take()
+    book.put_service("a/b", [front(1)], [], leaving=[one])
+    assert book.leads_to(one)  # not before it is taken
+    assert book.take() is None
+    assert book.leads_to(one)  # the other one does not know yet
+    book.put_service("a/c", [Front("10.96.0.8", 4, 6, 80, (Target(one, 8080),))], [], leaving=[one])
+    book.take()
+    assert not book.leads_to(one)
+    book.put_service("a/b", [front(1)], [])
+    book.take()
+    assert book.leads_to(one)
+
+
 def test_time_limits_have_numbers_as_long_as_there_are_any(book: Book) -> None:
     for seconds in range(1, marks.MOST_LIMITS + 20):
         address = f"10.97.{seconds // 250}.{seconds % 250}"

@@ -8,17 +8,16 @@ import socket
 import pytest
 
 from corral.cluster.proxy.health import HealthPorts
+from tests.support.ports import free_port
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def ask(port: int) -> tuple[int, str, dict[str, object]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", "/healthz")
     answer = connection.getresponse()
     found = answer.status, answer.headers["X-Load-Balancing-Endpoint-Weight"], json.loads(answer.read())

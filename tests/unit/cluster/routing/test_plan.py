@@ -8,15 +8,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corral.cluster.routing.plan import Changes, Routes, plan_changes, plan_routes
-from corral.cluster.routing.tunnel import Peer, plan_tunnel, plan_vni
+from corral.cluster.routing.plan import Changes, Far, Routes, plan_changes, plan_routes
+from corral.cluster.routing.tunnel import Peer, end_address, end_mac, plan_tunnel, plan_vni
 
 ADDRESSES = st.integers(0x0A410000, 0x0A4100FF).map(IPv4Address)
 
 
-def node(name: str, subnet: str, *addresses: str) -> Any:
+def node(name: str, subnets: str, *addresses: str) -> Any:
     status = {"addresses": [{"type": "InternalIP", "address": one} for one in addresses]}
-    return {"metadata": {"name": name}, "spec": {"podCIDRs": [subnet]}, "status": status}
+    return {"metadata": {"name": name}, "spec": {"podCIDRs": subnets.split(",")}, "status": status}
 
 
 def test_nodes_that_say_nothing_of_themselves_have_no_routes() -> None:
@@ -28,13 +28,42 @@ def test_a_network_that_only_this_machine_is_on_by_its_word_is_no_way() -> None:
     """The other would not answer through it: it knows this node by another address."""
     links = [ip_network("10.222.8.0/24"), ip_network("192.0.2.0/24")]
     found = plan_routes([node("b", "10.244.1.0/24", "10.222.8.2")], "a", [ip_address("192.0.2.7")], links)
-    assert found == Routes({}, {ip_network("10.244.1.0/24"): ip_address("10.222.8.2")}, [])
+    subnet = ip_network("10.244.1.0/24")
+    assert found == Routes({}, {subnet: Far(ip_address("10.222.8.2"), subnet)}, [])
 
 
 def test_what_neither_way_leads_to() -> None:
     nodes = [node("b", "10.244.1.0/24", "2001:db8::7"), node("c", "10.244.2.0/24", "127.0.0.1")]
     found = plan_routes(nodes, "a", [ip_address("192.0.2.7")], [ip_network("192.0.2.0/24")])
     assert found == Routes({}, {}, [("b", "2001:db8::7"), ("c", "127.0.0.1")])
+
+
+def test_each_family_goes_its_own_way() -> None:
+    """Over a network that both are on where it has that family, else through the tunnel, which takes either."""
+    six = ip_network("fd00:10:244:1::/64")
+    nodes = [node("b", f"10.244.1.0/24,{six}", "10.65.0.3"), node("c", f"10.244.2.0/24,{six}", "10.65.0.4", "fd01::4")]
+    links = [ip_network("10.65.0.0/16"), ip_network("fd01::/64")]
+    four = {ip_network("10.244.1.0/24"): ip_address("10.65.0.3")}
+    mine = [ip_address("10.65.0.1"), ip_address("fd01::1")]
+    found = plan_routes(nodes[:1], "a", mine, links)
+    assert found == Routes(four, {six: Far(ip_address("10.65.0.3"), ip_network("10.244.1.0/24"))}, [])
+    assert plan_routes(nodes[1:], "a", mine, links).wanted[six] == ip_address("fd01::4")
+
+
+def test_nodes_with_ipv6_alone_meet_in_a_tunnel_of_ipv6() -> None:
+    six, far = ip_network("fd00:10:244:1::/64"), ip_address("2001:db8:9::2")
+    mine = [ip_address("2001:db8:8::1")]
+    found = plan_routes([node("b", str(six), str(far))], "a", mine, [ip_network("2001:db8:8::/64")])
+    assert found == Routes({}, {six: Far(far, six)}, [])
+    tunnel = plan_tunnel(found.tunnelled, [ip_network("fd00:10:244::/64")], mine, [(mine[0], 1500)])
+    assert tunnel is not None and (tunnel.local, tunnel.mtu) == (mine[0], 1430)
+    assert tunnel.peers == (Peer(six, end_address(six, six), end_mac(six), far),)
+
+
+@given(st.lists(st.integers(0, 255), min_size=2, max_size=2, unique=True), st.booleans())
+def test_ends_differ(numbers: list[int], six: bool) -> None:
+    one, other = (ip_network(f"fd00:10:244:{n:x}::/64" if six else f"10.244.{n}.0/24") for n in numbers)
+    assert end_mac(one) != end_mac(other) and end_address(one, one) != end_address(other, other)
 
 
 @given(ADDRESSES, ADDRESSES, st.integers(20, 30))
@@ -49,16 +78,17 @@ def test_both_nodes_find_the_same_way(one: IPv4Address, other: IPv4Address, pref
 
 
 def test_an_end_of_the_tunnel() -> None:
-    far = {ip_network("10.244.1.0/24"): ip_address("198.51.100.9"), ip_network("fd00::/64"): ip_address("2001:db8::1")}
-    own, address = ip_network("10.244.0.0/24"), ip_address("192.0.2.7")
-    found = plan_tunnel(far, own, address, [(address, 9000), (ip_address("127.0.0.1"), 65536)])
-    assert found is not None
-    assert (str(found.inner), found.mac, found.mtu, found.local) == ("10.244.0.0", "0e:58:0a:f4:00:00", 8950, address)
     subnet = IPv4Network("10.244.1.0/24")
+    far = {subnet: Far(ip_address("198.51.100.9"), subnet)}
+    own, address = [ip_network("10.244.0.0/24")], ip_address("192.0.2.7")
+    found = plan_tunnel(far, own, [address], [(address, 9000), (ip_address("127.0.0.1"), 65536)])
+    assert found is not None
+    assert (found.inner, found.mac) == ((ip_address("10.244.0.0"),), "0e:58:0a:f4:00:00")
+    assert (found.mtu, found.local) == (8950, address)
     assert found.peers == (Peer(subnet, subnet.network_address, "0e:58:0a:f4:01:00", IPv4Address("198.51.100.9")),)
-    behind = plan_tunnel(far, own, ip_address("203.0.113.1"), [(address, 9000)])  # its address is a router's
-    assert behind is not None and behind.local is None and behind.mtu == 1450
-    assert plan_tunnel({}, own, address, []) is None and plan_tunnel(far, None, address, []) is None
+    behind = plan_tunnel(far, own, [ip_address("203.0.113.1")], [(address, 9000)])  # its address is a router's
+    assert behind is not None and behind.local == ip_address("0.0.0.0") and behind.mtu == 1450
+    assert plan_tunnel({}, own, [address], []) is None and plan_tunnel(far, [], [address], []) is None
 
 
 def test_each_cluster_has_a_tunnel_of_its_own() -> None:

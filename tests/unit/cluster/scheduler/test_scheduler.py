@@ -65,7 +65,7 @@ class World:
         """What `holds` finds in the copy of a collection, as soon as that is something."""
         changed, informer = asyncio.Event(), self.informers.of(of)
         informer.on_change(lambda old, new: changed.set())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (found := holds(informer)):
                 changed.clear()
                 await changed.wait()

@@ -41,6 +41,7 @@ def test_duplicates_come_along() -> None:
     ("body", "media_type", "code", "says"),
     [
         (b"", "application/xml", 415, "accepted media types include: application/json, application/yaml"),
+        (b"{}", "; charset=utf-8", 415, "accepted media types include"),
         (
             b"{",
             "application/json",

@@ -11,8 +11,12 @@ from corral.model.kubernetes import names
         (names.dns_subdomain_with_underscore, ["_a.b_c", "a"], ["a..b", "A"]),
         (names.dns_1035_label, ["a", "a-1"], ["1a", "a.b", ""]),
         (names.wildcard_subdomain, ["*.a.b"], ["*.*.a", "*", "a.b"]),
-        (names.qualified_name, ["a", "A_b.c", "x.y/z"], ["", "x/", "/y", "a/b/c", "X/y", "n" * 64, "-a"]),
-        (names.label_value, ["", "a", "A.b_c-d"], ["-", "a b", "a" * 64, "ä"]),
+        (
+            names.qualified_name,
+            ["a", "A_b.c", "x.y/z", "n" * 63, "x.y/" + "n" * 63],
+            ["", "x/", "/y", "a/b/c", "X/y", "n" * 64, "x.y/" + "n" * 64, "-a", "a-", "a\n"],
+        ),
+        (names.label_value, ["", "a", "A.b_c-d", "a" * 63], ["-", "a b", "a" * 64, "ä", "a\n"]),
         (names.fully_qualified, ["a.b.c"], ["a.b", "a..b"]),
         (names.fully_qualified_domain, ["a.b", "a.b."], ["a", "a..b", "a" * 64 + ".b"]),
         (names.domain_prefixed_path, ["a.io/x/y"], ["a.io", "a.io/", "/x", "A/x", "a/ü"]),
@@ -59,3 +63,9 @@ def test_numbers_have_ranges():
 def test_a_prefix_may_end_with_a_dash():
     assert names.dns_subdomain(names.mask_dash("web-")) == []
     assert names.path_segment(".", prefix=True) == []
+
+
+def test_what_is_wrong_is_only_looked_for_where_something_is(monkeypatch: pytest.MonkeyPatch):
+    """An object may have a hundred thousand labels."""
+    monkeypatch.delattr(names, "regex_text")
+    assert names.qualified_name("app.kubernetes.io/name") == names.label_value("web-1") == []

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from corral.model.container import Endpoint
-from corral.networks.dns import wire
+from corral.networks.dns import upstream, wire
 from corral.networks.dns.directory import Directory, View
 from corral.networks.dns.door import Door
 from corral.networks.dns.server import Asking, NameServer
@@ -33,7 +33,7 @@ async def server() -> AsyncIterator[NameServer]:
 
 def over_udp(server: NameServer, data: bytes) -> bytes:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.settimeout(5)
+        asking.settimeout(60)
         asking.connect(("127.0.0.1", server.ports[0]))  # type: ignore[attr-defined]
         asking.send(data)
         return asking.recv(65535)
@@ -64,8 +64,9 @@ async def test_several_questions_over_one_connection(server: NameServer) -> None
     writer.close()
 
 
-async def test_a_bad_server_is_passed_over(server: NameServer) -> None:
+async def test_a_bad_server_is_passed_over(server: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first refuses, the second says something else first."""
+    monkeypatch.setattr(upstream, "PATIENCE", 60.0)
     first, second = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
     first.bind(("127.0.0.2", 0))
     port = first.getsockname()[1]

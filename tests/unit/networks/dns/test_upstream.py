@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from corral.networks.dns import wire
+from corral.networks.dns import upstream, wire
 from corral.networks.dns.upstream import forward
 
 QUESTION = wire.ask("example.org", wire.A, id=77)
@@ -22,6 +22,13 @@ def make(family: int, kind: int) -> socket.socket:
 
 def told(data: bytes, address: str = "192.0.2.1") -> bytes:
     return wire.answer(wire.parse_query(data), [wire.Record(wire.A, ip_address(address).packed)])
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that answer have all the time that this machine needs for it."""
+    monkeypatch.setattr(upstream, "PATIENCE", 60.0)
+    monkeypatch.setattr(upstream, "_TCP_PATIENCE", 60.0)
 
 
 async def over_udp(answers: Callable[[bytes], list[bytes]]) -> tuple[bytes, list[bytes]]:
@@ -40,7 +47,7 @@ async def over_udp(answers: Callable[[bytes], list[bytes]]) -> tuple[bytes, list
         loop = asyncio.get_running_loop()
         loop.add_reader(server, tell)
         try:
-            reply = await forward(QUERY, QUESTION, ["127.0.0.1"], make, port=server.getsockname()[1])
+            reply = await forward(QUERY, QUESTION, ["127.0.0.1"], make, {}, port=server.getsockname()[1])
         finally:
             loop.remove_reader(server)
     return reply, seen
@@ -72,4 +79,37 @@ async def test_nonsense_over_tcp_is_no_answer_and_the_next_is_asked(said: bytes)
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        assert await forward(QUERY, QUESTION, ["127.0.0.1"], make, tcp=True, port=port) == b""
+        assert await forward(QUERY, QUESTION, ["127.0.0.1"], make, {}, tcp=True, port=port) == b""
+
+
+async def test_a_server_that_was_silent_is_asked_again_but_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent: dict[str, float] = {}
+    loop = asyncio.get_running_loop()
+
+    def tell(server: socket.socket, address: str) -> None:
+        data, sender = server.recvfrom(4096)
+        server.sendto(told(data, address), sender)
+
+    with first, second:
+        first.bind(("127.0.0.1", 0))
+        port = first.getsockname()[1]
+        second.bind(("127.0.0.2", port))
+        loop.add_reader(second, tell, second, "192.0.2.2")
+
+        async def answered() -> list[str]:
+            asked = forward(QUERY, QUESTION, ["127.0.0.1", "127.0.0.2"], make, silent, port=port)
+            return wire.read_answer(await asyncio.wait_for(asked, 60))[2]
+
+        with monkeypatch.context() as patched:  # only who is silent is waited for in vain
+            patched.setattr(upstream, "plan_patience", lambda *_: [0.01, 60.0])
+            assert await answered() == ["192.0.2.2"] and list(silent) == ["127.0.0.1"]
+        monkeypatch.setattr(upstream, "PATIENCE", 3600.0)
+        assert await answered() == ["192.0.2.2"]
+        for _ in range(2):
+            first.recv(4096)  # what it was asked meanwhile: both times
+        loop.add_reader(first, tell, first, "192.0.2.1")
+        monkeypatch.setattr(upstream, "_SHORT_PATIENCE", 60.0)
+        assert await answered() == ["192.0.2.1"] and silent == {}
+        loop.remove_reader(first)
+        loop.remove_reader(second)

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from corral.model.kubernetes.kinds.fields import labels_of, number, objects, part, text
+from corral.model.kubernetes.labels import SERVICE_NAME
 from corral.model.kubernetes.resources import Resource
 
 Object = dict[str, Any]
-SERVICE_NAME: Final = "kubernetes.io/service-name"
 
 
 class Described(NamedTuple):

@@ -14,7 +14,6 @@ from typing import Any, Final
 from corral.cluster.apiserver.aggregation.availability import (
     LOCAL,
     PASSED,
-    SERVICE_NAME,
     Described,
     Health,
     failed,
@@ -31,6 +30,7 @@ from corral.cluster.apiserver.webhooks.client import CallFailed, HttpsClient, Pl
 from corral.cluster.apiserver.webhooks.resolving import place_of
 from corral.kit.tasks import Tasks
 from corral.model.kubernetes.kinds.fields import labels_of, objects, part, text
+from corral.model.kubernetes.labels import SERVICE_NAME
 from corral.model.kubernetes.resources import GroupVersionKind, Resource, Subresource
 from corral.model.kubernetes.status import StatusError
 

@@ -59,7 +59,7 @@ def everything(value: Any, plan: Plan) -> FieldSet:
     if isinstance(value, dict):
         if plan.map and plan.map != ATOMIC:
             for key, one in value.items():
-                found[f"f:{key}"] = everything(one, plan.field(key))
+                found[f"f:{key}"] = everything(one, plan.field(key)) if isinstance(one, dict | list) else MEMBER
     elif isinstance(value, list) and plan.list and plan.list != ATOMIC:
         for key, items in _by_element(value, plan).items():
             found[key] = everything(items[0], plan.item or UNTYPED) if len(items) == 1 else MEMBER

@@ -91,7 +91,12 @@ def in_order(texts: Iterable[str]) -> list[str]:
     >>> in_order(['v:"a"', 'k:{"port":443}', "f:b", 'k:{"port":80}', "f:a", "."])
     ['.', 'f:a', 'f:b', 'k:{"port":80}', 'k:{"port":443}', 'v:"a"']
     """
-    return sorted(texts, key=_rank)
+    found = list(texts)
+    if all(text[0] in "f." for text in found):
+        found.sort()  # as their ranks do
+    else:
+        found.sort(key=_rank)
+    return found
 
 
 @_remembered

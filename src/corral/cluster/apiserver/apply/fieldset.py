@@ -147,7 +147,7 @@ def _from_wire(fields: Any, *, root: bool = False) -> FieldSet:
             continue
         key = elements.canonical(text) if text[:2] != "f:" else text
         if key is not None:
-            one = _from_wire(below)
+            one = MEMBER if below == EMPTY else _from_wire(below)
             found[key] = union(found[key], one) if key in found else one
     return found if root or found else MEMBER
 

@@ -7,7 +7,7 @@ Follows k8s.io/apimachinery/pkg/util/managedfields.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from corral.cluster.apiserver.apply.entries import APPLY, UPDATE, BadEntry, Entr
 from corral.cluster.apiserver.apply.plan import Plan
 from corral.cluster.apiserver.apply.reset_fields import Filter
 from corral.cluster.apiserver.apply.typed_errors import TypedError
+from corral.cluster.apiserver.apply.views import Change, View, Views, all_alike, known
 from corral.cluster.apiserver.patch.values import bounded, shown
 from corral.model.kubernetes import status
 from corral.model.kubernetes.resources import split_api_version
@@ -49,25 +50,26 @@ def on_update(
     now: datetime,
     *,
     reset: Filter = reset_fields.NOTHING,
-    served: Collection[str] = (),
+    views: Views = all_alike,
 ) -> Object:
     """Pure: the new object; its fields that differ from the live one (None: it is created) belong to `manager`.
 
     A client may set metadata.managedFields itself: entries that cannot be decoded are ignored, `[]` disowns everybody.
     `reset` are the fields that a request to this resource or subresource cannot change (see reset_fields.py);
-    `served` the apiVersions that the kind has (none given: any), of which entries of other versions are forgotten.
-    Never raises: where the items of a list cannot be told apart, or lie too deep, the live object's managedFields stay.
+    `views` are the other versions of the kind; entries of versions that it has no longer are forgotten.
+    Never raises: where the items of a list cannot be told apart, lie too deep, or cannot be converted, the live
+    object's managedFields stay.
     """
     entries = _of_update(live, new, subresource)
     if not entries and live is not None:
         return _without_managed(new)  # nobody owns anything of it until someone applies
-    compiled, entries = plan.of_schema(schema), _of_versions(entries, served)
+    compiled, entries = plan.of_schema(schema), known(entries, api_version, views)
     try:
         if schema is not None and schema.raw:  # the schemas of built-in kinds do not change
-            entries = ownership.reconciled(entries, compiled)
+            entries = ownership.reconciled(entries, _plans(compiled, api_version, views))
         found = _updated(live, new, entries, Manager(manager or _UNKNOWN, UPDATE, api_version, subresource), compiled,
-                         reset, _time(now))  # fmt: skip
-    except (TypedError, RecursionError):
+                         reset, _time(now), views)  # fmt: skip
+    except (TypedError, RecursionError, status.StatusError):
         kept = ((live or {}).get("metadata") or {}).get("managedFields")
         return _with_managed(new, kept) if kept else _without_managed(new)
     return _with_managed(new, managed.encode(found))
@@ -86,12 +88,12 @@ def on_apply(
     *,
     kind: str = "",
     reset: Filter = reset_fields.NOTHING,
-    served: Collection[str] = (),
+    views: Views = all_alike,
 ) -> Object:
     """Pure: the live object (None: there is none yet) with `applied` merged in. Defaults are for the caller to fill in.
 
     Raises StatusError: 409 with a cause for each field that others own, 400 for an object that does not fit the schema
-    or is of another kind than `kind` (if given) or `api_version`. `reset` and `served` are as for an update.
+    or is of another kind than `kind` (if given) or `api_version`. `reset` and `views` are as for an update.
     """
     _check_kind(applied, api_version, kind)
     check_fits(applied, api_version, schema)
@@ -100,9 +102,10 @@ def on_apply(
     time = _time(now)
     try:
         entries = _of_live(live, subresource, api_version, compiled, reset, time)
-        entries = ownership.reconciled(_of_versions(entries, served), compiled)
+        plans = _plans(compiled, api_version, views)
+        entries = ownership.reconciled(known(entries, api_version, views), plans)
         who = Manager(manager, APPLY, api_version, subresource)
-        found, entries = _applied(base, applied, entries, who, compiled, reset, force)
+        found, entries = _applied(base, applied, entries, who, compiled, reset, force, views)
     except TypedError as error:
         raise status.bad_request(f"failed to merge config: {error}") from None
     if who.identifier in entries and found != base:
@@ -153,11 +156,19 @@ def after_admission(before: Object | None, new: Object) -> tuple[Object, str]:
     )
 
 
+def _plans(compiled: Plan, own: str, views: Views) -> Callable[[str], Plan]:
+    def plan_of(api_version: str) -> Plan:
+        view = views(api_version) if api_version != own else None
+        return view.plan if isinstance(view, View) else compiled
+
+    return plan_of
+
+
 def _applied(
-    base: Object, applied: Object, entries: Entries, who: Manager, plan: Plan, reset: Filter, force: bool
+    base: Object, applied: Object, entries: Entries, who: Manager, plan: Plan, reset: Filter, force: bool, views: Views
 ) -> tuple[Object, Entries]:
     try:
-        return ownership.after_apply(base, applied, entries, who, plan, reset, force=force)
+        return ownership.after_apply(base, applied, entries, who, plan, reset, force=force, views=views)
     except Conflicts as conflicts:
         if who.name != last_applied.MANAGER:
             raise conflicts.status() from None
@@ -165,14 +176,14 @@ def _applied(
         left = [one for one in conflicts.found if not fieldset.has(mine, one.path)]
         if left or not mine:
             raise Conflicts(left or conflicts.found).status() from None
-    return ownership.after_apply(base, applied, entries, who, plan, reset, force=True)
+    return ownership.after_apply(base, applied, entries, who, plan, reset, force=True, views=views)
 
 
 def _updated(
-    live: Object | None, new: Object, entries: Entries, who: Manager, plan: Plan, reset: Filter, now: str
+    live: Object | None, new: Object, entries: Entries, who: Manager, plan: Plan, reset: Filter, now: str, views: Views
 ) -> Entries:
-    old = zero.of_plan(plan) if live is None else _without_managed(live)
-    change = compare(old, _without_managed(new), plan).through(reset)
+    old, new = zero.of_plan(plan) if live is None else _without_managed(live), _without_managed(new)
+    change = Change(old, new, compare(old, new, plan).through(reset), who.api_version, views)
     return ownership.after_update(entries, change, who, now)
 
 
@@ -197,11 +208,8 @@ def _of_live(live: Object | None, subresource: str, api_version: str, plan: Plan
     entries = managed.decode((live.get("metadata") or {}).get("managedFields"), trusted=True)
     if entries:
         return entries
-    return _updated(None, live, {}, Manager(_BEFORE, UPDATE, api_version, subresource), plan, reset, now)
-
-
-def _of_versions(entries: Entries, served: Collection[str]) -> Entries:
-    return {key: one for key, one in entries.items() if one.manager.api_version in served} if served else entries
+    who = Manager(_BEFORE, UPDATE, api_version, subresource)
+    return _updated(None, live, {}, who, plan, reset, now, all_alike)
 
 
 def _check_kind(applied: Object, api_version: str, kind: str) -> None:

@@ -4,23 +4,25 @@ Whoever changes a field by an update takes it from all others. Whoever applies a
 it to the same value; a change to what others own is a conflict unless it is forced. What an applier no longer applies,
 and nobody else owns, is removed.
 
-Sets of other API versions of a kind are taken as they are: the versions that are served together name their fields
-alike. An update through another version is another entry all the same, as upstream has it.
+Who owns fields in another version of the kind sees the change as it is there (`views`). An update through another
+version is another entry all the same, as upstream has it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from corral.cluster.apiserver.apply import fieldset, pruning
-from corral.cluster.apiserver.apply.comparing import Comparison, compare
+from corral.cluster.apiserver.apply.comparing import compare
 from corral.cluster.apiserver.apply.conflicts import Conflict, Conflicts
 from corral.cluster.apiserver.apply.entries import UPDATE, Entries, Entry, Manager
 from corral.cluster.apiserver.apply.fieldset import FieldSet
 from corral.cluster.apiserver.apply.merging import merge
 from corral.cluster.apiserver.apply.plan import Plan
-from corral.cluster.apiserver.apply.reset_fields import Filter
+from corral.cluster.apiserver.apply.reset_fields import NOTHING, Filter
 from corral.cluster.apiserver.apply.typed import field_set
+from corral.cluster.apiserver.apply.views import Change, View, Views, all_alike
 
 Object = dict[str, Any]
 
@@ -47,16 +49,18 @@ _NEVER_OWNED = fieldset.of_paths(
 )
 
 
-def after_update(entries: Entries, change: Comparison, manager: Manager, now: str) -> Entries:
-    """Pure: the entries after `manager` has made this change by an update.
+def after_update(entries: Entries, change: Change, manager: Manager, now: str) -> Entries:
+    """Pure: the entries after `manager` has made this change by an update. Raises as `Change.by`.
 
-    >>> change = Comparison(modified=fieldset.of_paths(("spec", "replicas")))
+    >>> from corral.cluster.apiserver.apply.comparing import Comparison
+    >>> seen = Comparison(modified=fieldset.of_paths(("spec", "replicas")))
+    >>> change = Change({}, {}, seen, "apps/v1", all_alike)
     >>> found = after_update({}, change, Manager("kubectl-scale", "Update", "apps/v1"), "2026-01-02T03:04:05Z")
     >>> [entry.encoded()["fieldsV1"] for entry in found.values()]
     [{'f:spec': {'f:replicas': {}}}]
     """
     found = _without_changed(entries, change)
-    own = fieldset.difference(fieldset.union(change.modified, change.added), _NEVER_OWNED)
+    own = fieldset.difference(fieldset.union(change.seen.modified, change.seen.added), _NEVER_OWNED)
     if own:
         key = manager.identifier
         before = found[key].fields if key in found else fieldset.EMPTY
@@ -65,20 +69,30 @@ def after_update(entries: Entries, change: Comparison, manager: Manager, now: st
 
 
 def after_apply(
-    live: Object, applied: Object, entries: Entries, manager: Manager, plan: Plan, reset: Filter, *, force: bool
+    live: Object,
+    applied: Object,
+    entries: Entries,
+    manager: Manager,
+    plan: Plan,
+    reset: Filter,
+    *,
+    force: bool,
+    views: Views = all_alike,
 ) -> tuple[Object, Entries]:
     """Pure: the new object, and the entries. `reset`: fields that cannot be set this way, so nobody owns them so.
 
     Raises Conflicts, and TypedError where items of the live object cannot be told apart.
     """
     key = manager.identifier
-    last = entries[key].fields if key in entries else fieldset.EMPTY
+    last = entries.get(key)
     own = reset.of(field_set(applied, plan))
     others = {name: entry for name, entry in entries.items() if name != key}
     found = merge(live, applied, plan)
-    if fieldset.difference(last, own):
-        found = merge(_pruned(found, last, own, others, plan), applied, plan)  # what is applied empty stays, empty
-    change = compare(live, found, plan).through(reset)
+    if last is not None and (_moved(last, manager, views) or fieldset.difference(last.fields, own)):
+        pruned = _Pruning(found, manager.api_version, plan, views).without(last, own, others)
+        found = merge(pruned, applied, plan)  # what is applied empty stays, empty
+    seen = compare(live, found, plan).through(reset)
+    change = Change(live, found, seen, manager.api_version, views)
     if not force and (against := _conflicts(others, change)):
         raise Conflicts(against)
     after = _without_changed(others, change)
@@ -88,37 +102,76 @@ def after_apply(
     return found, after
 
 
-def _pruned(merged: Object, last: FieldSet, own: FieldSet, others: Entries, plan: Plan) -> Object:
-    """Without what was applied last time and is not now, unless somebody else owns it."""
-    owned = own
-    for entry in others.values():
-        owned = fieldset.union(owned, entry.fields)
-    last = pruning.with_structs(last, plan)
-    pruned = pruning.remove(merged, last, plan)
-    everything = pruning.with_structs(field_set(merged, plan), plan)
-    left = pruning.with_structs(field_set(pruned, plan), plan)
-    kept = fieldset.union(left, pruning.with_structs(owned, plan))
-    pruned = pruning.remove(merged, fieldset.difference(everything, kept), plan)
-    left = pruning.with_structs(field_set(pruned, plan), plan)
-    gone = fieldset.intersection(fieldset.difference(everything, left), last)
-    return pruning.remove(merged, gone, plan)
+def _moved(last: Entry, manager: Manager, views: Views) -> bool:
+    """Whether it was applied in a version with other fields."""
+    before = last.manager.api_version
+    return before != manager.api_version and isinstance(views(before), View)
 
 
-def _conflicts(others: Entries, change: Comparison) -> list[Conflict]:
-    touched = fieldset.union(change.modified, change.added)
+class _Pruning:
+    """Takes out of an object what was applied last time and is not now, unless somebody else owns it."""
+
+    def __init__(self, merged: Object, api_version: str, plan: Plan, views: Views) -> None:
+        self._merged, self._version, self._views = merged, api_version, views
+        self._plain = View(plan, NOTHING, _same, _same)
+
+    def without(self, last: Entry, own: FieldSet, others: Entries) -> Object:
+        owned = {self._version: own}
+        for entry in others.values():
+            where = self._where(entry.manager.api_version)
+            owned[where] = fieldset.union(owned.get(where, fieldset.EMPTY), entry.fields)
+        where = self._where(last.manager.api_version)
+        view = self._view(where)
+        merged, gone = view.convert(self._merged), pruning.with_structs(last.fields, view.plan)
+        pruned = pruning.remove(merged, gone, view.plan)
+        pruned = view.back(_kept(merged, pruned, owned.pop(where, fieldset.EMPTY), view.plan))
+        for version, fields in owned.items():
+            other = self._view(version)
+            pruned = other.back(_kept(other.convert(self._merged), other.convert(pruned), fields, other.plan))
+        left = _members(view.convert(pruned), view.plan)
+        gone = fieldset.intersection(fieldset.difference(_members(merged, view.plan), left), gone)
+        return view.back(pruning.remove(merged, gone, view.plan))
+
+    def _where(self, api_version: str) -> str:
+        """Versions that name their fields alike are one."""
+        return api_version if isinstance(self._views(api_version), View) else self._version
+
+    def _view(self, api_version: str) -> View:
+        found = self._views(api_version) if api_version != self._version else None
+        return found if isinstance(found, View) else self._plain
+
+
+def _same(obj: Object) -> Object:
+    return obj
+
+
+def _members(obj: Object, plan: Plan) -> FieldSet:
+    return pruning.with_structs(field_set(obj, plan), plan)
+
+
+def _kept(merged: Object, pruned: Object, owned: FieldSet, plan: Plan) -> Object:
+    """The pruned object, and what was taken out of it though it is owned."""
+    kept = fieldset.union(_members(pruned, plan), pruning.with_structs(owned, plan))
+    return pruning.remove(merged, fieldset.difference(_members(merged, plan), kept), plan)
+
+
+def _conflicts(others: Entries, change: Change) -> list[Conflict]:
     found = []
     for _, entry in sorted(others.items()):
+        seen = change.by(entry.manager.api_version)
+        touched = fieldset.union(seen.modified, seen.added)
         if entry.owns_of(touched):
             against = fieldset.intersection(entry.fields, touched)
             found += [Conflict(entry.manager, path) for path in fieldset.paths(against)]
     return found
 
 
-def _without_changed(entries: Entries, change: Comparison) -> Entries:
+def _without_changed(entries: Entries, change: Change) -> Entries:
     """What has changed no longer belongs to those who had set it."""
-    touched = fieldset.union(fieldset.union(change.modified, change.added), change.removed)
     found: Entries = {}
     for key, entry in entries.items():
+        seen = change.by(entry.manager.api_version)
+        touched = fieldset.union(fieldset.union(seen.modified, seen.added), seen.removed)
         if touched and entry.owns_of(touched):
             if fields := fieldset.difference(entry.fields, touched):
                 found[key] = entry.with_fields(fields)
@@ -127,11 +180,11 @@ def _without_changed(entries: Entries, change: Comparison) -> Entries:
     return found
 
 
-def reconciled(entries: Entries, plan: Plan) -> Entries:
-    """Pure: the entries, after a change of the schema has made maps or lists atomic."""
+def reconciled(entries: Entries, plan_of: Callable[[str], Plan]) -> Entries:
+    """Pure: the entries, after a change of a schema has made maps or lists atomic. `plan_of` an apiVersion."""
     found: Entries = {}
     for key, entry in entries.items():
-        fields = pruning.reconcile(entry.fields, plan)
+        fields = pruning.reconcile(entry.fields, plan_of(entry.manager.api_version))
         found[key] = entry if fields is entry.fields else entry.with_fields(fields)
     return found
 

@@ -7,7 +7,7 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-from corral.cluster.apiserver.caching.event import Event
+from corral.cluster.apiserver.caching.event import Event, portion
 from corral.cluster.apiserver.caching.topics import Topics
 
 ADDED: Final = "ADDED"
@@ -137,8 +137,9 @@ class Place:
         return self._log.since if self.position < self._log.start else 0
 
     def take(self) -> tuple[int, list[Event]]:
-        position, self.position = self.position, self._log.end
-        return position, self._log.after(position)
+        position, found = self.position, portion(self._log.after(self.position))
+        self.position += len(found)
+        return position, found
 
     def wait(self) -> asyncio.Future[None]:
         return self._log.wait()

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from weakref import WeakSet
 
-from corral.cluster.apiserver.caching.event import Event
+from corral.cluster.apiserver.caching.event import Event, portion
 from corral.cluster.apiserver.caching.selection import Aspect, Topic
 
 MOST_PENDING: Final = 4096  # changes that one watch may be behind
+MOST_BYTES: Final = 16 << 20
 
 
 class Inbox:
@@ -26,13 +27,17 @@ class Inbox:
 
     def __init__(self, events: Iterable[Event]) -> None:
         self._events, self.lost = deque(events), 0
+        self._size = sum(event.size for event in self._events)
         self.waiter: asyncio.Future[None] | None = None
 
     def put(self, event: Event) -> asyncio.Future[None] | None:
         """Who is to be woken, if somebody waits. Who does not take for long loses the oldest."""
         self._events.append(event)
-        if len(self._events) > MOST_PENDING:
-            self.lost = self._events.popleft().revision
+        self._size += event.size
+        while len(self._events) > MOST_PENDING or (self._size > MOST_BYTES and len(self._events) > 8):
+            gone = self._events.popleft()
+            self._size -= gone.size
+            self.lost = gone.revision
         return self.waiter
 
     @property
@@ -41,8 +46,10 @@ class Inbox:
 
     def take(self) -> tuple[int, list[Event]]:
         """(what tells these events from others of the same selection, the events): they are gone from here."""
-        found = list(self._events)
-        self._events.clear()
+        found = portion(self._events)
+        for event in found:
+            self._events.popleft()
+            self._size -= event.size
         return (found[0].revision if found else 0), found
 
     def wait(self) -> asyncio.Future[None]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 
 from corral.cluster.apiserver.caching.caches import Caches
-from corral.cluster.apiserver.caching.event import Event
+from corral.cluster.apiserver.caching.event import PORTION, Event
 from corral.cluster.apiserver.caching.item import Item
 from corral.cluster.apiserver.caching.log import ADDED, DELETED, MODIFIED, EventLog, Place
 from corral.cluster.apiserver.caching.selection import Selection
@@ -75,7 +76,7 @@ class Watcher:
         initial_end: bool = False,
     ) -> None:
         self._caches, self._changes, self.selection = caches, changes, selection
-        self._initial, self._initial_end, self._bookmarks = list(initial), initial_end, bookmarks
+        self._initial, self._initial_end, self._bookmarks = deque(initial), initial_end, bookmarks
         self._began_at = caches.revision
         loop = asyncio.get_running_loop()
         self._deadline = loop.time() + seconds
@@ -85,24 +86,28 @@ class Watcher:
 
     def initial(self) -> list[Happened]:
         """The next of the objects that were there in the beginning; empty when all have been told."""
-        part, self._initial = self._initial[:INITIAL_SLICE], self._initial[INITIAL_SLICE:]
-        found = [Happened(ADDED, item, item.revision) for item in part]
+        found: list[Happened] = []
+        size = 0
+        while self._initial and len(found) < INITIAL_SLICE and size < PORTION:
+            item = self._initial.popleft()
+            found.append(Happened(ADDED, item, item.revision))
+            size += len(item.body)
         if not self._initial and self._initial_end:
             self._initial_end = False
             found.append(Happened(BOOKMARK, None, self._began_at, initial_end=True))
         return found
 
     def take(self) -> tuple[int, list[Event]]:
-        """(what names these events among those of equal selections, all events since the last call). 410 when some are
-        lost."""
+        """(what names these events among those of equal selections, the next events since the last call). 410 when some
+        are lost."""
         if self._changes.lost:
             raise too_old(self._began_at, self._changes.lost)
         return self._changes.take()
 
     def bookmark(self) -> Happened | None:
-        """A bookmark, when it is time for one."""
+        """A bookmark, when it is time for one; never while there are changes before it that were not told."""
         now = asyncio.get_running_loop().time()
-        if not self._bookmarks or now < self._next_bookmark:
+        if not self._bookmarks or now < self._next_bookmark or self._changes.pending:
             return None
         last = self._deadline - BEFORE_THE_END
         self._next_bookmark = now + BOOKMARK_SECONDS if now >= last else min(now + BOOKMARK_SECONDS, last)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from corral.cluster.apiserver.cel import environment as cel
+from corral.cluster.apiserver.cel.budget import Budget, below
+from corral.cluster.apiserver.cel.cost import estimate
+from corral.cluster.apiserver.cel.declared import declared
 from corral.cluster.apiserver.cel.errors import CompileError, WrongType
-from corral.cluster.apiserver.cel.limits import bare
-from corral.cluster.apiserver.cel.schemas import RULES, Raw, children, escape, find_field, uses_old
+from corral.cluster.apiserver.cel.schemas import RULES, Raw, children, find_field, uses_old
+from corral.cluster.apiserver.cel.shapes import FORMATS, Shapes
+from corral.cluster.apiserver.cel.sizes import Sized, cardinality, sized
+from corral.cluster.apiserver.cel.typed import Rules
 from corral.model.kubernetes import problems as p
 from corral.model.kubernetes.problems import Problem
 from corral.model.kubernetes.schema.crd import INT_OR_STRING
 
 REASONS: Final = (p.REQUIRED, p.FORBIDDEN, p.INVALID, p.DUPLICATE)
-_CHAIN: Final = re.compile(r"(?<![\w.])(?:self|oldSelf)((?:\.[A-Za-z_]\w*)+)(?!\s*\()(?![\w.])")
 _WRONG: Final = {
     "BOOL": "cel expression must evaluate to a bool",
     "STRING": "messageExpression must evaluate to a string",
@@ -23,15 +26,22 @@ _WRONG: Final = {
 _OPTIONAL: Final = "cel.bind(oldSelf, hasOldSelf ? optional.of(oldSelfValue) : optional.none(), {})"
 
 
-def problems_of_schema(raw: Raw, path: str, *, root: bool = True) -> Iterator[Problem]:
-    """Rules that are none, or that speak of fields that are not there."""
+def problems_of_schema(raw: Raw, path: str) -> Iterator[Problem]:
+    """Rules that are none, that do not fit the types of what they speak of, or that may cost too much."""
+    budget = Budget()
+    yield from _problems_below(raw, path, Checked(raw, True, 1, budget))
+    yield from budget.problems(path)
+
+
+def _problems_below(raw: Raw, path: str, checked: Checked) -> Iterator[Problem]:
     for index, rule in enumerate(raw.get(RULES) or ()):
-        yield from _problems_of_rule(rule, raw, f"{path}.{RULES}[{index}]", root)
-    for below, where in children(raw, path):
-        yield from problems_of_schema(below, where, root=False)
+        yield from _problems_of_rule(rule, raw, f"{path}.{RULES}[{index}]", checked)
+    count = below(checked.count, raw)
+    for one, where in children(raw, path):
+        yield from _problems_below(one, where, Checked(one, False, count, checked.budget))
 
 
-def _problems_of_rule(rule: Mapping[str, Any], raw: Raw, path: str, root: bool) -> Iterator[Problem]:
+def _problems_of_rule(rule: Mapping[str, Any], raw: Raw, path: str, checked: Checked) -> Iterator[Problem]:
     text = str(rule.get("rule") or "")
     if not text.strip():
         yield p.required(f"{path}.rule", "rule is not specified")
@@ -46,50 +56,60 @@ def _problems_of_rule(rule: Mapping[str, Any], raw: Raw, path: str, root: bool) 
     if rule.get("reason") and rule["reason"] not in REASONS:
         yield p.not_supported(f"{path}.reason", rule["reason"], REASONS)
     if rule.get("fieldPath") and find_field(rule["fieldPath"], raw) is None:
-        yield p.invalid(
-            f"{path}.fieldPath", rule["fieldPath"], "fieldPath must be a valid path: does not refer to a valid field"
-        )
+        detail = "fieldPath must be a valid path: does not refer to a valid field"
+        yield p.invalid(f"{path}.fieldPath", rule["fieldPath"], detail)
     if rule.get("optionalOldSelf") and not uses_old(text):
         yield p.invalid(f"{path}.optionalOldSelf", True, "may not be set to true if oldSelf is not used in rule")
-    yield from _compiled(text, "BOOL", rule, raw, f"{path}.rule", root)
+    yield from _compiled(text, "BOOL", rule, raw, f"{path}.rule", checked)
     if rule.get("messageExpression"):
-        yield from _compiled(str(rule["messageExpression"]), "STRING", rule, raw, f"{path}.messageExpression", root)
+        shown = str(rule["messageExpression"])
+        yield from _compiled(shown, "STRING", rule, raw, f"{path}.messageExpression", checked)
 
 
-def _compiled(text: str, returns: str, rule: Mapping[str, Any], raw: Raw, path: str, root: bool) -> Iterator[Problem]:
+class Checked:
+    """The types and sizes of one schema, for all of its rules: made with the first of them. `count`: how often there
+    can be one of it, None for no limit."""
+
+    def __init__(self, raw: Raw, root: bool, count: int | None, budget: Budget) -> None:
+        self._raw, self._root = raw, root
+        self.count, self.budget = count, budget
+        self._made: dict[bool, Rules] = {}
+        self._sized: Sized | None = None
+
+    def check(self, text: str, returns: str, *, optional: bool) -> int:
+        """What it may cost whenever it is run. Raises CompileError."""
+        if optional not in self._made:
+            shapes: Shapes = {}
+            if not (word := declared(self._raw, shapes, root=self._root)):
+                return 0
+            self._made[optional] = Rules(word, shapes, optional=optional)
+        tree = self._made[optional].check(text, returns)
+        self._sized = self._sized or sized(self._raw, root=self._root)
+        return estimate(tree, self._sized) if self._sized else 0
+
+    @property
+    def times(self) -> int:
+        """How often a rule of it may be run for one object."""
+        if self.count is not None:
+            return self.count
+        return cardinality(self._sized) if self._sized else 0
+
+
+def _compiled(
+    text: str, returns: str, rule: Mapping[str, Any], raw: Raw, path: str, checked: Checked
+) -> Iterator[Problem]:
     try:
+        cost = checked.check(text, returns, optional=bool(rule.get("optionalOldSelf")))
         program(text, rule, raw, returns)
     except WrongType:
         yield p.invalid(path, text, _WRONG[returns])
-        return
     except CompileError as error:
-        yield p.invalid(path, text, error.message)
-        return
-    for found in _CHAIN.finditer(bare(text)):
-        if missing := _unknown(found[1].lstrip(".").split("."), raw, root):
-            place = found.start() + found[0].index(missing) if missing in found[0] else found.start()
-            marks = "." * max(place - 1, 0)
-            detail = (
-                f"compilation failed: ERROR: <input>:1:{place}: undefined field '{missing}'\n | {text}\n | {marks}^"
-            )
-            yield p.invalid(path, text, detail)
-            return
-
-
-def _unknown(keys: list[str], raw: Raw, root: bool) -> str:
-    """The first of nested fields that the schema has not; "" where all are there, or anything may be."""
-    at: Raw = raw
-    for depth, key in enumerate(keys):
-        if not depth and root and key in ("apiVersion", "kind", "metadata"):
-            return ""
-        properties = at.get("properties")
-        if not properties or at.get("additionalProperties"):
-            return ""
-        below = next((one for name, one in properties.items() if escape(name) == key), None)
-        if below is None:
-            return key
-        at = below
-    return ""
+        yield p.invalid(path, text, f"{'messageExpression ' if returns == 'STRING' else ''}{error.message}")
+    else:
+        if returns == "BOOL":
+            yield from checked.budget.spend(cost * checked.times, path)
+        else:
+            yield from checked.budget.spend(cost, path, "messageExpression")
 
 
 def program(text: str, rule: Mapping[str, Any], raw: Raw, returns: str) -> cel.Program:
@@ -102,8 +122,10 @@ def program(text: str, rule: Mapping[str, Any], raw: Raw, returns: str) -> cel.P
 def _type(raw: Raw) -> Any:
     if raw.get("nullable") or raw.get(INT_OR_STRING):
         return cel.DYN
-    plain = {"integer": "int", "number": "double", "string": "string", "boolean": "bool"}
+    plain = {"integer": "int", "number": "double", "boolean": "bool"}
     kind = raw.get("type", "")
+    if kind == "string":
+        return cel.named(FORMATS.get(raw.get("format") or "", "string"))
     if kind == "array":
         return cel.list_of(_type(raw.get("items") or {}))
     return cel.named(plain[kind]) if kind in plain else cel.OBJECT if kind == "object" else cel.DYN

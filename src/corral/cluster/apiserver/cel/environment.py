@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cel_expr_python import cel
 
-from corral.cluster.apiserver.cel import limits
+from corral.cluster.apiserver.cel import limits, literals, tree
 from corral.cluster.apiserver.cel.balancing import balance
 from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError, WrongType
 from corral.cluster.apiserver.cel.functions import declarations
@@ -39,6 +39,8 @@ _NUMBERS: Final = re.compile(
 _QUALIFIED: Final = re.compile(
     r"^(ERROR: <input>:\d+:)(\d+)(: undeclared reference to ')(\w+)((?:\.\w+)+)('.*\n \| .*\n \| )\.*\^", re.M
 )
+# What can be called with a literal that is none, or be a list of several types.
+_LITERAL: Final = re.compile(r"\b(?:duration|timestamp|matches|find|findAll)\s*\(|\[")
 OPTIONAL: Final = "optional_type"  # what the name of its type begins with
 _DEEP: Final = re.compile(r"recursion (?:depth|limit)")
 DEEP: Final = (
@@ -63,6 +65,12 @@ class Program:
     def __init__(self, expression: str, compiled: Any) -> None:
         self.expression, self._compiled = expression, compiled
         self.returns: str = compiled.return_type().name()
+
+    @property
+    def serialized(self) -> bytes:
+        """As `tree` reads it."""
+        found: bytes = self._compiled.serialize()
+        return found
 
     def run(self, values: Mapping[str, Any]) -> Any:
         """The result as plain JSON (times as text). Raises EvaluationError."""
@@ -141,9 +149,20 @@ class Environment:
         if len(expression) > limits.LONGEST:
             raise CompileError(f"compilation failed: the expression is longer than {limits.LONGEST} characters")
         try:
-            return Program(expression, self._checked(_shaped(expression)))
+            found = Program(expression, self._checked(_shaped(expression)))
         except (RuntimeError, TypeError, ValueError) as error:
             raise CompileError(f"compilation failed: {self._cause(expression, error)}") from None
+        if _LITERAL.search(expression):
+            self._check_literals(expression, found)
+        return found
+
+    def _check_literals(self, expression: str, found: Program) -> None:
+        """Times and patterns that are written out must be such, lists of one type. Raises CompileError."""
+        read = tree.read(found.serialized)
+        if cause := literals.problem(read, _shaped(expression), expression):
+            raise CompileError(f"compilation failed: {cause}")
+        if cause := literals.pattern_problem(read):
+            raise CompileError(f"program instantiation failed: {cause}")
 
     def _checked(self, expression: str) -> Any:
         try:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from corral.cluster.apiserver.cel.compiling import program
 from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError
-from corral.cluster.apiserver.cel.schemas import RULES, Raw, find_field, shown, uses_old
+from corral.cluster.apiserver.cel.schemas import RULES, Raw, find_field, uses_old
+from corral.cluster.apiserver.cel.shown import shown
 from corral.model.kubernetes import problems as p
 from corral.model.kubernetes.problems import Problem
 from corral.model.kubernetes.schema.crd import LIST_MAP_KEYS, LIST_TYPE

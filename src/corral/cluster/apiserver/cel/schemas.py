@@ -1,4 +1,4 @@
-"""What rules see of values by their schema, and which rules there are. Pure; the library is not needed for it."""
+"""The rules that are in a schema, and the names in it. Pure; the library is not needed for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from corral.cluster.apiserver.cel.limits import bare
-from corral.model.kubernetes.schema.crd import PRESERVE
 
 Raw = Mapping[str, Any]
 RULES: Final = "x-kubernetes-validations"
@@ -38,32 +37,6 @@ def uses_old(rule: str) -> bool:
     (True, False)
     """
     return _OLD.search(bare(rule)) is not None
-
-
-def shown(value: Any, raw: Raw, *, root: bool = False) -> Any:
-    """Pure: a value as expressions see it: fields under their escaped names, unknown ones not at all, and whole numbers
-    of a `number` as fractions.
-
-    >>> shown({"a-b": 1, "x": 2}, {"properties": {"a-b": {"type": "number"}}})
-    {'a__dash__b': 1.0}
-    """
-    if isinstance(value, dict):
-        properties, more = raw.get("properties") or {}, raw.get("additionalProperties")
-        if isinstance(more, Mapping):
-            return {key: shown(one, more) for key, one in value.items()}
-        if not properties and (raw.get(PRESERVE) or more):
-            return value
-        found = {escape(key): shown(one, properties[key]) for key, one in value.items() if key in properties}
-        if root:
-            metadata = value.get("metadata") or {}
-            known = {key: metadata[key] for key in ("name", "generateName") if key in metadata}
-            found |= {"apiVersion": value.get("apiVersion", ""), "kind": value.get("kind", ""), "metadata": known}
-        return found
-    if isinstance(value, list) and isinstance(raw.get("items"), Mapping):
-        return [shown(one, raw["items"]) for one in value]
-    if raw.get("type") == "number" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
 
 
 def has_rules(raw: Raw) -> bool:

@@ -15,9 +15,9 @@ from corral.model.kubernetes.schema import Schema
 
 Shapes = dict[str, dict[str, str]]
 DYN: Final = "dyn"
-_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FORMATS: Final = {"byte": "bytes", "date": "timestamp", "date-time": "timestamp", "duration": "duration"}
-_PLAIN: Final = {"integer": "int", "number": "double", "boolean": "bool"}
+WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+FORMATS: Final = {"byte": "bytes", "date": "timestamp", "date-time": "timestamp", "duration": "duration"}
+PLAIN: Final = {"integer": "int", "number": "double", "boolean": "bool"}
 _GROUP: Final = {"group": "string", "version": "string"}
 REQUEST: Final[Shapes] = {
     "kubernetes.GroupVersionKind": {**_GROUP, "kind": "string"},
@@ -75,8 +75,8 @@ def shape(schema: Schema, name: str, into: Shapes) -> str:
     if schema.type == "array":
         return f"list {shape(schema.items, f'{name}.item', into)}" if schema.items is not None else f"list {DYN}"
     if schema.type == "string":
-        return _FORMATS.get(schema.format, "string")
-    return _PLAIN.get(schema.type, DYN)
+        return FORMATS.get(schema.format, "string")
+    return PLAIN.get(schema.type, DYN)
 
 
 def _object(schema: Schema, name: str, into: Shapes) -> str:
@@ -86,6 +86,6 @@ def _object(schema: Schema, name: str, into: Shapes) -> str:
         fields = into[known] = {}
         for key, below in schema.properties.items():
             field = escape(key)
-            if _WORD.fullmatch(field):
+            if WORD.fullmatch(field):
                 fields[field] = shape(below, f"{known}.{field}", into)
     return known

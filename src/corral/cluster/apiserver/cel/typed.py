@@ -7,25 +7,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from cel_expr_python import cel
 from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, struct_pb2, timestamp_pb2
 
 from corral.cluster.apiserver.cel.environment import OBJECT, Environment, Program
-from corral.cluster.apiserver.cel.errors import CompileError
+from corral.cluster.apiserver.cel.errors import CompileError, WrongType
 from corral.cluster.apiserver.cel.messages import CheckTypes
 from corral.cluster.apiserver.cel.shapes import DYN, Shapes
+from corral.cluster.apiserver.cel.tree import Loop, Tree, read
 
 Field = descriptor_pb2.FieldDescriptorProto
 PACKAGE: Final = "shapes"
 VARIABLES: Final = "kubernetes.variables"
+OLD: Final = "oldSelfValue"
 _SCALARS: Final = {
     "int": Field.TYPE_INT64,
     "double": Field.TYPE_DOUBLE,
     "bool": Field.TYPE_BOOL,
     "string": Field.TYPE_STRING,
     "bytes": Field.TYPE_BYTES,
+}
+_SIMPLE: Final = {
+    "int": cel.Type.INT,
+    "double": cel.Type.DOUBLE,
+    "bool": cel.Type.BOOL,
+    "string": cel.Type.STRING,
+    "bytes": cel.Type.BYTES,
+    "timestamp": cel.Type.TIMESTAMP,
+    "duration": cel.Type.DURATION,
+    DYN: cel.Type.DYN,
 }
 _MESSAGES: Final = {
     DYN: ".google.protobuf.Value",
@@ -64,9 +77,54 @@ def _problem(where: Environment, expression: str, known: Mapping[str, str]) -> s
     try:
         where.compile(expression)
     except CompileError as error:
-        text = _STRUCT.sub("", error.message.removeprefix("compilation failed: "))
-        return _NAMED.sub(lambda found: known.get(found[1], found[1]), text)
+        return _readable(error.message.removeprefix("compilation failed: "), known)
     return ""
+
+
+def _readable(text: str, known: Mapping[str, str]) -> str:
+    """With the shapes' own names."""
+    text = _NAMED.sub(lambda found: known.get(found[1], found[1]), _STRUCT.sub("", text))
+    return text.replace("null_type", "null")
+
+
+class Rules:
+    """Checks the rules of one schema. `word`: the type of self.
+
+    >>> Rules("list int", {}, optional=False).check("self[0] > 1", "BOOL").root.function
+    '_>_'
+    >>> Rules("int", {}, optional=True).check("self > oldSelf.value() && oldSelf == 3", "BOOL")
+    Traceback (most recent call last):
+    corral.cluster.apiserver.cel.errors.CompileError: compilation failed: ERROR: <input>:1:35: found no matching overload for '_==_' applied to '(optional_type(int), int)'
+     | self > oldSelf.value() && oldSelf == 3
+     | ..................................^
+    """  # noqa: E501
+
+    def __init__(self, word: str, shapes: Shapes, *, optional: bool) -> None:
+        kind = _variable(word)
+        names = {"self": kind, OLD if optional else "oldSelf": kind}
+        self._known = {_message(one): one for one in shapes}
+        self._where = Environment(names, _pool(shapes))
+        self._prefix, self._end = (f"cel.bind(oldSelf, optional.of({OLD}), (", "))") if optional else ("", "")
+
+    def check(self, expression: str, returns: str) -> Tree:
+        """Raises CompileError, with places in the expression as it was written."""
+        try:
+            found = read(self._where.compile(f"{self._prefix}{expression}{self._end}", returns).serialized)
+        except WrongType:
+            raise
+        except CompileError as error:
+            raise CompileError(self._own(_readable(error.message, self._known))) from None
+        if self._prefix and isinstance(found.root, Loop):  # cel.bind()
+            return replace(found, root=found.root.result)
+        return found
+
+    def _own(self, text: str) -> str:
+        if not self._prefix:
+            return text
+        wide = len(self._prefix)
+        text = re.sub(r"<input>:1:(\d+)", lambda found: f"<input>:1:{max(int(found[1]) - wide, 1)}", text)
+        text = re.sub(rf" \| {re.escape(self._prefix)}(.*)\n \| \.{{{wide}}}", r" | \1\n | ", text)
+        return re.sub(rf"{re.escape(self._end)}(\n \| \.*\^)", r"\1", text)
 
 
 def _type_of(program: Program, known: Mapping[str, str]) -> str:
@@ -85,7 +143,13 @@ def _environment(shapes: Shapes, names: Mapping[str, str]) -> Environment:
 
 def _variable(word: str) -> Any:
     kind, _, rest = word.partition(" ")
-    return cel.Type(f"{PACKAGE}.{_message(rest)}") if kind == "object" else cel.Type.DYN
+    if kind == "object":
+        return cel.Type(f"{PACKAGE}.{_message(rest)}")
+    if kind == "list":
+        return cel.Type.List(_variable(rest))
+    if kind == "map":
+        return cel.Type.Map(cel.Type.STRING, _variable(rest))
+    return _SIMPLE[kind]
 
 
 def _message(shape: str) -> str:

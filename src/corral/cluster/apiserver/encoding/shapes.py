@@ -152,16 +152,18 @@ def columns_of(kind: Sequence[Column], custom: bool = False) -> tuple[Column, ..
 class Table:
     """Rows for `kubectl get`. `include`: what goes with each row, Metadata, None or Object.
 
-    The definitions of the columns come once in a watch, so each watch has a Table of its own.
+    The definitions of the columns come once in a watch, so each watch has a Table of its own. `convert`: columns are
+    of the version that is served; None: they are of the stored one.
     """
 
     shared = False
 
     def __init__(
-        self, columns: Sequence[Column], include: str, version: str, plain: Plain, clock: Callable[[], datetime]
-    ) -> None:
+        self, columns: Sequence[Column], include: str, version: str, plain: Plain, clock: Callable[[], datetime],
+        convert: Convert | None = None,
+    ) -> None:  # fmt: skip
         self.key = f"Table {version} {include}"
-        self._columns = tuple(columns)
+        self._columns, self._convert = tuple(columns), convert
         self._include, self._plain, self._clock = include, plain, clock
         self._partial = Partial(version)
         self._head = encode({"kind": "Table", "apiVersion": f"meta.k8s.io/{version}"})[:-1]
@@ -175,7 +177,7 @@ class Table:
         return encode(shown)
 
     def _row(self, item: Item, now: datetime) -> bytes:
-        obj = item.object()
+        obj = self._convert(item.object()) if self._convert is not None else item.object()
         cells = encode([column.cell(obj, now) for column in self._columns])
         if self._include == "None":
             return b'{"cells":%b,"object":null}' % cells

@@ -7,20 +7,23 @@ Reads convert at many places that cannot wait, so what was converted is remember
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from corral.cluster.apiserver.caching.item import encode
+from corral.cluster.apiserver.extensions.converted import converted, failed
+from corral.cluster.apiserver.extensions.versions import Versions
 from corral.cluster.apiserver.lookup import Lookup
 from corral.cluster.apiserver.webhooks.client import CallFailed, HttpsClient, Place
+from corral.cluster.apiserver.webhooks.refusals import Refused, check
 from corral.cluster.apiserver.webhooks.resolving import place_of, shown_url
-from corral.model.kubernetes.kinds.fields import part, text, texts
-from corral.model.kubernetes.status import StatusError, internal
+from corral.model.kubernetes.kinds.fields import part, texts
+from corral.model.kubernetes.status import StatusError
 
 Object = dict[str, Any]
+GROUP: Final = "apiextensions.k8s.io"
 SECONDS: Final = 30
 HURRY: Final = 5.0  # seconds that the whole server waits for one answer
 REMEMBERED: Final = 20_000
@@ -44,8 +47,7 @@ class Caller:
     async def _ask(self, place: Place, path: str, body: bytes) -> bytes:
         async with asyncio.timeout(SECONDS):
             reply = await self._client.ask(place, "POST", path, body, HEADERS)
-        if reply.status != 200:
-            raise CallFailed(f"the server responded with the status code {reply.status}")
+        check(reply)
         return reply.body
 
     def now(self, place: Place, path: str, body: bytes) -> bytes:
@@ -74,13 +76,17 @@ class Conversion:
 
     def __init__(self, definition: Object, lookup: Lookup, caller: Caller) -> None:
         self._webhook = part(definition, "spec", "conversion", "webhook")
-        spec = part(definition, "spec")
-        self._kind = f"{text(spec, 'group')}/{{}}, Kind={text(part(spec, 'names'), 'kind')}"
-        self._lookup, self._caller = lookup, caller
+        versions = texts(self._webhook, "conversionReviewVersions")
+        self._version = next((one for one in versions if one in ("v1", "v1beta1")), "v1")
+        self._lookup, self._caller, self._versions = lookup, caller, Versions(definition)
         self._known: dict[tuple[str, bytes], Object] = {}
 
     def convert(self, obj: Object, wanted: str) -> Object:
-        """The object in another version. StatusError 500."""
+        """The object, with its defaults, in another version. StatusError 500."""
+        return self.bare(self._versions.filled(obj), wanted)
+
+    def bare(self, obj: Object, wanted: str) -> Object:
+        """The same without defaults."""
         if obj.get("apiVersion") == wanted:
             return obj
         found = self._known.get(_key(obj, wanted))
@@ -90,70 +96,51 @@ class Conversion:
 
     async def warm(self, objects: Iterable[Object], wanted: str) -> None:
         """Converts what is not known yet. StatusError 500."""
-        missing = [one for one in objects if one.get("apiVersion") != wanted and _key(one, wanted) not in self._known]
+        others = [self._versions.filled(one) for one in objects if one.get("apiVersion") != wanted]
+        missing = [one for one in others if _key(one, wanted) not in self._known]
         if not missing:
             return
         place, path, body, uid = self._question(missing, wanted)
         try:
             answer = await self._caller.soon(place, path, body)
         except (CallFailed, TimeoutError) as error:
-            raise self._failed(wanted, place, path, error) from None
-        self._remember(missing, wanted, self._read(answer, uid, len(missing), wanted))
+            raise _unanswered(missing[0], place, path, error) from None
+        self._read(answer, uid, missing, wanted)
 
     def _asked(self, objects: list[Object], wanted: str, ask: Callable[[Place, str, bytes], bytes]) -> list[Object]:
         place, path, body, uid = self._question(objects, wanted)
         try:
             answer = ask(place, path, body)
         except (CallFailed, TimeoutError) as error:
-            raise self._failed(wanted, place, path, error) from None
-        found = self._read(answer, uid, len(objects), wanted)
-        self._remember(objects, wanted, found)
-        return found
+            raise _unanswered(objects[0], place, path, error) from None
+        return self._read(answer, uid, objects, wanted)
 
     def _question(self, objects: list[Object], wanted: str) -> tuple[Place, str, bytes, str]:
         uid = str(uuid.uuid4())
-        version = next(
-            (one for one in texts(self._webhook, "conversionReviewVersions") if one in ("v1", "v1beta1")), "v1"
-        )
         request = {"uid": uid, "desiredAPIVersion": wanted, "objects": objects}
-        review = {"kind": "ConversionReview", "apiVersion": f"apiextensions.k8s.io/{version}", "request": request}
+        review = {"kind": "ConversionReview", "apiVersion": f"{GROUP}/{self._version}", "request": request}
         try:
             place, path = place_of(part(self._webhook, "clientConfig"), self._lookup)
         except CallFailed as error:
-            raise internal(f"conversion webhook for {self._shown(wanted)} failed: {error.message}") from None
+            raise failed(objects[0], f"failed: {error.message}") from None
         return place, f"{path}?timeout={SECONDS}s", encode(review), uid
 
-    def _shown(self, wanted: str) -> str:
-        return self._kind.format(wanted.rpartition("/")[2])
-
-    def _failed(self, wanted: str, place: Place, path: str, error: Exception) -> StatusError:
-        cause = error.message if isinstance(error, CallFailed) else "context deadline exceeded"
-        url = shown_url(place, path.partition("?")[0], SECONDS)
-        return internal(f'conversion webhook for {self._shown(wanted)} failed: Post "{url}": {cause}')
-
-    def _read(self, answer: bytes, uid: str, count: int, wanted: str) -> list[Object]:
-        """The objects of an answer. Raises StatusError."""
-        try:
-            response = part(json.loads(answer), "response")
-        except (ValueError, AttributeError):
-            raise internal(f"conversion webhook for {self._shown(wanted)} failed: invalid response") from None
-        result = part(response, "result")
-        if text(result, "status") != "Success":
-            raise internal(f"conversion webhook for {self._shown(wanted)} failed: {text(result, 'message')}")
-        found = response.get("convertedObjects")
-        if response.get("uid") != uid or not isinstance(found, list) or len(found) != count:
-            cause = f"expected {count} converted objects, got {len(found) if isinstance(found, list) else 0}"
-            raise internal(f"conversion webhook for {self._shown(wanted)} failed: invalid response: {cause}")
-        for one in found:
-            if not isinstance(one, dict) or one.get("apiVersion") != wanted:
-                raise internal(f"conversion webhook for {self._shown(wanted)} failed: invalid response: wrong version")
-        return found
-
-    def _remember(self, objects: list[Object], wanted: str, found: list[Object]) -> None:
+    def _read(self, answer: bytes, uid: str, objects: list[Object], wanted: str) -> list[Object]:
+        """What was answered, which is remembered."""
+        found = [self._versions.pruned(one) for one in converted(answer, uid, objects, wanted, self._version)]
         for before, after in zip(objects, found, strict=True):
             self._known[_key(before, wanted)] = after
         while len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
+        return found
+
+
+def _unanswered(obj: Object, place: Place, path: str, error: Exception) -> StatusError:
+    if isinstance(error, Refused):
+        return failed(obj, f"failed: {error.message}")
+    cause = error.message if isinstance(error, CallFailed) else "context deadline exceeded"
+    url = shown_url(place, path.partition("?")[0], SECONDS)
+    return failed(obj, f'failed: Post "{url}": {cause}')
 
 
 def _key(obj: Object, wanted: str) -> tuple[str, bytes]:

@@ -8,14 +8,15 @@ from typing import Any, Final, Protocol
 from corral.cluster.apiserver.cel.process import Expressions
 from corral.cluster.apiserver.cel.schemas import has_rules
 from corral.cluster.apiserver.extensions.columns import columns_of
-from corral.cluster.apiserver.registry import Judge, ScalePaths, Served
+from corral.cluster.apiserver.extensions.versions import has_defaults
+from corral.cluster.apiserver.registry import Convert, Judge, ScalePaths, Served
 from corral.model.kubernetes.discovery import version_order
 from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.kinds.apiextensions.definition import has_condition, storage_version
 from corral.model.kubernetes.kinds.fields import flag, is_new, objects, part, text, texts
 from corral.model.kubernetes.problems import Problem
 from corral.model.kubernetes.resources import VERBS, GroupVersionKind, Resource, Subresource
-from corral.model.kubernetes.schema import MISSING, Schema
+from corral.model.kubernetes.schema import Schema
 from corral.model.kubernetes.schema.crd import from_structural, with_defaults
 from corral.model.kubernetes.schema.values import validate
 
@@ -25,10 +26,14 @@ _ENDING: Final = ("delete", "deletecollection", "get", "list", "patch", "update"
 
 
 class Converter(Protocol):
-    """Between the versions of a definition that differ in more than their name."""
+    """Between the versions of a definition that differ in more than their name. Objects get the defaults of theirs."""
 
     def convert(self, obj: Object, wanted: str) -> Object:
         """The object in the version of this apiVersion."""
+        ...
+
+    def bare(self, obj: Object, wanted: str) -> Object:
+        """The same without defaults."""
         ...
 
     async def warm(self, objects: Iterable[Object], wanted: str) -> None:
@@ -68,13 +73,15 @@ def _served(
     key = f"{resource.api_version} {definition['metadata'].get('resourceVersion', '')}"
     made = Served(
         resource,
-        _kind(version, raw, schema, own, deprecation(spec, version)),
+        _kind(version, raw, schema, own, from_stored, deprecation(spec, version)),
         schema,
         stored,
         to_stored=to_stored,
         from_stored=from_stored,
         custom=True,
         scale=_scale(version),
+        to_current=(lambda obj: converter.convert(obj, stored.api_version)) if converter is not None else None,
+        bare=converter.bare if converter is not None else None,
         warm=converter.warm if converter is not None else None,
         judge=_judge(f"{resource.plural}.{key}", raw, own, expressions) if expressions and has_rules(raw) else None,
     )
@@ -82,7 +89,7 @@ def _served(
     return made
 
 
-def _judge(key: str, raw: Object, own: Callable[[Object], Object] | None, expressions: Expressions) -> Judge:
+def _judge(key: str, raw: Object, own: Convert | None, expressions: Expressions) -> Judge:
     """Rules see objects in the version that is asked for, whichever is stored."""
 
     async def judge(new: Object, old: Object | None) -> tuple[Sequence[Problem], Sequence[Problem]]:
@@ -128,22 +135,15 @@ def _scale(version: Object) -> ScalePaths | None:
 
 def _conversions(
     converter: Converter | None, own: str, stored: str, schema: Schema
-) -> tuple[Callable[[Object], Object] | None, Callable[[Object], Object] | None]:
+) -> tuple[Convert | None, Convert | None]:
     """Both ways. What is read back gets the defaults that came into the schema after it was written."""
-    fill = _defaulter(schema)
     if converter is None:
-        return None, fill
+        return None, _defaulter(schema)
     given: Converter = converter
-
-    def from_stored(obj: Object) -> Object:
-        """The store may still have what was written when another version was stored."""
-        found = given.convert(obj, own)
-        return fill(found) if fill is not None else found
-
-    return lambda obj: given.convert({**obj, "apiVersion": own}, stored), from_stored
+    return lambda obj: given.convert({**obj, "apiVersion": own}, stored), lambda obj: given.convert(obj, own)
 
 
-def _defaulter(schema: Schema) -> Callable[[Object], Object] | None:
+def _defaulter(schema: Schema) -> Convert | None:
     if not has_defaults(schema):
         return None
 
@@ -154,18 +154,18 @@ def _defaulter(schema: Schema) -> Callable[[Object], Object] | None:
     return fill
 
 
-def has_defaults(schema: Schema) -> bool:
-    """Pure: whether anything below has a default. Custom schemas do not contain themselves."""
-    if schema.name:
-        return False
-    below = [*schema.properties.values(), *(one for one in (schema.items, schema.values) if one is not None)]
-    return schema.default is not MISSING or any(has_defaults(one) for one in below)
-
-
 def _kind(
-    version: Object, raw: Object, schema: Schema, own: Callable[[Object], Object] | None, deprecated: str
+    version: Object,
+    raw: Object,
+    schema: Schema,
+    own: Convert | None,
+    from_stored: Convert | None,
+    deprecated: str,
 ) -> Kind:
-    """Defaults are those of the version that is asked for, whichever is stored: `own` converts to it."""
+    """Rules are those of the version that is asked for, whichever is stored: `own` converts to it (None: it is stored).
+
+    Fields are looked at in objects that may be stored in any version.
+    """
 
     def shown(obj: Object) -> Object:
         return own(obj) if own is not None else obj
@@ -191,7 +191,7 @@ def _kind(
         deprecated=deprecated,
         has_status=has_status,
         columns=columns_of(objects(version, "additionalPrinterColumns")),
-        fields={one.lstrip("."): _field(one) for one in _selectable(version)},
+        fields={one.lstrip("."): _field(one, from_stored) for one in _selectable(version)},
         allow_unconditional_update=False,
     )
 
@@ -237,11 +237,11 @@ def _selectable(version: Object) -> list[str]:
     return [text(one, "jsonPath") for one in objects(version, "selectableFields")]
 
 
-def _field(path: str) -> Callable[[Object], str]:
+def _field(path: str, convert: Convert | None) -> Callable[[Object], str]:
     keys = path.lstrip(".").split(".")
 
     def get(obj: Object) -> str:
-        found: Any = obj
+        found: Any = convert(obj) if convert is not None else obj
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None
         return ("true" if found else "false") if isinstance(found, bool) else "" if found is None else str(found)

@@ -143,10 +143,12 @@ class Documents:
         name = f"{path} in protobuf" if packed else path
         kept = self._current().get(name)
         if kept is None:
-            made = await asyncio.to_thread(self._make, path, packed)
-            if made is None:
+            of = self._registry.generation
+            kept = await asyncio.to_thread(self._make, path, packed)
+            if kept is None:
                 return None
-            kept = self._current()[name] = made
+            if of == self._registry.generation:  # else true for who asked then, and for none after
+                self._current()[name] = kept
         if path.startswith("/openapi/v3/") and "hash" in request.query:
             return send(request, kept, "public, immutable")
         return send(request, kept)

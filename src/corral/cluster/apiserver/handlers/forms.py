@@ -25,6 +25,7 @@ def shape_of(served: Served, accepted: Accepted, query: Query, *, is_list: bool)
             accepted.version,
             served.plain,
             utc_now,
+            served.from_stored if served.custom else None,
         )
     if accepted.kind in (PARTIAL, PARTIAL_LIST):
         if is_list and accepted.kind == PARTIAL:

@@ -28,10 +28,10 @@ from corral.cluster.apiserver.proxying.target import (
 from corral.cluster.client.nodes import Connection
 from corral.errors import RemoteFailed
 from corral.http.message import Answer, Request, Response, StreamResponse
+from corral.model.kubernetes.labels import SERVICE_NAME
 
 Dial = Callable[[str, int], Awaitable[Connection]]
 SLICES: Final = ("discovery.k8s.io", "endpointslices")
-SERVICE_LABEL: Final = "kubernetes.io/service-name"
 TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
@@ -55,7 +55,7 @@ class Proxies:
         slices = [
             one
             for one in self._core.caches.list(*SLICES, target.namespace)
-            if (one["metadata"].get("labels") or {}).get(SERVICE_LABEL) == named.name
+            if (one["metadata"].get("labels") or {}).get(SERVICE_NAME) == named.name
         ]
         places = service_places(slices, port, tls=named.scheme == "https")
         if not places:

@@ -14,7 +14,8 @@ from corral.cluster.apiserver.objects import scaling
 from corral.cluster.apiserver.objects.core import Core, Target
 from corral.cluster.apiserver.objects.patching import Patch, apply_patch, check_identity
 from corral.cluster.apiserver.objects.subresources import show_scale, take_scale
-from corral.cluster.apiserver.objects.updating import Update, of_object
+from corral.cluster.apiserver.objects.updating import Update, check_names, of_object
+from corral.cluster.apiserver.objects.versions import views_of
 from corral.cluster.apiserver.options import WriteOptions
 from corral.cluster.apiserver.registry import ScalePaths
 from corral.model.kubernetes.kind import Object
@@ -55,7 +56,10 @@ def patch_update(target: Target, patch: Patch, options: WriteOptions, warn: Warn
         check_identity(patched, expected.gvk)
         refuse = partial(patch.refusal, patched)
         found = tidy(patched, expected, options.validation, warn, patch.complaints, refuse)
-        return take_scale(present, found, served, target.name) if scale else found
+        if not scale:
+            return found
+        check_names(target, found)
+        return take_scale(present, found, served, target.name)
 
     return Update(change, options, "PatchOptions")
 
@@ -84,18 +88,18 @@ def apply_update(core: Core, target: Target, applied: Object, options: WriteOpti
             core.now(),
             kind=served.resource.kind,
             reset=served.unowned(target.subresource),
+            views=views_of(core.registry, served, target.subresource),
         )
 
     return Update(change, options, "PatchOptions", tracks=True, create=True)
 
 
 def check_applied(target: Target, metadata: dict[str, Any]) -> None:
-    """In place: the name and namespace of the path are the object's. Raises 400 where it has others."""
+    """In place: the namespace of the path is the object's. Raises 400 where it has another, or another name."""
     if metadata.get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
     if (metadata.get("name") or target.name) != target.name:
         text = f"the name of the object ({metadata['name']}) does not match the name on the URL ({target.name})"
         raise bad_request(text)
-    metadata["name"] = target.name
     if target.namespace:
         metadata.setdefault("namespace", target.namespace)

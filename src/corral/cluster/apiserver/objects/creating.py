@@ -18,6 +18,10 @@ from corral.store.interface import Mismatch
 ATTEMPTS: Final = 8  # at names that are generated
 
 
+class Taken(StatusError):
+    """The 409 of a name that another object has, which reads show by now."""
+
+
 async def create(
     core: Core, caller: Caller, target: Target, obj: Object, options: WriteOptions, *, tracked: bool = False
 ) -> Item:
@@ -26,7 +30,7 @@ async def create(
     `tracked`: its managedFields say already who owns what. Raises StatusError: 400, 403, 409 (it is there), 422.
     """
     served, metadata = target.served, obj["metadata"]
-    if metadata.get("resourceVersion"):
+    if metadata.get("resourceVersion") not in (None, "", "0"):
         raise bad_request("resourceVersion should not be set on objects to be created")
     metadata.pop("resourceVersion", None)
     ensure_namespace(metadata, target.namespace, served.resource.namespaced)
@@ -73,11 +77,11 @@ async def _prepare(
         obj.pop("status", None)
     kind.prepare_create(obj)
     await core.warm(served, [obj])
+    if not tracked:
+        obj = _track(core, caller, target, obj, options)  # what admission adds, nobody owns
     admission = core.admission(caller, target, "CREATE", obj, None, options, "CreateOptions")
     obj = await core.admit(admission, target, obj)
     core.prepare(target, obj, None)
-    if not tracked:
-        obj = _track(core, caller, target, obj, options)
     problems = [*check(obj, served.resource.namespaced, kind.validate_name), *kind.validate(obj)]
     await core.refuse(caller, target, problems, obj, None)
     for text in kind.warnings(obj, None):
@@ -102,7 +106,6 @@ async def _check_free(core: Core, target: Target) -> None:
 
 
 async def _taken(core: Core, target: Target, revision: int, generated: bool) -> StatusError:
-    """The 409 of a name that another object has."""
     served = target.served
     plural, group = served.plural, served.resource.group
     if generated:
@@ -112,5 +115,5 @@ async def _taken(core: Core, target: Target, revision: int, generated: bool) -> 
     await core.caches.until(revision)
     found = core.cache(served).items.get(target.key)
     if found is not None and found.view()["metadata"].get("deletionTimestamp"):
-        return StatusError(error.code, error.reason, f"object is being deleted: {error.message}", error.details)
-    return error
+        return Taken(error.code, error.reason, f"object is being deleted: {error.message}", error.details)
+    return Taken(error.code, error.reason, error.message, error.details)

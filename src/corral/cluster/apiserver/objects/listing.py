@@ -68,7 +68,14 @@ def _term(served: Served, path: str, value: str, equal: bool) -> FieldTerm:
     get = served.kind.fields.get(path)
     if get is None:
         raise bad_request(f"field label not supported: {path}")
-    return FieldTerm(path, value, equal, get)
+    converted = served.custom and served.from_stored is not None
+    return FieldTerm(f"{served.plain.key} {path}" if converted else path, value, equal, get)
+
+
+async def _warm(core: Core, served: Served, selection: Selection) -> None:
+    """Before fields of objects are looked at that have to be converted for it."""
+    if served.warm is not None and any(one.get is not None for one in selection.fields):
+        await core.warm(served, [item.view() for item in core.cache(served).items.values()])
 
 
 def write_token(revision: int, key: str) -> str:
@@ -120,6 +127,7 @@ async def list_objects(core: Core, target: Target, options: ListOptions) -> List
         await core.caches.fresh()
     elif not await core.caches.until(wanted, PATIENCE):
         raise too_large(wanted, core.caches.revision)
+    await _warm(core, target.served, selection)
     return _present(core, target, selection, options.limit, "")
 
 
@@ -213,6 +221,7 @@ async def begin_watch(
     selection = selection_of(target.served, target.namespace, target.name, options)
     wanted = parse_revision(options.resource_version)
     await core.caches.fresh()
+    await _warm(core, target.served, selection)
     if wanted and not await core.caches.until(wanted, PATIENCE):
         raise too_large(wanted, core.caches.revision)
     cache = core.cache(target.served)
@@ -220,6 +229,7 @@ async def begin_watch(
     if options.send_initial or (options.send_initial is None and not wanted):
         initial = list(cache.walk(selection))
         position = cache.log.end
+        await core.warm(target.served, [item.view() for item in initial] if target.served.warm else ())
     elif not wanted:
         position = cache.log.end
     else:

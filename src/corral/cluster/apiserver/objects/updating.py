@@ -14,10 +14,11 @@ from corral.cluster.apiserver.apply import managed
 from corral.cluster.apiserver.caching.item import Item, Object, stored_bytes
 from corral.cluster.apiserver.objects import scaling
 from corral.cluster.apiserver.objects.core import Caller, Core, Target
-from corral.cluster.apiserver.objects.creating import create
+from corral.cluster.apiserver.objects.creating import Taken, create
 from corral.cluster.apiserver.objects.deletion import is_over
 from corral.cluster.apiserver.objects.metadata import ensure_namespace, keep_old, spec_changed
 from corral.cluster.apiserver.objects.subresources import MERGES
+from corral.cluster.apiserver.objects.versions import views_of
 from corral.cluster.apiserver.options import WriteOptions
 from corral.cluster.apiserver.registry import KEYS
 from corral.model.kubernetes import problems as p
@@ -59,12 +60,14 @@ async def update(core: Core, caller: Caller, target: Target, asked: Update) -> W
     """Raises StatusError: 404, 409 (another revision was meant, or too many wrote in between), 422, …"""
     for _ in range(ATTEMPTS):
         item = await core.find(target)
-        if item is None:
-            return await _create(core, caller, target, asked)
         try:
+            if item is None:
+                return await _create(core, caller, target, asked)
             return Written(await _attempt(core, caller, target, asked, item))
         except Mismatch as error:
             await core.caches.until(error.found)
+        except Taken:  # somebody made it in between: that one is changed
+            continue
     raise conflict(target.served.plural, target.name, group=target.served.resource.group)
 
 
@@ -75,14 +78,18 @@ async def _create(core: Core, caller: Caller, target: Target, asked: Update) -> 
     if caller.check_create is not None:
         caller.check_create()
     obj = asked.change(None)
-    obj["metadata"].setdefault("name", target.name)
+    check_names(target, obj)
+    _check_unmade(target, obj["metadata"], asked)
+    obj["metadata"].pop("resourceVersion", None)  # of what was there before
     item = await create(core, caller, target, obj, asked.options, tracked=asked.tracks)
     return Written(item, created=True)
 
 
 async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, item: Item) -> Item:
     """One try over one revision."""
-    served, old = target.served, item.object()
+    served = target.served
+    await core.warm(served, [item.view()] if served.warm else (), incoming=True)
+    old = served.current(item.object())
     new = asked.change(served.outgoing(item.object()))
     check_names(target, new)
     metadata = new["metadata"]
@@ -91,14 +98,14 @@ async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, it
     await core.warm(served, [new], incoming=True)
     stored = _merge(target, served.incoming(new), old, core.now())
     await core.warm(served, [stored])
+    if not asked.tracks:
+        stored = _track(core, caller, target, asked, stored, old)  # what admission adds, nobody owns
     admission = core.admission(caller, target, "UPDATE", stored, old, asked.options, asked.kind)
     if not asked.admitted:
         stored = await core.admit(admission, target, stored)
     if target.subresource != "status":
         core.prepare(target, stored, old)
     stored = _count(target, stored, old)
-    if not asked.tracks:
-        stored = _track(core, caller, target, asked, stored, old)
     await core.refuse(caller, target, _problems(target, stored, old), stored, old)
     if not target.subresource:
         for text in served.kind.warnings(stored, old):
@@ -109,12 +116,24 @@ async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, it
 
 
 def check_names(target: Target, obj: Object) -> None:
-    """Raises 400 when the object is not the one that the path names; fills the name in."""
-    metadata = obj["metadata"]
-    name = metadata.get("name") or ""
-    if name and name != target.name:
+    """Raises 400 when the object is not the one that the path names, or does not say which it is."""
+    name = obj["metadata"].get("name") or ""
+    if not name:
+        cause = "name must be provided"
+        raise bad_request(f"the name of the object ({target.name} based on URL) was undeterminable: {cause}")
+    if name != target.name:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
-    metadata["name"] = target.name
+
+
+def _check_unmade(target: Target, metadata: dict[str, Any], asked: Update) -> None:
+    """Raises 409 when a certain object was meant, and there is none."""
+    uid = metadata.get("uid")
+    if not uid:
+        return
+    cause = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+    if asked.check_uid:
+        cause = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+    raise conflict(target.served.plural, target.name, cause, target.served.resource.group)
 
 
 def _check_revision(target: Target, new: dict[str, Any], old: dict[str, Any], asked: Update) -> None:
@@ -194,7 +213,8 @@ def _track(core: Core, caller: Caller, target: Target, asked: Update, new: Objec
         return {**new, "metadata": tracked["metadata"]}
     api_version, schema = served.resource.api_version, served.schema
     sub, unowned = target.subresource, served.unowned(target.subresource)
-    tracked = managed.on_update(live, shown, manager, sub, api_version, schema, core.now(), reset=unowned)
+    views = views_of(core.registry, served, sub)
+    tracked = managed.on_update(live, shown, manager, sub, api_version, schema, core.now(), reset=unowned, views=views)
     return {**new, "metadata": tracked["metadata"]}
 
 
@@ -215,7 +235,7 @@ async def _write(core: Core, target: Target, asked: Update, new: Object, old: Ob
     if is_over(new, target.collection):
         if not asked.options.dry_run:
             return Item(item.key, await core.remove(target, old, item.revision), stored_bytes(new))
-    elif new == old:
+    elif new == old and new["apiVersion"] == item.view()["apiVersion"]:
         return item
     if asked.options.dry_run:
         return Item(item.key, item.revision, stored_bytes(new))

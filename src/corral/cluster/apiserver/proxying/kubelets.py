@@ -6,6 +6,7 @@ asks whether it may. The kubelet's must be signed by the cluster, and bear the n
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -85,6 +86,10 @@ class Kubelets:
     def __init__(self, lookup: Lookup, authority: str, identity: Path, dial: Dial = dial) -> None:
         self._lookup, self._authority, self._identity, self._dial = lookup, authority, identity, dial
 
+    def context(self) -> ssl.SSLContext:
+        """Shows this server's certificate, as it is now. HostError."""
+        return make_context(self._authority, str(self._identity))
+
     def place(self, node: str) -> Place:
         """404, 503."""
         found = self._lookup.get("", "nodes", "", node)
@@ -102,8 +107,7 @@ class Kubelets:
         except OSError as error:
             raise failure(f"dial tcp {place.host}: {describe_dial(error)}") from None
         try:
-            context = make_context(self._authority, str(self._identity))
-            connection = await Secured.open(below, context, node)
+            connection = await Secured.open(below, self.context(), node)
             exchange = Exchange(connection)
             await exchange.begin(head, request)
         except (OSError, RemoteFailed) as error:

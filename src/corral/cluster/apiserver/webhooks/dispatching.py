@@ -22,6 +22,7 @@ from corral.cluster.apiserver.lookup import Lookup
 from corral.cluster.apiserver.patch import json_patch
 from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.webhooks.client import CallFailed, HttpsClient
+from corral.cluster.apiserver.webhooks.refusals import Refused, check
 from corral.cluster.apiserver.webhooks.resolving import place_of, shown_url
 from corral.cluster.apiserver.webhooks.review import BadReview, Verdict, denial, review_of, verdict_of
 from corral.model.kubernetes.kinds.fields import number, objects, part, text, texts
@@ -121,17 +122,13 @@ class _Webhooks(Base):
             url = shown_url(place, path, seconds)
             async with asyncio.timeout(seconds):
                 reply = await self._client.ask(place, "POST", f"{path}?timeout={seconds}s", body, HEADERS)
-            if reply.status != 200:
-                raise CallFailed(_bad_status(reply.status, reply.body))
+            check(reply)
             return verdict_of(reply.body, uid, version, mutating=self.mutating)
         except TimeoutError:
             raise _Failed(f'failed to call webhook: Post "{url}": context deadline exceeded') from None
         except CallFailed as error:
-            shown = (
-                f'Post "{url}": {error.message}'
-                if url and not error.message.startswith("the server")
-                else error.message
-            )
+            asked = url and not isinstance(error, Refused)
+            shown = f'Post "{url}": {error.message}' if asked else error.message
             raise _Failed(f"failed to call webhook: {shown}") from None
         except BadReview as error:
             raise _Failed(f"received invalid webhook response: {error}") from None
@@ -143,14 +140,6 @@ class _Webhooks(Base):
             admission.annotations[f"{hook.name}/{key}"] = value
         if not verdict.allowed:
             raise denial(hook.name, verdict.result)
-
-
-def _bad_status(status: int, body: bytes) -> str:
-    words = {
-        404: "the server could not find the requested resource",
-        503: "the server is currently unable to handle the request",
-    }
-    return words.get(status, f"the server responded with the status code {status} but did not return more information")
 
 
 class MutatingWebhooks(_Webhooks):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from corral.cluster.apiserver.lookup import Lookup
 from corral.cluster.apiserver.webhooks.client import CallFailed, Place
 from corral.model.kubernetes.kinds.fields import labels_of, number, objects, part, text, texts
+from corral.model.kubernetes.labels import SERVICE_NAME
 
 Object = dict[str, Any]
-SERVICE_NAME: Final = "kubernetes.io/service-name"
 
 
 def authorities_of(bundle: Any) -> str:

@@ -19,7 +19,7 @@ from corral.cluster.controllers.deployment import revisions, status
 from corral.cluster.controllers.deployment.revisions import Fleet, fleet_of, size_of
 from corral.cluster.controllers.deployment.rolling import grown, plan_rolling
 from corral.cluster.controllers.deployment.scaling import plan_scaling
-from corral.cluster.controllers.deployment.sizes import Scale, bounds_of, is_rolling
+from corral.cluster.controllers.deployment.sizes import Scale, Size, bounds_of, is_rolling
 from corral.cluster.controllers.shared import Shared
 from corral.model.kubernetes.selectors import of_object
 from corral.model.kubernetes.status import StatusError
@@ -111,8 +111,8 @@ class DeploymentController(Controller):
         if fleet.new is not None:
             deployment, fleet = await self._number(deployment, fleet, fleet.new)
         known = int((deployment.get("status") or {}).get("replicas") or 0)
-        new = None if fleet.new is None else size_of(fleet.new, known)
-        old = [size_of(one, known) for one in fleet.old]
+        new = None if fleet.new is None else self._size(fleet.new, known)
+        old = [self._size(one, known) for one in fleet.old]
         bounds = bounds_of(deployment)
         plan = plan_scaling(replicas(deployment), bounds, new, old, rolling=is_rolling(deployment))
         fleet = await self._resize(deployment, fleet, plan)
@@ -124,9 +124,12 @@ class DeploymentController(Controller):
         deployment, fleet = await self._with_new(deployment, fleet_of(deployment, sets))
         assert fleet.new is not None
         bounds = bounds_of(deployment)
-        plan = plan_rolling(replicas(deployment), bounds, size_of(fleet.new), [size_of(one) for one in fleet.old])
+        plan = plan_rolling(replicas(deployment), bounds, self._size(fleet.new), [self._size(one) for one in fleet.old])
         fleet = await self._resize(deployment, fleet, plan)
         return await self._finish(deployment, fleet)
+
+    def _size(self, replica_set: Object, ceiling: int = 0) -> Size:
+        return size_of(replica_set, owned(self._pods, replica_set), self._shared.now(), ceiling)
 
     async def _recreate(self, deployment: Object, sets: Sequence[Object]) -> float | None:
         """The old pods go, and only when the last is gone the new ones come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from corral.cluster.client import meta
@@ -143,12 +144,12 @@ def new_replica_set(deployment: Object, reference: Object, size: int, number: in
     }
 
 
-def size_of(replica_set: Object, fallback: int = 0) -> Size:
-    """`fallback`: the ceiling, where no annotation tells."""
+def size_of(replica_set: Object, pods: Iterable[Object], now: datetime, fallback: int = 0) -> Size:
+    """`pods`: those it owns. `fallback`: the ceiling, where no annotation tells."""
     text = annotation(replica_set, CEILING)
     ceiling = int(text) if text.isascii() and text.isdigit() else fallback
     created = replica_set["metadata"].get("creationTimestamp") or ""
-    return Size(meta.name(replica_set), replicas(replica_set), available(replica_set), created, ceiling)
+    return Size(meta.name(replica_set), replicas(replica_set), available(replica_set, pods, now), created, ceiling)
 
 
 def is_scaling(deployment: Object, replica_sets: Iterable[Object]) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from corral.cluster.client.protocol import Object
-from corral.cluster.controllers.common.objects import counted, replicas
+from corral.cluster.controllers.common.objects import replicas
+from corral.cluster.controllers.common.pods import is_active, is_available
 from corral.model.kubernetes.intstr import IntOrString, scaled
 
 
@@ -47,8 +50,8 @@ def bounds_of(deployment: Object) -> Bounds:
 
 
 class Size(NamedTuple):
-    """One ReplicaSet in numbers. `ceiling`: how many pods its Deployment could have when it was last sized (0: not
-    known)."""
+    """One ReplicaSet in numbers. `available`: of the pods that it keeps at this size. `ceiling`: how many pods its
+    Deployment could have when it was last sized (0: not known)."""
 
     name: str
     replicas: int
@@ -64,5 +67,17 @@ class Scale(NamedTuple):
     replicas: int
 
 
-def available(replica_set: Object) -> int:
-    return counted(replica_set.get("status") or {}, "availableReplicas")
+def available(replica_set: Object, pods: Iterable[Object], now: datetime) -> int:
+    """How many of its available pods stay, once the ReplicaSet's controller has done what is written already.
+
+    Counted anew, where upstream reads the ReplicaSet's status: that tells of the pods' state a moment ago, and of a
+    pod that the set is about to delete it says that it is there. Either costs a pod too many when versions follow
+    each other quickly, or a controller dies in between.
+
+    >>> ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    >>> pods = [{"metadata": {}, "status": ready}, {"metadata": {}, "status": ready}, {"metadata": {}, "status": {}}]
+    >>> [available({"spec": {"replicas": size}}, pods, datetime(2026, 1, 2)) for size in (1, 2, 3)]
+    [1, 2, 2]
+    """
+    least = replica_set["spec"].get("minReadySeconds") or 0
+    return min(replicas(replica_set), sum(is_active(pod) and is_available(pod, least, now) for pod in pods))

@@ -7,14 +7,14 @@ from corral.cluster.client.builtin import NODES, PODS, SERVICES
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.controller import Controller
-from corral.cluster.controllers.endpointslice.endpoints import ZONE
-from corral.cluster.controllers.endpointslice.plan import MANAGED_BY, MANAGER, SERVICE_NAME, plan_slices
+from corral.cluster.controllers.endpointslice.plan import MANAGER, plan_slices
 from corral.cluster.controllers.endpointslice.writing import write
 from corral.cluster.controllers.pacing import Pace
 from corral.cluster.controllers.pods_on_nodes import BY_NODE, index_by_node
 from corral.cluster.controllers.resources import SLICES
 from corral.cluster.controllers.selecting import Selecting, has_pods
 from corral.cluster.controllers.shared import Shared
+from corral.model.kubernetes.labels import SERVICE_NAME, SLICE_MANAGED_BY, ZONE
 
 BY_SERVICE = "service"
 
@@ -30,7 +30,7 @@ def index_slices(slices: Informer, manager: str) -> None:
 
 def _service_keys(one: Object, manager: str) -> list[str]:
     labels = one["metadata"].get("labels") or {}
-    if labels.get(MANAGED_BY) != manager or not labels.get(SERVICE_NAME):
+    if labels.get(SLICE_MANAGED_BY) != manager or not labels.get(SERVICE_NAME):
         return []
     return [f"{meta.namespace(one)}/{labels[SERVICE_NAME]}"]
 

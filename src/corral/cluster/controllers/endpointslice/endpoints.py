@@ -9,7 +9,6 @@ from corral.cluster.client import meta
 from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.conditions import pod_ready
 
-ZONE: Final = "topology.kubernetes.io/zone"
 FAMILIES: Final = ("IPv4", "IPv6")
 
 

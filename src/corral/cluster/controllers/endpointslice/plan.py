@@ -17,12 +17,11 @@ from corral.cluster.controllers.endpointslice.endpoints import (
     pod_addresses,
 )
 from corral.cluster.controllers.endpointslice.packing import plan_packing
+from corral.model.kubernetes.labels import SERVICE_NAME, SLICE_MANAGED_BY
 
-SERVICE_NAME: Final = "kubernetes.io/service-name"
-MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
 HEADLESS: Final = "service.kubernetes.io/headless"
 MANAGER: Final = "endpointslice-controller.k8s.io"
-_RESERVED: Final = (SERVICE_NAME, MANAGED_BY, HEADLESS)
+_RESERVED: Final = (SERVICE_NAME, SLICE_MANAGED_BY, HEADLESS)
 _WRITTEN: Final = ("labels", "annotations")
 
 Ports = tuple[Object, ...]
@@ -43,7 +42,7 @@ def slice_labels(labels: Mapping[str, str], service: str, manager: str, *, headl
     {'app': 'web', 'kubernetes.io/service-name': 'web', 'endpointslice.kubernetes.io/managed-by': 'me', 'service.kubernetes.io/headless': ''}
     """  # noqa: E501
     kept = {key: value for key, value in labels.items() if key not in _RESERVED}
-    made = {**kept, SERVICE_NAME: service, MANAGED_BY: manager}
+    made = {**kept, SERVICE_NAME: service, SLICE_MANAGED_BY: manager}
     return {**made, HEADLESS: ""} if headless else made
 
 

@@ -7,11 +7,12 @@ from corral.cluster.client.builtin import SERVICES
 from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.endpointslice.controller import index_slices, slices_of
-from corral.cluster.controllers.endpointslice.plan import SERVICE_NAME, SlicePlan
+from corral.cluster.controllers.endpointslice.plan import SlicePlan
 from corral.cluster.controllers.endpointslice.writing import write
 from corral.cluster.controllers.endpointslicemirroring.mirror import MANAGER, is_mirrored, plan_mirror
 from corral.cluster.controllers.resources import ENDPOINTS, SLICES
 from corral.cluster.controllers.shared import Shared
+from corral.model.kubernetes.labels import SERVICE_NAME
 
 
 class EndpointSliceMirroringController(Controller):

@@ -1,47 +1,66 @@
-"""Keeps Service `kubernetes` and says where the server listens for pods. One key for each of three objects.
+"""Keeps Service `kubernetes` and says where the servers listen for pods. One key for each of three kinds.
 
-Follows k8s.io/kubernetes/pkg/controlplane/controller/kubernetesendpoints, for one server.
+Follows k8s.io/kubernetes/pkg/controlplane/controller/kubernetesendpoints. Of several servers each writes the places of
+all, so none undoes what another has written.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import SERVICES
+from corral.cluster.client.members import Place, plan_groups
 from corral.cluster.client.protocol import Collection, Object
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.namespaces import create_in
 from corral.cluster.controllers.resources import ENDPOINTS, SLICES
 from corral.cluster.controllers.shared import Shared
+from corral.model.kubernetes.labels import SERVICE_NAME, SLICE_MANAGED_BY
 
 NAME: Final = "kubernetes"
 NAMESPACE: Final = "default"
 SKIP_MIRROR: Final = "endpointslice.kubernetes.io/skip-mirror"  # the slice is ours already
-SERVICE_NAME: Final = "kubernetes.io/service-name"
+MANAGER: Final = "kube-apiserver"
 
 
-def plan_slice(address: str, port: int) -> Object:
-    """Pure: the EndpointSlice.
+def plan_slices(places: Iterable[Place]) -> list[Object]:
+    """Pure: the EndpointSlices: one has Service's name, another port is another slice.
 
-    >>> made = plan_slice("10.244.1.1", 6443)
-    >>> made["endpoints"][0]["addresses"], made["ports"][0]["port"], made["addressType"]
-    (['10.244.1.1'], 6443, 'IPv4')
+    >>> first, second = plan_slices([Place("10.244.1.1", 6443), Place("10.244.2.1", 6443), Place("10.244.3.1", 7443)])
+    >>> [end["addresses"] for end in first["endpoints"]], first["ports"][0]["port"], first["addressType"]
+    ([['10.244.1.1'], ['10.244.2.1']], 6443, 'IPv4')
+    >>> first["metadata"]["name"], second["metadata"]["name"]
+    ('kubernetes', 'kubernetes-7443')
     """
-    return {
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": {SERVICE_NAME: NAME}},
-        "addressType": "IPv6" if ":" in address else "IPv4",
-        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
-        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
-    }
+    return [
+        {
+            "metadata": {
+                "name": f"{NAME}-{port}" if number else NAME,
+                "namespace": NAMESPACE,
+                "labels": {SERVICE_NAME: NAME, SLICE_MANAGED_BY: MANAGER},
+            },
+            "addressType": "IPv6" if ":" in addresses[0] else "IPv4",
+            "endpoints": [{"addresses": [one], "conditions": {"ready": True}} for one in addresses],
+            "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+        }
+        for number, (port, addresses) in enumerate(plan_groups(places))
+    ]
 
 
-def plan_endpoints(address: str, port: int) -> Object:
+def plan_endpoints(places: Iterable[Place]) -> Object:
     """Pure: the same as Endpoints, for old clients."""
     return {
         "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": {SKIP_MIRROR: "true"}},
-        "subsets": [{"addresses": [{"ip": address}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]}],
+        "subsets": [
+            {
+                "addresses": [{"ip": one} for one in addresses],
+                "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+            }
+            for port, addresses in plan_groups(places)
+        ],
     }
 
 
@@ -62,37 +81,55 @@ def plan_mended(current: Object, wanted: Object) -> Object | None:
 
 
 class KubernetesService(Controller):
-    """`service` is made again when it is deleted; the other two are kept as they should be."""
+    """`service` is made again when it is deleted; the others are kept as they should be. `places`: where the servers
+    listen for pods; `changed` says that these are others now."""
 
     name = "kubernetes-service-controller"
 
-    def __init__(self, shared: Shared, service: Object, address: str, port: int) -> None:
-        self._client = shared.client
-        self._wanted: dict[str, tuple[Collection, Object]] = {
-            "service": (SERVICES, service),
-            "slice": (SLICES, plan_slice(address, port)),
-            "endpoints": (ENDPOINTS, plan_endpoints(address, port)),
-        }
-        self._informers = {key: shared.informers.of(of) for key, (of, _) in self._wanted.items()}
+    def __init__(self, shared: Shared, service: Object, places: Callable[[], Sequence[Place]]) -> None:
+        self._client, self._service, self._places = shared.client, service, places
+        self._informers = {of: shared.informers.of(of) for of in (SERVICES, SLICES, ENDPOINTS)}
         super().__init__(list(self._informers.values()))
-        for key, informer in self._informers.items():
-            self.queue.add(key)
-            informer.on_change(partial(self._changed, key))
+        self._keys = {SERVICES: "service", SLICES: "slices", ENDPOINTS: "endpoints"}
+        for of, informer in self._informers.items():
+            self.queue.add(self._keys[of])
+            informer.on_change(partial(self._changed, of))
 
-    def _changed(self, key: str, old: Object | None, new: Object | None) -> None:
-        one = new or old or {}
-        if meta.key(one) == f"{NAMESPACE}/{NAME}":
-            self.queue.add(key)
+    def changed(self) -> None:
+        self.queue.add("slices")
+        self.queue.add("endpoints")
+
+    def _changed(self, of: Collection, old: Object | None, new: Object | None) -> None:
+        if self._is_ours(new or old or {}):
+            self.queue.add(self._keys[of])
+
+    def _is_ours(self, one: Object) -> bool:
+        labels = one["metadata"].get("labels") or {}
+        ours = meta.name(one) == NAME or labels.get(SLICE_MANAGED_BY) == MANAGER
+        return ours and meta.namespace(one) == NAMESPACE
 
     async def reconcile(self, key: str) -> float | None:
-        of, wanted = self._wanted[key]
-        current = self._informers[key].get(f"{NAMESPACE}/{NAME}")
+        if key == "service":
+            await self._keep(SERVICES, self._service, mends=False)
+        elif key == "endpoints":
+            await self._keep(ENDPOINTS, plan_endpoints(self._places()))
+        else:
+            wanted = plan_slices(self._places())
+            for one in wanted:
+                await self._keep(SLICES, one)
+            names = {meta.name(one) for one in wanted}
+            for one in [one for one in self._informers[SLICES].all() if self._is_ours(one)]:
+                if meta.name(one) not in names:
+                    await self._client.delete(SLICES, meta.name(one), NAMESPACE)
+        return None
+
+    async def _keep(self, of: Collection, wanted: Object, *, mends: bool = True) -> None:
+        current = self._informers[of].get(f"{NAMESPACE}/{meta.name(wanted)}")
         if current is None:
             made = await create_in(self._client, of, wanted)
-        elif key == "service" or (mended := plan_mended(current, wanted)) is None:
-            return None
+        elif not mends or (mended := plan_mended(current, wanted)) is None:
+            return
         else:
             made = await self._client.update(of, mended)
         if made is not None:
-            await self._informers[key].seen(made)
-        return None
+            await self._informers[of].seen(made)

@@ -14,13 +14,13 @@ from typing import Final, Protocol
 from corral.cluster.client import meta
 from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.persistentvolume.binding import BY_CONTROLLER, PROVISIONED_BY, claim_reference
+from corral.model.kubernetes.labels import HOSTNAME
 from corral.model.kubernetes.volumes import class_of
 
 PROVISIONER: Final = "corral.dev/local"
 STANDARD: Final = "standard"
 FINALIZER: Final = "external-provisioner.volume.kubernetes.io/finalizer"
 DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
-HOSTNAME: Final = "kubernetes.io/hostname"
 _NAME: Final = re.compile(r"pvc-[0-9a-f-]{36}")
 
 

@@ -63,12 +63,13 @@ def plan_statuses(pod: Object, claims: Mapping[str, str]) -> list[Object]:
 
 
 def names_of(pod: Object) -> list[str]:
-    """The claims that a pod uses, as far as they are known.
+    """The claims that a pod uses, as far as they are known; also that which the scheduler has made for it.
 
     >>> spec = {"resourceClaims": [{"name": "a", "resourceClaimName": "x"}, {"name": "b"}]}
     >>> names_of({"spec": spec, "status": {"resourceClaimStatuses": [{"name": "b", "resourceClaimName": "y"}]}})
     ['x', 'y']
     """
-    made = (pod.get("status") or {}).get("resourceClaimStatuses") or ()
+    status = pod.get("status") or {}
+    made = (*(status.get("resourceClaimStatuses") or ()), status.get("extendedResourceClaimStatus") or {})
     named = [one.get("resourceClaimName") for one in (*(pod["spec"].get("resourceClaims") or ()), *made)]
     return [one for one in named if one]

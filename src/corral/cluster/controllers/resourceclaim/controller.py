@@ -40,7 +40,7 @@ class ResourceClaimController(Controller):
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new or old or {}
-        if not pod["spec"].get("resourceClaims"):
+        if not pod["spec"].get("resourceClaims") and not names_of(pod):
             return
         if new is not None:
             self.queue.add(f"{POD}{meta.key(new)}")

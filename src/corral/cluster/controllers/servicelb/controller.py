@@ -6,11 +6,11 @@ from corral.cluster.client import meta
 from corral.cluster.client.builtin import NODES, SERVICES
 from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.controller import Controller
-from corral.cluster.controllers.endpointslice.plan import SERVICE_NAME
 from corral.cluster.controllers.nodelifecycle.health import readiness
 from corral.cluster.controllers.resources import SLICES
 from corral.cluster.controllers.servicelb.plan import EXCLUDED, NotOurs, is_ours, node_addresses, plan_ingress
 from corral.cluster.controllers.shared import Shared
+from corral.model.kubernetes.labels import SERVICE_NAME
 
 ALL_SLICES = "all slices of a service"
 

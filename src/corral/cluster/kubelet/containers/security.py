@@ -31,14 +31,14 @@ def effective(pod: Object, container: Object, key: str) -> Any:
 
 
 def plan_security(pod: Object, container: Object, read_profile: Callable[[str], str]) -> Security:
-    """`read_profile` gives the text of a seccomp profile of this node. BadConfig names what is not offered.
+    """`read_profile` gives the text of a seccomp profile of this node.
 
     >>> plan_security({"spec": {}}, {"securityContext": {"allowPrivilegeEscalation": False}}, str).no_new_privileges
     True
+    >>> plan_security({"spec": {}}, {"securityContext": {"procMount": "Unmasked"}}, str).unconfined_system_paths
+    True
     """
     own = container.get("securityContext") or {}
-    if own.get("procMount") not in (None, "Default"):
-        raise BadConfig(f"procMount {own['procMount']} is not offered by this node")
     capabilities = own.get("capabilities") or {}
     return Security(
         privileged=bool(own.get("privileged")),
@@ -48,6 +48,7 @@ def plan_security(pod: Object, container: Object, read_profile: Callable[[str], 
         apparmor=_apparmor(effective(pod, container, "appArmorProfile") or {}),
         labels=_labels(effective(pod, container, "seLinuxOptions") or {}),
         no_new_privileges=own.get("allowPrivilegeEscalation") is False,
+        unconfined_system_paths=own.get("procMount") == "Unmasked",
         read_only_rootfs=bool(own.get("readOnlyRootFilesystem")),
     )
 

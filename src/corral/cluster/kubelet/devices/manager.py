@@ -40,7 +40,7 @@ class Devices:
 
     async def prepare(self, pod: Object) -> None:
         """NotPrepared names what is missing."""
-        if not pod["spec"].get("resourceClaims"):
+        if not wants_devices(pod):
             return
         async with self._turn:
             try:
@@ -150,6 +150,11 @@ class Devices:
             known = self.known.named(meta.namespace(pod), by_word.get(one["name"], ""))
             if known is not None:
                 yield known.names(one.get("request") or "")
+        extended = extended_of(pod)
+        made = self.known.named(meta.namespace(pod), extended.get("resourceClaimName", ""))
+        for one in extended.get("requestMappings") or ():
+            if made is not None and one["containerName"] == container["name"]:
+                yield made.names(one["requestName"])
 
 
 def check_outcomes(method: str, some: list[Prepared], outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
@@ -182,8 +187,24 @@ def named_claims(pod: Object) -> Iterator[tuple[str, str, bool]]:
             yield one["name"], made[one["name"]]["resourceClaimName"], True
 
 
+def extended_of(pod: Object) -> Object:
+    """Pure: what its status says of the claim that the scheduler has made for it; {} if it has none."""
+    return (pod.get("status") or {}).get("extendedResourceClaimStatus") or {}
+
+
+def wants_devices(pod: Object) -> bool:
+    return bool(pod["spec"].get("resourceClaims") or extended_of(pod))
+
+
 def claims_of(pod: Object) -> list[tuple[str, bool]]:
-    return [(name, owned) for _, name, owned in named_claims(pod)]
+    """Pure: (name, whether it was made for the pod). NotPrepared for one not made yet.
+
+    >>> claims_of({"spec": {}, "status": {"extendedResourceClaimStatus": {"resourceClaimName": "web-x"}}})
+    [('web-x', True)]
+    """
+    found = [(name, owned) for _, name, owned in named_claims(pod)]
+    extended = extended_of(pod)
+    return [*found, (extended["resourceClaimName"], True)] if extended else found
 
 
 def drivers_of(claim: Object) -> list[str]:

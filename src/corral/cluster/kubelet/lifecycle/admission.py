@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from corral.cluster.kubelet.containers.security import effective
 from corral.cluster.kubelet.pods import members
 from corral.cluster.kubelet.static.mirror import is_static
-from corral.model.kubernetes.kinds.core.resources import is_extended
+from corral.model.kubernetes.kinds.core.resources import may_mean_devices
 from corral.model.kubernetes.placement import matches_node
 from corral.model.kubernetes.requests import CPU, EPHEMERAL, MEMORY, PODS, amount, pod_requests
 from corral.model.kubernetes.taints import NO_EXECUTE, first_untolerated, taints_of, tolerations_of
@@ -98,7 +98,7 @@ def plan_shortages(pod: Object, others: Sequence[Object], node: Object) -> list[
     wanted, taken = pod_requests(pod), [pod_requests(one) for one in others]
     rows = [(PODS, 1, len(others))]
     for name in (*USUAL, *sorted(set(wanted) - {*USUAL, PODS})):
-        if wanted.get(name) and (name in has or not is_extended(name)):
+        if wanted.get(name) and (name in has or not may_mean_devices(name)):
             rows.append((name, wanted[name], sum(one.get(name, 0) for one in taken)))
     found = [Shortage(name, asked, used, amount(name, has.get(name, 0))) for name, asked, used in rows]
     return [one for one in found if one.missing > 0]

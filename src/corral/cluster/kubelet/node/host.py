@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from corral.engine.engine import Engine
 
+LOOPBACK: Final = "127.0.0.1"
+_ELSEWHERE: Final = {4: (socket.AF_INET, "192.0.2.1"), 6: (socket.AF_INET6, "2001:db8::1")}  # for documents: nobody
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 
@@ -28,7 +32,8 @@ class Machine:
     addresses: tuple[str, ...]
 
 
-def read_machine(engine: Engine, name: str, addresses: tuple[str, ...]) -> Machine:
+def read_machine(engine: Engine, name: str, addresses: tuple[str, ...], families: Sequence[int] = (4,)) -> Machine:
+    """`addresses`: the node's, none for those that the machine goes out by, in the order of `families`."""
     stat = os.statvfs(engine.config.root)
     return Machine(
         name=name,
@@ -40,18 +45,27 @@ def read_machine(engine: Engine, name: str, addresses: tuple[str, ...]) -> Machi
         system=_system(),
         machine_id=_read("/etc/machine-id") or engine.host.id.replace("-", "")[:32],
         boot_id=_read("/proc/sys/kernel/random/boot_id"),
-        addresses=addresses or (own_address(),),
+        addresses=addresses or own_addresses(families),
     )
 
 
-def own_address() -> str:
-    """The address that this machine goes out by; the loopback's where it has no way out. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
+def own_addresses(families: Sequence[int] = (4,)) -> tuple[str, ...]:
+    """The addresses that this machine goes out by, one of each family that it has. Where it has no way out by any of
+    them, that of the other family (a node has an address), else the loopback's. Nothing is sent."""
+    found = [own_address(version) for version in families]
+    others = [own_address(version) for version in (4, 6) if version not in families]
+    return tuple(one for one in found if one) or tuple(one for one in others if one) or (LOOPBACK,)
+
+
+def own_address(version: int = 4) -> str:
+    """ "" where there is no way out."""
+    family, far = _ELSEWHERE[version]
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((far, 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return ""
 
 
 def _memory() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from corral.cluster.client.builtin import NODES
 from corral.cluster.client.protocol import Client, Collection
 from corral.cluster.kubelet.network import BUSY
 from corral.cluster.kubelet.node.host import Machine
-from corral.cluster.kubelet.node.status import is_missed, is_told, plan_labels, plan_node, plan_node_status
+from corral.cluster.kubelet.node.status import is_missed, is_told, plan_node, plan_node_status
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.times import micro
 from corral.engine.engine import Engine
@@ -46,7 +46,7 @@ class NodeReporter:
         client: Client,
         engine: Engine,
         machine: Machine,
-        subnet: str,
+        subnets: Sequence[str],
         settings: Settings,
         short_of: Callable[[], frozenset[str]] = frozenset,
         port: Callable[[], int] = lambda: 0,
@@ -54,7 +54,7 @@ class NodeReporter:
     ) -> None:
         self._short_of, self._port, self._busy = short_of, port, busy
         self._client, self._engine, self._machine = client, engine, machine
-        self._subnet, self._settings = subnet, settings
+        self._subnets, self._settings = subnets, settings
         self._lease: Object | None = None
         self._reported = 0.0
         self.unreached = asyncio.Event()  # the API was not reached once
@@ -77,8 +77,8 @@ class NodeReporter:
                 attempt += 1
 
     async def _ensure(self) -> None:
-        """Makes the node; one that is there gets the labels that are missing or wrong."""
-        wanted = plan_node(self._machine, self._subnet, self._settings.labels)
+        """Makes the node; one that is there gets the labels and annotations that are missing or wrong."""
+        wanted = plan_node(self._machine, self._subnets, self._settings.labels, self._settings.annotations)
         try:
             await self._client.create(NODES, wanted)
             return
@@ -86,11 +86,12 @@ class NodeReporter:
             if error.reason != "AlreadyExists":
                 raise
         node = await self._client.get(NODES, self._machine.name)
-        labels = {**(node["metadata"].get("labels") or {}), **plan_labels(self._machine), **self._settings.labels}
+        known, ours = node["metadata"], wanted["metadata"]
+        merged = {kind: {**(known.get(kind) or {}), **ours[kind]} for kind in ("labels", "annotations")}
         spec = node.get("spec") or {}
         if not spec.get("podCIDR"):
             spec = {**spec, **wanted["spec"]}
-        changed = {**node, "metadata": {**node["metadata"], "labels": labels}, "spec": spec}
+        changed = {**node, "metadata": {**known, **merged}, "spec": spec}
         if changed != node:
             await self._client.update(NODES, changed)
 

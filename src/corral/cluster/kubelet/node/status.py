@@ -11,6 +11,7 @@ from corral.cluster.kubelet.node.host import Machine
 from corral.cluster.kubelet.times import rfc3339
 from corral.model.image import Image
 from corral.model.kubernetes.kinds.core.resources import is_extended
+from corral.model.kubernetes.labels import HOSTNAME
 from corral.model.kubernetes.quantity import parse
 
 Object = dict[str, Any]
@@ -35,7 +36,7 @@ SHORT: Final = {
 def plan_labels(machine: Machine) -> dict[str, str]:
     os, arch = "linux", machine.architecture
     return {
-        "kubernetes.io/hostname": machine.name,
+        HOSTNAME: machine.name,
         "kubernetes.io/os": os,
         "kubernetes.io/arch": arch,
         "beta.kubernetes.io/os": os,
@@ -91,17 +92,19 @@ def is_told(status: Object) -> bool:
     return plan_extended(status.get("capacity") or {}) == plan_extended(status.get("allocatable") or {})
 
 
-def plan_node(machine: Machine, subnet: str, labels: dict[str, str]) -> Object:
-    """The node as it is registered, without its status."""
+def plan_node(
+    machine: Machine, subnets: Sequence[str], labels: dict[str, str], annotations: dict[str, str] | None = None
+) -> Object:
+    """The node as it is registered, without its status. `subnets`: those of its pods, the default family's first."""
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {
             "name": machine.name,
             "labels": plan_labels(machine) | labels,
-            "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
+            "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"} | (annotations or {}),
         },
-        "spec": {"podCIDR": subnet, "podCIDRs": [subnet]} if subnet else {},
+        "spec": {"podCIDR": subnets[0], "podCIDRs": list(subnets)} if subnets else {},
     }
 
 

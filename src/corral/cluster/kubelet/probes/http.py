@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -67,15 +67,18 @@ def parse_head(head: bytes) -> tuple[int, str]:
     return int(rest[:3]), location
 
 
-async def ask(target: Target, headers: Sequence[Object], timeout: float) -> Answer:
-    """Redirects to the same host are followed; one to another host is a good answer."""
+async def ask(
+    target: Target, headers: Sequence[Object], timeout: float, judge: Callable[[Reply], Answer] | None = None
+) -> Answer:
+    """Redirects to the same host are followed; one to another host is a good answer. `judge`: by default `judged`."""
+    judge = judge or judged
     try:
         async with asyncio.timeout(timeout):
             for _ in range(MOST_REDIRECTS):
                 reply = await get(target, headers)
                 following = _redirected(target, reply)
                 if following is None:
-                    return judged(reply)
+                    return judge(reply)
                 target = following
             return Answer(False, f'Get "{target.url}": stopped after {MOST_REDIRECTS} redirects')
     except TimeoutError:
@@ -97,6 +100,15 @@ def judged(reply: Reply) -> Answer:
     if 200 <= reply.code < 400:
         return Answer(True, reply.body.decode(errors="replace"))
     return Answer(False, f"HTTP probe failed with statuscode: {reply.code}")
+
+
+def told(reply: Reply) -> Answer:
+    """Pure. A hook tells a container something: whoever answers has heard it, whatever the answer.
+
+    >>> told(Reply(404, "", b"no"))
+    Answer(good=True, output='no', errored=False)
+    """
+    return Answer(True, reply.body.decode(errors="replace"))
 
 
 def _redirected(target: Target, reply: Reply) -> Target | None:

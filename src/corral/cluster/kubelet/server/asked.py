@@ -48,6 +48,19 @@ def plan_asked(method: str, path: str) -> Asked:
     return Asked(verb, (_FINE[word], PROXY) if word in _FINE else (PROXY,))
 
 
+def is_neighbourly(who: Asker, method: str, path: str) -> bool:
+    """Nodes may ask each other, and nothing else, whether the rules of one still lead to a pod of the other.
+
+    >>> node = Asker("system:node:a", groups=("system:nodes", "system:authenticated"))
+    >>> [is_neighbourly(node, "GET", path) for path in ("/gone/10.244.1.2", "/pods")]
+    [True, False]
+    >>> is_neighbourly(Asker("jane"), "GET", "/gone/10.244.1.2")
+    False
+    """
+    asks = method == "GET" and path.strip("/").partition("/")[0] == "gone"
+    return asks and "system:nodes" in who.groups and who.name.startswith("system:node:")
+
+
 def access_review(who: Asker, verb: str, subresource: str, node: str) -> Object:
     """The SubjectAccessReview that asks for it.
 

@@ -17,6 +17,7 @@ from corral.cluster.kubelet.server.asked import (
     Asker,
     access_review,
     authenticated,
+    is_neighbourly,
     plan_asked,
     read_user,
     refusal,
@@ -73,6 +74,8 @@ class Gate:
             who = await self._identify(request)
             if who is None:
                 raise Refused(401, "Unauthorized")
+            if is_neighbourly(who, request.method, request.path):
+                return
             asked = plan_asked(request.method, request.path)
             if not await self._may(who, asked):
                 raise Refused(403, refusal(who, asked))
@@ -118,6 +121,13 @@ def user_of(certificate: bytes, now: int) -> Asker | None:
     if not found.common_name or not found.not_before <= now <= found.not_after:
         return None
     return Asker(found.common_name, groups=authenticated(found.organizations))
+
+
+def node_of(request: Request, now: int) -> str:
+    """Pure: the node that asks, by its certificate; "" if it is none."""
+    who = user_of(request.peer_certificate, now) if request.peer_certificate else None
+    prefix = "system:node:"
+    return who.name.removeprefix(prefix) if who is not None and who.name.startswith(prefix) else ""
 
 
 class Kept(Generic[Value]):

@@ -5,16 +5,20 @@ Follows pkg/kubelet/server: the same paths, plain text for what went wrong.
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import msgspec
 
 from corral.cluster.client.nodes import Connection, Streams
+from corral.cluster.kubelet.barrier import Leaving
 from corral.cluster.kubelet.metering.reading import (
     Measured,
     busy_cpu,
@@ -25,7 +29,7 @@ from corral.cluster.kubelet.metering.reading import (
     sample_of,
 )
 from corral.cluster.kubelet.server.exposition import cadvisor_lines, kubelet_lines, resource_lines
-from corral.cluster.kubelet.server.gate import Gate, Refused
+from corral.cluster.kubelet.server.gate import Gate, Refused, node_of
 from corral.cluster.kubelet.server.summary import NodeFacts, plan_summary
 from corral.cluster.streaming.forwarding import cause_of
 from corral.cluster.streaming.options import log_options
@@ -46,6 +50,7 @@ Object = dict[str, Any]
 Handle = Callable[[Request, Sequence[str]], Awaitable[Answer]]
 TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 JSON: Final = {"Content-Type": "application/json"}
+GONE: Final = 1.0  # seconds until a neighbour is told that there is no knowing
 
 
 class KubeletServer:
@@ -56,6 +61,7 @@ class KubeletServer:
         self._start = time.time()
         self.routes: dict[str, Handle] = {
             "healthz": self._healthz,
+            "gone": self._gone,
             "pods": self._pods,
             "runningpods": self._running,
             "containerLogs": self._logs,
@@ -92,6 +98,19 @@ class KubeletServer:
     async def _healthz(self, request: Request, rest: Sequence[str]) -> Answer:
         if not self._kubelet.ready.is_set():
             return Response(500, TEXT, b"the node is not registered yet")
+        return Response(200, TEXT, b"ok")
+
+    async def _gone(self, request: Request, rest: Sequence[str]) -> Answer:
+        """Of a pod on the node that asks: answered when our proxy leads no new connection to it, or gave up."""
+        try:
+            address, uid = rest
+            address = str(ipaddress.ip_address(address))
+        except ValueError:
+            return Response(400, TEXT, b"/gone/ADDRESS/UID: the address or the uid of a pod is missing\n")
+        leaving = Leaving(address, uid, node_of(request, int(time.time())))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GONE):
+                await self._kubelet.shared.barrier(leaving)
         return Response(200, TEXT, b"ok")
 
     async def _pods(self, request: Request, rest: Sequence[str]) -> Answer:

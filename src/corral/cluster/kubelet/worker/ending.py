@@ -12,7 +12,7 @@ from corral.cluster.kubelet.lifecycle.ending import LEAST, grace_of
 from corral.cluster.kubelet.lifecycle.view import View
 from corral.cluster.kubelet.naming import Attempt
 from corral.cluster.kubelet.pods import full_name, member
-from corral.cluster.kubelet.probes.asking import ask
+from corral.cluster.kubelet.probes.asking import ask_hook
 from corral.cluster.kubelet.shared import Shared
 from corral.errors import CorralError, NotFound, Unchanged
 from corral.kit.tasks import Tasks
@@ -36,7 +36,7 @@ async def end(shared: Shared, pod: Object, attempt: Attempt, ip: str, message: s
     begun = time.monotonic()
     hook = ((one.spec.get("lifecycle") or {}) if one else {}).get("preStop")
     if hook and one and grace > 0:
-        answer = await ask(shared.engine, attempt.id, one.spec, ip, hook, float(grace))
+        answer = await ask_hook(shared.engine, attempt.id, one.spec, ip, hook, float(grace))
         if not answer.good:
             shared.events.warning(pod, "FailedPreStopHook", "PreStopHook failed", field_path=path)
     left = max(LEAST, grace - int(time.monotonic() - begun)) if grace > 0 else 0

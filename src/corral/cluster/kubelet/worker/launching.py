@@ -13,7 +13,7 @@ from corral.cluster.kubelet.lifecycle.view import View, Waiting
 from corral.cluster.kubelet.naming import Attempt
 from corral.cluster.kubelet.pods import Member, hostname, member, members
 from corral.cluster.kubelet.probes.answer import Answer
-from corral.cluster.kubelet.probes.asking import ask
+from corral.cluster.kubelet.probes.asking import ask, ask_hook
 from corral.cluster.kubelet.probes.prober import NAMES, Prober
 from corral.cluster.kubelet.resizing.resizer import shown_resources
 from corral.cluster.kubelet.worker.pause import ensure_pause, remove_pause
@@ -146,7 +146,7 @@ class Launcher:
         hook = (one.spec.get("lifecycle") or {}).get("postStart")
         if hook:
             worker.wake()  # it runs already
-            answer = await ask(worker.shared.engine, id, one.spec, self._ip(), hook, None)
+            answer = await ask_hook(worker.shared.engine, id, one.spec, self._ip(), hook, None)
             if not answer.good:
                 self.tell(one.name, "Warning", "FailedPostStartHook", "PostStartHook failed")
                 worker.memory.waiting[one.name] = Waiting("PostStartHookError", answer.output)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import PODS
+from corral.cluster.kubelet.barrier import Leaving
 from corral.cluster.kubelet.lifecycle.ending import grace_of, plan_endings
 from corral.cluster.kubelet.lifecycle.view import View, find
 from corral.cluster.kubelet.pods import full_name, is_terminal
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("corral.kubelet")
 
-BARRIER: Final = 1.0  # seconds, at most, that the end of a pod waits for the proxy
+BARRIER: Final = 1.0  # seconds, at most, that the end of a pod waits for the proxies
+LONGEST: Final = 3.0  # and that of one that was deleted, if its grace is as long: a daemon may be starting anew
 
 
 class Leaver:
@@ -52,15 +54,18 @@ class Leaver:
         return None if self._most is None else min(self._most, grace_of(self._worker.pod))
 
     async def _bar(self) -> None:
-        """New connections are led elsewhere before the pod is told to end."""
-        self._barred = True
+        """New connections are led elsewhere, on all nodes, before the pod is told to end."""
+        self._barred, shared = True, self._worker.shared
         if not self._worker.memory.ips or self._worker.pod["spec"].get("hostNetwork"):
             return
+        grace = grace_of(self._worker.pod) if meta.deleting(self._worker.pod) else 0
+        seconds = max(BARRIER, min(LONGEST, grace))
+        some = [Leaving(address, self._worker.uid, shared.node) for address in self._worker.memory.ips]
         try:
-            async with asyncio.timeout(BARRIER):
-                await self._worker.shared.barrier(self._worker.memory.ips[0])
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(way(one) for one in some for way in (shared.barrier, shared.neighbours)))
         except TimeoutError:
-            log.warning("pod %s: still led to after %g s", full_name(self._worker.pod), BARRIER)
+            log.warning("pod %s: still led to after %g s", full_name(self._worker.pod), seconds)
 
     async def finish(self, view: View) -> None:
         """It has come to its end, or has failed: nothing runs on, and its space is given back."""

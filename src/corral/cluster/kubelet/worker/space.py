@@ -57,11 +57,12 @@ def plan_space(pod: Object, shared: Shared) -> SpaceSpec:
 
 
 def addresses(space: Space, shared: Shared) -> tuple[str, ...]:
-    """Pure: the pod's addresses: the node's where it has the node's network."""
+    """Pure: the pod's addresses, the default family's first: the node's where it has the node's network."""
     if not space.own_network:
         return shared.addresses
+    first = shared.settings.families[0]
     found = [ip for end in space.endpoints.values() for ip in (end.ipv4, end.ipv6) if ip]
-    return tuple(found)
+    return tuple(sorted(found, key=lambda ip: (6 if ":" in ip else 4) != first))
 
 
 def write_files(pod: Object, ips: tuple[str, ...], place: str, shared: Shared) -> dict[str, str]:

@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from corral.cluster.client import meta
 from corral.cluster.scheduler.devices.allocating import Choice, Ground, allocate
+from corral.cluster.scheduler.devices.extended import (
+    LEFT,
+    classes_by_resource,
+    find_made,
+    left_to_devices,
+    plan_claim,
+    resources_of,
+)
 from corral.cluster.scheduler.devices.pod_claims import Waits, find_claims, is_allocated
 from corral.cluster.scheduler.devices.pools import Device, DeviceId, Offer, read_pools
 from corral.cluster.scheduler.devices.results import devices_of, plan_allocation
 from corral.cluster.scheduler.devices.selecting import Key, plan_questions
 from corral.cluster.scheduler.devices.wishes import CannotAllocate, Step, read_steps
+from corral.model.kubernetes.requests import pod_requests
 
 Object = dict[str, Any]
 
 ELSEWHERE: Final = "resourceclaim not available on the node"
 
 
-class ClaimPlan(NamedTuple):
-    """What must be written before the pod goes to its node. `allocations`: by the uid of claims that have none yet."""
+@dataclass(frozen=True)
+class ClaimPlan:
+    """What must be written before the pod goes to its node. `allocations`: by the uid of claims that have none yet.
+
+    `extended`: a claim that is to be made for the pod; `made`: once that is done, for whoever takes it back.
+    """
 
     claims: list[Object]
     allocations: dict[str, Object]
+    extended: Object | None = None
+    made: list[Object] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What one pod asks for. `open`: its claims that have no devices yet, with their `steps`."""
+    """What one pod asks for. `open`: its claims that have no devices yet, with their `steps`.
+
+    `resources`: what it asks for without a claim; on nodes that have none of it the last of `open` is for that.
+    `left`: a claim that was made for these once, and must go first.
+    """
 
     claims: list[Object]
     open: list[Object]
     steps: list[Step]
+    resources: frozenset[str] = frozenset()
+    extended: Object | None = None
+    left: Object | None = None
 
 
 class Devices:
@@ -49,6 +72,7 @@ class Devices:
         self.pending: dict[str, set[DeviceId]] = {}
         self.judged: dict[Key, bool | str] = {}
         self._offer: Offer | None = None
+        self._answering: dict[str, str] | None = None
 
     # ------------------------------------------------------------------------------------------ what is heard
 
@@ -66,6 +90,7 @@ class Devices:
 
     def put_class(self, old: Object | None, new: Object | None) -> None:
         self._put(self.classes, old, new)
+        self._answering = None
 
     @staticmethod
     def _put(into: dict[str, Object], old: Object | None, new: Object | None) -> None:
@@ -82,7 +107,18 @@ class Devices:
             self.judged = {key: found for key, found in self.judged.items() if key[1] in looks}
         return self._offer
 
+    @property
+    def answering(self) -> dict[str, str]:
+        """The class that answers to a resource of this name."""
+        if self._answering is None:
+            self._answering = classes_by_resource(self.classes.values())
+        return self._answering
+
     # ------------------------------------------------------------------------------------------------ deciding
+
+    def are_asked_for(self, pod: Object, requests: Mapping[str, int]) -> bool:
+        """Whether the pod wants any device. `requests`: all that it asks for."""
+        return bool(pod["spec"].get("resourceClaims")) or bool(resources_of(requests, self.answering))
 
     def asked(self, pod: Object) -> Asked:
         """Waits where no node would help, now."""
@@ -92,14 +128,26 @@ class Devices:
             if meta.uid(one) in self.pending:
                 raise Waits(f"resource claim {meta.key(one)} is in the process of being allocated")
         try:
-            return Asked(claims, unallocated, read_steps(unallocated, self.classes))
+            found = Asked(claims, unallocated, read_steps(unallocated, self.classes))
         except CannotAllocate as error:
             raise Waits(error.message) from None
+        resources = resources_of(pod_requests(pod), self.answering) if self.answering else frozenset()
+        return replace(found, resources=resources, left=find_made(pod, self.claims.values())) if resources else found
+
+    def with_extended(self, pod: Object, asked: Asked, resources: frozenset[str]) -> Asked:
+        """What it asks for on a node that has none of these `resources`."""
+        if not resources:
+            return asked
+        extended = plan_claim(pod, str(uuid.uuid4()), resources, self.answering)
+        claims = [*asked.open, extended]
+        return replace(asked, open=claims, steps=read_steps(claims, self.classes), extended=extended)
 
     def questions(self, pod: Object) -> dict[Key, Device]:
         """What must be judged before the pod can be decided upon; nothing more: it can."""
         try:
-            return plan_questions(self.asked(pod).steps, self.offer.pools, self.judged)
+            asked = self.asked(pod)
+            steps = self.with_extended(pod, asked, asked.resources).steps
+            return plan_questions(steps, self.offer.pools, self.judged)
         except Waits:
             return {}
 
@@ -113,18 +161,23 @@ class Devices:
         return found
 
     def plan(self, pod: Object, node: Object) -> ClaimPlan | None:
-        """For a node that was found fit; None where the pod has no claims."""
-        if not pod["spec"].get("resourceClaims"):
+        """For a node that was found fit; None where the pod wants no devices there."""
+        if not self.are_asked_for(pod, pod_requests(pod)):
             return None
         asked = self.asked(pod)
+        asked = self.with_extended(pod, asked, left_to_devices(asked.resources, node))
+        if not asked.claims and not asked.open:
+            return None
         chosen = allocate(asked.open, asked.steps, self.ground(), node)
         if chosen is None:
             raise CannotAllocate("claim allocation not found for node")
-        return ClaimPlan(asked.claims, dict(_allocations(asked.open, chosen)))
+        return ClaimPlan(asked.claims, dict(_allocations(asked.open, chosen)), asked.extended)
 
     def useless(self, pod: Object, reasons: Collection[str]) -> Object | None:
-        """A claim of a pod that fits nowhere, for one because the claim's devices are where the pod cannot go; and
-        nobody else uses them."""
+        """A claim of a pod that fits nowhere, for one because the claim's devices are where the pod cannot go, and
+        nobody else uses them; or because it is left of an earlier try."""
+        if LEFT in reasons:
+            return find_made(pod, self.claims.values())
         if ELSEWHERE not in reasons:
             return None
         uid = meta.uid(pod)

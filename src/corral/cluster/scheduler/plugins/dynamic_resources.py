@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from corral.cluster.scheduler.devices.allocating import Choice, Ground, allocate
+from corral.cluster.scheduler.devices.extended import LEFT, left_to_devices
 from corral.cluster.scheduler.devices.pod_claims import Waits
 from corral.cluster.scheduler.devices.state import ELSEWHERE, Asked
 from corral.cluster.scheduler.devices.wishes import CannotAllocate
@@ -25,7 +26,7 @@ MOST_ALTERNATIVES: Final = 8
 
 
 def prefilter(cycle: Cycle) -> Rejection | None:
-    if not cycle.pod.spec.get("resourceClaims"):
+    if not _is_concerned(cycle):
         return None
     try:
         cycle.memory[NAME] = cycle.snapshot.devices.asked(cycle.pod.obj)
@@ -36,21 +37,25 @@ def prefilter(cycle: Cycle) -> Rejection | None:
 
 def filter(cycle: Cycle) -> Iterator[Verdict]:
     """CorralError where something is wrong with a claim: then no node is told from another."""
-    if not cycle.pod.spec.get("resourceClaims"):
+    if not _is_concerned(cycle):
         return
     asked = _asked(cycle)
-    if asked is None:
-        yield Verdict(cycle.all(), NOT_ALL)
+    if asked is None or asked.left is not None:
+        yield Verdict(cycle.all(), NOT_ALL if asked is None else LEFT)
         return
     elsewhere, not_all = cycle.none(), cycle.none()
     ground = cycle.snapshot.devices.ground()
     found: dict[str, list[Choice]] = cycle.memory.setdefault(f"{NAME} choices", {})
+    variants: dict[frozenset[str], Asked] = {}
     present = cycle.of(cycle.nodes.present)
     for place, row in enumerate(np.arange(cycle.nodes.rows)[cycle.rows]):
         if not present[place]:
             continue
         node = cycle.snapshot.objects[cycle.nodes.names[int(row)]]
-        chosen = _choices(asked, ground, node)
+        resources = left_to_devices(asked.resources, node)
+        if resources not in variants:
+            variants[resources] = cycle.snapshot.devices.with_extended(cycle.pod.obj, asked, resources)
+        chosen = _choices(variants[resources], ground, node)
         if not all(_is_here(claim, node) for claim in asked.claims):
             elsewhere[place] = True
         elif chosen is None:
@@ -59,6 +64,10 @@ def filter(cycle: Cycle) -> Iterator[Verdict]:
             found[node["metadata"]["name"]] = chosen
     yield Verdict(not_all, NOT_ALL)
     yield Verdict(elsewhere, ELSEWHERE)
+
+
+def _is_concerned(cycle: Cycle) -> bool:
+    return cycle.snapshot.devices.are_asked_for(cycle.pod.obj, cycle.pod.requests)
 
 
 def _asked(cycle: Cycle) -> Asked | None:

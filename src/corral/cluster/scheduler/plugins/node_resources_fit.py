@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from corral.cluster.scheduler.devices.extended import resources_of
 from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.plugins.normalize import HIGHEST
 from corral.cluster.scheduler.snapshot.arrays import Ints
@@ -22,14 +23,17 @@ def filter(cycle: Cycle) -> Iterator[Verdict]:
     wishes += [
         (nodes.resource(name), wish, f"Insufficient {name}") for name, wish in cycle.pod.requests.items() if wish
     ]
+    devices = {nodes.resource(name) for name in resources_of(cycle.pod.requests, cycle.snapshot.devices.answering)}
     short = []
     never = None
     for number, wish, reason in wishes:
         most = cycle.of(nodes.allocatable[number])
-        refused = most - cycle.of(nodes.requested[number]) < wish
+        refused, beyond = most - cycle.of(nodes.requested[number]) < wish, most < wish
+        if number in devices:  # where there is none of it, DynamicResources looks for devices instead
+            refused, beyond = refused & (most > 0), beyond & (most > 0)
         if refused.any():
             short.append((refused, reason))
-            never = most < wish if never is None else never | (most < wish)
+            never = beyond if never is None else never | beyond
     for refused, reason in short:
         if never is not None and never.any():
             yield Verdict(refused & never, reason, joint=True)

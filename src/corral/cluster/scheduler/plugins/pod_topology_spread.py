@@ -13,9 +13,10 @@ import numpy as np
 from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
 from corral.cluster.scheduler.plugins import domains, node_affinity
 from corral.cluster.scheduler.plugins.normalize import HIGHEST
-from corral.cluster.scheduler.pods.terms import HOSTNAME, ZONE, PodTerm, Spread
+from corral.cluster.scheduler.pods.terms import PodTerm, Spread
 from corral.cluster.scheduler.snapshot.arrays import Floats, Ints, Mask, Small
 from corral.cluster.scheduler.snapshot.tallies import Description
+from corral.model.kubernetes.labels import HOSTNAME, ZONE
 from corral.model.kubernetes.taints import first_untolerated
 
 REASON: Final = "node(s) didn't match pod topology spread constraints"

@@ -9,7 +9,7 @@ import numpy as np
 
 from corral.cluster.client import meta
 from corral.cluster.scheduler.framework import Cycle, Plugin, Rejection, Verdict
-from corral.cluster.scheduler.plugins import node_affinity
+from corral.cluster.scheduler.plugins import node_affinity, storage_capacity
 from corral.cluster.scheduler.pods import terms
 from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.snapshot.arrays import Mask
@@ -23,6 +23,7 @@ Object = dict[str, Any]
 UNBOUND: Final = "pod has unbound immediate PersistentVolumeClaims"
 NOT_REACHED: Final = "node(s) didn't match PersistentVolume's node affinity"
 NO_VOLUME: Final = "node(s) didn't find available persistent volumes to bind"
+NO_SPACE: Final = "node(s) did not have enough free storage"
 NO_SUCH_VOLUME: Final = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
 
 
@@ -75,21 +76,30 @@ def filter(cycle: Cycle) -> Iterator[Verdict]:
         if volume is not None:
             yield Verdict(cycle.of(~reached(nodes, volume)), NOT_REACHED)
     if found.waiting:
-        yield Verdict(~_bindable(cycle, found.waiting), NO_VOLUME)
+        yield Verdict(~_bindable(cycle, found.waiting, roomy=False), NO_VOLUME)
+        if any(storage_capacity.with_room(claim, storage, nodes) is not None for claim in found.waiting):
+            yield Verdict(~_bindable(cycle, found.waiting, roomy=True), NO_SPACE)
 
 
-def _bindable(cycle: Cycle, waiting: list[Object]) -> Mask:
-    """Where the waiting claims can have volumes. Nodes are looked at one by one only if there are volumes to choose."""
+def _bindable(cycle: Cycle, waiting: list[Object], *, roomy: bool) -> Mask:
+    """Where the waiting claims can have volumes; `roomy`: those to be made need room, as their driver tells it.
+
+    Nodes are looked at one by one only if there are volumes to choose.
+    """
     storage, nodes = cycle.snapshot.storage, cycle.nodes
     classes = {class_of(claim) for claim in waiting}
     if not any(class_of(one) in classes for one in storage.volumes.values()):
         found = nodes.present
         for claim in waiting:
-            found = found & _provisionable(claim, storage, nodes)
+            found = found & _provisionable(claim, storage, nodes, roomy=roomy)
         return cycle.of(found)
     rows = np.arange(cycle.count) if isinstance(cycle.rows, slice) else cycle.rows
     present = nodes.present
-    return np.array([present[row] and plan(cycle.pod, storage, nodes, int(row)) is not None for row in rows], np.bool_)
+
+    def fits(row: int) -> bool:
+        return bool(present[row]) and plan(cycle.pod, storage, nodes, row, roomy=roomy) is not None
+
+    return np.array([fits(int(row)) for row in rows], np.bool_)
 
 
 def reached(nodes: Nodes, volume: Object) -> Mask:
@@ -99,7 +109,7 @@ def reached(nodes: Nodes, volume: Object) -> Mask:
     return np.ones(nodes.rows, np.bool_) if given is None else node_affinity.any_of(nodes, given)
 
 
-def plan(pod: Pod, storage: Storage, nodes: Nodes, row: int) -> VolumePlan | None:
+def plan(pod: Pod, storage: Storage, nodes: Nodes, row: int, *, roomy: bool = True) -> VolumePlan | None:
     """Pure: how the waiting claims get volumes at this node; None if they cannot."""
     made = VolumePlan([], [])
     promised = dict(storage.promised)
@@ -111,7 +121,7 @@ def plan(pod: Pod, storage: Storage, nodes: Nodes, row: int) -> VolumePlan | Non
         if volume is not None:
             promised[meta.name(volume)] = meta.key(claim)
             made.bind.append((claim, volume))
-        elif _provisionable(claim, storage, nodes)[row]:
+        elif _provisionable(claim, storage, nodes, roomy=roomy)[row]:
             made.provision.append(claim)
         else:
             return None
@@ -123,7 +133,7 @@ def _selected(claim: Object) -> str:
     return (claim["metadata"].get("annotations") or {}).get(SELECTED_NODE) or ""
 
 
-def _provisionable(claim: Object, storage: Storage, nodes: Nodes) -> Mask:
+def _provisionable(claim: Object, storage: Storage, nodes: Nodes, *, roomy: bool) -> Mask:
     """At which rows a volume can be made for the claim, by its class, or is being made already."""
     kind = storage.class_of(claim)
     if kind is None or kind.get("provisioner", NO_PROVISIONER) == NO_PROVISIONER:
@@ -135,6 +145,8 @@ def _provisionable(claim: Object, storage: Storage, nodes: Nodes) -> Mask:
     if allowed := kind.get("allowedTopologies"):
         terms_of = [[{**one, "operator": "In"} for one in term["matchLabelExpressions"]] for term in allowed]
         found &= node_affinity.any_of(nodes, [terms.node_term({"matchExpressions": one}) for one in terms_of])
+    if roomy and (room := storage_capacity.with_room(claim, storage, nodes)) is not None:
+        found &= room
     return found
 
 

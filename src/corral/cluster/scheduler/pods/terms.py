@@ -16,9 +16,6 @@ Object = dict[str, Any]
 Labels = Mapping[str, str]
 NamespaceLabels = Callable[[str], Labels]
 
-HOSTNAME: Final = "kubernetes.io/hostname"
-ZONE: Final = "topology.kubernetes.io/zone"
-REGION: Final = "topology.kubernetes.io/region"
 
 _OPERATORS: Final = {
     "In": IN,

@@ -9,9 +9,10 @@ import numpy as np
 
 from corral.cluster.client import meta
 from corral.cluster.scheduler.pods.pod import full_image
-from corral.cluster.scheduler.pods.terms import REGION, ZONE, Labels
+from corral.cluster.scheduler.pods.terms import Labels
 from corral.cluster.scheduler.snapshot.arrays import FIRST, Ints, Mask, Small, grown
 from corral.cluster.scheduler.snapshot.labels import LabelColumns
+from corral.model.kubernetes.labels import REGION, ZONE
 from corral.model.kubernetes.requests import CPU, EPHEMERAL, MEMORY, PODS, amounts
 from corral.model.kubernetes.taints import Taint, taints_of
 

@@ -1,4 +1,4 @@
-"""Storage: claims, volumes and classes as the API tells them, and what this scheduler has promised of them."""
+"""Storage: claims, volumes, classes and drivers as the API tells them, and what this scheduler has promised of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Storage:
         self.volumes: dict[str, Object] = {}
         self.classes: dict[str, Object] = {}
         self.csi_nodes: dict[str, Object] = {}
+        self.drivers: dict[str, Object] = {}
+        self.capacities: dict[str, Object] = {}
         self.promised: dict[str, str] = {}
 
     def put(self, into: dict[str, Object], old: Object | None, new: Object | None) -> None:

@@ -103,8 +103,10 @@ def label_name(value: str, path: str) -> Problems:
 def labels(found: Mapping[str, Any], key: str, path: str) -> Problems:
     """The labels below the key; `path` leads to them."""
     for name, value in pairs(found, key):
-        yield from each(path, name, qualified_name(name))
-        yield from each(path, value, label_value(value if isinstance(value, str) else ""))
+        if wrong := qualified_name(name):
+            yield from each(path, name, wrong)
+        if wrong := label_value(value if isinstance(value, str) else ""):
+            yield from each(path, value, wrong)
 
 
 def label_selector(holder: Mapping[str, Any], key: str, path: str) -> Problems:

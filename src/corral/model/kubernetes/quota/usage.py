@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from corral.model.kubernetes import quantity
 from corral.model.kubernetes.kind import Object
-from corral.model.kubernetes.kinds.fields import number, objects, part
+from corral.model.kubernetes.kinds.fields import number, objects, part, text
 from corral.model.kubernetes.quota.pods import PLAIN, Amounts, pod_amounts
 
 _ONE: Final = quantity.of(1)
 _OLD_NAMES: Final = ("configmaps", "secrets", "resourcequotas", "replicationcontrollers")  # core kinds
+_DEVICES: Final = ".deviceclass.resource.k8s.io/devices"
+_MOST_DEVICES: Final = 32  # that a claim can get
 _CLASS: Final = "volume.beta.kubernetes.io/storage-class"
 
 
@@ -41,6 +43,8 @@ def resource_of(name: str) -> tuple[str, str] | None:
         return "", "services"
     if name in ("persistentvolumeclaims", "requests.storage") or ".storageclass.storage.k8s.io/" in name:
         return "", "persistentvolumeclaims"
+    if name.endswith(_DEVICES):
+        return "resource.k8s.io", "resourceclaims"
     if name == "pods" or name in PLAIN or name.startswith(("requests.", "limits.", "hugepages-")):
         return "", "pods"
     return None
@@ -64,6 +68,8 @@ def usage(group: str, plural: str, obj: Object, now: datetime) -> Amounts:
                 found |= _of_claim(obj)
             case _ if plural in _OLD_NAMES:
                 found[plural] = _ONE
+    elif (group, plural) == ("resource.k8s.io", "resourceclaims"):
+        found |= {f"{name}{_DEVICES}": quantity.of(count) for name, count in _devices_of(part(obj, "spec")).items()}
     return found
 
 
@@ -113,4 +119,24 @@ def _of_claim(claim: Object) -> Amounts:
     if name:
         prefix = f"{name}.storageclass.storage.k8s.io/"
         found |= {f"{prefix}persistentvolumeclaims": _ONE, f"{prefix}requests.storage": storage}
+    return found
+
+
+def _devices_of(spec: dict[str, Any]) -> dict[str, int]:
+    """How many devices of each class a claim may get; of alternatives, the most that any of them wants of a class.
+
+    >>> first = [{"deviceClassName": "a", "count": 2}, {"deviceClassName": "a", "count": 1}]
+    >>> requests = [{"exactly": {"deviceClassName": "a", "allocationMode": "All"}}, {"firstAvailable": first}]
+    >>> _devices_of({"devices": {"requests": requests}})
+    {'a': 34}
+    """
+    found: dict[str, int] = {}
+    for request in objects(part(spec, "devices"), "requests"):
+        most: dict[str, int] = {}
+        for one in (*objects(request, "firstAvailable"), part(request, "exactly")):
+            if name := text(one, "deviceClassName"):
+                count = _MOST_DEVICES if one.get("allocationMode") == "All" else number(one, "count") or 1
+                most[name] = max(most.get(name, 0), count)
+        for name, count in most.items():
+            found[name] = found.get(name, 0) + count
     return found

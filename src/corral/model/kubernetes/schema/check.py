@@ -141,8 +141,12 @@ class _Walk:
         return found
 
     def _map(self, value: dict[str, Any], values: Schema, owner: Schema | None) -> dict[str, Any]:
-        made = {}
+        made: dict[str, Any] = {}
+        texts = values.type == "string" and values.format not in _SPECIAL
         for key, one in value.items():
+            if texts and isinstance(one, str):
+                made[key] = one
+                continue
             found = self._below(key, one, values, owner)
             made[key] = _zero(values) if found is _NOTHING and owner is not None else found
         return {key: one for key, one in made.items() if one is not _NOTHING}

@@ -24,16 +24,18 @@ def moment(text: str, *, micro: bool = False) -> str:
     if not _TIME.fullmatch(text):
         raise ValueError(_unparsed(text))
     try:
-        found = _parsed(text)
+        found = instant(text)
     except (ValueError, OverflowError):
         raise ValueError(f'parsing time "{text}": day out of range') from None
     shown = found.strftime("%Y-%m-%dT%H:%M:%S").zfill(19)
     return f"{shown}.{found.microsecond:06d}Z" if micro else f"{shown}Z"
 
 
-def _parsed(text: str) -> datetime:
+def instant(text: str) -> datetime:
+    """Pure: the time that `moment` writes. ValueError if it is none."""
     found = _TIME.fullmatch(text)
-    assert found
+    if not found:
+        raise ValueError(_unparsed(text))
     year, month, day, hour, minute, second = map(int, found.groups()[:6])
     micros = int((found[7] or ".")[1:7].ljust(6, "0"))
     made = datetime(year, month, day, hour, minute, second, micros, UTC)

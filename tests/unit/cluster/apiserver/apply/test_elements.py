@@ -65,3 +65,8 @@ def test_null_and_nested_values_can_be_put_in_order():
 def test_long_elements_are_read_too():
     long = f'k:{{"name":"{"x" * 1000}"}}'
     assert elements.canonical(long) == long and elements.in_order([long, "f:a"]) == ["f:a", long]
+
+
+def test_fields_are_put_in_order_without_looking_into_each(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(elements, "_rank")
+    assert elements.in_order(["f:b", ".", "f:", "f:a.b", "f:B"]) == [".", "f:", "f:B", "f:a.b", "f:b"]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from corral.cluster.apiserver.apply import managed, reset_fields
+from corral.cluster.apiserver.apply.views import only
 from corral.model.kubernetes.resources import GroupVersionKind
 from corral.model.kubernetes.schema import builtin
 from corral.model.kubernetes.status import StatusError
@@ -267,9 +268,9 @@ def test_entries_of_versions_that_are_no_longer_served_go():
     live = update(None, thing({"replicas": 1}, uid="u"), "old", now=FIRST, version="x/v0")
     live = update(live, edited(live, text="x"), "new", now=FIRST)
     changed = edited(live, text="y")
-    found = managed.on_update(live, changed, "new", "", "x/v1", ROOT, SECOND, served=["x/v1", "x/v2"])
+    found = managed.on_update(live, changed, "new", "", "x/v1", ROOT, SECOND, views=only(["x/v1", "x/v2"]))
     assert {name for name, _, _ in owners(found)} == {"new"}
-    found = managed.on_apply(live, thing({"replicas": 2}), "me", False, "", "x/v1", ROOT, SECOND, served=["x/v1"])
+    found = managed.on_apply(live, thing({"replicas": 2}), "me", False, "", "x/v1", ROOT, SECOND, views=only(["x/v1"]))
     assert {name for name, _, _ in owners(found)} == {"new", "me"}
 
 

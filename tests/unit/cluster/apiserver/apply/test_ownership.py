@@ -8,6 +8,7 @@ from corral.cluster.apiserver.apply.conflicts import Conflicts
 from corral.cluster.apiserver.apply.entries import APPLY, UPDATE, Manager
 from corral.cluster.apiserver.apply.fieldset import of_paths
 from corral.cluster.apiserver.apply.reset_fields import NOTHING
+from corral.cluster.apiserver.apply.views import Change, all_alike
 from tests.unit.cluster.apiserver.apply.schemas import SPEC
 
 PLAN = plan.of_schema(SPEC)
@@ -27,7 +28,7 @@ class World:
         return self
 
     def update(self, who, obj, version="v1"):
-        change = compare(self.obj, obj, PLAN)
+        change = Change(self.obj, obj, compare(self.obj, obj, PLAN), version, all_alike)
         self.obj, self.entries = obj, ownership.after_update(self.entries, change, Manager(who, UPDATE, version), "")
         return self
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from corral.cluster.apiserver.caching import event as happening
 from corral.cluster.apiserver.caching import log as window
 from corral.cluster.apiserver.caching import topics, watching
 from corral.cluster.apiserver.caching.caches import Caches
@@ -39,9 +40,9 @@ class Setting:
         await self.caches.fresh()
 
     def watcher(self, selection: Selection | None = None, **options: object) -> Watcher:
-        given, chosen = {"seconds": 100.0, **options}, selection or Selection()
+        given, chosen = {"initial": (), "seconds": 100.0, **options}, selection or Selection()
         changes = follow(self.cache.log, chosen, self.cache.log.end)
-        return Watcher(self.caches, changes, chosen, (), **given)  # type: ignore[arg-type]
+        return Watcher(self.caches, changes, chosen, **given)  # type: ignore[arg-type]
 
 
 @pytest_asyncio.fixture
@@ -90,13 +91,61 @@ async def test_who_falls_behind_is_cut_off(setting: Setting, monkeypatch: pytest
     assert (caught.value.code, caught.value.reason) == (410, "Expired")
 
 
+@pytest.mark.parametrize("selection", [Selection(), Selection("n", "a")])
+async def test_much_is_told_in_portions(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, selection: Selection
+) -> None:
+    """So a client who reads one piece and stops costs a piece, and not all that has happened meanwhile."""
+    monkeypatch.setattr(happening, "PORTION", 1000)
+    watcher = setting.watcher(selection)
+    for number in range(5):
+        await setting.put("a", x=f"{number}" * 600)
+    told = [[one.new and one.new.labels["x"][0] for one in watcher.take()[1]] for _ in range(4)]
+    assert told == [["0", "1"], ["2", "3"], ["4"], []]
+
+
+async def test_what_was_there_is_told_in_portions(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PORTION", 1000)
+    for number in range(5):
+        await setting.put(f"p{number}", x="y" * 600)
+    watcher = setting.watcher(initial=list(setting.cache.items.values()))
+    found = [[one.item and one.item.name for one in watcher.initial()] for _ in range(4)]
+    assert found == [["p0", "p1"], ["p2", "p3"], ["p4"], []]
+
+
+async def test_large_changes_of_few_are_too_much_sooner(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "MOST_BYTES", 5000)
+    slow = setting.watcher(Selection("n", "a"))
+    for number in range(8):
+        await setting.put("a", x=f"{number}" * 1000)
+    assert slow.take()[1]
+    for number in range(9):
+        await setting.put("a", x=f"{number}" * 1000)
+    with pytest.raises(StatusError) as caught:
+        slow.take()
+    assert caught.value.code == 410
+
+
+async def test_no_bookmark_passes_what_was_not_told(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes back from a bookmark would never see it."""
+    monkeypatch.setattr(watching, "BOOKMARK_SECONDS", 0.0)
+    watcher = setting.watcher(bookmarks=True)
+    await setting.put("a")
+    assert watcher.bookmark() is None
+    watcher.take()
+    bookmark = watcher.bookmark()
+    assert bookmark and bookmark.revision == setting.caches.revision
+
+
 async def test_bookmarks_come_in_their_time_and_before_the_end(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bookmark = ("BOOKMARK", "")
+    monkeypatch.setattr(watching, "BEFORE_THE_END", 100.0)
+    assert await told(setting.watcher(seconds=100.0, bookmarks=True), 1) == [bookmark]
+    monkeypatch.setattr(watching, "BEFORE_THE_END", 2.0)
     monkeypatch.setattr(watching, "BOOKMARK_SECONDS", 0.02)
-    monkeypatch.setattr(watching, "BEFORE_THE_END", 0.01)
-    found = await told(setting.watcher(seconds=0.2, bookmarks=True), 1000)
-    assert len(found) >= 2 and set(found) == {("BOOKMARK", "")}
+    assert await told(setting.watcher(bookmarks=True), 3) == [bookmark] * 3
     assert await told(setting.watcher(seconds=0.05), 1) == []
 
 

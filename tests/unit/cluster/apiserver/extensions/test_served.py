@@ -39,6 +39,8 @@ class Doubling:
         factor = 2 if wanted.endswith("v2") else 0.5
         return {**obj, "apiVersion": wanted, "spec": {"size": int(obj["spec"]["size"] * factor)}}
 
+    bare = convert
+
     async def warm(self, objects: Iterable[Object], wanted: str) -> None:
         self.warmed.append((list(objects), wanted))
 

@@ -37,7 +37,7 @@ async def test_a_node_that_was_missed_says_at_once_that_it_is_there(tmp_path: Pa
     settings = Settings(str(tmp_path), str(tmp_path), heartbeat=0.01, report=3600)
     async with api_server(tmp_path) as api:
         client, port = admin(api), [0]
-        reporter = NodeReporter(client, ENGINE, MACHINE, "10.244.0.0/24", settings, port=lambda: port[0])
+        reporter = NodeReporter(client, ENGINE, MACHINE, ["10.244.0.0/24"], settings, port=lambda: port[0])
         await reporter.register()
         node = await until_ready(client, "True")
         assert node["status"]["daemonEndpoints"] == {"kubeletEndpoint": {"Port": 0}}
@@ -54,6 +54,17 @@ async def test_a_node_that_was_missed_says_at_once_that_it_is_there(tmp_path: Pa
         assert node["status"]["daemonEndpoints"] == {"kubeletEndpoint": {"Port": 10250}}
 
 
+async def test_a_node_that_is_there_already_is_written_on_all_the_same(tmp_path: Path) -> None:
+    settings = Settings(str(tmp_path), str(tmp_path), labels={"zone": "a"}, annotations={"corral.dev/server": "me"})
+    async with api_server(tmp_path) as api:
+        metadata = {"name": "n1", "labels": {"zone": "b", "kept": "1"}, "annotations": {"kept": "1"}}
+        await admin(api).create(NODES, {"metadata": metadata})
+        await NodeReporter(admin(api), ENGINE, MACHINE, [], settings, port=lambda: 0).register()
+        written = (await admin(api).get(NODES, "n1"))["metadata"]
+    assert (written["labels"]["zone"], written["labels"]["kept"]) == ("a", "1")
+    assert (written["annotations"]["corral.dev/server"], written["annotations"]["kept"]) == ("me", "1")
+
+
 async def test_a_node_says_what_its_machine_has_other_ways_to(tmp_path: Path) -> None:
     settings, said = Settings(str(tmp_path), str(tmp_path)), ["10.244.3.0/24"]
 
@@ -66,7 +77,7 @@ async def test_a_node_says_what_its_machine_has_other_ways_to(tmp_path: Path) ->
 
     async with api_server(tmp_path) as api:
         client = admin(api)
-        reporter = NodeReporter(client, ENGINE, MACHINE, "10.244.0.0/24", settings, busy=busy)
+        reporter = NodeReporter(client, ENGINE, MACHINE, ["10.244.0.0/24"], settings, busy=busy)
         await reporter.register()
         assert (await annotations())[BUSY] == "10.244.3.0/24"
         said[0] = ""

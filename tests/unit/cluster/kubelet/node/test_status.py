@@ -11,9 +11,14 @@ NOW = 1_700_000_000 * 10**9
 
 
 def test_the_object() -> None:
-    made = plan_node(BOX, "10.244.0.0/24", {"zone": "a"})
+    made = plan_node(BOX, ["10.244.0.0/24"], {"zone": "a"})
     assert made["spec"] == {"podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24"]}
     assert made["metadata"]["labels"]["kubernetes.io/arch"] == "amd64" and made["metadata"]["labels"]["zone"] == "a"
+
+
+def test_annotations_stand_beside_its_own() -> None:
+    made = plan_node(BOX, [], {}, {"corral.dev/server": "a"})
+    assert made["metadata"]["annotations"]["corral.dev/server"] == "a" and len(made["metadata"]["annotations"]) == 2
 
 
 def test_its_status() -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from corral.cluster.kubelet.probes import http, tcp
+from corral.cluster.kubelet.probes.asking import ask, ask_hook
 from corral.cluster.kubelet.probes.http import Target
+
+NO_ENGINE: Any = None  # nothing runs inside a container here
 
 
 @asynccontextmanager
@@ -40,6 +44,17 @@ async def test_codes(code: int, good: bool) -> None:
         answer = await http.ask(Target("http", "127.0.0.1", port, "/x"), [], 5)
     assert answer.good is good
     assert good or answer.output == f"HTTP probe failed with statuscode: {code}"
+
+
+async def test_a_hook_is_heard_whatever_the_answer() -> None:
+    """Only who cannot be reached, or speaks no HTTP, has not heard it."""
+    hook = {"httpGet": {"path": "/x", "port": 0}}
+    async with server({"/x": reply(404)}) as port:
+        hook["httpGet"]["port"] = port
+        assert (await ask_hook(NO_ENGINE, "", {}, "127.0.0.1", hook, 5)).good
+        assert not (await ask(NO_ENGINE, "", {}, "127.0.0.1", hook, 5)).good
+        hook["httpGet"]["path"] = "/silent"
+        assert not (await ask_hook(NO_ENGINE, "", {}, "127.0.0.1", hook, 5)).good
 
 
 async def test_redirects_to_the_same_host_are_followed_and_others_are_good() -> None:

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from corral.cluster.kubelet.server.asked import plan_asked, read_user
+from corral.cluster.kubelet.server import gate as gates
+from corral.cluster.kubelet.server.asked import Asker, plan_asked, read_user
 from corral.cluster.kubelet.server.gate import MOST_KEPT, Gate, Kept, Refused
 from corral.http.message import Request
 from corral.model.kubernetes.status import unavailable
@@ -67,6 +68,23 @@ async def test_who_may_not_is_told_what_was_missing() -> None:
         with pytest.raises(Refused, match="Unauthorized") as refused:
             await gate.check(request("/stats/summary", token))
         assert refused.value.status == 401
+
+
+async def test_a_node_may_ask_whether_it_is_led_to_a_pod_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Asker("system:node:n2", groups=("system:nodes", "system:authenticated"))
+    monkeypatch.setattr(gates, "user_of", lambda *_: node)
+    down = Reviews()
+    down.down = True
+    gate = Gate("n1", down, lambda: 0.0)
+    asked = request("/gone/10.244.1.2", "")
+    asked.peer_certificate = b"x"
+    await gate.check(asked)
+    assert down.asked == []  # the API server is not needed for that
+    for method, path in (("POST", "/gone/10.244.1.2"), ("GET", "/pods")):
+        asked = request(path, "", method)
+        asked.peer_certificate = b"x"
+        with pytest.raises(Refused):
+            await gate.check(asked)
 
 
 async def test_nobody_gets_in_while_the_server_is_away() -> None:

@@ -104,6 +104,43 @@ def test_volumes_are_made_where_their_class_allows() -> None:
     assert ask(elsewhere, using("c")).node == "a"
 
 
+def _capacity(name: str, zone: str, **more: Any) -> dict[str, Any]:
+    topology = {"nodeTopology": {"matchLabels": {ZONE: zone}}}
+    return {"metadata": {"name": name, "namespace": "csi"}, "storageClassName": "slow", **topology, **more}
+
+
+def _with_driver(*capacities: dict[str, Any], claims: Any = (), volumes: Any = (), watched: bool = True) -> Storage:
+    made = storage(claims or [claim("c")], volumes, provisioner="lvm.example.com")
+    made.put(made.drivers, None, {"metadata": {"name": "lvm.example.com"}, "spec": {"storageCapacity": watched}})
+    for one in capacities:
+        made.put(made.capacities, None, one)
+    return made
+
+
+def test_a_volume_is_made_where_its_driver_has_room() -> None:
+    full, roomy = _capacity("one", "1", capacity="1Mi"), _capacity("two", "2", capacity="9Gi")
+    assert ask(snapshot(NODES, storage=_with_driver(full, roomy)), using("c")).node == "b"
+    text = "2 node(s) did not have enough free storage"
+    assert why(snapshot(NODES, storage=_with_driver(full)), using("c")) == text
+    assert why(snapshot(NODES, storage=_with_driver(_capacity("x", "2", capacity="9Gi", maximumVolumeSize="1Mi"))),
+               using("c")) == text  # fmt: skip
+    elsewhere = {**roomy, "storageClassName": "other"}
+    assert why(snapshot(NODES, storage=_with_driver(elsewhere)), using("c")) == text
+    nowhere = {key: value for key, value in roomy.items() if key != "nodeTopology"}
+    assert why(snapshot(NODES, storage=_with_driver(nowhere)), using("c")) == text
+    everywhere = {**roomy, "nodeTopology": {}}
+    assert ask(snapshot(NODES[:1], storage=_with_driver(everywhere)), using("c")).node == "a"
+    assert ask(snapshot(NODES[:1], storage=_with_driver(full, watched=False)), using("c")).node == "a"
+
+
+def test_a_volume_that_is_there_needs_no_room() -> None:
+    full = _capacity("one", "1", capacity="1Mi")
+    found = snapshot(NODES, storage=_with_driver(full, volumes=[volume("v", "1")]))
+    assert ask(found, using("c")).node == "a"
+    both = _with_driver(full, claims=[claim("c"), claim("d")], volumes=[volume("v", "1")])
+    assert why(snapshot(NODES, storage=both), using("c", "d")) == "2 node(s) did not have enough free storage"
+
+
 @pytest.mark.parametrize(
     ("offered", "taken"),
     [

@@ -215,6 +215,8 @@ def _validate_update(new: Object, old: Object) -> Problems:
     before = part(was, "template")
     if flag(was, "suspend") and not has(part(old, "status"), "startTime"):
         before = _with_directives(before, part(spec, "template"))
+    if _waits(old):
+        before = _with_resources(before, part(spec, "template"))
     if not same(spec.get("template"), before):
         yield invalid("spec.template", spec.get("template"), "field is immutable")
     yield from immutable(spec, was, "spec", *FIXED)
@@ -241,6 +243,31 @@ def _with_directives(old: Object, new: Object) -> Object:
     affinity = dict(part(pod, "affinity"))
     keep(affinity, part(found, "affinity"), "nodeAffinity")
     pod["affinity"] = affinity
+    return allowed
+
+
+def _waits(job: Object) -> bool:
+    """Suspended, and whatever pods it had are gone: what they are to ask for may still be changed.
+
+    >>> _waits({"spec": {"suspend": True}}), _waits({"spec": {"suspend": True}, "status": {"active": 1}})
+    (True, False)
+    """
+    status = part(job, "status")
+    if not flag(part(job, "spec"), "suspend") or number(status, "active"):
+        return False
+    stopped = any(text(one, "type") == "Suspended" and text(one, "status") == "True"
+                  for one in values(status, "conditions"))  # fmt: skip
+    return stopped or not has(status, "startTime")
+
+
+def _with_resources(old: Object, new: Object) -> Object:
+    """The old template with the requests and limits of the containers of the new one, by their names."""
+    allowed = copy.deepcopy(old)
+    for key in ("containers", "initContainers"):
+        given = {text(one, "name"): one for one in values(part(new, "spec"), key)}
+        for one in values(part(allowed, "spec"), key):
+            if text(one, "name") in given:
+                keep(one, given[text(one, "name")], "resources")
     return allowed
 
 

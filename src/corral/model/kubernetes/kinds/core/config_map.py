@@ -6,14 +6,15 @@ import base64
 import binascii
 from typing import Any
 
-import msgspec
-
 from corral.model.kubernetes import names
 from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.kinds.cells import AGE, at, column, count
 from corral.model.kubernetes.kinds.checks import Problems, each, immutable, listed
 from corral.model.kubernetes.kinds.fields import annotations_of, fill_empty, flag, pairs, part, same, text
 from corral.model.kubernetes.problems import WHOLE, forbidden, invalid, required, too_long
+from corral.model.kubernetes.schema.document import decode_json
+from corral.model.kubernetes.schema.gotypes import value_name
+from corral.model.kubernetes.status import StatusError
 
 LIMIT = 1024 * 1024
 TOKEN, DOCKERCFG = "kubernetes.io/service-account-token", "kubernetes.io/dockercfg"
@@ -103,9 +104,14 @@ def _docker(data: Object, key: str) -> Problems:
         yield required(f"data[{key}]")
         return
     try:
-        msgspec.json.decode(base64.b64decode(str(data[key])), type=dict[str, Any])
-    except (msgspec.MsgspecError, binascii.Error, ValueError) as error:
-        yield invalid(f"data[{key}]", "<secret contents redacted>", str(error))
+        found = decode_json(base64.b64decode(str(data[key]))).object
+    except (StatusError, binascii.Error) as error:
+        cause = str(error).removeprefix("json parse error: ")
+    else:
+        if found is None or isinstance(found, dict):
+            return
+        cause = f"json: cannot unmarshal {value_name(found)} into Go value of type map[string]interface {{}}"
+    yield invalid(f"data[{key}]", "<secret contents redacted>", cause)
 
 
 def _secret_update(new: Object, old: Object) -> Problems:

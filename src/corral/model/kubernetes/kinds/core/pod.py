@@ -5,6 +5,7 @@ from __future__ import annotations
 from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.kinds.checks import Problems, dns_label, dns_subdomain, legacy_ip, listed
 from corral.model.kubernetes.kinds.core import pod_columns
+from corral.model.kubernetes.kinds.core.pod_spec.apparmor import take_profiles
 from corral.model.kubernetes.kinds.core.pod_spec.containers import check_image_spaces
 from corral.model.kubernetes.kinds.core.pod_spec.defaults import default_pod, default_spec
 from corral.model.kubernetes.kinds.core.pod_spec.match_keys import merge_match_keys
@@ -44,6 +45,7 @@ def prepare_create(pod: Object) -> None:
     """A new pod is pending, whatever its status said; one with gates says why it waits."""
     spec = part(pod, "spec")
     merge_match_keys(spec, part(pod, "metadata", "labels"))
+    take_profiles(pod)
     pod["status"] = {"phase": "Pending", "qosClass": qos_class(spec)}
     if has_gates(spec):
         blocked = "Scheduling is blocked due to non-empty scheduling gates"

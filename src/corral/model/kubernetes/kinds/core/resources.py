@@ -25,6 +25,7 @@ from corral.model.kubernetes.quantity import Quantity
 
 HUGE = "hugepages-"
 NATIVE = "kubernetes.io/"
+BY_DEVICE_CLASS = "deviceclass.resource.kubernetes.io/"  # with a class's name: what each DeviceClass answers to
 _CONTAINER = frozenset(("cpu", "memory", "ephemeral-storage"))
 _COUNTS = frozenset(
     "pods resourcequotas services replicationcontrollers secrets configmaps persistentvolumeclaims "
@@ -56,6 +57,11 @@ def may_overcommit(name: str) -> bool:
 def is_extended(name: str) -> bool:
     """A resource of a device plugin, such as example.com/gpu."""
     return not is_native(name) and not name.startswith("requests.") and not qualified_name(f"requests.{name}")
+
+
+def may_mean_devices(name: str) -> bool:
+    """Whether a container may ask for devices of a class by a resource of this name."""
+    return is_extended(name) or name.startswith(BY_DEVICE_CLASS)
 
 
 def is_whole(name: str) -> bool:

@@ -111,6 +111,19 @@ def test_changes() -> None:
     assert changed("batch", "Job", stored, spec__template__spec__nodeSelector={"a": "b"}) != []
 
 
+def test_what_a_suspended_job_asks_for_may_change() -> None:
+    path = "spec__template__spec__containers__0__resources"
+    more = {path: {"requests": {"cpu": "2"}}}
+    assert changed("batch", "Job", created(spec__suspend=True), **more) == []
+    assert changed("batch", "Job", created(), **more) != []
+    stopped = {"startTime": "2026-01-02T03:00:00Z", "conditions": [{"type": "Suspended", "status": "True"}]}
+    assert changed("batch", "Job", edited(created(spec__suspend=True), status=stopped), **more) == []
+    ending = {**stopped, "active": 1}
+    assert changed("batch", "Job", edited(created(spec__suspend=True), status=ending), **more) != []
+    image = {"spec__template__spec__containers__0__image": "other"}
+    assert changed("batch", "Job", created(spec__suspend=True), **more, **image) != []
+
+
 def test_status_and_columns() -> None:
     assert status_judged("batch", "Job", JOB, {"active": -1}) == [
         "status.active: Invalid value: -1: must be greater than or equal to 0"

@@ -60,6 +60,15 @@ def test_types_and_their_keys(secret: dict[str, Any], texts: list[str]) -> None:
     assert judged("", "Secret", secret) == texts
 
 
-def test_a_docker_configuration_is_json_and_not_shown() -> None:
-    [text] = judged("", "Secret", {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "c2VjcmV0"}})
-    assert text.startswith('data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": ')
+@pytest.mark.parametrize(
+    ("written", "cause"),
+    [
+        ("c2VjcmV0", "invalid character 's' looking for beginning of value"),
+        ("", "unexpected end of JSON input"),
+        ("W10=", "json: cannot unmarshal array into Go value of type map[string]interface {}"),
+    ],
+)
+def test_a_docker_configuration_is_json_and_not_shown(written: str, cause: str) -> None:
+    secret = {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": written}}
+    [text] = judged("", "Secret", secret)
+    assert text == f'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": {cause}'

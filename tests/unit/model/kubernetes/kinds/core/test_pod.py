@@ -370,6 +370,25 @@ def test_a_new_pod_is_pending_and_says_why_it_waits() -> None:
     assert gated["status"]["conditions"][0]["reason"] == "SchedulingGated"
 
 
+def test_what_annotations_say_of_apparmor_becomes_a_field_of_a_new_pod() -> None:
+    key = "container.apparmor.security.beta.kubernetes.io/"
+    notes = {key + "a": "localhost/mine", key + "b": "runtime/default", key + "c": "unconfined", key + "d": "what"}
+    own = {"appArmorProfile": {"type": "RuntimeDefault"}}
+    containers = [{"name": "a"}, {"name": "b"}, {"name": "c", "securityContext": own}, {"name": "d"}]
+    found = pod(metadata__annotations=notes, spec__containers=containers, spec__securityContext=own)
+    kind = KINDS["", "Pod"]
+    kind.prepare_create(found)
+    local = {"appArmorProfile": {"type": "Localhost", "localhostProfile": "mine"}}
+    assert [one.get("securityContext") for one in found["spec"]["containers"]] == [local, None, own, None]
+    assert kind.warnings(found, None) == []
+    del found["spec"]["securityContext"]
+    says = 'deprecated since v1.30; use the "appArmorProfile" field instead'
+    assert kind.warnings(found, None) == [f"metadata.annotations[{key}{name}]: {says}" for name in "bd"]
+    windows = pod(metadata__annotations=notes, spec__os={"name": "windows"})
+    kind.prepare_create(windows)
+    assert "securityContext" not in windows["spec"]["containers"][0]
+
+
 def test_the_status_alone_is_taken_from_an_update_of_the_status() -> None:
     old = defaulted("", "Pod", pod(status={"phase": "Pending", "qosClass": "BestEffort"}))
     new = edited(old, spec__nodeName="other", status={"phase": "Running"})

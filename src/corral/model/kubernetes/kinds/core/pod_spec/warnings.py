@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from corral.model.kubernetes import addresses
 from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.kinds.core import resources
+from corral.model.kubernetes.kinds.core.pod_spec import apparmor
 from corral.model.kubernetes.kinds.core.pod_spec.scheduling import PREFERRED, REQUIRED
 from corral.model.kubernetes.kinds.core.pod_spec.scope import all_containers
 from corral.model.kubernetes.kinds.fields import has, indexed, number, objects, pairs, part, text, texts
@@ -66,6 +67,9 @@ def warn(template: Object, path: str) -> Warnings:
         yield f'{at}metadata.annotations[{_SECCOMP}]: non-functional in v1.27+; use the "seccompProfile" field instead'
     for container_at, container in all_containers(spec, f"{at}spec"):
         yield from _container(container, container_at, notes, at)
+        if apparmor.is_unheard(container, spec, notes):
+            key, says = apparmor.ANNOTATION + text(container, "name"), 'use the "appArmorProfile" field instead'
+            yield f"{at}metadata.annotations[{key}]: deprecated since v1.30; {says}"
     yield from _ports(spec, f"{at}spec")
     if number(spec, "terminationGracePeriodSeconds") < 0:
         says = "must be >= 0; negative values are invalid and will be treated as 1"

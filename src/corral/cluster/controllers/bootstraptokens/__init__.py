@@ -1,0 +1,1 @@
+"""Tokens by which machines join: they go when their time is over."""

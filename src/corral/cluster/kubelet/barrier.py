@@ -1,0 +1,21 @@
+"""What the end of a pod waits for: that nobody is led to it any more."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+
+class Leaving(NamedTuple):
+    """An address of a pod that ends. `node`: on which it is, and whose word that is."""
+
+    address: str
+    uid: str
+    node: str
+
+
+Barrier = Callable[[Leaving], Awaitable[None]]  # returns when no new connection is led there any more
+
+
+async def no_barrier(leaving: Leaving) -> None:
+    """For a node without a proxy: nothing is led anywhere."""

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from corral.testing.leftovers import OWNER, find, hold
+
+
+def test_who_is_held_is_left_alone(tmp_path: Path) -> None:
+    one, two = tmp_path / "corral-1", tmp_path / "corral-2"
+    for root in (one, two, tmp_path / "corral-without-owner", tmp_path / "another"):
+        root.mkdir()
+    first, second = hold(one), hold(two)
+    assert list(find(tmp_path)) == []
+    os.close(first)
+    for root in find(tmp_path):
+        assert root == one
+        assert list(find(tmp_path)) == []  # it is held while it is cleared up
+    os.close(second)
+    assert list(find(tmp_path)) == [one, two]
+
+
+@pytest.mark.root
+def test_what_others_have_put_there_is_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / "corral-theirs"
+    theirs.mkdir()
+    os.close(hold(theirs))
+    os.chown(theirs, 1000, 1000)
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    os.close(hold(ours))
+    (tmp_path / "corral-link").symlink_to(ours)
+    planted = tmp_path / "corral-planted"
+    planted.mkdir()
+    (planted / OWNER).symlink_to(ours / OWNER)
+    assert list(find(tmp_path)) == []
