@@ -30,6 +30,16 @@ class Endpoints:
         if error.code() in AWAY and at == self.at:
             self.at = (at + 1) % len(self.channels)
 
+    def turns(self) -> Sequence[int]:
+        """Every channel once, beginning with the one that is used.
+
+        >>> some = Endpoints(["a", "b", "c"])
+        >>> some.at = 1
+        >>> some.turns()
+        [1, 2, 0]
+        """
+        return [(self.at + step) % len(self.channels) for step in range(len(self.channels))]
+
     async def close(self) -> None:
         for channel in self.channels:
             await channel.close()
@@ -48,14 +58,19 @@ class Stub:
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         async def call(request: Any, **options: Any) -> Any:
             """Raises AioRpcError: of the last endpoint, when none is reached."""
-            for left in reversed(range(len(self._made))):
-                at = self._endpoints.at
+            # Each is tried once, wherever others' failures move `at` meanwhile: a stream of before an etcd's
+            # restart may fail long after it is back, and has no say in which is tried here.
+            turns = self._endpoints.turns()
+            for at in turns:
                 try:
-                    return await getattr(self._made[at], name)(request, **options)
+                    answer = await getattr(self._made[at], name)(request, **options)
                 except rpc.AioRpcError as error:
                     self._endpoints.note(at, error)
-                    if not left or not unreached(error):
+                    if at == turns[-1] or not unreached(error):
                         raise
+                else:
+                    self._endpoints.at = at
+                    return answer
             raise AssertionError("the last try raises")
 
         return call
