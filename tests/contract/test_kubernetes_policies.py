@@ -194,6 +194,36 @@ def test_containers_are_merged_by_name(ns: Namespace, install: Install) -> None:
     assert all(one["terminationMessagePath"] == "/dev/termination-log" for one in spec["containers"])
 
 
+@pytest.mark.parametrize(
+    ("apply", "text"),
+    [
+        ("Object{spec: Object.spec{nope: 1}}",
+         "error applying patch: failed to convert patch object to typed object: .spec.nope: field not declared in schema"),
+        ("Object{spec: Object.spec{selector: Object.spec.selector{matchLabels: {'a': 'b'}}}}",
+         "error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.selector"),
+        ("Object{spec: Object.specs{replicas: 1}}",
+         'type mismatch: unexpected type name "Object.specs", expected "Object.spec", which matches field name path'),
+    ],
+)  # fmt: skip
+def test_a_mutation_that_would_lose_something_is_refused(
+    ns: Namespace, install: Install, apply: str, text: str
+) -> None:
+    mutations = [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": apply}}]
+    install("mutating", {"mutations": mutations, "reinvocationPolicy": "Never"}, plural="deployments")
+    labels = {"app": "x"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    body = {"metadata": {"name": "x"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
+    answer = ns.admin.ask("POST", ns.path("deployments", group="apps/v1"), body)
+    assert answer.status == 422 and text in answer.told[2], answer.body
+
+
+def test_a_condition_that_fails_is_shown(ns: Namespace, install: Install) -> None:
+    conditions = [{"name": "c", "expression": "object.data.missing == 'x'"}]
+    install("validating", {"validations": [{"expression": "true"}], "matchConditions": conditions})
+    text = "expression 'object.data.missing == 'x'' resulted in error: no such key: missing"
+    assert text in create(ns, "a", {"x": "1"}).told[2]
+
+
 # Built-in plugins
 
 
