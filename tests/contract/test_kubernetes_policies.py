@@ -198,9 +198,9 @@ def test_containers_are_merged_by_name(ns: Namespace, install: Install) -> None:
     ("apply", "text"),
     [
         ("Object{spec: Object.spec{nope: 1}}",
-         "error applying patch: failed to convert patch object to typed object: .spec.nope: field not declared in schema"),
+         "failed to convert patch object to typed object: .spec.nope: field not declared in schema"),
         ("Object{spec: Object.spec{selector: Object.spec.selector{matchLabels: {'a': 'b'}}}}",
-         "error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.selector"),
+         "invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.selector"),
         ("Object{spec: Object.specs{replicas: 1}}",
          'type mismatch: unexpected type name "Object.specs", expected "Object.spec", which matches field name path'),
     ],

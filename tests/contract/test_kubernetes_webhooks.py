@@ -123,7 +123,9 @@ def test_answers_with_another_status(hooks: Hooks, status: int, body: bytes, tex
 def test_an_unknown_authority_is_refused(hooks: Hooks, tmp_path: Path) -> None:
     with LiveWebhook(tmp_path, lambda *_: {}) as other:
         hooks.install("validating", {"clientConfig": {"url": hooks.live.url, "caBundle": other.bundle}})
-        assert "tls: failed to verify certificate: x509: certificate signed by unknown authority" in create(hooks).told[2]
+        assert (
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority" in create(hooks).told[2]
+        )
     assert not hooks.live.asked
 
 
