@@ -182,6 +182,22 @@ def test_mutations(ns: Namespace, install: Install) -> None:
     assert (metadata["labels"], metadata["annotations"]) == ({"team": "red"}, {"a": "3"})
 
 
+def test_a_patch_whose_test_fails_is_not_applied(ns: Namespace, install: Install) -> None:
+    """It is how a patch says what it is not meant for; one that does not fit otherwise is refused."""
+    patch = (
+        '[JSONPatch{op: "test", path: "/metadata/name", value: "abc"}, '
+        'JSONPatch{op: "add", path: "/metadata/labels", value: {"a": "b"}}]'
+    )
+    mutations = [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}]
+    install("mutating", {"mutations": mutations, "reinvocationPolicy": "Never"})
+    assert create(ns, "abc").json["metadata"]["labels"] == {"a": "b"}
+    assert "labels" not in create(ns, "other").json["metadata"]
+    lost = [{"patchType": "JSONPatch", "jsonPatch": {"expression": '[JSONPatch{op: "remove", path: "/metadata/x/y"}]'}}]
+    install("mutating", {"mutations": lost, "reinvocationPolicy": "Never"})
+    text = 'JSON Patch: remove operation does not apply: doc is missing path: "/metadata/x/y": missing value'
+    assert text in create(ns, "next").told[2]
+
+
 def test_containers_are_merged_by_name(ns: Namespace, install: Install) -> None:
     apply = (
         'Object{spec: Object.spec{containers: [Object.spec.containers{name: "side", image: "busybox"}], '

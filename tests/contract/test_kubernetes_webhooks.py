@@ -48,6 +48,14 @@ def test_a_patch_changes_what_is_stored(hooks: Hooks) -> None:
     assert hooks.live.asked[-1]["request"]["oldObject"]["data"] == {"x": "1", "added": "yes"}
 
 
+def test_a_patch_that_does_not_fit_says_where(hooks: Hooks) -> None:
+    patch = [{"op": "remove", "path": "/metadata/nowhere/x"}]
+    hooks.live.answer = lambda method, path, body: reviewed(body, patch=patch)
+    hooks.install("mutating", {})
+    text = 'remove operation does not apply: doc is missing path: "/metadata/nowhere/x": missing value'
+    assert create(hooks, x="1").told == (500, "InternalError", f"Internal error occurred: {text}")
+
+
 def test_what_a_webhook_adds_nobody_owns(hooks: Hooks) -> None:
     """So who applies it later has no conflict with who made the object."""
     patch = [{"op": "add", "path": "/data/added", "value": "yes"}]

@@ -77,7 +77,12 @@ class MutatingPolicies(Base):
 
     def _patched(self, mutation: Object, value: Any, admission: Admission) -> Any:
         if text(mutation, "patchType") == "JSONPatch":
-            return json_patch.apply(admission.object or {}, value)
+            try:
+                return json_patch.apply(admission.object or {}, value)
+            except json_patch.DoesNotFit as error:
+                if error.tested:  # how a patch says what it is not meant for
+                    return admission.object
+                raise EvaluationError(f"JSON Patch: {error.cause}") from None
         if not isinstance(value, dict):
             raise EvaluationError("the apply configuration is no object")
         resource = admission.resource
