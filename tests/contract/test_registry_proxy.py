@@ -396,9 +396,9 @@ def test_a_download_that_breaks_off_is_one_line_of_the_log(tmp_path: Path, caplo
         digest = oci.digest(data)
         upstream.blobs["app"] = {digest: data[:-1] + bytes([data[-1] ^ 1])}
         upstreams = (Upstream("*", f"http://{upstream.host}"),)
-        with LiveRegistry(tmp_path / "cache", upstreams=upstreams) as cache:
-            with pytest.raises((http.client.HTTPException, ConnectionError)):
-                cache.ask("GET", f"/v2/app/blobs/{digest}")
+        cut = pytest.raises((http.client.HTTPException, ConnectionError))
+        with LiveRegistry(tmp_path / "cache", upstreams=upstreams) as cache, cut:
+            cache.ask("GET", f"/v2/app/blobs/{digest}")
     broken = [record for record in caplog.records if "broke off" in record.getMessage()]
     assert len(broken) == 1 and broken[0].exc_info is None
     assert digest in broken[0].getMessage() and f"http://{upstream.host}" in broken[0].getMessage()
