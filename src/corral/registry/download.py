@@ -142,7 +142,7 @@ class Download:
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """All bytes, each as soon as it is here, the last ones when all are known to be right."""
-        fd, at = self._open(), 0
+        fd, at = await self._opened(), 0
         try:
             while at < self.size:
                 have = await self._beyond(at)
@@ -155,9 +155,10 @@ class Download:
         finally:
             os.close(fd)
 
-    def _open(self) -> int:
-        """Its scratch file, or by now the blob."""
+    async def _opened(self) -> int:
+        """Its scratch file, or by now the blob; where there is neither, it has failed."""
         with suppress(FileNotFoundError):
             if self._fetch is not None and self._fetch.path:
                 return os.open(self._fetch.path, os.O_RDONLY | os.O_CLOEXEC)
+        await self.wait()
         return os.open(self._content.path(self.digest), os.O_RDONLY | os.O_CLOEXEC)
