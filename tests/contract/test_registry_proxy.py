@@ -327,3 +327,78 @@ def test_a_manifest_that_lies_about_a_blob_that_is_here(upstream: LiveRegistry, 
     assert f"has {size} bytes, not {size + 1000} as its manifest says".encode() in answer.body, answer
     assert answer.status == 503
     assert cache.ask("GET", "/v2/").status == 200
+
+
+def test_what_is_here_for_others_is_given_out_only_if_the_upstream_has_it(tmp_path: Path) -> None:
+    """A manifest names it, at an upstream that takes manifests without what is in them."""
+    secret = os.urandom(50_000)
+    bait = json.loads(oci.image([b"bait"]).manifest) | {"layers": [oci.descriptor(secret, oci.LAYER)]}
+    with LiveRegistry(tmp_path / "upstream", sparse=True) as upstream:
+        upstream.push_manifest("mallory", "v1", json.dumps(bait).encode())
+        with LiveRegistry(tmp_path / "cache", upstreams=(Upstream("up", f"http://{upstream.name}"),)) as cache:
+            digest = cache.push_blob("own/secret", secret)
+            assert cache.ask("GET", "/v2/up/mallory/manifests/v1").status == 200
+            for headers in ({}, {"Range": "bytes=0-9"}):
+                answer = cache.ask("GET", f"/v2/up/mallory/blobs/{digest}", headers=headers)
+                assert (answer.status, answer.codes) == (404, ["BLOB_UNKNOWN"])
+            upstream.push_blob("mallory", secret)
+            before = asked(upstream, "blob")
+            for _ in range(2):
+                assert cache.ask("GET", f"/v2/up/mallory/blobs/{digest}").body == secret
+            assert asked(upstream, "blob") == before + 1  # whether it has it, once; no download
+
+
+def test_who_joins_another_ones_download_needs_the_upstreams_word_too(tmp_path: Path) -> None:
+    with FakeRegistry() as upstream:
+        data = os.urandom(500_000)
+        digest = oci.digest(data)
+        upstream.add_blob("hers", data)
+        bait = json.loads(oci.image([b"x"]).manifest) | {"layers": [oci.descriptor(data, oci.LAYER)]}
+        upstream.manifests["his"] = {"v1": (oci.MANIFEST, json.dumps(bait).encode())}
+        reached, go = threading.Event(), threading.Event()
+
+        def hold(ask: Ask) -> bool:
+            if ask.command == "GET" and "/hers/blobs/" in ask.path:
+                ask.send_response(200)
+                ask.send_header("Content-Length", str(len(data)))
+                ask.end_headers()
+                ask.wfile.write(data[:100_000])
+                reached.set()
+                go.wait(20)
+                ask.wfile.write(data[100_000:])
+                return True
+            return False
+
+        upstream.fault(hold)
+        with LiveRegistry(tmp_path / "cache", upstreams=(Upstream("*", f"http://{upstream.host}"),)) as cache:
+            assert cache.ask("GET", "/v2/his/manifests/v1").status == 200
+            found: dict[str, object] = {}
+
+            def get(name: str) -> None:
+                found[name] = cache.ask("GET", f"/v2/{name}/blobs/{digest}")
+
+            threads = [threading.Thread(target=get, args=(name,)) for name in ("hers", "his")]
+            threads[0].start()
+            assert reached.wait(20)
+            threads[1].start()
+            eventually(lambda: len(cache.registry.proxy._downloads) == 2, "both want it")  # type: ignore[union-attr]
+            go.set()
+            for thread in threads:
+                thread.join(20)
+            assert (found["hers"].status, found["hers"].body) == (200, data)  # type: ignore[attr-defined]
+            assert (found["his"].status, found["his"].codes) == (404, ["BLOB_UNKNOWN"])  # type: ignore[attr-defined]
+
+
+def test_a_download_that_breaks_off_is_one_line_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """For an administrator: which blob, from where, why. It is no bug of ours."""
+    with FakeRegistry() as upstream:
+        data = os.urandom(500_000)
+        digest = oci.digest(data)
+        upstream.blobs["app"] = {digest: data[:-1] + bytes([data[-1] ^ 1])}
+        upstreams = (Upstream("*", f"http://{upstream.host}"),)
+        cut = pytest.raises((http.client.HTTPException, ConnectionError))
+        with LiveRegistry(tmp_path / "cache", upstreams=upstreams) as cache, cut:
+            cache.ask("GET", f"/v2/app/blobs/{digest}")
+    broken = [record for record in caplog.records if "broke off" in record.getMessage()]
+    assert len(broken) == 1 and broken[0].exc_info is None
+    assert digest in broken[0].getMessage() and f"http://{upstream.host}" in broken[0].getMessage()

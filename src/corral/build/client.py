@@ -54,7 +54,8 @@ class Given:
         self._request = request
 
     async def dockerfile(self, telling: Telling) -> Source:
-        with telling.vertex("[internal] load build definition from Dockerfile"):
+        name = os.path.basename(self._request.dockerfile)
+        with telling.vertex(f"[internal] load build definition from {name}"):
             return await asyncio.to_thread(frontend.read, self._request)
 
     async def ignored(self, telling: Telling) -> list[str]:

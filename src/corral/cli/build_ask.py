@@ -40,7 +40,7 @@ def plan_request(options: Parsed, source: Source, environment: Mapping[str, str]
         "tags": options.list("tag"),
         "target": options.text("target"),
         "platform": options.text("platform"),
-        "build_args": build_words.values(options.list("build-arg"), environment),
+        "build_args": build_words.arguments(options.list("build-arg"), environment),
         "labels": label_pairs(options.list("label")),
         "annotations": {key: value or "" for key, value in build_words.values(options.list("annotation"), {}).items()},
         "no_cache": options.on("no-cache"),

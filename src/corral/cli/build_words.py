@@ -200,6 +200,17 @@ def values(words: Sequence[str], environment: Mapping[str, str] = os.environ) ->
     return found
 
 
+def arguments(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, str | None]:
+    """The build arguments. The time that a build is to be of is one of them, also where only the environment says it.
+    Pure.
+
+    >>> arguments(["A=1"], {"SOURCE_DATE_EPOCH": "0"}), arguments(["SOURCE_DATE_EPOCH=1"], {"SOURCE_DATE_EPOCH": "0"})
+    ({'SOURCE_DATE_EPOCH': '0', 'A': '1'}, {'SOURCE_DATE_EPOCH': '1'})
+    """
+    epoch = environment.get("SOURCE_DATE_EPOCH", "")
+    return ({"SOURCE_DATE_EPOCH": epoch} if epoch else {}) | values(words, environment)
+
+
 def extra_host(word: str) -> str:
     """`--add-host NAME:ADDRESS`, or with "=" between them. Pure. Failure.
 

@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Any
 
+from corral.errors import CorralError
 from corral.http.body import ClientGone
 from corral.http.message import FileResponse, Request, Response, StreamResponse
 from corral.http.outgoing import Outgoing
@@ -41,8 +42,7 @@ async def send_stream(out: Outgoing, request: Request, answer: StreamResponse, k
             sent = await _send_chunks(out, answer, chunked)
             _check_sent(request, sent, announced)
     except Exception as error:
-        if not isinstance(error, ClientGone):
-            log.exception("the answer to %s %s broke off", request.method, request.raw_path)
+        _tell(request, error)
         out.abort()  # an answer without its end: the client must not take it for complete
         return False
     return keep
@@ -78,11 +78,18 @@ async def send_file(out: Outgoing, request: Request, answer: FileResponse, keep:
             _check_sent(request, sent, headers["Content-Length"])
         await out.drained()
     except Exception as error:
-        if not isinstance(error, ClientGone):
-            log.exception("the answer to %s %s broke off", request.method, request.raw_path)
+        _tell(request, error)
         out.abort()
         return False
     return keep
+
+
+def _tell(request: Request, error: Exception) -> None:
+    """Why an answer broke off: what was raised on purpose says all in its message, anything else is a bug."""
+    if isinstance(error, CorralError):
+        log.error("the answer to %s %s broke off: %s", request.method, request.raw_path, error.message)
+    elif not isinstance(error, ClientGone):
+        log.error("the answer to %s %s broke off", request.method, request.raw_path, exc_info=error)
 
 
 async def close_chunks(chunks: Any) -> None:

@@ -12,7 +12,7 @@ from corral.images import digests
 from corral.images.references import check_digest
 from corral.kit.clock import from_rfc3339, to_rfc3339
 from corral.model.container import HealthCheck
-from corral.model.image import HistoryEntry, Image, ImageConfig
+from corral.model.image import UNTOLD, HistoryEntry, Image, ImageConfig
 
 _Set = dict[str, Any] | None
 
@@ -98,7 +98,7 @@ def parse(data: bytes) -> Image:
 
 def _time(text: str | None) -> int:
     try:
-        return from_rfc3339(text) if text else 0
+        return from_rfc3339(text, UNTOLD) if text else UNTOLD
     except ValueError as error:
         raise InvalidInput(f"invalid image configuration: {error}") from error
 
@@ -139,7 +139,7 @@ def build(image: Image) -> bytes:
     found: dict[str, Any] = {
         "architecture": image.architecture,
         "config": config_to_wire(image.config),
-        "created": to_rfc3339(image.created),
+        "created": to_rfc3339(image.created, UNTOLD),
         "history": [_history_to_wire(h) for h in image.history],
         "os": image.os,
         "rootfs": {"type": "layers", "diff_ids": image.diff_ids},
@@ -178,7 +178,7 @@ def config_to_wire(config: ImageConfig) -> dict[str, Any]:
 
 
 def _history_to_wire(entry: HistoryEntry) -> dict[str, Any]:
-    found: dict[str, Any] = {"created": to_rfc3339(entry.created)}
+    found: dict[str, Any] = {"created": to_rfc3339(entry.created, UNTOLD)}
     found |= {k: v for k in ("created_by", "author", "comment", "empty_layer") if (v := getattr(entry, k))}
     return found
 

@@ -44,15 +44,16 @@ class ManualClock:
 ZERO = "0001-01-01T00:00:00Z"
 
 
-def to_rfc3339(ns: int) -> str:
-    """RFC 3339 with nanoseconds in UTC, trailing zeros cut as Go's RFC3339Nano does; 0 is Go's zero time.
+def to_rfc3339(ns: int, zero: int = 0) -> str:
+    """RFC 3339 with nanoseconds in UTC, trailing zeros cut as Go's RFC3339Nano does; `zero` stands for Go's zero time,
+    which means that there is none.
 
     >>> to_rfc3339(1_700_000_000_120_000_000)
     '2023-11-14T22:13:20.12Z'
-    >>> to_rfc3339(0)
-    '0001-01-01T00:00:00Z'
+    >>> to_rfc3339(0), to_rfc3339(0, -1)
+    ('0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z')
     """
-    if ns == 0:
+    if ns == zero:
         return ZERO
     seconds, rest = divmod(ns, SECOND)
     text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
@@ -63,7 +64,7 @@ def to_rfc3339(ns: int) -> str:
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:?\d\d)?$")
 
 
-def from_rfc3339(text: str) -> int:
+def from_rfc3339(text: str, zero: int = 0) -> int:
     """The inverse of `to_rfc3339`; offsets are understood, no offset means UTC. ValueError if it is no time.
 
     >>> from_rfc3339("2023-11-14T23:13:20.12+01:00")
@@ -74,7 +75,7 @@ def from_rfc3339(text: str) -> int:
         raise ValueError(f"not an RFC 3339 time: {text!r}")
     day, clock, fraction, zone = found.groups()
     if day == "0001-01-01":
-        return 0
+        return zero
     zone = "+00:00" if zone in (None, "Z", "z") else zone
     moment = datetime.fromisoformat(f"{day}T{clock}{zone}").astimezone(UTC)
     return int(moment.timestamp()) * SECOND + int((fraction or "0").ljust(9, "0"))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import field
 
 from corral.model.container import HealthCheck, Struct
+
+UNTOLD: Final = -62_135_596_800 * 10**9  # Go's zero time: when something was made that does not say so
 
 
 class ImageConfig(Struct):
@@ -26,7 +30,7 @@ class ImageConfig(Struct):
 
 
 class HistoryEntry(Struct):
-    created: int = 0
+    created: int = UNTOLD
     created_by: str = ""
     author: str = ""
     comment: str = ""
@@ -37,7 +41,7 @@ class Image(Struct):
     """One image in the local store. `id` is the digest of its configuration ("sha256:…")."""
 
     id: str
-    created: int = 0
+    created: int = UNTOLD  # nanoseconds since 1970, which some say on purpose (SOURCE_DATE_EPOCH=0)
     architecture: str = "amd64"
     variant: str = ""
     os: str = "linux"

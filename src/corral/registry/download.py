@@ -1,6 +1,8 @@
 """Download: a blob on its way from an upstream into the content store, and those who read along.
 
-Nobody gets the last byte before the digest was right: what is broken is never given out whole.
+Nobody gets the last byte before the digest was right: what is broken is never given out whole. And nobody gets the
+first one before the upstream has shown that it has the blob in the repository that is asked for: the bytes may be here
+already, for somebody else.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from corral.errors import HostError, RemoteFailed
+from corral.errors import HostError, InvalidInput, RemoteFailed
 from corral.images.content import Content
+from corral.images.remote.cancel import Cancel
 from corral.images.remote.documents import Blob
 from corral.images.remote.fetching import Fetch, Source
 from corral.images.remote.hub import Hub
+from corral.images.remote.repository import Part
 from corral.images.remote.threads import blocking
 
 PIECE: Final = 1 << 18
@@ -24,12 +28,18 @@ SLOWEST: Final = 300_000  # bytes that have to come in that time
 
 
 class Download:
-    """One of them: `run` does it; `begun`, `wait` and `chunks` are for those who want it, and raise what it raises."""
+    """One of them: `run` does it; `begun`, `wait` and `chunks` are for those who want it, and raise what it raises.
 
-    def __init__(self, content: Content, digest: str, size: int) -> None:
-        self.digest, self.size, self._content = digest, size, content
+    `url`: the upstream's, for messages. `prove` asks the upstream whether it has the blob, and raises if it has not.
+    """
+
+    def __init__(
+        self, content: Content, digest: str, size: int, url: str, prove: Callable[[], Awaitable[object]]
+    ) -> None:
+        self.digest, self.size, self._content, self._url, self._prove = digest, size, content, url, prove
         self._loop = asyncio.get_running_loop()
         self._have = 0
+        self._proven = False
         self._changed = asyncio.Event()
         self._result: asyncio.Future[None] = self._loop.create_future()
         self._fetch: Fetch | None = None
@@ -42,7 +52,7 @@ class Download:
             async with slots:
                 await self._bring(hub, source, record)
         except BaseException as error:
-            self._result.set_exception(error)
+            self._result.set_exception(self._named(error))
             self._result.exception()  # seen, also when nobody reads along any more
             if isinstance(error, asyncio.CancelledError):
                 raise
@@ -51,14 +61,38 @@ class Download:
         finally:
             self._wake()
 
+    def _named(self, error: BaseException) -> BaseException:
+        """What came from the upstream bears its name."""
+        if isinstance(error, RemoteFailed | InvalidInput) and self._url not in error.message:
+            return RemoteFailed(f"{self._url}: {error.message}")
+        return error
+
     async def _bring(self, hub: Hub, source: Source, record: Callable[[], Awaitable[None]]) -> None:
         with self._content.pinned(self.digest):
             self._content.need_room(self.digest, self.size)
-            async with hub.fetching(Blob(self.digest, self.size), [source]) as fetch:
+            if self._content.has(self.digest):
+                await self._need_proof()
+            async with hub.fetching(Blob(self.digest, self.size), [self._proving(source)]) as fetch:
                 self._fetch = fetch
                 fetch.listeners.append(self._hear)
                 await self._all(fetch, asyncio.ensure_future(blocking("fetch", fetch.wait)))
+            await self._need_proof()  # where another download brought it, or a push meanwhile
             await record()
+
+    async def _need_proof(self) -> None:
+        if not self._proven:
+            await self._prove()
+            self._proven = True
+
+    def _proving(self, source: Source) -> Source:
+        """The same; what it gives is the proof."""
+
+        def open_at(offset: int, cancel: Cancel) -> Part:
+            part = source(offset, cancel)
+            self._proven = True
+            return part
+
+        return open_at
 
     async def _all(self, fetch: Fetch, coming: asyncio.Future[None]) -> None:
         """Waits for it as long as it moves, once it has begun: what comes by drops would hold its slot for ever.
@@ -80,6 +114,8 @@ class Download:
         self._loop.call_soon_threadsafe(self._grown, current)
 
     def _grown(self, current: int) -> None:
+        if not self._proven:
+            return
         self._have = max(self._have, current)
         self._wake()
 
@@ -106,7 +142,7 @@ class Download:
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """All bytes, each as soon as it is here, the last ones when all are known to be right."""
-        fd, at = self._open(), 0
+        fd, at = await self._opened(), 0
         try:
             while at < self.size:
                 have = await self._beyond(at)
@@ -119,9 +155,10 @@ class Download:
         finally:
             os.close(fd)
 
-    def _open(self) -> int:
-        """Its scratch file, or by now the blob."""
+    async def _opened(self) -> int:
+        """Its scratch file, or by now the blob; where there is neither, it has failed."""
         with suppress(FileNotFoundError):
             if self._fetch is not None and self._fetch.path:
                 return os.open(self._fetch.path, os.O_RDONLY | os.O_CLOEXEC)
+        await self.wait()
         return os.open(self._content.path(self.digest), os.O_RDONLY | os.O_CLOEXEC)

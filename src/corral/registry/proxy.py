@@ -7,6 +7,7 @@
                          └── the upstream is silent                       ──> what is kept, however old
     GET blobs/D      ──> kept? ──> what is kept
                          └── no: one download, whoever asks reads along; kept once its digest was right
+                                 (of what is here for another repository: once the upstream says that it has it)
 
 What is kept and nobody asked for in a while goes with the sweep (`RegistryConfig.of`).
 """
@@ -158,8 +159,14 @@ class Proxy:
         """The one that is under way, or a new one, which goes on when whoever wanted it has gone."""
         download = self._downloads.get((name, digest))
         if download is None:
-            download = self._downloads[name, digest] = Download(self._registry.content, digest, size)
             asking = self._asking
+            download = self._downloads[name, digest] = Download(
+                self._registry.content,
+                digest,
+                size,
+                place.upstream.url,
+                lambda: asking.ask(place, lambda repository: repository.blob_size(digest)),
+            )
             running = download.run(
                 asking.hub, asking.slots(place), asking.source(place, digest), lambda: self._record(name, digest, size)
             )

@@ -12,7 +12,7 @@ from corral.errors import InvalidInput
 from corral.registry.records import Tag
 
 _SECOND: Final = 1_000_000_000
-_UNITS: Final = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _FORM: Final = re.compile(r"(?P<repository>[^:\s]+):(?P<tag>[^:\s]+):(?P<keep>[a-z0-9=,]+)")
 
 

@@ -52,6 +52,21 @@ def test_a_build_as_lines(engine: Instance, build: Builds) -> None:
     assert engine.inspect_image("plain:1")
 
 
+def test_the_environment_says_of_which_time_it_is(engine: Instance, build: Builds) -> None:
+    """As with buildx; what the command line says goes before."""
+    text, when = "FROM busybox\nRUN date +%N >/dev/null; echo x >/x\n", {"SOURCE_DATE_EPOCH": "1700000000"}
+    first, second = (build(text, "--no-cache", "-q", env=when).stdout for _ in range(2))
+    assert first == second and engine.inspect_image(first.strip())["Created"].startswith("2023-11-14T22:13:20")
+    other = build(text, "--build-arg", "SOURCE_DATE_EPOCH=0", "-q", env=when).stdout
+    assert engine.inspect_image(other.strip())["Created"].startswith("1970-01-01T00:00:00")
+
+
+def test_the_dockerfile_is_named(build: Builds) -> None:
+    (build.folder / "Other.dockerfile").write_text("FROM busybox\n")
+    said = build("FROM nothing\n", "-f", "Other.dockerfile").stderr
+    assert "[internal] load build definition from Other.dockerfile\n" in said
+
+
 def test_warnings_are_shown_though_it_failed(build: Builds) -> None:
     said = " 1 warning found (corral"
     rule = " - MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label (line {})\n"

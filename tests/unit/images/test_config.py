@@ -55,6 +55,17 @@ def test_what_others_write() -> None:
     assert found.diff_ids == []
 
 
+def test_the_first_moment_of_1970_is_a_time_and_none_is_none() -> None:
+    """Images of a SOURCE_DATE_EPOCH of 0 are many; those that do not say when they were made are others."""
+    for text in ("1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"):
+        written = {"created": text, "history": [{"created": text}], "rootfs": {"type": "layers", "diff_ids": []}}
+        again = json.loads(config.build(config.parse(json.dumps(written).encode())))
+        assert (again["created"], again["history"][0]["created"]) == (text, text)
+    silent = config.parse(b'{"rootfs":{"type":"layers","diff_ids":[]}}')
+    assert json.loads(config.build(silent))["created"] == "0001-01-01T00:00:00Z"
+    assert silent.created < config.parse(json.dumps(written | {"created": "1970-01-01T00:00:00Z"}).encode()).created
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"[]", b"{}", b'{"rootfs":{"diff_ids":["x"]}}', b'{"rootfs":{},"created":"yesterday"}',

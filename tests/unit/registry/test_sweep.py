@@ -100,6 +100,7 @@ async def test_left_behind() -> None:
         (["*:pr-*:last=1,younger=99d"], set()),
         (["*:v*:keep", "*:*:last=1"], {"pr-1", "pr-2"}),
         (["*:v*:keep", "*:*:younger=97d"], {"pr-1"}),
+        (["*:v*:keep", f"*:*:younger={97 * 86400}s"], {"pr-1"}),
         (["other:*:last=0"], set()),
         (["r:*:last=0"], {"v1", "v2", "pr-1", "pr-2", "latest"}),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 from corral.api.docker.references import familiar
 from corral.api.docker.render import health_check
 from corral.kit.clock import SECOND, to_rfc3339
-from corral.model.image import Image, ImageConfig
+from corral.model.image import UNTOLD, Image, ImageConfig
 
 Json = dict[str, Any]
 Version = tuple[int, int]
@@ -49,7 +49,7 @@ def inspect(image: Image, version: Version, graph: dict[str, str]) -> Json:
         "RepoDigests": [familiar(digest) for digest in image.digests],
         "Parent": image.parent,
         "Comment": image.comment or (image.history[-1].comment if image.history else ""),
-        "Created": to_rfc3339(image.created),
+        "Created": to_rfc3339(image.created, UNTOLD),
         "DockerVersion": "",
         "Author": image.author,
         "Config": config(image.config, version),

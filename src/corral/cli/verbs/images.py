@@ -41,15 +41,27 @@ def columns(whole: bool, digests: bool) -> Columns:
     )
 
 
+_UNTOLD = -62_135_596_800  # Go's zero time: an image that does not say when it was made
+
+
 def _ago(seconds: float) -> str:
+    """How long ago that was, for people.
+
+    >>> _ago(_UNTOLD)
+    'N/A'
+    """
     import time
 
+    if seconds == _UNTOLD:
+        return "N/A"
     return age(time.time() - seconds) + " ago"
 
 
 def _local(seconds: float) -> str:
     import time
 
+    if seconds == _UNTOLD:
+        return "0001-01-01 00:00:00 +0000 UTC"
     return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(seconds))
 
 

@@ -112,6 +112,16 @@ def test_filters(filters: dict[str, list[str]], expected: str) -> None:
     assert "".join(chosen(filters)) == expected
 
 
+def test_an_image_that_says_no_time_and_one_of_the_first_moment() -> None:
+    """Clients show "N/A" for Go's zero time."""
+    for image, seconds, text in (
+        (Image("sha256:f", history=[HistoryEntry()]), -62_135_596_800, "0001-01-01T00:00:00Z"),
+        (Image("sha256:f", 0, history=[HistoryEntry(0)]), 0, "1970-01-01T00:00:00Z"),
+    ):
+        assert inspect(image, (1, 51), {})["Created"] == text
+        assert (summary(image, (1, 51), 0, 0)["Created"], history(image)[0]["Created"]) == (seconds, seconds)
+
+
 def test_only_the_names_that_match_are_shown() -> None:
     [(_, tags)] = select_images(ALL, {"reference": ["base:1"]}, all=False, now=0, find=find)
     assert tags == ["docker.io/library/base:1"]
