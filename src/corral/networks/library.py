@@ -183,11 +183,12 @@ class Networks:
         bridges = rules = None
         for event in damage:
             match event.kind:
-                case "link" if self.names.is_span(event.name):
-                    return f"link {event.name} was deleted"
-                case "link" if self.names.veth_owner(event.name):
+                case "link" | "down" if self.names.is_span(event.name):
+                    if wires.is_broken(event.name):
+                        return f"link {event.name} was deleted or set down"
+                case "link" | "down" if self.names.veth_owner(event.name):
                     if wires.is_loose(event.name):
-                        return f"cable {event.name} was taken out of its bridge"
+                        return f"cable {event.name} was set down or taken out of its bridge"
                 case "link" | "down" | "address":
                     bridges = wires.whole(lines) if bridges is None else bridges
                     if not bridges:
