@@ -601,7 +601,9 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
 
 async def test_what_we_take_away_ourselves_is_no_damage(networks: Networks, box: Callable[[], Box]) -> None:
     told: list[tuple[str, bool]] = []
-    heard, concerns = asyncio.Event(), networks._concerns
+    repairs = networks._repairs
+    assert repairs is not None
+    heard, concerns = asyncio.Event(), repairs.concerns
 
     def note(event: Deleted) -> bool:
         told.append((event.kind, concerns(event)))
@@ -609,14 +611,14 @@ async def test_what_we_take_away_ourselves_is_no_damage(networks: Networks, box:
             heard.set()
         return told[-1][1]
 
-    networks._concerns = note  # type: ignore[method-assign]
+    repairs.concerns = note  # type: ignore[method-assign]
     await networks.create(NetworkSpec("shop"))
     web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
     await networks.detach(web.id)
     await networks.remove("shop")
     async with asyncio.timeout(60 * PATIENCE):
         await heard.wait()  # for the port's element is gone
-    assert not [kind for kind, ours in told if ours and kind != "rule"] and not networks._damage
+    assert not [kind for kind, ours in told if ours and kind != "rule"] and not repairs.damage
 
 
 async def test_a_network_that_cannot_be_made_keeps_nothing_else_down(
