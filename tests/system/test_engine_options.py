@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,17 @@ def test_a_file_is_mounted_to_be_read_only(engine: Endpoint, tmp_path: Path, run
         script = "cat /file; [ -S /door ] && echo door; echo x >/file"
         words = _run(engine, "--runtime", runtime, *mounts, BUSYBOX, "sh", "-c", script)
     assert words.splitlines()[:2] == ["here", "door"] and "Read-only file system" in words
+
+
+@pytest.mark.parametrize("runtime", [name for name in KNOWN if resolve_program(name)])
+def test_what_the_host_mounts_read_only_stays_so(engine: Endpoint, private_mount: Path, runtime: str) -> None:
+    subprocess.run(["mount", "-o", "remount,bind,ro,nosuid", private_mount], check=True)
+    volume = f"kept-{runtime}"
+    options = [word for option in ("type=none", "o=bind,ro", "device=/srv") for word in ("-o", option)]
+    engine.docker("volume", "create", *options, volume, check=True)
+    for source, mode in product((str(private_mount), volume), ("", ":rw")):
+        words = _run(engine, "--runtime", runtime, "-v", f"{source}:/m{mode}", BUSYBOX, "touch", "/m/x")
+        assert "Read-only file system" in words
 
 
 def test_volumes_from_takes_modes_that_make_sense(engine: Endpoint) -> None:

@@ -164,7 +164,8 @@ def all_mounts(parts: Parts, live: Live) -> list[BundleMount]:
         source = live.sources.get(point.target, point.source)
         planned = plan_mount(point, source, cannot, file=not os.path.isdir(source))
         if planned.type == "bind":  # crun mounts binds anew, and would allow what the source's own mount forbids
-            planned = dataclasses.replace(planned, options=(*planned.options, *_forbidden(source)))
+            forbidden = [word for word in _forbidden(source) if word != "ro" or point.read_write]
+            planned = dataclasses.replace(planned, options=(*planned.options, *forbidden))
         users.append(planned)
     users += [plan_tmpfs(clean(target), options) for target, options in record.spec.tmpfs.items()]
     if users:
@@ -178,7 +179,7 @@ def _forbidden(path: str) -> list[str]:
         flags = os.statvfs(path).f_flag
     except OSError:  # it is missing: the runtime says so
         return []
-    names = {"noexec": os.ST_NOEXEC, "nosuid": os.ST_NOSUID, "nodev": os.ST_NODEV}
+    names = {"ro": os.ST_RDONLY, "noexec": os.ST_NOEXEC, "nosuid": os.ST_NOSUID, "nodev": os.ST_NODEV}
     return [name for name, flag in names.items() if flags & flag]
 
 

@@ -23,9 +23,7 @@ _NFT_DELTABLE, _NFT_DELRULE, _NFT_DELSETELEM = 10 << 8 | 2, 10 << 8 | 8, 10 << 8
 _NFTA_TABLE_NAME = 1  # NFTA_RULE_TABLE and NFTA_SET_ELEM_LIST_TABLE as well
 _NFGEN_SIZE = 4
 _OF_TABLES = {_NFT_DELTABLE: "table", _NFT_DELRULE: "rule", _NFT_DELSETELEM: "element"}
-_LOAD_HALF, _LOAD_WORD, _LOAD_X, _EQUAL, _ANY_BIT, _END = 0x28, 0x20, 0x01, 0x15, 0x45, 0x06  # instructions of filters
-_LOAD_CONSTANT = 0x00
-_FIND_ATTRIBUTE = 0xFFFFF000 + 12  # SKF_AD_OFF + SKF_AD_NLATTR: from byte A on, the one of type X; 0 without
+_LOAD_HALF, _LOAD_WORD, _EQUAL, _ANY_BIT, _END = 0x28, 0x20, 0x15, 0x45, 0x06  # instructions of filters
 
 
 class Deleted(NamedTuple):
@@ -66,9 +64,9 @@ class _Watch(ABC):
 
 
 class NetlinkWatch(_Watch):
-    """Calls `told` for every interface that is deleted, goes down or loses addresses (ports of bridges: only when
-    deleted) and every nftables table that is deleted or loses rules or elements, until closed: in the namespace behind
-    a descriptor, without one in that of the caller."""
+    """Calls `told` for every interface that is deleted, goes down or loses addresses and every nftables table that is
+    deleted or loses rules or elements, until closed: in the namespace behind a descriptor, without one in that of the
+    caller."""
 
     def __init__(self, told: Callable[[Deleted], None], netns: int | None = None) -> None:
         self._told = told
@@ -155,21 +153,18 @@ def _listen(protocol: int, *groups: int) -> socket.socket:
 
 def _only_losses(listening: socket.socket) -> None:
     """A filter in the kernel, for what `parse_deleted` knows of interfaces. It reads big-endian, netlink speaks the
-    machine's order. A container that ends sets its cable down, so ports of bridges are left out."""
+    machine's order."""
     up, change = 16 + 8, 16 + 12  # of a link message: the flags, and which of them changed
     steps = [
         (_LOAD_HALF, 0, 0, 4),  # the message's type
-        (_EQUAL, 11, 0, _seen("=H", wire.RTM_DELLINK)),  # on equal go on 11 further: take it
-        (_EQUAL, 10, 0, _seen("=H", wire.RTM_DELADDR)),
-        (_EQUAL, 0, 8, _seen("=H", wire.RTM_NEWLINK)),  # else 8 further: drop it
+        (_EQUAL, 8, 0, _seen("=H", wire.RTM_DELLINK)),  # on equal go on 8 further: take it
+        (_EQUAL, 7, 0, _seen("=H", wire.RTM_DELADDR)),
+        (_EQUAL, 0, 5, _seen("=H", wire.RTM_NEWLINK)),  # else 5 further: drop it
         (_LOAD_WORD, 0, 0, up),
-        (_ANY_BIT, 6, 0, _seen("=I", wire.IFF_UP)),
+        (_ANY_BIT, 3, 0, _seen("=I", wire.IFF_UP)),
         (_LOAD_WORD, 0, 0, change),
-        (_EQUAL, 4, 0, wire.ALL_FLAGS),
-        (_LOAD_X, 0, 0, wire.IFLA_MASTER),
-        (_LOAD_CONSTANT, 0, 0, 16 + wire.LINK_SIZE),
-        (_LOAD_WORD, 0, 0, _FIND_ATTRIBUTE),
-        (_EQUAL, 1, 0, 0),
+        (_EQUAL, 1, 0, wire.ALL_FLAGS),
+        (_ANY_BIT, 1, 0, _seen("=I", wire.IFF_UP)),
         (_END, 0, 0, 0),  # drop it
         (_END, 0, 0, 0xFFFFFFFF),  # take the whole message
     ]

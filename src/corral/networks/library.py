@@ -15,8 +15,6 @@ from msgspec.structs import replace
 from corral.errors import Conflict, CorralError, Forbidden, HostError, NotFound, Unavailable
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
-from corral.kit.tasks import Tasks
-from corral.linux.netlink_watch import Deleted, NetlinkWatch
 from corral.model.container import BoundPort, Endpoint, EndpointSpec, NetworkSpec, PortBinding
 from corral.model.network import Network, NetworkInfo
 from corral.model.network import NetworkSpec as Wanted
@@ -26,12 +24,13 @@ from corral.networks.config import NetworkConfig
 from corral.networks.dns.directory import Directory
 from corral.networks.dns.upstream import HostServers
 from corral.networks.firewall import Firewall
-from corral.networks.lines import Lines, plan_lines
+from corral.networks.lines import plan_lines
 from corral.networks.linking import plan_links_led
 from corral.networks.members import Addresses, Links, Member, Resolving
 from corral.networks.names import InstanceNames
 from corral.networks.places import DEFAULT, plain, plan_order
 from corral.networks.publish import Publisher
+from corral.networks.repair import Repairs
 from corral.networks.rules import Element
 from corral.networks.seating import Seating
 from corral.networks.setup import check_spec, forget, make_default, make_network, raise_up
@@ -40,7 +39,6 @@ from corral.networks.wires import Port, Wires
 log = logging.getLogger("corral")
 T = TypeVar("T")
 
-_GOING = 0.1  # seconds: one that is deleted goes down first, and is to be mended once
 OTHERS = (("host", "host"), ("none", "null"))  # the networks that are none
 
 
@@ -76,10 +74,7 @@ class Networks:
         self._linked: set[Element] = set()  # what the firewall says of links
         self._directory = Directory()
         self._host_servers = HostServers()
-        self._watch: NetlinkWatch | None = None
-        self._tasks = Tasks()
-        self._damage: set[Deleted] = set()  # that a repair is to begin with
-        self._mending = asyncio.Lock()
+        self._repairs: Repairs | None = None
 
     # The networks themselves
 
@@ -94,8 +89,15 @@ class Networks:
             await self._in_thread(lambda: self._make_all(others))
         else:
             await self.reconcile()
-        if self._watch is None:
-            self._watch = NetlinkWatch(self._deleted)
+        if self._repairs is None:
+            self._repairs = Repairs(
+                names=self.names,
+                networks=self._networks,
+                wires=self._need_wires(),
+                firewall=self._need_firewall(),
+                in_thread=self._in_thread,
+                reconcile=lambda: self.reconcile(),
+            )
 
     async def _open(self) -> None:
         if self._wires is None:
@@ -143,64 +145,6 @@ class Networks:
             firewall.apply(self._network_elements(), elements)
 
         await self._in_thread(work)
-
-    def _deleted(self, event: Deleted) -> None:
-        if not self._concerns(event):
-            return
-        if not self._damage:
-            self._tasks.start("repair networks", self._repair())
-        self._damage.add(event)
-
-    def _concerns(self, event: Deleted) -> bool:
-        """What happens all the time to others' interfaces and rules ends here."""
-        match event.kind:
-            case "link" | "down":
-                bridges = {network.bridge for network in self._networks.values() if network.bridge}
-                ours = event.name in bridges or self.names.is_further(event.name)
-                return ours or (self._wires is not None and self._wires.has_plugged(event.name))
-            case "address":
-                return self._wires is not None and self._wires.holds(int(event.name))
-            case "table" | "rule":
-                return event.name == self.names.table
-            case "element":
-                return event.name == self.names.table and bool(event.by) and not self._need_firewall().did(event.by)
-        return True
-
-    async def _repair(self) -> None:
-        async with self._mending:
-            if all(event.kind in ("down", "address") for event in self._damage):
-                await asyncio.sleep(_GOING)
-            damage, self._damage = self._damage, set()  # what is deleted from here on is another repair
-            lines = [plan_lines(network) for network in self._networks.values() if network.driver == "bridge"]
-            worst = await self._in_thread(lambda: self._worst(sorted(damage), lines))
-            if worst is not None:
-                log.warning("%s by another program; making it again", worst)
-                await self.reconcile()
-
-    def _worst(self, damage: list[Deleted], lines: list[Lines]) -> str | None:
-        """In words; None where it was us, who make it anew, or where all is mended already."""
-        wires, firewall = self._need_wires(), self._need_firewall()
-        bridges = rules = None
-        for event in damage:
-            match event.kind:
-                case "link" if self.names.is_span(event.name):
-                    return f"link {event.name} was deleted"
-                case "link" if self.names.veth_owner(event.name):
-                    if wires.is_loose(event.name):
-                        return f"cable {event.name} was taken out of its bridge"
-                case "link" | "down" | "address":
-                    bridges = wires.whole(lines) if bridges is None else bridges
-                    if not bridges:
-                        return "a bridge was deleted or set down, or lost its addresses,"
-                case "element":
-                    return f"an element of table {event.name} was deleted"
-                case "rule" | "table":  # of a table that is deleted both are told, maybe one after the other
-                    rules = firewall.whole() if rules is None else rules
-                    if not rules:
-                        return f"{'a rule of ' if event.kind == 'rule' else ''}table {event.name} was deleted"
-                case _:
-                    return "something may have been deleted (the kernel's messages were too many)"
-        return None
 
     async def create(self, spec: Wanted) -> Network:
         """Makes a network. Conflict, Forbidden, InvalidInput, Unsupported or HostError; then nothing of it stays."""
@@ -265,8 +209,7 @@ class Networks:
 
     async def close(self) -> None:
         """The daemon ends, the containers and their networks go on."""
-        self._stop_watching()
-        await self._tasks.close()
+        await self._stop_repairs()
         await self._publisher.shut()
         for member in self._members.values():
             self._publisher.close(member.published)
@@ -283,8 +226,7 @@ class Networks:
 
     async def teardown(self) -> None:
         """Takes away everything on the host that is this instance's, and forgets the default subnet."""
-        self._stop_watching()
-        await self._tasks.close()
+        await self._stop_repairs()
         for container_id in list(self._members):
             await self.detach(container_id)
         await self._open()
@@ -294,10 +236,10 @@ class Networks:
         self._addresses.clear()
         forget(self._state)
 
-    def _stop_watching(self) -> None:
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
+    async def _stop_repairs(self) -> None:
+        if self._repairs is not None:
+            repairs, self._repairs = self._repairs, None
+            await repairs.close()
 
     # Containers
 

@@ -126,10 +126,21 @@ class Wires:
         return any(cable in bridges.where for bridges in list(self._networks.values()))
 
     def is_loose(self, cable: str) -> bool:
-        """Whether it is there and in none of the bridges of its network. One that is gone went with its namespace."""
+        """Whether it is there, but down or in none of the bridges of its network. One that is gone went with its
+        namespace."""
         bridges = next((each for each in self._networks.values() if cable in each.where), None)
         link = self._netlink.link(cable) if bridges else None
-        return bridges is not None and link is not None and link.master not in bridges.indexes
+        return bridges is not None and link is not None and not (link.up and link.master in bridges.indexes)
+
+    def is_broken(self, span: str) -> bool:
+        """Whether one end of a cable between two bridges of a network has gone, or is down."""
+        spans = (
+            self._names.span(id, n) for id, bridges in self._networks.items() for n in range(1, len(bridges.indexes))
+        )
+        if not any(span in ends for ends in spans):
+            return False
+        link = self._netlink.link(span)
+        return link is None or not link.up
 
     def whole(self, every: Iterable[Lines]) -> bool:
         """Whether the bridges of these networks are there, up, and with their addresses."""
@@ -158,8 +169,7 @@ class Wires:
                 number = bridges.where[port.name] = self._room(lines, bridges)
                 steps.append(links.set_master(port.name, bridges.indexes[number]))
             how = plan_port(_within(port, lines), icc=lines.options.icc, filtered=filtered, further=number > 0)
-            steps.append(how.request())
-            self._netlink.batch(steps)
+            self._netlink.batch([*steps, how.request(), links.set_link(port.name, up=True)])
 
     def _room(self, lines: Lines, bridges: Bridges) -> int:
         number = plan_bridge(bridges.counts(), lines.network, self._first, self._further)

@@ -72,13 +72,14 @@ def plan_bind(
     propagation: str = "",
     recursive_read_only: bool = False,
 ) -> BundleMount:
-    """Pure: a bind mount. `recursive_read_only` makes the mounts below read-only too, where the host can.
+    """Pure: a bind mount. `recursive_read_only` makes the mounts below read-only too, where the host can. One that is
+    to be written is not told "rw": the runtime would make writable what the host has mounted read-only.
 
     >>> plan_bind("/s", "/t", read_only=True, propagation="rslave").options
     ('rbind', 'ro', 'rslave')
     """
-    mode = ("rro" if recursive_read_only and recursive else "ro") if read_only else "rw"
-    return BundleMount(source, target, "bind", ("rbind" if recursive else "bind", mode, propagation or "rprivate"))
+    mode = ["rro" if recursive_read_only and recursive else "ro"] if read_only else []
+    return BundleMount(source, target, "bind", ("rbind" if recursive else "bind", *mode, propagation or "rprivate"))
 
 
 _PAIRS = {"ro": "rw", "nosuid": "suid", "nodev": "dev", "noexec": "exec", "sync": "async", "nodiratime": "diratime"}

@@ -81,7 +81,7 @@ async def test_an_interface_that_goes_down_is_told_of(netns: int) -> None:
         watch.close()
 
 
-async def test_losses_are_told_of_and_ports_of_bridges_going_down_are_not(netns: int) -> None:
+async def test_losses_are_told_of_and_what_is_made_or_was_down_is_not(netns: int) -> None:
     told: asyncio.Queue[Deleted] = asyncio.Queue()
     watch = NetlinkWatch(told.put_nowait, netns)
     try:
@@ -91,6 +91,8 @@ async def test_losses_are_told_of_and_ports_of_bridges_going_down_are_not(netns:
             "link set d1 up",
             "link set b0 up",
             "link set d1 down",
+            "link set d1 nomaster",
+            "link set d1 mtu 1400",
             "link set b0 down",
             "addr flush dev d0",
         ):
@@ -98,7 +100,11 @@ async def test_losses_are_told_of_and_ports_of_bridges_going_down_are_not(netns:
         found = [await asyncio.wait_for(told.get(), 10 * PATIENCE)]
         while found[-1].kind != "address" or found[-1].name != str(_index(netns, "d0")):
             found.append(await asyncio.wait_for(told.get(), 10 * PATIENCE))
-        assert [one for one in found if one.kind != "address"] == [Deleted("down", "b0")]
+        assert [one for one in found if one.kind != "address"] == [
+            Deleted("down", "d1"),
+            Deleted("link", "d1"),
+            Deleted("down", "b0"),
+        ]
     finally:
         watch.close()
 

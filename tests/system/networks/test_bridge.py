@@ -304,7 +304,7 @@ async def test_a_udp_sender_that_never_pauses_finds_the_next_container(
 
 
 async def test_damage_that_is_found_while_attaching(networks: Networks, box: Callable[[], Box]) -> None:
-    networks._stop_watching()
+    await networks._stop_repairs()
     nft = Nft()
     nft.run(f"delete table inet {NAMES.table}")
     nft.close()

@@ -435,6 +435,33 @@ async def test_more_containers_than_a_bridge_takes(networks: Networks, box: Call
     assert await ask(boxes[0].endpoint.ipv4, 80, boxes[4].netns) == boxes[4].endpoint.ipv4
 
 
+async def test_a_cable_between_two_bridges_comes_back(networks: Networks, box: Callable[[], Box]) -> None:
+    shop = await networks.create(NetworkSpec("shop"))
+    boxes = [await box().attach(networks, name=f"box{n}", shop=HERE) for n in range(3)]
+    boxes[2].serve(80)
+    repaired = asyncio.Event()
+    reconcile = networks.reconcile
+
+    async def told() -> None:
+        await reconcile()
+        repaired.set()
+
+    networks.reconcile = told  # type: ignore[method-assign]
+    near, far = NAMES.span(shop.id, 1)
+    with Netlink() as netlink:
+        for damage in (links.set_link(near, up=False), links.set_link(far, up=False)):
+            repaired.clear()
+            netlink.do(damage)
+            await asyncio.wait_for(repaired.wait(), 60 * PATIENCE)
+            assert await ask(boxes[2].endpoint.ipv4, 80, boxes[0].netns) == boxes[0].endpoint.ipv4
+    for each in boxes:
+        await networks.detach(each.id)
+    repaired.clear()
+    await networks.remove("shop")
+    with pytest.raises(TimeoutError):  # that is our own doing
+        await asyncio.wait_for(repaired.wait(), 1)
+
+
 async def test_icc_off_on_several_bridges(networks: Networks, box: Callable[[], Box]) -> None:
     shop = await networks.create(NetworkSpec("shop", options=NetworkOptions(icc=False)))
     boxes = [await box().attach(networks, name=f"box{n}", shop=HERE) for n in range(5)]
@@ -555,6 +582,7 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
             lambda: netlink.do(links.delete_address(index, gateway, length)),
             lambda: netlink.do(links.delete_link(shop.bridge)),
             lambda: netlink.do(links.set_master(web.endpoint.host_interface, 0)),
+            lambda: netlink.do(links.set_link(web.endpoint.host_interface, up=False)),
             lambda: nft.run(f"delete table inet {NAMES.table}"),
             lambda: nft.run(f"flush chain inet {NAMES.table} depart"),
             lambda: nft.run(f"flush map inet {NAMES.table} any4"),
@@ -573,7 +601,9 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
 
 async def test_what_we_take_away_ourselves_is_no_damage(networks: Networks, box: Callable[[], Box]) -> None:
     told: list[tuple[str, bool]] = []
-    heard, concerns = asyncio.Event(), networks._concerns
+    repairs = networks._repairs
+    assert repairs is not None
+    heard, concerns = asyncio.Event(), repairs.concerns
 
     def note(event: Deleted) -> bool:
         told.append((event.kind, concerns(event)))
@@ -581,14 +611,14 @@ async def test_what_we_take_away_ourselves_is_no_damage(networks: Networks, box:
             heard.set()
         return told[-1][1]
 
-    networks._concerns = note  # type: ignore[method-assign]
+    repairs.concerns = note  # type: ignore[method-assign]
     await networks.create(NetworkSpec("shop"))
     web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
     await networks.detach(web.id)
     await networks.remove("shop")
     async with asyncio.timeout(60 * PATIENCE):
         await heard.wait()  # for the port's element is gone
-    assert not [kind for kind, ours in told if ours and kind != "rule"] and not networks._damage
+    assert not [kind for kind, ours in told if ours and kind != "rule"] and not repairs.damage
 
 
 async def test_a_network_that_cannot_be_made_keeps_nothing_else_down(
