@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from corral.testing import Isolated
+from tests.support.images import busybox_rootfs
 from tests.support.instance import Instance
 from tests.support.wait import eventually
 from tests.system.test_kubernetes import Admin
@@ -71,3 +72,14 @@ def test_what_a_killed_process_left_goes_when_the_next_one_starts(
         alive.wait()
     with Isolated("--kubernetes=false"):
         assert not Path(kept).exists()
+
+
+def test_what_is_thrown_away_is_not_waited_for(tmp_path: Path) -> None:
+    """Not even for what asks for a day of grace, as pods ask for half a minute."""
+    rootfs = tmp_path / "busybox.tar"
+    rootfs.write_bytes(busybox_rootfs())
+    with Isolated("--kubernetes=false") as corral:
+        corral.corral("import", str(rootfs), "busybox:latest")
+        corral.corral("run", "--detach", "--stop-timeout=86400", "busybox", "sleep", "86400")  # deaf: it is process 1
+        root = corral.root
+    assert not root.exists()

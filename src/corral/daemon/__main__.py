@@ -22,6 +22,7 @@ ROLE = Verb(
         text("--config", "FILE", "settings"),
         text("--ready-fd", "N", "where to say that we are ready"),
         flag("--reset", "teardown: the state too"),
+        flag("--kill", "teardown: without anybody's grace"),
         text("--server", "URL", "node: of which cluster"),
         text("--token", "TOKEN", "node: what vouches for it"),
         text("--ca-hash", "sha256:HEX", "node: what vouches for the server"),
@@ -93,7 +94,7 @@ def run(role: str, instance: Instance, options: Parsed) -> int:
     if role == "teardown":
         from corral.daemon.teardown import teardown
 
-        return teardown(instance, settings, reset=options.on("reset"))
+        return teardown(instance, settings, reset=options.on("reset"), kill=options.on("kill"))
     if role == "registry":
         from corral.daemon.registry_alone import serve_alone
 

@@ -299,14 +299,14 @@ def node_words(settings: Settings) -> list[str]:
     return [*(f"--{key}={value}" for key in shared for value in settings.list(key) if value), *evictions]
 
 
-def teardown_nodes(instance: Instance, settings: Settings, *, reset: bool) -> None:
+def teardown_nodes(instance: Instance, settings: Settings, *, reset: bool, kill: bool) -> None:
     """Ends all that runs of each node, in its own namespace. CorralError of the first that fails, after all others."""
     import subprocess
 
     failed = ""
     for number in known_nodes(instance.root):
         root = node_root(instance.root, number)
-        words = [*node_words(settings), *(["--reset"] if reset else [])]
+        words = [*node_words(settings), *(["--reset"] if reset else []), *(["--kill"] if kill else [])]
         done = subprocess.run(role_command(Instance(root), "teardown", words), capture_output=True, text=True)
         if done.returncode != 0:
             failed = failed or f"node {number}: {done.stderr.strip()}"

@@ -19,8 +19,11 @@ from corral.errors import CorralError, from_oserror
 from corral.linux.mounts import is_mount, mounts_deep_in, mounts_under, unmount
 
 
-def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
-    """Ends all that runs; with `reset` the state goes too. The exit code; takes the daemon's lock meanwhile."""
+def teardown(instance: Instance, settings: Settings, *, reset: bool, kill: bool = False) -> int:
+    """Ends all that runs, with `kill` at once; with `reset` the state goes too.
+
+    The exit code; takes the daemon's lock meanwhile.
+    """
     start_log("WARNING")
     if not os.path.isdir(instance.root):
         print(f"There is nothing at {instance.root}.")
@@ -32,9 +35,9 @@ def teardown(instance: Instance, settings: Settings, *, reset: bool) -> int:
         if os.path.isdir(os.path.join(instance.root, "nodes")):
             from corral.daemon.nodes import teardown_nodes
 
-            teardown_nodes(instance, settings, reset=reset)
+            teardown_nodes(instance, settings, reset=reset, kill=kill)
         enter_own(instance)
-        asyncio.run(_teardown(instance, settings))
+        asyncio.run(_teardown(instance, settings, 0 if kill else None))
         remove_volatile(instance)
         if reset:
             forget_unit(instance)
@@ -67,9 +70,9 @@ def forget_unit(instance: Instance) -> None:
         uninstall(instance)
 
 
-async def _teardown(instance: Instance, settings: Settings) -> None:
+async def _teardown(instance: Instance, settings: Settings, grace: int | None) -> None:
     engine = await Engine.open(engine_config(settings, instance), start=False)
-    await engine.teardown()
+    await engine.teardown(grace)
     await remove_rules(instance)
 
 

@@ -120,20 +120,20 @@ class Engine:
         close_remap(parts.config)
         os.close(self._lock)
 
-    async def halt(self) -> None:
-        """Stops every container with its own signal and grace, as before the machine goes down.
+    async def halt(self, grace: int | None = None) -> None:
+        """Stops every container with its own signal and grace, or with this one (seconds): the machine goes down.
 
         Containers with a restart policy come back with the next start of the daemon.
         """
         parts = self.parts
         parts.closing = True
-        await asyncio.gather(*(self._end(live) for live in parts.registry if live.record.state.running))
+        await asyncio.gather(*(self._end(live, grace) for live in parts.registry if live.record.state.running))
         await parts.afterwork.drain()
 
-    async def teardown(self) -> None:
-        """Ends every container and takes back all that the instance has on the host. State on disk stays."""
+    async def teardown(self, grace: int | None = None) -> None:
+        """Ends every container, as `halt`, and takes back all that the instance has on the host. State stays."""
         parts = self.parts
-        await self.halt()
+        await self.halt(grace)
         await parts.networks.teardown()
         for mount in mounts_under(parts.paths.run) + mounts_deep_in(parts.paths.root):
             unmount(mount, lazy=True)
@@ -141,10 +141,10 @@ class Engine:
         await remove_parent(parts.cgroups, parts.names.tag)
         await self.close()
 
-    async def _end(self, live: Live) -> None:
+    async def _end(self, live: Live, grace: int | None) -> None:
         """One that does not end keeps nothing else from going."""
         try:
-            await stop(self.parts, live, remember=False)
+            await stop(self.parts, live, grace, remember=False)
         except (NotFound, Unchanged):
             return  # it ended by itself meanwhile
         except CorralError as error:

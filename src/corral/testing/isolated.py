@@ -235,8 +235,7 @@ def clear_up() -> None:
 
 
 def _throw_away(one: Isolated) -> None:
-    Path(one.instance.config).write_text("stop-timeout = 0\n")  # what is thrown away need not end well
-    one.corral("reset", "--yes")
+    one.corral("reset", "--yes", "--kill")  # what is thrown away need not end well
     shutil.rmtree(one.root, ignore_errors=True)
 
 

@@ -143,3 +143,16 @@ async def test_images_and_files_of_the_node(node: Node) -> None:
     await node.create("bad", container(volumeMounts=[_mount("v", "/v")]), volumes=bad)
     failure = f"hostPath type check failed: {node.base / 'file'} is not a directory"
     await node.told("bad", "FailedMount", failure)
+
+
+async def test_a_part_that_an_image_has_not_is_a_mistake(node: Node) -> None:
+    volumes = [{"name": "image", "image": {"reference": "busybox:latest"}}]
+    parts = [_mount("image", "/all"), _mount("image", "/part", subPath="etc/nothing")]
+    await node.create("lost", container(command=WAITS, volumeMounts=parts), volumes=volumes)
+    pod = await node.until("lost", lambda pod: waiting(pod) == "CreateContainerError")
+    told = "subPath etc/nothing of volumeMount /part: the image has no such file or directory"
+    assert state(pod)["state"]["waiting"]["message"] == told
+    parts[1]["subPath"] = "etc/passwd"
+    await node.create("found", container(command=WAITS, volumeMounts=parts), volumes=volumes)
+    await node.running("found")
+    assert await node.ask("found", "head", "-c4", "/part") == "root"

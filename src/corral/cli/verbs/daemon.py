@@ -179,7 +179,7 @@ def reset(session: Session, options: Parsed) -> int:
             session.say("Nothing was done.")
             return 1
     stop_all(instance)
-    return run_role(role_command(instance, "teardown", ["--reset"]))
+    return run_role(role_command(instance, "teardown", ["--reset", *(["--kill"] if options.on("kill") else [])]))
 
 
 def status(session: Session, options: Parsed) -> int:
@@ -240,7 +240,12 @@ VERBS = {
         most=0,
     ),
     "down": Verb(down, "down [OPTIONS]", (flag("--all", "containers, bridge, rules, mounts and cgroups too"),), most=0),
-    "reset": Verb(reset, "reset [OPTIONS]", (flag("-y --yes", "do not ask"),), most=0),
+    "reset": Verb(
+        reset,
+        "reset [OPTIONS]",
+        (flag("-y --yes", "do not ask"), flag("--kill", "end containers at once, without their own grace")),
+        most=0,
+    ),
     "status": Verb(status, "status", most=0),
     "doctor": Verb(doctor, "doctor", most=0),
 }

@@ -199,11 +199,15 @@ def plan_sources(service: Object, version: int) -> tuple[str, ...]:
 
 
 def balancer_ips(service: Object) -> list[str]:
-    """The addresses that a load balancer sends to as they are; not those of one that is a proxy itself."""
+    """The addresses that a load balancer sends to as they are; not those of one that is a proxy itself.
+
+    Its cluster IP is led as that is, though a load balancer names it too.
+    """
     if service["spec"].get("type") != "LoadBalancer":
         return []
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    return [one["ip"] for one in ingress if one.get("ip") and one.get("ipMode", "VIP") == "VIP"]
+    found = [one["ip"] for one in ingress if one.get("ip") and one.get("ipMode", "VIP") == "VIP"]
+    return [one for one in found if one not in cluster_ips(service)]
 
 
 def affinity_seconds(service: Object) -> int:

@@ -144,6 +144,13 @@ def test_addresses_of_load_balancers() -> None:
     assert health_port(obj) == 0
 
 
+def test_a_cluster_ip_stays_one_though_a_load_balancer_names_it() -> None:
+    obj = service(type="LoadBalancer", loadBalancerSourceRanges=["192.0.2.0/24"])
+    plain = plan_fronts(obj, [], HERE)
+    obj["status"] = {"loadBalancer": {"ingress": [{"ip": obj["spec"]["clusterIP"], "ipMode": "VIP"}]}}
+    assert plan_fronts(obj, [], HERE) == plain
+
+
 def test_only_a_load_balancers_addresses_have_ranges() -> None:
     obj = service(type="LoadBalancer", loadBalancerSourceRanges=["192.0.2.0/24", " 2001:db8::/32"])
     obj["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}

@@ -8,11 +8,22 @@ from corral.cluster.client.protocol import Object
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.nodelifecycle.health import readiness
 from corral.cluster.controllers.resources import SLICES
-from corral.cluster.controllers.servicelb.plan import EXCLUDED, NotOurs, is_ours, node_addresses, plan_ingress
+from corral.cluster.controllers.servicelb.plan import (
+    EXCLUDED,
+    NotOurs,
+    Plan,
+    held_addresses,
+    is_ours,
+    node_addresses,
+    plan_ingress,
+    plan_taken,
+    wanted_ports,
+)
 from corral.cluster.controllers.shared import Shared
 from corral.model.kubernetes.labels import SERVICE_NAME
 
 ALL_SLICES = "all slices of a service"
+PORT_OF_BALANCERS = "load balancers by port"
 
 
 class ServiceLoadBalancer(Controller):
@@ -27,6 +38,7 @@ class ServiceLoadBalancer(Controller):
         self._slices = shared.informers.of(SLICES)
         super().__init__([self._services, self._nodes, self._slices])
         self._slices.add_index(ALL_SLICES, _service_of)
+        self._services.add_index(PORT_OF_BALANCERS, _ports)
         self._services.on_change(self._service_changed)
         self._nodes.on_change(self._node_changed)
         self._slices.on_change(self._slice_changed)
@@ -34,6 +46,10 @@ class ServiceLoadBalancer(Controller):
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and (is_ours(new) or is_ours(old)):
             self.queue.add(meta.key(new))
+        if _claims(old) != _claims(new):
+            for one in filter(None, (old, new)):
+                for rival in self._rivals(one):
+                    self.queue.add(meta.key(rival))
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if _counts(old) != _counts(new):
@@ -52,23 +68,35 @@ class ServiceLoadBalancer(Controller):
         if service is None or meta.deleting(service):
             return None
         before = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-        wanted: list[Object] = []
+        plan = Plan([])
         if is_ours(service):
             try:
-                wanted = plan_ingress(service, self._nodes.all(), self._local_nodes(key))
+                taken = plan_taken(service, self._rivals(service))
+                plan = plan_ingress(service, self._nodes.all(), self._local_nodes(key), taken)
             except NotOurs as error:
                 text = f"Error syncing load balancer: {error}"
                 self._events.warning(service, "SyncLoadBalancerFailed", text)
         elif service["spec"].get("type") == "LoadBalancer":
             return None
+        wanted = plan.ingress
         if wanted == [{"ipMode": "VIP", **one} for one in before]:
             return None
         status = {**(service.get("status") or {}), "loadBalancer": {"ingress": wanted} if wanted else {}}
         written = await self._client.update(SERVICES, {**service, "status": status}, subresource="status")
-        if wanted and not before:
+        if plan.holder:
+            text = f"The port is {plan.holder}'s at the nodes: reached at its cluster IP, by nodes and their pods alone"
+            self._events.warning(service, "LoadBalancerPortInUse", text)
+        elif wanted and not before:
             self._events.normal(service, "EnsuredLoadBalancer", "Ensured load balancer")
         await self._services.seen(written)
         return None
+
+    def _rivals(self, service: Object) -> list[Object]:
+        """The load balancers that want a port of it too."""
+        ports = wanted_ports(service)
+        found = {meta.key(one): one for port in ports for one in self._services.indexed(PORT_OF_BALANCERS, port)}
+        found.pop(meta.key(service), None)
+        return list(found.values())
 
     def _local_nodes(self, key: str) -> set[str]:
         found = set()
@@ -77,6 +105,15 @@ class ServiceLoadBalancer(Controller):
                 if (endpoint.get("conditions") or {}).get("ready", True) and endpoint.get("nodeName"):
                     found.add(endpoint["nodeName"])
         return found
+
+
+def _ports(service: Object) -> list[str]:
+    return wanted_ports(service) if is_ours(service) else []
+
+
+def _claims(service: Object | None) -> tuple[list[str], list[str]]:
+    """What concerns other load balancers: its ports, and where it has them."""
+    return ([], []) if service is None else (_ports(service), held_addresses(service))
 
 
 def _service_of(one: Object) -> list[str]:

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from corral.cluster.kubelet.probes.answer import Answer, refusal
 
@@ -53,18 +53,39 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def parse_head(head: bytes) -> tuple[int, str]:
-    """Pure: (status code, where it points to). ValueError for what is no HTTP.
+class Head(NamedTuple):
+    code: int
+    location: str
+    length: int  # bytes of the body that follow at most
 
-    >>> parse_head(b"HTTP/1.1 302 Found\\r\\nLocation: /y\\r\\n\\r\\n")
-    (302, '/y')
+    @property
+    def preliminary(self) -> bool:
+        return 100 <= self.code < 200
+
+
+def parse_head(lines: Sequence[bytes]) -> Head:
+    """Pure. Lines end as they like: scripts behind a web server write no CR. ValueError for what is no HTTP.
+
+    >>> parse_head([b"HTTP/1.1 302 Found\\r\\n", b"Location: /y\\n", b"Content-Length: 4\\n"])
+    Head(code=302, location='/y', length=4)
+    >>> parse_head([b"HTTP/1.1 204 No Content\\r\\n"])
+    Head(code=204, location='', length=0)
     """
-    lines = head.decode("latin-1").split("\r\n")
-    version, _, rest = lines[0].partition(" ")
+    first, *rest = [line.decode("latin-1").rstrip("\r\n") for line in lines]
+    version, _, status = first.partition(" ")
     if not version.startswith("HTTP/"):
-        raise ValueError(f"malformed HTTP response {lines[0]!r}")
-    location = next((line.partition(":")[2].strip() for line in lines[1:] if line.lower().startswith("location:")), "")
-    return int(rest[:3]), location
+        raise ValueError(f"malformed HTTP response {first!r}")
+    code = int(status[:3])
+    fields: dict[str, str] = {}
+    for line in rest:
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip().lower(), value.strip())
+    length = MOST_BODY
+    if code in (204, 304) or 100 <= code < 200:
+        length = 0
+    elif "transfer-encoding" not in fields and (said := fields.get("content-length", "")).isascii() and said.isdigit():
+        length = min(length, int(said))
+    return Head(code, fields.get("location", ""), length)
 
 
 async def ask(
@@ -114,13 +135,12 @@ def told(reply: Reply) -> Answer:
 def _redirected(target: Target, reply: Reply) -> Target | None:
     if reply.code not in (301, 302, 303, 307, 308) or not reply.location:
         return None
-    parts = urlsplit(reply.location)
-    if parts.hostname and parts.hostname != target.host:
+    parts = urlsplit(urljoin(target.url, reply.location))
+    if parts.hostname != target.host:
         return None
-    scheme = parts.scheme or target.scheme
-    port = parts.port or (target.port if not parts.hostname else 443 if scheme == "https" else 80)
     path = parts.path or "/"
-    return Target(scheme, target.host, port, f"{path}?{parts.query}" if parts.query else path)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return Target(parts.scheme, target.host, port, f"{path}?{parts.query}" if parts.query else path)
 
 
 async def get(target: Target, headers: Sequence[Object]) -> Reply:
@@ -132,10 +152,23 @@ async def get(target: Target, headers: Sequence[Object]) -> Reply:
     try:
         writer.write(plan_request(target, headers))
         await writer.drain()
-        code, location = parse_head(await reader.readuntil(b"\r\n\r\n"))
-        body = await reader.read(MOST_BODY)
-        return Reply(code, location, body)
+        while (head := parse_head(await _head(reader))).preliminary:
+            pass
+        body = await reader.read(head.length)  # who has none may leave the connection open
+        return Reply(head.code, head.location, body)
     finally:
         writer.close()
         with suppress(OSError, ssl.SSLError):
             await writer.wait_closed()
+
+
+async def _head(reader: asyncio.StreamReader) -> list[bytes]:
+    """The lines before the empty one. IncompleteReadError where that does not come, ValueError for too many."""
+    lines: list[bytes] = []
+    while (line := await reader.readuntil(b"\n")) not in (b"\r\n", b"\n"):
+        lines.append(line)
+        if sum(map(len, lines)) > MOST_HEAD:
+            raise ValueError(f"server response headers exceeded {MOST_HEAD} bytes; aborted")
+    if not lines:
+        raise ValueError("malformed HTTP response ''")
+    return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -49,13 +49,14 @@ async def make(shared: Shared, pod: Object, one: Member, number: int, lay: Calla
     uid, container = pod["metadata"]["uid"], one.spec
     secrets = await pull_secrets(shared, pod)
     image = await shared.puller.ensure(pod, one, secrets)
-    for volume in mounted_images(pod, container):
+    volumes = mounted_images(pod, container)
+    for volume in volumes:
         source = volume["image"]
         wanted = {"image": source["reference"], "imagePullPolicy": source.get("pullPolicy")}
         await shared.puller.ensure(pod, Member("volume", {"name": volume["name"], **wanted}), secrets)
     ground, env = await lay(), await environment(shared, pod, container)
     mounts = plan_mounts(container, ground.places, ground.files, env, ground.read_only)
-    make_parts(mounts)
+    make_parts(mounts, {ground.places[volume["name"]] for volume in volumes})
     mounts.append(_termination_log(container, ground.root, number))
     spec = plan_container_spec(
         pod,
@@ -107,9 +108,10 @@ async def environment(shared: Shared, pod: Object, container: Object) -> dict[st
     return plan_environment(pod, container, found, services, shared.allocatable)
 
 
-def make_parts(mounts: list[Mount]) -> None:
+def make_parts(mounts: list[Mount], images: Set[str]) -> None:
     """Parts of volumes that are not there yet become directories, whatever links lie in the volume. Who may write to
-    the volume may write to the part: it gets the volume's permissions."""
+    the volume may write to the part: it gets the volume's permissions. A part that an image has not is a mistake.
+    BadConfig, CannotStart."""
     for mount in mounts:
         if not mount.subpath:
             continue
@@ -119,6 +121,9 @@ def make_parts(mounts: list[Mount]) -> None:
             raise BadConfig(f"failed to prepare subPath for volumeMount {mount.target}: {error}") from error
         try:
             if not _exists(root, mount.subpath):
+                if mount.source in images:
+                    part = f"subPath {mount.subpath} of volumeMount {mount.target}"
+                    raise CannotStart("CreateContainerError", f"{part}: the image has no such file or directory")
                 _make(root, mount.subpath)
         except OSError as error:
             raise BadConfig(f"failed to create subPath directory for volumeMount {mount.target}: {error}") from error

@@ -60,3 +60,33 @@ async def test_another_class_is_anothers_and_an_address_nobody_has_is_refused() 
         await lb(world, "mine", loadBalancerIP="192.0.2.1")
         await world.until_one(SERVICES, "mine", lambda one: ingress(one) == ["192.0.2.1"])
         assert ingress(await world.client.get(SERVICES, "other", "default")) == []
+
+
+async def test_two_with_the_same_port_are_not_reached_at_the_same_address() -> None:
+    """The second would be answered by the first: it has its own address until the first is gone."""
+    async with working(ServiceLoadBalancer) as world:
+        await node(world, "n1", "192.0.2.1")
+        ports = [{"port": 80, "protocol": "TCP"}]
+        await lb(world, "first", clusterIP="10.96.0.7", ports=ports)
+        await world.until_one(SERVICES, "first", lambda one: ingress(one) == ["192.0.2.1"])
+        more = [{"name": "a", "port": 81, "protocol": "TCP"}, {"name": "b", "port": 80, "protocol": "TCP"}]
+        await lb(world, "second", clusterIP="10.96.0.8", ports=more)
+        await world.until_one(SERVICES, "second", lambda one: ingress(one) == ["10.96.0.8"])
+        found = await world.until(EVENTS, lambda found: any(one["type"] == "Warning" for one in found))
+        [text] = [one["message"] for one in found if one["type"] == "Warning"]
+        assert text.startswith("The port is default/first's at the nodes: reached at its cluster IP,")
+        await lb(world, "datagrams", clusterIP="10.96.0.9", ports=[{"port": 80, "protocol": "UDP"}])
+        await world.until_one(SERVICES, "datagrams", lambda one: ingress(one) == ["192.0.2.1"])
+        await world.client.delete(SERVICES, "first", "default")
+        await world.until_one(SERVICES, "second", lambda one: ingress(one) == ["192.0.2.1"])
+
+
+async def test_an_address_that_is_asked_for_and_is_anothers_is_refused() -> None:
+    async with working(ServiceLoadBalancer) as world:
+        await node(world, "n1", "192.0.2.1")
+        ports = [{"port": 80, "protocol": "TCP"}]
+        await lb(world, "first", clusterIP="10.96.0.7", ports=ports)
+        await world.until_one(SERVICES, "first", lambda one: ingress(one) == ["192.0.2.1"])
+        await lb(world, "asks", clusterIP="10.96.0.8", ports=ports, loadBalancerIP="192.0.2.1")
+        found = await world.until(EVENTS, lambda found: any(one["type"] == "Warning" for one in found))
+        assert found[-1]["message"].endswith("the port at 192.0.2.1 is that of default/first")

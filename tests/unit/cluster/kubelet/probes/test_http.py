@@ -64,6 +64,48 @@ async def test_redirects_to_the_same_host_are_followed_and_others_are_good() -> 
         assert (await http.ask(Target("http", "127.0.0.1", port, "/c"), [], 5)).good
 
 
+async def test_a_redirect_from_where_one_is() -> None:
+    answers = {"/a/b": reply(302, "Location: c?x=1"), "/a/c?x=1": reply(200)}
+    async with server(answers) as port:
+        assert (await http.ask(Target("http", "127.0.0.1", port, "/a/b"), [], 5)).good
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\n\nbody",  # as a script behind a web server writes it
+        b"HTTP/1.1 200 OK\n\nbody",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+    ],
+)
+async def test_heads_that_real_servers_write(text: bytes) -> None:
+    async with server({"/": text}) as port:
+        answer = await http.ask(Target("http", "127.0.0.1", port, "/"), [], 5)
+    assert answer.good and answer.output == "body"
+
+
+@pytest.mark.parametrize("text", [b"HTTP/1.1 204 X\r\n\r\n", b"HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n"])
+async def test_nobody_waits_for_a_body_that_is_none(text: bytes) -> None:
+    """The server keeps the connection open, whatever it was asked for."""
+    done = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(text)
+        await done.wait()
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        port = listening.sockets[0].getsockname()[1]
+        assert (await http.ask(Target("http", "127.0.0.1", port, "/"), [], 30)).good
+        assert not done.is_set()
+    finally:
+        done.set()
+        listening.close()
+        await listening.wait_closed()
+
+
 async def test_headers_of_the_pod() -> None:
     seen: list[str] = []
     async with server({"/": reply(200)}, seen) as port:
