@@ -386,6 +386,7 @@ def test_mounts_that_make_no_sense(host: dict[str, Any], message: str) -> None:
             {"StorageOpt": {"size": "1G"}},
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
         ),
+        ({"StorageOpt": {"size": "1G", "bad": "x"}}, "Unknown option bad"),
         (
             {"VolumeDriver": "nfs", "Binds": ["data:/data"]},
             'error looking up volume plugin nfs: plugin "nfs" not found',
