@@ -490,3 +490,8 @@ class TestOlderApis:
         image = {"Mounts": [{"Type": "image", "Source": "a", "Target": "/x"}]}
         assert refusal(image, version=(1, 47)) == 'Mount type "Image" needs API v1.48 or newer'
         assert create(image).warnings == ["Image mount is an experimental feature"]
+
+
+def test_memory_beyond_all_measure_is_a_number_that_clients_can_read() -> None:
+    limits = create({"Memory": 1 << 62}).spec.resources
+    assert (limits.memory, limits.memory_swap) == (1 << 62, (1 << 63) - 1)
