@@ -15,7 +15,7 @@ _WRONG_KIND = (
     ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and "
     "is the expected type"
 )
-_CRUN_MISSING = re.compile(r"executable file [`'\"]?([^`'\"]+)[`'\"]? not found\b")
+_CRUN_MISSING = re.compile(r"executable file ([`'\"]?)(.+)\1 not found\b")
 _CRUN_REFUSED = re.compile(r"open executable: (permission denied|operation not permitted)", re.IGNORECASE)
 _KERNEL_WORDS = frozenset(map(os.strerror, errno.errorcode))
 _NOT_STARTED = "unable to start container process: exec"
@@ -49,6 +49,8 @@ def plan_words(text: str, program: str = "") -> str:
     'unable to start container process: exec: "x": executable file not found in $PATH'
     >>> plan_words("executable file `/x` not found in $PATH: No such file or directory")
     'unable to start container process: exec: "/x": stat /x: no such file or directory'
+    >>> plan_words('executable file `["sh"]` not found in $PATH: No such file or directory')
+    'unable to start container process: exec: "[\\\\"sh\\\\"]": executable file not found in $PATH'
     >>> plan_words("open executable: Permission denied", "/etc/passwd")
     'unable to start container process: exec: "/etc/passwd": permission denied'
     >>> plan_words("open executable: Permission denied", "")
@@ -61,9 +63,11 @@ def plan_words(text: str, program: str = "") -> str:
     'open `/proc/sys/net/x`: no such file or directory'
     """
     if found := _CRUN_MISSING.search(text):
-        if "/" in found[1]:
-            return f'{_NOT_STARTED}: "{found[1]}": stat {found[1]}: no such file or directory'
-        return f'{_NOT_STARTED}: "{found[1]}": executable file not found in $PATH'
+        name = found[2]
+        quoted = json.dumps(name, ensure_ascii=False)
+        if "/" in name:
+            return f"{_NOT_STARTED}: {quoted}: stat {name}: no such file or directory"
+        return f"{_NOT_STARTED}: {quoted}: executable file not found in $PATH"
     if _CRUN_REFUSED.search(text):
         why = "permission denied" if program else "executable file not found in $PATH"
         return f'{_NOT_STARTED}: "{program}": {why}'
