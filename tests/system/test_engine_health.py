@@ -146,3 +146,25 @@ def test_removing_ends_the_restarts(engine: Endpoint) -> None:
     eventually(lambda: engine.inspect(identity)["RestartCount"] >= 1, "one restart")
     assert engine.delete(f"/containers/{identity}", query={"force": 1}).status == 204
     assert engine.get(f"/containers/{identity}/json").status == 404
+
+
+def test_a_kill_between_two_restarts_ends_them(engine: Endpoint) -> None:
+    """There is no process then, and still it is what `docker kill` of something that crashes again and again is for."""
+    policy = {"RestartPolicy": {"Name": "always"}}
+    looping = {signal: engine.run("false", HostConfig=policy) for signal in ("", "KILL", "TERM", "USR1")}
+
+    def pauses(identity: str) -> bool:  # for three seconds
+        found = engine.inspect(identity)
+        return bool(found["RestartCount"] >= 5 and found["State"]["Restarting"])
+
+    for signal, identity in looping.items():
+        eventually(lambda identity=identity: pauses(identity), "it waits for its next start", seconds=20)
+        killed = engine.post(f"/containers/{identity}/kill", query={"signal": signal})
+        ends = signal != "USR1"  # nobody is there to be told
+        assert killed.status == (204 if ends else 409), killed.message
+        assert engine.inspect(identity)["State"]["Status"] == ("exited" if ends else "restarting")
+    ended = looping["KILL"]
+    assert engine.post(f"/containers/{ended}/kill").status == 409, "it does not run"
+    assert engine.post(f"/containers/{ended}/start").status == 204, "and can be started"
+    for identity in looping.values():
+        engine.remove(identity)

@@ -247,6 +247,16 @@ def test_exec_that_cannot_start(engine: Endpoint) -> None:
     assert engine.get(f"/exec/{made}/json").json["ExitCode"] in (126, 127)
 
 
+def test_a_program_for_another_machine(engine: Endpoint, tmp_path: Path) -> None:
+    """The runtime learns it when the container has begun, so its words are the container's: words, and no JSON."""
+    (tmp_path / "odd").write_bytes(b"garbage")
+    (tmp_path / "odd").chmod(0o755)
+    identity = engine.run("/odd", HostConfig={"Binds": [f"{tmp_path}/odd:/odd"]})
+    assert engine.wait(identity) != 0
+    said = engine.output(identity)
+    assert said.startswith("exec ") and said.lower().endswith(": exec format error\n")
+
+
 def test_exec_needs_a_running_container(engine: Endpoint) -> None:
     identity = engine.create("true")
     answer = engine.post(f"/containers/{identity}/exec", {"Cmd": ["true"]})

@@ -77,5 +77,6 @@ def own_namespaces(spec: ContainerSpec) -> Collection[str]:
 
 
 def wants_init(parts: Parts, spec: ContainerSpec) -> bool:
-    """Whether a small first process reaps orphans: the user's word, else the engine's configuration."""
-    return parts.config.init if spec.init is None else spec.init
+    """Whether a small first process reaps orphans: the user's word, else the engine's configuration. Among the
+    processes of others it would not be the first, and orphans not its own."""
+    return not spec.namespaces.pid and (parts.config.init if spec.init is None else spec.init)

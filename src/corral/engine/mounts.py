@@ -144,7 +144,7 @@ def ensure_bind_source(point: MountPoint, owner: tuple[int, int] | None = None) 
 
     It then belongs to `owner`, the container's root where that is not the host's.
     """
-    if point.type != "bind" or os.path.lexists(point.source):
+    if point.type != "bind" or os.path.exists(point.source):
         return
     if point.spec is not None and not point.spec.short and not point.spec.create_source:
         raise InvalidInput(f'invalid mount config for type "bind": bind source path does not exist: {point.source}')

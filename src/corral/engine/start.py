@@ -149,7 +149,7 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
     if live.record.spec.auto_remove:
         await forget(parts, live, volumes=True)
     else:
-        tell_exit(live)
+        tell_exit(live, refused=True)
 
 
 async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:

@@ -66,7 +66,8 @@ async def stop(
     """
     spec = live.record.spec
     async with live.lock:
-        if await _stop_waiting_restart(parts, live, remember):
+        if await _end_waiting_restart(parts, live, remember):
+            parts.tell(live, "stop")
             return
         if not live.record.state.running:
             raise Unchanged(f"container {live.id} is not running")
@@ -95,7 +96,7 @@ async def stop(
         live.stopping -= 1
 
 
-async def _stop_waiting_restart(parts: Parts, live: Live, remember: bool) -> bool:
+async def _end_waiting_restart(parts: Parts, live: Live, remember: bool = True) -> bool:
     """A container between two restarts has no process: it just does not come back."""
     if live.record.state.status != "restarting":
         return False
@@ -104,7 +105,6 @@ async def _stop_waiting_restart(parts: Parts, live: Live, remember: bool) -> boo
     await parts.registry.note(live.record)
     live.exited.set()
     tell_exit(live)
-    parts.tell(live, "stop")
     return True
 
 
@@ -144,15 +144,19 @@ async def kill_hard(parts: Parts, live: Live) -> None:
 
 
 async def kill(parts: Parts, live: Live, signal: str = "SIGKILL") -> None:
-    """Sends a signal to the first process. After SIGKILL, returns when the container has ended.
+    """Sends a signal to the first process. After SIGKILL, returns when the container has ended. Between two restarts
+    there is no process: a signal that is to end it means that it does not come back.
 
     Conflict when it does not run; InvalidInput for an unknown signal.
     """
     number = parse_signal(signal or "SIGKILL")
+    ends = number in (signals.SIGKILL, parse_stop_signal(live.record.spec.stop_signal or "SIGTERM"))
     async with live.lock:
+        if ends and await _end_waiting_restart(parts, live):
+            return
         if not live.record.state.running or live.record.state.status == "restarting":
             raise Conflict(f"cannot kill container: {live.name}: container {live.id} is not running")
-        if number in (signals.SIGKILL, parse_stop_signal(live.record.spec.stop_signal or "SIGTERM")):
+        if ends:
             live.record.state.stopped_by_user = True
             await parts.registry.note(live.record)
         if number == signals.SIGKILL:

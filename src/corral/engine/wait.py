@@ -45,10 +45,15 @@ class Waiter:
         return self._result.__await__()
 
 
-def tell_exit(live: Live, *, gone: bool = False) -> None:
-    """Wakes who waits for this exit; with `gone` also who waits for the removal, which is then no error."""
+def tell_exit(live: Live, *, gone: bool = False, refused: bool = False) -> None:
+    """Wakes who waits for this exit; with `gone` also who waits for the removal, which is then no error.
+
+    `refused`: it is the end of a start that failed, and who asked for it has been told why. `docker run` waits for the
+    next exit beside that, and would say it twice.
+    """
     state = live.record.state
     result = WaitResult(state.exit_code, "" if gone else state.error)
     for waiter in list(live.waiters):
         if gone or waiter.condition != "removed":
-            waiter.resolve(result)
+            told = refused and waiter.condition == "next-exit"
+            waiter.resolve(WaitResult(state.exit_code) if told else result)

@@ -22,7 +22,9 @@ def plan_arguments(
         *(["--terminal"] if tty else []),
         *(["--stdin"] if stdin else []),
     ]
-    for argument in [*given, "--log", f"{directory}/runtime.log", "--log-format", "json"]:
+    # crun writes in this form to the container's stderr, too, when the program cannot be executed after all.
+    form = "text" if runtime.name == "crun" else "json"
+    for argument in [*given, "--log", f"{directory}/runtime.log", "--log-format", form]:
         arguments += ["--runtime-arg", argument]
     return arguments
 

@@ -208,7 +208,8 @@ class Monitor:
                 await asyncio.shield(_undo(talk, directory, runtime, created))
                 raise
             if answer.pid <= 0:
-                words = last_error(_read(f"{directory}/runtime.log")) or plain_words(answer.message)
+                told = _read(f"{directory}/runtime.log")
+                words = last_error(told) or plain_words(told) or plain_words(answer.message)
                 await _undo(talk, directory, runtime, created)
                 raise plan_failure(prefix, words, _program(directory))
         return Started(answer.pid, talk.child)

@@ -103,7 +103,7 @@ def plan_tmpfs(target: str, options: str) -> BundleMount:
         key, separator, _ = option.partition("=")
         known = option in _OPPOSITE or option in _PROPAGATIONS or (separator and key in _VALUED)
         if not known:
-            raise InvalidInput(f'invalid tmpfs option "{option}"')
+            raise InvalidInput(f'invalid tmpfs option "{key}"')
         if key not in seen and _OPPOSITE.get(option) not in seen:
             kept.append(option)
         seen.add(key)

@@ -20,6 +20,7 @@ from corral.runtime.nothing import Nothing
 from corral.runtime.sealed import Sealed
 
 SECONDS = 60.0
+_TIME = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z: ")  # crun begins lines of its log so, from some release on
 START = "failed to create task for container: failed to start shim task: OCI runtime start failed"
 
 
@@ -186,8 +187,10 @@ def plain_words(text: str) -> str:
 
     >>> plain_words('time="2026-01-01T00:00:00Z" level=error msg="container \\\\"x\\\\" does not exist"')
     'container "x" does not exist'
+    >>> plain_words("2026-01-01T00:00:00.123456Z: mknod `/x`: File exists\\n")
+    'mknod `/x`: File exists'
     """
-    line = text.splitlines()[-1] if text else ""
+    line = _TIME.sub("", text.splitlines()[-1]) if text else ""
     if ' msg="' in line:
         return line.partition(' msg="')[2].removesuffix('"').replace('\\"', '"')
     return line

@@ -13,6 +13,7 @@ from corral.runtime.devices import device_number
 
 CPU_PERIOD = 100_000  # microseconds: the period that a number of CPUs is given in
 _BILLION = 10**9
+INT64_MAX = 2**63 - 1  # more a runtime cannot read
 
 Numbers = Callable[[str], tuple[int, int]]
 
@@ -42,16 +43,19 @@ def plan_resources(
 
 
 def plan_memory(wanted: Resources, cgroup_version: int, *, swap: bool = True) -> dict[str, Any]:
-    """Pure: OCI's memory. `swap` there is memory plus swap; with a memory limit alone it is twice that limit.
+    """Pure: OCI's memory. `swap` there is memory plus swap; with a memory limit alone it is twice that limit, as far
+    as a runtime can read it.
 
     >>> plan_memory(Resources(memory=100, memory_swap=-1, oom_kill_disable=True), 2)
     {'limit': 100, 'swap': -1}
+    >>> plan_memory(Resources(memory=2**62), 2)["swap"] == 2**63 - 1
+    True
     """
     found: dict[str, Any] = {}
     if wanted.memory:
         found["limit"] = wanted.memory
     if swap and (wanted.memory or wanted.memory_swap):
-        found["swap"] = wanted.memory_swap or (2 * wanted.memory if wanted.memory > 0 else -1)
+        found["swap"] = wanted.memory_swap or (min(2 * wanted.memory, INT64_MAX) if wanted.memory > 0 else -1)
     if wanted.memory_reservation:
         found["reservation"] = wanted.memory_reservation
     if cgroup_version == 1:  # v2 knows none of these

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.compat.day.step import Day, Outcome, Step
 from tests.support.wait import eventually
 
@@ -38,6 +40,12 @@ def _cidfile(day: Day) -> Outcome:
     again = day.docker("run", "--cidfile", f"{day.folder}/cid", "busybox", "true")
     day.docker("rm", "cidded")
     return Outcome(again.code, f"{made.code} {same}", again.err.replace(day.folder, "FOLDER"))
+
+
+def _dangling_bind(day: Day) -> Outcome:
+    os.symlink("/nowhere", f"{day.folder}/dangling")
+    ran = day.docker("run", "--rm", "-v", f"{day.folder}/dangling:/x", "busybox", "true")
+    return Outcome(ran.code, ran.out, ran.err.replace(day.folder, "FOLDER"))
 
 
 def _env_file(day: Day) -> Outcome:
@@ -171,6 +179,37 @@ STEPS = [
     ),
     Step("bad log driver", "run --rm --log-driver nosuch busybox true", code=125, compare="c", why="28 rewords"),
     Step("bad sysctl", "run --rm --sysctl kernel.nosuch=1 busybox true", code=125, compare="c", why="runtime's words"),
+    Step(
+        "sysctl that there is not",
+        "run --rm --sysctl net.ipv4.nosuch=1 busybox true",
+        code=127,
+        err="open /proc/sys/net/ipv4/nosuch: no such file or directory",
+        compare="c",
+        why="runtime's words",
+    ),
+    Step(
+        "folder on a file",
+        "run --name onto -v /tmp:/etc/passwd busybox true",
+        code=125,
+        err="not a directory.*Are you trying to mount a directory onto a file",
+        compare="c",
+        why="runtime's words",
+    ),
+    Step("its exit code", "inspect -f {{.State.ExitCode}} onto", out="^127\n$"),
+    Step("rm it", "rm onto"),
+    Step(
+        "bind of a link to nowhere",
+        _dangling_bind,
+        code=125,
+        err="error while creating mount source path 'FOLDER/dangling': mkdir FOLDER/dangling: file exists",
+    ),
+    Step(
+        "entrypoint written as JSON",
+        "run --rm --entrypoint '[\"sh\"]' busybox -c true",
+        code=127,
+        err=r'exec: "\[\\"sh\\"\]": executable file not found in \$PATH',
+    ),
+    Step("init among the host's processes", "run --rm --init --pid host busybox echo hi", out="^hi\n$", err="^$"),
     Step("gpus", "run --rm --gpus all busybox true", code=125, compare="c", err="", why="Corral names what it lacks"),
     Step("bad ulimit", "run --rm --ulimit nosuch=1 busybox true", code=125, err="invalid ulimit type: nosuch"),
     Step("bad port", "run --rm -p 99999:1 busybox true", code=125, err="99999"),

@@ -80,6 +80,9 @@ def _refuse_unsupported(host: HostConfig) -> None:
         raise Unsupported("invalid option: CPU percent is not supported on linux; use NanoCpus")
     if host.Cgroup:
         raise Unsupported(f'invalid option: joining the cgroup of another container ("{host.Cgroup}") is not offered')
+    for option in sorted(host.StorageOpt):
+        if option.lower() != "size":
+            raise Unsupported(f"Unknown option {option}")
     if host.StorageOpt:
         raise Unsupported("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
     for request in host.DeviceRequests:

@@ -10,6 +10,7 @@ from corral.errors import InvalidInput
 from corral.model.container import Device, Resources, ThrottleDevice, Ulimit, WeightDevice
 
 LEAST_MEMORY = 6 << 20
+INT64_MAX = 2**63 - 1  # more no client can read
 MISSING = "capabilities or the cgroup is not mounted."
 
 ULIMITS = (
@@ -150,7 +151,7 @@ def resources_of(asked: settings.Resources) -> Resources:
     return Resources(
         memory=asked.Memory,
         memory_reservation=asked.MemoryReservation,
-        memory_swap=asked.MemorySwap or 2 * asked.Memory,
+        memory_swap=asked.MemorySwap or min(2 * asked.Memory, INT64_MAX),
         memory_swappiness=asked.MemorySwappiness,
         kernel_memory_tcp=asked.KernelMemoryTCP,
         oom_kill_disable=asked.OomKillDisable,

@@ -386,6 +386,7 @@ def test_mounts_that_make_no_sense(host: dict[str, Any], message: str) -> None:
             {"StorageOpt": {"size": "1G"}},
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
         ),
+        ({"StorageOpt": {"size": "1G", "bad": "x"}}, "Unknown option bad"),
         (
             {"VolumeDriver": "nfs", "Binds": ["data:/data"]},
             'error looking up volume plugin nfs: plugin "nfs" not found',
@@ -489,3 +490,8 @@ class TestOlderApis:
         image = {"Mounts": [{"Type": "image", "Source": "a", "Target": "/x"}]}
         assert refusal(image, version=(1, 47)) == 'Mount type "Image" needs API v1.48 or newer'
         assert create(image).warnings == ["Image mount is an experimental feature"]
+
+
+def test_memory_beyond_all_measure_is_a_number_that_clients_can_read() -> None:
+    limits = create({"Memory": 1 << 62}).spec.resources
+    assert (limits.memory, limits.memory_swap) == (1 << 62, (1 << 63) - 1)
