@@ -16,7 +16,7 @@ from typing import Final
 from corral.cli.instance import Instance, daemon_pid
 from corral.cli.verbs.daemon import keep_log_small
 from corral.errors import from_oserror
-from corral.linux.inotify import CREATE, MODIFY, ONLYDIR, Inotify
+from corral.linux.inotify import CREATE, IGNORED, MODIFY, ONLYDIR, Inotify
 from corral.linux.proc import open_pidfd, wait_exit
 
 log = logging.getLogger("corral.daemon")
@@ -106,14 +106,15 @@ async def gone(instance: Instance) -> None:
 
 
 async def appears(instance: Instance) -> None:
-    """Returns when a daemon of the instance runs. HostError where it has no folder for that, or nobody can watch it."""
+    """Returns when a daemon of the instance runs, or the folder is removed that it has for that. HostError where there
+    is none, or nobody can watch it."""
     watch = Inotify()
     try:
         watch.add(instance.run, CREATE | MODIFY | ONLYDIR)  # the pid is written after the lock is taken
         if daemon_pid(instance):
             return
-        async for _ in watch:
-            if daemon_pid(instance):
+        async for event in watch:  # `corral reset` has the lock, too, but may be over by the time that we look
+            if daemon_pid(instance) or event.mask & IGNORED:
                 return
     finally:
         watch.close()
