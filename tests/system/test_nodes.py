@@ -76,7 +76,7 @@ class Fleet:
         tolerations = [
             {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0} for key in SILENCE
         ]
-        probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
+        probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 20}  # as when all wait
         container = {"name": "c", "image": BUSYBOX, "command": ["/bin/sh", "-c", SERVE], "readinessProbe": probe}
         spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
         spec = {
