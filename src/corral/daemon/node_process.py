@@ -27,8 +27,11 @@ STOP_SECONDS: Final = 30.0
 
 async def launch(instance: Instance, command: list[str]) -> str:
     """Starts a daemon in a session of its own: what it says of its start. HostError."""
-    keep_log_small(instance.log_file)
-    read, write = os.pipe2(os.O_CLOEXEC)
+    try:
+        keep_log_small(instance.log_file)
+        read, write = os.pipe2(os.O_CLOEXEC)
+    except OSError as error:
+        raise from_oserror("start a node", error) from error
     try:
         with open(instance.log_file, "ab") as output:
             child = await asyncio.create_subprocess_exec(
@@ -73,11 +76,12 @@ async def end(instance: Instance) -> None:
     pid = daemon_pid(instance)
     if not pid:
         return
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
+    handle = open_pidfd(pid)
+    if handle is None:
         return
     try:
+        if daemon_pid(instance) != pid:  # it ended before we held it, and the number may be another's
+            return
         signal.pidfd_send_signal(handle, signal.SIGTERM)
         gone = asyncio.Event()
         asyncio.get_running_loop().add_reader(handle, gone.set)
