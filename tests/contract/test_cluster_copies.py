@@ -63,7 +63,7 @@ def test_what_is_no_backup_is_refused(
     server.call(store.commit({"a": b"1"}))
     (tmp_path / "file").write_bytes(b"not a backup" * 1000)
     assert _corral(tmp_path, "cluster", "restore", str(tmp_path / "file")) == 1
-    assert "is not a backup" in capfd.readouterr().err
+    assert "daemon: what was sent is not a backup" in capfd.readouterr().err
     assert server.call(values(store)) == [("a", b"1")]
     assert _corral(tmp_path, "cluster", "backup", str(tmp_path / "nowhere" / "file")) == 1
     assert "no such file or directory" in capfd.readouterr().err

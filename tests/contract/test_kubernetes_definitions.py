@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.kubernetes import APPLY_PATCH, JSON_PATCH, TABLE, LiveKubernetes, Namespace
+from tests.support.kubernetes import APPLY_PATCH, JSON_PATCH, PARTIAL, PARTIAL_LIST, TABLE, LiveKubernetes, Namespace
 from tests.support.wait import eventually
 from tests.support.webhooks import LiveWebhook
 
@@ -294,6 +294,34 @@ def test_versions_are_converted_by_a_webhook(ns: Namespace, tmp_path: Path) -> N
         text = f"conversion webhook for {group}/v1, Kind=Cow failed: no idea"
         assert refused.told == (500, "", text)
         live.answer = converted_cows
+        admin.ok("DELETE", f"{CRDS}/cows.{group}")
+
+
+def labelled_cows(method: str, path: str, body: Any) -> Any:
+    """As `converted_cows`, and says in a label which version an object was made for."""
+    found = converted_cows(method, path, body)
+    for one in found["response"]["convertedObjects"]:
+        one["metadata"] = {**one["metadata"], "labels": {"for": one["apiVersion"].rpartition("/")[2]}}
+    return found
+
+
+def test_metadata_alone_is_of_the_version_that_is_asked_for(ns: Namespace, tmp_path: Path) -> None:
+    """`kubectl get --show-labels` reads the metadata that goes with the rows of a table."""
+    group, admin, labels = next(_groups), ns.admin, {"for": "v2"}
+    with LiveWebhook(tmp_path, labelled_cows) as live:
+        config = {"url": f"{live.url}/convert", "caBundle": live.bundle}
+        webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
+        versions = [cow_version("v1", "size"), cow_version("v2", "metres")]
+        spec = {"versions": versions, "conversion": {"strategy": "Webhook", "webhook": webhook}}
+        admin.ok("POST", CRDS, definition(group, **spec))
+        first, second = ns.path("cows", group=f"{group}/v1"), ns.path("cows", group=f"{group}/v2")
+        admin.ok("POST", first, {"metadata": {"name": "a"}, "spec": {"size": 100}})
+        assert admin.get(second)["items"][0]["metadata"]["labels"] == labels
+        (row,) = admin.get(second, accept=TABLE)["rows"]
+        assert row["object"]["metadata"]["labels"] == labels
+        assert admin.get(second, accept=PARTIAL_LIST)["items"][0]["metadata"]["labels"] == labels
+        assert admin.get(f"{second}/a", accept=PARTIAL)["metadata"]["labels"] == labels
+        assert "labels" not in admin.get(f"{first}/a", accept=PARTIAL)["metadata"]
         admin.ok("DELETE", f"{CRDS}/cows.{group}")
 
 

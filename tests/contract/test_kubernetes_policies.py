@@ -182,6 +182,22 @@ def test_mutations(ns: Namespace, install: Install) -> None:
     assert (metadata["labels"], metadata["annotations"]) == ({"team": "red"}, {"a": "3"})
 
 
+def test_a_patch_whose_test_fails_is_not_applied(ns: Namespace, install: Install) -> None:
+    """It is how a patch says what it is not meant for; one that does not fit otherwise is refused."""
+    patch = (
+        '[JSONPatch{op: "test", path: "/metadata/name", value: "abc"}, '
+        'JSONPatch{op: "add", path: "/metadata/labels", value: {"a": "b"}}]'
+    )
+    mutations = [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}]
+    install("mutating", {"mutations": mutations, "reinvocationPolicy": "Never"})
+    assert create(ns, "abc").json["metadata"]["labels"] == {"a": "b"}
+    assert "labels" not in create(ns, "other").json["metadata"]
+    lost = [{"patchType": "JSONPatch", "jsonPatch": {"expression": '[JSONPatch{op: "remove", path: "/metadata/x/y"}]'}}]
+    install("mutating", {"mutations": lost, "reinvocationPolicy": "Never"})
+    text = 'JSON Patch: remove operation does not apply: doc is missing path: "/metadata/x/y": missing value'
+    assert text in create(ns, "next").told[2]
+
+
 def test_containers_are_merged_by_name(ns: Namespace, install: Install) -> None:
     apply = (
         'Object{spec: Object.spec{containers: [Object.spec.containers{name: "side", image: "busybox"}], '
@@ -192,6 +208,36 @@ def test_containers_are_merged_by_name(ns: Namespace, install: Install) -> None:
     spec = ns.pod("a")["spec"]
     assert sorted(one["name"] for one in spec["containers"]) == ["main", "side"]
     assert all(one["terminationMessagePath"] == "/dev/termination-log" for one in spec["containers"])
+
+
+@pytest.mark.parametrize(
+    ("apply", "text"),
+    [
+        ("Object{spec: Object.spec{nope: 1}}",
+         "failed to convert patch object to typed object: .spec.nope: field not declared in schema"),
+        ("Object{spec: Object.spec{selector: Object.spec.selector{matchLabels: {'a': 'b'}}}}",
+         "invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.selector"),
+        ("Object{spec: Object.specs{replicas: 1}}",
+         'type mismatch: unexpected type name "Object.specs", expected "Object.spec", which matches field name path'),
+    ],
+)  # fmt: skip
+def test_a_mutation_that_would_lose_something_is_refused(
+    ns: Namespace, install: Install, apply: str, text: str
+) -> None:
+    mutations = [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": apply}}]
+    install("mutating", {"mutations": mutations, "reinvocationPolicy": "Never"}, plural="deployments")
+    labels = {"app": "x"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    body = {"metadata": {"name": "x"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
+    answer = ns.admin.ask("POST", ns.path("deployments", group="apps/v1"), body)
+    assert answer.status == 422 and text in answer.told[2], answer.body
+
+
+def test_a_condition_that_fails_is_shown(ns: Namespace, install: Install) -> None:
+    conditions = [{"name": "c", "expression": "object.data.missing == 'x'"}]
+    install("validating", {"validations": [{"expression": "true"}], "matchConditions": conditions})
+    text = "expression 'object.data.missing == 'x'' resulted in error: no such key: missing"
+    assert text in create(ns, "a", {"x": "1"}).told[2]
 
 
 # Built-in plugins

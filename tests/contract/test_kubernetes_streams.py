@@ -263,7 +263,7 @@ def test_attached_to_a_console(pods: Pods) -> None:
         ("web", "exec?command=x", ("v4.channel.k8s.io",), 400, "you must specify at least 1 of stdin, stdout, stderr"),
         ("web", "exec?stdout=1", ("v4.channel.k8s.io",), 400, "at least one command"),
         ("two", "exec?command=x&stdout=1", ("v4.channel.k8s.io",), 400, "choose one of: [first a stopped]"),
-        ("two", "exec?command=x&stdout=1&container=stopped", (), 500, 'container not found (\\"stopped\\")'),
+        ("two", "exec?command=x&stdout=1&container=stopped", (), 500, '"message":"container not found (\\"stopped\\")'),
         ("web", "exec?command=x&stdout=1", ("v9.channel.k8s.io",), 403, "requested protocol(s) are not supported"),
         ("web", "portforward", ("v4.channel.k8s.io",), 400, 'query parameter \\"port\\" is required'),
         ("web", "portforward?ports=0", ("v4.channel.k8s.io",), 400, "must be > 0"),

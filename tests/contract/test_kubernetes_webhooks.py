@@ -48,6 +48,14 @@ def test_a_patch_changes_what_is_stored(hooks: Hooks) -> None:
     assert hooks.live.asked[-1]["request"]["oldObject"]["data"] == {"x": "1", "added": "yes"}
 
 
+def test_a_patch_that_does_not_fit_says_where(hooks: Hooks) -> None:
+    patch = [{"op": "remove", "path": "/metadata/nowhere/x"}]
+    hooks.live.answer = lambda method, path, body: reviewed(body, patch=patch)
+    hooks.install("mutating", {})
+    text = 'remove operation does not apply: doc is missing path: "/metadata/nowhere/x": missing value'
+    assert create(hooks, x="1").told == (500, "InternalError", f"Internal error occurred: {text}")
+
+
 def test_what_a_webhook_adds_nobody_owns(hooks: Hooks) -> None:
     """So who applies it later has no conflict with who made the object."""
     patch = [{"op": "add", "path": "/data/added", "value": "yes"}]
@@ -123,14 +131,16 @@ def test_answers_with_another_status(hooks: Hooks, status: int, body: bytes, tex
 def test_an_unknown_authority_is_refused(hooks: Hooks, tmp_path: Path) -> None:
     with LiveWebhook(tmp_path, lambda *_: {}) as other:
         hooks.install("validating", {"clientConfig": {"url": hooks.live.url, "caBundle": other.bundle}})
-        assert "tls: failed to verify certificate" in create(hooks).told[2]
+        assert (
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority" in create(hooks).told[2]
+        )
     assert not hooks.live.asked
 
 
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (b"{}", "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got , Kind="),
+        (b"{}", "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got /, Kind="),
         (b"no json", "couldn't get version/kind; json parse error"),
         (b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}', "webhook response was absent"),
     ],

@@ -12,7 +12,7 @@ from typing import Any
 
 from corral.cluster.client.nodes import LogOptions
 from corral.cluster.client.stream import Stream
-from corral.model.kubernetes.status import bad_request, internal
+from corral.model.kubernetes.status import StatusError, bad_request, internal
 
 Object = dict[str, Any]
 PIECE = 65536
@@ -46,7 +46,7 @@ class FakeNode:
 
     def check_running(self, pod: Object, container: str) -> None:
         if container == "stopped":
-            raise internal(f'container not found ("{container}")')
+            raise StatusError(500, "", f'container not found ("{container}")')
 
     async def exec(
         self, pod: Object, container: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool

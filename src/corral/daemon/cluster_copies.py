@@ -36,7 +36,7 @@ class ClusterCopies:
                         await asyncio.to_thread(file.write, piece)
             except OSError as error:
                 raise from_oserror("take in a backup", error) from error
-            backup = await asyncio.to_thread(read_backup, path)
+            backup = await asyncio.to_thread(read_backup, path, "what was sent")
         done = await restore_backup(self._store, backup)
         return Copied(done.revision, done.entries, done.deleted)
 

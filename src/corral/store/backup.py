@@ -166,36 +166,39 @@ def _errors(path: str) -> Iterator[None]:
 # --- reading ---
 
 
-def read_backup(path: str) -> Backup:
-    """What is in the backup `path`, checked to be what was written. InvalidInput (none, or damaged), HostError."""
+def read_backup(path: str, name: str = "") -> Backup:
+    """What is in the backup `path`, checked to be what was written. InvalidInput (none, or damaged), HostError.
+
+    `name`: what errors call it, where whoever reads them knows no such path.
+    """
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:
         raise from_oserror(f"read backup {path}", error) from error
     connection = sqlite3.connect(f"file:{_escape(path)}?mode=ro&immutable=1", uri=True)
     try:
-        return _read(path, connection)
+        return _read(name or path, connection)
     except sqlite3.DatabaseError as error:
-        raise InvalidInput(f"{path} is not a backup, or is damaged ({error})") from error
+        raise InvalidInput(f"{name or path} is not a backup, or is damaged ({error})") from error
     finally:
         connection.close()
 
 
-def _read(path: str, connection: sqlite3.Connection) -> Backup:
+def _read(name: str, connection: sqlite3.Connection) -> Backup:
     def one(query: str) -> int:
         return int(connection.execute(query).fetchone()[0])
 
     known = one("PRAGMA application_id") == formats.APPLICATION
     if not known or not one("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'backup'"):
-        raise InvalidInput(f"{path} is not a backup that Corral has made")
+        raise InvalidInput(f"{name} is not a backup that Corral has made")
     if (found := one("PRAGMA user_version")) > formats.FORMAT:
-        raise InvalidInput(f"backup {path} has format {found}, this version of Corral reads up to {formats.FORMAT}")
+        raise InvalidInput(f"backup {name} has format {found}, this version of Corral reads up to {formats.FORMAT}")
     values, digest = dict[str, bytes](), hashlib.sha256()
     for key, value in connection.execute("SELECT key, value FROM entries ORDER BY key"):
         values[key] = value
         _feed(digest, key, value)
     if connection.execute("SELECT entries, digest FROM backup").fetchall() != [(len(values), digest.hexdigest())]:
-        raise InvalidInput(f"backup {path} is damaged: its contents do not have the digest that was noted")
+        raise InvalidInput(f"backup {name} is damaged: its contents do not have the digest that was noted")
     return Backup(one("SELECT value FROM meta WHERE name = 'revision'"), values)
 
 

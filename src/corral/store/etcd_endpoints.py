@@ -1,10 +1,12 @@
 """Several endpoints of one etcd: whichever answers is asked, until it does not.
 
-Each has a channel of its own, so that with TLS each certificate is held against its own endpoint's name.
+Each has a channel of its own, so that with TLS each certificate is held against its own endpoint's name. An etcd that
+is away for a moment, because it starts anew or chooses its leader, is waited for, as etcd's own client does.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -12,11 +14,25 @@ import grpc
 from aetcd import rpc
 
 AWAY: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+READS: Final = ("Range", "Authenticate")  # what may be done twice
+PATIENCE: Final = 2.0  # seconds for an endpoint to answer after the first that did not
+PAUSE: Final = 0.025  # seconds between two rounds
 
 
-def unreached(error: Any) -> bool:
-    """Pure: whether a call certainly has not come to anybody, so that it may be made again elsewhere."""
-    return error.code() == grpc.StatusCode.UNAVAILABLE and "failed to connect" in str(error.details())
+def repeatable(name: str, code: grpc.StatusCode, details: str) -> bool:
+    """Pure: whether a call that has failed may be made again, there or elsewhere.
+
+    What reads may; what writes only if it certainly has not come to anybody.
+
+    >>> unavailable = grpc.StatusCode.UNAVAILABLE
+    >>> repeatable("Range", unavailable, "Socket closed"), repeatable("Txn", unavailable, "Socket closed")
+    (True, False)
+    >>> repeatable("Txn", unavailable, "failed to connect to all addresses")
+    True
+    >>> repeatable("Range", grpc.StatusCode.OUT_OF_RANGE, "mvcc: required revision has been compacted")
+    False
+    """
+    return code == grpc.StatusCode.UNAVAILABLE and (name in READS or "failed to connect" in details)
 
 
 class Endpoints:
@@ -57,20 +73,23 @@ class Stub:
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         async def call(request: Any, **options: Any) -> Any:
-            """Raises AioRpcError: of the last endpoint, when none is reached."""
-            # Each is tried once, wherever others' failures move `at` meanwhile: a stream of before an etcd's
-            # restart may fail long after it is back, and has no say in which is tried here.
-            turns = self._endpoints.turns()
-            for at in turns:
-                try:
-                    answer = await getattr(self._made[at], name)(request, **options)
-                except rpc.AioRpcError as error:
-                    self._endpoints.note(at, error)
-                    if at == turns[-1] or not unreached(error):
-                        raise
-                else:
-                    self._endpoints.at = at
-                    return answer
-            raise AssertionError("the last try raises")
+            """Raises AioRpcError: the last one, when none has answered for PATIENCE seconds."""
+            loop = asyncio.get_running_loop()
+            until = 0.0
+            while True:
+                # Each is tried once, wherever others' failures move `at` meanwhile: a stream of before an etcd's
+                # restart may fail long after it is back, and has no say in which is tried here.
+                for at in self._endpoints.turns():
+                    try:
+                        answer = await getattr(self._made[at], name)(request, **options)
+                    except rpc.AioRpcError as error:
+                        self._endpoints.note(at, error)
+                        until = until or loop.time() + PATIENCE
+                        if not repeatable(name, error.code(), str(error.details())) or loop.time() > until:
+                            raise
+                    else:
+                        self._endpoints.at = at
+                        return answer
+                await asyncio.sleep(PAUSE)
 
         return call

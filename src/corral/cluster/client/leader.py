@@ -115,22 +115,24 @@ class Elector:
         watching = asyncio.create_task(self._informer.run(), name=f"lease-{self._name}")
         try:
             await self._informer.synced.wait()
-            await self._acquire()
-            await self._lead(work)
+            await self._lead(work, await self._acquire())
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
 
-    async def _acquire(self) -> None:
+    async def _acquire(self) -> float:
+        """When the claim began that made this one the leader, by the loop's clock."""
+        loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
+            begun = loop.time()
             wait = await self._try()
-            if wait is None:
+            if wait is None and loop.time() < begun + self._terms.deadline:
                 log.info("leading: %s is %s", self._name, self._identity)
-                return
+                return begun
             with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(wait or 0):
                     await self._changed.wait()
 
     async def _try(self) -> float | None:
@@ -154,12 +156,14 @@ class Elector:
             return await self._client.create(LEASES, made)
         return await self._client.update(LEASES, {**lease, "spec": spec})
 
-    async def _lead(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _lead(self, work: Callable[[], Awaitable[None]], since: float) -> None:
+        """`since`: when the claim began, by the loop's clock."""
+
         async def worked() -> None:
             await work()
 
         working = asyncio.create_task(worked(), name=f"leading-{self._name}")
-        renewing = asyncio.create_task(self._renew(), name=f"renewing-{self._name}")
+        renewing = asyncio.create_task(self._renew(since), name=f"renewing-{self._name}")
         try:
             await asyncio.wait([working, renewing], return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
@@ -171,26 +175,43 @@ class Elector:
             await asyncio.gather(working, renewing, return_exceptions=True)
             await self._release()
 
-    async def _renew(self) -> None:
-        """Returns when it could not be renewed for too long."""
+    async def _renew(self, renewed: float) -> None:
+        """Returns when it could not be renewed for too long. `renewed`: when the last claim that came true began; the
+        others count from its commit, which is later."""
         loop = asyncio.get_running_loop()
-        renewed = loop.time()
-        while loop.time() - renewed < self._terms.deadline:
-            await asyncio.sleep(self._terms.retry)
+        while True:
+            until = renewed + self._terms.deadline
+            await asyncio.sleep(min(self._terms.retry, until - loop.time()))
+            begun = loop.time()
+            if begun >= until:
+                # Also one that wakes late (it was stopped, or its loop held up). A timeout that has passed already ends
+                # a claim only where it waits, so a claim might yet be written, in the name of one that stops working.
+                return
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(renewed + self._terms.deadline):
+                async with asyncio.timeout_at(until):
                     if await self._try() is None:
-                        renewed = loop.time()
+                        renewed = begun
 
     async def _release(self) -> None:
         """So that the next need not wait. Whoever is not the holder any more changes nothing."""
-        lease = self._informer.get(f"{self._namespace}/{self._name}")
-        if lease is None or (lease.get("spec") or {}).get("holderIdentity") != self._identity:
-            return
+        try:
+            async with asyncio.timeout(self._terms.retry):
+                while not await self._give_up():
+                    pass
+        except (StatusError, OSError, TimeoutError) as error:
+            log.info("lease %s not given up: %s", self._name, error)
+
+    async def _give_up(self) -> bool:
+        """False: the Lease changed meanwhile. It is read anew: the own copy may not know of the last claim yet."""
+        lease = await self._client.get(LEASES, self._name, self._namespace)
+        if (lease.get("spec") or {}).get("holderIdentity") != self._identity:
+            return True
         moment = to_micro(self._now())
         spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": moment}
         try:
-            async with asyncio.timeout(self._terms.retry):
-                await self._client.update(LEASES, {**lease, "spec": spec})
-        except (StatusError, OSError, TimeoutError) as error:
-            log.info("lease %s not given up: %s", self._name, error)
+            await self._client.update(LEASES, {**lease, "spec": spec})
+        except StatusError as error:
+            if error.reason != "Conflict":
+                raise
+            return False
+        return True

@@ -18,6 +18,7 @@ from corral.cluster.controllers.endpoints.controller import EndpointsController
 from corral.cluster.controllers.endpointslice.controller import EndpointSliceController
 from corral.cluster.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
 from corral.cluster.controllers.ephemeralvolume.controller import EphemeralVolumeController
+from corral.cluster.controllers.flowschemas.controller import FlowSchemasController
 from corral.cluster.controllers.garbagecollector.controller import GarbageCollector
 from corral.cluster.controllers.namespace.controller import NamespaceController
 from corral.cluster.controllers.nodeipam.allocate import Pool, make_pool
@@ -73,6 +74,7 @@ PLATFORM: Final[Mapping[str, Make]] = MappingProxyType(
         "endpointslice-controller": lambda shared, means: EndpointSliceController(shared),
         "endpointslice-mirroring-controller": lambda shared, means: EndpointSliceMirroringController(shared),
         "ephemeral-volume-controller": lambda shared, means: EphemeralVolumeController(shared),
+        "flow-schemas-controller": lambda shared, means: FlowSchemasController(shared),
         "garbage-collector-controller": lambda shared, means: GarbageCollector(shared, means.resources),
         "namespace-controller": lambda shared, means: NamespaceController(shared, means.resources, means.undiscovered),
         "node-ipam-controller": lambda shared, means: NodeIpam(shared, means.pools),

@@ -20,7 +20,7 @@ from corral.engine.engine import Engine
 from corral.engine.hub import Attachment
 from corral.errors import CorralError
 from corral.linux.namespaces import in_netns
-from corral.model.kubernetes.status import bad_request, internal
+from corral.model.kubernetes.status import StatusError, bad_request, internal
 from corral.model.process import ExecSpec, LogEntry, LogQuery
 
 Object = dict[str, Any]
@@ -79,7 +79,7 @@ class PodAccess:
         view = View(0, attempts=self._shared.index.attempts(uid_of(pod)))
         last = view.last(container)
         if last is None or not last.running:
-            raise internal(f'container not found ("{container}")')
+            raise StatusError(500, "", f'container not found ("{container}")')  # as bare as kubelets say it
         return last
 
     def check_running(self, pod: Object, container: str) -> None:

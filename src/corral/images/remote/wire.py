@@ -23,6 +23,7 @@ from corral.errors import InvalidInput
 from corral.images.remote.cancel import Cancel
 from corral.images.remote.certificates import Trust
 from corral.images.remote.proxies import Proxy, plan_proxy
+from corral.kit.verifying import verify_words
 from corral.linux.streams import Ended
 
 CONNECT: Final = 15.0  # seconds
@@ -317,7 +318,7 @@ def _broken(method: str, url: str, error: Exception) -> WireError:
 def _reason(error: Exception, place: str, host: str) -> tuple[str, bool, bool]:
     """(words, may it pass, was it no TLS)"""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"tls: failed to verify certificate: x509: {error.verify_message}", False, False
+        return verify_words(error), False, False
     if isinstance(error, ssl.SSLError):
         if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"):
             return "http: server gave HTTP response to HTTPS client", False, True

@@ -30,11 +30,46 @@ class Cut:
         return update if name == "update" else found
 
 
+class Jumping:
+    """The running loop's clock, which can be set forward: as it is for a process that was stopped, or held up."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loop = asyncio.get_running_loop()
+        self.ahead, self._time = 0.0, loop.time
+        monkeypatch.setattr(loop, "time", lambda: self._time() + self.ahead)
+
+
+class Noting:
+    """A client that notes in whose name each claim was written, and holds one back while `gate` is closed."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.claims: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.held = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def create(self, *args: Any, **options: Any) -> Any:
+        made = await self._client.create(*args, **options)
+        self.claims.append(made["spec"].get("holderIdentity", ""))
+        self.held.set()
+        await self.gate.wait()
+        return made
+
+    async def update(self, *args: Any, **options: Any) -> Any:
+        made = await self._client.update(*args, **options)
+        self.claims.append(made["spec"].get("holderIdentity", ""))
+        return made
+
+
 class Member:
     """One process that wants to lead."""
 
-    def __init__(self, world: World, name: str, terms: Terms) -> None:
-        self.client = Cut(world.client)
+    def __init__(self, world: World, name: str, terms: Terms, client: Any = None) -> None:
+        self.client = client or Cut(world.client)
         self.leads = asyncio.Event()
         self.stopped = asyncio.Event()
         self.elector = Elector(self.client, "test", name, terms=terms)  # type: ignore[arg-type]
@@ -93,3 +128,42 @@ async def test_when_the_work_fails_another_may_try() -> None:
         two = Member(world, "two", PATIENT)
         await asyncio.wait_for(two.leads.wait(), 60)
         await two.end()
+
+
+async def test_who_wakes_past_its_deadline_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with working() as world:
+        clock, client = Jumping(monkeypatch), Noting(world.client)
+        one = Member(world, "one", PATIENT, client)
+        await asyncio.wait_for(one.leads.wait(), 60)
+        clock.ahead += PATIENT.lease + 1
+        with pytest.raises(LostLease):
+            await asyncio.wait_for(one.task, 60)
+        assert client.claims == ["one", ""], "it stops, and gives up what it has"
+
+
+async def test_who_hears_too_late_that_it_leads_claims_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with working() as world:
+        clock, client = Jumping(monkeypatch), Noting(world.client)
+        client.gate.clear()
+        one = Member(world, "one", PATIENT, client)
+        await asyncio.wait_for(client.held.wait(), 60)
+        clock.ahead += PATIENT.deadline + 1
+        client.gate.set()
+        await asyncio.wait_for(one.leads.wait(), 60)
+        assert client.claims == ["one", "one"], "others may have counted from the first"
+        await one.end()
+
+
+async def test_a_deadline_is_kept_though_a_retry_is_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with working() as world:
+        clock = Jumping(monkeypatch)
+        one = Member(world, "one", PATIENT)
+        await asyncio.wait_for(one.leads.wait(), 60)
+        one.client.broken = True
+        clock.ahead += PATIENT.retry  # one try fails; the next would come after the Lease is anybody's
+        for _ in range(100):
+            await asyncio.sleep(0)
+        clock.ahead += PATIENT.deadline - PATIENT.retry
+        await asyncio.wait_for(one.stopped.wait(), 60)
+        with pytest.raises(LostLease):
+            await one.task

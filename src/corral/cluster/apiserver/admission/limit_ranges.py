@@ -63,30 +63,32 @@ def _items(ranges: list[Object], kind: str) -> Iterator[Object]:
         yield from (item for item in objects(part(one, "spec"), "limits") if text(item, "type") == kind)
 
 
-def check(item: Object, kind: str, requests: Object, limits: Object) -> Iterator[str]:
-    """Pure: how a container, pod or claim breaks one item of a range.
+def check(item: Object, kind: str, requests: Object, limits: Object | None) -> Iterator[str]:
+    """Pure: how a container, pod or claim breaks one item of a range. `limits` None: it is one that has none, a claim.
 
     >>> list(check({"max": {"cpu": "1"}}, "Container", {}, {"cpu": "2"}))
     ['maximum cpu usage per Container is 1, but limit is 2']
+    >>> list(check({"max": {"storage": "1Gi"}}, "PersistentVolumeClaim", {"storage": "5Gi"}, None))
+    ['maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 5Gi']
     """
     for name, enforced in sorted(part(item, "min").items()):
         head = f"minimum {name} usage per {kind} is {_show(enforced)}"
         if name not in requests:
-            yield f"{head}. No request is specified"
+            yield f"{head}.  No request is specified"
         elif of_json(requests[name]) < of_json(enforced):
             yield f"{head}, but request is {_show(requests[name])}"
-        elif name in limits and of_json(limits[name]) < of_json(enforced):
+        elif limits and name in limits and of_json(limits[name]) < of_json(enforced):
             yield f"{head}, but limit is {_show(limits[name])}"
     for name, enforced in sorted(part(item, "max").items()):
         head = f"maximum {name} usage per {kind} is {_show(enforced)}"
-        if name not in limits:
-            yield f"{head}. No limit is specified"
-        elif of_json(limits[name]) > of_json(enforced):
+        if name not in (requests if limits is None else limits):
+            yield f"{head}.  No {'request' if limits is None else 'limit'} is specified"
+        elif limits is not None and of_json(limits[name]) > of_json(enforced):
             yield f"{head}, but limit is {_show(limits[name])}"
         elif name in requests and of_json(requests[name]) > of_json(enforced):
             yield f"{head}, but request is {_show(requests[name])}"
     for name, enforced in sorted(part(item, "maxLimitRequestRatio").items()):
-        yield from _ratio(name, kind, of_json(enforced), requests, limits)
+        yield from _ratio(name, kind, of_json(enforced), requests, limits or {})
 
 
 def _ratio(name: str, kind: str, most: Quantity, requests: Object, limits: Object) -> Iterator[str]:
@@ -165,7 +167,7 @@ class LimitRanges(Base):
         elif is_about(admission, "persistentvolumeclaims"):
             requests = part(obj, "spec", "resources", "requests")
             for item in _items(self._ranges(admission), "PersistentVolumeClaim"):
-                found += check(item, "PersistentVolumeClaim", requests, requests)
+                found += check(item, "PersistentVolumeClaim", requests, None)
         if found:
             raise refused(admission, found[0] if len(found) == 1 else f"[{', '.join(found)}]")
 

@@ -12,8 +12,11 @@ from corral.cluster.apiserver.admission.plugin import Base, refused
 from corral.cluster.apiserver.admission.policies import Asker, Bound, ParamsMissing, Policies, PolicyError, Question
 from corral.cluster.apiserver.apply.merging import merge
 from corral.cluster.apiserver.apply.plan import of_schema
+from corral.cluster.apiserver.apply.typed import atomics, check
+from corral.cluster.apiserver.apply.typed_errors import text as errors_text
 from corral.cluster.apiserver.attributes import Admission
 from corral.cluster.apiserver.authorization.decision import Authorizer
+from corral.cluster.apiserver.cel.construct import misnamed
 from corral.cluster.apiserver.cel.errors import EvaluationError
 from corral.cluster.apiserver.cel.messages import Item
 from corral.cluster.apiserver.cel.process import Expressions
@@ -74,12 +77,25 @@ class MutatingPolicies(Base):
 
     def _patched(self, mutation: Object, value: Any, admission: Admission) -> Any:
         if text(mutation, "patchType") == "JSONPatch":
-            return json_patch.apply(admission.object or {}, value)
+            try:
+                return json_patch.apply(admission.object or {}, value)
+            except json_patch.DoesNotFit as error:
+                if error.tested:  # how a patch says what it is not meant for
+                    return admission.object
+                raise EvaluationError(f"JSON Patch: {error.cause}") from None
         if not isinstance(value, dict):
             raise EvaluationError("the apply configuration is no object")
         resource = admission.resource
         served = self._registry.find(resource.group, resource.version, resource.plural)
+        if named := misnamed(_expression(mutation)):
+            raise EvaluationError(f"type mismatch: {named}")
         plan = of_schema(served.schema if served is not None else None)
+        if faults := check(value, plan):
+            text_of = f"failed to convert patch object to typed object: {errors_text(faults)}"
+            raise EvaluationError(f"error applying patch: {text_of}")
+        if whole := ", ".join(atomics(value, plan)):  # what the author did not write would be lost
+            text_of = f"invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {whole}"
+            raise EvaluationError(f"error applying patch: {text_of}")
         return merge(admission.object, value, plan)
 
     @staticmethod

@@ -72,6 +72,25 @@ def check(value: Any, plan: Plan) -> list[TypedError]:
     return list(_check(value, plan, ""))
 
 
+def atomics(value: Any, plan: Plan, path: str = "") -> Iterator[str]:
+    """Pure: where a checked object has lists, maps or structs that are replaced as a whole.
+
+    >>> list(atomics({"a": {"b": [1]}}, Plan(map="granular", fields={"a": Plan(map=ATOMIC, value=UNTYPED)})))
+    ['.a', '.a.b']
+    """
+    kind = plan.kind(value)
+    if isinstance(value, dict) and kind == MAP:
+        if plan.map == ATOMIC:
+            yield path
+        for key, one in value.items():
+            yield from atomics(one, plan.field(key), f"{path}.{key}")
+    elif isinstance(value, list) and kind == LIST:
+        if plan.list == ATOMIC:
+            yield path
+        for index, one in enumerate(value):
+            yield from atomics(one, plan.item or UNTYPED, f"{path}[{index}]")
+
+
 def _check(value: Any, plan: Plan, path: str) -> Iterator[TypedError]:
     kind = plan.kind(value)
     if value is None:

@@ -114,15 +114,15 @@ class _Run:
 
     def conditions(self, conditions: list[tuple[str, str]]) -> tuple[bool, str]:
         """All must hold. One that is false decides, whatever others fail with."""
-        error = ""
-        for name, expression in conditions:
+        errors: dict[str, None] = {}
+        for _, expression in conditions:
             try:
                 program = self._where.compile(_maps(expression), "BOOL")
                 if program.run({**self._values, "variables": {}}) is not True:
                     return False, ""
             except (CompileError, EvaluationError) as failure:
-                error = error or f"{failure.message} evaluating matchCondition {name}"
-        return True, error
+                errors[f"expression '{expression}' resulted in error: {failure.message}"] = None
+        return True, next(iter(errors), "") if len(errors) < 2 else f"[{', '.join(errors)}]"
 
     def item(self, item: m.Item) -> m.Found:
         found = m.Found()

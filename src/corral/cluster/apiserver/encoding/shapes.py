@@ -102,19 +102,22 @@ class Plain:
 
 
 class Partial:
-    """Metadata alone: PartialObjectMetadata in `version` (v1 or v1beta1)."""
+    """Metadata alone: PartialObjectMetadata in `version` (v1 or v1beta1). `convert`: of what may have other labels and
+    annotations in the version that is served; None: it has the stored ones."""
 
     shared = True
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, convert: Convert | None = None) -> None:
         api_version = f"meta.k8s.io/{version}"
-        self.key = api_version
+        self.key = api_version if convert is None else f"{api_version} {next(_numbers)}"
+        self._convert = convert
         self._head = encode({"kind": "PartialObjectMetadata", "apiVersion": api_version})[:-1] + b","
         listed = {"kind": "PartialObjectMetadataList", "apiVersion": api_version}
         self._list = encode(listed)[:-1] + b',"metadata":'
 
     def one(self, item: Item) -> bytes:
-        return b'%b"metadata":%b}' % (self._head, item.raw_metadata)
+        shown = item.raw_metadata if self._convert is None else encode(self._convert(item.object())["metadata"])
+        return b'%b"metadata":%b}' % (self._head, shown)
 
     def many(self, items: Sequence[Item], meta: ListMeta) -> bytes:
         inner = b",".join([self.one(item) for item in items])
@@ -153,19 +156,19 @@ class Table:
     """Rows for `kubectl get`. `include`: what goes with each row, Metadata, None or Object.
 
     The definitions of the columns come once in a watch, so each watch has a Table of its own. `convert`: columns are
-    of the version that is served; None: they are of the stored one.
+    of the version that is served; None: they are of the stored one. `partial`: how metadata goes with a row.
     """
 
     shared = False
 
     def __init__(
         self, columns: Sequence[Column], include: str, version: str, plain: Plain, clock: Callable[[], datetime],
-        convert: Convert | None = None,
+        convert: Convert | None = None, partial: Partial | None = None,
     ) -> None:  # fmt: skip
         self.key = f"Table {version} {include}"
         self._columns, self._convert = tuple(columns), convert
         self._include, self._plain, self._clock = include, plain, clock
-        self._partial = Partial(version)
+        self._partial = partial or Partial(version)
         self._head = encode({"kind": "Table", "apiVersion": f"meta.k8s.io/{version}"})[:-1]
         self._defined = False
 

@@ -44,7 +44,8 @@ def _response(answer: bytes, uid: str, first: Object, version: str) -> Object:
         raise failed(first, f"failed: couldn't get version/kind; json parse error: {error}") from None
     review = review if isinstance(review, dict) else {}
     wanted = f"apiextensions.k8s.io/{version}, Kind=ConversionReview"
-    found = f"{text(review, 'apiVersion')}, Kind={text(review, 'kind')}"
+    api = text(review, "apiVersion")
+    found = f"{api if '/' in api else f'/{api}'}, Kind={text(review, 'kind')}"
     if version == "v1" and found != wanted:
         raise failed(first, f"failed: expected webhook response of {wanted}, got {found}")
     response = review.get("response")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from corral.cluster.apiserver.encoding.accept import PARTIAL, PARTIAL_LIST, TABLE, Accepted
-from corral.cluster.apiserver.encoding.shapes import Partial, Shape, Table, columns_of, utc_now
+from corral.cluster.apiserver.encoding.shapes import Convert, Partial, Shape, Table, columns_of, utc_now
 from corral.cluster.apiserver.registry import Served
 from corral.http.query import Query
 from corral.model.kubernetes.status import bad_request, not_acceptable
 
-_PARTIALS = {version: Partial(version) for version in ("v1", "v1beta1")}
 _INCLUDES = ("", "Metadata", "None", "Object")
 
 
@@ -26,6 +27,7 @@ def shape_of(served: Served, accepted: Accepted, query: Query, *, is_list: bool)
             served.plain,
             utc_now,
             served.from_stored if served.custom else None,
+            _partial(served, accepted.version),
         )
     if accepted.kind in (PARTIAL, PARTIAL_LIST):
         if is_list and accepted.kind == PARTIAL:
@@ -35,5 +37,16 @@ def shape_of(served: Served, accepted: Accepted, query: Query, *, is_list: bool)
             name = served.resource.kind
             text = f"you requested PartialObjectMetadataList, but the requested object is not a list ({name})"
             raise not_acceptable(text)
-        return _PARTIALS[accepted.version]
+        return _partial(served, accepted.version)
     return served.plain
+
+
+def _partial(served: Served, version: str) -> Partial:
+    asked = served.warm is not None and served.resource.api_version != served.stored.api_version
+    return _partial_of(version, served.from_stored if asked else None)
+
+
+@lru_cache(maxsize=64)
+def _partial_of(version: str, convert: Convert | None) -> Partial:
+    """One for all who ask, so that equal watches share their bytes."""
+    return Partial(version, convert)

@@ -133,7 +133,9 @@ class Kubelets:
         if exchange.status == (101 if upgrade else 200):
             return exchange, connection
         try:
-            raise to_error(exchange.status, await _text(exchange))
+            text = await _text(exchange)
+            # Of a stream, a kubelet's failure is passed on as it is; of anything else, it is an error in here.
+            raise StatusError(500, "", text) if upgrade and exchange.status == 500 else to_error(exchange.status, text)
         finally:
             await exchange.aclose()
 

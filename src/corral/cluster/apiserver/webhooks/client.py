@@ -6,6 +6,7 @@ httptools reads the answers, as it reads requests in the server.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any, Final
 import httptools
 
 from corral.errors import CorralError
+from corral.kit.verifying import verify_words
 
 KEPT: Final = 4  # idle connections to one place
 LARGEST: Final = 16 * 1024 * 1024  # bytes of an answer
@@ -131,11 +133,13 @@ class HttpsClient:
                 place.connect, place.port, ssl=context_of(place), server_hostname=place.name or place.connect
             )
         except ssl.SSLCertVerificationError as error:
-            raise CallFailed(f"tls: failed to verify certificate: x509: {error.verify_message}") from None
+            raise CallFailed(verify_words(error)) from None
         except ssl.SSLError as error:
             raise CallFailed(f"tls: {error.reason or error}") from None
         except ConnectionRefusedError:
             raise CallFailed(f"dial tcp {place.connect}:{place.port}: connect: connection refused") from None
+        except socket.gaierror:
+            raise CallFailed(f"dial tcp: lookup {place.connect}: no such host") from None
         except (OSError, ValueError) as error:
             raise CallFailed(f"dial tcp {place.connect}:{place.port}: {error}") from None
 

@@ -186,6 +186,8 @@ class MutatingWebhooks(_Webhooks):
             return None
         try:
             patched = json_patch.apply(shown.object, verdict.patch)
+        except json_patch.DoesNotFit as error:
+            raise internal(error.cause) from None
         except StatusError as error:
             raise internal(f"failed to apply the patch of webhook {hook.name}: {error.message}") from None
         changed = self._completed(hook, shown, patched)

@@ -51,7 +51,8 @@ def verdict_of(body: bytes, uid: str, version: str, *, mutating: bool) -> Verdic
     expected = f"admission.k8s.io/{version}, Kind=AdmissionReview"
     if not isinstance(review, dict):
         raise BadReview(f"expected webhook response of {expected}")
-    found = f"{review.get('apiVersion', '')}, Kind={review.get('kind', '')}"
+    api = str(review.get("apiVersion", ""))
+    found = f"{api if '/' in api else f'/{api}'}, Kind={review.get('kind', '')}"
     if found != expected and not (version == "v1beta1" and not review.get("kind")):
         raise BadReview(f"expected webhook response of {expected}, got {found}")
     response = review.get("response")

@@ -1,0 +1,1 @@
+"""FlowSchemas: are the priority levels there that they name?"""
