@@ -39,7 +39,7 @@ def fleet(tmp_path: Path, words: tuple[str, ...]) -> Iterator[Fleet]:
     address = f"--kubernetes-address=127.0.0.1:{free_port()}"
     with clean(Instance(tmp_path / "i", *subnets(*words), "--nodes=2", address)) as engine:
         engine.import_image()
-        yield Fleet(engine)
+        yield Fleet(engine).with_nodes(2)
 
 
 def versions(addresses: list[str]) -> list[int]:

@@ -26,7 +26,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     patient = "--kubernetes-node-grace=10"  # no node of a busy machine is taken for lost
     with clean(Instance(tmp_path / "i", *flags("10.119.0.0/16"), patient, "--nodes=3", address)) as engine:
         engine.import_image()
-        yield Fleet(engine)
+        yield Fleet(engine).with_nodes(3)
 
 
 class Network:

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -52,6 +52,16 @@ class Fleet:
     def __init__(self, engine: Instance) -> None:
         self.engine, self.admin = engine, Admin(engine)
 
+    def with_nodes(self, count: int) -> Self:
+        """Itself, once so many nodes are ready: an instance is up before the last of them has registered."""
+
+        def there() -> bool:
+            found = self.nodes()
+            return len(found) == count and set(found.values()) == {"True"}
+
+        eventually(there, lambda: f"{count} nodes are ready: {self.nodes()}", seconds=40)
+        return self
+
     def nodes(self) -> dict[str, str]:
         """The status of each node's condition Ready."""
         found = {}
@@ -76,7 +86,7 @@ class Fleet:
         tolerations = [
             {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0} for key in SILENCE
         ]
-        probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
+        probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 20}  # as when all wait
         container = {"name": "c", "image": BUSYBOX, "command": ["/bin/sh", "-c", SERVE], "readinessProbe": probe}
         spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
         spec = {
@@ -194,12 +204,11 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     address = f"--kubernetes-address=127.0.0.1:{free_port()}"
     with clean(Instance(tmp_path / "i", *flags("10.113.0.0/16"), "--nodes=3", address)) as engine:
         engine.import_image()
-        yield Fleet(engine)
+        yield Fleet(engine).with_nodes(3)
 
 
 def test_a_fleet_over_three_nodes_outlives_the_loss_of_one(fleet: Fleet) -> None:
     first, second, third = fleet.names()
-    assert set(fleet.nodes().values()) == {"True"}
     address = fleet.deploy(6)  # the image is on the first node only: the others borrow it
     everybody = {pod["metadata"]["name"] for pod in fleet.serving()}
     assert {pod["spec"]["nodeName"] for pod in fleet.serving()} == {first, second, third}
@@ -346,13 +355,13 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
             assert wrong.returncode == 1 and "is another cluster" in wrong.stderr, wrong
             misnamed = inside(entrance, other, *words[1:], "--name=Other_1")
             assert misnamed.returncode == 1 and "name 'Other_1': a lowercase RFC 1123" in misnamed.stderr, misnamed
-            fleet = Fleet(first)
+            fleet = Fleet(first).with_nodes(1)
             taken = inside(entrance, other, *words[1:], f"--name={fleet.names()[0]}")
             assert taken.returncode == 1 and "already exists in the cluster" in taken.stderr, taken
             try:
                 done = inside(entrance, other, *words[1:], "--name=other", GRACE)
                 assert done.returncode == 0, (done, other.log[-2000:])
-                assert fleet.nodes()["other"] == "True"
+                assert "other" in fleet.with_nodes(2).names()
                 first.import_image()
                 other.import_image()
                 fleet.deploy(2)
@@ -422,7 +431,7 @@ def test_pods_of_machines_without_a_common_network_meet_in_a_tunnel(tmp_path: Pa
         first, other = Instance(tmp_path / "i", *both, *given), Instance(tmp_path / "o")
         quick(other)
         with clean(first):
-            fleet = Fleet(first)
+            fleet = Fleet(first).with_nodes(1)
             assert set(links()) == before  # one node needs none
             words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
             try:

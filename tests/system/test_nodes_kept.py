@@ -22,7 +22,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     address = f"--kubernetes-address=127.0.0.1:{free_port()}"
     with clean(Instance(tmp_path / "i", *flags("10.124.0.0/16"), "--nodes=3", address)) as engine:
         engine.import_image()
-        yield Fleet(engine)
+        yield Fleet(engine).with_nodes(3)
 
 
 def lines(fleet: Fleet) -> dict[str, str]:

@@ -22,6 +22,6 @@ async def keep_collecting(content: Content, every: float = EVERY) -> None:
             count, size = await asyncio.to_thread(content.collect)
             if count:
                 log.info("freed %d bytes of %d blobs and transfers that nothing needs", size, count)
-        except CorralError as error:
-            log.error("clean-up failed and will be tried again in a day: %s", error.message)
+        except (CorralError, OSError) as error:
+            log.error("clean-up failed and will be tried again in a day: %s", error)
         await asyncio.sleep(every)

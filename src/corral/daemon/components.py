@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corral.errors import from_oserror
 from corral.kit.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -74,15 +73,12 @@ async def add_components(
 def read_id(folder: Path) -> str:
     """This server's, made at the first call. One that was killed leads again at once: nobody else is called so, and of
     its processes the instance's lock lets one run. HostError."""
+    from corral.cluster.apiserver.certificates import files
+
     path = folder / "server-id"
-    try:
-        if not path.exists():
-            new = path.with_suffix(".new")
-            new.write_text(str(uuid.uuid4()))
-            new.rename(path)
-        return path.read_text()
-    except OSError as error:
-        raise from_oserror(f"keep this server's id in {path}", error) from error
+    if not (known := files.read(path)):  # or a loss of power left an empty file
+        files.write(path, known := str(uuid.uuid4()))
+    return known
 
 
 def _show(api: Kubernetes, controllers: asyncio.Task[None], scheduler: asyncio.Task[None]) -> None:

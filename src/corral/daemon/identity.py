@@ -17,13 +17,15 @@ _WORDS = (
     *("issuer-url", "client-id", "ca-file"),
     *("username-claim", "username-prefix", "groups-claim", "groups-prefix"),
 )
+_LISTS = ("required-claim", "signing-alg")
 
 
 def plan_provider(settings: Settings) -> Provider | None:
     """Pure; None where nobody is to log in so. InvalidInput."""
     given = {key: settings.text(_PREFIX + key) for key in _WORDS}
     if not given["issuer-url"]:
-        if key := next((key for key in _WORDS if given[key] and key != "username-claim"), ""):
+        others = {key: settings.list(_PREFIX + key) for key in _LISTS} | {**given, "username-claim": ""}
+        if key := next((key for key, value in others.items() if value), ""):
             raise InvalidInput(f"{_PREFIX}{key} without {_PREFIX}issuer-url: whose users are meant?")
         return None
     from corral.cluster.apiserver.authentication.oidc import Provider

@@ -34,7 +34,7 @@ from corral.daemon.node_place import find
 from corral.daemon.pods import eviction_settings, manifests
 from corral.daemon.serve import Ready, prepare_process, start_log
 from corral.engine import reserve
-from corral.errors import CorralError, HostError
+from corral.errors import CorralError, HostError, from_oserror
 from corral.kit.tasks import Tasks
 from corral.linux.namespaces import enter_netns
 from corral.linux.nftables import start_early
@@ -165,14 +165,28 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     stack.push_async_callback(kubelet.close)
     stack.push_async_callback(tasks.close)
     keeper = RouteKeeper(informers, join.name, plan_ways(instance, join.authority))
-    works = {"informers": informers.run(), "proxy": proxy.run(), "routes": keeper.run(), "kubelet": kubelet.run()}
-    for name, work in works.items():
+    for name, work in (("informers", informers.run()), ("proxy", proxy.run()), ("routes", keeper.run())):
         tasks.start(name, work)
+    running = tasks.start("kubelet", kubelet.run())
     tasks.start("certificate", _renew(identity, join.name))
     port = settings.number("kubernetes-kubelet-port")
     add_listener(stack, kubelet, kubelets, join.authority, review_with(kubelets), port)
-    await kubelet.begun.wait()
+    await until_begun(kubelet.begun, running)
     return engine
+
+
+async def until_begun(begun: asyncio.Event, running: asyncio.Task[None]) -> None:
+    """Returns when it has begun, or raises what it failed with before: CorralError."""
+    waiting = asyncio.create_task(begun.wait())
+    try:
+        await asyncio.wait((waiting, running), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    if running.done():
+        try:
+            running.result()
+        except OSError as error:
+            raise from_oserror("start the kubelet", error) from error
 
 
 async def _renew(identity: Identity, name: str) -> None:

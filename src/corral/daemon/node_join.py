@@ -75,6 +75,11 @@ def has_joined(instance: Instance) -> bool:
     return (folder(instance) / IDENTITY).exists()
 
 
+def was_removed(instance: Instance) -> bool:
+    """Whether nothing is left of what it knew of its cluster: `corral reset` took it away."""
+    return not folder(instance).exists()
+
+
 def save(instance: Instance, join: Join) -> None:
     """For root alone. HostError."""
     try:

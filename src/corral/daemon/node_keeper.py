@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from corral.api.docker.local_nodes import LocalNode
 from corral.cli.instance import Instance, daemon_pid
-from corral.daemon.node_join import has_joined
+from corral.daemon.node_join import was_removed
 from corral.daemon.node_process import appears, gone, launch, was_killed
 from corral.engine.restart import plan_delay
 from corral.errors import CorralError, HostError
@@ -64,7 +64,7 @@ class Kept:
         self._waiting: list[asyncio.Future[None]] = []
 
     async def pause(self, seconds: float | None) -> None:
-        """Until it is time, or `wake` wants it, or somebody else has started it."""
+        """Until it is time, or `wake` wants it, or somebody else has started or removed it."""
         waits = [asyncio.create_task(self._wanted.wait()), asyncio.create_task(self._appears())]
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -78,6 +78,8 @@ class Kept:
         try:
             await appears(self.instance)
         except HostError as error:
+            if was_removed(self.instance):
+                return
             log.warning("node %s: nobody sees it when it is started by hand: %s", self.name, error)
             await asyncio.Event().wait()
 
@@ -150,6 +152,11 @@ class NodeKeeper:
         while True:
             begun = time.monotonic_ns()
             await gone(node.instance)
+            if was_removed(node.instance):
+                node.rest = REMOVED
+                log.warning("node %s was removed; corral up makes it anew, after corral down", node.name)
+                await self._forget(node.name)  # else its successor would be taken for a second one of that name
+                return
             if failed or was_killed(node.instance):
                 pause = plan_delay(pause, time.monotonic_ns() - begun)
                 node.rest, seconds = AGAIN, pause / SECOND
@@ -158,16 +165,13 @@ class NodeKeeper:
                 again = "node %s is started again in %.1f s; its log: %s"
                 log.warning(again, node.name, seconds, node.instance.log_file)
                 await node.pause(seconds)
-            elif has_joined(node.instance):
+            else:
                 pause, node.rest = 0, STOPPED
                 up = self._instance.command("up --detach")
                 log.warning("node %s was told to end, and is not started again; to start it: sudo %s", node.name, up)
                 await node.pause(None)
-            else:
-                node.rest = REMOVED
-                log.warning("node %s was removed; corral up makes it anew, after corral down", node.name)
-                await self._forget(node.name)  # else its successor would be taken for a second one of that name
-                return
+            if was_removed(node.instance):
+                continue
             node.rest = STARTING
             failed = not daemon_pid(node.instance) and not await self._start(node)
             node.rest = AGAIN if failed else ""

@@ -33,18 +33,23 @@ PATIENCE: Final = 10.0  # seconds that a node which has a place waits for the AP
 
 class Place(msgspec.Struct, frozen=True):
     """`subnets`: those of this node's pods; `families`: those of the cluster's Services, in their order.
-    `server`: the cluster's name server as policies know it; `cluster_dns`: as pods do. None is fine.
+    `server`: the cluster's name server as policies know it; `cluster_dns`: as pods do. None is fine. `subnet`: that of
+    a node which an earlier version has kept; `load` makes it one of `subnets`.
     """
 
-    subnets: tuple[str, ...]
+    subnets: tuple[str, ...] = ()
     families: tuple[int, ...] = (4,)
     server: tuple[str, int] = ("", 0)
     cluster_dns: tuple[str, ...] = ()
+    subnet: str = ""
 
 
 def load(instance: Instance) -> Place | None:
     """None where the node has none yet. HostError."""
-    return read_kept(instance, FILE, Place)
+    known = read_kept(instance, FILE, Place)
+    if known is None or not known.subnet:
+        return known
+    return msgspec.structs.replace(known, subnets=(known.subnet,), subnet="")
 
 
 async def find(instance: Instance, join: Join, client: Client, mine: Sequence[str], engine: Engine) -> Place:

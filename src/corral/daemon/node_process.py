@@ -16,7 +16,7 @@ from typing import Final
 from corral.cli.instance import Instance, daemon_pid
 from corral.cli.verbs.daemon import keep_log_small
 from corral.errors import from_oserror
-from corral.linux.inotify import CREATE, MODIFY, ONLYDIR, Inotify
+from corral.linux.inotify import CREATE, IGNORED, MODIFY, ONLYDIR, Inotify
 from corral.linux.proc import open_pidfd, wait_exit
 
 log = logging.getLogger("corral.daemon")
@@ -27,8 +27,11 @@ STOP_SECONDS: Final = 30.0
 
 async def launch(instance: Instance, command: list[str]) -> str:
     """Starts a daemon in a session of its own: what it says of its start. HostError."""
-    keep_log_small(instance.log_file)
-    read, write = os.pipe2(os.O_CLOEXEC)
+    try:
+        keep_log_small(instance.log_file)
+        read, write = os.pipe2(os.O_CLOEXEC)
+    except OSError as error:
+        raise from_oserror("start a node", error) from error
     try:
         with open(instance.log_file, "ab") as output:
             child = await asyncio.create_subprocess_exec(
@@ -73,11 +76,12 @@ async def end(instance: Instance) -> None:
     pid = daemon_pid(instance)
     if not pid:
         return
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
+    handle = open_pidfd(pid)
+    if handle is None:
         return
     try:
+        if daemon_pid(instance) != pid:  # it ended before we held it, and the number may be another's
+            return
         signal.pidfd_send_signal(handle, signal.SIGTERM)
         gone = asyncio.Event()
         asyncio.get_running_loop().add_reader(handle, gone.set)
@@ -106,14 +110,15 @@ async def gone(instance: Instance) -> None:
 
 
 async def appears(instance: Instance) -> None:
-    """Returns when a daemon of the instance runs. HostError where it has no folder for that, or nobody can watch it."""
+    """Returns when a daemon of the instance runs, or the folder is removed that it has for that. HostError where there
+    is none, or nobody can watch it."""
     watch = Inotify()
     try:
         watch.add(instance.run, CREATE | MODIFY | ONLYDIR)  # the pid is written after the lock is taken
         if daemon_pid(instance):
             return
-        async for _ in watch:
-            if daemon_pid(instance):
+        async for event in watch:  # `corral reset` has the lock, too, but may be over by the time that we look
+            if daemon_pid(instance) or event.mask & IGNORED:
                 return
     finally:
         watch.close()

@@ -31,6 +31,7 @@ from corral.cli.settings import BY_KEY
 from corral.cli.verbs.daemon import role_command
 from corral.cluster.client.times import to_text, utc_now
 from corral.cluster.joining import joining
+from corral.cluster.routing.plan import internal_addresses
 from corral.daemon import node_join
 from corral.daemon.config import Settings
 from corral.daemon.kubernetes import plan_url
@@ -267,7 +268,7 @@ async def _forget(client: Client, name: str) -> None:
             raise
 
 
-def is_local(node: Mapping[str, Any], subnets: Iterable[str]) -> bool:
+def is_local(node: dict[str, Any], subnets: Iterable[str]) -> bool:
     """Pure: whether a Node is on this machine, by the subnets that its nodes have; not one elsewhere of that name.
 
     >>> node = {"status": {"addresses": [{"type": "InternalIP", "address": "10.64.0.2"}]}}
@@ -275,9 +276,7 @@ def is_local(node: Mapping[str, Any], subnets: Iterable[str]) -> bool:
     (True, False, False)
     """
     networks = [ipaddress.ip_network(one) for one in subnets]
-    addresses = (node.get("status") or {}).get("addresses") or ()
-    own = [ipaddress.ip_address(one["address"]) for one in addresses if one["type"] == "InternalIP"]
-    return any(address in network for address in own for network in networks)
+    return any(address in network for address in internal_addresses(node) for network in networks)
 
 
 def own_name() -> str:

@@ -324,11 +324,15 @@ def _write(path: str, data: bytes) -> None:
     """In place: a bind mount shows the file that was there when it was made. Its blocks are kept: on a full disk there
     would be no others."""
     try:
-        with open(path, "wb", opener=lambda name, flags: os.open(name, flags & ~os.O_TRUNC)) as file:
+        with open(path, "wb", opener=_untruncated) as file:
             file.write(data)
             file.truncate()
     except OSError as error:
         raise HostError(f"write {path}: {error.strerror}", error.errno) from error
+
+
+def _untruncated(path: str, flags: int) -> int:
+    return os.open(path, flags & ~os.O_TRUNC, 0o666)  # as open() makes files: 644 with our umask
 
 
 def _read(path: str) -> str:

@@ -75,11 +75,14 @@ def full(root: str) -> str:
 
 
 def _take(path: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    """Whole or not at all: what a killed process leaves would else be taken for a reserve."""
+    draft = f"{path}.new"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         os.posix_fallocate(fd, 0, SIZE)
+        os.rename(draft, path)
     except OSError:
-        os.unlink(path)
+        os.unlink(draft)
         raise
     finally:
         os.close(fd)

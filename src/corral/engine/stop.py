@@ -13,6 +13,7 @@ from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.wait import tell_exit
 from corral.errors import Conflict, HostError, InvalidInput, Unchanged
+from corral.kit.timeouts import fair_timeout
 from corral.linux.proc import alive, open_pidfd, parent, start_time
 
 # Seconds for the kernel to end a process that got SIGKILL, and for its last output to be read.
@@ -111,7 +112,7 @@ async def _end_waiting_restart(parts: Parts, live: Live, remember: bool = True) 
 async def _ended(parts: Parts, live: Live, run: int, timeout: float | None) -> None:
     """`run`: when the process that is to end was started; a later one is none of our business."""
     try:
-        async with asyncio.timeout(timeout):
+        async with fair_timeout(timeout):
             await live.exited.wait()
         return
     except TimeoutError:

@@ -48,7 +48,8 @@ class Machines(Chaos):
         super().__init__(space, load, witness)
         self._etcd = etcd
         self._second = Instance(space.fleet.corral.root / "nodes/2")
-        self._name = next(name for name in self._nodes() if name.endswith("-2"))
+        second = lambda: next((name for name in self._nodes() if name.endswith("-2")), "")  # noqa: E731
+        self._name = eventually(second, "the second node has registered", seconds=60)
         once = [self.kill_daemon, self.kill_node, self.cut_node, self.kill_container]
         self.left = [self.kill_store, self.kill_store, *once]
         self._random.shuffle(self.left)

@@ -23,7 +23,7 @@ def old_part(content: Content, tmp_path: Path) -> None:
 async def test_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also after a failure, which is logged."""
     content = Content(str(tmp_path))
-    collect, failed = content.collect, [HostError("the disk is away")]
+    collect, failed = content.collect, [HostError("the disk is away"), OSError(5, "Input/output error")]
 
     def fails_once() -> tuple[int, int]:
         if failed:

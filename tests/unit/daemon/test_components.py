@@ -135,6 +135,11 @@ async def test_a_server_that_was_killed_leads_again_at_once(tmp_path: Path) -> N
         assert read_id(tmp_path / "0") == read_id(tmp_path / "0") != read_id(tmp_path / "1")
 
 
+def test_an_id_that_a_loss_of_power_left_empty_is_none(tmp_path: Path) -> None:
+    (tmp_path / "server-id").touch()
+    assert read_id(tmp_path) == read_id(tmp_path) != ""
+
+
 def assigned(pod: Any) -> bool:
     return bool(pod["spec"].get("nodeName"))
 

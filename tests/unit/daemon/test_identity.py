@@ -37,6 +37,7 @@ def test_what_settings_mean() -> None:
     [
         ({"client_id": "c"}, "kubernetes-oidc-client-id without kubernetes-oidc-issuer-url"),
         ({"groups_claim": "c"}, "kubernetes-oidc-groups-claim without kubernetes-oidc-issuer-url"),
+        ({"required_claim": "a=b"}, "kubernetes-oidc-required-claim without kubernetes-oidc-issuer-url"),
         ({"issuer_url": "http://id.example", "client_id": "c"}, "must be a https:// URL"),
         ({"issuer_url": URL}, "a client id is needed"),
         ({"issuer_url": URL, "client_id": "c", "required_claim": "x"}, "'x': must be CLAIM=VALUE"),

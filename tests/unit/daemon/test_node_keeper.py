@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_one_that_was_told_to_end_waits_until_it_is_wanted(tmp_path: Path) -> No
 
 def test_one_that_was_removed_is_forgotten(tmp_path: Path) -> None:
     async def act(keeper: NodeKeeper, node: Instance) -> None:
-        Path(node.root, "node/identity.pem").unlink()
+        shutil.rmtree(Path(node.root, "node"))
         await end(node)
         await is_state(keeper, "removed")
         assert [one.State for one in await keeper.wake()] == ["removed"]
@@ -123,8 +124,31 @@ def test_one_that_was_removed_is_forgotten(tmp_path: Path) -> None:
     assert run(tmp_path, act) == ["n-2"]
 
 
+def test_one_that_was_removed_after_its_end_is_forgotten_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By a `corral reset` that is over before anybody sees that it has the lock."""
+
+    async def act(keeper: NodeKeeper, node: Instance) -> None:
+        await end(node)
+        await is_state(keeper, "stopped")
+        shutil.rmtree(node.root)
+        await is_state(keeper, "removed")
+        assert [one.State for one in await keeper.wake()] == ["removed"]
+
+    assert run(tmp_path, act) == ["n-2"]
+    assert "does not start" not in caplog.text
+
+
+def test_one_that_is_removed_before_it_is_watched_is_seen(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60):
+            await Kept(Instance(str(tmp_path / "gone")), "n-2").pause(None)
+
+    asyncio.run(main())
+
+
 def test_who_waits_for_a_start_does_not_wait_for_ever(tmp_path: Path) -> None:
     async def main() -> None:
+        (tmp_path / "node").mkdir()
         node = Kept(Instance(str(tmp_path)), "n-2")
         waiting = asyncio.create_task(node.wake())
         await node.pause(None)  # nobody can watch: it has no directory

@@ -49,3 +49,20 @@ def test_what_cannot_be_taken_leaves_nothing(
     monkeypatch.setattr(os, "posix_fallocate", refuse)
     reserve.tend(str(tmp_path))
     assert os.listdir(tmp_path) == [] and "there is no reserve" in caplog.text
+
+
+def test_one_that_was_killed_while_it_took_it_leaves_none(
+    tmp_path: Path, free: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(fd: int, offset: int, size: int) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(os, "posix_fallocate", die)
+        reserve.tend(str(tmp_path))
+    assert not (tmp_path / "reserve").exists()
+    reserve.tend(str(tmp_path))
+    assert {one.name: one.stat().st_size for one in tmp_path.iterdir()} == {"reserve": reserve.SIZE}

@@ -48,6 +48,30 @@ async def test_timeout_kills() -> None:
         await run(["sleep", "60"], timeout=0.05)
 
 
+async def test_one_that_has_ended_is_not_out_of_time() -> None:
+    """The loop was held up, and comes to hear of both at once: the end and the time that is over."""
+    begun, held = asyncio.Event(), os.pipe()
+
+    def more() -> float:
+        raise AssertionError("it has ended")
+
+    async def hold_up() -> None:
+        await begun.wait()
+        os.read(held[0], 1)  # the program's end closes the pipe
+        asyncio.get_running_loop().call_soon(os.close, held[0])
+        late = asyncio.get_running_loop().time() + 0.1
+        while asyncio.get_running_loop().time() < late:
+            pass
+
+    task = asyncio.create_task(hold_up())
+    running = asyncio.create_task(run(["sh", "-c", "exit 3"], timeout=0.05, more=more, pass_fds=(held[1],)))
+    await asyncio.sleep(0)
+    os.close(held[1])
+    begun.set()
+    assert (await running).code == 3
+    await task
+
+
 async def test_cancelled_run_kills(tmp_path: object) -> None:
     task = asyncio.create_task(run(["sleep", "61"]))
     await asyncio.sleep(0)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from corral.testing.isolated import clear_up
 from corral.testing.leftovers import OWNER, find, hold
 
 
@@ -36,3 +38,13 @@ def test_what_others_have_put_there_is_left_alone(tmp_path: Path) -> None:
     planted.mkdir()
     (planted / OWNER).symlink_to(ours / OWNER)
     assert list(find(tmp_path)) == []
+
+
+def test_what_cannot_be_taken_away_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts an instance of their own is not to fail for it."""
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    root = tmp_path / "corral-1"
+    (root / "config.toml").mkdir(parents=True)  # cannot be written to
+    os.close(hold(root))
+    with pytest.warns(UserWarning, match="left behind by a process that was killed: .*/corral-1: .*Is a directory"):
+        clear_up()

@@ -105,9 +105,9 @@ class Members:
     async def _look(self) -> None:
         """Says that this one is at work, and takes away who is not any more."""
         late = asyncio.get_running_loop().time() - self._seconds
-        for lease in list(self._informer.all()):
-            if meta.name(lease) != self._name and self._seen[meta.name(lease)] < late:
-                await self._try(self._delete(lease))
+        others = [lease for lease in self._informer.all() if meta.name(lease) != self._name]
+        for lease in [one for one in others if self._seen[meta.name(one)] < late]:
+            await self._try(self._delete(lease))
         await self._try(self._renew())
 
     async def _try(self, work: Any) -> None:

@@ -31,6 +31,7 @@ from corral.cluster.dns.messages import encode, parse_addresses, parse_ttl
 from corral.cluster.dns.records import Entry, plan_names
 from corral.cluster.dns.service import keep_service
 from corral.errors import from_oserror
+from corral.kit.backoff import exponential
 from corral.linux.namespaces import in_netns
 from corral.model.kubernetes.labels import SERVICE_NAME
 from corral.networks.dns.door import Door
@@ -100,10 +101,15 @@ class Dns:
         if members is not None:
             members.on_change(changed.set)
             await members.joined.wait()
+        failures = 0
         while True:
             places = [Place(self._settings.address, self.port)] if members is None else members.places()
-            await keep_service(self._client, self._settings.cluster_ip, places)
-            await changed.wait()
+            done = await keep_service(self._client, self._settings.cluster_ip, places)
+            pause = None if done else exponential(failures, 100, 10_000) / 1000
+            failures = 0 if done else failures + 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await changed.wait()
             changed.clear()
 
     async def close(self) -> None:

@@ -57,8 +57,19 @@ def _plan_slice(name: str, addresses: Sequence[str], port: int) -> Object:
     }
 
 
-async def keep_service(client: Client, cluster_ip: str, places: Sequence[Place]) -> None:
-    """Writes all as they are to be. Who made another Service of that name is left alone, and told in the log."""
+def is_passing(error: StatusError) -> bool:
+    """Pure: whether the same may be taken later, as when the store is away for a moment.
+
+    >>> is_passing(StatusError(503, "ServiceUnavailable", "")), is_passing(StatusError(422, "Invalid", ""))
+    (True, False)
+    """
+    return error.code >= 500 or error.code in (409, 429)
+
+
+async def keep_service(client: Client, cluster_ip: str, places: Sequence[Place]) -> bool:
+    """Writes all as they are to be: False if it is to be tried again. Who made another Service of that name is left
+    alone, and told in the log."""
+    done = True
     slices = plan_slices(places)
     wanted = [(SERVICES, plan_service(cluster_ip)), *((ENDPOINT_SLICES, one) for one in slices)]
     for of, obj in wanted:
@@ -67,6 +78,7 @@ async def keep_service(client: Client, cluster_ip: str, places: Sequence[Place])
                 of, obj["metadata"]["name"], NAMESPACE, patch=obj, type=APPLY_PATCH, field_manager=MANAGER, force=True
             )
         except StatusError as error:
+            done = done and not is_passing(error)
             log.error("%s %s: %s", of.plural, obj["metadata"]["name"], error)
     selector = f"{SLICE_MANAGED_BY}={MANAGER}"
     try:
@@ -74,5 +86,7 @@ async def keep_service(client: Client, cluster_ip: str, places: Sequence[Place])
             if meta.name(one) not in {meta.name(each) for each in slices}:
                 await client.delete(ENDPOINT_SLICES, meta.name(one), NAMESPACE)
     except StatusError as error:
+        done = done and not is_passing(error)
         if error.reason != "NotFound":
             log.error("slices of %s: %s", NAME, error)
+    return done

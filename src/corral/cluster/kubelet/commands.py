@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from corral.engine.engine import Engine
 from corral.errors import CorralError, RuntimeFailed
+from corral.kit.timeouts import fair_timeout
 from corral.model.process import ExecSpec
 
 MOST_OUTPUT: Final = 10 << 10
@@ -25,7 +26,7 @@ async def run_command(engine: Engine, container: str, command: Sequence[str], ti
     id = await engine.execs.create(container, spec)
     output = bytearray()
     try:
-        async with asyncio.timeout(timeout):
+        async with fair_timeout(timeout):
             try:
                 attachment = await engine.execs.start(id)
             except RuntimeFailed as error:

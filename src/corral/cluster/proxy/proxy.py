@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from ipaddress import ip_network
 from typing import TypeVar
 
 from corral.cluster.client import meta
@@ -34,6 +33,7 @@ from corral.kit.backoff import exponential
 from corral.kit.tasks import Tasks
 from corral.linux.namespaces import enter_netns
 from corral.linux.netlink_watch import Deleted, NetlinkWatch
+from corral.model.kubernetes.addresses import pod_subnets
 from corral.model.kubernetes.labels import SERVICE_NAME, ZONE
 
 log = logging.getLogger("corral.proxy")
@@ -198,7 +198,7 @@ class Proxy:
         is_gone = None
         if whole:
             nodes = self._informers[NODES].all()
-            subnets = [ip_network(one) for node in nodes for one in (node.get("spec") or {}).get("podCIDRs") or ()]
+            subnets = [subnet for node in nodes for subnet in pod_subnets(node)]
             taken = {address for pod in self._pods.all() for address in addresses_of(pod)}
             taken |= {address for piece in self._slices.all() for address in addresses_in(piece, self._is_there)}
             is_gone = partial(is_left, subnets=subnets, taken=taken)

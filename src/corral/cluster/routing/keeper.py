@@ -20,7 +20,6 @@ from corral.cluster.routing.plan import (
     internal_addresses,
     plan_changes,
     plan_routes,
-    pod_subnets,
 )
 from corral.cluster.routing.tunnel import PORT, Tunnel, plan_tunnel
 from corral.errors import CorralError, HostError, from_oserror
@@ -28,6 +27,7 @@ from corral.linux import links as change
 from corral.linux import netlink_wire as wire
 from corral.linux.netlink import Link, Neighbour, Netlink, Request
 from corral.linux.netlink_watch import LinkWatch
+from corral.model.kubernetes.addresses import pod_subnets
 
 log = logging.getLogger("corral.routes")
 

@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from corral.model.kubernetes.addresses import parse_ip, pod_subnets
+
 Object = dict[str, Any]
 AnyAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -125,13 +127,15 @@ def plan_changes(
     return found
 
 
-def pod_subnets(node: Object) -> list[AnyNetwork]:
-    return [ipaddress.ip_network(one) for one in (node.get("spec") or {}).get("podCIDRs") or ()]
-
-
 def internal_addresses(node: Object) -> list[AnyAddress]:
+    """What is no address is left out: the API takes any text, and the routes to all other nodes are to go on.
+
+    >>> internal_addresses({"status": {"addresses": [{"type": "InternalIP", "address": "box"}]}})
+    []
+    """
     told = (node.get("status") or {}).get("addresses") or ()
-    return [ipaddress.ip_address(one["address"]) for one in told if one["type"] == "InternalIP"]
+    found = [parse_ip(one["address"]) for one in told if one["type"] == "InternalIP"]
+    return [one for one in found if one is not None]
 
 
 def _in(address: AnyAddress, link: AnyNetwork) -> bool:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Collection
 from functools import lru_cache
+from typing import Any
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -46,6 +47,16 @@ def parse_cidr(value: str) -> tuple[Address, Network] | None:
     if not 0 <= bits <= address.max_prefixlen:
         return None
     return address, ipaddress.ip_network((address, bits), strict=False)
+
+
+def pod_subnets(node: dict[str, Any]) -> list[Network]:
+    """Pure: those of a Node's pods, in any form that the API takes.
+
+    >>> pod_subnets({"spec": {"podCIDRs": ["10.244.1.9/24", "fd00:10:244:1::/64"]}})
+    [IPv4Network('10.244.1.0/24'), IPv6Network('fd00:10:244:1::/64')]
+    """
+    found = [parse_cidr(one) for one in (node.get("spec") or {}).get("podCIDRs") or ()]
+    return [one[1] for one in found if one is not None]
 
 
 def legacy_ip(value: str, old: Collection[str] = ()) -> list[str]:

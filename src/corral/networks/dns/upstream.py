@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from corral.kit.timeouts import fair_timeout
 from corral.networks.dns.wire import LARGEST, REFUSED, SERVFAIL, Query, code_of, fits
 
 PORT = 53
@@ -100,7 +101,7 @@ async def forward(
     exchange, whole = (_over_tcp, _TCP_PATIENCE) if tcp else (_over_udp, PATIENCE)
     for server, seconds in zip(servers, plan_patience(servers, silent, time.monotonic(), whole), strict=True):
         try:
-            async with asyncio.timeout(seconds):
+            async with fair_timeout(seconds):
                 reply = await exchange(server, port, query, sent, make)
         except TimeoutError:
             silent[server] = time.monotonic()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
+from unittest.mock import patch
 
 from corral.cluster.client.leader import LEASES
 from corral.cluster.client.members import NAMESPACE, Members, Place
+from corral.cluster.client.protocol import Collection, Object
 from tests.support.world import World, working
 
 
@@ -77,3 +81,29 @@ async def test_who_gives_no_sign_of_life_is_taken_away() -> None:
             await world.until_gone(LEASES, "test-9", NAMESPACE)
         finally:
             await one.end()
+
+
+async def test_who_leaves_while_another_is_taken_away() -> None:
+    """Of two that gave no sign of life the second one is gone by the time that the first one's Lease is deleted."""
+    async with working() as world:
+        for name in ("8", "9"):
+            lease = {
+                "metadata": {"name": f"test-{name}", "namespace": NAMESPACE, "labels": {"corral.dev/serves": "test"}},
+                "spec": {"holderIdentity": f"10.0.0.{name} 6443"},
+            }
+            await world.client.create(LEASES, lease)
+        one = Member(world, "1")
+        await one.until("1", "8", "9")
+        delete = world.client.delete
+
+        async def both(of: Collection, name: str, namespace: str = "", **_: Any) -> Object:
+            for gone in ("test-8", "test-9"):
+                await delete(of, gone, namespace)
+            await one.until("1")
+            return {}
+
+        one.members._seen |= {"test-8": -math.inf, "test-9": -math.inf}
+        with patch.object(world.client, "delete", both):
+            await one.members._look()
+        assert [place.address for place in one.members.places()] == ["10.0.0.1"]
+        await one.end()

@@ -38,6 +38,13 @@ def test_what_neither_way_leads_to() -> None:
     assert found == Routes({}, {}, [("b", "2001:db8::7"), ("c", "127.0.0.1")])
 
 
+def test_a_node_that_is_written_by_hand_costs_the_others_no_route() -> None:
+    """The API takes a subnet with bits beyond its length, and any text as an address."""
+    odd, nameless = node("b", "10.244.1.9/24", "10.65.0.3"), node("c", "10.244.2.0/24", "box-c")
+    found = plan_routes([nameless, odd], "a", [ip_address("10.65.0.1")], [ip_network("10.65.0.0/16")])
+    assert found == Routes({ip_network("10.244.1.0/24"): ip_address("10.65.0.3")}, {}, [])
+
+
 def test_each_family_goes_its_own_way() -> None:
     """Over a network that both are on where it has that family, else through the tunnel, which takes either."""
     six = ip_network("fd00:10:244:1::/64")

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from corral.cluster.kubelet.probes.answer import Answer, refusal
+from corral.kit.timeouts import fair_timeout
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RESET, SETTINGS, PING, GO_AWAY, CONTINUATION = 0, 1, 3, 4, 6, 7, 9
@@ -123,7 +124,7 @@ def without_padding(frame: Frame) -> bytes:
 async def ask(host: str, port: int, service: str, timeout: float) -> Answer:
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        async with asyncio.timeout(timeout):
+        async with fair_timeout(timeout):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 return await _call(reader, writer, place, service)

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from corral.cluster.kubelet.probes.answer import Answer, refusal
+from corral.kit.timeouts import fair_timeout
 
 Object = dict[str, Any]
 
@@ -94,7 +95,7 @@ async def ask(
     """Redirects to the same host are followed; one to another host is a good answer. `judge`: by default `judged`."""
     judge = judge or judged
     try:
-        async with asyncio.timeout(timeout):
+        async with fair_timeout(timeout):
             for _ in range(MOST_REDIRECTS):
                 reply = await get(target, headers)
                 following = _redirected(target, reply)

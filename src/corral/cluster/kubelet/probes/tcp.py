@@ -6,11 +6,12 @@ import asyncio
 from contextlib import suppress
 
 from corral.cluster.kubelet.probes.answer import Answer, refusal
+from corral.kit.timeouts import fair_timeout
 
 
 async def ask(host: str, port: int, timeout: float) -> Answer:
     try:
-        async with asyncio.timeout(timeout):
+        async with fair_timeout(timeout):
             _, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError) as error:
         return Answer(False, refusal(host, port, error))

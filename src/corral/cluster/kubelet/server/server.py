@@ -5,7 +5,6 @@ Follows pkg/kubelet/server: the same paths, plain text for what went wrong.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import logging
 import os
@@ -39,6 +38,7 @@ from corral.errors import CorralError
 from corral.http.message import Answer, ClientGone, Request, Response, StreamResponse
 from corral.http.query import Query
 from corral.kit.exposition import CONTENT_TYPE
+from corral.kit.timeouts import fair_timeout
 from corral.model.kubernetes.status import StatusError, not_found
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class KubeletServer:
             return Response(400, TEXT, b"/gone/ADDRESS/UID: the address or the uid of a pod is missing\n")
         leaving = Leaving(address, uid, node_of(request, int(time.time())))
         with suppress(TimeoutError):
-            async with asyncio.timeout(GONE):
+            async with fair_timeout(GONE):
                 await self._kubelet.shared.barrier(leaving)
         return Response(200, TEXT, b"ok")
 

@@ -12,6 +12,7 @@ from corral.cluster.kubelet.barrier import Leaving
 from corral.cluster.kubelet.lifecycle.ending import grace_of, plan_endings
 from corral.cluster.kubelet.lifecycle.view import View, find
 from corral.cluster.kubelet.pods import full_name, is_terminal
+from corral.kit.timeouts import fair_timeout
 from corral.model.kubernetes.status import StatusError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Leaver:
         seconds = max(BARRIER, min(LONGEST, grace))
         some = [Leaving(address, self._worker.uid, shared.node) for address in self._worker.memory.ips]
         try:
-            async with asyncio.timeout(seconds):
+            async with fair_timeout(seconds):
                 await asyncio.gather(*(way(one) for one in some for way in (shared.barrier, shared.neighbours)))
         except TimeoutError:
             log.warning("pod %s: still led to after %g s", full_name(self._worker.pod), seconds)

@@ -46,6 +46,23 @@ async def test_codes(code: int, good: bool) -> None:
     assert good or answer.output == f"HTTP probe failed with statuscode: {code}"
 
 
+async def test_an_answer_that_came_while_the_daemon_was_held_up_is_no_late_one() -> None:
+    """Else a machine that stands still for a moment has all its containers restarted, whose limits are short."""
+    loop, seconds = asyncio.get_running_loop(), 0.2
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(reply(200))
+        late = loop.time() + seconds + 0.1
+        while loop.time() < late:
+            pass
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        assert (await http.ask(Target("http", "127.0.0.1", port, "/x"), [], seconds)).good
+
+
 async def test_a_hook_is_heard_whatever_the_answer() -> None:
     """Only who cannot be reached, or speaks no HTTP, has not heard it."""
     hook = {"httpGet": {"path": "/x", "port": 0}}
