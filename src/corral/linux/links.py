@@ -199,11 +199,16 @@ def delete_link(name: str) -> Request:
 
 
 def add_address(index: int, address: Address, prefix: int) -> Request:
-    """Gives an interface an address; it may have it already. IPv6: usable at once, without asking the others."""
+    """Gives an interface an address; it may have it already. IPv6: usable at once, without asking the others, and one
+    that is alone in its subnet brings no route, as with IPv4."""
     family = wire.AF_INET if address.version == 4 else wire.AF_INET6
     payload = wire.address_body(family, prefix, index) + wire.attribute(wire.IFA_LOCAL, address.packed)
     payload += wire.attribute(wire.IFA_ADDRESS, address.packed)
-    payload += wire.u32(wire.IFA_FLAGS, wire.IFA_F_NODAD) if address.version == 6 else _broadcast(address, prefix)
+    if address.version == 6:
+        alone = wire.IFA_F_NOPREFIXROUTE if prefix == 128 else 0
+        payload += wire.u32(wire.IFA_FLAGS, wire.IFA_F_NODAD | alone)
+    else:
+        payload += _broadcast(address, prefix)
     return Request(f"give interface {index} the address {address}", wire.RTM_NEWADDR, _MADE, payload, _EXISTS)
 
 

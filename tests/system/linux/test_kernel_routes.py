@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
@@ -13,6 +14,7 @@ from corral.cluster.routing.keeper import Place, keep_routes, keep_tunnel, plan_
 from corral.cluster.routing.plan import Far
 from corral.cluster.routing.tunnel import plan_tunnel
 from corral.linux import links
+from corral.linux.namespaces import in_netns
 from corral.linux.netlink import Netlink
 
 pytestmark = pytest.mark.root
@@ -87,9 +89,18 @@ def test_one_tunnel_takes_both_families_and_keeps_its_entries(netlink: Netlink, 
         assert link is not None
         ways = netlink.ways()
         assert {ways[one.subnet] for one in tunnel.peers} == {(one.inner, link.index) for one in tunnel.peers}
-        assert plan_entries(netlink, link, tunnel) == [
-            links.add_address(link.index, one, 32 if one.version == 4 else 64) for one in tunnel.inner
-        ]
+        inner = [links.add_address(link.index, one, 32 if one.version == 4 else 64) for one in tunnel.inner]
+        sources = [links.add_address(link.index, one, 128) for one in tunnel.sources]
+        assert plan_entries(netlink, link, tunnel) == inner + sources
+    # Whatever other addresses the machine has, one comes from where the way back leads to.
+    other = netlink.link("lo")
+    assert other is not None
+    netlink.do(links.add_address(other.index, ip_address("fd00:10:244:1:8000::1"), 128))
+    with open(f"/run/netns/{NAME}") as file:
+        asker = in_netns(file.fileno(), lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+    with asker:
+        asker.connect((str(six.network_address + 2), 8080))
+        assert asker.getsockname()[0] == "fd00:10:244::1"
     four = plan_tunnel({SUBNET: far}, own, [mine], [(mine, 1500)])
     assert keep_tunnel(netlink, place, four) is None and six not in netlink.ways()
     assert keep_tunnel(netlink, place, None) is None and netlink.link("v0") is None

@@ -172,6 +172,7 @@ def plan_entries(netlink: Netlink, link: Link, tunnel: Tunnel) -> list[Request]:
     want_fdb = {Neighbour(one.mac, one.outer) for one in tunnel.peers}
     requests = [] if link.up else [change.set_link(link.name, up=True)]
     requests += [change.add_address(index, one, 32 if one.version == 4 else 64) for one in tunnel.inner]
+    requests += [change.add_address(index, one, 128) for one in tunnel.sources]
     subnets = {one.subnet for one in tunnel.peers}
     requests += [
         change.delete_route(to, index=index)

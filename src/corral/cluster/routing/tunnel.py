@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Address, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
 from corral.cluster.routing.plan import AnyAddress, AnyNetwork, Far, tunnel_version
@@ -36,10 +36,12 @@ class Peer(NamedTuple):
 
 
 class Tunnel(NamedTuple):
-    """This machine's end. `inner`: its addresses inside; `local`: the address that packets leave from, the unspecified
-    one of its family where the node's is not this machine's own."""
+    """This machine's end. `inner`: its addresses inside; `sources`: those that what this machine itself sends to IPv6
+    pods comes from; `local`: the address that packets leave from, the unspecified one of its family where the node's is
+    not this machine's own."""
 
     inner: tuple[AnyAddress, ...]
+    sources: tuple[IPv6Address, ...]
     mac: str
     mtu: int
     local: AnyAddress
@@ -63,6 +65,8 @@ def plan_tunnel(
     ...                     [ip_address("192.0.2.7")], [(ip_address("192.0.2.7"), 1500)])
     >>> found.inner, found.mtu
     ((IPv4Address('10.244.0.0'), IPv6Address('fe80::c58:aff:fef4:0')), 1450)
+    >>> found.sources
+    (IPv6Address('fd00:10:244::1'),)
     >>> [(str(one.inner), one.mac) for one in found.peers]
     [('10.244.1.0', '0e:58:0a:f4:01:00'), ('fe80::c58:aff:fef4:100', '0e:58:0a:f4:01:00')]
     """
@@ -77,7 +81,10 @@ def plan_tunnel(
     mtu = known[address] if address is not None else USUAL_MTU
     local = address or ip_address("0.0.0.0" if version == 4 else "::")
     inner = tuple(end_address(subnet, own[0]) for subnet in own)
-    return Tunnel(inner, end_mac(own[0]), plan_mtu(mtu, version), local, peers)
+    # The address on the pods' bridge: on the tunnel's interface, too, the kernel takes it rather than a global one of
+    # another interface, which the other end may have no way back to. (For IPv4 it takes the end's own.)
+    sources = tuple(subnet.network_address + 1 for subnet in own if isinstance(subnet, IPv6Network))
+    return Tunnel(inner, sources, end_mac(own[0]), plan_mtu(mtu, version), local, peers)
 
 
 def plan_mtu(below: int, version: int = 4) -> int:
