@@ -15,6 +15,7 @@ from typing import Any, cast
 log = logging.getLogger("corral.http")
 
 PIECE = 65536
+MOST_AT_ONCE = 262144  # bytes that are encrypted before they go on: OpenSSL keeps as much room for ever
 PLAIN_HTTP = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
 
@@ -52,7 +53,7 @@ class TlsLayer(asyncio.Protocol):
 
     def __init__(self, context: ssl.SSLContext, inner: asyncio.Protocol, seconds: float) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls: ssl.SSLObject | None = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._inner = inner
         self._seconds = seconds
         self._timer: asyncio.TimerHandle | None = None
@@ -80,6 +81,10 @@ class TlsLayer(asyncio.Protocol):
         self._stop_timer()
         if self._ready:
             self._inner.connection_lost(exc)
+        # Layer, transport and connection refer to each other, so it may be long until they are found to be garbage:
+        # what is large goes now.
+        self._tls = None
+        self._incoming = self._outgoing = ssl.MemoryBIO()
 
     def pause_writing(self) -> None:
         if self._ready:
@@ -93,7 +98,7 @@ class TlsLayer(asyncio.Protocol):
 
     def _advance(self) -> None:
         try:
-            if not self._ready:
+            if self._tls is not None and not self._ready:
                 self._tls.do_handshake()
                 self._ready = True
                 self._stop_timer()
@@ -110,7 +115,7 @@ class TlsLayer(asyncio.Protocol):
 
     def _read(self) -> None:
         """Hands on what can be decrypted. Raises SSLWantReadError, SSLZeroReturnError."""
-        while not self.below.is_closing():
+        while self._tls is not None and not self.below.is_closing():
             data = self._tls.read(PIECE)
             self._flush()
             if not data:
@@ -159,19 +164,24 @@ class TlsLayer(asyncio.Protocol):
 
     def peer_certificate(self) -> bytes:
         """The client's certificate (DER), if it showed one: the handshake fails for one that does not verify."""
-        return self._tls.getpeercert(binary_form=True) or b""
+        return (self._tls and self._tls.getpeercert(binary_form=True)) or b""
 
-    def write(self, data: bytes) -> None:
-        try:
-            self._tls.write(data)
-        except ssl.SSLError as error:
-            log.debug("TLS: %s", error)
-            self.below.abort()
-        self._flush()
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        view = memoryview(data)
+        for at in range(0, len(view), MOST_AT_ONCE):
+            if self._tls is None:
+                return
+            try:
+                self._tls.write(view[at : at + MOST_AT_ONCE])
+            except ssl.SSLError as error:
+                log.debug("TLS: %s", error)
+                self.below.abort()
+                return
+            self._flush()
 
     def notify(self) -> None:
         """Says goodbye: nothing more will be written."""
-        if not self._notified:
+        if self._tls is not None and not self._notified:
             self._notified = True
             try:
                 self._tls.unwrap()
@@ -197,7 +207,7 @@ class TlsTransport(asyncio.Transport):
         return self._layer.below.get_extra_info(name, default)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._layer.write(bytes(data))
+        self._layer.write(data)
 
     def can_write_eof(self) -> bool:
         return True

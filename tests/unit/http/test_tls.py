@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 import pytest
 
@@ -16,8 +19,10 @@ from corral.http.message import Answer, Hijack, Request, Response
 from corral.http.server import Limits, Server
 from corral.http.stream import Stream
 from tests.support.tools import needs
+from tests.support.wait import eventually_async
 
 pytestmark = needs("openssl")
+LARGE = 3 << 20
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +66,8 @@ def client_context(certificate: tuple[str, str], *, known: bool = True) -> ssl.S
 async def handler(request: Request) -> Answer:
     if request.path == "/upper":
         return Hijack(upper, 101, {"Connection": "Upgrade", "Upgrade": "tcp"}, "UPGRADED")
+    if request.path == "/large":
+        return Response(200, {}, b"x" * LARGE)
     return Response(200, {}, await request.body() or b"hello")
 
 
@@ -169,3 +176,35 @@ async def test_a_handshake_must_come_in_time(
             raise ConnectionError
         writer.close()
     assert "TLS handshake with 127.0.0.1:" in caplog.text
+
+
+class Watched(ssl.SSLObject):
+    """Those that there are, and how much each was given to encrypt at once."""
+
+    alive: ClassVar[WeakSet[Watched]] = WeakSet()
+    most: ClassVar[int] = 0
+
+    def write(self, data: Any) -> int:
+        Watched.alive.add(self)
+        Watched.most = max(Watched.most, len(data))
+        return super().write(data)
+
+
+async def test_openssl_keeps_no_room_for_the_largest_answer(certificate: tuple[str, str]) -> None:
+    """Neither while the connection goes on nor, until somebody collects garbage, when it has ended."""
+    context = server_context(certificate)
+    context.sslobject_class = Watched
+    server = Server(handler, Limits())
+    port = await server.listen_tcp("127.0.0.1", 0, context)
+    gc.disable()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client_context(certificate))
+        writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(LARGE) == b"x" * LARGE
+        assert len(Watched.alive) == 1 and Watched.most <= 1 << 18
+        writer.close()
+        await eventually_async(lambda: not Watched.alive, "what belonged to the connection is gone")
+    finally:
+        gc.enable()
+        await server.close(grace=0.1)
