@@ -230,8 +230,8 @@ def clear_up() -> None:
         dead._instance = Instance(str(root))
         try:
             _throw_away(dead)
-        except (HostError, OSError) as error:
-            warnings.warn(f"left behind by a process that was killed: {root}: {error}", stacklevel=2)
+        except HostError as error:
+            warnings.warn(f"left behind by a process that was killed: {root}: {error.message}", stacklevel=2)
 
 
 def _throw_away(one: Isolated) -> None:

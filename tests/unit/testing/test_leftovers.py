@@ -44,7 +44,7 @@ def test_what_cannot_be_taken_away_is_warned_of(tmp_path: Path, monkeypatch: pyt
     """Whoever starts an instance of their own is not to fail for it."""
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     root = tmp_path / "corral-1"
-    (root / "config.toml").mkdir(parents=True)  # cannot be written to
+    (root / "config.toml").mkdir(parents=True)  # cannot be read
     os.close(hold(root))
-    with pytest.warns(UserWarning, match="left behind by a process that was killed: .*/corral-1: .*Is a directory"):
+    with pytest.warns(UserWarning, match="(?s)left behind by a process that was killed: .*/corral-1: .*is a directory"):
         clear_up()
