@@ -74,6 +74,24 @@ class Terminal:
             if not self._read(deadline - time.monotonic()):
                 raise AssertionError(f"the program ended; {pattern!r} was not in {self.seen!r}")
 
+    def drag(self, rows: int, columns: int, pattern: str, *, seconds: float = 20) -> None:
+        """Resize, again and again, until the regular expression comes: docker listens for changes only when its first
+        word on the size has been answered, and misses one that comes before.
+
+        :raises AssertionError: it did not come.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            self.resize(rows, columns)
+            try:
+                self.expect(pattern, seconds=1)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+                self.resize(rows, columns - 1)  # the kernel tells nobody of a size that stays as it is
+            else:
+                return
+
     def wait(self, *, seconds: float = 20) -> int:
         """Read to the end; the exit code."""
         deadline = time.monotonic() + seconds

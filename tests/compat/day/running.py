@@ -17,9 +17,8 @@ def _interactive_shell(day: Day) -> Outcome:
         t.expect("24 80")
         t.expect("/dev/pts/0|/dev/console")
         t.expect("42")
-        t.resize(40, 100)
         t.send('s=40; until stty size | grep "$s 100"; do sleep 0.1; done\r')
-        t.expect("40 100")
+        t.drag(40, 100, "40 100")
         t.send("exit 7\r")
         return Outcome(t.wait(), "")
 
