@@ -12,11 +12,13 @@ from msgspec.structs import replace
 from corral.engine.bundle import FILES, own_files
 from corral.engine.image_mounts import images_in_view
 from corral.engine.inside import Inside, covering
+from corral.engine.mounts import ensure_bind_source
 from corral.engine.namespaces import donor_of
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remap import maps_of
 from corral.engine.stop import has_ended
+from corral.engine.userns import remap_of
 from corral.errors import CorralError, NotFound
 from corral.kit.ids import new_id
 from corral.linux.rooted import open_in_root
@@ -118,7 +120,11 @@ def _discard_file(path: str) -> None:
 
 @asynccontextmanager
 async def _volumes(parts: Parts, record: Container) -> AsyncIterator[None]:
-    """Those of a container that does not run, mounted for the while where their options say so."""
+    """Those of a container that does not run, mounted for the while where their options say so. What binds need and
+    is missing is made, as by a start."""
+    remap = remap_of(parts, record.spec)
+    for point in record.mount_points:
+        ensure_bind_source(point, None if remap is None else remap.maps.root)
     user = f"view {new_id()[:12]}"
     async with AsyncExitStack() as held:
         for name in {point.name for point in record.mount_points if point.type == "volume"}:

@@ -15,7 +15,7 @@ from corral.engine.links import known_links, resolve_links
 from corral.engine.logs import log_policy
 from corral.engine.merge import plan_merge
 from corral.engine.mounts import (
-    ensure_bind_source,
+    check_bind_source,
     plan_mount_points,
     plan_propagation,
     read_mounts,
@@ -28,8 +28,7 @@ from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.remove import volume_users
 from corral.engine.spaces import check_mode
-from corral.engine.userns import remap_of
-from corral.errors import Conflict, HostError, InvalidInput, NotFound, from_oserror
+from corral.errors import Conflict, InvalidInput, NotFound, from_oserror
 from corral.kit.ids import new_id, short
 from corral.linux.rooted import make_directories, open_root
 from corral.logs.details import check_details
@@ -97,10 +96,8 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
 
 
 async def _make(parts: Parts, record: Container, image: Image, undo: AsyncExitStack) -> Live:
-    remap = remap_of(parts, record.spec)
     for point in record.mount_points:
-        with suppress(HostError):  # what cannot be made is for the start to say, as Docker has it
-            ensure_bind_source(point, None if remap is None else remap.maps.root)
+        check_bind_source(point)
     os.makedirs(parts.paths.state(record.id), mode=0o710)
     undo.callback(os.rmdir, parts.paths.state(record.id))
     parts.images.prepare(record.id, image.id)

@@ -139,15 +139,22 @@ def read_mounts() -> dict[str, str]:
         return parse_mountinfo(file.read())
 
 
+def check_bind_source(point: MountPoint) -> bool:
+    """Whether a bind source is missing, and to be made by who needs it first. InvalidInput in the long form."""
+    if point.type != "bind" or os.path.exists(point.source):
+        return False
+    if point.spec is not None and not point.spec.short and not point.spec.create_source:
+        raise InvalidInput(f'invalid mount config for type "bind": bind source path does not exist: {point.source}')
+    return True
+
+
 def ensure_bind_source(point: MountPoint, owner: tuple[int, int] | None = None) -> None:
     """Makes a missing bind source a directory, as the short form promises; InvalidInput in the long form.
 
     It then belongs to `owner`, the container's root where that is not the host's.
     """
-    if point.type != "bind" or os.path.exists(point.source):
+    if not check_bind_source(point):
         return
-    if point.spec is not None and not point.spec.short and not point.spec.create_source:
-        raise InvalidInput(f'invalid mount config for type "bind": bind source path does not exist: {point.source}')
     try:
         os.makedirs(point.source, exist_ok=True)
         if owner:
