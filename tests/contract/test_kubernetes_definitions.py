@@ -254,13 +254,19 @@ def cow_version(name: str, field: str, **more: Any) -> dict[str, Any]:
             "selectableFields": [{"jsonPath": f".spec.{field}"}], "subresources": {"status": {}}}  # fmt: skip
 
 
+def converted_by(live: LiveWebhook) -> dict[str, Any]:
+    """The spec of cows of two versions."""
+    config = {"url": f"{live.url}/convert", "caBundle": live.bundle}
+    webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
+    versions = [cow_version("v1", "size"), cow_version("v2", "metres")]
+    return {"versions": versions, "conversion": {"strategy": "Webhook", "webhook": webhook}}
+
+
 def test_versions_are_converted_by_a_webhook(ns: Namespace, tmp_path: Path) -> None:
     group, admin = next(_groups), ns.admin
     with LiveWebhook(tmp_path, converted_cows) as live:
-        config = {"url": f"{live.url}/convert", "caBundle": live.bundle}
-        webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
-        versions = [cow_version("v1", "size"), cow_version("v2", "metres")]
-        spec = {"versions": versions, "conversion": {"strategy": "Webhook", "webhook": webhook}}
+        spec = converted_by(live)
+        versions = spec["versions"]
         admin.ok("POST", CRDS, definition(group, **spec))
         first, second = ns.path("cows", group=f"{group}/v1"), ns.path("cows", group=f"{group}/v2")
         assert admin.ok("POST", second, {"metadata": {"name": "a"}, "spec": {"metres": 3}})["spec"] == {"metres": 3}
@@ -309,11 +315,7 @@ def test_metadata_alone_is_of_the_version_that_is_asked_for(ns: Namespace, tmp_p
     """`kubectl get --show-labels` reads the metadata that goes with the rows of a table."""
     group, admin, labels = next(_groups), ns.admin, {"for": "v2"}
     with LiveWebhook(tmp_path, labelled_cows) as live:
-        config = {"url": f"{live.url}/convert", "caBundle": live.bundle}
-        webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
-        versions = [cow_version("v1", "size"), cow_version("v2", "metres")]
-        spec = {"versions": versions, "conversion": {"strategy": "Webhook", "webhook": webhook}}
-        admin.ok("POST", CRDS, definition(group, **spec))
+        admin.ok("POST", CRDS, definition(group, **converted_by(live)))
         first, second = ns.path("cows", group=f"{group}/v1"), ns.path("cows", group=f"{group}/v2")
         admin.ok("POST", first, {"metadata": {"name": "a"}, "spec": {"size": 100}})
         assert admin.get(second)["items"][0]["metadata"]["labels"] == labels

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.fleet import KUBECTL
-from tests.support.instance import Instance
-from tests.support.ports import free_port
 from tests.support.wait import eventually
 from tests.system.test_kubernetes_streams import Kubectl
-from tests.system.test_nodes import Fleet, brief, clean, flags
+from tests.system.test_nodes import Fleet, brief, three_nodes
 
 pytestmark = [pytest.mark.root, pytest.mark.peers, pytest.mark.timeout(400), pytest.mark.ahead.with_args(KUBECTL)]
 URL = "http://web.default.svc.cluster.local"
@@ -22,11 +20,9 @@ URL = "http://web.default.svc.cluster.local"
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    address = f"--kubernetes-address=127.0.0.1:{free_port()}"
     patient = "--kubernetes-node-grace=10"  # no node of a busy machine is taken for lost
-    with clean(Instance(tmp_path / "i", *flags("10.119.0.0/16"), patient, "--nodes=3", address)) as engine:
-        engine.import_image()
-        yield Fleet(engine).with_nodes(3)
+    with three_nodes(tmp_path / "i", "10.119.0.0/16", patient) as found:
+        yield found
 
 
 class Network:

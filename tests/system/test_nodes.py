@@ -199,12 +199,19 @@ def clean(engine: Instance) -> Iterator[Instance]:
         one.assert_clean(footprint)
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
+@contextmanager
+def three_nodes(root: Path, subnet: str, *more: str) -> Iterator[Fleet]:
+    """On this machine, with the image that fleets here need."""
     address = f"--kubernetes-address=127.0.0.1:{free_port()}"
-    with clean(Instance(tmp_path / "i", *flags("10.113.0.0/16"), "--nodes=3", address)) as engine:
+    with clean(Instance(root, *flags(subnet), *more, "--nodes=3", address)) as engine:
         engine.import_image()
         yield Fleet(engine).with_nodes(3)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with three_nodes(tmp_path / "i", "10.113.0.0/16") as found:
+        yield found
 
 
 def test_a_fleet_over_three_nodes_outlives_the_loss_of_one(fleet: Fleet) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.instance import Instance
 from tests.support.wait import eventually
-from tests.system.test_nodes import ENOUGH, Fleet, clean, flags, free_port, kill
+from tests.system.test_nodes import ENOUGH, Fleet, kill, three_nodes
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 URL = "http://web.default.svc.cluster.local"
@@ -19,10 +19,8 @@ URL = "http://web.default.svc.cluster.local"
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    address = f"--kubernetes-address=127.0.0.1:{free_port()}"
-    with clean(Instance(tmp_path / "i", *flags("10.124.0.0/16"), "--nodes=3", address)) as engine:
-        engine.import_image()
-        yield Fleet(engine).with_nodes(3)
+    with three_nodes(tmp_path / "i", "10.124.0.0/16") as found:
+        yield found
 
 
 def lines(fleet: Fleet) -> dict[str, str]:

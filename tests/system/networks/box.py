@@ -135,3 +135,15 @@ def outside_world(host: str = HOST_OUTSIDE, neighbour: str = OUTSIDE, prefix: in
         finally:
             netlink.do(links.delete_link(name))
             os.close(netns)
+
+
+def hear_repairs(networks: Networks) -> asyncio.Event:
+    """Set after each reconciliation from now on."""
+    repaired, reconcile = asyncio.Event(), networks.reconcile
+
+    async def told() -> None:
+        await reconcile()
+        repaired.set()
+
+    networks.reconcile = told  # type: ignore[method-assign]
+    return repaired

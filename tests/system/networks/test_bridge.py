@@ -22,7 +22,17 @@ from corral.model.container import NetworkSpec, PortBinding
 from corral.networks import InstanceNames, NetworkConfig, Networks
 from tests.support.ports import free_port
 from tests.support.wait import PATIENCE
-from tests.system.networks.box import HOST_OUTSIDE, LONG, OUTSIDE, SHORT, Box, ask, has_table, outside_world
+from tests.system.networks.box import (
+    HOST_OUTSIDE,
+    LONG,
+    OUTSIDE,
+    SHORT,
+    Box,
+    ask,
+    has_table,
+    hear_repairs,
+    outside_world,
+)
 
 pytestmark = pytest.mark.root
 
@@ -198,14 +208,7 @@ async def test_what_others_delete_is_made_again(networks: Networks, box: Callabl
     web = await box().attach(networks, PortBinding(80))
     web.serve(80)
     port = web.ports[0].host_port
-    repaired = asyncio.Event()
-    reconcile = networks.reconcile
-
-    async def told() -> None:
-        await reconcile()
-        repaired.set()
-
-    networks.reconcile = told  # type: ignore[method-assign]
+    repaired = hear_repairs(networks)
     nft = Nft()
     for damage in ("delete table inet", "bridge", "flush table inet", "flush chain inet", "bridge"):
         repaired.clear()

@@ -30,7 +30,17 @@ from corral.networks.rules import plan_element
 from corral.networks.seating import Seating
 from corral.networks.wires import Wires
 from tests.support.wait import PATIENCE
-from tests.system.networks.box import HOST_OUTSIDE, LONG, OUTSIDE, SHORT, Box, ask, has_table, outside_world
+from tests.system.networks.box import (
+    HOST_OUTSIDE,
+    LONG,
+    OUTSIDE,
+    SHORT,
+    Box,
+    ask,
+    has_table,
+    hear_repairs,
+    outside_world,
+)
 
 pytestmark = pytest.mark.root
 
@@ -439,14 +449,7 @@ async def test_a_cable_between_two_bridges_comes_back(networks: Networks, box: C
     shop = await networks.create(NetworkSpec("shop"))
     boxes = [await box().attach(networks, name=f"box{n}", shop=HERE) for n in range(3)]
     boxes[2].serve(80)
-    repaired = asyncio.Event()
-    reconcile = networks.reconcile
-
-    async def told() -> None:
-        await reconcile()
-        repaired.set()
-
-    networks.reconcile = told  # type: ignore[method-assign]
+    repaired = hear_repairs(networks)
     near, far = NAMES.span(shop.id, 1)
     with Netlink() as netlink:
         for damage in (links.set_link(near, up=False), links.set_link(far, up=False)):
@@ -565,14 +568,7 @@ async def test_a_deleted_bridge_comes_back_with_its_containers(networks: Network
     shop = await networks.create(NetworkSpec("shop", options=NetworkOptions(bridge=f"crx{os.getpid()}")))
     web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
     web.serve(80)
-    repaired = asyncio.Event()
-    reconcile = networks.reconcile
-
-    async def told() -> None:
-        await reconcile()
-        repaired.set()
-
-    networks.reconcile = told  # type: ignore[method-assign]
+    repaired = hear_repairs(networks)
     nft = Nft()
     with Netlink() as netlink:
         index = next(link.index for link in netlink.links() if link.name == shop.bridge)
