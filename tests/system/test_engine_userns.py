@@ -142,6 +142,7 @@ def test_terminals_devices_and_read_only_roots(remapped: Instance) -> None:
     # It waits: what a terminal said last may be lost with its last user.
     identity = remapped.run("sh", "-ec", "stat -c %u:%g $(tty); echo shown >/dev/tty; sleep 100", Tty=True)
     eventually(lambda: remapped.output(identity).split() == ["0:5", "shown"], lambda: remapped.output(identity))
+    assert os.stat("/dev/null").st_uid == 0, "the host's, which the runtime had as stdin and stdout"
     devices = [{"PathOnHost": "/dev/zero", "PathInContainer": "/dev/none", "CgroupPermissions": "rwm"}]
     assert sh(remapped, "head -c 3 /dev/none | wc -c", HostConfig={"Devices": devices}) == "3\n"
     read_only = {"ReadonlyRootfs": True, "Binds": ["data:/data:ro"], "Tmpfs": {"/t": "uid=7"}}

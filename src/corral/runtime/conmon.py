@@ -14,7 +14,7 @@ def plan_arguments(
 ) -> list[str]:
     """Pure: conmon's arguments, common to containers and execs. `foreign`: the runtime sees the user before it has left
     the host's devices."""
-    program, *given = runtime.command(directory, own_null=foreign and not (tty or stdin))
+    program, *given = runtime.command(directory, own_null=foreign and (tty or not stdin), tty=tty)
     arguments = [
         *["--sync", "--no-sync-log", "--api-version", "1", "--cid", id, "--cuuid", id, "--name", id],
         *["--runtime", program, "--bundle", directory, "--container-pidfile", f"{directory}/pid"],

@@ -25,9 +25,9 @@ class Nothing:
         self.path = f"/proc/{os.getpid()}/fd/{fd}"
         weakref.finalize(self, os.close, fd)
 
-    def command(self) -> list[str]:
-        """What is put before a command that is to have it as stdin."""
-        return ["/bin/sh", "-c", 'exec "$@" <"$0"', self.path]
+    def command(self, *, output: bool = False) -> list[str]:
+        """What is put before a command that is to have it as stdin, and as stdout, too, where a terminal is made."""
+        return ["/bin/sh", "-c", 'exec "$@" <"$0" >"$0"' if output else 'exec "$@" <"$0"', self.path]
 
 
 def nothing_for(name: str, version: str) -> Nothing | None:

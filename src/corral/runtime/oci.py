@@ -46,10 +46,10 @@ class OciRuntime:
         """What is executed."""
         return self._sealed.path if self._sealed else self.path
 
-    def command(self, directory: str, *, own_null: bool = False) -> list[str]:
+    def command(self, directory: str, *, own_null: bool = False, tty: bool = False) -> list[str]:
         """How a monitor calls it, for what is in a bundle or exec directory: while `ready` for that is entered. With
         `own_null` it must not get the host's /dev/null as stdin (see `nothing.py`)."""
-        before = self._nothing.command() if own_null and self._nothing else []
+        before = self._nothing.command(output=tty) if own_null and self._nothing else []
         before += self.cover.command(_door(directory)) if self.cover else []
         return [*before, self.program, "--root", self.root]
 

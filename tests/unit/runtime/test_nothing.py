@@ -49,5 +49,7 @@ def test_it_is_for_those_without_stdin_and_comes_before_the_cover() -> None:
         arguments = plan_arguments("i", runtime, "/b", "/e", tty, stdin, foreign=foreign)
         return arguments[arguments.index("--runtime") + 1]
 
-    assert program() == "/bin/sh"
-    assert {program(tty=True), program(stdin=True), program(foreign=False)} == {"/nsenter"}
+    # Where a terminal is made, the monitor gives the runtime /dev/null as stdin and as stdout.
+    assert {program(), program(tty=True), program(tty=True, stdin=True)} == {"/bin/sh"}
+    assert '>"$0"' in nothing.command(output=True)[2]
+    assert {program(stdin=True), program(foreign=False)} == {"/nsenter"}
