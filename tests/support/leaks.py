@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+DEVICES = ("null", "zero", "full", "random", "urandom")  # of which a runtime is given one, or gives one on
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Footprint:
     processes: frozenset[str]
     netns: frozenset[str]
     routes: frozenset[str]
+    devices: frozenset[str]
 
     @classmethod
     def of_host(cls, keep: Callable[[str], bool] = lambda word: True) -> Footprint:
@@ -40,6 +42,7 @@ class Footprint:
             processes=frozenset(filter(keep, _processes())),
             netns=frozenset(filter(keep, _named_netns())),
             routes=frozenset(filter(keep, _routes())),
+            devices=frozenset(_given_away()),  # nobody's, so everybody's
         )
 
     @classmethod
@@ -52,8 +55,8 @@ class Footprint:
     def beyond(self, before: Footprint) -> dict[str, list[str]]:
         """What is here and was not `before`, by kind; empty when nothing leaked. Pure.
 
-        >>> empty = Footprint(*[frozenset()] * 7)
-        >>> Footprint(frozenset({"/x"}), *[frozenset()] * 6).beyond(empty)
+        >>> empty = Footprint(*[frozenset()] * 8)
+        >>> Footprint(frozenset({"/x"}), *[frozenset()] * 7).beyond(empty)
         {'mounts': ['/x']}
         """
         kinds = (field.name for field in fields(self))
@@ -112,4 +115,14 @@ def _routes() -> list[str]:
     return [
         *(" ".join((*words[:3], words[7])) for words in ipv4),
         *(" ".join((words[9], *words[:5])) for words in ipv6),
+    ]
+
+
+def _given_away() -> list[str]:
+    """`path user group mode` of each device of DEVICES that is not root's, or not everybody's to use, any more."""
+    found = [(path, os.stat(path)) for path in (f"/dev/{name}" for name in DEVICES)]
+    return [
+        f"{path} {info.st_uid} {info.st_gid} {info.st_mode & 0o7777:04o}"
+        for path, info in found
+        if (info.st_uid, info.st_gid, info.st_mode & 0o7777) != (0, 0, 0o666)
     ]

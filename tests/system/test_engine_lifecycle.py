@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from corral.kit.clock import from_rfc3339
 from tests.support.endpoint import BUSYBOX, Endpoint
 from tests.support.wait import PATIENCE, eventually
 
@@ -33,7 +34,7 @@ def test_create_start_wait_inspect_remove(engine: Endpoint) -> None:
     found = engine.inspect(identity[:10])
     assert found["Id"] == identity and found["Name"] == "/one" and found["Config"]["Labels"] == {"a": "b"}
     assert found["State"]["Status"] == "exited" and found["State"]["ExitCode"] == 5
-    assert found["State"]["StartedAt"] < found["State"]["FinishedAt"]
+    assert from_rfc3339(found["State"]["StartedAt"]) < from_rfc3339(found["State"]["FinishedAt"])
     assert engine.delete("/containers/one").status == 204
     assert engine.get("/containers/one/json").status == 404
 
@@ -70,7 +71,8 @@ def test_restart_runs_it_again(engine: Endpoint) -> None:
     first = engine.inspect(identity)["State"]
     assert engine.post(f"/containers/{identity}/restart", query={"t": 0}).status == 204
     second = engine.inspect(identity)["State"]
-    assert second["Running"] and second["Pid"] != first["Pid"] and second["StartedAt"] > first["StartedAt"]
+    assert second["Running"] and second["Pid"] != first["Pid"]
+    assert from_rfc3339(second["StartedAt"]) > from_rfc3339(first["StartedAt"])
     eventually(lambda: engine.output(identity).count("up") == 2, "it ran twice into one log")
 
 
