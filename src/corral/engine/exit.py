@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -17,9 +16,9 @@ from corral.engine.start import start_again
 from corral.engine.teardown import release_volumes, schedule_teardown
 from corral.engine.wait import tell_exit
 from corral.errors import CorralError
+from corral.kit.clock import TICK
 
 log = logging.getLogger("corral.engine")
-_TICK: Final = 10_000_000  # nanoseconds: the longest between two of the kernel's ticks
 
 
 async def on_exit(parts: Parts, id: str) -> None:
@@ -98,7 +97,7 @@ def plan_end(now: int, started: int, written: int | None) -> int:
     >>> plan_end(100, 50, None)
     100
     """
-    return now if written is None else max(started, min(now, written + _TICK))
+    return now if written is None else max(started, min(now, written + TICK))
 
 
 async def _leave_network(parts: Parts, live: Live) -> None:

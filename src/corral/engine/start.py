@@ -85,8 +85,8 @@ async def start_locked(parts: Parts, live: Live) -> None:
     try:
         live.record.spec = settle_network(parts.registry, live.record)
         async with AsyncExitStack() as undo:
-            started = await _run(parts, live, undo)
-            live.record.state = _running(parts, live, started)
+            started, begun = await _run(parts, live, undo)
+            live.record.state = _running(live, started, begun)
             live.exited.clear()
             await parts.registry.save(live.record)
             undo.pop_all()
@@ -117,14 +117,14 @@ def _in_words(live: Live, error: Exception) -> CorralError:
     return HostError(f"start container {live.name}: {error!r}")
 
 
-def _running(parts: Parts, live: Live, started: Started) -> State:
+def _running(live: Live, started: Started, begun: int) -> State:
     before = live.record.state
     return State(
         status="running",
         pid=started.pid,
         pid_start=start_time(started.pid),
         monitor_pid=started.monitor_pid,
-        started_at=parts.clock.now(),
+        started_at=begun,
         finished_at=before.finished_at,
         restart_count=before.restart_count,
         health=Health() if is_checked(live.record.spec.health) else None,
@@ -152,7 +152,8 @@ async def _failed(parts: Parts, live: Live, error: CorralError) -> None:
         tell_exit(live, refused=True)
 
 
-async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
+async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> tuple[Started, int]:
+    """Its process, and when that began: read before the runtime is told, for it may have ended when that answers."""
     id = live.id
     runtime = parts.runtimes.get(live.record.runtime)
     async with AsyncExitStack() as held:
@@ -187,8 +188,9 @@ async def _run(parts: Parts, live: Live, undo: AsyncExitStack) -> Started:
         if live.hub.busy:
             live.hub.connect(starting_at=parts.clock.now())
         watch_log(parts, live)
+        begun = parts.clock.now()
         await runtime.start(id, started.pid)
-    return started
+    return started, begun
 
 
 def _mount(parts: Parts, live: Live) -> None:

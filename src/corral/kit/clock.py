@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 SECOND = 1_000_000_000
+TICK = 10_000_000  # nanoseconds: the longest between two of the kernel's ticks; files' times may be so much behind
 
 
 class Clock(Protocol):
