@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from corral.errors import from_oserror
+from corral.kit.clock import TICK
 
 BLOCK = 1 << 16
 
@@ -41,12 +42,13 @@ def numbered(path: str) -> list[tuple[int, str]]:
 
 
 def open_all(path: str, since: int = 0) -> list[Opened]:
-    """All files of the log, oldest first, without those that were last written before `since` (nanoseconds)."""
+    """All files of the log, oldest first, without those that were last written before `since` (nanoseconds): by more
+    than a tick, for so much later than the file the last line in it may be."""
     opened = []
     for number, name in numbered(path):
         fd = _open(name)
         status = os.fstat(fd)
-        if number and status.st_mtime_ns < since:
+        if number and status.st_mtime_ns < since - TICK:
             os.close(fd)
         else:
             opened.append(Opened(fd, status.st_size))

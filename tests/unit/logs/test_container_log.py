@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -69,6 +70,18 @@ async def test_reading_goes_through_all_files_oldest_first(log: ContainerLog, mo
     assert await lines(log, since=START + 4, until=START + 6) == [b"4\n", b"5\n", b"6\n"]
     assert await lines(log, since=START + 4, tail=2) == [b"7\n", b"8\n"]
     assert await lines(log, until=START + 4, tail=2) == []
+
+
+async def test_a_file_s_time_may_be_behind_that_of_its_last_line(log: ContainerLog, monitor: Monitor) -> None:
+    """The line has the clock's, the file that of the kernel's last tick."""
+    for n in range(2):
+        monitor.write(b"%d" % n)
+    rotate(monitor)
+    monitor.reopen()
+    monitor.write(b"2")
+    os.utime(f"{monitor.path}.1", ns=(START, START + 1 - 4_000_000))
+    assert await lines(log, since=START + 1) == [b"1\n", b"2\n"]
+    assert await lines(log, since=START + 10_000_000) == []
 
 
 async def test_a_line_over_two_files_is_one_line(log: ContainerLog, monitor: Monitor) -> None:
