@@ -284,7 +284,7 @@ def test_a_storm_leaks_no_descriptor(fresh: Instance) -> None:
         connection.close()
     fresh.delete(f"/containers/{running}", query={"force": 1})
     eventually(lambda: fresh.settled() == (0, 0), "it is quiet again")
-    eventually(lambda: len(os.listdir(descriptors)) <= before, f"as many as before: {_links(descriptors)}")
+    eventually(lambda: len(os.listdir(descriptors)) <= before, lambda: f"as many as before: {_links(descriptors)}")
 
 
 def _links(descriptors: Path) -> str:

@@ -12,6 +12,7 @@ import pytest
 from corral.linux.namespaces import in_netns, netns_of
 from tests.support.hostile import VALUE, write_set
 from tests.support.instance import Instance, instance
+from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
@@ -24,10 +25,14 @@ def corral() -> Iterator[Instance]:
 
 def worker(pid: int) -> int:
     """The process of libnftables that a daemon has."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    children = {child for task in tasks for child in (task / "children").read_text().split()}
-    (found,) = [child for child in children if b"nft_worker" in cmdline(child)]
-    return int(found)
+
+    def found() -> list[str]:  # while threads of the daemon end, and others take their children over
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        children = {child for task in tasks for child in (task / "children").read_text().split()}
+        return [child for child in children if b"nft_worker" in cmdline(child)]
+
+    (one,) = eventually(found, "it is there")
+    return int(one)
 
 
 def cmdline(pid: str) -> bytes:
