@@ -25,7 +25,7 @@ from h2.events import (
     TrailersReceived,
     WindowUpdated,
 )
-from h2.exceptions import H2Error, StreamClosedError
+from h2.exceptions import H2Error, ProtocolError, StreamClosedError
 from h2.settings import SettingCodes, Settings
 from hpack import Encoder
 
@@ -94,7 +94,7 @@ class Link:
                 await self.flush()
         except (ClientGone, ConnectionError):
             pass
-        except H2Error:  # it breaks the protocol: it is told so, and left
+        except (H2Error, UnicodeDecodeError):  # it breaks the protocol: it is told so, and left
             with suppress(ClientGone, ConnectionError, H2Error):
                 await self.flush()
         finally:
@@ -112,6 +112,8 @@ class Link:
     def _take(self, event: Any) -> None:
         flow = self._flows.get(getattr(event, "stream_id", 0) or 0)
         match event:
+            case RequestReceived() if self._serve is None:
+                raise ProtocolError("a server calls")
             case RequestReceived():
                 self._begin(event.stream_id, _texts(event.headers))
             case DataReceived() if flow is not None:

@@ -175,6 +175,7 @@ HOSTILE = {
     "a frame that is too large": PREFACE + SETTINGS + struct.pack(">IBI", 100_000 << 8 | 0, 0, 1) + bytes(100_000),
     "data of no stream": PREFACE + SETTINGS + struct.pack(">IBI", 3 << 8 | 0, 0, 1) + b"abc",
     "headers that make no sense": PREFACE + SETTINGS + struct.pack(">IBI", 2 << 8 | 1, 4, 1) + b"\xff\xff",
+    "headers that are no text": PREFACE + SETTINGS + struct.pack(">IBI", 7 << 8 | 1, 5, 1) + b"\x83\x86\x04\x03/\xff/",
     "headers without an end": PREFACE
     + SETTINGS
     + struct.pack(">IBI", 1 << 8 | 1, 0, 1)
@@ -193,6 +194,13 @@ async def test_who_breaks_the_protocol_is_left(name: str) -> None:
     theirs.other.feed(HOSTILE[name])
     async with asyncio.timeout(60):
         await serve(ours, {"/a.B/Echo": echo})
+
+
+async def test_a_server_that_calls_is_left() -> None:
+    ours, theirs = wires()
+    theirs.other.feed(SETTINGS + struct.pack(">IBI", 7 << 8 | 1, 5, 2) + b"\x83\x86\x04\x03/x/")
+    async with asyncio.timeout(60):
+        await Link(ours).run()
 
 
 async def test_headers_that_are_too_many() -> None:
