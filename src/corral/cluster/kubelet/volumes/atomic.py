@@ -30,13 +30,17 @@ class File(NamedTuple):
 def write(place: str, files: Mapping[str, File], group: int = -1) -> bool:
     """Makes the directory show these files (by relative path) and no others; True if anything was changed.
 
-    With a `group` (fsGroup) its members may read all of them. OSError.
+    With a `group` (fsGroup) its members may read all of them. What a write left that was cut short anywhere, as by the
+    daemon's death, is finished, or goes. OSError.
     """
     os.makedirs(place, mode=0o755, exist_ok=True)
     current = _current(place)
+    _sweep(place, current)
     if current and _is_same(f"{place}/{current}", files):
+        _link(place, files)
         return False
-    stamp = time.strftime("..%Y_%m_%d_%H_%M_%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}"
+    now = time.time_ns()
+    stamp = time.strftime("..%Y_%m_%d_%H_%M_%S", time.gmtime(now // 10**9)) + f".{now % 10**9:09d}"
     made = f"{place}/{stamp}"
     os.mkdir(made, 0o755)
     for path, file in files.items():
@@ -48,8 +52,7 @@ def write(place: str, files: Mapping[str, File], group: int = -1) -> bool:
     os.symlink(stamp, f"{place}/{DATA}_tmp")
     os.rename(f"{place}/{DATA}_tmp", f"{place}/{DATA}")
     _link(place, files)
-    if current:
-        remove_tree(f"{place}/{current}")
+    _sweep(place, stamp)
     return True
 
 
@@ -96,3 +99,10 @@ def _link(place: str, files: Mapping[str, File]) -> None:
     for name in os.listdir(place):
         if not name.startswith("..") and name not in wanted:
             os.unlink(f"{place}/{name}")
+
+
+def _sweep(place: str, current: str) -> None:
+    """Removes all of ours but what is seen."""
+    for name in os.listdir(place):
+        if name.startswith("..") and name not in (DATA, current):
+            remove_tree(f"{place}/{name}")
