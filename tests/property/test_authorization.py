@@ -31,7 +31,8 @@ resource_rules = st.fixed_dictionaries(
 path_rules = st.fixed_dictionaries(
     {"verbs": some("*", *VERBS), "nonResourceURLs": some("*", "/healthz", "/healthz/*", "/api")}
 )
-rules = st.one_of(resource_rules, path_rules)
+whole = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "nonResourceURLs": ["*"]}
+rules = st.one_of(resource_rules, path_rules, st.just(whole))
 users = st.sampled_from(
     (
         User("jane", groups=("dev",)),
@@ -62,14 +63,16 @@ subjects = st.sampled_from(
 )
 #: (what is written, namespace, name, content); None takes it away
 role_writes = st.tuples(
-    st.just("role"), st.sampled_from(SPACES), st.sampled_from("rs"), st.none() | st.lists(rules, max_size=3)
+    st.just("role"), st.sampled_from(SPACES), st.sampled_from("rs"), st.none() | st.lists(rules, min_size=1, max_size=3)
 )
 binding_writes = st.tuples(
-    st.just("binding"),
+    st.just("rolebinding"),
     st.sampled_from(SPACES),
     st.sampled_from("bc"),
     st.none()
-    | st.tuples(st.sampled_from(("Role", "ClusterRole")), st.sampled_from("rs"), st.lists(subjects, max_size=3)),
+    | st.tuples(
+        st.sampled_from(("Role", "ClusterRole")), st.sampled_from("rs"), st.lists(subjects, min_size=2, max_size=5)
+    ),
 )
 
 
@@ -108,7 +111,10 @@ def plain_authorize(roles: dict[Any, Any], bindings: dict[Any, Any], asked: Attr
     return False
 
 
-@given(st.lists(st.one_of(role_writes, binding_writes), max_size=20), st.lists(questions, min_size=1, max_size=10))
+@given(
+    st.lists(st.one_of(role_writes, binding_writes), min_size=5, max_size=25),
+    st.lists(questions, min_size=5, max_size=10),
+)
 @settings(max_examples=300, deadline=None)
 def test_the_indexes_answer_like_a_walk_through_all_bindings(
     writes: list[tuple[Any, ...]], asked: list[Attributes]
