@@ -184,6 +184,31 @@ async def test_a_user_logs_in_and_again_when_the_token_is_none_any_more(server: 
     await store.closed()
 
 
+async def test_all_who_need_a_token_log_in_once(server: EtcdServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each login keeps a processor of etcd busy: with one for each call none is over in time."""
+    logins = 0
+    usual = EtcdStore._log_in
+
+    async def counted(self: EtcdStore) -> None:
+        nonlocal logins
+        logins += 1
+        await usual(self)
+
+    monkeypatch.setattr(EtcdStore, "_log_in", counted)
+    await server.require_login("corral", "secret", "/corral/")
+    store = await open_etcd([server.endpoint], root="/corral/", login=Login("corral", "secret"))
+    revision = await store.commit({"a": b"1"})
+    logins, store._token = 0, "unknown.1"
+    watches = [store.watch("", revision) for _ in range(10)]
+    assert await asyncio.gather(*(value(store, "a") for _ in range(30))) == [b"1"] * 30
+    for watch in watches:
+        with pytest.raises(Unavailable):
+            await anext(watch)
+    assert logins == 1
+    store.close()
+    await store.closed()
+
+
 @pytest.mark.parametrize("endpoints", [[], ["host"], ["http://host:2379"], ["a:1", "b"], [":2379"]])
 async def test_endpoints_that_make_no_sense_are_refused(endpoints: list[str]) -> None:
     with pytest.raises(InvalidInput, match="etcd"):

@@ -75,6 +75,7 @@ class EtcdStore:
         self._marks = Marks()
         self._closed = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._renewal: asyncio.Task[None] | None = None
         self._pumps: dict[QueuedWatch, asyncio.Task[Any]] = {}
 
     @property
@@ -198,7 +199,7 @@ class EtcdStore:
         return made
 
     async def _pump(self, watch: QueuedWatch, prefix: str, after: int) -> None:
-        at = self._endpoints.at
+        at, used = self._endpoints.at, self._token
         call = self._watch.here.Watch(metadata=self._metadata)
         try:
             await call.write(words.encode_watch(self._root, prefix, after))
@@ -207,7 +208,7 @@ class EtcdStore:
                     raise Compacted(after, response.compact_revision)
                 if response.canceled:
                     if words.needs_login(response.cancel_reason):
-                        await self._log_in()  # for who watches on
+                        await self._renew(used)  # for who watches on
                     break
                 self._offer(watch, response, after)
             watch.end(Unavailable(f"{self._name} has ended the watch of {prefix!r}"))
@@ -267,16 +268,24 @@ class EtcdStore:
     async def _with_token(self, method: Callable[..., Awaitable[Any]], request: Any) -> Any:
         """A token ends some minutes after its last use, and when etcd starts anew: then there is another."""
         if self._login is not None and not self._token:
-            await self._log_in()
+            await self._renew("")
         used = self._token
         try:
             return await method(request, timeout=TIMEOUT, metadata=self._metadata)
         except rpc.AioRpcError as error:
             if self._login is None or not words.needs_login(str(error.details())):
                 raise
-        if self._token == used:
-            await self._log_in()
+        await self._renew(used)
         return await method(request, timeout=TIMEOUT, metadata=self._metadata)
+
+    async def _renew(self, used: str) -> None:
+        """One login for all who wait: a password takes etcd long, and where each asks by itself, too long for all."""
+        if self._token != used:
+            return
+        if self._renewal is None or self._renewal.done():
+            self._renewal = self._spawn(self._log_in())
+            self._renewal.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asked may be gone
+        await asyncio.shield(self._renewal)
 
     async def _log_in(self) -> None:
         """Raises AioRpcError."""
