@@ -259,11 +259,13 @@ class Seating:
             await member.server.close()
             member.server = None
         self.publisher.close(member.published)
-        for endpoint in member.endpoints.values():
-            self._forget(endpoint)
         published, cables = member.published, list(member.cables().values())
-        if published.elements or cables:
-            await self.in_thread(lambda: self._clear(published.elements, published.ports, cables, unplug))
+        try:
+            if published.elements or cables:
+                await self.in_thread(lambda: self._clear(published.elements, published.ports, cables, unplug))
+        finally:
+            for endpoint in member.endpoints.values():
+                self._forget(endpoint)
 
     def _clear(self, elements: list[Any], ports: list[BoundPort], cables: list[str], unplug: bool) -> None:
         if elements:
@@ -273,7 +275,7 @@ class Seating:
             if unplug:
                 self.wires.unplug(name)
             else:
-                self.wires.forget(name)
+                self.wires.let_go(name)
 
     def _forget(self, endpoint: Endpoint) -> None:
         if endpoint.network in self.networks:  # else it is one of those that went

@@ -169,7 +169,7 @@ class Wires:
                 number = bridges.where[port.name] = self._room(lines, bridges)
                 steps.append(links.set_master(port.name, bridges.indexes[number]))
             how = plan_port(_within(port, lines), icc=lines.options.icc, filtered=filtered, further=number > 0)
-            self._netlink.batch([*steps, how.request(), links.set_link(port.name, up=True)])
+            self._netlink.batch([*steps, how.request(), links.set_link(port.name, up=True, may_be_gone=True)])
 
     def _room(self, lines: Lines, bridges: Bridges) -> int:
         number = plan_bridge(bridges.counts(), lines.network, self._first, self._further)
@@ -284,6 +284,19 @@ class Wires:
         """Takes a cable away at both ends. Some 40 ms: not where somebody waits."""
         self.forget(interface)
         self.delete_links([interface])
+
+    def let_go(self, interface: str) -> None:
+        """A cable goes with its namespace, and the kernel keeps that while connections in it are not through: for
+        minutes where the other end is silent. It is down meanwhile, which takes no time, or its addresses would answer
+        beside those of whoever has them next.
+        """
+        self.forget(interface)
+        self._netlink.do(links.set_link(interface, up=False, may_be_gone=True))
+
+    def delete_left(self, interface: str) -> None:
+        """A cable that was let go, unless it has gone by now, or another has its name."""
+        if not self.has_plugged(interface) and self.exists(interface):
+            self.delete_links([interface])
 
     def forget(self, interface: str) -> None:
         """A cable has gone, or goes, with its namespace."""
