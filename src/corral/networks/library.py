@@ -79,6 +79,7 @@ class Networks:
         self._host_servers = HostServers()
         self._repairs: Repairs | None = None
         self._let_go: set[str] = set()  # cables that are to go with their namespaces
+        self._deleting: asyncio.Task[None] | None = None
         self._tasks = Tasks()
 
     # The networks themselves
@@ -327,18 +328,18 @@ class Networks:
         if member is None:
             return
         await self._seating().leave_all(member, unplug=unplug)
-        cables = set(member.cables().values())
-        if cables and not self._let_go:
-            self._tasks.start("take away cables that are left", self._delete_left())
-        self._let_go |= cables
+        self._let_go.update(member.cables().values())
+        if self._let_go and (self._deleting is None or self._deleting.done()):
+            self._deleting = self._tasks.start("take away cables that are left", self._delete_left())
 
     async def _delete_left(self) -> None:
-        """Most have gone by themselves."""
-        await asyncio.sleep(_LINGERING)
-        cables, self._let_go = self._let_go, set()
+        """Most have gone by themselves by then."""
         wires = self._need_wires()
-        for cable in sorted(cables):  # each by itself, that others have their turn in between
-            await self._in_thread(functools.partial(wires.delete_left, cable))
+        while self._let_go:
+            cables, self._let_go = self._let_go, set()
+            await asyncio.sleep(_LINGERING)
+            for cable in sorted(cables):  # each by itself, that others have their turn in between
+                await self._in_thread(functools.partial(wires.delete_left, cable))
 
     def rename(self, container_id: str, name: str) -> None:
         """Others find a container by its new name from now on."""
