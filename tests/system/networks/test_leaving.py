@@ -46,11 +46,22 @@ async def test_a_namespace_that_stays_does_not_answer_beside_whoever_has_its_add
     old.serve(80)
     assert await ask(old.endpoint.ipv4, 80, other.netns) == other.endpoint.ipv4
     await networks.detach(old.id)
+    await new.attach(networks, shop=EndpointSpec(ipv4=old.endpoint.ipv4))
     with pytest.raises(OSError):
         await ask(old.endpoint.ipv4, 80, other.netns, seconds=SHORT)
-    await new.attach(networks, shop=EndpointSpec(ipv4=old.endpoint.ipv4))
     new.serve(80)
     assert await ask(old.endpoint.ipv4, 80, other.netns) == other.endpoint.ipv4
+
+
+async def test_what_an_ended_container_still_has_to_send_is_sent(networks: Networks, box: Callable[[], Box]) -> None:
+    """As to a client that reads slowly, when the program ends after its last answer."""
+    old, new = box(), box()
+    await old.attach(networks, shop=EndpointSpec())
+    old.serve(80)
+    await networks.detach(old.id)
+    await new.attach(networks, shop=EndpointSpec())
+    assert new.endpoint.ipv4 != old.endpoint.ipv4
+    assert await ask(old.endpoint.ipv4, 80) == networks.need("shop").pools[0].gateway
 
 
 async def test_a_cable_that_does_not_go_with_its_namespace_is_taken_away(
