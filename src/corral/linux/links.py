@@ -178,12 +178,12 @@ def set_master(name: str, master: int) -> Request:
     return Request(f"put interface {name} into a bridge", wire.RTM_NEWLINK, 0, payload, _GONE)
 
 
-def set_link(name: str, *, up: bool | None = None, mac: str = "", mtu: int = 0) -> Request:
+def set_link(name: str, *, up: bool | None = None, mac: str = "", mtu: int = 0, may_be_gone: bool = False) -> Request:
     """Changes an interface by name."""
     flags = wire.IFF_UP if up else 0
     payload = wire.link_body(flags=flags, change=0 if up is None else wire.IFF_UP) + wire.text(wire.IFLA_IFNAME, name)
     payload += _mtu(mtu) + (wire.attribute(wire.IFLA_ADDRESS, _mac(mac)) if mac else b"")
-    return Request(f"change interface {name}", wire.RTM_NEWLINK, 0, payload)
+    return Request(f"change interface {name}", wire.RTM_NEWLINK, 0, payload, _GONE if may_be_gone else frozenset())
 
 
 def set_alias(name: str, alias: str) -> Request:

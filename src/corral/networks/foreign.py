@@ -1,22 +1,25 @@
 """Firewall rules of others that stop what Corral forwards. Looked for, never touched: `corral doctor` tells.
 
 A packet must pass all chains of a hook: an accept in ours does not save it from theirs. So they are asked about the
-three packets that matter (see `verdicts`), and who made them is told in that program's own language to let them pass.
+packets that matter (see `verdicts`), and who made them is told in that program's own language to let them pass. Where
+br_netfilter is loaded, frames between ports of one bridge are among them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from corral.errors import CorralError
 from corral.linux.nftables import Nft
 from corral.networks.verdicts import Packet, Table, drops, mentions, read_iptables, read_table
+from corral.networks.wires import filtered_versions
 
 _OUTSIDE = "another"  # an interface that no rule names
 _SECONDS = 5.0
+_VERSIONS = {"ip": {4}, "ip6": {6}}  # of IP that a family's tables see; the others see both
 _IPTABLES = {"ip filter": "iptables-nft", "ip6 filter": "ip6tables-nft"}
 _LEGACY = (
     ("ip filter", "iptables-legacy", "/proc/net/ip_tables_names"),
@@ -26,12 +29,15 @@ _LEGACY = (
 
 @dataclass(frozen=True)
 class Blocked:
-    """A chain that drops something: what containers begin, what calls their ports, or both."""
+    """A chain that drops something: what containers begin, what calls their ports, what goes from one container of a
+    network to another.
+    """
 
     table: Table
     chain: str
     outward: bool
     inward: bool
+    between: bool = False
 
     @property
     def place(self) -> str:
@@ -52,7 +58,8 @@ def forward_advice(own: str, bridges: Iterable[str]) -> list[str]:
         tables = [*_nft_tables(own), *_legacy_tables()]
     except CorralError as error:
         return [f"the firewall's rules cannot be listed: {error.message}"]
-    return plan_advice([found for table in tables for found in find_blocked(table, names)], names)
+    filtered = filtered_versions()
+    return plan_advice([found for table in tables for found in find_blocked(table, names, filtered)], names)
 
 
 def _nft_tables(own: str) -> list[Table]:
@@ -102,18 +109,25 @@ def forwarding_tables(objects: Iterable[dict[str, object]], own: str) -> list[st
     return list(found)
 
 
-def find_blocked(table: Table, bridges: Sequence[str]) -> list[Blocked]:
-    """Pure: the chains of a table that drop what is forwarded from or to any of our bridges.
+def find_blocked(table: Table, bridges: Sequence[str], filtered: Set[int] = frozenset()) -> list[Blocked]:
+    """Pure: the chains of a table that drop what is forwarded from or to any of our bridges, or inside one: that
+    passes them only in the versions of IP that are `filtered`.
 
     >>> [found.place for found in find_blocked(Table("ip filter", "", {"FORWARD": "drop"}), ["corral0"])]
     ['ip filter FORWARD']
     """
-    outward, inward = set[str](), set[str]()
+    outward, inward, between = set[str](), set[str](), set[str]()
+    seen = filtered & _VERSIONS.get(table.name.partition(" ")[0], {4, 6})
     for bridge in (name.replace("*", "0") for name in bridges):
         outward.update(drops(table, Packet(bridge, _OUTSIDE)))
         inward.update(drops(table, Packet(_OUTSIDE, bridge, translated=True)))
         inward.update(drops(table, Packet(bridge, _OUTSIDE, "established", translated=True)))
-    return [Blocked(table, chain, chain in outward, chain in inward) for chain in sorted(outward | inward)]
+        for state in ("new", "established") if seen else ():
+            between.update(drops(table, Packet(bridge, bridge, state)))
+    return [
+        Blocked(table, chain, chain in outward, chain in inward, chain in between)
+        for chain in sorted(outward | inward | between)
+    ]
 
 
 def plan_advice(blocked: Iterable[Blocked], bridges: Sequence[str]) -> list[str]:
@@ -134,7 +148,8 @@ def _what(group: Sequence[Blocked]) -> str:
     chains = f"the chain {places} drops" if len(group) == 1 else f"the chains {places} drop"
     lost = ["containers cannot reach out"] if any(each.outward for each in group) else []
     lost += ["published ports are not reached from outside"] if any(each.inward for each in group) else []
-    return f"{chains} forwarded packets, {' and '.join(lost)}"
+    lost += ["containers of one network cannot reach each other"] if any(each.between for each in group) else []
+    return f"{chains} forwarded packets, {' and '.join([', '.join(lost[:-1]), lost[-1]] if lost[1:] else lost)}"
 
 
 def _fix(blocked: Blocked, bridges: Sequence[str]) -> str:

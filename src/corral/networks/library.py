@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from corral.errors import Conflict, CorralError, Forbidden, HostError, NotFound, Unavailable
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.ids import new_id
+from corral.kit.tasks import Tasks
 from corral.model.container import BoundPort, Endpoint, EndpointSpec, NetworkSpec, PortBinding
 from corral.model.network import Network, NetworkInfo
 from corral.model.network import NetworkSpec as Wanted
@@ -39,6 +41,7 @@ from corral.networks.wires import Port, Wires
 log = logging.getLogger("corral")
 T = TypeVar("T")
 
+_LINGERING = 10.0  # seconds: a namespace that nothing keeps has long gone by then
 OTHERS = (("host", "host"), ("none", "null"))  # the networks that are none
 
 
@@ -75,6 +78,9 @@ class Networks:
         self._directory = Directory()
         self._host_servers = HostServers()
         self._repairs: Repairs | None = None
+        self._let_go: set[str] = set()  # cables that are to go with their namespaces
+        self._deleting: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     # The networks themselves
 
@@ -210,6 +216,7 @@ class Networks:
     async def close(self) -> None:
         """The daemon ends, the containers and their networks go on."""
         await self._stop_repairs()
+        await self._tasks.close()
         await self._publisher.shut()
         for member in self._members.values():
             self._publisher.close(member.published)
@@ -229,6 +236,7 @@ class Networks:
         await self._stop_repairs()
         for container_id in list(self._members):
             await self.detach(container_id)
+        await self._tasks.close()
         await self._open()
         await self._in_thread(self._need_wires().tear_down)
         await self._in_thread(self._need_firewall().tear_down)
@@ -317,8 +325,21 @@ class Networks:
         The cables go with their namespace; `unplug` takes them away at once, for a namespace that others keep alive.
         """
         member = self._members.pop(container_id, None)
-        if member is not None:
-            await self._seating().leave_all(member, unplug=unplug)
+        if member is None:
+            return
+        await self._seating().leave_all(member, unplug=unplug)
+        self._let_go.update(member.cables().values())
+        if self._let_go and (self._deleting is None or self._deleting.done()):
+            self._deleting = self._tasks.start("take away cables that are left", self._delete_left())
+
+    async def _delete_left(self) -> None:
+        """Most have gone by themselves by then."""
+        wires = self._need_wires()
+        while self._let_go:
+            cables, self._let_go = self._let_go, set()
+            await asyncio.sleep(_LINGERING)
+            for cable in sorted(cables):  # each by itself, that others have their turn in between
+                await self._in_thread(functools.partial(wires.delete_left, cable))
 
     def rename(self, container_id: str, name: str) -> None:
         """Others find a container by its new name from now on."""

@@ -259,21 +259,23 @@ class Seating:
             await member.server.close()
             member.server = None
         self.publisher.close(member.published)
-        for endpoint in member.endpoints.values():
-            self._forget(endpoint)
-        published, cables = member.published, list(member.cables().values())
-        if published.elements or cables:
-            await self.in_thread(lambda: self._clear(published.elements, published.ports, cables, unplug))
+        published, endpoints = member.published, [end for end in member.endpoints.values() if end.host_interface]
+        try:
+            if published.elements or endpoints:
+                await self.in_thread(lambda: self._clear(published.elements, published.ports, endpoints, unplug))
+        finally:
+            for endpoint in member.endpoints.values():
+                self._forget(endpoint)
 
-    def _clear(self, elements: list[Any], ports: list[BoundPort], cables: list[str], unplug: bool) -> None:
+    def _clear(self, elements: list[Any], ports: list[BoundPort], endpoints: list[Endpoint], unplug: bool) -> None:
         if elements:
             self.firewall.withdraw(elements)
             self.firewall.forget_flows(ports)
-        for name in cables:
+        for endpoint in endpoints:
             if unplug:
-                self.wires.unplug(name)
+                self.wires.unplug(endpoint.host_interface)
             else:
-                self.wires.forget(name)
+                self.wires.let_go(endpoint.host_interface, endpoint)
 
     def _forget(self, endpoint: Endpoint) -> None:
         if endpoint.network in self.networks:  # else it is one of those that went

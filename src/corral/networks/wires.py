@@ -64,6 +64,7 @@ class Wires:
         self._netlink = Netlink()
         self._networks: dict[str, Bridges] = {}
         self._first, self._further = first, further
+        self._left: dict[str, frozenset[str]] = {}  # cables that are to go with their namespaces: what they answer to
 
     def close(self) -> None:
         self._netlink.close()
@@ -169,7 +170,7 @@ class Wires:
                 number = bridges.where[port.name] = self._room(lines, bridges)
                 steps.append(links.set_master(port.name, bridges.indexes[number]))
             how = plan_port(_within(port, lines), icc=lines.options.icc, filtered=filtered, further=number > 0)
-            self._netlink.batch([*steps, how.request(), links.set_link(port.name, up=True)])
+            self._netlink.batch([*steps, how.request(), links.set_link(port.name, up=True, may_be_gone=True)])
 
     def _room(self, lines: Lines, bridges: Bridges) -> int:
         number = plan_bridge(bridges.counts(), lines.network, self._first, self._further)
@@ -227,8 +228,10 @@ class Wires:
         bridges = self._networks.get(lines.network_id)
         if bridges is None:
             raise HostError(f"network {lines.network} could not be made on this host; the daemon's log says why")
+        self._silence(endpoint)
         number = self._room(lines, bridges)
         name = self._new_veth(container_id, netns, endpoint, lines, bridges.indexes[number])
+        self._left.pop(name, None)
         bridges.where[name] = number
         try:
             filtered, port = filtered_versions(), _within(Port(name, serves), lines)
@@ -285,6 +288,25 @@ class Wires:
         self.forget(interface)
         self.delete_links([interface])
 
+    def let_go(self, interface: str, endpoint: Endpoint) -> None:
+        """A cable goes with its namespace, and the kernel keeps that while connections in it are not through: for
+        minutes where the other end is silent. What they still have to send goes on meanwhile; but as soon as another
+        is to have one of its addresses, it is down, or both would answer.
+        """
+        self.forget(interface)
+        self._left[interface] = _marks(endpoint)
+
+    def delete_left(self, interface: str) -> None:
+        """A cable that was let go, unless it has gone by now, or another has its name."""
+        if self._left.pop(interface, None) and self.exists(interface):
+            self.delete_links([interface])
+
+    def _silence(self, endpoint: Endpoint) -> None:
+        """Before it has a cable: others that its addresses belonged to."""
+        same = [name for name, marks in self._left.items() if marks & _marks(endpoint)]
+        if same:
+            self._netlink.batch([links.set_link(name, up=False, may_be_gone=True) for name in same])
+
     def forget(self, interface: str) -> None:
         """A cable has gone, or goes, with its namespace."""
         for bridges in self._networks.values():
@@ -320,6 +342,7 @@ class Wires:
     def tear_down(self) -> None:
         """Everything of this instance, whether it is there or not."""
         self._networks.clear()
+        self._left.clear()
         spans = [link.name for link in self._netlink.links() if self._names.is_span(link.name)]
         self.delete_links([*self.own_links(), *spans, *self.own_bridges(), self._names.bridge])
 
@@ -338,6 +361,10 @@ class Wires:
         """What the host has there; nothing where there is no such interface."""
         found = self.find(interface)
         return [] if found is None else [address for _, address, _ in self._netlink.addresses(found.index)]
+
+
+def _marks(endpoint: Endpoint) -> frozenset[str]:
+    return frozenset({endpoint.ipv4, endpoint.ipv6, endpoint.mac} - {""})
 
 
 def _within(port: Port, lines: Lines) -> Port:

@@ -30,8 +30,8 @@ FIREWALLD_IPTABLES = """-P FORWARD ACCEPT
 -A FWD_public -j REJECT --reject-with icmp-port-unreachable"""
 
 
-def told(*tables: Table) -> list[str]:
-    return plan_advice([found for table in tables for found in find_blocked(table, BRIDGES)], BRIDGES)
+def told(*tables: Table, filtered: frozenset[int] = frozenset()) -> list[str]:
+    return plan_advice([found for table in tables for found in find_blocked(table, BRIDGES, filtered)], BRIDGES)
 
 
 def iptables(listed: str, name: str = "ip filter", tool: str = "iptables-nft") -> Table:
@@ -118,6 +118,34 @@ def test_a_chain_of_nftables_by_hand() -> None:
     table = read_table("inet fw", [{"chain": {"name": "fwd", "hook": "forward", "policy": "drop"}}])
     [said] = told(table)
     assert 'nft insert rule inet fw fwd iifname "corral0" accept' in said and 'oifname "cn*" accept' in said
+
+
+@pytest.mark.parametrize("name, version", [("ip filter", 4), ("ip6 filter", 6), ("inet fw", 4), ("inet fw", 6)])
+def test_frames_between_ports_of_a_bridge_where_br_netfilter_shows_them_to_the_chains(name: str, version: int) -> None:
+    bridges, seen = ("corral0", "cn+"), frozenset({version})
+    ways = [
+        f"-A FORWARD -i {each} ! -o {each} -j ACCEPT\n-A FORWARD ! -i {each} -o {each} -j ACCEPT" for each in bridges
+    ]
+    table = iptables("\n".join(["-P FORWARD DROP", *ways]), name)
+    assert told(table) == []
+    [said] = told(table, filtered=seen)
+    assert "FORWARD drops forwarded packets, containers of one network cannot reach each other; to let them: " in said
+    inside = [f"-A FORWARD -i {each} -o {each} -j ACCEPT" for each in bridges]
+    assert told(iptables("\n".join(["-P FORWARD DROP", *ways, *inside]), name), filtered=seen) == []
+
+
+def test_frames_of_the_other_version_of_ip_do_not_count() -> None:
+    table = iptables("-P FORWARD ACCEPT\n-A FORWARD -i cn+ -o cn+ -j DROP")
+    assert told(table, filtered=frozenset({6})) == []
+    assert len(told(table, filtered=frozenset({4}))) == 1
+
+
+def test_all_that_is_lost_is_said_in_one_line() -> None:
+    [said] = told(iptables("-P FORWARD DROP"), filtered=frozenset({4}))
+    assert (
+        "drops forwarded packets, containers cannot reach out, published ports are not reached from outside and "
+        "containers of one network cannot reach each other; to let them: iptables -I FORWARD -i corral0"
+    ) in said
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""Containers that have ended, whose network namespaces have not: nothing of them is left in the network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from corral.linux import links
+from corral.linux.netlink import Netlink
+from corral.model.container import EndpointSpec
+from corral.model.network import NetworkSpec, Pool
+from corral.networks import InstanceNames, NetworkConfig, Networks
+from tests.system.networks.box import SHORT, Box, ask
+
+pytestmark = pytest.mark.root
+
+NAMES = InstanceNames(f"e{os.getpid() & 0xFFF:03x}")
+
+
+@pytest.fixture
+async def networks(tmp_path: Path) -> AsyncIterator[Networks]:
+    made = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
+    await made.setup()
+    await made.create(NetworkSpec("shop", pools=[Pool("10.123.9.0/24")]))
+    yield made
+    await made.teardown()
+    await made.close()
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[Callable[[], Box]]:
+    with ExitStack() as stack:
+        yield lambda: Box(stack)
+
+
+async def test_a_namespace_that_stays_does_not_answer_beside_whoever_has_its_address_next(
+    networks: Networks, box: Callable[[], Box]
+) -> None:
+    """The kernel keeps one for minutes where a connection in it is not through, and its other end is silent."""
+    other, old, new = await box().attach(networks, shop=EndpointSpec()), box(), box()
+    await old.attach(networks, shop=EndpointSpec())
+    old.serve(80)
+    assert await ask(old.endpoint.ipv4, 80, other.netns) == other.endpoint.ipv4
+    await networks.detach(old.id)
+    await new.attach(networks, shop=EndpointSpec(ipv4=old.endpoint.ipv4))
+    with pytest.raises(OSError):
+        await ask(old.endpoint.ipv4, 80, other.netns, seconds=SHORT)
+    new.serve(80)
+    assert await ask(old.endpoint.ipv4, 80, other.netns) == other.endpoint.ipv4
+
+
+async def test_what_an_ended_container_still_has_to_send_is_sent(networks: Networks, box: Callable[[], Box]) -> None:
+    """As to a client that reads slowly, when the program ends after its last answer."""
+    old, new = box(), box()
+    await old.attach(networks, shop=EndpointSpec())
+    old.serve(80)
+    await networks.detach(old.id)
+    await new.attach(networks, shop=EndpointSpec())
+    assert new.endpoint.ipv4 != old.endpoint.ipv4
+    assert await ask(old.endpoint.ipv4, 80) == networks.need("shop").pools[0].gateway
+
+
+async def test_a_cable_that_does_not_go_with_its_namespace_is_taken_away(
+    networks: Networks, box: Callable[[], Box], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corral.networks.library._LINGERING", 0)
+    old, other = [await box().attach(networks, shop=EndpointSpec()) for _ in range(2)]
+    await networks.detach(old.id)
+    await networks._tasks.wait()
+    with Netlink() as netlink:
+        assert netlink.link(old.endpoint.host_interface) is None
+        assert netlink.link(other.endpoint.host_interface) is not None
+
+
+async def test_a_cable_that_goes_keeps_the_others_from_nothing(networks: Networks, box: Callable[[], Box]) -> None:
+    """It may do so at any moment while what others took away is made again."""
+    gone, hurt = [await box().attach(networks, shop=EndpointSpec()) for _ in range(2)]
+    hurt.serve(80)
+    with Netlink() as netlink:
+        netlink.do(links.delete_link(gone.endpoint.host_interface))
+        netlink.do(links.set_link(hurt.endpoint.host_interface, up=False))
+    await networks.reconcile()
+    assert await ask(hurt.endpoint.ipv4, 80) == networks.info()[-1].network.pools[0].gateway
