@@ -150,8 +150,12 @@ class Columns:
         if how.startswith("table "):
             parts = how[6:].replace("\\t", "\t").split("\t")
             head = [self._heading(part, hint) for part in parts]
-            return [table(head, [[fill(p, self._values(o), hint) for p in parts] for o in objects])]
+            return [table(head, [self._row(parts, o, hint) for o in objects])]
         return [fill(how, self._values(o), hint) for o in objects]
+
+    def _row(self, parts: Sequence[str], item: Any, hint: str) -> list[str]:
+        values = self._values(item)  # once a row: hundreds of rows must not be felt
+        return [fill(part, values, hint) for part in parts]
 
     def _values(self, item: Any) -> dict[str, str]:
         return {key: get(item) for key, (_, get) in self._columns.items()}

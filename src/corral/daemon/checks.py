@@ -28,8 +28,9 @@ def check_settings(settings: Settings) -> None:
     _check_logs(settings)
     _check_names(settings)
     for word in settings.list("default-ulimit"):
+        ulimit = parse_ulimit(word)
         try:
-            check_ulimit(parse_ulimit(word))
+            check_ulimit(ulimit)
         except InvalidInput as error:
             raise InvalidInput(f"default-ulimit {word!r}: {error.message}") from None
     for word in settings.list("label"):

@@ -20,7 +20,7 @@ def render(command: str, instance: Instance, verb: Sequence[str] = ("up",), mark
     """The unit's text. `verb`: what the command shall do; `mark`: a line that says whose it is.
 
     >>> [line for line in render("/opt/bin/corral", Instance()).splitlines() if line.startswith(("ExecStart", "After"))]
-    ['After=network.target nss-lookup.target corral-containers.scope', 'ExecStart=/opt/bin/corral up']
+    ['After=network.target nss-lookup.target', 'ExecStart=/opt/bin/corral up']
     """
     with open(TEMPLATE, encoding="utf-8") as file:
         text = file.read()
@@ -54,8 +54,7 @@ def unit_name(instance: Instance) -> str:
     >>> unit_name(Instance()), unit_name(Instance("/srv/x"))
     ('corral', 'corral-c0fd')
     """
-    tag = InstanceNames.of_root(instance.root).tag
-    return f"corral-{tag}" if tag else "corral"
+    return plan_place(InstanceNames.of_root(instance.root).tag, systemd=True).service.removesuffix(".service")
 
 
 def own_command() -> str:

@@ -68,11 +68,13 @@ def sd_notify(address: str, text: str) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an instance's cgroups go. `scope` is the unit's name on a systemd host, else ""."""
+    """Where an instance's cgroups go. On a systemd host `scope` is the unit's name, else "", and `service` the name
+    that the daemon's own unit has if it is installed as we say."""
 
     group: str
     scope: str = ""
     slice: str = ""
+    service: str = ""
 
 
 def plan_place(tag: str, *, systemd: bool) -> Place:
@@ -80,13 +82,14 @@ def plan_place(tag: str, *, systemd: bool) -> Place:
 
     >>> plan_place("", systemd=False).group, plan_place("ab12", systemd=False).group
     ('/corral', '/corral-ab12')
-    >>> plan_place("ab12", systemd=True).group
-    '/corral.slice/corral-ab12.scope'
+    >>> plan_place("ab12", systemd=True).group, plan_place("ab12", systemd=True).service
+    ('/corral.slice/corral-ab12.scope', 'corral-ab12.service')
     """
+    name = f"corral-{tag}" if tag else "corral"
     if not systemd:
-        return Place(f"/corral-{tag}" if tag else "/corral")
+        return Place(f"/{name}")
     scope = f"corral-{tag or 'containers'}.scope"
-    return Place(f"/corral.slice/{scope}", scope, "corral.slice")
+    return Place(f"/corral.slice/{scope}", scope, "corral.slice", f"{name}.service")
 
 
 async def ensure_parent(cgroups: Cgroups, tag: str) -> str:
@@ -94,7 +97,7 @@ async def ensure_parent(cgroups: Cgroups, tag: str) -> str:
     place = plan_place(tag, systemd=running() and shutil.which("systemd-run") is not None)
     if place.scope:
         try:
-            return await ensure_scope(cgroups, place.scope, place.slice)
+            return await ensure_scope(cgroups, place)
         except CorralError as error:
             log.warning("%s; containers go into a plain cgroup", error.message)
             place = plan_place(tag, systemd=False)
@@ -103,41 +106,70 @@ async def ensure_parent(cgroups: Cgroups, tag: str) -> str:
     return place.group
 
 
-async def ensure_scope(cgroups: Cgroups, name: str, slice: str) -> str:
+async def ensure_scope(cgroups: Cgroups, place: Place) -> str:
     """A delegated scope that outlives the daemon's service; returns its group, with controllers handed down.
 
     Idempotent: a scope that is there already, with its keeper, is taken as it is. HostError if systemd refuses.
     """
-    group = f"/{slice}/{name}"
+    group = place.group
     if not any(cgroups.pids(f"{group}/keeper")):
-        group = await _start_scope(name, slice)
+        group = await _start_scope(place)
     _settle(cgroups, group)
     return group
 
 
-async def _start_scope(name: str, slice: str) -> str:
+def plan_scope(place: Place, *, policy: bool) -> list[str]:
+    """Pure: the command that makes the scope. `policy`: systemd knows what a scope does for want of memory (252 on).
+
+    The order of ends is the scope's to say. A service's After= would have systemd load the scope's name with the
+    service: too early to learn that it is delegated (and then one process that is killed for want of memory ends them
+    all), and for longer than the scope lasts (and then there cannot be another).
+
+    >>> [word for word in plan_scope(plan_place("", systemd=True), policy=True) if "OOM" in word or "Before" in word]
+    ['--property=Before=corral.service', '--property=OOMPolicy=continue']
+    """
+    properties = {
+        "Delegate": "yes",
+        "TasksMax": "infinity",  # else all containers share a few thousand
+        "TimeoutStopSec": str(_GRACE_SECONDS),
+        "Before": place.service,  # so when the machine goes down the daemon stops first, and stops containers its way
+        **({"OOMPolicy": "continue"} if policy else {}),
+    }
+    return [
+        *("systemd-run", "--scope", "--quiet", f"--unit={place.scope}", f"--slice={place.slice}", "--collect"),
+        *(f"--property={name}={value}" for name, value in properties.items()),
+        *("--description=Corral's containers", "sh", "-c", _KEEPER),
+    ]
+
+
+async def _start_scope(place: Place) -> str:
     """Starts the keeper in a new scope (or finds the one that is there) and returns the scope's group."""
-    argv = ["systemd-run", "--scope", "--quiet", f"--unit={name}", f"--slice={slice}", "--collect",
-            "--property=Delegate=yes", "--property=TasksMax=infinity",  # else all containers share a few thousand
-            f"--property=TimeoutStopSec={_GRACE_SECONDS}",
-            "--description=Corral's containers", "sh", "-c", _KEEPER]  # fmt: skip
+    said = await _say_pid(plan_scope(place, policy=True))
+    if "OOMPolicy" in said:  # an older systemd does not know that of a scope, and says so
+        said = await _say_pid(plan_scope(place, policy=False))
+    if said.isdigit():
+        return _systemd_group(int(said))
+    existing = await run(["systemctl", "show", "--property=ControlGroup", "--value", place.scope])
+    found = existing.out.decode().strip()
+    if existing.code != 0 or not found:
+        raise HostError(f"systemd made no scope {place.scope}: {said}")
+    return found
+
+
+async def _say_pid(argv: list[str]) -> str:
+    """What the keeper says, its pid, or else the error of who should have started it, which has ended then."""
     read, write = os.pipe2(os.O_CLOEXEC)
     try:
         try:
             child = spawn(argv, stdout=write, stderr=write, setsid=True)
         finally:
             os.close(write)
-        said = await _read_line(read)
+        said = (await _read_line(read)).decode(errors="replace").strip()
     finally:
         os.close(read)
-    if said.strip().isdigit():
-        return _systemd_group(int(said))
-    await child.wait()
-    existing = await run(["systemctl", "show", "--property=ControlGroup", "--value", name])
-    found = existing.out.decode().strip()
-    if existing.code != 0 or not found:
-        raise HostError(f"systemd made no scope {name}: {said.decode(errors='replace').strip()}")
-    return found
+    if not said.isdigit():
+        await child.wait()
+    return said
 
 
 def _systemd_group(pid: int) -> str:

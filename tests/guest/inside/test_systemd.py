@@ -31,12 +31,12 @@ def before() -> Footprint:
 def service(before: Footprint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """The default instance, started by systemd as the shipped unit says."""
     install()
-    systemctl("start", "corral")
+    systemctl("enable", "--now", "corral")  # as the unit's own words say
     engine = endpoint(tmp_path_factory.mktemp("client"))
     assert engine.get("/_ping").status == 200, "active means that it answers: it tells systemd when it does"
     engine.import_image()
     yield engine
-    systemctl("stop", "corral")
+    systemctl("disable", "--now", "corral")
     run("corral", "reset", "--yes")
     UNIT.unlink()
     systemctl("daemon-reload")
@@ -120,6 +120,7 @@ def test_containers_live_in_a_slice_of_their_own(service: Endpoint) -> None:
         with suppress(FileNotFoundError, ProcessLookupError):  # a worker that has done its work meanwhile
             assert _parent(one) == main, inside
     assert show("Delegate", SCOPE) == "yes", "systemd knows that these groups are not its own"
+    assert show("OOMPolicy", SCOPE) == "continue", "it would end all containers with one that wants too much memory"
     limits = [(CGROUPS / f"corral.slice{below}/pids.max").read_text() for below in ("", f"/{SCOPE}")]
     assert limits == ["max\n", "max\n"], "systemd's default is a few thousand for all containers together"
     tree = run("systemd-cgls", "--no-pager", "--full", "--unit", SCOPE)
@@ -173,4 +174,4 @@ def test_stopped_and_down_leaves_nothing(service: Endpoint, before: Footprint) -
     left = Footprint.of_host().beyond(before)
     assert [left.get(kind) for kind in ("tables", "links", "mounts", "netns")] == [None] * 4
     systemctl("start", "corral")
-    assert show("ActiveState", SCOPE) == "active"
+    assert show("ActiveState", SCOPE) == "active", "there can be another"

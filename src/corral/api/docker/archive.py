@@ -12,6 +12,7 @@ from corral.api.docker.at import name_of
 from corral.errors import InvalidInput
 from corral.http.message import Answer, Request, Response
 from corral.kit.clock import to_rfc3339
+from corral.model.image import UNTOLD
 
 if TYPE_CHECKING:
     from corral.api.docker.app import DockerApi
@@ -24,7 +25,7 @@ def stat_header(stat: PathStat) -> dict[str, str]:
         "name": stat.name,
         "size": stat.size,
         "mode": stat.mode,
-        "mtime": to_rfc3339(stat.mtime),
+        "mtime": to_rfc3339(stat.mtime, UNTOLD),  # 1970 is a time, and what reproducible images have
         "linkTarget": stat.link_target,
     }
     return {"X-Docker-Container-Path-Stat": base64.b64encode(msgspec.json.encode(shown)).decode()}

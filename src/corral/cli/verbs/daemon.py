@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 READY_FD = 3
 LOG_LIMIT = 10 << 20  # bytes
 PATIENCE = 120  # seconds that a daemon may take to stop
+ENDING = 10  # seconds in which one that was killed is gone, or one that starts answers
 
 
 def role_command(instance: Instance, role: str, words: list[str]) -> list[str]:
@@ -59,7 +60,7 @@ def up(session: Session, options: Parsed) -> int:
     if options.on("print-unit"):
         return become(role_command(instance, "unit", []))
     need_root("up")
-    pid, code = daemon_pid(instance), 0
+    pid, code = living_daemon(session), 0
     if pid and not options.on("detach"):
         raise Failure(f"Corral is up already (pid {pid}) at {instance.url}", 1)
     if not pid:
@@ -81,6 +82,29 @@ def up(session: Session, options: Parsed) -> int:
     if len(os.fsencode(instance.socket)) > LONGEST:
         session.say(f"That path is too long for other clients than this one: give them a link to {instance.run}.")
     return code
+
+
+def living_daemon(session: Session) -> int:
+    """The pid of the daemon that is up, 0 if none is. One that was killed a moment ago keeps its lock until the last of
+    it is gone: it answers nobody any more, and its end is waited for."""
+    from corral.cli.local_nodes import count_nodes
+
+    pid = daemon_pid(session.instance)
+    try:
+        handle = os.pidfd_open(pid) if pid else -1
+    except ProcessLookupError:
+        return daemon_pid(session.instance)
+    if handle < 0:
+        return 0
+    try:
+        count_nodes(session)
+    except Failure:
+        waiter = select.poll()
+        waiter.register(handle, select.POLLIN)
+        return daemon_pid(session.instance) if waiter.poll(ENDING * 1000) else pid
+    finally:
+        os.close(handle)
+    return pid
 
 
 def start_detached(instance: Instance, command: list[str]) -> int:

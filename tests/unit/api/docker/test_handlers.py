@@ -145,12 +145,13 @@ async def test_commit() -> None:
     assert asked.config.env == ["A=1", "B=2"]
 
 
-async def test_archives() -> None:
-    stat = SimpleNamespace(name="x", size=3, mode=0o644, mtime=SECOND, link_target="")
+@pytest.mark.parametrize(("mtime", "told"), [(SECOND, "1970-01-01T00:00:01Z"), (0, "1970-01-01T00:00:00Z")])
+async def test_archives(mtime: int, told: str) -> None:
+    stat = SimpleNamespace(name="x", size=3, mode=0o644, mtime=mtime, link_target="")
     api = make_api(containers={"archive_stat": stat, "archive_get": (stat, pieces(b"t", b"ar"))})
     head = await archive.archive_stat(api, ask("HEAD", "/containers/web/archive", path="/x"))
     shown = json.loads(base64.b64decode(head.headers["X-Docker-Container-Path-Stat"]))
-    assert shown == {"name": "x", "size": 3, "mode": 420, "mtime": "1970-01-01T00:00:01Z", "linkTarget": ""}
+    assert shown == {"name": "x", "size": 3, "mode": 420, "mtime": told, "linkTarget": ""}
     got = await archive.archive_get(api, ask("GET", "/containers/web/archive", path="/x"))
     assert (await gather(got), got.headers["Content-Type"]) == (b"tar", "application/x-tar")
     await archive.archive_put(api, ask("PUT", "/containers/web/archive", path="/x", copyUIDGID="1"))
