@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 async def build(api: DockerApi, request: Request) -> Answer:
-    """The context is the body, or what `remote` names. What fails before a stage's image is looked for is an error of its
-    own."""
+    """The context is the body, or what `remote` names. What fails before a stage's image is looked for is an error of
+    its own."""
     if request.query.get("version") == "2":
         from corral.api.docker.build_kit import build_by_session
 
