@@ -390,6 +390,10 @@ def test_what_is_kept(buildx: Buildx) -> None:
     buildx("buildx", "prune", "-f", "--filter", "type=regular")
     buildx("buildx", "prune", "-af")
     assert not re.search(r"\bRUN echo kept", buildx("buildx", "du", "--verbose").stdout)
+    buildx.lay("FROM busybox\nRUN head -c 300000 /dev/zero > /k\n")
+    buildx.build("-t", TAG, ".")
+    pruned = buildx("buildx", "prune", "-af").stdout
+    assert re.search(r"Total:\s+0B", pruned), "the image still has what the build has made: nothing became free"
 
 
 def test_bake(buildx: Buildx, engine: Instance) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from corral.api.buildkit.failure import grpc_error
@@ -95,7 +95,7 @@ class Control:
         await flow.send(message("DiskUsageResponse", record=[usage_record(one) for one in found]).SerializeToString())
 
     async def prune(self, flow: Flow) -> None:
-        """Tells of each thing that went."""
+        """Tells of each thing that went, with the bytes that the disk got back by it: clients add them up."""
         request = parse("PruneRequest", await flow.receive_one())
         builder = self._kit.builder
         try:
@@ -109,8 +109,24 @@ class Control:
         except CorralError as error:
             raise grpc_error(error) from error
         self._kit.pruned(gone.freed)
-        for id in gone.ids:
-            await flow.send(message("UsageRecord", **usage_record(before[id])).SerializeToString())
+        went = [before[id] for id in gone.ids]
+        for one, size in zip(went, plan_freed(went, gone.freed), strict=True):
+            await flow.send(message("UsageRecord", **usage_record(one) | {"Size": size}).SerializeToString())
+
+
+def plan_freed(went: Sequence[Usage], freed: int) -> list[int]:
+    """Pure: how much of `freed` bytes is each thing's that went. The layer that an image has too is still there.
+
+    >>> from corral.build.usage import Usage
+    >>> own, shared = Usage("a", "regular", "", 10, 1), Usage("b", "regular", "", 99, 1, shared=True)
+    >>> plan_freed([shared, own, own], 10)
+    [0, 10, 0]
+    """
+    sizes, left = [], freed
+    for one in went:
+        sizes.append(0 if one.shared else min(one.size, left))
+        left -= sizes[-1]
+    return sizes
 
 
 def plan_filters(texts: list[str]) -> dict[str, list[str]]:

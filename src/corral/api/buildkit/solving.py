@@ -154,6 +154,7 @@ class Solve:
             annotations=self.annotations,
             cache_to=stores,
             allow_insecure="security.insecure" in request.Entitlements,
+            allow_host_network="network.host" in request.Entitlements,
             id=self._id,
         )
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 async def build(api: DockerApi, request: Request) -> Answer:
-    """The context is the body, or what `remote` names. What fails before the first step is an error of its own."""
+    """The context is the body, or what `remote` names. What fails before a stage's image is looked for is an error of
+    its own."""
     if request.query.get("version") == "2":
         from corral.api.docker.build_kit import build_by_session
 
@@ -53,7 +54,7 @@ def tell(api: DockerApi, event: BuildEvent) -> None:
 async def messages(events: AsyncGenerator[BuildEvent, None], *, quiet: bool) -> AsyncGenerator[bytes, None]:
     """The events on the wire. With `quiet` only the image's id, or all that was said if it failed.
 
-    An error before anything was said is raised, a later one is told in the stream.
+    An error before anything was said, or an image was looked for, is raised, a later one is told in the stream.
     """
     shown, held, begun = Classic(), [b""], False
     async with aclosing(events):
@@ -69,7 +70,7 @@ async def messages(events: AsyncGenerator[BuildEvent, None], *, quiet: bool) -> 
                         yield piece
                     begun = True
         except CorralError as error:
-            if not begun:
+            if not (begun or shown.fetching):
                 if isinstance(error, BuildFailed):
                     error.message = error.classic or error.message
                 raise

@@ -123,6 +123,11 @@ class Classic:
         self._texts: dict[int, str] = {}  # vertex -> its instruction
         self.failed = ""  # the instruction that failed
 
+    @property
+    def fetching(self) -> bool:
+        """Whether a stage's image has been looked for: to clients the first step is under way from then on."""
+        return bool(self._fetching)
+
     def take(self, event: BuildEvent) -> list[bytes]:
         match event:
             case Started(vertex=vertex, step=step) if step:

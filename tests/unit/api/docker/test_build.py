@@ -151,6 +151,13 @@ def test_a_failure_before_anything_was_said_is_raised() -> None:
         said(Started(1, "[internal] load"), InvalidInput("dockerfile parse error"))
 
 
+def test_a_stages_image_that_cannot_be_got_is_told_in_the_stream_as_dockerd_tells_it() -> None:
+    failed = BuildFailed("failed to resolve", classic="pull access denied for x")
+    for quiet in (False, True):
+        lines = said(Started(1, "[internal] load metadata for x"), Finished(1, error="no"), failed, quiet=quiet)
+        assert [line["error"] for line in lines] == ["pull access denied for x"]
+
+
 def test_a_program_that_fails() -> None:
     lines = said(STEP, Printed(2, b"told"), Finished(2, error="x"), FAILED)
     words = "The command '/bin/sh -c echo \"a\"' returned a non-zero code: 3"
