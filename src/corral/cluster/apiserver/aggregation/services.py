@@ -252,7 +252,7 @@ class ApiServices:
 def _object(body: bytes) -> Object:
     try:
         found = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
