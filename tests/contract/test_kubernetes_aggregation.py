@@ -205,6 +205,24 @@ def test_components_reach_what_an_extension_server_has(ns: Namespace, flunders: 
     assert "flunders" in [one.plural for one in api.resources()]
 
 
+def test_a_renewed_certificate_is_shown_from_then_on(ns: Namespace, flunders: ExtensionServer) -> None:
+    api, of = ns.cluster.api, Collection(GROUP, VERSION, "flunders")
+    client, path = api.client(User("ann"), "test"), f"{PREFIX}/namespaces/{ns.name}/flunders"
+
+    def ask() -> set[str]:
+        """The certificates that both come with who goes through the server, and a component in it."""
+        flunders.asked.clear()
+        flunders.shown.clear()
+        ns.admin.get(path)
+        ns.cluster.run(client.list(of, ns.name))
+        asked = zip(flunders.asked, flunders.shown, strict=True)
+        return {shown for (user, *_), shown in asked if user in ("kubernetes-admin", "ann")}
+
+    before = ask()
+    ns.cluster.renew_front_proxy()
+    assert len(before) == 1 and len(ask() - before) == 1 and not ask() & before
+
+
 def test_discovery_of_a_server_that_is_out_of_order_is_stale(ns: Namespace, flunders: ExtensionServer) -> None:
     def version() -> Any:
         groups = {one["metadata"]["name"]: one for one in ns.admin.get("/apis", accept=AGGREGATED)["items"]}

@@ -27,6 +27,19 @@ def test_a_scale(ns: Namespace) -> None:
     assert ns.admin.ask("GET", ns.path("configmaps", "a", "scale")).status == 404
 
 
+def test_a_scale_as_a_row(ns: Namespace) -> None:
+    ns.deployment("web", replicas=2)
+    path = ns.path("deployments", "web", "scale", group="apps/v1")
+    table = ns.admin.get(path, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    assert [one["name"] for one in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    (row,) = table["rows"]
+    assert row["cells"][:3] == ["web", 2, 0] and row["object"]["kind"] == "PartialObjectMetadata"
+    whole = ns.admin.get(f"{path}?includeObject=Object", accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    assert whole["rows"][0]["object"]["kind"] == "Scale"
+    alone = ns.admin.get(path, accept="application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io")
+    assert alone["kind"] == "PartialObjectMetadata" and alone["metadata"] == row["object"]["metadata"]
+
+
 def _owners(obj: Any) -> dict[str, tuple[str, str]]:
     """Who owns the replicas: manager -> (operation, subresource)."""
     return {

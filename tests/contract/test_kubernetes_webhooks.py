@@ -141,15 +141,29 @@ def test_an_unknown_authority_is_refused(hooks: Hooks, tmp_path: Path) -> None:
     ("answer", "text"),
     [
         (b"{}", "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got /, Kind="),
-        (b"no json", "couldn't get version/kind; json parse error"),
+        (
+            b"no json",
+            "failed to call webhook: couldn't get version/kind; json parse error: invalid character",
+        ),
+        (b"[" * 100_000, "failed to call webhook: couldn't get version/kind; json parse error: exceeded max depth"),
+        (
+            b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":"UID","warnings":5}}',
+            "failed to call webhook: json: cannot unmarshal number into Go struct field AdmissionResponse.",
+        ),
         (b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}', "webhook response was absent"),
     ],
 )
 def test_answers_that_are_none(hooks: Hooks, answer: bytes, text: str) -> None:
     hooks.install("validating", {})
-    hooks.live.answer = lambda *_: answer
+    hooks.live.answer = lambda method, path, body: answer.replace(b"UID", body["request"]["uid"].encode())
     found = create(hooks)
     assert found.status == 500 and text in found.told[2]
+
+
+def test_an_answer_that_is_none_may_be_ignored(hooks: Hooks) -> None:
+    hooks.install("validating", {"failurePolicy": "Ignore"})
+    hooks.live.answer = lambda *_: b"[" * 100_000
+    assert create(hooks).status == 201
 
 
 def test_a_dry_run_needs_a_hook_that_can(hooks: Hooks) -> None:

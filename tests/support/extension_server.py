@@ -139,6 +139,7 @@ class ExtensionServer:
         self.flunders, self.healthy = Flunders(), True
         self.address = address
         self.asked: list[tuple[str, tuple[str, ...], str, str]] = []
+        self.shown: list[str] = []  # serial numbers of the certificates that requests came with
         self.extra: Mapping[str, str] = {}
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(identity)
@@ -159,6 +160,7 @@ class ExtensionServer:
                 parts = urlsplit(self.path)
                 if not outer._believed(self.connection):
                     return self._answer(*status(401, "Unauthorized", "no front proxy"))
+                outer.shown.append(self.connection.getpeercert()["serialNumber"])
                 user, groups = self.headers["X-Remote-User"], tuple(self.headers.get_all("X-Remote-Group", ()))
                 outer.asked.append((user, groups, self.command, parts.path))
                 if extra := {key.lower(): value for key, value in self.headers.items() if "extra" in key.lower()}:

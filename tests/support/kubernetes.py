@@ -164,6 +164,12 @@ class LiveKubernetes:
         """The authority of who may speak for others, as extension servers know it."""
         return self._pki.front_proxy_ca
 
+    def renew_front_proxy(self) -> None:
+        """Makes the certificate anew that extension servers know this server by, as when it ends soon."""
+        self._pki.front_proxy_client.unlink()
+        pki.renew(self._pki, int(time.time()))
+        self.loop.call_soon_threadsafe(self.api.renewed)
+
     @property
     def nobody(self) -> ApiClient:
         """Somebody without credentials."""

@@ -229,7 +229,7 @@ class _Part:
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
-        tasks.start("certificates", self._renew(made))
+        tasks.start("certificates", self._renew(made, api))
         log.info("the Kubernetes API is at %s", api.options.url)
         listen = partial(self._listen_too, server, self._context)
         return Cluster(store, api, informers, meters, self._networks, listen, made.ca)
@@ -299,8 +299,8 @@ class _Part:
         except CorralError as error:
             log.warning("there is no kubeconfig: %s; it is written with the next start", error.message)
 
-    async def _renew(self, made: Pki) -> None:
-        """Certificates that end soon are made anew; new connections get them."""
+    async def _renew(self, made: Pki, api: Kubernetes) -> None:
+        """Certificates that end soon are made anew; new connections get them, in both directions."""
         from corral.cluster.apiserver.certificates import pki
         from corral.http.tls import reload
 
@@ -316,6 +316,7 @@ class _Part:
             if changed and self._context is not None:
                 log.info("renewed: %s", ", ".join(changed))
                 reload(self._context, str(made.server), str(made.server))
+                api.renewed()
                 self._write_kubeconfig(made)
 
 

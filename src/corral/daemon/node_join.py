@@ -142,6 +142,7 @@ class Identity:
         self.path = folder(instance) / IDENTITY
         self._instance, self._join = instance, join
         self._contexts: list[ssl.SSLContext] = []
+        self._clients: list[RemoteClient] = []
 
     async def ensure(self) -> Join:
         """The file is there and good when this returns; the result has what was learned of the server. CorralError."""
@@ -167,13 +168,15 @@ class Identity:
         by_token = expired(present, time.time())
         if by_token and not self._join.token:
             raise Forbidden("this node has no valid certificate: give it a token (corral token create)")
-        client = self.client("corral-join", by_token=by_token)
+        client = self._client("corral-join", by_token=by_token)
         try:
             if not present:
                 await check_name(client, self._join.name)
             files.write(self.path, await ask_certificate(client, self._join.name))
             for context in self._contexts:  # new connections show the new one
                 context.load_cert_chain(str(self.path))
+            for shown in self._clients:  # and old ones, which would be refused when the old one expires, are given up
+                shown.renew()
         except StatusError as error:
             if error.code != 401 or not by_token:
                 raise
@@ -190,8 +193,14 @@ class Identity:
         self._contexts.append(made)
         return made
 
-    def client(self, manager: str, *, by_token: bool = False) -> RemoteClient:
-        """HostError."""
+    def client(self, manager: str) -> RemoteClient:
+        """Shows the node's certificate, also when it is renewed. HostError."""
+        made = self._client(manager, by_token=False)
+        self._clients.append(made)
+        return made
+
+    def _client(self, manager: str, *, by_token: bool) -> RemoteClient:
+        """By the token, or by the certificate. HostError."""
         join = self._join
         context = make_context(join.authority) if by_token else self.context()
         token = join.token if by_token else ""

@@ -16,6 +16,7 @@ log = logging.getLogger("corral.http")
 
 PIECE = 65536
 MOST_AT_ONCE = 262144  # bytes that are encrypted before they go on: OpenSSL keeps as much room for ever
+NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL's x509_vfy.h
 PLAIN_HTTP = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
 
@@ -23,7 +24,9 @@ def server_context(certificate: str, key: str, client_authorities: str = "") -> 
     """A server's context: TLS 1.2 or later, HTTP/1.1.
 
     `client_authorities` (PEM): a client may show a certificate that one of these has signed, and need not; one that
-    shows another is refused in the handshake. Sessions are not resumed: each connection proves anew who it is.
+    shows another is refused in the handshake. Whether it holds still is for the handler to see, as connections outlive
+    certificates: so who comes too late is told so in an answer. Sessions are not resumed: each connection proves anew
+    who it is.
     Raises OSError, ssl.SSLError.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -34,6 +37,7 @@ def server_context(certificate: str, key: str, client_authorities: str = "") -> 
     context.load_cert_chain(certificate, key)
     if client_authorities:
         context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_flags |= NO_CHECK_TIME
         context.load_verify_locations(cadata=client_authorities)
     return context
 
@@ -163,7 +167,10 @@ class TlsLayer(asyncio.Protocol):
     # What the transport asks
 
     def peer_certificate(self) -> bytes:
-        """The client's certificate (DER), if it showed one: the handshake fails for one that does not verify."""
+        """The client's certificate (DER), if it showed one: the handshake fails for one that does not verify.
+
+        With what `server_context` makes it may be one that has expired.
+        """
         return (self._tls and self._tls.getpeercert(binary_form=True)) or b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:

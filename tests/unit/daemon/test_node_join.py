@@ -1,11 +1,23 @@
 from __future__ import annotations
 
 import ssl
+import time
+from pathlib import Path
 
 import pytest
 
-from corral.daemon.node_join import LONGEST_NAME, check_node_name, why_unreached
+from corral.cli.instance import Instance
+from corral.cluster.apiserver.certificates import files, pki
+from corral.cluster.apiserver.certificates.issuing import new_leaf
+from corral.cluster.apiserver.certificates.renewal import DAY, Wanted
+from corral.cluster.certificates.x509 import parse
+from corral.cluster.client.protocol import Collection
+from corral.daemon import node_join
+from corral.daemon.node_join import IDENTITY, LONGEST_NAME, Identity, Join, check_node_name, folder, why_unreached
 from corral.errors import InvalidInput
+from corral.http import tls
+from corral.http.message import Answer, Request, Response
+from corral.http.server import Server
 
 
 def test_a_certificate_for_another_name_comes_with_what_helps() -> None:
@@ -24,3 +36,35 @@ def test_names_that_no_label_can_hold() -> None:
     check_node_name("n" * LONGEST_NAME)
     with pytest.raises(InvalidInput, match="no more than 63 characters"):
         check_node_name("n" * (LONGEST_NAME + 1))
+
+
+async def test_a_renewed_certificate_is_shown_by_clients_that_have_shown_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that went on would be refused from the day on that the old one expires."""
+    made = pki.ensure(tmp_path / "pki", pki.server_names("10.96.0.1"), int(time.time()))
+    authority = (tmp_path / "pki" / "ca.pem").read_text()
+    wanted = Wanted("system:node:n", ("system:nodes",), client=True)
+
+    async def sign(*_: object) -> str:
+        return new_leaf(wanted, authority, int(time.time()))
+
+    async def who(request: Request) -> Answer:
+        return Response(200, {}, b'{"n":"%s"}' % parse(request.peer_certificate).fingerprint.encode())
+
+    monkeypatch.setattr(node_join, "ask_certificate", sign)
+    server = Server(who)
+    port = await server.listen_tcp(
+        "127.0.0.1", 0, tls.server_context(str(made.server), str(made.server), made.client_authorities)
+    )
+    instance = Instance(str(tmp_path / "i"))
+    files.make_folder(folder(instance))
+    identity = Identity(instance, Join(f"https://127.0.0.1:{port}", "n", authority=made.ca))
+    files.write(identity.path, new_leaf(wanted, authority, int(time.time()) - 300 * DAY))
+    assert identity.path == folder(instance) / IDENTITY
+    client = identity.client("test")
+    old = await client.get(Collection("", "v1", "nodes"), "n")
+    await identity.ensure()
+    assert await client.get(Collection("", "v1", "nodes"), "n") != old
+    client.close()
+    await server.close(grace=0.1)

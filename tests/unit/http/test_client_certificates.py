@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from corral.cluster.apiserver.certificates import pki
+from corral.cluster.apiserver.certificates.renewal import DAY
 from corral.cluster.certificates.x509 import parse
 from corral.http import tls
 from corral.http.message import Answer, Request, Response
@@ -79,6 +80,13 @@ async def test_others_certificates_and_old_versions_are_refused(
         await ask(listening[0], made, "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"),
     ):
         assert "from 127.0.0.1" not in output and "alert" in output
+
+
+async def test_who_comes_with_one_that_has_expired_is_the_handlers_to_refuse(
+    listening: tuple[int, ssl.SSLContext], made: pki.Pki
+) -> None:
+    late = pki.identity(made, "late", "late", (), int(time.time()) - 400 * DAY)
+    assert "late from 127.0.0.1" in await ask(listening[0], made, identity=late)
 
 
 async def test_a_renewed_certificate_is_used_without_a_restart(

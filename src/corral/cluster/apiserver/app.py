@@ -233,6 +233,10 @@ class Kubernetes:
     async def handle(self, request: Request) -> Answer:
         return await self.server.handle(request)
 
+    def renewed(self) -> None:
+        """Certificates have been made anew: whom this server asks sees the new ones from now on."""
+        self.services.renewed()
+
     async def close(self) -> None:
         """Ends all watches. The store is its owner's."""
         await self._registering.close()

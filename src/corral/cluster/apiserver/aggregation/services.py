@@ -49,7 +49,7 @@ class ApiServices:
     """`identity`: path of the certificate with which extension servers know this one."""
 
     def __init__(self, core: Core, client: HttpsClient, identity: str) -> None:
-        self._core, self._client, self._identity = core, client, identity
+        self._core, self._client, self._identity, self._renewals = core, client, identity, 0
         self._remote: dict[tuple[str, str], Object] = {}
         self._health: dict[str, Health] = {}
         self._tasks = Tasks()
@@ -119,7 +119,12 @@ class ApiServices:
         """Raises CallFailed."""
         spec = part(service, "spec")
         config = {**spec, "service": {**part(spec, "service"), "path": ""}}
-        return place_of(config, self._core.caches, self._identity)[0]
+        return replace(place_of(config, self._core.caches, self._identity)[0], renewals=self._renewals)
+
+    def renewed(self) -> None:
+        """There is another certificate in the file: from now on it is shown."""
+        self._renewals += 1
+        self._client.close()
 
     # Following
 
@@ -247,7 +252,7 @@ class ApiServices:
 def _object(body: bytes) -> Object:
     try:
         found = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -5,10 +5,10 @@ Follows k8s.io/apiextensions-apiserver/pkg/apiserver/conversion/webhook_converte
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from corral.model.kubernetes.kinds.fields import part, text
+from corral.model.kubernetes.schema.document import decode_json
 from corral.model.kubernetes.status import StatusError
 
 Object = dict[str, Any]
@@ -39,9 +39,9 @@ def converted(answer: bytes, uid: str, sent: list[Object], wanted: str, version:
 
 def _response(answer: bytes, uid: str, first: Object, version: str) -> Object:
     try:
-        review = json.loads(answer)
-    except ValueError as error:
-        raise failed(first, f"failed: couldn't get version/kind; json parse error: {error}") from None
+        review = decode_json(answer).object
+    except StatusError as error:
+        raise failed(first, f"failed: couldn't get version/kind; {error}") from None
     review = review if isinstance(review, dict) else {}
     wanted = f"apiextensions.k8s.io/{version}, Kind=ConversionReview"
     api = text(review, "apiVersion")

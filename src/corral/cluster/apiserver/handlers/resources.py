@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from corral.cluster.apiserver.caching.item import Item, encode
+from corral.cluster.apiserver.caching.item import Item, encode, stored_bytes
 from corral.cluster.apiserver.encoding.accept import JSON
 from corral.cluster.apiserver.encoding.answers import answer, success
 from corral.cluster.apiserver.handlers.call import Call
 from corral.cluster.apiserver.handlers.connecting import Connect
-from corral.cluster.apiserver.handlers.forms import shape_of
+from corral.cluster.apiserver.handlers.forms import shape_of, shape_of_scale
 from corral.cluster.apiserver.handlers.watches import failed, lines
 from corral.cluster.apiserver.handlers.writes import Writes
 from corral.cluster.apiserver.objects.changes import shown_scale
@@ -142,10 +142,12 @@ class Resources:
 
     async def _show(self, call: Call, target: Target, item: Item, status: int = 200) -> Answer:
         """One object as the answer."""
-        accepted = call.accepted()
+        accepted, query = call.accepted(), call.request.query
         if target.subresource == "scale":
-            return await answer(call.request, encode(shown_scale(target, item.object())), accepted, status)
-        shape = shape_of(target.served, accepted, call.request.query, is_list=False)
+            shape = shape_of_scale(accepted, query)
+            item = Item(item.key, item.revision, stored_bytes(shown_scale(target, item.object())))
+        else:
+            shape = shape_of(target.served, accepted, query, is_list=False)
         return await answer(call.request, shape.one(item), accepted, status)
 
     async def _answer(self, call: Call, shown: dict[str, Any], status: int = 200) -> Answer:

@@ -30,7 +30,8 @@ class CallFailed(CorralError):
 class Place:
     """Where a request goes: `connect` to this host and port; `name` is what its certificate must say.
 
-    `authorities`: PEM of who may have signed it, "" for those of the system. `identity`: path of our own certificate.
+    `authorities`: PEM of who may have signed it, "" for those of the system. `identity`: path of our own certificate,
+    `renewals`: how often it has been made anew: a connection shows the one that there was when it began.
     """
 
     connect: str
@@ -39,6 +40,7 @@ class Place:
     authorities: str = ""
     insecure: bool = False
     identity: str = ""
+    renewals: int = 0
 
     @property
     def host(self) -> str:
@@ -86,7 +88,7 @@ class _Reader:
 
 
 @lru_cache(maxsize=256)
-def _context(authorities: str, insecure: bool, identity: str) -> ssl.SSLContext:
+def _context(authorities: str, insecure: bool, identity: str, renewals: int) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=authorities or None)
     if insecure:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -97,7 +99,7 @@ def _context(authorities: str, insecure: bool, identity: str) -> ssl.SSLContext:
 
 def context_of(place: Place) -> ssl.SSLContext:
     """OSError (ssl.SSLError is one), ValueError for certificates that are none."""
-    return _context(place.authorities, place.insecure, place.identity)
+    return _context(place.authorities, place.insecure, place.identity, place.renewals)
 
 
 class HttpsClient:

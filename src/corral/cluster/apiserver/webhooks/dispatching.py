@@ -24,7 +24,7 @@ from corral.cluster.apiserver.registry import Registry
 from corral.cluster.apiserver.webhooks.client import CallFailed, HttpsClient
 from corral.cluster.apiserver.webhooks.refusals import Refused, check
 from corral.cluster.apiserver.webhooks.resolving import place_of, shown_url
-from corral.cluster.apiserver.webhooks.review import BadReview, Verdict, denial, review_of, verdict_of
+from corral.cluster.apiserver.webhooks.review import BadReview, Unreadable, Verdict, denial, review_of, verdict_of
 from corral.model.kubernetes.kinds.fields import number, objects, part, text, texts
 from corral.model.kubernetes.schema.check import conform
 from corral.model.kubernetes.status import StatusError, bad_request, internal
@@ -130,6 +130,8 @@ class _Webhooks(Base):
             asked = url and not isinstance(error, Refused)
             shown = f'Post "{url}": {error.message}' if asked else error.message
             raise _Failed(f"failed to call webhook: {shown}") from None
+        except Unreadable as error:
+            raise _Failed(f"failed to call webhook: {error}") from None
         except BadReview as error:
             raise _Failed(f"received invalid webhook response: {error}") from None
 

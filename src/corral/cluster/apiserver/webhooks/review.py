@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any, NamedTuple
 
 from corral.cluster.apiserver.admission.expressions import request_of
 from corral.cluster.apiserver.attributes import Admission
+from corral.model.kubernetes.schema.document import decode_json
+from corral.model.kubernetes.schema.gotypes import value_name
 from corral.model.kubernetes.status import StatusError
 
 Object = dict[str, Any]
@@ -15,6 +16,10 @@ Object = dict[str, Any]
 
 class BadReview(Exception):
     """An answer that is none."""
+
+
+class Unreadable(BadReview):
+    """An answer that is no JSON, or has something else where a list or a text is to be."""
 
 
 class Verdict(NamedTuple):
@@ -38,16 +43,16 @@ def review_of(admission: Admission, uid: str, version: str) -> Object:
 
 
 def verdict_of(body: bytes, uid: str, version: str, *, mutating: bool) -> Verdict:
-    """The answer. Raises BadReview.
+    """The answer. Raises BadReview, Unreadable.
 
     >>> body = b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":"u","allowed":true}}'
     >>> verdict_of(body, "u", "v1", mutating=False).allowed
     True
     """
     try:
-        review = json.loads(body)
-    except ValueError as error:
-        raise BadReview(f"couldn't get version/kind; json parse error: {error}") from None
+        review = decode_json(body).object
+    except StatusError as error:
+        raise Unreadable(f"couldn't get version/kind; {error}") from None
     expected = f"admission.k8s.io/{version}, Kind=AdmissionReview"
     if not isinstance(review, dict):
         raise BadReview(f"expected webhook response of {expected}")
@@ -67,9 +72,17 @@ def verdict_of(body: bytes, uid: str, version: str, *, mutating: bool) -> Verdic
         response.get("allowed") is True,
         result if isinstance(result, dict) else {},
         patch,
-        [str(one) for one in response.get("warnings") or ()],
+        _warnings(response.get("warnings")),
         {str(key): str(value) for key, value in notes.items()} if isinstance(notes, dict) else {},
     )
+
+
+def _warnings(found: Any) -> list[str]:
+    if found is not None and not isinstance(found, list):
+        name = value_name(found)
+        raise Unreadable(f"json: cannot unmarshal {name} into Go struct field AdmissionResponse.response.warnings of "
+            "type []string")  # fmt: skip
+    return [str(one) for one in found or ()]
 
 
 def _patch(response: Object, version: str) -> Any:
@@ -83,8 +96,8 @@ def _patch(response: Object, version: str) -> Any:
     if kind not in (None, "JSONPatch"):
         raise BadReview(f'invalid webhook response.patchType of "{kind}", expected "JSONPatch"')
     try:
-        return json.loads(base64.b64decode(raw))
-    except ValueError as error:
+        return decode_json(base64.b64decode(raw)).object
+    except (StatusError, TypeError, ValueError) as error:
         raise BadReview(f"invalid patch: {error}") from None
 
 

@@ -141,6 +141,10 @@ class RemoteClient:
         """No connection waits any more; what is under way goes on to its end."""
         self._wire.close()
 
+    def renew(self) -> None:
+        """The context has another certificate: later requests show that one. A watch goes on to its end."""
+        self._wire.renew()
+
     async def _ask(self, method: str, target: str, body: Any = None, media: str = JSON) -> Object:
         data = None if body is None else msgspec.json.encode(body)
         headers = {**self._headers, "Content-Type": media} if data is not None else self._headers

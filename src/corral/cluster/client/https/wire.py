@@ -190,18 +190,24 @@ class Connection:
 
 
 class Wire:
-    """Requests to one server. `close` it at the end."""
+    """Requests to one server. `close` it at the end.
+
+    A connection shows the certificate that the context had when it was made, however long it is kept: once the context
+    has another one, `renew` sees to it that later requests show that.
+    """
 
     def __init__(self, place: Place, context: ssl.SSLContext) -> None:
         self.place = place
         self._context = context
         self._kept: list[Connection] = []
+        self._renewals = 0
         self._closed = False
 
     async def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """OSError. A kept connection that the server has just given up is no failure of a request that only reads."""
         data = render_request(method, target, {"Host": self.place.authority, **headers}, body)
         while True:
+            renewals = self._renewals
             connection, used = await self._take()
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
@@ -215,7 +221,7 @@ class Wire:
             except BaseException:
                 connection.close()
                 raise
-            self._give_back(connection, head)
+            self._give_back(connection, head, renewals)
             return answer
 
     async def _take(self) -> tuple[Connection, bool]:
@@ -226,8 +232,10 @@ class Wire:
             connection.close()
         return await Connection.open(self.place, self._context), False
 
-    def _give_back(self, connection: Connection, head: Head) -> None:
-        if head.keeps and connection.alive and len(self._kept) < MOST_KEPT and not self._closed:
+    def _give_back(self, connection: Connection, head: Head, renewals: int) -> None:
+        """`renewals`: how many there had been when the connection was taken."""
+        wanted = renewals == self._renewals and not self._closed
+        if wanted and head.keeps and connection.alive and len(self._kept) < MOST_KEPT:
             self._kept.append(connection)
         else:
             connection.close()
@@ -249,6 +257,14 @@ class Wire:
 
     def close(self) -> None:
         self._closed = True
+        self._end_kept()
+
+    def renew(self) -> None:
+        """No connection that was made until now is used again; what is under way goes on to its end."""
+        self._renewals += 1
+        self._end_kept()
+
+    def _end_kept(self) -> None:
         for connection in self._kept:
             connection.close()
         self._kept.clear()

@@ -144,7 +144,11 @@ async def test_answers_that_are_none(answer: Callable[[Object], Any], text: str)
 def test_an_answer_of_another_kind() -> None:
     made, caller = conversion()
     expected = "expected webhook response of apiextensions.k8s.io/v1, Kind=ConversionReview, got "
-    for body, told in ((b"[]", f"{expected}/, Kind="), (b"no json", "couldn't get version/kind; json parse error: ")):
+    for body, told in (
+        (b"[]", f"{expected}/, Kind="),
+        (b"no json", "couldn't get version/kind; json parse error: invalid character 'n'"),
+        (b"[" * 100_000, "couldn't get version/kind; json parse error: exceeded max depth"),
+    ):
         caller.now = lambda place, path, body, said=body: said  # type: ignore[method-assign, misc]
         with pytest.raises(StatusError) as caught:
             made.convert(cow(), NEW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ CONFIGS = Collection("", "v1", "configmaps")
 
 
 class Scripted:
-    """A server that answers each connection by a script, and counts them."""
+    """A server that answers each connection by a script, and counts them. `during` is called before each answer."""
 
     def __init__(self, folder: Path) -> None:
         self.connections = 0
@@ -31,12 +31,14 @@ class Scripted:
         self.client_context = make_context(made[0].read_text())
         self.answers: list[bytes] = []
         self.closes = False
+        self.during: Callable[[], object] = lambda: None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
             while True:
                 self.requests.append(await reader.readuntil(b"\r\n\r\n"))
+                self.during()
                 writer.write(self.answers.pop(0))
                 await writer.drain()
                 if self.closes:
@@ -72,6 +74,24 @@ async def test_a_connection_that_the_server_gave_up_is_made_anew(scripted: tuple
     server.answers, server.closes = [answer(b"1"), answer(b"2")], True
     wire = Wire(parse_url(url), server.client_context)
     assert [(await wire.ask("GET", "/", {})).body for _ in range(2)] == [b"1", b"2"]
+    assert server.connections == 2
+    wire.close()
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["that waits", "in use"])
+async def test_a_connection_from_before_a_renewal_is_not_used_again(
+    scripted: tuple[Scripted, str], *, busy: bool
+) -> None:
+    server, url = scripted
+    server.answers = [answer(b"1"), answer(b"2"), answer(b"3")]
+    wire = Wire(parse_url(url), server.client_context)
+    if busy:
+        server.during = wire.renew
+    assert (await wire.ask("GET", "/", {})).body == b"1", "what is under way goes on to its end"
+    if not busy:
+        wire.renew()
+    server.during = lambda: None
+    assert [(await wire.ask("GET", "/", {})).body for _ in range(2)] == [b"2", b"3"]
     assert server.connections == 2
     wire.close()
 

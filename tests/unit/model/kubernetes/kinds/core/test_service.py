@@ -180,6 +180,9 @@ def test_an_address_may_be_asked_for() -> None:
         "failed to allocate IP 10.1.0.1: the provided IP (10.1.0.1) is not in the valid range. The range of valid IPs "
         "is 10.96.0.0/16"
     )
+    assert refused(DUAL, spec__clusterIP="10.96.0.10", spec__ipFamilies=["IPv6"]).endswith(
+        'spec.clusterIPs[0]: Invalid value: "10.96.0.10": expected an IPv6 value as indicated by `ipFamilies[0]`'
+    )
 
 
 def test_chance_leaves_the_lower_part_alone_until_all_else_is_full() -> None:

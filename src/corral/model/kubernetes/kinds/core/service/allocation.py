@@ -15,6 +15,7 @@ from corral.model.kubernetes.addresses import Address, Network, parse_ip
 from corral.model.kubernetes.kind import Object
 from corral.model.kubernetes.kinds.core.service import traits
 from corral.model.kubernetes.kinds.core.service.families import fill_families
+from corral.model.kubernetes.kinds.core.service.ip_fields import check_addresses
 from corral.model.kubernetes.kinds.core.service.ranges import NODE_PORTS, hosts, plan_address, plan_node_port
 from corral.model.kubernetes.kinds.core.service.traits import spec_of
 from corral.model.kubernetes.kinds.fields import ensure, metadata, number, objects, text, texts
@@ -64,6 +65,7 @@ def allocate(service: Object, old: Object | None, ranges: Ranges, used: InUse, r
     if traits.needs_cluster_ip(spec):
         _refuse(service, fill_families(spec, was, ranges.families))
         if not traits.is_headless(spec):
+            _refuse(service, list(check_addresses(spec)))  # what is no address of its family is not asked for
             _give_addresses(service, spec, ranges, used, random)
     _give_node_ports(service, spec, ranges, used, random)
 
