@@ -130,6 +130,10 @@ class Engine:
         await asyncio.gather(*(self._end(live, grace) for live in parts.registry if live.record.state.running))
         await parts.afterwork.drain()
 
+    async def tidied(self) -> None:
+        """Returns when the files of all that was removed so far are deleted."""
+        await self.parts.afterwork.drain()
+
     async def teardown(self, grace: int | None = None) -> None:
         """Ends every container, as `halt`, and takes back all that the instance has on the host. State stays."""
         parts = self.parts

@@ -241,12 +241,26 @@ def _touch(paths: Sequence[str]) -> None:
 
 def _mapped(parts: Parts, live: Live, n: int, point: MountPoint, path: str, held: AsyncExitStack) -> str:
     """Where what is mounted has the ids that the container's users know. Unsupported, HostError."""
-    if point.propagation not in ("", "private", "rprivate"):
-        raise Unsupported(f"{point.target}: mount propagation {point.propagation} is not offered with users of its own")
+    check_mapped(point)
     place = f"{parts.paths.bundle(live.id)}/{PIN}mapped{n}"
     held.callback(unpin, place)
     show_mapped(parts, space_id(live.record.spec.namespaces.user), path, place)
     return place
+
+
+def check_mapped(point: MountPoint) -> None:
+    """Pure. Unsupported for a propagation that was asked for; what we chose ourselves (`plan_propagation`) is no wish.
+
+    >>> from corral.model.container import Mount
+    >>> ours = MountPoint("bind", "/s", "/t", propagation="rslave", spec=Mount("bind", "/t", "/s"))
+    >>> check_mapped(ours)
+    >>> check_mapped(replace(ours, spec=Mount("bind", "/t", "/s", propagation="rslave")))
+    Traceback (most recent call last):
+    corral.errors.Unsupported: /t: mount propagation rslave is not offered with users of its own
+    """
+    asked = point.spec.propagation if point.spec is not None else ""
+    if asked not in ("", "private", "rprivate"):
+        raise Unsupported(f"{point.target}: mount propagation {asked} is not offered with users of its own")
 
 
 def _own_network(live: Live) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from corral.cluster.client.builtin import EVENTS, NODES
+from corral.cluster.client.builtin import EVENTS, NODES, PODS
 from corral.cluster.kubelet.eviction.thresholds import EvictionSettings, plan_thresholds
 from corral.cluster.kubelet.worker import worker
-from tests.support.kubelet import NODE, Node, container
+from corral.model.kubernetes.status import StatusError
+from tests.support.kubelet import NODE, Node, container, state
+from tests.support.wait import eventually_async
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 
@@ -60,6 +64,44 @@ async def test_disk_and_processes(node: Node, signal: str, condition: str, resou
     assert status["reason"] == "Evicted"
     assert status["message"].startswith(f"The node was low on resource: {resource}. ")
     await node.condition(condition, "True")
+
+
+async def test_what_is_over_leaves_nothing_on_a_short_disk(node: Node) -> None:
+    """Neither who was evicted nor who had come to an end before: else the next pod would go, and one more. What their
+    containers came to can still be read."""
+    await node.create("over", container(command=["sh", "-c", "echo much >/f; exit 3"]), restartPolicy="Never")
+    await node.create("web", container(command=["sh", "-c", "echo much >/f; sleep 1000"]))
+    ended = state(await node.done("over"))
+    await node.running("web")
+    assert len(node.engine.containers.list(unlisted=True)) == 2
+    await node.restart_kubelet(**short_of("nodefs.available"))
+    evicted = state(await node.done("web"))
+    assert evicted["state"]["terminated"]["exitCode"] == 137
+    await eventually_async(lambda: not node.engine.containers.list(unlisted=True), "their containers are gone")
+    await node.engine.tidied()
+    assert node.engine.images.rootfs.ids() == []
+    for name, before in (("over", ended), ("web", evicted)):
+        with pytest.raises(StatusError, match="unable to retrieve container logs for corral://"):
+            await node.logs(name)
+        assert state(await node.get(name)) == before
+    await node.restart_kubelet()
+    for name, before in (("over", ended), ("web", evicted)):
+        pod = await node.get(name)
+        seen = await _last_of(node, pod)
+        assert (state(seen), seen["status"]["phase"]) == (before, "Failed")
+
+
+async def _last_of(node: Node, pod: dict[str, Any]) -> dict[str, Any]:
+    """The pod as it was just before it was deleted."""
+    last, name, version = pod, pod["metadata"]["name"], pod["metadata"]["resourceVersion"]
+    events = node.client.watch(PODS, "default", resource_version=version, field_selector=f"metadata.name={name}")
+    await node.client.delete(PODS, name, "default")
+    async for event in events:
+        if event.type == "DELETED":
+            return last
+        if event.type == "MODIFIED":
+            last = event.object
+    raise AssertionError("the watch has ended")
 
 
 async def test_allocatable_is_less_by_what_is_kept(node: Node) -> None:

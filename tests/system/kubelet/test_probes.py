@@ -69,7 +69,8 @@ async def test_a_hook_after_the_start(node: Node) -> None:
     bad = {"postStart": {"exec": {"command": ["false"]}}}
     await node.create("bad", container(lifecycle=bad), terminationGracePeriodSeconds=1)
     await node.until("bad", lambda pod: state(pod).get("restartCount", 0) >= 1)
-    assert ("FailedPostStartHook", "PostStartHook failed") in await node.events("bad")
+    assert ("FailedPostStartHook", "PostStartHook failed") in (told := await node.events("bad"))
+    assert ("Killing", "FailedPostStartHook") in told
 
 
 async def test_readiness_gates(node: Node) -> None:

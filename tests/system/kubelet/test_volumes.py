@@ -108,7 +108,9 @@ async def test_a_part_of_a_volume_does_not_lead_out(node: Node) -> None:
     main = container(volumeMounts=[_mount("v", "/p", subPath="out")])
     await node.create("out", main, initContainers=[make], volumes=volumes)
     pod = await node.until("out", lambda pod: waiting(pod) == "CreateContainerConfigError")
-    assert "failed to create subPath directory" in state(pod)["state"]["waiting"]["message"]
+    why = "out: a link there leads out of the volume, or to nothing"
+    told = state(pod)["state"]["waiting"]["message"]
+    assert told == f"failed to create subPath directory for volumeMount /p: {why}"
 
 
 async def test_an_image_is_pulled_for_a_volume_as_for_a_container(node: Node) -> None:

@@ -68,6 +68,8 @@ class PodAccess:
                 raise bad_request(f'previous terminated container "{name}" in pod "{meta["name"]}" not found')
             return found
         begun = [one for one in attempts if one.state != "made"]
+        if not begun and (gone := ended_id(pod, name)):
+            raise bad_request(f"unable to retrieve container logs for {gone}")
         if not begun:
             why = waiting_reason(pod, name)
             raise bad_request(f'container "{name}" in pod "{meta["name"]}" is waiting to start: {why}')
@@ -190,6 +192,21 @@ def previous(attempts: Sequence[Attempt]) -> Attempt | None:
     """Pure: the run before the present one."""
     ended = [one for one in attempts[:-1] if one.ended]
     return ended[-1] if ended else None
+
+
+def ended_id(pod: Object, name: str) -> str:
+    """Pure: the container of a pod that is over, by its status; "" where none has run.
+
+    >>> ended = {"name": "a", "state": {"terminated": {"containerID": "corral://f00"}}}
+    >>> ended_id({"status": {"containerStatuses": [ended]}}, "a")
+    'corral://f00'
+    """
+    status = pod.get("status") or {}
+    for key in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
+        for one in status.get(key) or ():
+            if one["name"] == name:
+                return str(((one.get("state") or {}).get("terminated") or {}).get("containerID") or "")
+    return ""
 
 
 def waiting_reason(pod: Object, name: str) -> str:

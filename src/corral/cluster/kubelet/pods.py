@@ -78,6 +78,11 @@ def is_terminal(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
+def is_evicted(pod: Object) -> bool:
+    """Whether it was ended for what it took of the node, and that is to be given back."""
+    return is_terminal(pod) and pod["status"].get("reason") == "Evicted"
+
+
 def host_network(pod: Object) -> bool:
     return bool(pod["spec"].get("hostNetwork"))
 

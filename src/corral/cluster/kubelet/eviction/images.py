@@ -1,4 +1,7 @@
-"""Images that nobody uses and that can be fetched again: they go before any pod does."""
+"""Images that nobody uses and that can be fetched again: they go before any pod does.
+
+People share the engine with the node: what they built, loaded or gave a name of their own is not the node's to remove.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,25 @@ from corral.model.image import Image
 log = logging.getLogger("corral.kubelet")
 
 
-def plan_garbage(images: Iterable[Image], used: Collection[str]) -> list[str]:
-    """Pure: the ids of images that may go. One that was built or loaded here no registry has: it stays.
+def plan_garbage(images: Iterable[Image], used: Collection[str], pulled: Collection[str]) -> list[str]:
+    """Pure: the ids of images that may go: they were pulled, and every name that they have a registry knows.
 
-    >>> fetched, built = Image("sha256:a", digests=["docker.io/library/a@sha256:1"]), Image("sha256:b", tags=["b:1"])
-    >>> plan_garbage([fetched, built, Image("sha256:c", digests=["c@sha256:2"])], used=["sha256:c"])
+    One that was built here stays, though it was pushed since; and one that somebody gave another name.
+
+    >>> fetched = Image("sha256:a", tags=["docker.io/library/a:1"], digests=["docker.io/library/a@sha256:1"])
+    >>> pushed = Image("sha256:b", tags=["host:5000/b:1"], digests=["host:5000/b@sha256:2"])
+    >>> named = Image("sha256:c", tags=["host:5000/c:1", "docker.io/library/mine:1"], digests=["host:5000/c@sha256:3"])
+    >>> plan_garbage([fetched, pushed, named], used=[], pulled=["sha256:a", "sha256:c"])
     ['sha256:a']
+    >>> plan_garbage([fetched], used=["sha256:a"], pulled=["sha256:a"])
+    []
     """
-    return [image.id for image in images if image.digests and image.id not in used]
+    return [image.id for image in images if image.id in pulled and image.id not in used and not _names_of_people(image)]
+
+
+def _names_of_people(image: Image) -> set[str]:
+    known = {digest.partition("@")[0] for digest in image.digests}
+    return {tag.rpartition(":")[0] for tag in image.tags} - known
 
 
 async def collect(engine: Engine) -> int:
@@ -27,8 +41,9 @@ async def collect(engine: Engine) -> int:
     containers = engine.containers.list(unlisted=True)
     used = {one.image_id for one in containers}
     used |= {point.source for one in containers for point in one.mount_points if point.type == "image"}
-    gone = 0
-    for id in plan_garbage(engine.images.list(), used):
+    images, gone = engine.images.list(), 0
+    pulled = {image.id for image in images if engine.images.origins.manifest(image.id) is not None}
+    for id in plan_garbage(images, used, pulled):
         try:
             await engine.images.remove(id, force=True, used_by=lambda _: [])
             gone += 1

@@ -1,4 +1,7 @@
-"""Looks every now and then whether the node runs short, and does something about it: images first, then one pod."""
+"""Looks every now and then whether the node runs short, and does something about it.
+
+The disk: what ended pods have left and images that nobody uses go first. Then one pod goes.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,7 @@ class EvictionManager:
             try:
                 async with asyncio.timeout(CLEANUP):
                     await evicted.ended.wait()
+                    await self._shared.engine.tidied()  # before the next look: what it wrote counts no more
             except TimeoutError:
                 log.warning("evicted pod %s has not ended within %g s", evicted.uid, CLEANUP)
 
@@ -98,11 +102,13 @@ class EvictionManager:
         return await asyncio.to_thread(observe, root, f"{self._shared.engine.config.root}/images")
 
     async def _reclaim(self, threshold: Threshold) -> bool:
-        """Whether there is enough again without images that nobody uses."""
+        """Whether there is enough again without the containers of pods that are over, and images that nobody uses."""
+        swept = sum([await one.sweep() for one in list(self._workers()) if one.ended.is_set()])
         gone = await collect(self._shared.engine)
-        if not gone:
+        if not swept and not gone:
             return False
-        log.info("%s: %d images that nobody used are gone", threshold.signal, gone)
+        log.info("%s: %d containers of ended pods and %d unused images are gone", threshold.signal, swept, gone)
+        await self._shared.engine.tidied()
         observed = await self._observe()
         return not is_met(threshold, observed[threshold.signal], reclaiming=True)
 

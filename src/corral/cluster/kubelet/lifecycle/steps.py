@@ -106,11 +106,19 @@ def _plan_kills(everybody: list[Member], view: View, steps: Steps) -> None:
         if last is None or not last.running or last.id in view.killing:
             continue
         if last.id in view.unhealthy:
-            steps.kill[last.id] = f"Container {one.name} failed {view.unhealthy[last.id]} probe, will be restarted"
+            steps.kill[last.id] = _why_unhealthy(one.name, view.unhealthy[last.id])
         elif _is_changed(one, last):
             steps.kill[last.id] = f"Container {one.name} definition changed, will be restarted"
         elif last.space != view.space and view.space:
             steps.kill[last.id] = f"Container {one.name} lost its sandbox, will be restarted"
+
+
+def _why_unhealthy(name: str, kind: str) -> str:
+    """
+    >>> _why_unhealthy("a", "startup"), _why_unhealthy("a", "postStart")
+    ('Container a failed startup probe, will be restarted', 'FailedPostStartHook')
+    """
+    return "FailedPostStartHook" if kind == "postStart" else f"Container {name} failed {kind} probe, will be restarted"
 
 
 def _plan_init(everybody: list[Member], policy: str, view: View, steps: Steps) -> bool:

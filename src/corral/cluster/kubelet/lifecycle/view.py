@@ -22,8 +22,8 @@ class View:
     """`attempts`: by container, oldest first. `busy`: containers being started. `killing`: attempts being ended.
 
     `started`: attempts that count as started (their hook is done and their startup probe has passed). `unhealthy`:
-    attempts that a probe wants ended, with the probe's name. `failed`: containers whose last start failed before
-    anything ran, with when (nanoseconds) to try again. Times in nanoseconds.
+    attempts that a probe wants ended, with the probe's name, or postStart for a hook that failed. `failed`: containers
+    whose last start failed before anything ran, with when (nanoseconds) to try again. Times in nanoseconds.
     """
 
     now: int

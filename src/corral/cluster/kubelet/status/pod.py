@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from corral.cluster.kubelet.lifecycle.preemption import REASON
 from corral.cluster.kubelet.lifecycle.view import Waiting
-from corral.cluster.kubelet.pods import Member, members
+from corral.cluster.kubelet.pods import Member, is_terminal, members
 from corral.cluster.kubelet.status.conditions import (
     OWN,
     condition,
@@ -47,7 +47,7 @@ def plan_status(pod: Object, facts: Facts) -> Object:
     found = {key: value for key, value in before.items() if key not in (*FIELDS.values(), "message", "reason")}
     lists = _statuses(pod, facts)
     statuses = [one for some in lists.values() for one in some]
-    if facts.failure and not view.attempts:  # it was not let in: nothing of it has been looked at
+    if facts.failure and not view.attempts and not is_terminal(pod):  # not let in: nothing of it has been looked at
         lists, statuses = {}, []
     mine = _conditions(pod, statuses, facts, phase)
     kept = [one for one in before.get("conditions") or () if one["type"] not in RESIZES]
@@ -84,6 +84,9 @@ def _statuses(pod: Object, facts: Facts) -> dict[str, list[Object]]:
     lists: dict[str, list[Object]] = {"init": [], "main": [], "ephemeral": []}
     initializing = _is_initializing(pod, facts)
     for one in members(pod):
+        if is_terminal(pod) and not facts.view.attempts.get(one.name):  # of what was taken away the last word stays
+            lists["init" if one.kind == "sidecar" else one.kind] += _said(pod, one)
+            continue
         default = "PodInitializing" if one.kind == "main" and initializing else "ContainerCreating"
         if one.kind == "init" or one.kind == "sidecar":
             default = "PodInitializing"
@@ -92,6 +95,11 @@ def _statuses(pod: Object, facts: Facts) -> dict[str, list[Object]]:
             del made["started"]
         lists["init" if one.kind == "sidecar" else one.kind].append(made)
     return lists
+
+
+def _said(pod: Object, one: Member) -> list[Object]:
+    known = (pod.get("status") or {}).get(FIELDS["init" if one.kind == "sidecar" else one.kind]) or ()
+    return [each for each in known if each["name"] == one.name]
 
 
 def _is_initializing(pod: Object, facts: Facts) -> bool:

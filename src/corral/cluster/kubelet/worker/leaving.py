@@ -11,7 +11,7 @@ from corral.cluster.client.builtin import PODS
 from corral.cluster.kubelet.barrier import Leaving
 from corral.cluster.kubelet.lifecycle.ending import grace_of, plan_endings
 from corral.cluster.kubelet.lifecycle.view import View, find
-from corral.cluster.kubelet.pods import full_name, is_terminal
+from corral.cluster.kubelet.pods import full_name, is_evicted, is_terminal
 from corral.kit.timeouts import fair_timeout
 from corral.model.kubernetes.status import StatusError
 
@@ -82,6 +82,8 @@ class Leaver:
         await self._worker.volumes.tear_down()
         if not said:
             await self._worker.reporter.report(await self._worker.look(), over=True)
+        if is_evicted(self._worker.pod):
+            await self._worker.sweep()  # else nothing were won
         self._worker.ended.set()
 
     async def _leave_space(self) -> None:

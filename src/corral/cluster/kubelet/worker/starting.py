@@ -125,6 +125,9 @@ def make_parts(mounts: list[Mount], images: Set[str]) -> None:
                     part = f"subPath {mount.subpath} of volumeMount {mount.target}"
                     raise CannotStart("CreateContainerError", f"{part}: the image has no such file or directory")
                 _make(root, mount.subpath)
+        except FileExistsError as error:
+            why = f"{mount.subpath}: a link there leads out of the volume, or to nothing"
+            raise BadConfig(f"failed to create subPath directory for volumeMount {mount.target}: {why}") from error
         except OSError as error:
             raise BadConfig(f"failed to create subPath directory for volumeMount {mount.target}: {error}") from error
         finally:

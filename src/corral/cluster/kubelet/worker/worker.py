@@ -194,6 +194,14 @@ class PodWorker:
         self.shared.events.warning(self.pod, reason, message)
         self.wake()
 
+    async def sweep(self) -> int:
+        """Takes away the containers of a pod that is over, with what they wrote and their logs: how many. The pod's
+        status keeps what they came to."""
+        ids = self.shared.index.containers(self.uid) if is_terminal(self.pod) else []
+        for id in ids:
+            await self.ender.remove(id)
+        return len(ids)
+
     # ------------------------------------------------------------------------------------------------- running
 
     async def _go_on(self, view: View, steps: Steps) -> float | None:

@@ -11,8 +11,8 @@ REASON: Final = "node has pod using PersistentVolumeClaim with the same name and
 
 
 def prefilter(cycle: Cycle) -> Rejection | None:
-    for claim in cycle.pod.claims:
-        if f"{cycle.pod.namespace}/{claim}" not in cycle.snapshot.storage.claims:
+    for claim, ephemeral in cycle.pod.claim_sources:  # an ephemeral volume's is made after the pod: VolumeBinding waits
+        if not ephemeral and f"{cycle.pod.namespace}/{claim}" not in cycle.snapshot.storage.claims:
             return Rejection(f'persistentvolumeclaim "{claim}" not found')
     return None
 

@@ -78,3 +78,22 @@ def test_generations_are_noted() -> None:
     mine["metadata"]["generation"] = 3
     status = plan_status(mine, Facts(View(NOW)))
     assert status["observedGeneration"] == 3 and status["conditions"][0]["observedGeneration"] == 3
+
+
+def test_what_was_taken_away_keeps_its_last_word() -> None:
+    """Of a pod that is over, also while it is being deleted; and what was never let in has nothing to say."""
+    why = Waiting("Evicted", "The node was low on resource: memory. ")
+    mine = pod({"name": "a"}, {"name": "b"})
+    ended = Facts(View(NOW, "s", {"a": [ran("a", 1)], "b": [ran("b", 0)]}), over=True, failure=why)
+    mine["status"] = plan_status(mine, ended)
+    for failure in (why, None):
+        assert plan_status(mine, Facts(View(NOW), over=True, failure=failure)) == mine["status"] | _no_space(mine)
+        partly = plan_status(mine, Facts(View(NOW, "", {"b": [ran("b", 0)]}), over=True, failure=failure))
+        assert partly["containerStatuses"] == mine["status"]["containerStatuses"]
+    refused = pod()
+    refused["status"] = plan_status(refused, Facts(View(NOW), over=True, failure=Waiting("OutOfcpu", "no")))
+    assert "containerStatuses" not in plan_status(refused, Facts(View(NOW), over=True))
+
+
+def _no_space(mine: Object) -> Object:
+    return {"conditions": plan_status(mine, Facts(View(NOW), over=True))["conditions"]}

@@ -74,6 +74,13 @@ def test_claims_with_which_no_node_will_do(claims: Any, text: str) -> None:
     assert why(snapshot(NODES, storage=storage(claims)), using("c")) == text
 
 
+def test_an_ephemeral_volume_waits_for_its_claim() -> None:
+    """It is made once the pod is there: that it is not yet is no mistake of anybody's."""
+    mine = pod("p", volumes=[{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}])
+    text = 'waiting for ephemeral volume controller to create the persistentvolumeclaim "p-v"'
+    assert why(snapshot(NODES, storage=storage()), mine) == text
+
+
 def test_claims_that_wait_get_the_smallest_volume_that_will_do() -> None:
     volumes = [volume("large", "2", size="9Gi"), volume("small", "2", size="2Gi"), volume("tiny", "2", size="1Mi")]
     found = snapshot(NODES, storage=storage([claim("c")], volumes))
