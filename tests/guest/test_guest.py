@@ -19,9 +19,9 @@ TOOLS = ("mmdebstrap", "mkfs.ext4", "qemu-system-x86_64")
 # the tests whose outcome depends on cgroups, systemd, the runtime or the kernel. What depends on none of these
 # (images, archives, the command line, the wire) and what takes many tries (kills) runs on the real one only.
 FIRST_BOOT = (
-    *("tests/system/test_runtime.py", "tests/system/linux", "tests/system/volumes"),
+    *("tests/system/runtime", "tests/system/linux", "tests/system/volumes"),
     *("tests/system/networks/test_bridge.py", "tests/system/networks/test_user_networks.py::test_ipv6"),
-    "tests/system/networks/test_user_networks.py::test_a_parent_on_a_line_of_two_addresses",
+    "tests/system/networks/test_user_parents.py::test_a_parent_on_a_line_of_two_addresses",
     *("tests/system/logs", *(f"tests/system/test_engine_{name}.py" for name in ("lifecycle", "streams", "limits"))),
     *(
         f"tests/system/test_engine_{name}.py"

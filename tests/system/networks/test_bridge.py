@@ -54,12 +54,6 @@ async def networks(tmp_path: Path) -> AsyncIterator[Networks]:
     assert not has_table(NAMES.table)
 
 
-@pytest.fixture
-async def box() -> AsyncIterator[Callable[[], Box]]:
-    with ExitStack() as stack:
-        yield lambda: Box(stack)
-
-
 async def test_containers_reach_each_other_and_the_host(networks: Networks, box: Callable[[], Box]) -> None:
     one, two = await box().attach(networks), await box().attach(networks)
     two.serve(80)
