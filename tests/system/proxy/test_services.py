@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import socket
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.system.proxy.node import (
     NODE_IP,
     NODE_IP6,
     OUTER,
+    OUTER6,
     UDP,
     Node,
     Place,
@@ -130,6 +132,19 @@ async def test_external_traffic_that_is_to_stay_local(here: Node, proxy: Proxy) 
     await here.put(proxy, piece("web", end(far, node="node-2")))
     assert not await here.outside.can(NODE_IP, 30080)
     assert await client.reaches(NODE_IP, 30080)
+
+
+async def test_a_pod_of_another_node_calls_what_is_to_stay_local(here: Node) -> None:
+    """It comes as it is: an endpoint elsewhere would answer it past this node, and it would wait for ever."""
+    here.settings = replace(here.settings, pods=(*here.settings.pods, f"{OUTER}/32", f"{OUTER6}/128"))
+    near, far = here.pod("near"), here.pod("far")
+    spec = {"type": "NodePort", "externalTrafficPolicy": "Local", "ports": (("TCP", 80, 30080),)}
+    slices = [piece("web", end(near, v), end(far, v, node="node-2"), family=v) for v in (4, 6)]
+    async with running(here) as proxy:
+        await here.put(proxy, service("web", ips=["10.96.0.7", "fd00:96::7"], **spec), *slices)
+        for address, caller in ((NODE_IP, OUTER), (NODE_IP6, OUTER6)):
+            assert set(await here.outside.names(address, 30080, 24)) == {"near"}
+            assert (await here.outside.ask(address, 30080))[1] == caller
 
 
 async def test_internal_traffic_that_is_to_stay_local(here: Node, proxy: Proxy) -> None:

@@ -58,6 +58,10 @@ class Recorder:
     def __init__(self, events: Events, component: str, host: str = "") -> None:
         self._events, self.component, self._host = events, component, host
 
+    def named(self, component: str) -> Recorder:
+        """The same for another component of this process: a scheduler has a name for each profile."""
+        return self if component == self.component else Recorder(self._events, component, self._host)
+
     def normal(self, about: Object, reason: str, message: str, **more: Any) -> None:
         self.record(about, "Normal", reason, message, **more)
 

@@ -44,7 +44,7 @@ def plan_tables(settings: ProxySettings) -> str:
     name = settings.table
     text = plan_removal(name)
     text += f"table inet {name} {{\n{_declared(4)}{_declared(6)}\tmap limits {{ type mark : verdict; }}\n"
-    text += f"{_chains(settings)}{_lead(4)}{_lead(6)}}}\n"
+    text += f"{_chains(settings)}{_lead(settings, 4)}{_lead(settings, 6)}}}\n"
     text += f"table bridge {name} {{\n{_bridge()}}}\n"
     return text + plan_add(name, _node_elements(settings))
 
@@ -208,19 +208,31 @@ def _leaving(settings: ProxySettings, v: int) -> str:
     return text + "".join(f"\t\t{word} saddr {subnet} snat {word} to {word} saddr\n" for subnet in local)
 
 
-def _lead(v: int) -> str:
-    key = "meta l4proto . th dport"
-    return _lead_chain(v, "", f"{_WORDS[v]} daddr . {key}") + _lead_chain(v, "door_", key)
+def _lead(settings: ProxySettings, v: int) -> str:
+    key, caller = "meta l4proto . th dport", _from_elsewhere(settings, v)
+    return _lead_chain(v, "", f"{_WORDS[v]} daddr . {key}", caller) + _lead_chain(v, "door_", key, caller)
 
 
-def _lead_chain(v: int, prefix: str, key: str) -> str:
+def _from_elsewhere(settings: ProxySettings, v: int) -> str:
+    """Who has not called from this node, and is led to the endpoints that are near where traffic from outside is to
+    stay local.
+
+    Pods of other nodes are such, too: they come as they are, so the endpoint of a third node would answer them itself,
+    by its own address, past the node that they have called.
+    """
+    local = [one.subnet for one in settings.local if _version(one.subnet) == v]
+    pods = f"{_WORDS[v]} saddr != {{ {', '.join(local)} }} " if local else ""
+    return f"{pods}fib saddr type != local"
+
+
+def _lead_chain(v: int, prefix: str, key: str, elsewhere: str) -> str:
     """What is to be done with a new connection to a service: say it in the mark, then look for the endpoint."""
     word, many = _WORDS[v], f"{marks.NEAR | marks.COUNT:#x}"
     stranger = f"{word} saddr != @pods{v} fib saddr type != local"
     affine = f"meta mark & {marks.AFFINITY:#x} != 0"
     rules = [
         f"meta mark set {key} map @{prefix}heads{v}",
-        f"meta mark & {marks.OUTER:#x} != 0 {stranger} meta mark set {key} map @{prefix}nears{v}",
+        f"meta mark & {marks.OUTER:#x} != 0 {elsewhere} meta mark set {key} map @{prefix}nears{v}",
     ]
     if not prefix:
         shut = f"meta mark set {marks.pack(0, near=True):#x}"

@@ -6,11 +6,11 @@ that is not known is refused by name, extenders too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from corral.cluster.scheduler.settings import DEFAULT_NAME, Profile, Settings
+from corral.cluster.scheduler.settings import DEFAULT_NAME, Profile, Settings, Strategy
 from corral.errors import InvalidInput, Unsupported, from_oserror
 
 Object = dict[str, Any]
@@ -47,7 +47,10 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "PodTopologySpread": ("defaultingType", "defaultConstraints"),
     "InterPodAffinity": ("hardPodAffinityWeight",),
     "NodeAffinity": ("addedAffinity",),
+    "NodeResourcesFit": ("scoringStrategy",),
 }
+STRATEGIES: Final = ("LeastAllocated", "MostAllocated", "RequestedToCapacityRatio")
+STEP: Final = 10  # a curve's scores go from 0 to 10
 
 
 def load(path: Path) -> Settings:
@@ -111,6 +114,7 @@ def _profile(given: Object, path: str, percentage: int) -> Profile:
         hard_affinity_weight=args.get("InterPodAffinity", {}).get("hardPodAffinityWeight", 1),
         default_spread=_default_spread(spreading),
         added_affinity=args.get("NodeAffinity", {}).get("addedAffinity"),
+        strategy=_strategy(args.get("NodeResourcesFit", {}), f"{path}pluginConfig[NodeResourcesFit]."),
     )
 
 
@@ -143,6 +147,34 @@ def _default_spread(args: Object) -> tuple[tuple[str, int, bool], ...] | None:
         (one["topologyKey"], one["maxSkew"], one.get("whenUnsatisfiable") == "DoNotSchedule")
         for one in args.get("defaultConstraints") or ()
     )
+
+
+def _strategy(args: Object, path: str) -> Strategy:
+    if (given := args.get("scoringStrategy")) is None:
+        return Strategy()
+    path += "scoringStrategy."
+    _refuse_others(given, ("type", "resources", "requestedToCapacityRatio"), path)
+    kind = given.get("type") or STRATEGIES[0]
+    if kind not in STRATEGIES:
+        raise InvalidInput(f"scheduler configuration: {path}type: {kind} is none of {', '.join(STRATEGIES)}")
+    weights = tuple((one["name"], one.get("weight") or 1) for one in given.get("resources") or ())
+    if any(not 0 < weight <= 100 for _, weight in weights):
+        raise InvalidInput(f"scheduler configuration: {path}resources: weights must be from 1 to 100")
+    curve = (given.get("requestedToCapacityRatio") or {}).get("shape") or ()
+    shape = tuple((one.get("utilization", 0), one.get("score", 0) * STEP) for one in curve)
+    if kind == STRATEGIES[2]:
+        _check_shape(shape, f"{path}requestedToCapacityRatio.shape")
+    return Strategy(kind, weights or Strategy().weights, shape)
+
+
+def _check_shape(shape: Sequence[tuple[int, int]], path: str) -> None:
+    used = [one for one, _ in shape]
+    well = used == sorted(set(used)) and all(0 <= one <= 100 for one in used)
+    if not shape or not well or any(not 0 <= score <= 10 * STEP for _, score in shape):
+        raise InvalidInput(
+            f"scheduler configuration: {path}: there must be a point at least; utilizations go up from 0 to 100, and "
+            "scores are from 0 to 10"
+        )
 
 
 def _refuse_others(given: Object, known: Iterable[str], path: str) -> None:

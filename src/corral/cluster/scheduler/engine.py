@@ -259,4 +259,5 @@ def rules_of(profile: Profile) -> Rules:
         profile.hard_affinity_weight,
         profile.default_spread,
         profile.added_affinity,
+        profile.strategy,
     )

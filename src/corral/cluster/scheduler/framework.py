@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.pods.terms import PodTerm
+from corral.cluster.scheduler.settings import Strategy
 from corral.cluster.scheduler.snapshot.arrays import Floats, Ints, Mask
 from corral.cluster.scheduler.snapshot.nodes import Nodes
 from corral.cluster.scheduler.snapshot.snapshot import Snapshot
@@ -69,6 +70,7 @@ class Rules:
         None  # (topology key, max skew, hard); None: the system's
     )
     added_affinity: dict[str, Any] | None = None
+    strategy: Strategy = field(default_factory=Strategy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from corral.cluster.scheduler.devices.extended import LEFT, is_made
 from corral.cluster.scheduler.devices.pools import seen
 from corral.cluster.scheduler.moves import ALL_PLUGINS, Helps
 from corral.cluster.scheduler.queue import Queue, Waiting
-from corral.cluster.scheduler.settings import Settings
+from corral.cluster.scheduler.settings import DEFAULT_NAME, Settings
 from corral.errors import CorralError
 from corral.kit.tasks import Tasks
 from corral.model.kubernetes.requests import pod_requests
@@ -118,7 +118,7 @@ class Scheduler:
             return
         if new["spec"].get("nodeName") or (new.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             self.queue.remove(meta.uid(new))
-        elif (new["spec"].get("schedulerName") or "default-scheduler") in self._names:
+        elif (new["spec"].get("schedulerName") or DEFAULT_NAME) in self._names:
             self.queue.put(new, self._clock())
             self._wake.set()
 
@@ -213,7 +213,8 @@ class Scheduler:
             engine.forget(pod, *plans)
             raise
         engine.settle(*plans)
-        self._recorder.normal(pod.obj, "Scheduled", f"Successfully assigned {pod.key} to {node}", action="Binding")
+        tell = self._recorder.named(pod.scheduler)
+        tell.normal(pod.obj, "Scheduled", f"Successfully assigned {pod.key} to {node}", action="Binding")
 
     # ------------------------------------------------------------------------------------------------ and if not
 
@@ -265,7 +266,8 @@ class Scheduler:
                 log.warning("pod %s was to make room for %s: %s", victim.key, pod.key, error)
                 continue
             text = f"Preempted by pod {pod.uid} on node {chosen.node}"
-            self._recorder.normal(victim.obj, "Preempted", text, action="Preempting", related=pod.obj)
+            tell = self._recorder.named(pod.scheduler)
+            tell.normal(victim.obj, "Preempted", text, action="Preempting", related=pod.obj)
 
     async def _report_error(self, waiting: Waiting, message: str) -> None:
         self.queue.failed(waiting, (), self._clock())
@@ -277,7 +279,8 @@ class Scheduler:
         pod = self._pods.get(meta.key(waiting.pod))
         if pod is None or meta.uid(pod) != meta.uid(waiting.pod):
             return
-        self._recorder.warning(pod, "FailedScheduling", message[:LONGEST_MESSAGE], action="Scheduling")
+        tell = self._recorder.named(waiting.pod["spec"].get("schedulerName") or DEFAULT_NAME)
+        tell.warning(pod, "FailedScheduling", message[:LONGEST_MESSAGE], action="Scheduling")
         patch = plan_status(pod, reason, message, nominated, to_text(self._now()))
         if patch is None:
             return

@@ -14,6 +14,16 @@ NOTHING: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
+class Strategy:
+    """How NodeResourcesFit compares nodes. `weights` of the resources that count; `shape` for
+    RequestedToCapacityRatio: (percent in use, score from 0 to 100), from the emptiest on."""
+
+    kind: str = "LeastAllocated"
+    weights: tuple[tuple[str, int], ...] = (("cpu", 1), ("memory", 1))
+    shape: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """How pods that name this scheduler are placed. `weights`: of scores, where they are not the usual ones.
 
@@ -29,6 +39,7 @@ class Profile:
     hard_affinity_weight: int = 1
     default_spread: tuple[tuple[str, int, bool], ...] | None = None
     added_affinity: dict[str, Any] | None = None
+    strategy: Strategy = field(default_factory=Strategy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,21 @@ import pytest
 
 from corral.cluster.scheduler.configuration import API_VERSION, KIND, KNOWN, load, read
 from corral.cluster.scheduler.plugins.registry import PLUGINS
+from corral.cluster.scheduler.settings import Strategy
 from corral.errors import CorralError, HostError, InvalidInput, Unsupported
 
 
 def config(**fields: Any) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": KIND, **fields}
+
+
+def fit(**strategy: Any) -> dict[str, Any]:
+    return config(profiles=[{"pluginConfig": [{"name": "NodeResourcesFit", "args": {"scoringStrategy": strategy}}]}])
+
+
+def curve(*points: tuple[int, int]) -> dict[str, Any]:
+    shape = [{"utilization": used, "score": score} for used, score in points]
+    return fit(type="RequestedToCapacityRatio", requestedToCapacityRatio={"shape": shape})
 
 
 def test_the_names_of_plugins_are_those_there_are() -> None:
@@ -43,6 +53,13 @@ def test_what_plugins_are_told() -> None:
     assert (found.hard_affinity_weight, found.percentage) == (5, 30)
 
 
+def test_how_nodes_are_compared() -> None:
+    assert read(config()).profiles[0].strategy == Strategy("LeastAllocated", (("cpu", 1), ("memory", 1)))
+    packed = fit(type="MostAllocated", resources=[{"name": "cpu", "weight": 3}, {"name": "example.com/gpu"}])
+    assert read(packed).profiles[0].strategy == Strategy("MostAllocated", (("cpu", 3), ("example.com/gpu", 1)))
+    assert read(curve((0, 0), (100, 10))).profiles[0].strategy.shape == ((0, 0), (100, 100))
+
+
 def test_a_file(tmp_path: Path) -> None:
     place = tmp_path / "scheduler.yaml"
     place.write_text(f"apiVersion: {API_VERSION}\nkind: {KIND}\nprofiles: [{{schedulerName: mine}}]\n")
@@ -66,10 +83,15 @@ def test_a_file(tmp_path: Path) -> None:
         (config(profiles=[{"plugins": {"filter": {"enabled": [{"name": "Mine"}]}}}]), Unsupported, "Mine"),
         (config(profiles=[{"pluginConfig": [{"name": "Mine"}]}]), Unsupported, "Mine"),
         (
-            config(profiles=[{"pluginConfig": [{"name": "NodeResourcesFit", "args": {"scoringStrategy": {}}}]}]),
+            config(profiles=[{"pluginConfig": [{"name": "NodeResourcesFit", "args": {"ignoredResources": ["x"]}}]}]),
             Unsupported,
-            "pluginConfig[NodeResourcesFit].scoringStrategy",
+            "pluginConfig[NodeResourcesFit].ignoredResources",
         ),
+        (fit(type="Best"), InvalidInput, "scoringStrategy.type: Best"),
+        (fit(resources=[{"name": "cpu", "weight": 101}]), InvalidInput, "scoringStrategy.resources"),
+        (fit(type="RequestedToCapacityRatio"), InvalidInput, "requestedToCapacityRatio.shape"),
+        (curve((50, 1), (50, 2)), InvalidInput, "requestedToCapacityRatio.shape"),
+        (curve((50, 11)), InvalidInput, "requestedToCapacityRatio.shape"),
         (config(profiles=[{}, {}]), InvalidInput, "schedulerName"),
         (config(podInitialBackoffSeconds=20), InvalidInput, "podMaxBackoffSeconds"),
         ({"kind": KIND}, InvalidInput, API_VERSION),

@@ -156,6 +156,8 @@ async def test_other_schedulers_pods_are_left_alone_and_profiles_differ(world: W
     await world.pod("foreign", schedulerName="somebody-else")
     await world.pod("second", schedulerName="second", requests={"cpu": "64"})
     assert await world.placed("second") == "node-1"
+    event = await world.when(EVENTS, lambda events: next(iter(events.all()), None))
+    assert (event["reason"], event["reportingComponent"]) == ("Scheduled", "second")  # its profile tells
     foreign = world.pods.get("default/foreign")
     assert foreign is not None and not condition(foreign)
 

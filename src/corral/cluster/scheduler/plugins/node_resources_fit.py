@@ -1,4 +1,7 @@
-"""NodeResourcesFit: what a pod asks for must be free; of the nodes that have it the emptier is better."""
+"""NodeResourcesFit: what a pod asks for must be free; of the nodes that have it the emptier is better.
+
+A profile may say otherwise (`strategies`): the fuller, or by a curve.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ import numpy as np
 
 from corral.cluster.scheduler.devices.extended import resources_of
 from corral.cluster.scheduler.framework import Cycle, Plugin, Verdict
-from corral.cluster.scheduler.plugins.normalize import HIGHEST
+from corral.cluster.scheduler.plugins import strategies
 from corral.cluster.scheduler.snapshot.arrays import Ints
 from corral.cluster.scheduler.snapshot.nodes import POD_COLUMN
+from corral.model.kubernetes.requests import CPU, EPHEMERAL, MEMORY
 
 TOO_MANY: Final = "Too many pods"
 
@@ -42,16 +46,32 @@ def filter(cycle: Cycle) -> Iterator[Verdict]:
 
 
 def score(cycle: Cycle, rows: Ints) -> Ints:
-    """LeastAllocated: the mean of the free shares of CPU and memory. Who asks for nothing counts as taking a little."""
-    nodes = cycle.nodes
+    """The weighted mean of the resources' scores. Who asks for no CPU and memory counts as taking a little."""
+    told = cycle.rules.strategy
     total: Ints = np.zeros(len(rows), np.int64)
     weights: Ints = np.zeros(len(rows), np.int64)
-    for number, wanted in enumerate(cycle.pod.usual):
-        capacity = nodes.allocatable[number][rows]
-        free = capacity - nodes.usual[number][rows] - wanted
-        total += np.maximum(free, 0) * HIGHEST // np.maximum(capacity, 1)
-        weights += capacity > 0
-    return total // np.maximum(weights, 1)
+    for name, weight in told.weights:
+        if (use := _use(cycle, rows, name)) is None:
+            continue
+        taken, capacity = use
+        found = strategies.SCORES[told.kind](taken, capacity, told.shape)
+        counts = (capacity > 0) & ((found > 0) | (told.kind != strategies.RATIO))
+        total += np.where(counts, found * weight, 0)
+        weights += np.where(counts, weight, 0)
+    return strategies.mean(total, weights, told.kind)
+
+
+def _use(cycle: Cycle, rows: Ints, name: str) -> tuple[Ints, Ints] | None:
+    """What of a resource would be taken on each node with this pod, and what there is. None: it does not matter."""
+    nodes, wish = cycle.nodes, cycle.pod.requests.get(name, 0)
+    number = nodes.resources.get(name)
+    if number is None or (not wish and name not in (CPU, MEMORY, EPHEMERAL)):
+        return None
+    capacity: Ints = nodes.allocatable[number][rows]
+    if name in (CPU, MEMORY):
+        usual = (CPU, MEMORY).index(name)
+        return nodes.usual[usual][rows] + cycle.pod.usual[usual], capacity
+    return nodes.requested[number][rows] + wish, capacity
 
 
 PLUGIN: Final = Plugin("NodeResourcesFit", filter, score=score)

@@ -12,7 +12,7 @@ from corral.cluster.scheduler.framework import Cycle, Hints, Rules
 from corral.cluster.scheduler.plugins.registry import PLUGINS
 from corral.cluster.scheduler.pods.pod import Pod
 from corral.cluster.scheduler.pods.terms import PodTerm
-from corral.cluster.scheduler.settings import Profile
+from corral.cluster.scheduler.settings import Profile, Strategy
 from corral.cluster.scheduler.snapshot.snapshot import Snapshot
 from corral.model.kubernetes.selectors import of_labels
 from tests.support.scheduling import ask, node, pod, snapshot
@@ -22,8 +22,10 @@ MB = 1024 * 1024
 APP = {"app": "a"}
 
 
-def scores(plugin: str, found: Snapshot, asked: dict[str, Any], hints: Hints | None = None) -> dict[str, int] | None:
-    rules: Rules = rules_of(Profile())
+def scores(
+    plugin: str, found: Snapshot, asked: dict[str, Any], hints: Hints | None = None, profile: Profile | None = None
+) -> dict[str, int] | None:
+    rules: Rules = rules_of(profile or Profile())
     cycle = Cycle.over_all(found, Pod(asked), rules, hints or Hints())
     score = PLUGINS[plugin].score
     assert score is not None
@@ -38,6 +40,17 @@ def test_the_emptier_node_is_better() -> None:
     asked = pod("p", requests={"cpu": "3000m", "memory": "5000Mi"})
     # a: ((4000-3000)*100/4000 + 50) / 2; b: nothing is left of either
     assert scores("NodeResourcesFit", found, asked) == {"a": 37, "b": 0}
+
+
+def test_a_profile_may_fill_nodes_one_after_the_other() -> None:
+    nodes = [node("a", cpu="4", memory="10000Mi"), node("b", cpu="6", memory="10000Mi")]
+    found = snapshot(nodes, [pod("q", on="b", requests={"cpu": "3", "memory": "5000Mi"})])
+    asked = pod("p", requests={"cpu": "3000m", "memory": "5000Mi"})
+    full = Profile(strategy=Strategy("MostAllocated", (("cpu", 3), ("memory", 1), ("example.com/gpu", 9))))
+    # a: (3 * 75 + 50) / 4; of GPUs the pod wants none, so they do not count
+    assert scores("NodeResourcesFit", found, asked, profile=full) == {"a": 68, "b": 100}
+    half = Profile(strategy=Strategy("RequestedToCapacityRatio", (("cpu", 1),), ((0, 0), (50, 100), (100, 0))))
+    assert scores("NodeResourcesFit", found, asked, profile=half) == {"a": 50, "b": 0}
 
 
 def test_pods_that_ask_for_nothing_count_a_little() -> None:
