@@ -65,7 +65,7 @@ async def find(instance: Instance, join: Join, client: Client, mine: Sequence[st
         if known is None:
             raise HostError(f"ask {join.server} for this node's place in the network: {error}") from error
         where = " and ".join(known.subnets)
-        log.warning("%s cannot be reached (%s): the node stays at %s", join.server, error or "no answer", where)
+        log.warning("%s cannot be reached (%s): the node stays at %s", join.server, str(error) or "no answer", where)
         return known
     if made != known:
         files.write(folder(instance) / FILE, msgspec.json.encode(made).decode())

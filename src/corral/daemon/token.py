@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from corral.cli.instance import Instance
 from corral.cluster.apiserver.certificates import files
 from corral.cluster.client.https.remote import RemoteClient, make_context
-from corral.cluster.client.https.wire import parse_url
+from corral.cluster.client.https.wire import Connection, parse_url
 from corral.cluster.client.times import to_text, utc_now
 from corral.cluster.joining.credentials import authority_hash
 from corral.cluster.joining.joining import allow_joining, create_token
@@ -66,7 +66,7 @@ async def _make(kubeconfig: str, instance: Instance, url: str) -> None:
         await allow_joining(client, plan_info(url, authority))
         await create_token(client, token, to_text(utc_now() + LIFE), "corral token create")
     except OSError as error:
-        raise HostError(f"cannot reach {cluster['server']}: {error}") from error
+        raise _unreached(cluster["server"], error) from error
     finally:
         client.close()
     print(plan_join(url, token, authority_hash(authority)))
@@ -74,19 +74,25 @@ async def _make(kubeconfig: str, instance: Instance, url: str) -> None:
 
 async def check_reached(server: str, url: str, authority: str) -> None:
     """InvalidInput where no machine could join by that URL: the server's certificate is not for its host. HostError."""
-    host, here = parse_url(url).host, parse_url(server)
+    host = parse_url(url).host
     try:
-        _, writer = await asyncio.open_connection(
-            here.host, here.port, ssl=make_context(authority), server_hostname=host
-        )
+        connection = await Connection.open(parse_url(server, host), make_context(authority))
     except ssl.SSLCertVerificationError:
         raise InvalidInput(
             f"the certificate of {server} is not for {host}, so no machine can join by {url}: "
             f"corral up --kubernetes-name {host}"
         ) from None
     except OSError as error:
-        raise HostError(f"cannot reach {server}: {error}") from error
-    writer.close()
+        raise _unreached(server, error) from error
+    connection.close()
+
+
+def _unreached(server: str, error: OSError) -> HostError:
+    """
+    >>> _unreached("https://10.0.0.1:6443", TimeoutError()).message
+    'cannot reach https://10.0.0.1:6443: no answer'
+    """
+    return HostError(f"cannot reach {server}: {str(error) or 'no answer'}")
 
 
 async def plan_reached(server: str) -> str:
