@@ -396,6 +396,8 @@ def test_a_node_starts_its_static_pods_without_its_server(tmp_path: Path) -> Non
                 assert done.returncode == 0, (done, other.log[-2000:])
                 other.import_image()
                 assert inside(entrance, other, "down").returncode == 0
+                server = inside(entrance, other, "up", "--detach")
+                assert server.returncode == 1 and "this machine has joined a cluster" in server.stderr, server
                 first.down()
                 container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "Never", "command": ["sleep", "600"]}
                 pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "alone"}}

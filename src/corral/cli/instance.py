@@ -27,6 +27,7 @@ class Instance:
         self.socket = os.path.join(self.run, "docker.sock")
         self.pid_file = os.path.join(self.run, "corral.pid")
         self.log_file = os.path.join(self.root, "corral.log")
+        self.node_identity = os.path.join(self.root, "node", "identity.pem")  # is there once it has joined a cluster
 
     @property
     def volatile(self) -> str:
@@ -52,6 +53,15 @@ class Instance:
         'corral --root /tmp/x ps'
         """
         return f"corral {rest}" if self.default else f"corral --root {self.root} {rest}"
+
+    @property
+    def start_command(self) -> str:
+        """What starts it again: a machine that has joined a cluster elsewhere is a node of that, and no server.
+
+        >>> Instance("/tmp/x").start_command
+        'corral --root /tmp/x up --detach'
+        """
+        return self.command("node --detach" if os.path.exists(self.node_identity) else "up --detach")
 
 
 def from_environment(root: str = "") -> Instance:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Session:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self.client = Client(instance.socket, instance.command("up --detach"))
+        self.client = Client(instance.socket, instance.start_command)
 
     def say(self, line: str) -> None:
         sys.stdout.write(line + "\n")

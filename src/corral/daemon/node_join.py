@@ -72,7 +72,7 @@ def read_kept(instance: Instance, name: str, kind: type[T]) -> T | None:
 
 
 def has_joined(instance: Instance) -> bool:
-    return (folder(instance) / IDENTITY).exists()
+    return Path(instance.node_identity).exists()
 
 
 def was_removed(instance: Instance) -> bool:

@@ -18,7 +18,7 @@ from corral.daemon.checks import check_settings
 from corral.daemon.config import Settings, log_level
 from corral.daemon.lock import InstanceLock
 from corral.engine import reserve
-from corral.errors import CorralError
+from corral.errors import Conflict, CorralError
 from corral.kit.garbage import Collecting
 from corral.linux.nftables import start_early
 from corral.linux.systemd import sd_notify, shutting_down, take_notify_address
@@ -78,6 +78,7 @@ def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
         listeners.check(settings)
         registry.check(settings, instance)
         kubernetes.check(settings)
+        check_no_node(instance)
         reserve.tend(instance.root)
         lock.take()
         prepare_process()
@@ -91,6 +92,16 @@ def serve(instance: Instance, settings: Settings, ready_fd: int = -1) -> int:
     finally:
         lock.release()
     return 0
+
+
+def check_no_node(instance: Instance) -> None:
+    """Conflict where this machine has joined a cluster elsewhere: a server here would take over the containers of its
+    pods, and the node would stay away."""
+    if os.path.exists(instance.node_identity):
+        raise Conflict(
+            f"this machine has joined a cluster: {instance.start_command} starts it as its node again; "
+            f"to leave that cluster: {instance.command('reset')}"
+        )
 
 
 def prepare_process() -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from corral.cli.fail import Failure
 from corral.cli.instance import Instance
 from corral.cli.session import Session
 from corral.cli.verbs.daemon import living_daemon
+from corral.daemon.serve import check_no_node
+from corral.errors import Conflict
 
 # Holds the lock and listens, as a daemon does; whoever asks is not answered, and then it ends.
 DYING = """
@@ -58,3 +61,16 @@ def test_one_that_does_not_answer_and_stays_is_up(instance: Instance, monkeypatc
         assert living_daemon(Session(instance)) == daemon.pid
         assert daemon.stdin
         daemon.stdin.close()
+
+
+def test_a_machine_that_has_joined_is_started_as_a_node(instance: Instance) -> None:
+    """A server there would take its pods' containers over."""
+    check_no_node(instance)
+    assert instance.start_command.endswith("up --detach")
+    identity = Path(instance.node_identity)
+    identity.parent.mkdir()
+    identity.touch()
+    with pytest.raises(Conflict, match=f"corral --root {instance.root} node --detach starts it as its node again"):
+        check_no_node(instance)
+    with pytest.raises(Failure, match=f"Start it: sudo corral --root {instance.root} node --detach"):
+        Session(instance).client.call("GET", "/info")

@@ -211,7 +211,7 @@ def status(session: Session, options: Parsed) -> int:
     instance = session.instance
     pid = daemon_pid(instance)
     if not pid:
-        session.say(f"Corral is down. State: {instance.root}. Start it: sudo {instance.command('up --detach')}")
+        session.say(f"Corral is down. State: {instance.root}. Start it: sudo {instance.start_command}")
         from corral.cli.local_nodes import outliving
 
         for number, node in outliving(instance):
