@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -37,15 +37,17 @@ class Place(NamedTuple):
 
 
 def plan_groups(places: Iterable[Place]) -> list[tuple[int, list[str]]]:
-    """Pure: (port, addresses): what fits into one EndpointSlice each. The same for whoever decides it.
+    """Pure: (port, addresses): what fits into one EndpointSlice each, of one family. The same for whoever decides it.
 
     >>> plan_groups([Place("10.0.0.2", 6443), Place("10.0.0.3", 7443), Place("10.0.0.1", 6443)])
     [(6443, ['10.0.0.1', '10.0.0.2']), (7443, ['10.0.0.3'])]
+    >>> plan_groups([Place("fd00::1", 6443), Place("10.0.0.2", 6443)])
+    [(6443, ['10.0.0.2']), (6443, ['fd00::1'])]
     """
-    found: dict[int, list[str]] = {}
+    found: dict[tuple[bool, int], list[str]] = {}
     for place in sorted(set(places)):
-        found.setdefault(place.port, []).append(place.address)
-    return list(found.items())
+        found.setdefault((":" in place.address, place.port), []).append(place.address)
+    return [(port, addresses) for (_, port), addresses in found.items()]
 
 
 def read_place(lease: Object) -> Place | None:
@@ -56,6 +58,24 @@ def read_place(lease: Object) -> Place | None:
     """
     address, _, port = str((lease.get("spec") or {}).get("holderIdentity") or "").partition(" ")
     return Place(address, int(port)) if address and port.isdecimal() else None
+
+
+def plan_slice_name(name: str, number: int, port: int, address_type: str) -> str:
+    """Pure: of the EndpointSlice of a group, by its number among the groups: the first has the bare name.
+
+    >>> [plan_slice_name("dns", *each) for each in ((0, 53, "IPv6"), (1, 53, "IPv4"), (2, 53, "IPv6"))]
+    ['dns', 'dns-53', 'dns-53-ipv6']
+    """
+    return "-".join([name, *([str(port)] if number else []), *(["ipv6"] if number and address_type == "IPv6" else [])])
+
+
+def address_type(addresses: Sequence[str]) -> str:
+    """Pure: of the EndpointSlice of a group.
+
+    >>> address_type(["fd00::1"])
+    'IPv6'
+    """
+    return "IPv6" if ":" in addresses[0] else "IPv4"
 
 
 class Members:

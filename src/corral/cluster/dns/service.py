@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import ENDPOINT_SLICES, SERVICES
-from corral.cluster.client.members import Place, plan_groups
+from corral.cluster.client.members import Place, address_type, plan_groups, plan_slice_name
 from corral.cluster.client.protocol import APPLY_PATCH, Client, Object
 from corral.model.kubernetes.labels import SERVICE_NAME, SLICE_MANAGED_BY
 from corral.model.kubernetes.status import StatusError
@@ -34,13 +34,13 @@ def plan_service(cluster_ip: str) -> Object:
 
 
 def plan_slices(places: Iterable[Place]) -> list[Object]:
-    """Pure: where the name servers are; another port is another slice.
+    """Pure: where the name servers are; another port or family is another slice.
 
     >>> [piece["endpoints"] for piece in plan_slices([Place("10.64.0.1", 5353)])]
     [[{'addresses': ['10.64.0.1'], 'conditions': {'ready': True}}]]
     """
     return [
-        _plan_slice(f"{SLICE}-{port}" if number else SLICE, addresses, port)
+        _plan_slice(plan_slice_name(SLICE, number, port, address_type(addresses)), addresses, port)
         for number, (port, addresses) in enumerate(plan_groups(places))
     ]
 
@@ -51,7 +51,7 @@ def _plan_slice(name: str, addresses: Sequence[str], port: int) -> Object:
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
-        "addressType": "IPv6" if ":" in addresses[0] else "IPv4",
+        "addressType": address_type(addresses),
         "ports": [{"name": name, "port": port, "protocol": protocol} for name, protocol in _PORTS],
         "endpoints": [{"addresses": [one], "conditions": {"ready": True}} for one in addresses],
     }
@@ -71,6 +71,9 @@ async def keep_service(client: Client, cluster_ip: str, places: Sequence[Place])
     alone, and told in the log."""
     done = True
     slices = plan_slices(places)
+    types = {meta.name(one): one["addressType"] for one in slices}
+    # of a slice it may not change: such a one is made anew
+    await _delete_slices(client, lambda one: types.get(meta.name(one), one["addressType"]) != one["addressType"])
     wanted = [(SERVICES, plan_service(cluster_ip)), *((ENDPOINT_SLICES, one) for one in slices)]
     for of, obj in wanted:
         try:
@@ -80,13 +83,18 @@ async def keep_service(client: Client, cluster_ip: str, places: Sequence[Place])
         except StatusError as error:
             done = done and not is_passing(error)
             log.error("%s %s: %s", of.plural, obj["metadata"]["name"], error)
+    return await _delete_slices(client, lambda one: meta.name(one) not in types) and done
+
+
+async def _delete_slices(client: Client, which: Callable[[Object], bool]) -> bool:
+    """False if it is to be tried again."""
     selector = f"{SLICE_MANAGED_BY}={MANAGER}"
     try:
         for one in (await client.list(ENDPOINT_SLICES, NAMESPACE, label_selector=selector)).items:
-            if meta.name(one) not in {meta.name(each) for each in slices}:
+            if which(one):
                 await client.delete(ENDPOINT_SLICES, meta.name(one), NAMESPACE)
     except StatusError as error:
-        done = done and not is_passing(error)
         if error.reason != "NotFound":
             log.error("slices of %s: %s", NAME, error)
-    return done
+        return not is_passing(error)
+    return True

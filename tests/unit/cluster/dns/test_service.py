@@ -36,6 +36,12 @@ async def test_both_are_written_and_put_right(tmp_path: Path) -> None:
         [piece] = (await client.list(ENDPOINT_SLICES, NAMESPACE)).items
         assert piece["endpoints"] == [{"addresses": ["10.244.1.1"], "conditions": {"ready": True}}]
         assert {port["port"] for port in piece["ports"]} == {5353}
+        both = [Place("10.244.1.1", 53), Place("fd00:10:244::1", 53), Place("fd00:10:244::2", 5353)]
+        for places in (both, both[1:], both):  # a slice is of one family, and stays of that
+            await keep_service(client, "10.96.0.10", places)
+            found = (await client.list(ENDPOINT_SLICES, NAMESPACE)).items
+            wanted = sorted(("IPv6" if ":" in one.address else "IPv4", one.address) for one in places)
+            assert sorted((one["addressType"], one["endpoints"][0]["addresses"][0]) for one in found) == wanted
     finally:
         await api.close()
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import SERVICES
-from corral.cluster.client.members import Place, plan_groups
+from corral.cluster.client.members import Place, address_type, plan_groups, plan_slice_name
 from corral.cluster.client.protocol import Collection, Object
 from corral.cluster.controllers.controller import Controller
 from corral.cluster.controllers.namespaces import create_in
@@ -27,7 +27,7 @@ MANAGER: Final = "kube-apiserver"
 
 
 def plan_slices(places: Iterable[Place]) -> list[Object]:
-    """Pure: the EndpointSlices: one has Service's name, another port is another slice.
+    """Pure: the EndpointSlices: one has Service's name, another port or family is another slice.
 
     >>> first, second = plan_slices([Place("10.244.1.1", 6443), Place("10.244.2.1", 6443), Place("10.244.3.1", 7443)])
     >>> [end["addresses"] for end in first["endpoints"]], first["ports"][0]["port"], first["addressType"]
@@ -38,11 +38,11 @@ def plan_slices(places: Iterable[Place]) -> list[Object]:
     return [
         {
             "metadata": {
-                "name": f"{NAME}-{port}" if number else NAME,
+                "name": plan_slice_name(NAME, number, port, address_type(addresses)),
                 "namespace": NAMESPACE,
                 "labels": {SERVICE_NAME: NAME, SLICE_MANAGED_BY: MANAGER},
             },
-            "addressType": "IPv6" if ":" in addresses[0] else "IPv4",
+            "addressType": address_type(addresses),
             "endpoints": [{"addresses": [one], "conditions": {"ready": True}} for one in addresses],
             "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
         }
@@ -129,6 +129,9 @@ class KubernetesService(Controller):
             made = await create_in(self._client, of, wanted)
         elif not mends or (mended := plan_mended(current, wanted)) is None:
             return
+        elif current.get("addressType") != wanted.get("addressType"):  # of a slice it may not change
+            await self._client.delete(of, meta.name(current), NAMESPACE)
+            made = await create_in(self._client, of, wanted)
         else:
             made = await self._client.update(of, mended)
         if made is not None:

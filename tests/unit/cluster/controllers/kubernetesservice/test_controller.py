@@ -55,3 +55,23 @@ async def test_several_servers_say_the_same_of_all_of_them() -> None:
             one.changed()
         await world.until_gone(SLICES, "kubernetes-7443", "default")
         await world.until_one(ENDPOINTS, "kubernetes", lambda one: len(one["subsets"]) == 1, "default")
+
+
+async def test_servers_of_either_family_have_slices_of_their_own() -> None:
+    """Which the API takes: a slice is of one family, and stays of that."""
+    four, six = Place("10.244.1.1", 6443), Place("fd00:10:244::1", 6443)
+    places = [six]
+    made: list[KubernetesService] = []
+
+    def server(world: World) -> KubernetesService:
+        made.append(KubernetesService(world.shared, SERVICE, lambda: sorted(places)))
+        return made[-1]
+
+    async with working(server) as world:
+        await world.until_one(SLICES, "kubernetes", lambda one: one["addressType"] == "IPv6", "default")
+        places.append(four)
+        made[0].changed()
+        await world.until_one(SLICES, "kubernetes", lambda one: one["addressType"] == "IPv4", "default")
+        await world.until_one(SLICES, "kubernetes-6443-ipv6", lambda one: one["addressType"] == "IPv6", "default")
+        await world.until_one(ENDPOINTS, "kubernetes", lambda one: len(one["subsets"]) == 2, "default")
+        await world.calm(*made)
