@@ -181,19 +181,20 @@ def test_a_lack_of_memory_ends_one_process_of_a_container(engine: Endpoint) -> N
 @pytest.mark.parametrize("runtime", ["crun", "runc"])
 async def test_and_all_of_a_pod_s_also_after_a_resize(runtime: str) -> None:
     group = "cat /sys/fs/cgroup/memory.oom.group /sys/fs/cgroup/memory.max"
-    lack = ["sh", "-c", "until [ -e /now ]; do sleep 0.1; done; tail /dev/zero; echo survived; sleep 1000"]
+    lack = ["sh", "-c", "until [ -e /v/now ]; do sleep 0.1; done; tail /dev/zero; echo survived; sleep 1000"]
     async with open_node() as node:
         await node.client.create(CLASSES, {"metadata": {"name": runtime}, "handler": runtime})
         small, large = ({"limits": {"memory": size}, "requests": {"memory": size}} for size in ("16Mi", "24Mi"))
-        main = container(command=lack, resources=small)
-        await node.create("lack", main, restartPolicy="Never", runtimeClassName=runtime)
+        main = container(command=lack, resources=small, volumeMounts=[{"name": "v", "mountPath": "/v"}])
+        volumes = [{"name": "v", "hostPath": {"path": str(node.base / "v"), "type": "DirectoryOrCreate"}}]
+        await node.create("lack", main, restartPolicy="Never", runtimeClassName=runtime, volumes=volumes)
         await node.running("lack")
         assert await node.ask("lack", "sh", "-c", group) == f"1\n{16 << 20}\n"
         patch = {"spec": {"containers": [{**main, "resources": large}]}}
         await node.client.patch(PODS, "lack", "default", patch=patch, type=MERGE_PATCH, subresource="resize")
         await node.until("lack", lambda pod: is_ready(pod) and state(pod).get("resources") == large)
         assert await node.ask("lack", "sh", "-c", group) == f"1\n{24 << 20}\n"
-        await node.ask("lack", "touch", "/now")
+        (node.base / "v/now").touch()
         ended = state(await node.done("lack"))["state"]["terminated"]
         assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
         assert "survived" not in await node.logs("lack")
