@@ -338,8 +338,11 @@ class Networks:
         while self._let_go:
             cables, self._let_go = self._let_go, set()
             await asyncio.sleep(_LINGERING)
-            for cable in sorted(cables):  # each by itself, that others have their turn in between
-                await self._in_thread(functools.partial(wires.delete_left, cable))
+            for cable in sorted(cables - self._let_go):  # what was let go once more has its time from then on
+                try:  # each by itself, that others have their turn in between
+                    await self._in_thread(functools.partial(wires.delete_left, cable))
+                except HostError as error:
+                    log.warning("cable %s of a container that has ended is left: %s", cable, error.message)
 
     def rename(self, container_id: str, name: str) -> None:
         """Others find a container by its new name from now on."""
