@@ -88,6 +88,7 @@ class Resources(Struct):
     memory_swappiness: int | None = None  # 0..100
     kernel_memory_tcp: int = 0
     oom_kill_disable: bool | None = None
+    oom_group: bool = False  # a lack of memory ends all of its processes, not one alone; cgroup v2 only
     nano_cpus: int = 0
     cpu_shares: int = 0
     cpu_period: int = 0

@@ -204,9 +204,9 @@ class Networks:
             wires, firewall = self._need_wires(), self._need_firewall()
 
             def work() -> None:
-                elements = wires.elements(plan_lines(network)) if network.driver == "bridge" else []
+                # The rules first: another instance may take the subnet as soon as it is free, and ours would mask it.
+                firewall.withdraw(wires.elements(plan_lines(network)) if network.driver == "bridge" else [])
                 wires.remove(network.id)
-                firewall.withdraw(elements)
 
             await self._in_thread(work)
 
@@ -238,8 +238,16 @@ class Networks:
             await self.detach(container_id)
         await self._tasks.close()
         await self._open()
-        await self._in_thread(self._need_wires().tear_down)
-        await self._in_thread(self._need_firewall().tear_down)
+        wires, firewall = self._need_wires(), self._need_firewall()
+
+        def work() -> None:
+            wires.delete_links(wires.own_links())
+            try:
+                firewall.tear_down()  # before the subnets are free (see `remove`)
+            finally:
+                wires.tear_down()
+
+        await self._in_thread(work)
         self._networks.clear()
         self._addresses.clear()
         forget(self._state)
@@ -338,8 +346,11 @@ class Networks:
         while self._let_go:
             cables, self._let_go = self._let_go, set()
             await asyncio.sleep(_LINGERING)
-            for cable in sorted(cables):  # each by itself, that others have their turn in between
-                await self._in_thread(functools.partial(wires.delete_left, cable))
+            for cable in sorted(cables - self._let_go):  # what was let go once more has its time from then on
+                try:  # each by itself, that others have their turn in between
+                    await self._in_thread(functools.partial(wires.delete_left, cable))
+                except HostError as error:
+                    log.warning("cable %s of a container that has ended is left: %s", cable, error.message)
 
     def rename(self, container_id: str, name: str) -> None:
         """Others find a container by its new name from now on."""

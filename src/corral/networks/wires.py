@@ -298,8 +298,10 @@ class Wires:
 
     def delete_left(self, interface: str) -> None:
         """A cable that was let go, unless it has gone by now, or another has its name."""
-        if self._left.pop(interface, None) and self.exists(interface):
-            self.delete_links([interface])
+        if interface in self._left:
+            if self.exists(interface):
+                self.delete_links([interface])
+            del self._left[interface]
 
     def _silence(self, endpoint: Endpoint) -> None:
         """Before it has a cable: others that its addresses belonged to."""

@@ -26,6 +26,7 @@ class Abilities:
     reservation: bool = True
     swappiness: bool = True
     oom_kill_disable: bool = True
+    oom_group: bool = True
     kernel_memory_tcp: bool = True
     cpu_shares: bool = True
     cpu_cfs: bool = True
@@ -74,6 +75,11 @@ _DROPPED: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "oom_kill_disable",
         ("oom_kill_disable",),
         "Your kernel does not support OomKillDisable. OomKillDisable discarded.",
+    ),
+    (
+        "oom_group",
+        ("oom_group",),
+        f"Your kernel does not support memory.oom.group {_CGROUP}. A lack of memory ends one process alone.",
     ),
     (
         "pids",
@@ -193,6 +199,7 @@ def _probe_v1(layout: Layout) -> Abilities:
         reservation=has("memory", "memory.soft_limit_in_bytes"),
         swappiness=has("memory", "memory.swappiness"),
         oom_kill_disable=has("memory", "memory.oom_control"),
+        oom_group=False,
         kernel_memory_tcp=has("memory", "memory.kmem.tcp.limit_in_bytes"),
         cpu_shares=has("cpu", "cpu.shares"),
         cpu_cfs=has("cpu", "cpu.cfs_quota_us"),
@@ -225,6 +232,7 @@ def _probe_v2(layout: Layout) -> Abilities:
         **dict.fromkeys(("blkio_weight", "blkio_weight_device"), weight),
         **dict.fromkeys(("swappiness", "oom_kill_disable", "kernel_memory_tcp", "cpu_realtime"), False),
         swap=memory and below_root("memory.swap.max"),
+        oom_group=memory and below_root("memory.oom.group"),
         cpuset="cpuset" in have,
         pids="pids" in have,
         cpus=_numbers(f"{layout.unified}/cpuset.cpus.effective"),

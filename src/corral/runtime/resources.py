@@ -39,7 +39,19 @@ def plan_resources(
     found = {name: part for name, part in parts.items() if part}
     if wanted.pids_limit is not None:
         found["pids"] = {"limit": wanted.pids_limit if wanted.pids_limit > 0 else -1}
+    if unified := plan_unified(wanted, cgroup_version):
+        found["unified"] = unified
     return found
+
+
+def plan_unified(wanted: Resources, cgroup_version: int) -> dict[str, str]:
+    """Pure: OCI's unified: files of a v2 group that OCI has no other word for. Where v1 has the controllers, runc and
+    crun refuse a container that has any: "cannot use unified on cgroup v1".
+
+    >>> plan_unified(Resources(oom_group=True), 2), plan_unified(Resources(oom_group=True), 1)
+    ({'memory.oom.group': '1'}, {})
+    """
+    return {"memory.oom.group": "1"} if wanted.oom_group and cgroup_version == 2 else {}
 
 
 def plan_memory(wanted: Resources, cgroup_version: int, *, swap: bool = True) -> dict[str, Any]:

@@ -46,3 +46,13 @@ def test_what_a_run_may_do_is_what_is_allowed(
     assert build(engine, tmp_path, "--allow", other).returncode == 1, "the one right is not the other"
     done = build(engine, tmp_path, "--allow", right)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("build", [by_buildx, by_corral])
+def test_whoever_says_that_a_build_is_in_the_hosts_network_has_allowed_it(
+    engine: Instance, tmp_path: Path, build: object
+) -> None:
+    assert callable(build)
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN true\nRUN --network=host true\n")
+    done = build(engine, tmp_path, "--network=host")
+    assert done.returncode == 0, done.stderr

@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from corral.cluster.client.builtin import PODS
+from corral.cluster.client.protocol import MERGE_PATCH, Collection
 from tests.support.cgroups import folder
 from tests.support.endpoint import BUSYBOX, Endpoint
+from tests.support.kubelet import container, is_ready, open_node, state
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.in_guest, pytest.mark.timeout(120)]
 
 COUNT = ("sh", "-c", "while :; do echo; sleep 0.02; done")
+CLASSES = Collection("node.k8s.io", "v1", "runtimeclasses")
 DISK = "/dev/vda"  # the guest's own
 
 
@@ -167,6 +171,33 @@ def test_a_lack_of_memory_in_an_exec_is_told_at_the_end(engine: Endpoint) -> Non
     assert engine.inspect(identity)["State"]["Running"]
     engine.docker("stop", "-t", "0", identity, check=True)
     assert engine.inspect(identity)["State"]["OOMKilled"]
+
+
+def test_a_lack_of_memory_ends_one_process_of_a_container(engine: Endpoint) -> None:
+    limits = {"Memory": 16 << 20, "MemorySwap": 16 << 20}
+    assert engine.result("sh", "-c", "tail /dev/zero; echo $?", HostConfig=limits) == (0, "Killed\n137\n")
+
+
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+async def test_and_all_of_a_pod_s_also_after_a_resize(runtime: str) -> None:
+    group = "cat /sys/fs/cgroup/memory.oom.group /sys/fs/cgroup/memory.max"
+    lack = ["sh", "-c", "until [ -e /v/now ]; do sleep 0.1; done; tail /dev/zero; echo survived; sleep 1000"]
+    async with open_node() as node:
+        await node.client.create(CLASSES, {"metadata": {"name": runtime}, "handler": runtime})
+        small, large = ({"limits": {"memory": size}, "requests": {"memory": size}} for size in ("16Mi", "24Mi"))
+        main = container(command=lack, resources=small, volumeMounts=[{"name": "v", "mountPath": "/v"}])
+        volumes = [{"name": "v", "hostPath": {"path": str(node.base / "v"), "type": "DirectoryOrCreate"}}]
+        await node.create("lack", main, restartPolicy="Never", runtimeClassName=runtime, volumes=volumes)
+        await node.running("lack")
+        assert await node.ask("lack", "sh", "-c", group) == f"1\n{16 << 20}\n"
+        patch = {"spec": {"containers": [{**main, "resources": large}]}}
+        await node.client.patch(PODS, "lack", "default", patch=patch, type=MERGE_PATCH, subresource="resize")
+        await node.until("lack", lambda pod: is_ready(pod) and state(pod).get("resources") == large)
+        assert await node.ask("lack", "sh", "-c", group) == f"1\n{24 << 20}\n"
+        (node.base / "v/now").touch()
+        ended = state(await node.done("lack"))["state"]["terminated"]
+        assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+        assert "survived" not in await node.logs("lack")
 
 
 @pytest.mark.parametrize(

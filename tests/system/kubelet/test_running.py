@@ -168,7 +168,12 @@ async def test_a_program_that_is_not_there(node: Node) -> None:
     await node.create("nope", container(command=["/nope"]), restartPolicy="Never")
     pod = await node.done("nope")
     ended = state(pod)["state"]["terminated"]
-    assert pod["status"]["phase"] == "Failed" and ended["exitCode"] in (127, 128) and "/nope" in ended["message"]
+    assert pod["status"]["phase"] == "Failed" and 'exec: "/nope": ' in ended["message"]
+    assert (ended["reason"], ended["exitCode"], ended["startedAt"]) == ("StartError", 128, "1970-01-01T00:00:00Z")
+    assert [reason for reason, _ in await node.events("nope")] == ["Pulled", "Created", "Failed"]
+    await node.create("again", container(command=["nosuch"]))
+    pod = await node.until("again", lambda pod: waiting(pod) == "CrashLoopBackOff")
+    assert state(pod)["lastState"]["terminated"]["reason"] == "StartError" and state(pod)["restartCount"] > 0
 
 
 async def test_the_node_is_registered_and_alive(node: Node) -> None:

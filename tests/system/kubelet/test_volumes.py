@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from corral.cluster.client.protocol import Collection
+from corral.linux.mounts import make_private, make_shared, mount, unmount
 from tests.support.kubelet import WAITS, Node, container, state, waiting
 from tests.support.wait import PATIENCE
 
@@ -158,3 +161,29 @@ async def test_a_part_that_an_image_has_not_is_a_mistake(node: Node) -> None:
     await node.create("found", container(command=WAITS, volumeMounts=parts), volumes=volumes)
     await node.running("found")
     assert await node.ask("found", "head", "-c4", "/part") == "root"
+
+
+@pytest.fixture
+def private_mount(tmp_path: Path) -> Iterator[Path]:
+    """A mount whose mounts nobody else sees."""
+    mount("test", str(tmp_path), "tmpfs", data="size=1m")
+    make_private(str(tmp_path))
+    yield tmp_path
+    unmount(str(tmp_path), lazy=True)
+
+
+async def test_mounts_that_cannot_propagate(node: Node, private_mount: Path) -> None:
+    """Such a container is not made, which is no run of it: it neither crashes nor counts, however long that lasts."""
+    volumes = [{"name": "v", "hostPath": {"path": str(private_mount)}}]
+    slave = container(volumeMounts=[_mount("v", "/v", mountPropagation="HostToContainer")])
+    await node.create("slave", slave, volumes=volumes)
+    pod = await node.until("slave", lambda pod: waiting(pod) == "CreateContainerError")
+    told = f"path {private_mount} is mounted on {private_mount} but it is not a shared or slave mount"
+    assert state(pod)["state"]["waiting"]["message"] == told
+    await node.create("once", slave, volumes=volumes, restartPolicy="Never")
+    pod = await node.until("once", lambda pod: waiting(pod) == "CreateContainerError")
+    assert pod["status"]["phase"] == "Pending" and not state(pod)["lastState"]
+    assert {reason for reason, _ in await node.events("once")} == {"Pulled", "Failed"}
+    make_shared(str(private_mount))
+    for name in ("slave", "once"):
+        assert state(await node.running(name))["restartCount"] == 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from ipaddress import ip_address
+from pathlib import Path
 
 from corral.errors import HostError
 from corral.kit.ids import new_id
@@ -16,7 +18,8 @@ from corral.linux.namespaces import in_netns, new_netns
 from corral.linux.netlink import Netlink
 from corral.linux.nftables import Nft
 from corral.model.container import BoundPort, Endpoint, EndpointSpec, NetworkSpec, PortBinding
-from corral.networks import Links, Networks, Resolving
+from corral.model.network import Network
+from corral.networks import Links, NetworkConfig, Networks, Resolving
 from tests.support.wait import PATIENCE
 
 OUTSIDE, HOST_OUTSIDE = "198.18.77.2", "198.18.77.1"
@@ -135,6 +138,27 @@ def outside_world(host: str = HOST_OUTSIDE, neighbour: str = OUTSIDE, prefix: in
         finally:
             netlink.do(links.delete_link(name))
             os.close(netns)
+
+
+@asynccontextmanager
+async def restarted(networks: Networks, state: Path, *made: Network) -> AsyncIterator[Networks]:
+    """Those of the daemon that comes after the one whose `networks` are closed. Whatever becomes of the test, they are
+    taken down: the next test would find them."""
+    again = Networks(names=networks.names, config=NetworkConfig(), state_dir=str(state))
+    try:
+        await again.setup(made)
+        yield again
+    finally:
+        await again.teardown()
+        await again.close()
+
+
+async def take_down(networks: Networks) -> None:
+    """Also those that a test has closed, for a daemon that comes after: what is gone is fine."""
+    if networks._wires is None:
+        networks._thread = ThreadPoolExecutor(1)
+    await networks.teardown()
+    await networks.close()
 
 
 def hear_repairs(networks: Networks) -> asyncio.Event:

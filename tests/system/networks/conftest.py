@@ -10,7 +10,7 @@ import pytest
 
 from corral.networks import NetworkConfig, Networks
 from corral.networks.wires import Wires
-from tests.system.networks.box import Box, has_table
+from tests.system.networks.box import Box, has_table, take_down
 from tests.system.networks.user_networks import NAMES, left
 
 
@@ -24,8 +24,7 @@ async def networks(tmp_path: Path) -> AsyncIterator[Networks]:
     )
     await made.setup()
     yield made
-    await made.teardown()
-    await made.close()
+    await take_down(made)
     assert left() == []
     assert not has_table(NAMES.table)
 

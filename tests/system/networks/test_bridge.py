@@ -32,6 +32,8 @@ from tests.system.networks.box import (
     has_table,
     hear_repairs,
     outside_world,
+    restarted,
+    take_down,
 )
 
 pytestmark = pytest.mark.root
@@ -46,8 +48,7 @@ async def networks(tmp_path: Path) -> AsyncIterator[Networks]:
     made = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
     await made.setup()
     yield made
-    await made.teardown()
-    await made.close()
+    await take_down(made)
     with Netlink() as netlink:
         left = [link.name for link in netlink.links() if link.name == NAMES.bridge or NAMES.veth_owner(link.name)]
     assert left == []
@@ -226,24 +227,20 @@ async def test_a_restarted_daemon(networks: Networks, box: Callable[[], Box], tm
     before = networks.info()[0].network.pools[0].subnet
     await networks.close()
     assert await ask("127.0.0.1", web.ports[0].host_port) == networks.gateway  # nobody is there, and it serves
-    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
-    await again.setup()
-    await again.restore(web.id, {"bridge": web.endpoint}, web.ports)
-    assert again.info()[0].network.pools[0].subnet == before
-    assert again.info()[0].network.created == networks.info()[0].network.created
-    removed = await again.sweep({web.id, gone.id})
-    assert gone.endpoint.host_interface in removed
-    assert f"any4 tcp . {gone.ports[0].host_port}" in removed
-    assert len(removed) == 2
-    assert await again.sweep([web.id]) == []
-    assert await ask("127.0.0.1", web.ports[0].host_port) == networks.gateway
-    with pytest.raises(HostError, match="already allocated"):
-        await box().attach(again, PortBinding(80, host_port=web.ports[0].host_port))
-    other = await box().attach(again)
-    assert other.endpoint.ipv4 != web.endpoint.ipv4
-    await again.teardown()
-    await again.close()
-    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+    async with restarted(networks, tmp_path) as again:
+        await again.restore(web.id, {"bridge": web.endpoint}, web.ports)
+        assert again.info()[0].network.pools[0].subnet == before
+        assert again.info()[0].network.created == networks.info()[0].network.created
+        removed = await again.sweep({web.id, gone.id})
+        assert gone.endpoint.host_interface in removed
+        assert f"any4 tcp . {gone.ports[0].host_port}" in removed
+        assert len(removed) == 2
+        assert await again.sweep([web.id]) == []
+        assert await ask("127.0.0.1", web.ports[0].host_port) == networks.gateway
+        with pytest.raises(HostError, match="already allocated"):
+            await box().attach(again, PortBinding(80, host_port=web.ports[0].host_port))
+        other = await box().attach(again)
+        assert other.endpoint.ipv4 != web.endpoint.ipv4
 
 
 async def test_restarting_a_container_at_once(networks: Networks, box: Callable[[], Box]) -> None:

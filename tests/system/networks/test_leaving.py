@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from corral.errors import HostError
 from corral.linux import links
 from corral.linux.netlink import Netlink
 from corral.model.container import EndpointSpec
 from corral.model.network import NetworkSpec, Pool
 from corral.networks import InstanceNames, NetworkConfig, Networks
+from corral.networks.library import _LINGERING
+from corral.networks.wires import Wires
 from tests.system.networks.box import SHORT, Box, ask
 
 pytestmark = pytest.mark.root
@@ -53,8 +57,11 @@ async def test_a_namespace_that_stays_does_not_answer_beside_whoever_has_its_add
     assert await ask(old.endpoint.ipv4, 80, other.netns) == other.endpoint.ipv4
 
 
-async def test_what_an_ended_container_still_has_to_send_is_sent(networks: Networks, box: Callable[[], Box]) -> None:
+async def test_what_an_ended_container_still_has_to_send_is_sent(
+    networks: Networks, box: Callable[[], Box], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As to a client that reads slowly, when the program ends after its last answer."""
+    monkeypatch.setattr("corral.networks.library._LINGERING", 1000)  # however long a busy machine takes to ask
     old, new = box(), box()
     await old.attach(networks, shop=EndpointSpec())
     old.serve(80)
@@ -74,6 +81,51 @@ async def test_a_cable_that_does_not_go_with_its_namespace_is_taken_away(
     with Netlink() as netlink:
         assert netlink.link(old.endpoint.host_interface) is None
         assert netlink.link(other.endpoint.host_interface) is not None
+
+
+async def test_a_cable_that_cannot_be_taken_away_keeps_no_other(
+    networks: Networks, box: Callable[[], Box], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corral.networks.library._LINGERING", 0)
+    usual, tried = Wires.delete_left, list[str]()
+
+    def delete_left(self: Wires, interface: str) -> None:
+        tried.append(interface)
+        if len(tried) == 1:
+            raise HostError("no")
+        usual(self, interface)
+
+    monkeypatch.setattr(Wires, "delete_left", delete_left)
+    old = await box().attach(networks, shop=EndpointSpec(), bridge=EndpointSpec())
+    await networks.detach(old.id)
+    await networks._tasks.wait()
+    assert sorted(tried) == sorted(end.host_interface for end in old.endpoints.values())
+    with Netlink() as netlink:
+        assert [netlink.link(name) is None for name in tried] == [False, True]
+
+
+async def test_a_cable_that_is_let_go_once_more_has_its_time_anew(
+    networks: Networks, box: Callable[[], Box], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a container that was started anew, and has ended again, meanwhile."""
+    first, second, usual = await box().attach(networks, shop=EndpointSpec()), box(), asyncio.sleep
+    name, there, second.id = first.endpoint.host_interface, list[bool](), first.id
+    with Netlink() as netlink:
+
+        async def sleep(seconds: float) -> None:
+            if seconds != _LINGERING:
+                return await usual(seconds)
+            there.append(netlink.link(name) is not None)
+            if len(there) == 1:
+                netlink.do(links.delete_link(name))  # as when it goes with its namespace
+                await second.attach(networks, shop=EndpointSpec())
+                assert second.endpoint.host_interface == name
+                await networks.detach(second.id)
+
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        await networks.detach(first.id)
+        await networks._tasks.wait()
+        assert there == [True, True] and netlink.link(name) is None
 
 
 async def test_a_cable_that_goes_keeps_the_others_from_nothing(networks: Networks, box: Callable[[], Box]) -> None:

@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from ipaddress import ip_address, ip_network
 from itertools import product
 from pathlib import Path
@@ -18,13 +18,15 @@ from corral.errors import Conflict, Forbidden, HostError, NotFound
 from corral.linux import links
 from corral.linux.namespaces import in_netns
 from corral.linux.netlink import Netlink
+from corral.linux.nftables import Nft
 from corral.model.container import EndpointSpec, PortBinding
 from corral.model.network import NetworkOptions, NetworkSpec, Pool
 from corral.networks import Networks
 from corral.networks.dns import wire
 from corral.networks.publish import Published, Publisher
+from corral.networks.wires import Wires
 from tests.system.networks.box import HOST_OUTSIDE, LONG, OUTSIDE, SHORT, Box, ask, outside_world
-from tests.system.networks.user_networks import HERE, lookup
+from tests.system.networks.user_networks import HERE, NAMES, lookup
 
 pytestmark = pytest.mark.root
 
@@ -330,3 +332,31 @@ async def test_ports_that_cannot_be_led_another_way_stay_where_they_are(
     assert await ask("127.0.0.1", port)
     with pytest.raises(HostError, match="already allocated"):
         await box().attach(networks, PortBinding(80, host_port=port), name="late", four=HERE)
+
+
+async def test_the_rules_for_a_subnet_go_before_it_is_free(networks: Networks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another instance may take it at once: what its containers send each other would be masked by them."""
+    made, seen = await networks.create(NetworkSpec("shop")), list[str]()
+
+    def masked() -> str:
+        with closing(Nft()) as nft:
+            try:
+                return nft.run(f"list set inet {NAMES.table} masked4")
+            except HostError:  # there is no such table
+                return ""
+
+    def spied(name: str) -> None:
+        usual: Callable[..., None] = getattr(Wires, name)
+
+        def work(self: Wires, *given: str) -> None:
+            seen.append(masked())
+            usual(self, *given)
+
+        monkeypatch.setattr(Wires, name, work)
+
+    assert made.pools[0].subnet in masked()
+    for name in ("remove", "tear_down"):
+        spied(name)
+    await networks.remove("shop")
+    await networks.teardown()
+    assert made.pools[0].subnet not in seen[0] and "masked4" in seen[0] and seen[1] == ""

@@ -13,9 +13,9 @@ from corral.linux import links
 from corral.linux.netlink import Netlink
 from corral.model.container import EndpointSpec
 from corral.model.network import NetworkOptions, NetworkSpec, Pool
-from corral.networks import NetworkConfig, Networks
-from tests.system.networks.box import HOST_OUTSIDE, OUTSIDE, Box, ask, outside_world
-from tests.system.networks.user_networks import HERE, NAMES, lookup
+from corral.networks import Networks
+from tests.system.networks.box import HOST_OUTSIDE, OUTSIDE, Box, ask, outside_world, restarted
+from tests.system.networks.user_networks import HERE, lookup
 
 pytestmark = pytest.mark.root
 
@@ -98,11 +98,7 @@ async def test_a_macvlan_that_a_killed_daemon_had_begun_goes(
             assert own is not None
             inside.do(links.add_macvlan("mine", own.index, one.netns, mode="bridge"))
         await networks.close()
-        again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
-        await again.setup([shop, lan])
-        assert await again.restore(one.id, recorded, [], name="one", netns=one.netns) == []
-        with Netlink.inside(one.netns) as inside:
-            assert sorted(link.name for link in inside.links()) == ["eth0", "lo", "mine"]
-        await again.teardown()
-        await again.close()
-    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+        async with restarted(networks, tmp_path, shop, lan) as again:
+            assert await again.restore(one.id, recorded, [], name="one", netns=one.netns) == []
+            with Netlink.inside(one.netns) as inside:
+                assert sorted(link.name for link in inside.links()) == ["eth0", "lo", "mine"]

@@ -19,13 +19,13 @@ from corral.linux.netlink_watch import Deleted
 from corral.linux.nftables import Nft
 from corral.model.container import BoundPort, EndpointSpec, PortBinding
 from corral.model.network import NetworkOptions, NetworkSpec, Pool
-from corral.networks import NetworkConfig, Networks
+from corral.networks import Networks
 from corral.networks.dns import wire
 from corral.networks.members import Member
 from corral.networks.rules import plan_element
 from corral.networks.seating import Seating
 from tests.support.wait import PATIENCE
-from tests.system.networks.box import LONG, Box, ask, hear_repairs
+from tests.system.networks.box import LONG, Box, ask, hear_repairs, restarted
 from tests.system.networks.user_networks import HERE, NAMES, lookup
 
 pytestmark = pytest.mark.root
@@ -46,26 +46,22 @@ async def test_a_restarted_daemon_takes_names_and_networks_back(
     assert wire.read_answer(await asyncio.to_thread(asking.recv, 512)) == (0, False, [web.endpoint.ipv4])
     await networks.close()
     assert await ask(web.endpoint.ipv4, 80, one.netns) == one.endpoint.ipv4  # nobody is there, and it serves
-    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
-    await again.setup([made])
-    for each, name in ((web, "web"), (one, "one")):
-        await again.restore(each.id, each.endpoints, each.ports, name=name, netns=each.netns)
-    removed = await again.sweep([web.id, one.id])
-    assert removed == [gone.bridge]
-    with asking:  # who holds on to a socket finds the new server behind it
-        asking.send(wire.ask("web", wire.A))
-        assert wire.read_answer(await asyncio.to_thread(asking.recv, 512)) == (0, False, [web.endpoint.ipv4])
-    assert await ask("127.0.0.1", web.ports[0].host_port) == made.pools[0].gateway
-
-    await again.teardown()
-    await again.close()
-    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+    async with restarted(networks, tmp_path, made) as again:
+        for each, name in ((web, "web"), (one, "one")):
+            await again.restore(each.id, each.endpoints, each.ports, name=name, netns=each.netns)
+        removed = await again.sweep([web.id, one.id])
+        assert removed == [gone.bridge]
+        with asking:  # who holds on to a socket finds the new server behind it
+            asking.send(wire.ask("web", wire.A))
+            assert wire.read_answer(await asyncio.to_thread(asking.recv, 512)) == (0, False, [web.endpoint.ipv4])
+        assert await ask("127.0.0.1", web.ports[0].host_port) == made.pools[0].gateway
 
 
 async def test_what_was_deleted_while_there_was_no_daemon_is_made_again(
     networks: Networks, box: Callable[[], Box], tmp_path: Path
 ) -> None:
-    made = await networks.create(NetworkSpec("shop"))
+    pool = Pool(f"10.241.{os.getpid() % 256}.0/24")  # one of its choice another may choose while its bridge is gone
+    made = await networks.create(NetworkSpec("shop", pools=[pool]))
     web = await box().attach(networks, PortBinding(80), name="web", shop=HERE)
     one = await box().attach(networks, name="one", shop=HERE)
     web.serve(80)
@@ -75,15 +71,11 @@ async def test_what_was_deleted_while_there_was_no_daemon_is_made_again(
     nft = Nft()
     nft.run(f"delete table inet {NAMES.table}")
     nft.close()
-    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
-    await again.setup([made])
-    for each, name in ((web, "web"), (one, "one")):
-        await again.restore(each.id, each.endpoints, each.ports, name=name, netns=each.netns)
-    assert await ask(web.endpoint.ipv4, 80, one.netns) == one.endpoint.ipv4
-    assert await ask("127.0.0.1", web.ports[0].host_port) == made.pools[0].gateway
-    await again.teardown()
-    await again.close()
-    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+    async with restarted(networks, tmp_path, made) as again:
+        for each, name in ((web, "web"), (one, "one")):
+            await again.restore(each.id, each.endpoints, each.ports, name=name, netns=each.netns)
+        assert await ask(web.endpoint.ipv4, 80, one.netns) == one.endpoint.ipv4
+        assert await ask("127.0.0.1", web.ports[0].host_port) == made.pools[0].gateway
 
 
 async def test_a_change_that_a_killed_daemon_had_begun_is_ended(
@@ -100,24 +92,20 @@ async def test_a_change_that_a_killed_daemon_had_begun_is_ended(
     with Netlink() as netlink:
         netlink.do(links.delete_link(leaving.endpoints["shop"].host_interface))
     await networks.close()
-    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
-    await again.setup([shop, back])
-    for each, left in ((joining, []), (leaving, ["shop"]), (staying, [])):
-        assert await again.restore(each.id, recorded[each.id], [], name="box", netns=each.netns) == left
-    assert await again.sweep([joining.id, leaving.id, staying.id]) == []
-    with Netlink() as netlink:
-        assert netlink.link(stray) is None
-    with Netlink.inside(leaving.netns) as inside:
-        assert not any(network.prefixlen == 0 for _, network in inside.routes())
-    for each in (joining, staying):
-        each.serve(80)
-    for there, here in ((joining, staying), (staying, joining)):
-        assert await ask(there.endpoint.ipv4, 80, here.netns) == here.endpoint.ipv4
-        with Netlink.inside(here.netns) as inside:
-            assert any(network.prefixlen == 0 for _, network in inside.routes()), "a way out"
-    await again.teardown()
-    await again.close()
-    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+    async with restarted(networks, tmp_path, shop, back) as again:
+        for each, left in ((joining, []), (leaving, ["shop"]), (staying, [])):
+            assert await again.restore(each.id, recorded[each.id], [], name="box", netns=each.netns) == left
+        assert await again.sweep([joining.id, leaving.id, staying.id]) == []
+        with Netlink() as netlink:
+            assert netlink.link(stray) is None
+        with Netlink.inside(leaving.netns) as inside:
+            assert not any(network.prefixlen == 0 for _, network in inside.routes())
+        for each in (joining, staying):
+            each.serve(80)
+        for there, here in ((joining, staying), (staying, joining)):
+            assert await ask(there.endpoint.ipv4, 80, here.netns) == here.endpoint.ipv4
+            with Netlink.inside(here.netns) as inside:
+                assert any(network.prefixlen == 0 for _, network in inside.routes()), "a way out"
 
 
 async def test_a_cable_between_two_bridges_comes_back(networks: Networks, box: Callable[[], Box]) -> None:
@@ -202,17 +190,13 @@ async def test_a_network_that_cannot_be_made_keeps_nothing_else_down(
     with Netlink() as netlink:  # somebody else has come to use the name
         netlink.do(links.delete_link(shop.bridge))
         netlink.do(links.add_bridge(shop.bridge, "02:42:00:00:00:09"))
-        again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
-        await again.setup([shop, fine])
-        with pytest.raises(HostError, match="network shop could not be made on this host"):
+        async with restarted(networks, tmp_path, shop, fine) as again:
+            with pytest.raises(HostError, match="network shop could not be made on this host"):
+                await box().attach(again, shop=HERE)
+            await box().attach(again, fine=HERE)
+            netlink.do(links.delete_link(shop.bridge))
+            await again.setup()  # it may be made now
             await box().attach(again, shop=HERE)
-        await box().attach(again, fine=HERE)
-        netlink.do(links.delete_link(shop.bridge))
-        await again.setup()  # it may be made now
-        await box().attach(again, shop=HERE)
-    await again.teardown()
-    await again.close()
-    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
 
 
 async def test_a_port_never_leads_to_the_next_owner_of_an_address(
@@ -246,16 +230,12 @@ async def test_what_a_killed_daemon_did_not_note(networks: Networks, box: Callab
     second = await box().attach(networks, name="second", shop=HERE)
     assert second.endpoint.ipv4 == noted["shop"].ipv4
     await networks.close()
-    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
-    await again.setup([made])
-    assert await again.restore(first.id, noted, [], name="first", netns=first.netns) == ["shop"]
-    assert await again.restore(second.id, second.endpoints, [], name="second", netns=second.netns) == []
-    await again.detach(first.id)
-    with pytest.raises(HostError, match="no available IPv4 addresses"):
-        await box().attach(again, name="third", shop=HERE)
-    await again.teardown()
-    await again.close()
-    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+    async with restarted(networks, tmp_path, made) as again:
+        assert await again.restore(first.id, noted, [], name="first", netns=first.netns) == ["shop"]
+        assert await again.restore(second.id, second.endpoints, [], name="second", netns=second.netns) == []
+        await again.detach(first.id)
+        with pytest.raises(HostError, match="no available IPv4 addresses"):
+            await box().attach(again, name="third", shop=HERE)
 
 
 async def test_a_port_that_a_killed_daemon_was_leading_elsewhere(
@@ -271,12 +251,8 @@ async def test_a_port_that_a_killed_daemon_was_leading_elsewhere(
     assert after is not None
     await networks._in_thread(lambda: networks._need_firewall().change(before, [after]))
     await networks.close()
-    again = Networks(names=NAMES, config=NetworkConfig(), state_dir=str(tmp_path))
-    await again.setup([made])
-    await again.restore(web.id, web.endpoints, web.ports, name="web", netns=web.netns)
-    assert await again.sweep([web.id]) == []
-    assert await ask("127.0.0.1", port) == made.pools[0].gateway
-    assert await lookup(web, "web") == (0, [web.endpoint.ipv4])
-    await again.teardown()
-    await again.close()
-    networks._thread = again._thread.__class__(1)  # the fixture tears down once more: what is gone is fine
+    async with restarted(networks, tmp_path, made) as again:
+        await again.restore(web.id, web.endpoints, web.ports, name="web", netns=web.netns)
+        assert await again.sweep([web.id]) == []
+        assert await ask("127.0.0.1", port) == made.pools[0].gateway
+        assert await lookup(web, "web") == (0, [web.endpoint.ipv4])

@@ -56,7 +56,7 @@ def test_one_that_is_about_to_be_gone_is_waited_for(instance: Instance) -> None:
 
 
 def test_one_that_does_not_answer_and_stays_is_up(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("corral.cli.verbs.daemon.ENDING", 0.01)
+    monkeypatch.setattr("corral.cli.verbs.daemon.ENDING", 0)
     with _daemon(instance, "stays") as daemon:
         assert living_daemon(Session(instance)) == daemon.pid
         assert daemon.stdin

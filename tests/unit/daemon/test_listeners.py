@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import ssl
+import time
 from pathlib import Path
 
 import pytest
 
 from corral.cli.instance import Instance
+from corral.cluster.apiserver.certificates import pki
+from corral.cluster.apiserver.certificates.renewal import DAY
 from corral.daemon import listeners
 from corral.daemon.config import Settings
 from corral.daemon.listeners import check, group_id, is_loopback, listen, parse_host, reachable, tls_context
@@ -50,6 +55,34 @@ def test_the_one_file_that_is_in_the_way_is_named(tmp_path: Path) -> None:
         assert f"cannot read {name} {missing}" in caught.value.message and str(there) not in caught.value.message
     with pytest.raises(HostError, match=r"cannot use tlscert .* with tlskey"):
         tls_context(settings(**given), "127.0.0.1")
+
+
+async def test_a_client_whose_certificate_has_expired_is_nobody(tmp_path: Path) -> None:
+    """Where whoever gets in is root, the handshake is the door."""
+
+    async def root(request: Request) -> Answer:
+        return Response(200, {}, b"root")
+
+    now = int(time.time())
+    made = pki.ensure(tmp_path / "pki", pki.server_names("10.96.0.1"), now)
+    authority = tmp_path / "ca.pem"
+    authority.write_text(made.ca)
+    files = {"tlscert": str(made.server), "tlskey": str(made.server), "tlscacert": str(authority)}
+    server = Server(root)
+    port = await server.listen_tcp("127.0.0.1", 0, tls_context(settings(tlsverify="true", **files), "127.0.0.1"))
+
+    async def ask(name: str, since: int) -> bytes:
+        context = ssl.create_default_context(cadata=made.ca)
+        context.load_cert_chain(pki.identity(made, name, name, (), since))
+        try:
+            reader, writer = await asyncio.open_connection("localhost", port, ssl=context, family=socket.AF_INET)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return await reader.read()
+        except OSError:
+            return b""
+
+    assert (await ask("fine", now)).endswith(b"root") and await ask("late", now - 400 * DAY) == b""
+    await server.close(grace=0.1)
 
 
 def test_an_unknown_group_says_how_to_make_it() -> None:

@@ -217,6 +217,7 @@ class TestLimits:
             memory_swappiness=0,
             kernel_memory_tcp=4096,
             oom_kill_disable=True,
+            oom_group=True,
             cpu_shares=2,
             cpu_period=1000,
             cpu_quota=500,
@@ -254,15 +255,16 @@ class TestLimits:
         }
         on_v2 = plan_resources(wanted, 2, lambda path: (8, 1))
         assert on_v2["memory"].keys() == {"limit", "swap", "reservation"} and "realtimePeriod" not in on_v2["cpu"]
+        assert on_v2["unified"] == {"memory.oom.group": "1"}  # with which runtimes refuse to start anything on v1
 
     def test_nothing_is_nothing(self) -> None:
         assert plan_resources(Resources(), 1) == plan_resources(Resources(), 2) == {}
 
     def test_what_the_host_cannot_do_is_dropped_with_a_warning(self) -> None:
-        able = Abilities(swap=False, oom_kill_disable=False, swappiness=False, blkio_weight=False)
-        wanted = Resources(memory=100, memory_swap=200, memory_swappiness=0, oom_kill_disable=True, blkio_weight=9)
-        left, warnings = plan_allowed(wanted, able)
-        assert left == Resources(memory=100, memory_swap=-1) and len(warnings) == 4
+        able = Abilities(swap=False, oom_kill_disable=False, oom_group=False, swappiness=False, blkio_weight=False)
+        asked = {"memory": 100, "memory_swap": 200, "memory_swappiness": 0, "blkio_weight": 9}
+        left, warnings = plan_allowed(Resources(**asked, oom_kill_disable=True, oom_group=True), able)
+        assert left == Resources(memory=100, memory_swap=-1) and len(warnings) == 5
         assert "Your kernel does not support OomKillDisable. OomKillDisable discarded." in warnings
 
     def test_without_swap_accounting_memory_is_limited_alone(self) -> None:

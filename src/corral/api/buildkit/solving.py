@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ from corral.api.buildkit.schema import message
 from corral.api.buildkit.session import Session
 from corral.build.events import CLIPPED
 from corral.build.outputs import plan_names
-from corral.build.request import BuildRequest, Built, Given, Output
+from corral.build.request import BuildFailed, BuildRequest, Built, Given, Output
 from corral.errors import Conflict, CorralError, InvalidInput, NotFound, Unsupported
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ class Solve:
     def _complete(self, wanted: BuildRequest, outputs: list[Output]) -> BuildRequest:
         """With all that stands beside the frontend's attributes."""
         request = self._request
+        check_network(wanted.network, request.Entitlements)
         stores = [cache_store("to", one.Type, one.Attrs) for one in request.Cache.Exports]
         return replace(
             wanted,
@@ -221,6 +222,20 @@ def check_request(request: Any) -> None:
     for one in request.Entitlements:
         if one not in ("network.host", "security.insecure"):
             raise Unsupported(f"entitlement {one} is not supported")
+
+
+def check_network(mode: str, rights: Collection[str]) -> None:
+    """Pure. BuildFailed where what the build runs is to be in the host's network, and the client has not said that it
+    may: clients do where that is what they were told (`--network=host`).
+
+    >>> check_network("none", []), check_network("host", ["network.host"])
+    (None, None)
+    >>> check_network("host", ["security.insecure"])
+    Traceback (most recent call last):
+    corral.build.request.BuildFailed: failed to load LLB: network.host is not allowed
+    """
+    if mode == "host" and "network.host" not in rights:
+        raise BuildFailed("failed to load LLB: network.host is not allowed")
 
 
 def plan_answer(built: Built) -> dict[str, str]:

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+import time
 
 from corral.cli.fail import Failure
 from corral.cli.http import LONGEST
@@ -21,6 +22,7 @@ READY_FD = 3
 LOG_LIMIT = 10 << 20  # bytes
 PATIENCE = 120  # seconds that a daemon may take to stop
 ENDING = 10  # seconds in which one that was killed is gone, or one that starts answers
+ASK_AGAIN = 50  # milliseconds
 
 
 def role_command(instance: Instance, role: str, words: list[str]) -> list[str]:
@@ -86,9 +88,7 @@ def up(session: Session, options: Parsed) -> int:
 
 def living_daemon(session: Session) -> int:
     """The pid of the daemon that is up, 0 if none is. One that was killed a moment ago keeps its lock until the last of
-    it is gone: it answers nobody any more, and its end is waited for."""
-    from corral.cli.local_nodes import count_nodes
-
+    it is gone: it answers nobody any more, and its end is waited for. One that starts answers soon."""
     pid = daemon_pid(session.instance)
     try:
         handle = os.pidfd_open(pid) if pid else -1
@@ -96,15 +96,25 @@ def living_daemon(session: Session) -> int:
         return daemon_pid(session.instance)
     if handle < 0:
         return 0
+    waiter, patience = select.poll(), time.monotonic() + ENDING
+    waiter.register(handle, select.POLLIN)
     try:
-        count_nodes(session)
-    except Failure:
-        waiter = select.poll()
-        waiter.register(handle, select.POLLIN)
-        return daemon_pid(session.instance) if waiter.poll(ENDING * 1000) else pid
+        while not _answers(session) and time.monotonic() < patience:
+            if waiter.poll(ASK_AGAIN):
+                return daemon_pid(session.instance)
     finally:
         os.close(handle)
     return pid
+
+
+def _answers(session: Session) -> bool:
+    from corral.cli.local_nodes import count_nodes
+
+    try:
+        count_nodes(session)
+    except Failure:
+        return False
+    return True
 
 
 def start_detached(instance: Instance, command: list[str]) -> int:

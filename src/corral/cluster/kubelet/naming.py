@@ -21,6 +21,7 @@ ATTEMPT: Final = "annotation.io.kubernetes.container.restartCount"
 MESSAGE: Final = "annotation.io.kubernetes.container.terminationMessagePath"
 POLICY: Final = "annotation.io.kubernetes.container.terminationMessagePolicy"
 GRACE: Final = "annotation.io.kubernetes.pod.terminationGracePeriod"
+NOT_STARTED: Final = 128  # the exit code of what the runtime could not start, why ever: containerd's
 
 
 class Attempt(NamedTuple):
@@ -93,6 +94,7 @@ def read_attempt(record: Container) -> Attempt:
     how = "running" if state.status in ("running", "paused") else "ended"
     if state.status == "created" and not state.error:
         how = "made"
+    never = bool(state.error) and not state.started_at
     return Attempt(
         id=record.id,
         container=labels[CONTAINER],
@@ -102,7 +104,7 @@ def read_attempt(record: Container) -> Attempt:
         created=record.created,
         started=state.started_at,
         finished=state.finished_at if how == "ended" else 0,
-        code=state.exit_code,
+        code=NOT_STARTED if never else state.exit_code,
         oom=state.oom_killed,
         error=state.error,
         image=record.spec.image,

@@ -26,13 +26,13 @@ def user_of(data: bytes, authority: x509.Certificate, now: int) -> User | None:
 
 
 def check(data: bytes, authority: x509.Certificate, now: int) -> x509.Certificate:
-    """The certificate, if `authority` has signed it and it still holds. BadCredentials."""
+    """The certificate, if `authority` has signed it and both still hold. BadCredentials."""
     try:
         found = x509.parse(data)
     except ValueError as error:
         raise BadCredentials(f"x509: malformed certificate: {error}") from None
     if found.issuer != authority.subject_name or found.authority_id != authority.key_id:
         raise BadCredentials("x509: certificate signed by unknown authority")
-    if not found.not_before <= now <= found.not_after:
+    if any(not one.not_before <= now <= one.not_after for one in (found, authority)):
         raise BadCredentials("x509: certificate has expired or is not yet valid")
     return found

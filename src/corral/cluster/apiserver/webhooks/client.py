@@ -103,7 +103,7 @@ def context_of(place: Place) -> ssl.SSLContext:
 
 
 class HttpsClient:
-    """Connections are kept per place. `close` ends the idle ones."""
+    """Connections are kept per place. `close` ends the idle ones; what is under way then is not kept."""
 
     def __init__(self) -> None:
         self._idle: dict[Place, list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = {}
@@ -148,7 +148,7 @@ class HttpsClient:
     async def _exchange(
         self, place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes
     ) -> Reply:
-        found = _Reader()
+        found, kept = _Reader(), self._idle
         try:
             writer.write(data)
             await writer.drain()
@@ -159,8 +159,8 @@ class HttpsClient:
         except OSError as error:
             raise CallFailed(str(error)) from None
         finally:
-            idle = self._idle.setdefault(place, [])
-            if found.keep and found.reply.status and len(idle) < KEPT:
+            idle = kept.setdefault(place, [])
+            if kept is self._idle and found.keep and found.reply.status and len(idle) < KEPT:
                 idle.append((reader, writer))
             else:
                 writer.close()

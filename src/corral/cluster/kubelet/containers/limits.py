@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from corral.model.container import Resources
 from corral.model.kubernetes.quantity import parse
 
@@ -46,6 +48,16 @@ def plan_limits(resources: Object | None) -> Resources:
         wanted = cpu or 0
     quota = max(cpu * 1_000_000, LEAST_QUOTA) if cpu else 0
     return Resources(cpu_shares=shares(wanted), nano_cpus=quota, memory=memory, memory_swap=memory)
+
+
+def plan_container_limits(container: Object) -> Resources:
+    """A process that is ended for want of memory takes the container's others with it, where the host can do that:
+    what is left when one of them is gone seldom works, and would not be started again.
+
+    >>> plan_container_limits({"resources": {"limits": {"memory": "1Ki"}}}).oom_group
+    True
+    """
+    return replace(plan_limits(container.get("resources")), oom_group=True)
 
 
 def qos_class(pod: Object) -> str:

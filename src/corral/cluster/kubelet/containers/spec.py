@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corral.cluster.kubelet.containers.expansion import expand
-from corral.cluster.kubelet.containers.limits import plan_limits, plan_oom_score
+from corral.cluster.kubelet.containers.limits import plan_container_limits, plan_oom_score
 from corral.cluster.kubelet.containers.security import check_non_root, plan_security, plan_user
 from corral.cluster.kubelet.naming import UNLISTED, container_labels
 from corral.cluster.kubelet.pods import own_users
@@ -76,7 +76,7 @@ def plan_container_spec(
         security=plan_security(pod, container, read_profile),
         namespaces=Namespaces(pid=place.pid, ipc=mode, uts=mode, user=mode if own_users(pod) else "host"),
         runtime=place.runtime,
-        resources=plan_limits(container.get("resources")),
+        resources=plan_container_limits(container),
         oom_score_adj=plan_oom_score(pod, container, place.memory),
         cgroup_parent=place.space.group,
         mounts=list(mounts),

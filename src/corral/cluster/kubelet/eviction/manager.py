@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from corral.cluster.kubelet.eviction.images import collect
@@ -34,7 +35,7 @@ REASONS: Final = {  # when there is enough, and when there is not
     "DiskPressure": ("NodeHasNoDiskPressure", "NodeHasDiskPressure"),
     "PIDPressure": ("NodeHasSufficientPID", "NodeHasInsufficientPID"),
 }
-CLEANUP: Final = 30.0  # seconds, at most, that are waited for an evicted pod to end
+CLEANUP: Final = 30.0  # seconds, at most, that are waited for an evicted pod to end, and for files to be deleted
 
 
 class EvictionManager:
@@ -72,9 +73,9 @@ class EvictionManager:
             try:
                 async with asyncio.timeout(CLEANUP):
                     await evicted.ended.wait()
-                    await self._shared.engine.tidied()  # before the next look: what it wrote counts no more
             except TimeoutError:
                 log.warning("evicted pod %s has not ended within %g s", evicted.uid, CLEANUP)
+            await self._tidied()  # before the next look: what it wrote counts no more
 
     async def look(self) -> PodWorker | None:
         """Once: the worker of the pod that was evicted, if one was. HostError."""
@@ -103,14 +104,25 @@ class EvictionManager:
 
     async def _reclaim(self, threshold: Threshold) -> bool:
         """Whether there is enough again without the containers of pods that are over, and images that nobody uses."""
-        swept = sum([await one.sweep() for one in list(self._workers()) if one.ended.is_set()])
+        swept = 0
+        for one in list(self._workers()):
+            try:
+                swept += await one.sweep() if one.ended.is_set() else 0
+            except CorralError as error:  # what cannot be taken away keeps nothing else on the disk
+                log.warning("pod %s is over, and a container of it stays: %s", one.uid, error.message)
         gone = await collect(self._shared.engine)
         if not swept and not gone:
             return False
         log.info("%s: %d containers of ended pods and %d unused images are gone", threshold.signal, swept, gone)
-        await self._shared.engine.tidied()
+        await self._tidied()
         observed = await self._observe()
         return not is_met(threshold, observed[threshold.signal], reclaiming=True)
+
+    async def _tidied(self) -> None:
+        """What was removed is deleted. Not for ever: where containers come and go all the time, some always wait."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLEANUP):
+                await self._shared.engine.tidied()
 
     async def _evict(self, threshold: Threshold, observed: Mapping[str, Observed]) -> PodWorker | None:
         resource, shared = SIGNALS[threshold.signal].resource, self._shared

@@ -28,10 +28,12 @@ def terminated(attempt: Attempt, message: str = "") -> Object:
     >>> ended = Attempt("f00", "a", 0, "ended", "s", started=10**9, finished=2 * 10**9, code=137, oom=True)
     >>> terminated(ended)["terminated"]["reason"], terminated(ended._replace(code=0, oom=False))["terminated"]["reason"]
     ('OOMKilled', 'Completed')
+    >>> terminated(Attempt("f00", "a", 0, "ended", "s", code=128, error="no such file"))["terminated"]["reason"]
+    'StartError'
     """
     reason = "OOMKilled" if attempt.oom else "Completed" if attempt.code == 0 else "Error"
     if attempt.error and not attempt.started:
-        reason = "ContainerCannotRun" if attempt.code in (126, 127) else "StartError"
+        reason = "StartError"
     told = message or attempt.error
     found: Object = {
         "exitCode": attempt.code,

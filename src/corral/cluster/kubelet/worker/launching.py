@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from corral.cluster.kubelet.containers.spec import Place
 from corral.cluster.kubelet.errors import CannotStart
@@ -18,7 +18,7 @@ from corral.cluster.kubelet.probes.prober import NAMES, Prober
 from corral.cluster.kubelet.resizing.resizer import shown_resources
 from corral.cluster.kubelet.worker.pause import ensure_pause, remove_pause
 from corral.cluster.kubelet.worker.starting import Ground, make
-from corral.errors import CorralError
+from corral.errors import CorralError, RuntimeFailed
 from corral.kit.backoff import exponential
 from corral.kit.tasks import Tasks
 
@@ -61,14 +61,17 @@ class Launcher:
             async with worker.shared.turns:
                 made = await make(worker.shared, self._told_pod(), one, number, lambda: self._ground(one))
                 memory.images[made.id], memory.image_ids[made.id] = made.image, made.image_id
-                self.tell(one.name, "Normal", "Created", "Container created")
                 memory.resources[made.id] = shown_resources(one.spec)
                 try:
                     await engine.containers.start(made.id)
-                except CorralError as error:
+                except RuntimeFailed as error:
+                    self.tell(one.name, "Normal", "Created", "Container created")
                     self.tell(one.name, "Warning", "Failed", f"Error: {error.message}")
                     memory.waiting.pop(one.name, None)
                     return
+                except CorralError as error:
+                    await self._unmake(made.id, error)
+                self.tell(one.name, "Normal", "Created", "Container created")
         except (CorralError, OSError) as error:
             self._cannot(one, error)
             return
@@ -76,6 +79,12 @@ class Launcher:
             known.pop(one.name, None)
         self.tell(one.name, "Normal", "Started", "Container started")
         await self._started(one, made.id)
+
+    async def _unmake(self, id: str, error: CorralError) -> NoReturn:
+        """Refused before the runtime was asked (a mount that cannot propagate, a user that the image has not): to its
+        pod such a container has never been made, and does not count as one of its runs. CannotStart."""
+        await self._worker.ender.remove(id)
+        raise CannotStart("CreateContainerError", error.message) from error
 
     def _told_pod(self) -> Object:
         """The pod with its addresses, which its containers may ask for before the status is written."""

@@ -170,4 +170,5 @@ def _read_profile(base: str, name: str) -> str:
         with open(f"{base}/{name}") as file:
             return file.read()
     except OSError as error:
-        raise BadConfig(f"cannot load seccomp profile {base}/{name}: {(error.strerror or '').lower()}") from error
+        text = f"cannot load seccomp profile {base}/{name}: {(error.strerror or '').lower()}"
+        raise CannotStart("CreateContainerError", text) from error

@@ -97,6 +97,13 @@ async def test_a_certificate_that_has_expired_since_the_handshake_is_refused(
     await refused(late, request(certificate=certificate(made.admin)))
 
 
+async def test_who_an_authority_has_signed_for_that_has_expired_is_refused(made: pki.Pki, chain: Authenticator) -> None:
+    """The handshake leaves all times to us."""
+    ended = from_pem(made.ca)._replace(not_after=NOW - 1)
+    late = Authenticator(chain.now, chain.audiences, ended)
+    await refused(late, request(certificate=certificate(made.admin)))
+
+
 async def test_the_front_proxy_speaks_for_others_and_is_nobody_itself(chain: Authenticator, made: pki.Pki) -> None:
     proxy = certificate(made.front_proxy_client)
     headers = ("X-Remote-User: jane", "X-Remote-Group: a, b", "X-Remote-Group: c", "X-Remote-Extra-Acme.io%2fScope: x")
