@@ -37,7 +37,7 @@ REGISTRY = (
     Setting("registry-tlskey", TEXT, "", "FILE", "the key of that certificate"),
     Setting("registry-htpasswd", TEXT, "", "FILE", "who may log in (bcrypt); without it everybody may do everything"),
     Setting("registry-right", LIST, [], "USER:REPO:ACTIONS", "who may do what: alice:team/*:pull,push,delete"),
-    Setting("registry-anonymous-pull", FLAG, False, "", "who is not logged in may pull"),
+    Setting("registry-anonymous-pull", FLAG, False, "", "who is not logged in may pull, and no more"),
     Setting("registry-public-url", TEXT, "", "URL", "how clients reach it, if a proxy stands before it"),
     Setting("registry-immutable", LIST, [], "REPO:TAG", "tags that never change once pushed, as in *:v*"),
     Setting("registry-retain", LIST, [], "REPO:TAG:KEEP", "tags that are kept, as in ci/*:*:last=5,younger=7d"),
