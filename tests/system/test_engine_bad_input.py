@@ -220,3 +220,5 @@ def test_settings_that_are_none(tmp_path: Path) -> None:
     done = Instance(root).corral("up", "--detach", "--runtime", "nosuch")
     assert done.returncode != 0 and "nosuch" in done.stderr
     assert not (root / "run/docker.sock").exists()
+    assert Instance(root).corral("reset", "--yes").returncode == 0
+    assert not Instance(root).volatile.exists(), "nor is anything left on /run"
