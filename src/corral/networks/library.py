@@ -336,7 +336,8 @@ class Networks:
         if member is None:
             return
         await self._seating().leave_all(member, unplug=unplug)
-        self._let_go.update(member.cables().values())
+        if not unplug:
+            self._let_go.update(member.cables().values())
         if self._let_go and (self._deleting is None or self._deleting.done()):
             self._deleting = self._tasks.start("take away cables that are left", self._delete_left())
 

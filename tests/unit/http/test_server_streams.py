@@ -13,18 +13,20 @@ from corral.http.stream import Stream
 from tests.unit.http.talk import GET, UPGRADE, Serve, echo, hijack, talk
 
 
+async def ticking(tick: asyncio.Queue[bytes], closed: asyncio.Event) -> AsyncIterator[bytes]:
+    """A piece with each tick, for ever; `closed` is set when nobody wants more."""
+    try:
+        while True:
+            yield await tick.get()
+    finally:
+        closed.set()
+
+
 async def test_a_stream_flows_piece_by_piece_and_ends_with_its_client(serve: Serve) -> None:
     closed, tick = asyncio.Event(), asyncio.Queue[bytes]()
 
-    async def chunks() -> AsyncIterator[bytes]:
-        try:
-            while True:
-                yield await tick.get()
-        finally:
-            closed.set()
-
     async def handler(request: Request) -> Answer:
-        return StreamResponse(chunks(), 200, {"Content-Type": "text/plain"})
+        return StreamResponse(ticking(tick, closed), 200, {"Content-Type": "text/plain"})
 
     reader, writer = await asyncio.open_unix_connection(await serve(handler))
     writer.write(GET % b"/")
@@ -38,15 +40,8 @@ async def test_a_stream_flows_piece_by_piece_and_ends_with_its_client(serve: Ser
 async def test_a_half_closed_client_still_gets_its_stream_until_it_leaves(serve: Serve) -> None:
     closed, tick = asyncio.Event(), asyncio.Queue[bytes]()
 
-    async def chunks() -> AsyncIterator[bytes]:
-        try:
-            while True:
-                yield await tick.get()
-        finally:
-            closed.set()
-
     async def handler(request: Request) -> Answer:
-        return StreamResponse(chunks())
+        return StreamResponse(ticking(tick, closed))
 
     reader, writer = await asyncio.open_unix_connection(await serve(handler))
     writer.write(GET % b"/")
