@@ -11,7 +11,7 @@ from corral import __version__
 from corral.cli.instance import Instance, daemon_pid
 from corral.daemon.config import Settings, runtime_paths
 from corral.daemon.facts import MODULES, Facts, family, has_nftables, output, read, read_modules
-from corral.engine.host import parse_os_release
+from corral.engine.host import forwards, parse_os_release
 from corral.errors import CorralError
 from corral.linux import limits
 from corral.linux.cgroup_layout import Layout, detect
@@ -58,6 +58,7 @@ def judge(facts: Facts) -> list[Finding]:
         *_modules(facts),
         *_storage(facts),
         *_security(facts),
+        *_forwarding(facts),
         *(Finding("note", "firewall", advice) for advice in facts.foreign),
     ]
 
@@ -126,6 +127,13 @@ def _security(facts: Facts) -> list[Finding]:
     return found
 
 
+def _forwarding(facts: Facts) -> list[Finding]:
+    if facts.forwarding:
+        return []
+    text = "the host forwards no packets (net.ipv4.ip_forward=0): containers reach nothing outside, and are not reached"
+    return [Finding("note", "network", f"{text}; sudo sysctl -w net.ipv4.ip_forward=1")]
+
+
 def install_line(findings: list[Finding], family: str) -> str:
     """Pure: the one command that installs all that would help, "" if nothing would.
 
@@ -162,6 +170,7 @@ def gather(instance: Instance, settings: Settings) -> Facts:
         reason=reason,
         init=settings.text("init-path") or next((path for path in inits if path), ""),
         nftables=has_nftables(),
+        forwarding=not daemon_pid(instance) or forwards(),
         state_fs=filesystem(nearest_existing(instance.root)),
         foreign=_foreign(instance),
         systemd=has_systemd(),

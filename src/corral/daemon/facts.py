@@ -17,7 +17,8 @@ MODULES = ("overlay", "bridge", "veth", "nf_tables", "nft_chain_nat", "nft_masq"
 class Facts:
     """`modules` says for each kernel module: "there", "loadable", "missing" or "unknown".
 
-    `runtimes` maps names to (path, version). `foreign` is advice about firewalls of others.
+    `runtimes` maps names to (path, version). `foreign` is advice about firewalls of others;
+    `forwarding` is False where the host has been told to pass no packets on since the daemon was started.
     """
 
     root: bool = True
@@ -33,6 +34,7 @@ class Facts:
     reason: str = ""
     init: str = ""
     nftables: bool = True
+    forwarding: bool = True
     state_fs: str = ""
     foreign: list[str] = field(default_factory=list)
     systemd: bool = False

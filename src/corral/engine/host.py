@@ -49,6 +49,11 @@ def read_host() -> HostInfo:
     )
 
 
+def forwards() -> bool:
+    """Whether the host passes IPv4 packets on, as the daemon has told it to: another may have told it otherwise since."""
+    return _read("/proc/sys/net/ipv4/ip_forward").strip() != "0"
+
+
 def parse_os_release(text: str) -> dict[str, str]:
     """Pure: os-release(5) as a dictionary.
 

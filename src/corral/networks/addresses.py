@@ -112,7 +112,8 @@ def ipv6_beside(network: IPv6Network, address: IPv4Address) -> IPv6Address:
 
 
 class AddressPool:
-    """The addresses of one subnet. They are handed out in turn, so that one given back rests the longest.
+    """The addresses of one subnet. They are handed out in turn, so that one given back rests the longest: for whoever
+    had it, should they come again.
 
     The interface of a container that just ended may answer for its address a little longer. `within` is the part
     that addresses are chosen from; others of the subnet can be claimed all the same. Without `reserved` the first
@@ -184,6 +185,22 @@ class AddressPool:
         if value in self._used or value in self._reserved:
             raise Forbidden(f"Address already in use: {address}")
         self._mark(value)
+
+    def take_again(self, address: AnyAddress, hosts: Collection[AnyAddress] = ()) -> bool:
+        """Takes one that was chosen before, if it is free still. The turn of the others stays as it is.
+
+        >>> pool = AddressPool(IPv4Network("10.64.0.0/29"))
+        >>> first, second = pool.take(), pool.take()
+        >>> pool.give(first); pool.take_again(first), pool.take_again(first), str(pool.take())
+        (True, False, '10.64.0.4')
+        """
+        value = int(address)
+        busy = value in self._used or value in self._reserved or address in hosts
+        if busy or not self._first <= value <= self._last:
+            return False
+        self._used.add(value)
+        self._chosen += 1
+        return True
 
     def _mark(self, value: int) -> AnyAddress:
         self._used.add(value)

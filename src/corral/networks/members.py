@@ -17,6 +17,9 @@ from corral.networks.places import Ways
 from corral.networks.publish import Published, Target
 
 
+REMEMBERED = 1024  # of those who have left a network, their addresses
+
+
 @dataclass(frozen=True)
 class Resolving:
     """Where a container's questions about the rest of the world go."""
@@ -65,23 +68,28 @@ class Addresses:
             self._pools.append(AddressPool(ip_network(pool.subnet), name, within=within, reserved=reserved))
         self._others: set[str] = set()  # endpoints with an address that is not theirs
         self._derived = network.builtin  # its IPv6 addresses follow from the others
+        self._before: dict[str, tuple[str, str]] = {}  # container -> what it had, the last to leave last
 
-    def take(self, spec: EndpointSpec, hosts: Collection[AnyAddress] = ()) -> tuple[str, str]:
+    def take(self, spec: EndpointSpec, hosts: Collection[AnyAddress] = (), who: str = "") -> tuple[str, str]:
         """(IPv4, IPv6), as asked for or free, and then none of the `hosts`; "" for a family that the network does not
-        have. All or nothing.
+        have. All or nothing. Container `who` gets again what it had, if that is free: others may have looked up its
+        name once and for all.
         """
-        ipv4 = self._one(4, spec.ipv4, hosts)
+        before4, before6 = self._before.get(who, ("", ""))
+        ipv4 = self._one(4, spec.ipv4, hosts, before4)
         try:
-            return ipv4, "" if self._derived or refuses_ipv6(spec) else self._one(6, spec.ipv6, hosts)
+            return ipv4, "" if self._derived or refuses_ipv6(spec) else self._one(6, spec.ipv6, hosts, before6)
         except CorralError:
             self.give(ipv4)
             raise
 
-    def _one(self, version: int, wanted: str, hosts: Collection[AnyAddress]) -> str:
+    def _one(self, version: int, wanted: str, hosts: Collection[AnyAddress], before: str) -> str:
         pools = [pool for pool in self._pools if pool.network.version == version]
         if wanted:
             self.claim(wanted)
             return wanted
+        if before and any(pool.take_again(ip_address(before), hosts) for pool in pools):
+            return before
         failure: HostError | None = None
         for pool in pools:
             try:
@@ -119,12 +127,16 @@ class Addresses:
             self._others.add(endpoint.endpoint_id)
             raise
 
-    def give_back(self, endpoint: Endpoint) -> None:
-        """What an endpoint has of the network's."""
+    def give_back(self, endpoint: Endpoint, who: str) -> None:
+        """What an endpoint of container `who` has of the network's."""
         if endpoint.endpoint_id in self._others:
             self._others.remove(endpoint.endpoint_id)
-        else:
-            self.give(endpoint.ipv4, endpoint.ipv6)
+            return
+        self.give(endpoint.ipv4, endpoint.ipv6)
+        self._before.pop(who, None)
+        self._before[who] = endpoint.ipv4, endpoint.ipv6
+        while len(self._before) > REMEMBERED:
+            del self._before[next(iter(self._before))]
 
 
 def plan_target(endpoints: Mapping[str, Endpoint], ways: Ways, networks: Mapping[str, Network]) -> Target | None:

@@ -84,7 +84,7 @@ class Seating:
             other = f"in network {taken[how.interface]}"
             raise Forbidden(f"interface {how.interface} of container {member.name} is {other}; give another name")
         names = plan_names(member.name, member.id, member.hostname, how.aliases) if network.named else []
-        ipv4, ipv6 = self.addresses[network.name].take(how, hosts)
+        ipv4, ipv6 = self.addresses[network.name].take(how, hosts, member.id)
         endpoint = plan_endpoint(
             network,
             how,
@@ -219,7 +219,7 @@ class Seating:
             try:
                 await self.lead_links()
             finally:
-                self._forget(endpoint)
+                self._forget(endpoint, member)
 
     async def _unseat(self, member: Member, endpoint: Endpoint, netns: int) -> None:
         ways, before = plan_ways(member.endpoints), plan_ways({**member.endpoints, endpoint.network: endpoint})
@@ -265,7 +265,7 @@ class Seating:
                 await self.in_thread(lambda: self._clear(published.elements, published.ports, endpoints, unplug))
         finally:
             for endpoint in member.endpoints.values():
-                self._forget(endpoint)
+                self._forget(endpoint, member)
 
     def _clear(self, elements: list[Any], ports: list[BoundPort], endpoints: list[Endpoint], unplug: bool) -> None:
         if elements:
@@ -277,9 +277,9 @@ class Seating:
             else:
                 self.wires.let_go(endpoint.host_interface, endpoint)
 
-    def _forget(self, endpoint: Endpoint) -> None:
+    def _forget(self, endpoint: Endpoint, member: Member) -> None:
         if endpoint.network in self.networks:  # else it is one of those that went
-            self.addresses[endpoint.network].give_back(endpoint)
+            self.addresses[endpoint.network].give_back(endpoint, member.id)
         self.directory.remove(endpoint.network, endpoint)
 
     # Staying

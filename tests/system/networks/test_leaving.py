@@ -57,6 +57,32 @@ async def test_a_namespace_that_stays_does_not_answer_beside_whoever_has_its_add
     assert await ask(old.endpoint.ipv4, 80, other.netns) == other.endpoint.ipv4
 
 
+async def test_who_comes_again_has_the_same_addresses(networks: Networks, box: Callable[[], Box]) -> None:
+    """Those who looked up its name before a restart, once and for all, still reach it."""
+    await networks.create(NetworkSpec("six", ipv6=True, pools=[Pool("10.123.10.0/24"), Pool("fd00:123::/64")]))
+    one, other, again = box(), box(), box()
+    await one.attach(networks, shop=EndpointSpec(), six=EndpointSpec())
+    before = {name: (end.ipv4, end.ipv6) for name, end in one.endpoints.items()}
+    assert before["six"][1]
+    await networks.detach(one.id)
+    await other.attach(networks, shop=EndpointSpec(), six=EndpointSpec())
+    again.id = one.id
+    await again.attach(networks, shop=EndpointSpec(), six=EndpointSpec())
+    assert {name: (end.ipv4, end.ipv6) for name, end in again.endpoints.items()} == before
+    again.serve(80)
+    assert await ask(again.endpoints["shop"].ipv4, 80, other.netns) == other.endpoints["shop"].ipv4
+
+
+async def test_an_address_that_another_has_by_now_stays_that_ones(networks: Networks, box: Callable[[], Box]) -> None:
+    one, other, again = box(), box(), box()
+    await one.attach(networks, shop=EndpointSpec())
+    await networks.detach(one.id)
+    await other.attach(networks, shop=EndpointSpec(ipv4=one.endpoint.ipv4))
+    again.id = one.id
+    await again.attach(networks, shop=EndpointSpec())
+    assert other.endpoint.ipv4 == one.endpoint.ipv4 != again.endpoint.ipv4
+
+
 async def test_what_an_ended_container_still_has_to_send_is_sent(
     networks: Networks, box: Callable[[], Box], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def test_kernels_and_file_systems_that_will_not_do() -> None:
     assert levels(replace(GOOD, state_fs="overlay"))["storage"] == "missing"
     assert levels(replace(GOOD, layout=Layout("v2", {"pids": "/sys/fs/cgroup"})))["cgroups"] == "note"
     assert levels(replace(GOOD, limits=Limits(frozenset())))["limits"] == "note"
+    assert levels(replace(GOOD, forwarding=False))["network"] == "note"
     assert levels(replace(GOOD, foreign=["the chain ip filter FORWARD drops"]))["firewall"] == "note"
 
 

@@ -5,8 +5,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 import pytest
 
 from corral.errors import Forbidden, HostError, InvalidInput
+from corral.model.container import Endpoint, EndpointSpec
+from corral.model.network import Network, NetworkSpec, Pool
 from corral.networks import addresses as a
 from corral.networks.config import POOLS
+from corral.networks.members import REMEMBERED, Addresses
 
 
 def test_the_default_instance_starts_with_the_first_subnet() -> None:
@@ -64,3 +67,13 @@ def test_derived_addresses() -> None:
 
 def test_nameservers_that_are_no_addresses() -> None:
     assert a.parse_nameservers("# x\nnameserver\nnameserver nonsense\noptions ndots:1\n") == []
+
+
+def test_who_left_longest_ago_is_forgotten() -> None:
+    given = Addresses(Network("id", NetworkSpec("shop"), pools=[Pool("10.0.0.0/16", "10.0.0.1")]))
+    first = given.take(EndpointSpec(), who="first")
+    for who in ("first", *map(str, range(REMEMBERED))):
+        ipv4, _ = first if who == "first" else given.take(EndpointSpec(), who=who)
+        given.give_back(Endpoint("shop", "id", who, ipv4=ipv4), who)
+    assert given.take(EndpointSpec(), who="0")[0] == "10.0.0.3"
+    assert given.take(EndpointSpec(), who="first") != first

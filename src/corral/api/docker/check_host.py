@@ -38,7 +38,7 @@ def check_host(config: Config, host: HostConfig, facts: Facts, exists: Callable[
     for server in host.Dns:
         check_address(server)
     facts.runtime_name(host.Runtime)
-    return _warnings(host)
+    return _warnings(host, facts)
 
 
 def _check_network_mode(config: Config, host: HostConfig) -> None:
@@ -175,8 +175,10 @@ def _check_limits(host: HostConfig) -> None:
         host.ConsoleSize = host.ConsoleSize[:2]
 
 
-def _warnings(host: HostConfig) -> list[str]:
+def _warnings(host: HostConfig, facts: Facts) -> list[str]:
     warnings = ["Image mount is an experimental feature" for mount in host.Mounts if mount.Type == "image"]
     if host.NetworkMode == "host" and host.PortBindings:
         warnings.append("Published ports are discarded when using host network mode")
+    if not facts.forwarding and host.NetworkMode not in ("host", "none"):
+        warnings.append("IPv4 forwarding is disabled. Networking will not work.")
     return warnings

@@ -6,20 +6,23 @@ import os
 
 from msgspec import Struct
 
-from corral.engine.host import HostInfo
+from corral.engine.host import HostInfo, forwards
 from corral.errors import InvalidInput
 
 SHIM = "io.containerd.runc.v2"  # how dockerd and containerd call runc when they are asked for it by its shim
 
 
 class Facts(Struct):
-    """`cpus` and `memory_nodes` are the numbers of those that may be used; `runtimes` the names that are known."""
+    """`cpus` and `memory_nodes` are the numbers of those that may be used; `runtimes` the names that are known;
+    `forwarding` whether the host passes IPv4 packets on.
+    """
 
     cpus: tuple[int, ...] = (0,)
     memory_nodes: tuple[int, ...] = (0,)
     cgroup_version: int = 2
     controllers: tuple[str, ...] = ("cpu", "cpuset", "memory", "io", "pids")
     runtimes: tuple[str, ...] = ("crun", "runc")
+    forwarding: bool = True
 
     def has(self, *controllers: str) -> bool:
         """True where any of these cgroup controllers is there.
@@ -49,6 +52,7 @@ def facts_of(host: HostInfo) -> Facts:
         cgroup_version=host.cgroup_version,
         controllers=tuple(host.cgroup_controllers) or Facts().controllers,
         runtimes=tuple(host.runtimes),
+        forwarding=forwards(),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from corral.api.docker.answers import reply
 from corral.api.docker.at import Version, version_of
 from corral.api.docker.system import SERVER_VERSION
+from corral.engine.host import forwards
 from corral.http.message import Request, Response
 from corral.kit.clock import to_rfc3339
 from corral.model.container import Container
@@ -45,7 +46,7 @@ NO_SWARM: Final[Json] = {
 
 async def info(api: DockerApi, request: Request) -> Response:
     engine, version = api.engine, version_of(request)
-    abilities_now = abilities(engine.host)
+    abilities_now = abilities(engine.host, forwarding=forwards())
     return reply(
         {
             **identity(engine),
@@ -136,8 +137,8 @@ def count_states(containers: Iterable[Container]) -> Json:
     }
 
 
-def abilities(host: HostInfo) -> Json:
-    """Pure: which limits the host can set, by the cgroup controllers that it has."""
+def abilities(host: HostInfo, *, forwarding: bool) -> Json:
+    """Pure: which limits the host can set, by the cgroup controllers that it has, and whether it forwards packets."""
     has = set(host.cgroup_controllers)
     memory, cpu = "memory" in has, "cpu" in has
     return {
@@ -149,7 +150,7 @@ def abilities(host: HostInfo) -> Json:
         "CPUSet": "cpuset" in has,
         "PidsLimit": "pids" in has,
         "OomKillDisable": memory and host.cgroup_version == 1,
-        "IPv4Forwarding": True,
+        "IPv4Forwarding": forwarding,
     }
 
 
@@ -160,6 +161,7 @@ MISSING: Final = {
     "CpuCfsPeriod": "WARNING: No cpu cfs period support",
     "CPUShares": "WARNING: No cpu shares support",
     "CPUSet": "WARNING: No cpuset support",
+    "IPv4Forwarding": "WARNING: IPv4 forwarding is disabled",
 }
 
 

@@ -446,6 +446,12 @@ def test_warnings() -> None:
     assert create({"NetworkMode": "host", "PortBindings": {"80/tcp": [{}]}}).warnings == [
         "Published ports are discarded when using host network mode"
     ]
+    for mode, wanted in (
+        ("bridge", ["IPv4 forwarding is disabled. Networking will not work."]),
+        ("host", []),
+        ("none", []),
+    ):
+        assert create({"NetworkMode": mode}, facts=Facts(forwarding=False)).warnings == wanted
     no_controllers = Facts(controllers=("cpu",))
     assert create({"Memory": 10 << 20}, facts=no_controllers).spec.resources.memory == 0
 

@@ -114,8 +114,10 @@ def test_each_container_is_counted_once() -> None:
 
 
 def test_a_host_that_lacks_controllers_is_warned_of() -> None:
-    assert warnings(abilities(HostInfo(cgroup_controllers=["cpu", "memory", "pids", "cpuset"]))) == []
-    assert warnings(abilities(HostInfo(cgroup_controllers=["cpu", "pids", "cpuset"]))) == [
+    good = HostInfo(cgroup_controllers=["cpu", "memory", "pids", "cpuset"])
+    assert warnings(abilities(good, forwarding=True)) == []
+    assert warnings(abilities(good, forwarding=False)) == ["WARNING: IPv4 forwarding is disabled"]
+    assert warnings(abilities(HostInfo(cgroup_controllers=["cpu", "pids", "cpuset"]), forwarding=True)) == [
         "WARNING: No memory limit support",
         "WARNING: No swap limit support",
     ]
