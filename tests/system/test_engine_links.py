@@ -72,6 +72,31 @@ def test_a_link_in_a_network_of_one_s_own_may_lead_to_a_later_container(engine: 
     assert links == ["link-second:later"]
 
 
+def test_a_link_in_a_network_of_one_s_own_is_a_name_and_no_more(engine: Endpoint) -> None:
+    """As Compose sends it: in the host's part, too. Whoever is in several networks is called in the one that both
+    are in, and a container that does not run keeps none from starting."""
+    for name in ("link-back", "link-front"):
+        engine.docker("network", "create", name, check=True)
+    _sleeper(engine, "--network", "link-back", "--name", "link-api", "--expose", "80")
+    engine.docker("network", "connect", "link-front", "link-api", check=True)
+    engine.docker("create", "--network", "link-front", "--name", "link-done", BUSYBOX, "true", check=True)
+    links = ["link-api:theapi", "link-done:done"]
+    body = {
+        **{"Image": BUSYBOX, "Cmd": ["sleep", "1000"]},
+        "HostConfig": {"NetworkMode": "link-front", "Links": links},
+        "NetworkingConfig": {"EndpointsConfig": {"link-front": {"Links": links}}},
+    }
+    caller = engine.post("/containers/create", body, query={"name": "link-caller"}).json["Id"]
+    engine.docker("start", caller, check=True)
+    front = engine.inspect("link-api")["NetworkSettings"]["Networks"]["link-front"]["IPAddress"]
+    assert f"PING theapi ({front})" in engine.docker("exec", caller, "ping", "-c", "1", "theapi", check=True).stdout
+    assert "theapi" not in engine.docker("exec", caller, "cat", "/etc/hosts").stdout
+    assert "THEAPI" not in engine.docker("exec", caller, "env").stdout
+    assert engine.inspect(caller)["HostConfig"]["Links"] is None
+    done = engine.docker("rm", "--link", "link-caller/theapi")
+    assert "No such container: link-caller/theapi" in done.stderr
+
+
 def test_a_link_on_the_default_bridge_leads_to_who_is_on_it(engine: Endpoint) -> None:
     engine.docker("network", "create", "link-other", check=True)
     _sleeper(engine, "--network", "link-other", "--name", "link-away")

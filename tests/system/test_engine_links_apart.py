@@ -70,6 +70,8 @@ def test_links_through_the_lives_of_containers_and_daemons(apart: Instance) -> N
 
     first = _address(apart, "db")
     apart.docker("stop", "-t", "0", "db", check=True)
+    apart.kill_daemon()  # the next one does not know that db would like to have the same address again
+    apart.up()
     _run(apart, "taker", command=SERVE)
     apart.docker("start", "db", check=True)
     assert _address(apart, "db") != first

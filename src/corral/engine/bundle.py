@@ -22,6 +22,7 @@ from corral.engine.links import link_environment, linked, plan_link_hosts, requi
 from corral.engine.listing import expand_ports
 from corral.engine.merge import plan_environment
 from corral.engine.mounts import clean, plan_tmpfs_mount
+from corral.engine.named import bridge_links
 from corral.engine.namespaces import joinable, plan_namespaces
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -268,7 +269,7 @@ def tell_linked(parts: Parts, live: Live) -> None:
     """A container that starts again has another address: those that link to it are told."""
     for other in parts.registry:
         record = other.record
-        if record.state.running and any(link.startswith(f"{live.id}:") for link in record.spec.network.links):
+        if record.state.running and any(link.startswith(f"{live.id}:") for link in bridge_links(record.spec.network)):
             refresh_hosts(parts, other)
 
 

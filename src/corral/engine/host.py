@@ -50,7 +50,7 @@ def read_host() -> HostInfo:
 
 
 def forwards() -> bool:
-    """Whether the host passes IPv4 packets on, as the daemon has told it to: another may have told it otherwise since."""
+    """Whether the host passes IPv4 packets on: the daemon has told it to, others may have told it otherwise since."""
     return _read("/proc/sys/net/ipv4/ip_forward").strip() != "0"
 
 

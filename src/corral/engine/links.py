@@ -12,13 +12,12 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from corral.engine.listing import expand_ports
+from corral.engine.named import bridge_links
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import Conflict, InvalidInput, NotFound
 from corral.model.container import Container, Endpoint
 from corral.networks import Links
-
-DEFAULT_BRIDGE = ("", "default", "bridge")  # the modes that mean it
 
 
 def resolve_links(parts: Parts, links: Iterable[str]) -> list[str]:
@@ -57,8 +56,8 @@ def _resolve(parts: Parts, link: str) -> str:
 
 
 def linked(parts: Parts, record: Container) -> Iterator[tuple[str, Container]]:
-    """The alias and the record of each container that `record` links to."""
-    for link in record.spec.network.links:
+    """The alias and the record of each container that `record` links to on the default bridge."""
+    for link in bridge_links(record.spec.network):
         id, _, alias = link.partition(":")
         live = parts.registry.find(id)
         if live is not None:
@@ -69,7 +68,7 @@ def link_names(parts: Parts) -> dict[str, list[str]]:
     """By id, what other containers call a container: "/web/db" for each link to it."""
     names: dict[str, list[str]] = {}
     for other in parts.registry:
-        for link in other.record.spec.network.links:
+        for link in bridge_links(other.record.spec.network):
             id, _, alias = link.partition(":")
             names.setdefault(id, []).append(f"/{other.name}/{alias}")
     return names
@@ -99,8 +98,8 @@ def plan_link_hosts(alias: str, peer: Container) -> list[tuple[str, str]]:
 
 
 def _reached(peer: Container) -> list[Endpoint]:
-    """Pure: where a linked container is reached: on the default bridge, if it is on it."""
-    return [peer.endpoints["bridge"]] if "bridge" in peer.endpoints else list(peer.endpoints.values())
+    """Pure: where a linked container is reached: on the default bridge, while it is on it."""
+    return [peer.endpoints["bridge"]] if "bridge" in peer.endpoints else []
 
 
 def require_linked(parts: Parts, record: Container) -> None:
@@ -109,7 +108,7 @@ def require_linked(parts: Parts, record: Container) -> None:
     for alias, peer in linked(parts, record):
         if not peer.state.running:
             raise Conflict(f"Cannot link to a non running container: /{peer.name} AS /{record.name}/{alias}")
-        if record.spec.network.mode in DEFAULT_BRIDGE and "bridge" not in peer.endpoints:
+        if "bridge" not in peer.endpoints:
             raise InvalidInput(f"Cannot link to /{peer.name}, as it does not belong to the default network")
 
 
@@ -121,15 +120,14 @@ def plan_links(record: Container) -> Links:
     >>> plan_links(Container("1", "web", 0, "i", spec))
     Links(calls=('4f2a',), exposed=((80, 'tcp'), (81, 'tcp')))
     """
-    network = record.spec.network
-    mine = network.links if network.mode in DEFAULT_BRIDGE else ()
+    mine = bridge_links(record.spec.network)
     return Links(tuple(link.partition(":")[0] for link in mine), tuple(dict.fromkeys(_exposed(record))))
 
 
 def link_environment(parts: Parts, record: Container) -> list[str]:
-    """The variables that tell of the linked containers that run."""
-    running = [(alias, peer) for alias, peer in linked(parts, record) if peer.state.running]
-    return [line for alias, peer in running for line in plan_link_environment(record.name, alias, peer)]
+    """The variables that tell of the linked containers that run, and are on the default bridge."""
+    reached = [(alias, peer) for alias, peer in linked(parts, record) if peer.state.running and _reached(peer)]
+    return [line for alias, peer in reached for line in plan_link_environment(record.name, alias, peer)]
 
 
 def plan_link_environment(name: str, alias: str, peer: Container) -> list[str]:

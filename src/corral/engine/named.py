@@ -14,6 +14,7 @@ from corral.networks.choose import NO_IPV6
 
 ALL_OFF = "net.ipv6.conf.all.disable_ipv6"
 BUILTIN = ("bridge", "host", "none")
+DEFAULT_BRIDGE = ("", "default", "bridge")  # the modes that mean it
 
 
 def is_named(spec: NetworkSpec) -> bool:
@@ -24,6 +25,17 @@ def is_named(spec: NetworkSpec) -> bool:
     """
     names = (spec.mode, *spec.endpoints)
     return not spec.mode.startswith("space:") and any(name not in (*BUILTIN, "", "default") for name in names)
+
+
+def bridge_links(spec: NetworkSpec) -> list[str]:
+    """Pure: the links that are more than names to the resolver: those of the default bridge, which has none. Their
+    addresses are in the hosts file, and variables tell of them. In a network of its own, addresses that a container
+    has in other networks would lead nowhere.
+
+    >>> bridge_links(NetworkSpec(links=["4f2a:db"])), bridge_links(NetworkSpec("shop", links=["4f2a:db"]))
+    (['4f2a:db'], [])
+    """
+    return spec.links if spec.mode in DEFAULT_BRIDGE else []
 
 
 def with_links(spec: NetworkSpec, links: Sequence[str]) -> NetworkSpec:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from corral.engine.named import bridge_links
 from corral.errors import Conflict, CorralError, InvalidInput, NotFound
 from corral.model.container import Container
 from corral.store.interface import Store
@@ -120,7 +121,7 @@ class Registry:
         """What the container before the slash links to under the alias behind it."""
         parent, _, alias = name.partition("/")
         holder = self._by_id.get(self._names.get(parent, ""))
-        links = holder.record.spec.network.links if holder and alias else []
+        links = bridge_links(holder.record.spec.network) if holder and alias else []
         return next((self._by_id.get(link.partition(":")[0]) for link in links if link.endswith(f":{alias}")), None)
 
     def reserve(self, name: str, id: str) -> None:

@@ -16,7 +16,6 @@ from corral.networks.dns.upstream import Upstream
 from corral.networks.places import Ways
 from corral.networks.publish import Published, Target
 
-
 REMEMBERED = 1024  # of those who have left a network, their addresses
 
 

@@ -15,6 +15,7 @@ from corral.api.docker.render import Surroundings, inspect
 from corral.api.docker.render_list import summary
 from corral.api.docker.update import check_update, parse_update
 from corral.engine.listing import image_family, select
+from corral.engine.named import bridge_links
 from corral.errors import Conflict, CorralError, InvalidInput, NotFound
 from corral.http.message import Answer, Request, Response
 from corral.model.container import Container
@@ -106,7 +107,7 @@ def surroundings(engine: Engine, container: Container) -> Surroundings:
         exec_ids=engine.containers.exec_ids(id),
         graph=_graph(engine, id),
         network_ids=network_ids(engine),
-        links=[_link(engine, container.name, link) for link in container.spec.network.links],
+        links=[_link(engine, container.name, link) for link in bridge_links(container.spec.network)],
     )
 
 
