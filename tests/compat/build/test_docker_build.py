@@ -193,8 +193,8 @@ def test_connections_that_are_not_taken_over(engine: Instance) -> None:
 @pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_buildkit_of_a_context_in_the_request(engine: Instance, packed: Callable[[bytes], bytes]) -> None:
     """As libraries ask for it, which make no session."""
-    context = tar(member("Dockerfile", data=b"FROM busybox\nRUN --mount=type=cache,target=/c cat /c/x || :\nCOPY a /\n"),
-                  member("a", data=b"here"))  # fmt: skip
+    text = b"FROM busybox\nRUN --mount=type=cache,target=/c cat /c/x || :\nCOPY a /\n"
+    context = tar(member("Dockerfile", data=text), member("a", data=b"here"))
     answer = engine.post("/build", packed(context), query={"version": "2", "t": "sent:1"})
     *said, last = map(json.loads, answer.body.splitlines())
     assert {line["id"] for line in said} == {"moby.buildkit.trace"}

@@ -1,7 +1,8 @@
 """Older: the way in which docker's own `build` asks for BuildKit where it has no buildx (DOCKER_BUILDKIT=1).
 
 `POST /build?version=2` names a session; the answer is JSON whose `aux` are the messages that buildx gets of
-`Control.Status`. A context that the client has as a stream comes in a request of its own, under the build's id, or in this one's body.
+`Control.Status`. A context that the client has as a stream is this request's body, or comes in one of its own under
+the build's id.
 """
 
 from __future__ import annotations
