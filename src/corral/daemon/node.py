@@ -153,7 +153,7 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
         heartbeat=plan_heartbeat(min(join.grace, settings.number("kubernetes-node-grace"))),
     )
 
-    async def barrier(leaving: Leaving) -> None:
+    async def barrier(leaving: Leaving, silence: float) -> None:
         await proxy.gone(leaving.address, PATIENCE, uid=leaving.uid, node=leaving.node)
 
     shown = identity.context()

@@ -69,8 +69,8 @@ CLEANUP: Final = 10.0  # seconds, at the least, that are waited for pods that ma
 class Kubelet:
     """`run` until it is cancelled, then `close`: the pods go on without it. For the API server: `access` and `meter`.
 
-    `barrier(address)` returns when no new connection is led to that pod by this node, `neighbours(address)` when by no
-    other; `issue` gives tokens of service accounts. `borrow` brings an image from a neighbour.
+    `barrier` returns when no new connection is led to a pod by this node, `neighbours` when by no other; `issue` gives
+    tokens of service accounts. `borrow` brings an image from a neighbour.
     """
 
     def __init__(

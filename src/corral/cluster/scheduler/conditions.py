@@ -48,8 +48,8 @@ def plan_words(*, wants: bool, rejected: bool, given_back: bool, left: bool = Fa
     before any node was looked at; `given_back`: a claim, whose devices the pod cannot reach, or one that was `left` of
     an earlier try.
 
-    >>> plan_words(wants=False, rejected=False, given_back=False), plan_words(wants=False, rejected=True, given_back=False)
-    ('no new claims to deallocate', '')
+    >>> [plan_words(wants=False, rejected=rejected, given_back=False) for rejected in (False, True)]
+    ['no new claims to deallocate', '']
     >>> plan_words(wants=True, rejected=False, given_back=True, left=True)
     'deletion of ResourceClaim completed'
     """
