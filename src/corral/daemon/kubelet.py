@@ -22,7 +22,7 @@ from corral.daemon.cluster_network import add_network
 from corral.daemon.components import may_be_shared, read_id
 from corral.daemon.config import Settings as DaemonSettings
 from corral.daemon.kubelet_server import add_listener, review_here
-from corral.daemon.pods import eviction_settings, manifests
+from corral.daemon.pods import eviction_settings, garbage_policy, manifests
 from corral.engine.engine import Engine
 from corral.errors import Conflict
 from corral.kit.tasks import Tasks
@@ -100,6 +100,7 @@ async def add_kubelet(
         open_network=open,
         heartbeat=plan_heartbeat(grace),
         eviction=eviction_settings(told),
+        garbage=garbage_policy(told),
         manifests=manifests(told, instance),
         plugins=told.text("kubernetes-plugins"),
     )

@@ -23,7 +23,7 @@ from corral.cli.instance import Instance
 from corral.daemon import cluster_store, identity
 from corral.daemon.components import add_components, may_be_shared
 from corral.daemon.config import Settings
-from corral.daemon.pods import eviction_settings
+from corral.daemon.pods import eviction_settings, garbage_policy
 from corral.daemon.registry import parse_address
 from corral.errors import CorralError, HostError, InvalidInput
 from corral.http.server import Server
@@ -140,6 +140,7 @@ def check(settings: Settings) -> None:
         plan_networks(settings.list("kubernetes-service-subnet"))
         node_addresses(settings)
         eviction_settings(settings)
+        garbage_policy(settings)
         if not 0 <= settings.number("kubernetes-kubelet-port") < 65536:
             raise InvalidInput("kubernetes-kubelet-port: must be a port")
         cluster_store.check(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from corral.cluster.kubelet.eviction.thresholds import EvictionSettings
+from corral.cluster.kubelet.garbage.policy import GarbagePolicy
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Settings:
     labels: dict[str, str] = field(default_factory=dict)  # that its Node has
     annotations: dict[str, str] = field(default_factory=dict)  # that its Node has
     eviction: EvictionSettings = field(default_factory=EvictionSettings)
+    garbage: GarbagePolicy = field(default_factory=GarbagePolicy)
     plugins: str = ""  # the folder where plugins of devices register, "": plugins_registry below `root`
     cdi: tuple[str, ...] = ("/etc/cdi", "/var/run/cdi")  # folders of descriptions of devices; the last counts most
     manifests: str = ""  # the folder of static pods, "": there are none
