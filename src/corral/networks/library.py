@@ -20,17 +20,18 @@ from corral.model.container import BoundPort, Endpoint, EndpointSpec, NetworkSpe
 from corral.model.network import Network, NetworkInfo
 from corral.model.network import NetworkSpec as Wanted
 from corral.model.stats import InterfaceStats
+from corral.networks import inside
 from corral.networks.choose import check_endpoint
 from corral.networks.config import NetworkConfig
 from corral.networks.dns.directory import Directory
 from corral.networks.dns.upstream import HostServers
 from corral.networks.firewall import Firewall
-from corral.networks.lingering import Clearing
 from corral.networks.lines import plan_lines
+from corral.networks.lingering import Clearing
 from corral.networks.linking import plan_links_led
 from corral.networks.members import Addresses, Links, Member, Resolving
 from corral.networks.names import InstanceNames
-from corral.networks.places import DEFAULT, plain, plan_order
+from corral.networks.places import DEFAULT, plain, plan_order, plan_ways
 from corral.networks.publish import Publisher
 from corral.networks.repair import Repairs
 from corral.networks.rules import Element
@@ -105,10 +106,10 @@ class Networks:
 
     async def _open(self) -> None:
         if self._wires is None:
-            self._wires, self._firewall = await self._in_thread(
+            wires, self._firewall = await self._in_thread(
                 lambda: (self._make_wires(self.names), Firewall(self.names.table))
             )
-            self._clearing = Clearing(self._wires.lingering, self._tasks, self._in_thread)
+            self._wires, self._clearing = wires, Clearing(wires.lingering, self._tasks, self._in_thread)
 
     def _make_all(self, others: list[Network]) -> None:
         wires = self._need_wires()
@@ -423,6 +424,17 @@ class Networks:
     def _elements(self) -> list[Element]:
         published = (element for member in self._members.values() for element in member.published.elements)
         return [*published, *self._linked]
+
+    async def mend(self, container_id: str, netns: int) -> bool:
+        """Gives back what a namespace lost with an interface that was set down inside it; whether anything was.
+
+        For one that is ours inside, too, as a node's is: a container may lead its routes as it likes. HostError.
+        """
+        member = self._members.get(container_id)
+        if member is None:
+            return False
+        ends, ways = dict(member.endpoints), plan_ways(member.endpoints)
+        return await self._in_thread(lambda: inside.mend(netns, ends, ways))
 
     # Asking
 

@@ -89,7 +89,9 @@ class Lingering:
         if cable.stuck:
             return
         cable.stuck = True
-        log.warning("cable %s of a container that has left is set down, to be tried again: %s", cable.name, error.message)
+        log.warning(
+            "cable %s of a container that has left is set down, to be tried again: %s", cable.name, error.message
+        )
         try:
             self._netlink.batch([links.set_link(cable.name, up=False), links.set_master(cable.name, 0)])
         except HostError as worse:

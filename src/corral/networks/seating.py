@@ -22,8 +22,8 @@ from corral.networks.dns.upstream import HostServers
 from corral.networks.firewall import Firewall
 from corral.networks.forwarding import allow_forwarding6
 from corral.networks.inthread import InThread
-from corral.networks.lingering import Clearing
 from corral.networks.lines import plan_lines
+from corral.networks.lingering import Clearing
 from corral.networks.members import Addresses, Member, plan_links, plan_target
 from corral.networks.parents import DRIVERS, plan_parent, plug_over
 from corral.networks.places import plan_interface, plan_names, plan_ways

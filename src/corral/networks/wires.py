@@ -25,8 +25,8 @@ from corral.networks.forwarding import (
     answer_for_neighbours,
     refuse_advertisements,
 )
-from corral.networks.lingering import Lingering
 from corral.networks.lines import FIRST, FURTHER, Lines, plan_bridge
+from corral.networks.lingering import Lingering
 from corral.networks.names import TURNS, InstanceNames
 from corral.networks.rules import Element
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -256,3 +256,32 @@ async def test_a_port_that_a_killed_daemon_was_leading_elsewhere(
         assert await again.sweep([web.id]) == []
         assert await ask("127.0.0.1", port) == made.pools[0].gateway
         assert await lookup(web, "web") == (0, [web.endpoint.ipv4])
+
+
+@pytest.mark.parametrize("ipv6", [False, True])
+async def test_what_went_with_an_interface_that_was_set_down_inside(
+    networks: Networks, box: Callable[[], Box], ipv6: bool
+) -> None:
+    """Of a namespace that is ours inside, too; a container may lead its routes as it likes."""
+    forwarding = Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text().strip()
+    if ipv6 and forwarding != "1" and not os.environ.get("CORRAL_GUEST"):
+        pytest.skip("the first container would turn on IPv6 forwarding on this machine")
+    await networks.create(NetworkSpec("shop", ipv6=ipv6))
+    node = await box().attach(networks, shop=HERE)
+
+    def defaults() -> set[IPv4Address | IPv6Address | None]:
+        return {gateway for network, (gateway, _) in inside.ways().items() if network.prefixlen == 0}
+
+    with Netlink.inside(node.netns) as inside:
+        assert await networks.mend(node.id, node.netns) is False
+        before = defaults()
+        assert len(before) == 1 + ipv6
+        inside.do(links.set_link("eth0", up=False))
+        assert await networks.mend(node.id, node.netns) is False  # who set it down may want it so
+        inside.do(links.set_link("eth0", up=True))
+        assert not defaults()
+        assert await networks.mend(node.id, node.netns) is True
+        assert defaults() == before
+        wanted = {ip_address(text) for text in (node.endpoint.ipv4, node.endpoint.ipv6) if text}
+        assert wanted <= {address for _, address, _ in inside.addresses()}
+        assert await networks.mend(node.id, node.netns) is False
