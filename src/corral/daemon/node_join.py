@@ -168,7 +168,8 @@ class Identity:
         by_token = expired(present, time.time())
         if by_token and not self._join.token:
             raise Forbidden("this node has no valid certificate: give it a token (corral token create)")
-        client = self._client("corral-join", by_token=by_token)
+        context = make_context(self._join.authority, "" if by_token else str(self.path))  # for this once
+        client = self._client("corral-join", context, self._join.token if by_token else "")
         try:
             if not present:
                 await check_name(client, self._join.name)
@@ -195,13 +196,9 @@ class Identity:
 
     def client(self, manager: str) -> RemoteClient:
         """Shows the node's certificate, also when it is renewed. HostError."""
-        made = self._client(manager, by_token=False)
+        made = self._client(manager, self.context())
         self._clients.append(made)
         return made
 
-    def _client(self, manager: str, *, by_token: bool) -> RemoteClient:
-        """By the token, or by the certificate. HostError."""
-        join = self._join
-        context = make_context(join.authority) if by_token else self.context()
-        token = join.token if by_token else ""
-        return RemoteClient(join.server, context, manager, token=token, server_name=join.server_name)
+    def _client(self, manager: str, context: ssl.SSLContext, token: str = "") -> RemoteClient:
+        return RemoteClient(self._join.server, context, manager, token=token, server_name=self._join.server_name)
