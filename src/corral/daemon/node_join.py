@@ -35,8 +35,9 @@ MISNAMED: Final = (62, 64)  # of OpenSSL: a certificate for another host, for an
 class Join(msgspec.Struct, omit_defaults=True):
     """`ca_hash` or `authority` (PEM) vouches for the server; `server_name` stands in its certificate, if not the URL's
     host. `netns`: a file of the network namespace that the node is in, "" for the host's. `images`: the socket of the
-    engine that lends its images. `pod_network`: the subnets of its pods, with commas between. `grace`: for how many
-    seconds the cluster bears the node's silence.
+    engine that lends its images, `pulls`: the folder of its kubelet, which knows by whom they were pulled.
+    `pod_network`: the subnets of its pods, with commas between. `grace`: for how many seconds the cluster bears the
+    node's silence.
     """
 
     server: str
@@ -47,6 +48,7 @@ class Join(msgspec.Struct, omit_defaults=True):
     server_name: str = ""
     netns: str = ""
     images: str = ""
+    pulls: str = ""
     pod_network: str = ""
     grace: float = 40.0
 

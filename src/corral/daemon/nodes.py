@@ -38,7 +38,7 @@ from corral.daemon.kubernetes import plan_url
 from corral.daemon.node_keeper import NodeKeeper
 from corral.daemon.node_process import end, launch
 from corral.daemon.node_ways import keep_ways
-from corral.daemon.pods import SHARED
+from corral.daemon.pods import SHARED, kubelet_root
 from corral.errors import CorralError, HostError
 from corral.kit.tasks import Tasks
 from corral.model.container import NetworkSpec as Place
@@ -215,6 +215,7 @@ class LocalNodes:
                 server_name=SERVER_NAME,
                 netns=f"{self._engine.parts.paths.space(space.id)}/net",
                 images=self._instance.socket,
+                pulls=kubelet_root(self._instance.root),
                 pod_network=subnets[number],
                 grace=grace,
             )
