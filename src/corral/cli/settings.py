@@ -74,7 +74,13 @@ KUBERNETES = (
     Setting("store-user", TEXT, "", "NAME", "who this server is for etcd, where its authentication is on"),
     Setting("store-password", TEXT, "", "FILE", "the file that has that user's password"),
     Setting("kubernetes-name", LIST, [], "NAME", "one more name or address in its certificate"),
-    Setting("kubernetes-service-subnet", LIST, [], "CIDR", "of Services, and so pods' families; none: 10.96.0.0/12"),
+    Setting(
+        "kubernetes-service-subnet",
+        LIST,
+        [],
+        "CIDR",
+        "of Services, and so pods' families; none: as stored, or 10.96.0.0/12",
+    ),
     Setting(
         "kubernetes-scheduler-config",
         TEXT,

@@ -78,3 +78,8 @@ def manifests(settings: Settings, instance: Instance) -> str:
     '/tmp/x/manifests'
     """
     return settings.text("kubernetes-manifests") or os.path.join(instance.root, "manifests")
+
+
+def kubelet_root(root: str) -> str:
+    """Pure: where the kubelet of an instance keeps what outlives a boot."""
+    return f"{root}/kubelet"

@@ -43,6 +43,7 @@ from corral.cluster.kubelet.network import (
 from corral.cluster.kubelet.node.host import read_machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
 from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity, plan_node
+from corral.cluster.kubelet.pulls import PullRecords
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.shared import Shared
 from corral.cluster.kubelet.sources import Sources
@@ -102,7 +103,7 @@ class Kubelet:
             settings=settings,
             node=node_name,
             sources=Sources(client, self._source_changed),
-            puller=ImagePuller(engine, recorder, borrow),
+            puller=ImagePuller(engine, recorder, PullRecords(settings.root, settings.lender), borrow),
             collector=ImageCollector(engine, settings.garbage, recorder, node_name, settings.root),
             issue=issue or issue_with(client),
             services=self._services,
@@ -146,6 +147,7 @@ class Kubelet:
         self.shared.index.load()
         self.shared.devices.known.load()
         self.shared.collector.load()
+        self.shared.puller.begin()
         self._tasks.start("kubelet plugins", keep_running(self._plugins))
         self._tasks.start("kubelet events", self.events.run())
         self._reporter = reporter = NodeReporter(

@@ -16,11 +16,12 @@ class Settings:
     that is free, and its like. `families`: those of the cluster's Services, in their order, as pods' addresses are.
     `cluster_dns`: the addresses of the cluster's name server, none where there is none. `addresses`: the node's own,
     none for those that the host goes out by. `sysctls`: those that pods may set though they are not safe; a name may
-    end in `*`.
+    end in `*`. `lender`: the `root` of the kubelet beside this one whose images it borrows, "" for none.
     """
 
     root: str
     run: str
+    lender: str = ""
     pod_subnets: tuple[str, ...] = ()
     families: tuple[int, ...] = (4,)
     open_network: bool = False  # whoever has a route to its pods reaches them
