@@ -71,8 +71,9 @@ class Hub:
             schemes = [known, *(scheme for scheme in schemes if scheme != known)]
         for scheme in schemes:
             session = Session(
-                self.wire, endpoint, scheme, credentials, self.config.user_agent, self.config.attempts, login=login
-            )
+                self.wire, endpoint, scheme, credentials, self.config.user_agent, self.config.attempts,
+                login=login, rides_out=self.config.rides_out and not login,
+            )  # fmt: skip
             try:
                 last = scheme == schemes[-1]
                 session.persist(lambda: _ping(session, cancel, last), cancel)  # noqa: B023  called in this round
@@ -166,7 +167,8 @@ class Hub:
     def _join(self, blob: Blob, sources: Iterable[Source]) -> tuple[Fetch, asyncio.Future[None]]:
         known = self._fetches.get(blob.digest)
         if known is None or known[0].broken or known[0].blob.size != blob.size:
-            fetch = Fetch(self._content, blob, sources, self.config.attempts, store=self._store)
+            attempts, rides_out = self.config.attempts, self.config.rides_out
+            fetch = Fetch(self._content, blob, sources, attempts, store=self._store, rides_out=rides_out)
             known = self._fetches[blob.digest] = (fetch, asyncio.ensure_future(self._run(fetch)))
         known[0].users += 1
         return known

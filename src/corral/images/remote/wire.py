@@ -8,6 +8,7 @@ are the caller's.
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import os
 import select
@@ -30,16 +31,18 @@ CONNECT: Final = 15.0  # seconds
 SILENCE: Final = 60.0  # seconds without a byte
 _IDLE, _KEPT = 60.0, 8  # seconds, connections for each server
 _PIECE = 1 << 18
+_DOWN: Final = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
 Body = bytes | Callable[[], Iterable[bytes]] | None  # a function is called anew for every try
 
 
 class WireError(Exception):
     """The other side could not be reached, or broke off. `passing`: it may go better next time; `plain`: it spoke
-    HTTP where TLS was expected, hung up on it, or did not answer on the port at all."""
+    HTTP where TLS was expected, hung up on it, or did not answer on the port at all; `down`: nobody is there, which
+    passes only if somebody has been."""
 
-    def __init__(self, text: str, *, passing: bool = False, plain: bool = False) -> None:
+    def __init__(self, text: str, *, passing: bool = False, plain: bool = False, down: bool = False) -> None:
         super().__init__(text)
-        self.text, self.passing, self.plain = text, passing, plain
+        self.text, self.passing, self.plain, self.down = text, passing, plain, down
 
 
 class HungUp(ConnectionError):
@@ -312,7 +315,8 @@ def _broken(method: str, url: str, error: Exception) -> WireError:
     parts = urlsplit(url)
     place = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
     text, passing, plain = _reason(error, place, parts.hostname or "")
-    return WireError(f'{method.capitalize()} "{url}": {text}', passing=passing, plain=plain)
+    down = isinstance(error, OSError) and error.errno in _DOWN
+    return WireError(f'{method.capitalize()} "{url}": {text}', passing=passing, plain=plain, down=down)
 
 
 def _reason(error: Exception, place: str, host: str) -> tuple[str, bool, bool]:
