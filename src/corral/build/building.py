@@ -106,9 +106,7 @@ class Building:
         self._warned(ready.warnings)
         if request.check_only:
             return
-        for place, head in enumerate(plan.heads):
-            with self.telling.vertex(head.text, _label(ready, place, as_written(self._source.text, head))):
-                pass  # it is done by being read
+        self._heads(ready)
         if plan.unconsumed:
             self.telling.say(Warned(unasked(plan.unconsumed)))
         self._latest = request.source_date_epoch if plan.epoch is None else plan.epoch
@@ -129,14 +127,33 @@ class Building:
         images: dict[str, Image] = {}
         while (ready := frontend.evaluate(plan, images)).missing:
             spans = {stage.base: stage.span for stage in plan.stages}
-            found = await _all(
-                [asyncio.ensure_future(self._placed(spans[origin], self._image, origin)) for origin in ready.missing]
-            )
+            tasks = [asyncio.ensure_future(self._placed(spans[one], self._image, one)) for one in ready.missing]
+            try:
+                found = await _all(tasks)
+            except BuildFailed as error:
+                failed = [one for one, task in zip(ready.missing, tasks, strict=True) if _raised(task, error)]
+                self._stands_on_nothing(ready, failed)
+                raise
             images.update(zip(ready.missing, found, strict=True))
         if patterns := await self._client.ignored(self.telling):
             plan.ignore = Ignore(patterns)
             return frontend.evaluate(plan, images)
         return ready
+
+    def _heads(self, ready: Ready) -> None:
+        """The ARGs before the first FROM."""
+        for place, head in enumerate(ready.plan.heads):
+            with self.telling.vertex(head.text, _label(ready, place, as_written(self._source.text, head))):
+                pass  # it is done by being read
+
+    def _stands_on_nothing(self, ready: Ready, failed: Sequence[str]) -> None:
+        """The step whose image cannot be had, which the classic display shows before it says why."""
+        self._heads(ready)
+        stages = [ready.plan.stages[number] for number in ready.plan.needed]
+        for stage in [stage for stage in stages if stage.base in failed][:1]:
+            label = _label(ready, ready.first[stage.number], f"FROM {stage.text.partition(' ')[2]}")
+            with self.telling.vertex(stage.text, label):
+                pass  # its failure is that of looking for the image
 
     async def _finish(self, done: StageDone, config: ImageConfig) -> None:
         image = self._plan(done, config)
@@ -400,6 +417,10 @@ async def _all(tasks: Sequence[asyncio.Future[Any]]) -> list[Any]:
         return [task.result() for task in tasks]
     finally:
         await _cancel(tasks)
+
+
+def _raised(task: asyncio.Future[Any], error: BaseException) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is error
 
 
 async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
