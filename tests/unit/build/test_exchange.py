@@ -7,15 +7,17 @@ import json
 import msgspec
 import pytest
 
-from corral.build.exchange import INLINE, Document, Entry, LayerOf, read_document, write_inline
+from corral.build.exchange import INLINE, Document, Entry, LayerOf, offers_of, read_document, write_inline
 from corral.images.remote.documents import Blob
 
 
 def test_what_is_written_inline_is_read_again_beside_the_image_s_own_words() -> None:
-    data = write_inline(b'{"os":"linux","rootfs":{}}', [Entry("k", 1, 7, "RUN a")])
+    data = write_inline(b'{"os":"linux","rootfs":{}}', [Entry("k", 1, 7, "RUN a")], {"s": "d"})
     assert json.loads(data)["os"] == "linux"
     blobs = [Blob("sha256:1", 1), Blob("sha256:2", 2, "gzip")]
-    offer = read_document(data, ["sha256:a", "sha256:b"], blobs)["k"]
+    document = read_document(data, ["sha256:a", "sha256:b"], blobs)
+    offer = offers_of(document)["k"]
+    assert document.seen == {"s": "d"}
     assert (offer.layer.diff, offer.layer.blob, offer.created) == ("sha256:b", blobs[1], 7)
 
 
@@ -34,9 +36,9 @@ def test_what_is_written_inline_is_read_again_beside_the_image_s_own_words() -> 
     ],
 )
 def test_nonsense_offers_nothing(config: bytes) -> None:
-    assert read_document(config, ["sha256:a"], []) == {}
+    assert offers_of(read_document(config, ["sha256:a"], [])) == {}
 
 
 def test_a_document_of_its_own_names_its_layers() -> None:
     document = Document(layers=[LayerOf("sha256:a", "sha256:b", 3, "gzip")], records=[Entry("k", 0)])
-    assert read_document(msgspec.json.encode(document), [], [])["k"].layer.digest == "sha256:b"
+    assert offers_of(read_document(msgspec.json.encode(document), [], []))["k"].layer.digest == "sha256:b"
