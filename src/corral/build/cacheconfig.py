@@ -66,7 +66,7 @@ Corral cannot compute them, so no step would ever be found; write one with corra
     """
     try:
         found: Any = msgspec.json.decode(config)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"its configuration cannot be read: {error}") from None
     if not isinstance(found, dict) or OWN not in found:
         raise InvalidInput(

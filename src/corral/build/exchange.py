@@ -81,7 +81,7 @@ def read_document(config: bytes, diff_ids: Sequence[str], blobs: Sequence[Blob])
         found: Any = msgspec.json.decode(config)
         raw = found.get(INLINE, found) if isinstance(found, dict) else None
         document = msgspec.convert(raw, Document) if isinstance(raw, dict) and "records" in raw else Document()
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError):
         return Document()
     layers = document.layers or [_own(n, diff, blobs) for n, diff in enumerate(diff_ids)]
     if document.version != KEY_FORMAT:
