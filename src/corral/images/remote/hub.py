@@ -69,6 +69,7 @@ class Hub:
         known = self._schemes.get(endpoint.host)
         if known in schemes:
             schemes = [known, *(scheme for scheme in schemes if scheme != known)]
+        failures: dict[str, WireError] = {}
         for scheme in schemes:
             session = Session(
                 self.wire, endpoint, scheme, credentials, self.config.user_agent, self.config.attempts,
@@ -78,9 +79,11 @@ class Hub:
                 last = scheme == schemes[-1]
                 session.persist(lambda: _ping(session, cancel, last), cancel)  # noqa: B023  called in this round
             except WireError as error:
+                failures[scheme] = error
                 if not error.plain or last:
                     self._schemes.pop(endpoint.host, None)
-                    raise
+                    # of several the one without TLS is told, as by dockerd, whichever was tried first
+                    raise failures[endpoint.schemes[-1]] if error.plain else error from None
             else:
                 self._schemes[endpoint.host] = scheme
                 return session

@@ -285,7 +285,9 @@ async def test_a_rate_limit_is_explained(images: Images, registry: FakeRegistry)
 
 async def test_nobody_there(images: Images, registry: FakeRegistry) -> None:
     host = registry.host
-    registry.__exit__()
+    registry.add_image("app", "1", [BASE])
+    await pulled(images, f"{host}/app")  # now it is known to speak no TLS
+    registry.down()
     with pytest.raises(RemoteFailed, match=rf'Get "http://{host}/v2/": dial tcp {host}: connect: connection refused'):
         await pulled(images, f"{host}/app")
     registry._server.socket.close()
