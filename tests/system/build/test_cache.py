@@ -185,11 +185,11 @@ async def test_a_cache_goes_to_a_registry_and_comes_from_there(shop: Workshop) -
         await shop.build(text, tags=[app], cache_to=to)
         async for _ in shop.engine.transfers.push(f"{registry.host}/app", "1"):
             pass
-        for ref, from_one in ((whole, True), (small, False), (app, False)):
+        for ref in (whole, small, app):  # of the last two `one` has no layer, and is not needed, as in BuildKit
             await _forget(shop)
             outcome = await shop.build(text, cache_from=[CacheStore("registry", ref)])
             assert outcome.image and outcome.cached()["RUN cat /x > /y"], ref
-            assert outcome.cached()["RUN echo 1 > /x"] == from_one, ref
+            assert outcome.cached()["RUN echo 1 > /x"], ref
         await _forget(shop)
         missing = await shop.build(text, cache_from=[CacheStore("registry", f"{registry.host}/no:1")])
         assert missing.image and "cannot be used" in missing.output
