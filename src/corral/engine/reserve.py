@@ -39,7 +39,7 @@ def tend(root: str) -> None:
         todo = plan_reserve(_free(root), os.path.exists(path))
         if todo == "give up":
             os.unlink(path)
-            _settle(root)
+            settle(root)
             log.warning("%s: the reserve of %d MB is given up, so that more room can be made", full(root), SIZE >> 20)
         elif todo == "take":
             _take(path)
@@ -93,7 +93,7 @@ def _free(root: str) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def _settle(root: str) -> None:
+def settle(root: str) -> None:
     """Journals give back the blocks of deleted files when they commit: this file system's does now."""
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
