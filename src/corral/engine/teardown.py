@@ -77,7 +77,7 @@ async def clear(parts: Parts, id: str, runtime: str, group: str) -> None:
     What one step cannot do is logged and keeps the others from nothing; but the bundle stays then, so that the next
     start, of the container or of the daemon, tries again.
     """
-    bundle, maker = parts.paths.bundle(id), parts.runtimes.get(runtime)
+    bundle, maker = parts.paths.bundle(id), parts.runtimes.of(runtime)
     done = [await _tried(id, parts.monitor.end(bundle))]  # first, so that nothing is made any more
     if parts.cgroups.pids(group):
         done.append(await _tried(id, maker.delete(id, force=True)))
