@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -109,13 +109,15 @@ async def _write(parts: Parts, live: Live, record: Callable[[], Awaitable[None]]
     try:
         await record()
     except NoSpace:
-        await asyncio.to_thread(_drop_log, parts, live.id)
+        await asyncio.to_thread(_empty_log, parts, live.id)
         await record()
 
 
-def _drop_log(parts: Parts, id: str) -> None:
-    shutil.rmtree(parts.paths.state(id), ignore_errors=True)
+def _empty_log(parts: Parts, id: str) -> None:
+    """Not deleted: its monitor may still have it open, and would keep the room."""
     with suppress(OSError):
+        for file in os.scandir(parts.paths.state(id)):
+            os.truncate(file.path, 0)
         reserve.settle(parts.config.root)
 
 
