@@ -310,6 +310,17 @@ def test_who_fills_the_disk_with_a_log_is_removed(small_disk: Path) -> None:
         engine.remove_everything()
 
 
+def test_whoever_fills_the_disk_again_finds_a_reserve_again(disk: Path) -> None:
+    """As soon as there is room: the next one may write without end, too."""
+    with instance(root=disk / "i") as engine:
+        for name in ("first", "second"):
+            greedy = engine.run("sh", "-c", "while :; do cat /dev/zero > /fill; done", name=name)
+            eventually(lambda: _free(disk) == 0, "the disk is full")
+            answer = engine.delete(f"/containers/{greedy}", query={"force": 1})
+            assert answer.status == 204, answer.message
+            eventually((disk / "i/reserve").exists, "there is a reserve again")
+
+
 def test_without_a_reserve_the_full_disk_is_named(small_disk: Path) -> None:
     with instance(root=small_disk / "i") as engine:
         running = engine.create("sleep", "1000", name="running")

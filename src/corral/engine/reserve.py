@@ -56,6 +56,13 @@ async def tend_aside(root: str) -> None:
             await asyncio.to_thread(tend, root)
 
 
+async def take_aside(root: str) -> None:
+    """After something was removed: the next full disk is to find a reserve again."""
+    with suppress(OSError):
+        if plan_reserve(_free(root), os.path.exists(os.path.join(root, "reserve"))) == "take":
+            await asyncio.to_thread(tend, root)
+
+
 def advice(root: str) -> str:
     """What to add to the error of a start that failed: nothing unless the disk of the state is full."""
     with suppress(OSError):

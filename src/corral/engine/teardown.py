@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Awaitable
 from contextlib import suppress
 
+from corral.engine import reserve
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import CorralError, HostError
@@ -52,6 +53,7 @@ async def discard(parts: Parts, id: str) -> None:
         if made.partition("-")[0] == id:  # its own, and those of the images that it is shown (see `image_mounts`)
             await parts.images.discard(made)
     await asyncio.to_thread(shutil.rmtree, parts.paths.state(id), ignore_errors=True)
+    await reserve.take_aside(parts.config.root)
 
 
 async def teardown(parts: Parts, live: Live) -> None:
