@@ -78,7 +78,7 @@ class Engine:
         paths.make()
         lock = _lock(f"{config.root}/lock")
         try:
-            parts = await _compose(config, paths, clock or SystemClock())
+            parts = await _compose(config, paths, clock or SystemClock(), start)
         except BaseException:
             os.close(lock)
             raise
@@ -169,9 +169,9 @@ def _lock(path: str) -> int:
     return fd
 
 
-async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
+async def _compose(config: EngineConfig, paths: Paths, clock: Clock, start: bool) -> Parts:
     cgroups, limits, names = Cgroups(detect()), probe(), InstanceNames.of_root(config.root)
-    runtimes = await RuntimeSet.probe(config, f"{paths.run}/runtime", cgroups.layout)
+    runtimes = await RuntimeSet.probe(config, f"{paths.run}/runtime", cgroups.layout, needed=start)
     parent = config.cgroup_parent or await ensure_parent(cgroups, names.tag)
     watches = Watches()
     monitor = Monitor(config.conmon)
