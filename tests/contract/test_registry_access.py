@@ -120,8 +120,52 @@ def test_the_form_of_oauth(registry: LiveRegistry) -> None:
     assert answer.status == 200
     headers = {"Authorization": f"Bearer {answer.json['access_token']}"}
     assert registry.ask("GET", "/v2/a/tags/list", headers=headers).codes == ["NAME_UNKNOWN"]
-    answer = registry.ask("POST", "/token", urlencode(form | {"grant_type": "refresh_token"}).encode())
-    assert (answer.status, answer.json) == (400, {"error": "unsupported_grant_type"})
+    assert (answer.json["scope"], "refresh_token" in answer.json) == ("repository:a:pull", False)
+    for kind, error in (("refresh_token", "invalid_request"), ("authorization_code", "unsupported_grant_type")):
+        answer = registry.ask("POST", "/token", urlencode(form | {"grant_type": kind}).encode())
+        assert (answer.status, answer.json["error"]) == (400, error)
+
+
+def refresh(registry: LiveRegistry, token: str, **more: str) -> Answer:
+    form = {"grant_type": "refresh_token", "refresh_token": token, "service": "corral-registry", "client_id": "docker"}
+    return registry.ask("POST", "/token", urlencode(form | {"scope": "repository:bobs/a:pull,push"} | more).encode())
+
+
+def test_a_refresh_token_stands_for_the_password(registry: LiveRegistry, tmp_path: Path) -> None:
+    """From either form of asking, for who asks for it; only at /token; until the password or the user goes."""
+    query = "/token?service=corral-registry&client_id=docker&offline_token=true"
+    form = {"grant_type": "password", "username": "bob", "password": "secret", "access_type": "offline"}
+    answers = [
+        registry.ask("GET", query, headers=basic("bob")),
+        registry.ask("POST", "/token", urlencode(form).encode()),
+    ]
+    for answer in answers:
+        kept = answer.json["refresh_token"]
+        assert registry.ask("GET", "/v2/", headers={"Authorization": f"Bearer {kept}"}).status == 401
+        given = refresh(registry, kept)
+        assert (given.status, given.json["scope"]) == (200, "repository:bobs/a:pull,push")
+        assert "refresh_token" not in given.json
+        assert upload(registry, "bobs/a", {"Authorization": f"Bearer {given.json['access_token']}"}).status == 202
+        assert refresh(registry, kept, access_type="offline").json["refresh_token"] == kept
+        assert refresh(registry, kept, scope="repository:team/x:pull").json["scope"] == ""
+        for wrong in (refresh(registry, kept, service="other"), refresh(registry, kept + "x"), refresh(registry, "é")):
+            assert (wrong.status, wrong.codes) == (401, ["UNAUTHORIZED"])
+    assert "refresh_token" not in registry.ask("GET", query).json  # nobody's
+    file = tmp_path / "htpasswd"
+    other = "$2y$05$abcdefghijklmnopqrstuuc0wAGpOrlXd9QwzVJ8XSsvRTa1vCQ0."
+    for users in (f"bob:{other}\n", f"alice:{HASHES['alice']}\n"):
+        file.write_text(users)
+        assert [refresh(registry, answer.json["refresh_token"]).status for answer in answers] == [401, 401]
+    file.write_text(f"bob:{HASHES['bob']}\n")
+    assert refresh(registry, kept).status == 200
+
+
+def test_a_token_gives_no_other_token(registry: LiveRegistry) -> None:
+    """One for a single repository would else be one for all, and for ever."""
+    headers = token(registry, "alice", "repository:a:pull")
+    for query in ("", "?offline_token=true", "?scope=repository:b:push"):
+        answer = registry.ask("GET", f"/token{query}", headers=headers)
+        assert (answer.status, answer.codes) == (401, ["UNAUTHORIZED"])
 
 
 def test_rights_of_each_repository(registry: LiveRegistry) -> None:

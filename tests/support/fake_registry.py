@@ -51,6 +51,9 @@ class Ask(BaseHTTPRequestHandler):
         self.url = urlsplit(self.path)
         self.query = parse_qs(self.url.query)
         self._sent = False
+        if registry.is_down:
+            self.hang_up()
+            return
         with registry.lock:
             registry.seen.append((self.command, self.path, dict(self.headers)))
         try:
@@ -160,13 +163,30 @@ class FakeRegistry:
         self.faults: list[Callable[[Ask], bool]] = []
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self.identity_tokens: dict[str, str] = {}
-        self._server = _Server(("127.0.0.1", 0), Ask)
+        self.scheme, self._tls = "https" if tls else "http", tls
+        self.is_down = False
+        self.port = 0
+        self._listen()
+
+    def _listen(self) -> None:
+        self._server = _Server(("127.0.0.1", self.port), Ask)
         self._server.registry = self
-        self.scheme = "https" if tls else "http"
-        if tls:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self.port: int = self._server.server_address[1]
+        if self._tls:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
+        self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def down(self) -> None:
+        """Nobody listens any more, and who is connected is cut off; uploads are forgotten."""
+        self.is_down = True
+        self.__exit__()
+        self.uploads.clear()
+
+    def up(self) -> None:
+        """Again, at the same port."""
+        self.is_down = False
+        self._listen()
+        self._thread.start()
 
     @property
     def host(self) -> str:

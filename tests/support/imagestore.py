@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from corral.images import Images, Loaded
+from corral.images.remote.config import RemoteConfig
 from corral.kit.clock import ManualClock
 from corral.linux import mounts
 from corral.model.image import Image, ImageConfig
@@ -26,9 +27,9 @@ TREE = (
 
 
 @asynccontextmanager
-async def store(base: Path | str) -> AsyncIterator[Images]:
+async def store(base: Path | str, remote: RemoteConfig | None = None) -> AsyncIterator[Images]:
     """The store of an instance in `base`; mounts under it are taken off at the end."""
-    images = await Images.open(str(base), clock=ManualClock(1_700_000_000_000_000_000))
+    images = await Images.open(str(base), clock=ManualClock(1_700_000_000_000_000_000), remote=remote)
     try:
         await images.swept
         yield images

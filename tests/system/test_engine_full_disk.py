@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from corral.linux.limits import parse_kernel
 from tests.support.cgroups import value
 from tests.support.endpoint import BUSYBOX, Endpoint
 from tests.support.instance import Instance, instance
@@ -112,6 +113,25 @@ def test_room_is_made_by_ending_containers_on_a_full_disk(small_disk: Path) -> N
         ballast.unlink()
         engine.remove_everything()
         assert engine.get("/containers/json", query={"all": 1}).json == []
+
+
+@pytest.mark.skipif(parse_kernel(os.uname().release) < (6, 15), reason="the kernel does not tell it before 6.15")
+def test_the_exit_code_of_what_ends_on_a_full_disk_is_its_own(small_disk: Path) -> None:
+    """Its monitor cannot write it; the daemon asks the kernel."""
+    with instance(root=small_disk / "i") as engine:
+        script = "trap 'exit 7' TERM; trap 'exit 23' USR1; echo ready; while :; do sleep 0.1; done"
+        stopped, ended = (engine.create("sh", "-c", script, name=name) for name in ("stopped", "ended"))
+        for id in (stopped, ended):
+            assert engine.post(f"/containers/{id}/start").status == 204
+            eventually(lambda id=id: "ready" in engine.output(id), "its traps are set")
+        ballast = _fill(small_disk)
+        engine.post(f"/containers/{stopped}/stop", query={"t": 60})
+        engine.post(f"/containers/{ended}/kill", query={"signal": "USR1"})
+        status = lambda: [engine.inspect(id)["State"]["Status"] for id in (stopped, ended)]  # noqa: E731
+        eventually(lambda: status() == ["exited"] * 2, "both have ended")
+        assert [engine.inspect(id)["State"]["ExitCode"] for id in (stopped, ended)] == [7, 23]
+        ballast.unlink()
+        engine.remove_everything()
 
 
 def test_errors_name_what_could_not_be_written(small_disk: Path) -> None:
@@ -276,6 +296,29 @@ def test_a_daemon_comes_up_on_a_full_disk(disk: Path) -> None:
         engine.kill_daemon()
         ballast.unlink()
         engine.up()
+
+
+def test_who_fills_the_disk_with_a_log_is_removed(small_disk: Path) -> None:
+    """There is no reserve, or the log has taken that, too."""
+    with instance(root=small_disk / "i") as engine:
+        config = {"LogConfig": {"Type": "json-file", "Config": {"max-size": "1g"}}}
+        loud = engine.run("yes", "0123456789" * 20, HostConfig=config)
+        eventually(lambda: _free(small_disk) == 0, "the disk is full")
+        answer = engine.delete(f"/containers/{loud}", query={"force": 1})
+        assert answer.status == 204, answer.message
+        assert _free(small_disk) > 0
+        engine.remove_everything()
+
+
+def test_whoever_fills_the_disk_again_finds_a_reserve_again(disk: Path) -> None:
+    """As soon as there is room: the next one may write without end, too."""
+    with instance(root=disk / "i") as engine:
+        for name in ("first", "second"):
+            greedy = engine.run("sh", "-c", "while :; do cat /dev/zero > /fill; done", name=name)
+            eventually(lambda: _free(disk) == 0, "the disk is full")
+            answer = engine.delete(f"/containers/{greedy}", query={"force": 1})
+            assert answer.status == 204, answer.message
+            eventually((disk / "i/reserve").exists, "there is a reserve again")
 
 
 def test_without_a_reserve_the_full_disk_is_named(small_disk: Path) -> None:

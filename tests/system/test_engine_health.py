@@ -40,6 +40,18 @@ def test_starting_healthy_unhealthy(engine: Endpoint) -> None:
     assert [container["Id"] for container in listed] == [identity] and "(unhealthy)" in listed[0]["Status"]
 
 
+def test_one_that_is_not_asked_is_not_well(engine: Endpoint) -> None:
+    """Paused or ended it counts as unhealthy, until it is asked again."""
+    identity = engine.run("sleep", "1000", Healthcheck=_check(["CMD", "true"]), StopTimeout=1)
+    eventually(lambda: _health(engine, identity)["Status"] == "healthy", "healthy")
+    assert engine.post(f"/containers/{identity}/pause").status == 204
+    assert _health(engine, identity)["Status"] == "unhealthy"
+    assert engine.post(f"/containers/{identity}/unpause").status == 204
+    eventually(lambda: _health(engine, identity)["Status"] == "healthy", "healthy again")
+    assert engine.post(f"/containers/{identity}/stop", query={"t": 0}).status == 204
+    assert _health(engine, identity)["Status"] == "unhealthy" and _health(engine, identity)["Log"]
+
+
 def test_a_check_does_not_get_the_hosts_null_device(engine: Endpoint) -> None:
     script = "stat -L -c %t:%T /proc/self/fd/0; ! chmod 666 /proc/self/fd/0 2>/dev/null"
     identity = engine.run("sleep", "100", Healthcheck=_check(["CMD-SHELL", script]), User="4321:4321")

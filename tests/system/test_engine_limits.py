@@ -142,6 +142,14 @@ def test_ulimits_and_oom_score(engine: Endpoint) -> None:
     assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "300\n"
 
 
+@pytest.mark.parametrize("files", [20, 39, 64])
+def test_few_open_files(engine: Endpoint, files: int) -> None:
+    limits = [{"Name": "nofile", "Soft": files, "Hard": files}]
+    identity = engine.run("sh", "-c", "ulimit -n; sleep 1000", HostConfig={"Ulimits": limits})
+    assert engine.execute(identity, "sh", "-c", "ulimit -n") == (0, f"{files}\n")
+    assert engine.output(identity) == f"{files}\n"
+
+
 def test_shm_size(engine: Endpoint) -> None:
     code, text = engine.result("df", "-k", "/dev/shm", HostConfig={"ShmSize": 5 << 20})
     assert code == 0 and " 5120 " in text

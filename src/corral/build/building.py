@@ -20,12 +20,13 @@ from corral.build.dockerfile import Plan, StageSteps
 from corral.build.events import Telling
 from corral.build.excerpt import excerpt
 from corral.build.exports import export, inline_entries
+from corral.build.foresight import Foresight
 from corral.build.frontend import Ready, Source
 from corral.build.imports import Imports, Past
 from corral.build.ops import CopyOp, Span, Step, Warning
 from corral.build.origins import Origin
 from corral.build.outputs import Result, check_outputs, check_times, give, plan_names
-from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned
+from corral.build.request import BuildFailed, BuildRequest, Built, Output, Warned, wants_inline
 from corral.build.result import Done, plan_image
 from corral.build.steps import Steps
 from corral.build.stores import check_stores
@@ -77,6 +78,10 @@ class Building:
         self._brought: dict[str, asyncio.Task[str]] = {}
         self._platform = check_platform(request.platform)
         self._imports = Imports(works, request, self._client, self._warn)
+        self._foresight = Foresight(
+            self._imports, works.records, self._below, brings=bool(request.cache_from),
+            trusting=not (request.no_cache or request.no_cache_stages),
+        )  # fmt: skip
         self._now = works.clock.now()
         self._latest: int | None = None  # seconds: what times are clamped to
         check_outputs(request)
@@ -96,6 +101,7 @@ class Building:
             finally:
                 sent = [self._sent] if self._sent else []
                 await _cancel([*self._stages.values(), *self._found.values(), *self._brought.values(), *sent])
+                await self._foresight.close()
                 await self._imports.close()
 
     async def _run(self) -> None:
@@ -106,19 +112,22 @@ class Building:
         self._warned(ready.warnings)
         if request.check_only:
             return
-        for place, head in enumerate(plan.heads):
-            with self.telling.vertex(head.text, _label(ready, place, as_written(self._source.text, head))):
-                pass  # it is done by being read
+        self._heads(ready)
         if plan.unconsumed:
             self.telling.say(Warned(unasked(plan.unconsumed)))
         self._latest = request.source_date_epoch if plan.epoch is None else plan.epoch
         for output in request.outputs:
             check_times(output, self._latest)
         self._paths = plan_paths(ready.stages.values())
-        self._steps = Steps(self._works, request, self._client, self._origin, self._hold, self._imports, self._latest)
-        for number, stage in ready.stages.items():
-            self._stages[number] = asyncio.create_task(self._stage(ready, stage), name=f"stage {number}")
-        await _all(list(self._stages.values()))
+        self._steps = Steps(
+            self._works, request, self._client, self._origin, self._hold, self._imports, self._foresight, self._latest
+        )
+        self._ready = ready
+        self._foresight.start(ready.stages, self._steps.describe)
+        unneeded = await self._foresight.unneeded(plan.target)
+        await _all([self._made(number) for number in ready.stages if number not in unneeded])
+        for number in sorted(unneeded - self._stages.keys()):  # nobody has asked for it after all
+            self._found_done(ready, ready.stages[number])
         done = self._stages[plan.target].result()
         if request.labels:
             self._label(ready, done)
@@ -129,14 +138,33 @@ class Building:
         images: dict[str, Image] = {}
         while (ready := frontend.evaluate(plan, images)).missing:
             spans = {stage.base: stage.span for stage in plan.stages}
-            found = await _all(
-                [asyncio.ensure_future(self._placed(spans[origin], self._image, origin)) for origin in ready.missing]
-            )
+            tasks = [asyncio.ensure_future(self._placed(spans[one], self._image, one)) for one in ready.missing]
+            try:
+                found = await _all(tasks)
+            except BuildFailed as error:
+                failed = [one for one, task in zip(ready.missing, tasks, strict=True) if _raised(task, error)]
+                self._stands_on_nothing(ready, failed)
+                raise
             images.update(zip(ready.missing, found, strict=True))
         if patterns := await self._client.ignored(self.telling):
             plan.ignore = Ignore(patterns)
             return frontend.evaluate(plan, images)
         return ready
+
+    def _heads(self, ready: Ready) -> None:
+        """The ARGs before the first FROM."""
+        for place, head in enumerate(ready.plan.heads):
+            with self.telling.vertex(head.text, _label(ready, place, as_written(self._source.text, head))):
+                pass  # it is done by being read
+
+    def _stands_on_nothing(self, ready: Ready, failed: Sequence[str]) -> None:
+        """The step whose image cannot be had, which the classic display shows before it says why."""
+        self._heads(ready)
+        stages = [ready.plan.stages[number] for number in ready.plan.needed]
+        for stage in [stage for stage in stages if stage.base in failed][:1]:
+            label = _label(ready, ready.first[stage.number], f"FROM {stage.text.partition(' ')[2]}")
+            with self.telling.vertex(stage.text, label):
+                pass  # its failure is that of looking for the image
 
     async def _finish(self, done: StageDone, config: ImageConfig) -> None:
         image = self._plan(done, config)
@@ -144,12 +172,13 @@ class Building:
         entries = inline_entries(done.steps, below) if wants_inline(self._request) else None
         built = Built("")
         for output in self._request.outputs or [Output("image")]:
-            result = Result(image, done.chain, done.base, entries)
+            result = Result(image, done.chain, done.base, entries, dict(self._foresight.read))
             built = await give(self._works, self._request, output, result, self.telling) or built
         keys = {one.key for one in done.steps}
         for number, store in enumerate(self._request.cache_to):
             made = [record for record in self._steps.records if store.mode == "max" or record.key in keys]
-            await export(self._works, self._request, self._client.credentials, number, made, self.telling)
+            seen = self._foresight.read
+            await export(self._works, self._request, self._client.credentials, number, made, seen, self.telling)
         self.telling.say(built)
 
     def _warned(self, warnings: Sequence[Warning]) -> None:
@@ -162,6 +191,32 @@ class Building:
             vertex.print(2, f"{text}\n".encode())
 
     # Stages.
+
+    def _made(self, number: int) -> asyncio.Task[StageDone]:
+        """A stage, which is made once, at the latest when somebody needs it."""
+        task = self._stages.get(number)
+        if task is None:
+            work = self._stage(self._ready, self._ready.stages[number])
+            task = self._stages[number] = asyncio.create_task(work, name=f"stage {number}")
+        return task
+
+    def _found_done(self, ready: Ready, stage: StageSteps) -> None:
+        """Tells of the steps of a stage that need not be made."""
+        place = ready.first[stage.stage.number]
+        shown = f"FROM {stage.stage.text.partition(' ')[2]}"
+        with self.telling.vertex(f"[{stage.number}] {shown}" if stage.number else shown, _label(ready, place, shown)):
+            pass
+        for number, step in enumerate(stage.steps, place + 1):
+            label = _label(ready, number, as_written(self._source.text, step))
+            with self.telling.vertex(f"[{step.number}] {step.text}" if step.number else step.text, label) as vertex:
+                vertex.cached = True
+
+    async def _below(self, stage: StageSteps) -> str:
+        """What a stage stands on that is no stage: a name for its content, "" where there is none."""
+        kind = stage.stage.base.partition(":")[0]
+        if kind == "context":
+            return ""
+        return f"image {top(await self._image(stage.stage.base))}" if kind == "image" else "scratch"
 
     async def _stage(self, ready: Ready, stage: StageSteps) -> StageDone:
         number = stage.stage.number
@@ -193,7 +248,7 @@ class Building:
                 vertex.image = image.id
                 return StageDone(top(image), image, image=image.id)
             if kind == "stage":
-                below = await asyncio.shield(self._stages[int(name)])
+                below = await asyncio.shield(self._made(int(name)))
                 vertex.image = below.image
                 return replace(below, steps=list(below.steps), made=[])
         return StageDone("")
@@ -247,7 +302,7 @@ class Building:
             where = await self._context()
             return Origin("context", (where,), owner=(0, 0)) if where else self._layers("context", "")
         if kind == "stage":
-            done = await asyncio.shield(self._stages[int(name)])
+            done = await asyncio.shield(self._made(int(name)))
             return self._layers(f"stage-{name}", done.chain)
         if kind == "image":
             return self._layers(name, top(await self._copied_image(origin)))
@@ -376,16 +431,6 @@ def unasked(arguments: Sequence[str]) -> Warning:
     return Warning("", "", "", text, Span(0, 0))
 
 
-def wants_inline(request: BuildRequest) -> bool:
-    """Pure: whether the image is to say what its layers are for.
-
-    >>> wants_inline(BuildRequest(build_args={"BUILDKIT_INLINE_CACHE": "1"})), wants_inline(BuildRequest())
-    (True, False)
-    """
-    argument = request.build_args.get("BUILDKIT_INLINE_CACHE") or ""
-    return argument.lower() in ("1", "true") or any(store.kind == "inline" for store in request.cache_to)
-
-
 def _label(ready: Ready, place: int, text: str) -> str:
     """Pure: an instruction as the classic display has it."""
     return f"Step {place + 1}/{ready.total} : {text}"
@@ -400,6 +445,10 @@ async def _all(tasks: Sequence[asyncio.Future[Any]]) -> list[Any]:
         return [task.result() for task in tasks]
     finally:
         await _cancel(tasks)
+
+
+def _raised(task: asyncio.Future[Any], error: BaseException) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is error
 
 
 async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:

@@ -4,11 +4,11 @@
 
     {"layers":  [{"blob": DIGEST, "parent": -1, "annotations": {"mediaType": …, "diffID": …, "size": …, …}}, …],
      "records": [{"digest": "sha256:KEY", "layers": [{"layer": NUMBER, "createdAt": …}], "description": …}, …],
-     "corral.build.cache": 1}
+     "corral.build.cache": 1, "corral.build.seen": {KEY: DIGEST, …}}
 
 The form is BuildKit's, the keys are ours: BuildKit's are digests over its own graph of operations, which a different
-builder cannot compute, so either finds in a cache of the other's nothing that it could use. The last field, which
-BuildKit passes over, says whose keys they are, and of which version.
+builder cannot compute, so either finds in a cache of the other's nothing that it could use. The last fields, which
+BuildKit passes over, say whose keys they are, and of which version, and what was read of stages (see `foresight`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from corral.build.cache import KEY_FORMAT
 from corral.build.exchange import Document, Entry, LayerOf
 from corral.errors import InvalidInput
 
-OWN = "corral.build.cache"
+OWN, SEEN = "corral.build.cache", "corral.build.seen"
 _SECOND = 10**9
 
 
@@ -43,7 +43,7 @@ def write(document: Document) -> bytes:
         }
         for record in document.records
     ]
-    return msgspec.json.encode({"layers": layers, "records": records, OWN: document.version})
+    return msgspec.json.encode({"layers": layers, "records": records, OWN: document.version, SEEN: document.seen})
 
 
 def _layer(layer: LayerOf, created: int) -> dict[str, Any]:
@@ -66,7 +66,7 @@ Corral cannot compute them, so no step would ever be found; write one with corra
     """
     try:
         found: Any = msgspec.json.decode(config)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"its configuration cannot be read: {error}") from None
     if not isinstance(found, dict) or OWN not in found:
         raise InvalidInput(
@@ -79,6 +79,7 @@ Corral cannot compute them, so no step would ever be found; write one with corra
         return Document(
             layers=[_read_layer(one) for one in found["layers"]],
             records=[entry for one in found["records"] for entry in _read_record(one)],
+            seen=msgspec.convert(found.get(SEEN, {}), dict[str, str]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as error:
         raise InvalidInput(f"its configuration is damaged: {error}") from None

@@ -4,16 +4,18 @@ A cache has a configuration in BuildKit's form (see `cacheconfig`); with an *inl
 is JSON, which older registries' caches are too::
 
     {"version": 1, "layers": [{"diff": …, "digest": …, "size": …, "mediaType": …}, …],
-     "records": [{"key": …, "layer": NUMBER, "created": …, "description": …}, …]}
+     "records": [{"key": …, "layer": NUMBER, "created": …, "description": …}, …],
+     "seen": {KEY: DIGEST, …}}
 
-`key` is ours (see `cache`), `layer` counts from 0; of an image, `layers` are its own, and are left out. An image that
+`key` is ours (see `cache`), `layer` counts from 0; `seen` says what was read of stages that are only copied from (see
+`foresight`); of an image, `layers` are its own, and are left out. An image that
 says nothing of the kind can still be of use, in the way of Docker's classic builder: where its history has gone the
 same way so far, the next step that reads no files but those of its stage gives its next layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -54,6 +56,7 @@ class Document(Struct):
     version: int = KEY_FORMAT
     layers: list[LayerOf] = []
     records: list[Entry] = []
+    seen: dict[str, str] = {}
 
 
 class Offer(Struct):
@@ -64,26 +67,26 @@ class Offer(Struct):
     description: str = ""
 
 
-def read_document(config: bytes, diff_ids: Sequence[str], blobs: Sequence[Blob]) -> dict[str, Offer]:
-    """Pure: the offers of a cache's configuration, or of an image's (with its layers' diff ids and blobs), by key.
-    Nothing where it says nothing, or what another version said.
+def read_document(config: bytes, diff_ids: Sequence[str], blobs: Sequence[Blob]) -> Document:
+    """Pure: what a cache's configuration says, or an image's (with its layers' diff ids and blobs). Nothing where it
+    says nothing, or what another version said.
 
     >>> text = b'{"corral.build.cache.v1":{"version":1,"records":[{"key":"k","layer":0}]}}'
-    >>> read_document(text, ["sha256:a"], [])["k"].layer.diff
+    >>> offers_of(read_document(text, ["sha256:a"], []))["k"].layer.diff
     'sha256:a'
-    >>> read_document(b"{}", [], [])
-    {}
+    >>> read_document(b"{}", [], []) == Document()
+    True
     """
     try:
         found: Any = msgspec.json.decode(config)
         raw = found.get(INLINE, found) if isinstance(found, dict) else None
         document = msgspec.convert(raw, Document) if isinstance(raw, dict) and "records" in raw else Document()
-    except (msgspec.ValidationError, msgspec.DecodeError):
-        return {}
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError):
+        return Document()
     layers = document.layers or [_own(n, diff, blobs) for n, diff in enumerate(diff_ids)]
     if document.version != KEY_FORMAT:
-        return {}
-    return offers_of(replace(document, layers=layers))
+        return Document()
+    return replace(document, layers=layers)
 
 
 def offers_of(document: Document) -> dict[str, Offer]:
@@ -103,10 +106,11 @@ def _own(number: int, diff: str, blobs: Sequence[Blob]) -> LayerOf:
     return LayerOf(diff, blob.digest, blob.size, blob.mediaType)
 
 
-def write_inline(data: bytes, entries: Sequence[Entry]) -> bytes:
+def write_inline(data: bytes, entries: Sequence[Entry], seen: Mapping[str, str]) -> bytes:
     """Pure: an image's configuration that also says what its layers are for."""
     found: dict[str, Any] = msgspec.json.decode(data)
-    return msgspec.json.encode({**found, INLINE: Document(records=list(entries))}, order="sorted")
+    document = Document(records=list(entries), seen=dict(seen))
+    return msgspec.json.encode({**found, INLINE: document}, order="sorted")
 
 
 def history_offer(

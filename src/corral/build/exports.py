@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from corral.build import cacheconfig
@@ -36,15 +36,16 @@ def inline_entries(steps: Sequence[Done], below: int) -> list[Entry]:
 
 
 async def export(
-    works: Works, request: BuildRequest, know: Know, number: int, records: Sequence[Record], telling: Telling
-) -> None:
+    works: Works, request: BuildRequest, know: Know, number: int, records: Sequence[Record], seen: Mapping[str, str],
+    telling: Telling,
+) -> None:  # fmt: skip
     """Carries out one of `cache_to`: the layers of these records, which are held. What a push raises."""
     store = request.cache_to[number]
     unique = list({record.key: record for record in records}.values())
     layers = [works.images.layers.stack(record.chain)[-1] for record in unique]
 
     def describe(blobs: list[Blob]) -> bytes:
-        return describe_cache(unique, layers, blobs)
+        return describe_cache(unique, layers, blobs, seen)
 
     try:
         if store.kind == "registry":
@@ -58,7 +59,9 @@ async def export(
             vertex.print(2, f"cache-to type={store.kind}: {error.message}\n".encode())
 
 
-def describe_cache(records: Sequence[Record], layers: Sequence[Layer], blobs: Sequence[Blob]) -> bytes:
+def describe_cache(
+    records: Sequence[Record], layers: Sequence[Layer], blobs: Sequence[Blob], seen: Mapping[str, str]
+) -> bytes:
     """Pure: a cache's configuration. Records of one layer share it."""
     numbers: dict[str, int] = {}
     kept: list[LayerOf] = []
@@ -68,7 +71,7 @@ def describe_cache(records: Sequence[Record], layers: Sequence[Layer], blobs: Se
             numbers[layer.diff] = len(kept)
             kept.append(LayerOf(layer.diff, blob.digest, blob.size, blob.mediaType))
         entries.append(Entry(record.key, numbers[layer.diff], record.created, record.description))
-    return cacheconfig.write(Document(layers=kept, records=entries))
+    return cacheconfig.write(Document(layers=kept, records=entries, seen=dict(seen)))
 
 
 Describe = Callable[[list[Blob]], bytes]

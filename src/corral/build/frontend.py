@@ -121,8 +121,11 @@ def evaluate(plan: Plan, images: dict[str, Image]) -> Ready:
     found = evaluate_plan(plan, bases)
     ready = Ready(plan, found.stages, found.config, found.warnings, found.missing)
     ready.total = len(plan.heads)
-    for number, stage in found.stages.items():
+    steps = {number: len(stage.steps) for number, stage in found.stages.items()}
+    if found.missing:  # an image's triggers are not known yet, nor counted by Docker
+        steps = {number: len(plan.stages[number].instructions) for number in plan.needed}
+    for number, count in steps.items():
         ready.first[number] = ready.total
-        ready.total += 1 + len(stage.steps)
+        ready.total += 1 + count
     ready.total += bool(plan.labels)
     return ready

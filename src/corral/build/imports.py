@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from corral.build import cacheconfig
 from corral.build.client import Client
-from corral.build.exchange import Offer, history_offer, offers_of, read_document
+from corral.build.exchange import Document, Offer, history_offer, offers_of, read_document
 from corral.build.ops import Step
 from corral.build.request import BuildRequest, CacheStore
 from corral.build.works import Works
@@ -39,9 +39,14 @@ class Past:
 class _Cache:
     """One that could be reached. `remote` None is an image of this store."""
 
+    document: Document
     offers: dict[str, Offer] = field(default_factory=dict)
     image: Image | None = None
     remote: Found | LayoutCache | None = None
+
+
+def _cache(document: Document, image: Image | None, remote: Found | LayoutCache | None = None) -> _Cache:
+    return _Cache(document, offers_of(document), image, remote)
 
 
 class Imports:
@@ -73,6 +78,11 @@ class Imports:
                 return offer
         return None
 
+    async def seen(self, key: str) -> str:
+        """The digest of what was read of a stage, "" if no cache says; `key` is `foresight`'s."""
+        found = (cache.document.seen.get(key, "") for cache in await self._all())
+        return next((digest for digest in found if digest), "")
+
     async def _all(self) -> list[_Cache]:
         if not self._request.cache_from:
             return []
@@ -93,7 +103,7 @@ class Imports:
         except NotFound:
             return await self._remote(store)
         data = await asyncio.to_thread(self._works.images.config_bytes, image.id)
-        return _Cache(read_document(data, image.diff_ids, []), image)
+        return _cache(read_document(data, image.diff_ids, []), image)
 
     async def _remote(self, store: CacheStore) -> _Cache | None:
         try:
@@ -101,15 +111,15 @@ class Imports:
             credentials = await self._client.credentials(ref.domain)
             found = await self._works.images.remote.find_cache(ref, credentials)
             if found.config_type == CONFIG:
-                return _Cache(offers_of(cacheconfig.read(found.config)), None, found)
+                return _cache(cacheconfig.read(found.config), None, found)
             try:
                 image = configs.parse(found.config)
             except CorralError:  # a cache, no image
-                return _Cache(read_document(found.config, [], []), None, found)
+                return _cache(read_document(found.config, [], []), None, found)
         except CorralError as error:
             self._warn(f"cache {store.ref} cannot be used: {error.message}")
             return None
-        return _Cache(read_document(found.config, image.diff_ids, found.layers), image, found)
+        return _cache(read_document(found.config, image.diff_ids, found.layers), image, found)
 
     async def _local(self, store: CacheStore) -> _Cache | None:
         """What a client sent of a directory."""
@@ -120,7 +130,7 @@ class Imports:
                 raise InvalidInput(
                     f"its configuration is of type {found.config_type or 'unknown'}, which is no cache's"
                 )
-            return _Cache(offers_of(cacheconfig.read(found.config)), None, found)
+            return _cache(cacheconfig.read(found.config), None, found)
         except CorralError as error:
             self._warn(f"cache type=local cannot be used: {error.message}")
             return None

@@ -28,6 +28,16 @@ class Origin:
         return self.owner is None
 
 
+def stage_of(origin: str) -> int | None:
+    """Pure: which stage an origin is; None for anything else.
+
+    >>> stage_of("stage:2"), stage_of("image:a"), stage_of("")
+    (2, None, None)
+    """
+    kind, _, name = origin.partition(":")
+    return int(name) if kind == "stage" else None
+
+
 @asynccontextmanager
 async def opened(sandboxes: Sandboxes, origin: Origin) -> AsyncIterator[str]:
     """One directory that shows the origin's files."""

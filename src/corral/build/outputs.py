@@ -100,10 +100,11 @@ class Result(Struct):
     chain: str
     base: Image | None = None
     cache: list[Entry] | None = None
+    seen: dict[str, str] = {}
 
     def config(self) -> bytes:
         data = configs.build(self.image)
-        return data if self.cache is None else write_inline(data, self.cache)
+        return data if self.cache is None else write_inline(data, self.cache, self.seen)
 
 
 async def give(works: Works, request: BuildRequest, output: Output, result: Result, telling: Telling) -> Built | None:

@@ -127,6 +127,10 @@ class Records:
             del self._memos[key]
         self._writing.start("build memo", self._store.commit(entries, [_MEMO + key for key in gone]))
 
+    def remembers(self, prefix: str) -> bool:
+        """Whether there is any whose key begins so."""
+        return any(key.startswith(prefix) for key in self._memos)
+
     async def forget_memos(self) -> None:
         keys, self._memos = list(self._memos), {}
         await self._store.commit({}, [_MEMO + key for key in keys])

@@ -157,3 +157,13 @@ class BuildFailed(InvalidInput):
         super().__init__(message)
         self.span, self.excerpt, self.exit_code, self.classic = span, excerpt, exit_code, classic
         self.warnings: list[Warning] = []
+
+
+def wants_inline(request: BuildRequest) -> bool:
+    """Pure: whether the image is to say what its layers are for.
+
+    >>> wants_inline(BuildRequest(build_args={"BUILDKIT_INLINE_CACHE": "1"})), wants_inline(BuildRequest())
+    (True, False)
+    """
+    argument = request.build_args.get("BUILDKIT_INLINE_CACHE") or ""
+    return argument.lower() in ("1", "true") or any(store.kind == "inline" for store in request.cache_to)

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import os
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
 from corral.daemon.components import may_be_shared
+from corral.errors import HostError
 from corral.kit.tasks import Tasks
 from corral.linux.links import add_route
 from corral.linux.netlink import Netlink
+from corral.linux.netlink_watch import RouteWatch, covers
 from corral.networks.lines import plan_lines
 from corral.networks.names import InstanceNames
 
@@ -30,10 +33,14 @@ if TYPE_CHECKING:
 
     ServiceNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+log = logging.getLogger("corral.routes")
+
 KUBERNETES: Final = "kubernetes"  # the directory with a cluster's keys
 NODE: Final = "node"  # the directory of a node's own
 DNS_NUMBER: Final = 10  # of the addresses of Services: where clients of Kubernetes expect the name server
 PATIENCE: Final = 60.0  # seconds until the rules count as stuck; who waits for a pod's end has less
+AGAIN_SECONDS: Final = 5.0  # after a route could not be made
+QUIET_SECONDS: Final = 0.2  # routes change several at once
 
 
 class ClusterNetwork(NamedTuple):
@@ -89,20 +96,38 @@ def needs_route(routes: Iterable[ServiceNetwork], services: ServiceNetwork) -> b
     >>> needs_route([net("192.168.1.0/24")], net("10.96.0.0/12")), needs_route([net("0.0.0.0/0")], net("10.96.0.0/12"))
     (True, False)
     """
-    return not any(
-        one.version == services.version and one.prefixlen <= services.prefixlen and services.network_address in one
-        for one in routes
-    )
+    return not any(covers(one, services) for one in routes)
 
 
-def ensure_route(services: ServiceNetwork, network: Network) -> None:
+def ensure_route(services: ServiceNetwork, bridge: str, netns: int | None = None) -> None:
     """Gives Services a route over the pods' bridge, if there is none; it goes with the bridge. HostError."""
-    if services.version not in {ipaddress.ip_network(pool.subnet).version for pool in network.pools}:
-        return  # no pod has an address to call them from
-    with Netlink() as netlink:
-        link = netlink.link(network.bridge)
+    with Netlink() if netns is None else Netlink.inside(netns) as netlink:
+        link = netlink.link(bridge)
         if link is not None and needs_route([network for _, network in netlink.routes()], services):
             netlink.do(add_route(None, to=services, index=link.index))
+
+
+async def keep_routes(services: Sequence[ServiceNetwork], bridge: str, netns: int | None = None) -> None:
+    """Until it is cancelled. The way that there was may go: with the host's network, or with another instance, over
+    whose bridge it led."""
+    lost = asyncio.Event()
+    watch = RouteWatch(services, lost.set, netns)
+    try:
+        while True:
+            lost.clear()
+            failed = False
+            for one in services:
+                try:
+                    await asyncio.to_thread(ensure_route, one, bridge, netns)
+                except HostError as error:  # another instance was faster, say
+                    log.info("the route to services (%s): %s", one, error.message)
+                    failed = True
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN_SECONDS if failed else None):
+                    await lost.wait()
+            await asyncio.sleep(QUIET_SECONDS)
+    finally:
+        watch.close()
 
 
 async def add_network(
@@ -124,8 +149,10 @@ async def add_network(
     from corral.cluster.routing.keeper import RouteKeeper
 
     client = cluster.api.client(User("system:corral-dns", groups=(MASTERS_GROUP, "system:authenticated")), "corral-dns")
-    for services in cluster.services:
-        await asyncio.to_thread(ensure_route, services, network)
+    versions = {ipaddress.ip_network(pool.subnet).version for pool in network.pools}
+    called = [one for one in cluster.services if one.version in versions]  # else no pod has an address to do so
+    for services in called:
+        await asyncio.to_thread(ensure_route, services, network.bridge)
     gateway = gateways_of(network, families_of(cluster.services))[0]
     cluster_ip = str(cluster.services[0][DNS_NUMBER])
     dns = Dns(client, cluster.informers, DnsSettings(gateway, cluster_ip))
@@ -140,10 +167,12 @@ async def add_network(
     if may_be_shared(cluster.store):
         members = Members(client, "kube-dns", node, ServerPlace(gateway, port))
         tasks.start("name servers", members.run())
-    for name, work in (("dns", dns.run(members)), ("proxy", proxy.run()), ("routes", keeper.run())):
+    ways = keep_routes(called, network.bridge)
+    works = (("dns", dns.run(members)), ("proxy", proxy.run()), ("routes", keeper.run()), ("routes to services", ways))
+    for name, work in works:
         tasks.start(name, work)
 
-    async def barrier(leaving: Leaving) -> None:
+    async def barrier(leaving: Leaving, silence: float) -> None:
         await proxy.gone(leaving.address, PATIENCE, uid=leaving.uid, node=leaving.node)
 
     return ClusterNetwork((cluster_ip,), barrier)

@@ -17,8 +17,9 @@ MODULES = ("overlay", "bridge", "veth", "nf_tables", "nft_chain_nat", "nft_masq"
 class Facts:
     """`modules` says for each kernel module: "there", "loadable", "missing" or "unknown".
 
-    `runtimes` maps names to (path, version). `foreign` is advice about firewalls of others;
-    `forwarding` is False where the host has been told to pass no packets on since the daemon was started.
+    `runtimes` maps names to (path, version). `foreign` is advice about firewalls of others,
+    `lingering` are cables of containers that have left, which the kernel did not let go of. `forwarding` is False where
+    the host has been told to pass no packets on since the daemon was started.
     """
 
     root: bool = True
@@ -37,6 +38,7 @@ class Facts:
     forwarding: bool = True
     state_fs: str = ""
     foreign: list[str] = field(default_factory=list)
+    lingering: list[str] = field(default_factory=list)
     systemd: bool = False
 
 

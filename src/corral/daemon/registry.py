@@ -108,7 +108,7 @@ def registry_config(settings: Settings, instance: Instance, root: str) -> Regist
         read_only=settings.on("registry-read-only"),
         sparse=settings.on("registry-sparse"),
         upstreams=tuple(parse_upstream(word) for word in settings.list("registry-proxy")),
-        remote=replace(remote, attempts=min(remote.attempts, PATIENCE)),
+        remote=replace(remote, attempts=min(remote.attempts, PATIENCE), rides_out=False),
         proxy_auth=settings.text("registry-proxy-auth"),
         proxy_fresh=parse_time(settings.text("registry-proxy-fresh")) or 0.0,
         proxy_keep=parse_time(settings.text("registry-proxy-keep")) or 0.0,

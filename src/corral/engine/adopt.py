@@ -81,7 +81,7 @@ async def look(parts: Parts, live: Live) -> Found:
     """What the host shows of the container."""
     record, bundle = live.record, parts.paths.bundle(live.id)
     exists = os.path.isdir(bundle)
-    runtime = parts.runtimes.get(record.runtime)
+    runtime = parts.runtimes.of(record.runtime)
     process: ProcessState = await parts.monitor.process_state(bundle, live.id, runtime) if exists else ""
     code = parts.exits.read(live.id)
     return Found(

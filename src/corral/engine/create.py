@@ -81,7 +81,9 @@ async def create(parts: Parts, spec: ContainerSpec, name: str = "") -> Created:
         args=command[1:],
         state=State(),
         mount_points=points,
-        runtime=parts.runtimes.choose(spec.runtime, [point.source for point in binds], devices=devices).name,
+        runtime=parts.runtimes.choose(
+            spec.runtime, [point.source for point in binds], devices=devices, ulimits=spec.ulimits
+        ).name,
     )
     parts.registry.reserve(name, id)
     async with AsyncExitStack() as undo:

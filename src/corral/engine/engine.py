@@ -20,6 +20,7 @@ from corral.engine.network_records import NetworkRecords
 from corral.engine.networking import NetworkVerbs
 from corral.engine.parts import Parts, Paths
 from corral.engine.registry import Live, Registry
+from corral.engine.remap import KERNEL as OWN_USERS
 from corral.engine.remap import close_remap, open_remap
 from corral.engine.runtimes import RuntimeSet
 from corral.engine.sandbox import Sandboxes
@@ -77,7 +78,7 @@ class Engine:
         paths.make()
         lock = _lock(f"{config.root}/lock")
         try:
-            parts = await _compose(config, paths, clock or SystemClock())
+            parts = await _compose(config, paths, clock or SystemClock(), start)
         except BaseException:
             os.close(lock)
             raise
@@ -168,9 +169,9 @@ def _lock(path: str) -> int:
     return fd
 
 
-async def _compose(config: EngineConfig, paths: Paths, clock: Clock) -> Parts:
+async def _compose(config: EngineConfig, paths: Paths, clock: Clock, start: bool) -> Parts:
     cgroups, limits, names = Cgroups(detect()), probe(), InstanceNames.of_root(config.root)
-    runtimes = await RuntimeSet.probe(config, f"{paths.run}/runtime", cgroups.layout)
+    runtimes = await RuntimeSet.probe(config, f"{paths.run}/runtime", cgroups.layout, needed=start)
     parent = config.cgroup_parent or await ensure_parent(cgroups, names.tag)
     watches = Watches()
     monitor = Monitor(config.conmon)
@@ -223,6 +224,9 @@ def _host(config: EngineConfig, runtimes: RuntimeSet, cgroups: Cgroups, limits: 
     host.cgroup_controllers = sorted(cgroups.layout.controllers)
     host.runtimes = runtimes.versions()
     host.default_runtime = runtimes.default.name
+    knows = {name: not runtimes.get(name).recursive_read_only(limits.kernel) for name in host.runtimes}
+    host.recursive_read_only = [name for name, does in knows.items() if does]
+    host.own_users = limits.kernel >= OWN_USERS
     host.root_fs = filesystem(config.root)
     has = {"apparmor": limits.apparmor, "seccomp": limits.seccomp, "cgroupns": cgroups.layout.v2}
     host.security = [name for name, there in has.items() if there]

@@ -133,7 +133,7 @@ class Execs:
             request = ExecRequest(
                 container=live.id,
                 directory=directory,
-                runtime=parts.runtimes.get(live.record.runtime),
+                runtime=parts.runtimes.of(live.record.runtime),
                 tty=record.spec.tty,
                 stdin=record.spec.attach_stdin,
                 cgroup_procs=parts.monitor_procs,

@@ -7,6 +7,7 @@ import logging
 
 from msgspec.structs import replace
 
+from corral.engine.healthplan import plan_unasked
 from corral.engine.oom import unwatch_oom
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
@@ -59,6 +60,7 @@ async def finish(parts: Parts, live: Live, code: int) -> None:
         exit_code=code,
         error="",
         finished_at=ended,
+        health=plan_unasked(state.health),
         oom_killed=unwatch_oom(parts, live),
         restart_count=state.restart_count + (1 if again else 0),
     )

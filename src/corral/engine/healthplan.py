@@ -41,6 +41,16 @@ def plan_interval(check: HealthCheck, health: Health, started_at: int, now: int)
     return check.interval or INTERVAL
 
 
+def plan_unasked(health: Health | None) -> Health | None:
+    """Pure: the health of a container that is asked no more, because it is paused or has ended: as Docker has it, it is
+    not well, whatever it answered last.
+
+    >>> plan_unasked(Health("healthy", 0)).status, plan_unasked(None)
+    ('unhealthy', None)
+    """
+    return health and Health("unhealthy", health.failing_streak, health.log)
+
+
 def plan_health(check: HealthCheck, health: Health, result: HealthResult, started_at: int) -> Health:
     """Pure: the health after one more result. Failures in the start period do not count until one has succeeded.
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.stop import open_checked
-from corral.linux.proc import open_pidfd, wait_exit
+from corral.linux.proc import exit_code, open_pidfd, wait_exit
 
 log = logging.getLogger("corral.engine")
 
-UNKNOWN_EXIT = 255  # the monitor was killed, or had no disk to write to, or the machine went down
+# The monitor was killed, or had no disk to write to, and the kernel does not tell (before 6.15), or no daemon was there
+# to ask it; or the machine went down.
+UNKNOWN_EXIT = 255
 
 
 def watch_monitor(parts: Parts, live: Live) -> None:
@@ -23,13 +27,19 @@ def watch_monitor(parts: Parts, live: Live) -> None:
 async def _watch(parts: Parts, live: Live) -> None:
     state = live.record.state
     pid, start = state.pid, state.pid_start
-    await _gone(open_pidfd(state.monitor_pid) if state.monitor_pid else None)
-    if parts.exits.read(live.id) is not None or not _is_run(live, pid, start):
-        return  # the usual end
-    log.warning("the monitor of container %s ended without a word; its exit status will not be known", live.name)
-    await _gone(open_checked(pid, start))
+    with _closing(open_checked(pid, start)) as process:  # opened while it is there, it tells of the end afterwards
+        with _closing(open_pidfd(state.monitor_pid) if state.monitor_pid else None) as monitor:
+            if monitor is not None:
+                await wait_exit(monitor)
+        if parts.exits.read(live.id) is not None or not _is_run(live, pid, start):
+            return  # the usual end
+        log.warning("the monitor of container %s ended without a word", live.name)
+        code = None
+        if process is not None:
+            await wait_exit(process)
+            code = exit_code(pid, start, process)
     if parts.exits.read(live.id) is None and _is_run(live, pid, start):
-        parts.exits.write(live.id, UNKNOWN_EXIT)  # as the monitor would have told it
+        parts.exits.write(live.id, UNKNOWN_EXIT if code is None else code)  # as the monitor would have told it
 
 
 def _is_run(live: Live, pid: int, start: int) -> bool:
@@ -37,10 +47,10 @@ def _is_run(live: Live, pid: int, start: int) -> bool:
     return (state.pid, state.pid_start) == (pid, start) and not live.removed
 
 
-async def _gone(pidfd: int | None) -> None:
-    if pidfd is None:
-        return
+@contextmanager
+def _closing(pidfd: int | None) -> Iterator[int | None]:
     try:
-        await wait_exit(pidfd)
+        yield pidfd
     finally:
-        os.close(pidfd)
+        if pidfd is not None:
+            os.close(pidfd)

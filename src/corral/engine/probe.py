@@ -39,7 +39,7 @@ async def run_captured(
         process = exec_process(parts, live, ExecSpec(command))
         with open(f"{directory}/process.json", "wb") as file:
             file.write(msgspec.json.encode(process))
-        runtime = parts.runtimes.get(live.record.runtime)
+        runtime = parts.runtimes.of(live.record.runtime)
         parts.tell(live, plan_title("exec_start", command), execID=id)
         asked = time.monotonic()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -14,7 +16,7 @@ from corral.engine.registry import Live
 from corral.engine.stop import AFTER_KILL, kill_hard
 from corral.engine.teardown import schedule_discard
 from corral.engine.wait import tell_exit
-from corral.errors import Conflict, CorralError, HostError
+from corral.errors import Conflict, CorralError, HostError, NoSpace
 from corral.model.container import Container
 
 log = logging.getLogger("corral.engine")
@@ -88,17 +90,35 @@ async def forget(parts: Parts, live: Live, *, volumes: bool) -> None:
     try:
         await reserve.tend_aside(parts.config.root)
         if doomed:
-            await parts.registry.save(record)
+            await _write(parts, live, lambda: parts.registry.save(record))
         for name in doomed:
             if volume_users(parts, name) == [live.id]:
                 await _try_remove_volume(parts, name)
-        await parts.registry.delete(live)
+        await _write(parts, live, lambda: parts.registry.delete(live))
     except BaseException:
         record.state = state
         raise
     parts.tell(live, "destroy")
     tell_exit(live, gone=True)
     schedule_discard(parts, live)
+
+
+async def _write(parts: Parts, live: Live, record: Callable[[], Awaitable[None]]) -> None:
+    """Records a removal. Where the disk is full, and the reserve gone, too, the container's log makes the room: it goes
+    anyway, and it may be what has filled the disk."""
+    try:
+        await record()
+    except NoSpace:
+        await asyncio.to_thread(_empty_log, parts, live.id)
+        await record()
+
+
+def _empty_log(parts: Parts, id: str) -> None:
+    """Not deleted: its monitor may still have it open, and would keep the room."""
+    with suppress(OSError):
+        for file in os.scandir(parts.paths.state(id)):
+            os.truncate(file.path, 0)
+        reserve.settle(parts.config.root)
 
 
 async def _try_remove_volume(parts: Parts, name: str) -> None:

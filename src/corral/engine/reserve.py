@@ -39,7 +39,7 @@ def tend(root: str) -> None:
         todo = plan_reserve(_free(root), os.path.exists(path))
         if todo == "give up":
             os.unlink(path)
-            _settle(root)
+            settle(root)
             log.warning("%s: the reserve of %d MB is given up, so that more room can be made", full(root), SIZE >> 20)
         elif todo == "take":
             _take(path)
@@ -53,6 +53,13 @@ async def tend_aside(root: str) -> None:
     """The same for whoever has others to serve."""
     with suppress(OSError):
         if plan_reserve(_free(root), os.path.exists(os.path.join(root, "reserve"))):
+            await asyncio.to_thread(tend, root)
+
+
+async def take_aside(root: str) -> None:
+    """After something was removed: the next full disk is to find a reserve again."""
+    with suppress(OSError):
+        if plan_reserve(_free(root), os.path.exists(os.path.join(root, "reserve"))) == "take":
             await asyncio.to_thread(tend, root)
 
 
@@ -93,7 +100,7 @@ def _free(root: str) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def _settle(root: str) -> None:
+def settle(root: str) -> None:
     """Journals give back the blocks of deleted files when they commit: this file system's does now."""
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

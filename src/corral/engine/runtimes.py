@@ -6,29 +6,38 @@ import os
 from collections.abc import Sequence
 
 from corral.engine.config import EngineConfig
-from corral.errors import InvalidInput, Unsupported
+from corral.errors import InvalidInput, Unavailable, Unsupported
 from corral.linux.cgroups import Layout
 from corral.linux.limits import Limits
+from corral.model.container import Ulimit
 from corral.runtime.choose import RuntimeChoice, choose_here, find_runtimes
 from corral.runtime.nothing import gives_away, nothing_for
 from corral.runtime.oci import OciRuntime
+from corral.runtime.rlimits import lacks_files
 from corral.runtime.sealed import seal
 from corral.runtime.seccomp import SeccompHost, machine_arch, needless_architectures
 
 
 class RuntimeSet:
-    """`default` is what a container gets that asks for none."""
+    """`default` is what a container gets that asks for none. `state`: in its directories runtimes keep theirs."""
 
-    def __init__(self, runtimes: dict[str, OciRuntime], choice: RuntimeChoice) -> None:
+    def __init__(self, runtimes: dict[str, OciRuntime], choice: RuntimeChoice, state: str = "") -> None:
         self._runtimes = runtimes
         self.choice = choice
-        self.default = runtimes[choice.name]
+        self.state = state
+        self.default = self.of(choice.name)
 
     @classmethod
-    async def probe(cls, config: EngineConfig, state: str, layout: Layout) -> RuntimeSet:
-        """Looks for runtimes. Unavailable when there is none that works here, with what to install."""
+    async def probe(cls, config: EngineConfig, state: str, layout: Layout, *, needed: bool = True) -> RuntimeSet:
+        """Looks for runtimes. Unavailable when there is none that works here, with what to install; unless nothing is
+        to be started, for which none is `needed`."""
         found = await find_runtimes(config.runtimes)
-        choice = await choose_here(config.runtime, found, layout)
+        try:
+            choice = await choose_here(config.runtime, found, layout)
+        except Unavailable as error:
+            if needed:
+                raise
+            choice = RuntimeChoice(config.runtime, error.message)
         crun = next((f for f in found if f.name == "crun"), None)
         covers, sealed = {"crun": choice.cover}, {"crun": await seal(crun.path) if crun else None}
         runtimes = {
@@ -43,11 +52,14 @@ class RuntimeSet:
             )
             for f in found
         }
-        return cls(runtimes, choice)
+        return cls(runtimes, choice, state)
 
-    def choose(self, wanted: str, binds: Sequence[str] = (), *, devices: bool = False) -> OciRuntime:
+    def choose(
+        self, wanted: str, binds: Sequence[str] = (), *, devices: bool = False, ulimits: Sequence[Ulimit] = ()
+    ) -> OciRuntime:
         """The runtime of that name, "" is the default, for a container that is shown these paths of the host.
-        `devices`: its /dev/null is the host's, which crun would give away (see `runtime/nothing.py`).
+        `devices`: its /dev/null is the host's, which crun would give away (see `runtime/nothing.py`). With few open
+        files crun cannot make a container (see `runtime/rlimits.py`).
 
         InvalidInput in Docker's words where there is none; Unsupported where it cannot show one of them.
         """
@@ -55,7 +67,8 @@ class RuntimeSet:
             raise InvalidInput(f"unknown or invalid runtime name: {wanted}")
         runtime = self._runtimes[wanted] if wanted else self.default
         shown = runtime.cover.shown_by(map(os.path.realpath, binds)) if runtime.cover else ""
-        if not shown and not (devices and gives_away(runtime.name, runtime.version)):
+        given_away = devices and gives_away(runtime.name, runtime.version)
+        if not shown and not given_away and not lacks_files(runtime.name, ulimits):
             return runtime
         if not wanted and "runc" in self._runtimes:
             return self._runtimes["runc"]
@@ -67,8 +80,12 @@ class RuntimeSet:
         )
 
     def get(self, name: str) -> OciRuntime:
-        """The runtime that a container was made with; the default where that one has been uninstalled since."""
+        """The runtime that a container is started with; the default where its own has been uninstalled since."""
         return self._runtimes.get(name, self.default)
+
+    def of(self, name: str) -> OciRuntime:
+        """The runtime that has made what runs of a container, though it may be `gone` by now."""
+        return self._runtimes.get(name) or OciRuntime(name, "", "", f"{self.state}/{name}")
 
     def seccomp_host(self, name: str, limits: Limits) -> SeccompHost:
         """What the filters of a container with this runtime depend on."""

@@ -9,6 +9,7 @@ import signal as signals
 
 from msgspec.structs import replace
 
+from corral.engine.healthplan import plan_unasked
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.engine.wait import tell_exit
@@ -228,6 +229,7 @@ async def pause(parts: Parts, live: Live) -> None:
             raise Conflict(f"Container {live.id} is not running")
         parts.cgroups.freeze(parts.group(live))
         live.record.state.status = "paused"
+        live.record.state.health = plan_unasked(live.record.state.health)
         await parts.registry.note(live.record)
         parts.tell(live, "pause")
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Awaitable
 from contextlib import suppress
 
+from corral.engine import reserve
 from corral.engine.parts import Parts
 from corral.engine.registry import Live
 from corral.errors import CorralError, HostError
@@ -52,6 +53,7 @@ async def discard(parts: Parts, id: str) -> None:
         if made.partition("-")[0] == id:  # its own, and those of the images that it is shown (see `image_mounts`)
             await parts.images.discard(made)
     await asyncio.to_thread(shutil.rmtree, parts.paths.state(id), ignore_errors=True)
+    await reserve.take_aside(parts.config.root)
 
 
 async def teardown(parts: Parts, live: Live) -> None:
@@ -77,7 +79,7 @@ async def clear(parts: Parts, id: str, runtime: str, group: str) -> None:
     What one step cannot do is logged and keeps the others from nothing; but the bundle stays then, so that the next
     start, of the container or of the daemon, tries again.
     """
-    bundle, maker = parts.paths.bundle(id), parts.runtimes.get(runtime)
+    bundle, maker = parts.paths.bundle(id), parts.runtimes.of(runtime)
     done = [await _tried(id, parts.monitor.end(bundle))]  # first, so that nothing is made any more
     if parts.cgroups.pids(group):
         done.append(await _tried(id, maker.delete(id, force=True)))

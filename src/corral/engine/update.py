@@ -85,7 +85,7 @@ async def _apply(parts: Parts, live: Live, resources: Resources) -> None:
         if controller == "pids":
             planned.pop(controller, None)
     try:
-        await parts.runtimes.get(live.record.runtime).update(live.id, planned)
+        await parts.runtimes.of(live.record.runtime).update(live.id, planned)
         for controller, name, text in unlimited:
             parts.cgroups.write(parts.group(live), controller, name, text)
     except CorralError as error:

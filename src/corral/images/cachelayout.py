@@ -90,7 +90,7 @@ def _tagged(index: bytes, tag: str) -> str:
         for entry in entries:
             if (entry.get("annotations") or {}).get(REF_NAME) == tag:
                 return str(entry["digest"])
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+    except (msgspec.DecodeError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(f"its index.json cannot be read: {error}") from None
     raise NotFound(f"no digest found for tag {tag} in its index.json")
 

@@ -73,7 +73,7 @@ def parse(data: bytes) -> Image:
     """An image out of its configuration; id, diff ids and the rest, but no sizes and tags. InvalidInput if damaged."""
     try:
         raw = msgspec.json.decode(data, type=_Image)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"invalid image configuration: {error}") from error
     if raw.rootfs is None:
         raise InvalidInput("invalid image JSON, no RootFS key")

@@ -76,7 +76,7 @@ class _Manifest(msgspec.Struct):
 def _decode(data: bytes, kind: type[T], name: str) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"invalid archive: failed to decode {name}: {error}") from error
 
 

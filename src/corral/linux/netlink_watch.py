@@ -13,10 +13,12 @@ from typing import NamedTuple
 from corral.errors import from_oserror
 from corral.linux import netlink_wire as wire
 from corral.linux.namespaces import in_netns
+from corral.linux.netlink import Network, parse_route
 
 _ROUTE, _NETFILTER = 0, 12
 _GROUP_LINK, _GROUP_NFTABLES = 1, 7
 _GROUP_IPV4, _GROUP_IPV6 = 5, 9  # addresses
+_GROUP_ROUTES4, _GROUP_ROUTES6 = 7, 11
 _ADD_MEMBERSHIP, _SOL_NETLINK = 1, 270
 _SO_ATTACH_FILTER = 26
 _NFT_DELTABLE, _NFT_DELRULE, _NFT_DELSETELEM = 10 << 8 | 2, 10 << 8 | 8, 10 << 8 | 14  # subsystem nftables
@@ -94,6 +96,53 @@ class LinkWatch(_Watch):
             self._told()
 
 
+class RouteWatch(_Watch):
+    """Calls `told` when a way to one of the networks may have gone, until closed: a route was deleted, or an interface
+    went, went down or lost an address, which takes routes along without a word. In the namespace behind a descriptor,
+    without one in that of the caller."""
+
+    def __init__(self, networks: Sequence[Network], told: Callable[[], None], netns: int | None = None) -> None:
+        self._networks, self._told = networks, told
+        sockets = _listen_routes() if netns is None else in_netns(netns, _listen_routes)
+        _only_losses(sockets[0])
+        super().__init__(sockets)
+
+    def _hear(self, data: bytes) -> None:
+        if not data or loses_ways(data, self._networks):
+            self._told()
+
+
+def loses_ways(data: bytes, networks: Sequence[Network]) -> bool:
+    """Pure: whether one of the messages, of losses, is of an interface that is no port of a bridge, or of a route that
+    led to all of one of the networks.
+
+    >>> from ipaddress import ip_network
+    >>> services = [ip_network("10.96.0.0/12")]
+    >>> gone = lambda prefix: wire.message(wire.RTM_DELROUTE, 0, 0, wire.route_body(wire.AF_INET, prefix))
+    >>> loses_ways(gone(0), services), loses_ways(gone(24), services)
+    (True, False)
+    """
+    for kind, _, payload in wire.split_messages(data):
+        if kind == wire.RTM_DELROUTE:
+            route = parse_route(payload)
+            if route is not None and any(covers(route[1], one) for one in networks):
+                return True
+        elif kind == wire.RTM_DELADDR or (kind in (wire.RTM_NEWLINK, wire.RTM_DELLINK) and not _is_port(payload)):
+            return True
+    return False
+
+
+def covers(wide: Network, narrow: Network) -> bool:
+    """Pure: whether a route to the one leads to all of the other.
+
+    >>> from ipaddress import ip_network as net
+    >>> covers(net("0.0.0.0/0"), net("10.96.0.0/12")), covers(net("::/0"), net("10.96.0.0/12"))
+    (True, False)
+    """
+    same = wide.version == narrow.version and wide.prefixlen <= narrow.prefixlen
+    return same and narrow.network_address in wide
+
+
 def concerns_more_than_ports(data: bytes) -> bool:
     """Pure: whether one of the messages is about anything else than a port of a bridge.
 
@@ -102,10 +151,14 @@ def concerns_more_than_ports(data: bytes) -> bool:
     False
     """
     for kind, _, payload in wire.split_messages(data):
-        about_link = kind in (wire.RTM_NEWLINK, wire.RTM_DELLINK)
-        if not about_link or wire.IFLA_MASTER not in wire.split_attributes(payload, wire.LINK_SIZE):
+        if kind not in (wire.RTM_NEWLINK, wire.RTM_DELLINK) or not _is_port(payload):
             return True
     return False
+
+
+def _is_port(payload: bytes) -> bool:
+    """Whether a message about an interface is about a bridge's port."""
+    return wire.IFLA_MASTER in wire.split_attributes(payload, wire.LINK_SIZE)
 
 
 def parse_deleted(data: bytes) -> list[Deleted]:
@@ -133,6 +186,11 @@ def parse_deleted(data: bytes) -> list[Deleted]:
 
 def _listen_all() -> list[socket.socket]:
     return [_listen(_ROUTE, _GROUP_LINK, _GROUP_IPV4, _GROUP_IPV6), _listen(_NETFILTER, _GROUP_NFTABLES)]
+
+
+def _listen_routes() -> list[socket.socket]:
+    losses = _listen(_ROUTE, _GROUP_LINK, _GROUP_IPV4, _GROUP_IPV6)
+    return [losses, _listen(_ROUTE, _GROUP_ROUTES4, _GROUP_ROUTES6)]
 
 
 def _listen_links() -> list[socket.socket]:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import struct
 import time
 from functools import cache
 
 from corral.errors import from_oserror
+
+# struct pidfd_info as far as every kernel with exit statuses knows it (since 6.15), and the ioctl with its size.
+_INFO = struct.Struct("=QQ11Ii")
+_GET_INFO = 3 << 30 | _INFO.size << 16 | 0xFF << 8 | 11
+_EXIT = 1 << 3  # the part of it that is asked for
 
 _EXEC = 0.05  # seconds in which an exec is over, on a busy machine too; a process may have wiped its arguments, too
 
@@ -62,6 +69,11 @@ def _has_program(pid: int) -> bool:
         return False
 
 
+def group_text(pid: int) -> str:
+    """In which cgroups a process is, as the kernel writes it; "" if there is no such process."""
+    return _read(pid, "cgroup")
+
+
 def children(pid: int) -> list[int]:
     """Its direct children, of all its threads."""
     try:
@@ -96,6 +108,37 @@ async def wait_exit(pidfd: int) -> None:
         await ended
     finally:
         loop.remove_reader(pidfd)
+
+
+def exit_code(pid: int, start: int, pidfd: int) -> int | None:
+    """With which code a process has ended that is nobody's child here, as shells tell it: as long as nobody has reaped
+    it, and, from Linux 6.15 on, by a descriptor that was opened while it lived, after that. None where neither tells.
+    """
+    stat = _read(pid, "stat")
+    zombie = stat and parse_start_time(stat) == start and _state(stat) == "Z"
+    status = int(stat.split()[-1]) if zombie else _reaped_status(pidfd)
+    return None if status is None else parse_status(status)
+
+
+def parse_status(status: int) -> int:
+    """Pure: an exit code from a status as wait(2) has it.
+
+    >>> parse_status(7 << 8), parse_status(9), parse_status(0)
+    (7, 137, 0)
+    """
+    signal = status & 0x7F
+    return 128 + signal if signal else status >> 8 & 0xFF
+
+
+def _reaped_status(pidfd: int) -> int | None:
+    asked = bytearray(_INFO.size)
+    struct.pack_into("=Q", asked, 0, _EXIT)
+    try:
+        fcntl.ioctl(pidfd, _GET_INFO, asked)
+    except OSError:  # the kernel does not know the question
+        return None
+    told, *_, status = _INFO.unpack(asked)
+    return status if told & _EXIT else None
 
 
 def _set(future: asyncio.Future[None]) -> None:

@@ -1,6 +1,8 @@
 """Access: who asks, what they may do, and how they are told to log in.
 
-A client shows a password (Basic) or a token (Bearer) that `/token` gave it for its password; either will do everywhere.
+A client shows a password (Basic) or a token (Bearer) that `/token` gave it for its password; either will do everywhere
+but at `/token`, where a token for one repository would become one for all. Who asks for it there gets a refresh token
+too, which docker keeps in the password's place; it ends with the user, or with the password.
 """
 
 from __future__ import annotations
@@ -20,7 +22,16 @@ from corral.registry.config import RegistryConfig
 from corral.registry.faults import Fault, json_response
 from corral.registry.passwords import Passwords
 from corral.registry.rights import ACTIONS, plan_actions
-from corral.registry.tokens import LIFETIME, SERVICE, claims_of, parse_scopes, sign, verify
+from corral.registry.tokens import (
+    LIFETIME,
+    SERVICE,
+    claims_of,
+    parse_scopes,
+    refresh_claims,
+    refreshed,
+    sign,
+    verify,
+)
 
 FORM_LIMIT = 65536  # bytes
 
@@ -113,17 +124,45 @@ class Access:
         request = call.request
         if request.method == "POST":
             form = parse_qs((await request.body(FORM_LIMIT)).decode(errors="replace"))
-            if form.get("grant_type") != ["password"]:
-                return json_response({"error": "unsupported_grant_type"}, 400)
-            user, password = form.get("username", [""])[0], form.get("password", [""])[0]
-            user, scopes = await self._by_password(request, user, password), form.get("scope", [])
-        else:
-            user, scopes = call.identity.user, request.query.all("scope")
+            return await self._give_by_form(request, {name: values[0] for name, values in form.items()})
+        if call.identity.granted is not None:
+            headers = {"WWW-Authenticate": 'Basic realm="Corral registry"'}
+            raise Fault("UNAUTHORIZED", "a token is given for a password, not for another token", headers=headers)
+        user, offline = call.identity.user, request.query.flag("offline_token")
+        return self._given(user, request.query.all("scope"), self._refresh_token(user) if offline else "")
+
+    async def _give_by_form(self, request: Request, form: dict[str, str]) -> Answer:
+        scopes, offline = [form.get("scope", "")], form.get("access_type") == "offline"
+        match form.get("grant_type"):
+            case "password":
+                user = await self._by_password(request, form.get("username", ""), form.get("password", ""))
+                return self._given(user, scopes, self._refresh_token(user) if offline else "")
+            case "refresh_token" if token := form.get("refresh_token", ""):
+                users = self._passwords.users() if self._passwords else {}
+                user = refreshed(token, users, self._key) if form.get("service", SERVICE) == SERVICE else ""
+                if not user:
+                    raise Fault("UNAUTHORIZED", "the login is no longer valid: log in again", "invalid refresh token")
+                return self._given(user, scopes, token if offline else "")
+            case "refresh_token":
+                why = {"error": "invalid_request", "error_description": "missing refresh_token value"}
+                return json_response(why, 400)
+        return json_response({"error": "unsupported_grant_type"}, 400)
+
+    def _refresh_token(self, user: str) -> str:
+        """A new one; "" for who has no password."""
+        secret = self._passwords.users().get(user) if self._passwords else None
+        if secret is None:
+            return ""
+        return sign(refresh_claims(user, secret, self._key, time.time(), str(uuid.uuid4())), self._key)
+
+    def _given(self, user: str, scopes: list[str], refresh: str) -> Answer:
         access = self._grant(user, scopes)
         now = time.time()
         token = sign(claims_of(user, access, now, str(uuid.uuid4())), self._key)
-        issued = to_rfc3339(int(now) * 1_000_000_000)
-        said = {"token": token, "access_token": token, "expires_in": LIFETIME, "issued_at": issued}
+        said: dict[str, Any] = {"token": token, "access_token": token, "expires_in": LIFETIME}
+        said["issued_at"] = to_rfc3339(int(now) * 1_000_000_000)
+        said["scope"] = " ".join(f"{one['type']}:{one['name']}:{','.join(one['actions'])}" for one in access)
+        said |= {"refresh_token": refresh} if refresh else {}
         return json_response(said, headers={"Cache-Control": "no-store"})
 
     def _grant(self, user: str, scopes: list[str]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from corral.errors import Unavailable, from_oserror
-from corral.linux.proc import alive, cmdline, start_time
+from corral.linux.proc import alive, cmdline, group_text, start_time
 from corral.linux.spawn import Child
 from corral.runtime.conmon import leftovers, plan_arguments, plan_log
 from corral.runtime.console import Console
@@ -252,6 +252,8 @@ class Monitor:
         pid = _read_pid(f"{bundle}/pid")
         if not pid or not alive(pid, start_time(pid)):
             return ""
+        if runtime.gone:  # by its cgroup it is known to be the container's, and no later process with its pid
+            return ("created" if runtime.unstarted(id) else "running") if id in group_text(pid) else ""
         state = await runtime.state(id)
         if state is None or state.get("pid") != pid or state.get("status") == "stopped":
             return ""

@@ -67,10 +67,16 @@ class OciRuntime:
             return f'rro is not supported by runtime "{self.name}"'
         return ""
 
+    @property
+    def gone(self) -> bool:
+        """Whether it has been uninstalled. What it has made runs on, and can be ended without it."""
+        return not os.access(self.program, os.X_OK)
+
     def require(self) -> None:
         """Raises Unavailable when the program is gone."""
         if not os.access(self.path, os.X_OK):
-            raise Unavailable(f"the OCI runtime {self.path} does not exist: install the package {self.name}")
+            named = self.path or self.name
+            raise Unavailable(f"the OCI runtime {named} does not exist: install the package {self.name}")
 
     async def start(self, id: str, pid: int = 0) -> None:
         """Executes the program of a container that was created. RuntimeFailed with the shell's exit code.
@@ -87,7 +93,11 @@ class OciRuntime:
     def never_ran(self, id: str, exit_code: int) -> bool:
         """Whether a process that has ended was only made: its start was cut short, so it still stood at its fifo, and
         gave up with exit status 1 when nobody was at the other end."""
-        return exit_code == 1 and os.path.exists(f"{self.root}/{id}/exec.fifo")
+        return exit_code == 1 and self.unstarted(id)
+
+    def unstarted(self, id: str) -> bool:
+        """Whether a process that was made waits for its start."""
+        return os.path.exists(f"{self.root}/{id}/exec.fifo")
 
     async def kill(self, id: str, signal: int) -> None:
         """Sends a signal to the container's first process. HostError when it has none."""
@@ -124,8 +134,9 @@ class OciRuntime:
             shutil.rmtree(state, ignore_errors=True)
 
     async def delete(self, id: str, force: bool = False) -> None:
-        """Removes a container's state and cgroups; forced, its processes too. One that does not exist is fine."""
-        if not os.path.isdir(f"{self.root}/{id}"):
+        """Removes a container's state and cgroups; forced, its processes too. One that does not exist is fine. Nothing
+        happens when the program is gone: whoever removes the cgroup ends all that is in it."""
+        if self.gone or not os.path.isdir(f"{self.root}/{id}"):
             return
         done = await self._run("delete", *(["--force"] if force else []), id)
         if done.code != 0 and "does not exist" not in _words(done):

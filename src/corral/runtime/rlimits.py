@@ -12,6 +12,7 @@ from corral.model.container import Ulimit
 NAMES = frozenset(
     "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()
 )
+_FILES_OF_CRUN = 40  # more on hosts with more cgroup trees: 31 on one with twelve
 _UNLIMITED = 2**64 - 1  # how OCI writes it: the kernel's RLIM_INFINITY
 
 
@@ -45,6 +46,18 @@ def check_ulimit(ulimit: Ulimit) -> None:
         raise InvalidInput(f"invalid ulimit type: {ulimit.name}")
     if ulimit.hard != -1 and (ulimit.soft == -1 or ulimit.soft > ulimit.hard):
         raise InvalidInput(f"ulimit soft limit must be less than or equal to hard limit: {ulimit.soft} > {ulimit.hard}")
+
+
+def lacks_files(runtime: str, wanted: Sequence[Ulimit]) -> bool:
+    """Pure: whether a runtime cannot make a container with so few open files: crun's own process has the limit, too, a
+    while before it becomes the container's, and more files open by then. runc needs about a dozen.
+
+    >>> few, enough = [Ulimit("nofile", 20, 40)], [Ulimit("nofile", 64, 64)]
+    >>> lacks_files("crun", few), lacks_files("crun", enough), lacks_files("runc", few)
+    (True, False, False)
+    """
+    soft = {entry.name: entry.soft for entry in wanted}.get("nofile", -1)
+    return runtime == "crun" and 0 <= soft < _FILES_OF_CRUN
 
 
 def _oci(value: int) -> int:

@@ -226,11 +226,31 @@ def test_parameters_that_make_no_sense(engine: Instance, query: dict[str, str], 
     assert words in answer.message
 
 
+@pytest.mark.parametrize(
+    ("dockerfile", "steps"),
+    [
+        ("FROM localhost:1/a:1\nRUN x\n", ["Step 1/2 : FROM localhost:1/a:1\n"]),
+        (
+            "ARG A=localhost:1/q\nFROM $A AS one\nRUN x\nFROM one\n",
+            ["Step 1/4 : ARG A=localhost:1/q\n", "Step 2/4 : FROM $A AS one\n"],
+        ),
+    ],
+)
+def test_the_step_whose_image_cannot_be_had(engine: Instance, dockerfile: str, steps: list[str]) -> None:
+    """As dockerd 20.10 prints it."""
+    answer = engine.post("/build", tar_of({"Dockerfile": dockerfile}))
+    lines = [json.loads(line) for line in answer.body.splitlines()]
+    assert [line["stream"] for line in lines[:-1]] == steps
+    assert "connection refused" in lines[-1]["error"]
+
+
 def test_the_cache_in_df_and_prune(engine: Instance, tmp_path: Path) -> None:
     build(engine, Case("", "FROM busybox\nRUN dd if=/dev/zero of=/x bs=1M count=2\n"), tmp_path, TAG)
     entries = engine.get("/system/df", query={"type": "build-cache"}, version="v1.44").json["BuildCache"]
     assert any("dd if=" in entry["Description"] and entry["Size"] >= 2 << 20 for entry in entries)
     engine.docker("rmi", TAG, check=True)
+    answer = engine.post("/build/prune", query={"all": "1", "max-used-space": "100000000"}, version="v1.48")
+    assert answer.json == {"CachesDeleted": None, "SpaceReclaimed": 0}
     done = engine.docker("builder", "prune", "-af", check=True)
     assert re.search(r"Total reclaimed space: [2-9]", done.stdout)
     assert not engine.get("/system/df", query={"type": "build-cache"}, version="v1.44").json["BuildCache"]

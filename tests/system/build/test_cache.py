@@ -8,6 +8,7 @@ import pytest
 
 from corral.build.records import Record
 from corral.build.request import CacheStore, Output
+from corral.build.usage import Room
 from corral.images.draft import Draft
 from tests.support.building import CLEAN, HELD, Workshop, add_busybox, directories, opened
 from tests.support.distribution import Distribution
@@ -101,6 +102,18 @@ async def test_what_is_cached_outlives_image_and_daemon_and_goes_when_pruned(sho
     assert not (await shop.build(text)).cached()["RUN echo kept > /kept"]
 
 
+async def test_how_much_a_prune_leaves(shop: Workshop) -> None:
+    text = "FROM busybox\nRUN dd if=/dev/zero of=/1 bs=1k count=3\nRUN dd if=/dev/zero of=/2 bs=1k count=4\n"
+    assert (await shop.build(text)).error is None
+    sizes = {one.id: one.size for one in await shop.builder.usage()}
+    assert sorted(sizes.values()) == [3072, 4096]
+    assert (await shop.builder.prune(room=Room(free=1), all=True)).ids == [], "more than one byte of the disk is free"
+    assert (await shop.builder.prune(room=Room(reserved=7168, most=1), all=True)).ids == []
+    assert len((await shop.builder.prune(room=Room(most=7000), all=True)).ids) == 1
+    assert len((await shop.builder.prune(room=Room(free=1 << 60), all=True)).ids) == 1
+    assert await shop.builder.usage() == []
+
+
 @pytest.mark.parametrize("also", [False, True])
 async def test_a_prune_in_the_moment_a_step_is_made(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch, also: bool
@@ -172,11 +185,11 @@ async def test_a_cache_goes_to_a_registry_and_comes_from_there(shop: Workshop) -
         await shop.build(text, tags=[app], cache_to=to)
         async for _ in shop.engine.transfers.push(f"{registry.host}/app", "1"):
             pass
-        for ref, from_one in ((whole, True), (small, False), (app, False)):
+        for ref in (whole, small, app):  # of the last two `one` has no layer, and is not needed, as in BuildKit
             await _forget(shop)
             outcome = await shop.build(text, cache_from=[CacheStore("registry", ref)])
             assert outcome.image and outcome.cached()["RUN cat /x > /y"], ref
-            assert outcome.cached()["RUN echo 1 > /x"] == from_one, ref
+            assert outcome.cached()["RUN echo 1 > /x"], ref
         await _forget(shop)
         missing = await shop.build(text, cache_from=[CacheStore("registry", f"{registry.host}/no:1")])
         assert missing.image and "cannot be used" in missing.output

@@ -183,10 +183,21 @@ def test_owners_and_modes_that_are_asked_for(trees: Trees) -> None:
     assert status(trees.target / "a/b/sub/f") == ("0o644", 1000, 50)
     trees.copy(CopyOp(["d/sub/f"], "/c/f", chmod="750"))
     assert status(trees.target / "c") == ("0o750", 0, 0)
+    trees.copy(CopyOp(["d"], "/m/n", chmod="4710", chown="7"))
+    assert [status(trees.target / path) for path in ("m", "m/n")] == [("0o710", 7, 7)] * 2
+    assert status(trees.target / "m/n/sub") == ("0o4710", 7, 7)
     with pytest.raises(InvalidInput, match="no such user: nobody"):
         trees.copy(CopyOp(["d"], "/x", chown="nobody"))
     with pytest.raises(InvalidInput, match="invalid user index: -1"):
         trees.copy(CopyOp(["d"], "/x", chown="app", link=True))
+
+
+def test_the_mode_that_is_asked_for_is_not_for_archives(trees: Trees) -> None:
+    """Nor for the directories that are made for what is in them; the owner is."""
+    trees.file("a.tar", tar(member("in/f", mode=0o640, uid=5)))
+    trees.copy(CopyOp(["a.tar"], "/a/b/", add=True, chmod="700", chown="7:8"))
+    assert [status(trees.target / path) for path in ("a", "a/b")] == [("0o755", 7, 8)] * 2
+    assert status(trees.target / "a/b/in/f") == ("0o640", 7, 8)
 
 
 def test_an_existing_directory_keeps_its_mode(trees: Trees) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from corral.runtime.choose import KNOWN
+from corral.runtime.oci import resolve_program
 from tests.support.instance import Instance, corral_command
 
 pytestmark = [pytest.mark.root, pytest.mark.not_in_guest]  # the guest's own tests have the service
@@ -50,6 +52,34 @@ def test_up_says_what_to_type_and_down_leaves_containers(bare: Instance) -> None
     bare.corral("up", "--detach", check=True)
     assert bare.inspect(id)["State"]["Status"] == "exited"
     assert len(bare.get("/images/json").json) == 1
+
+
+# In mounts of its own, where what is in the place of the runtimes cannot be executed.
+WITHOUT_RUNTIME = 'for path in $RUNTIMES; do mount --bind /etc/passwd "$path"; done; exec "$@"'
+
+
+def test_down_all_needs_no_runtime(bare: Instance) -> None:
+    """What a runtime made that was uninstalled since is ended by its processes and its cgroup."""
+    bare.up()
+    bare.import_image()
+    made = [
+        bare.run("sleep", "1000", StopTimeout=1),
+        bare.run("sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.1; done"),
+    ]
+    bare.post(f"/containers/{made[0]}/pause")
+    pids = [bare.inspect(id)["State"]["Pid"] for id in made]
+    bare.kill_daemon()
+    found = " ".join(filter(None, map(resolve_program, KNOWN)))
+    hidden = ["unshare", "--mount", "env", f"RUNTIMES={found}", "sh", "-c", WITHOUT_RUNTIME, "sh", *corral_command()]
+    words = ["--root", str(bare.root), "down", "--all"]
+    done = subprocess.run([*hidden, *words], capture_output=True, text=True)
+    assert done.returncode == 0 and "Nothing of this instance runs any more" in done.stdout, done
+    assert done.stderr == ""
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+    bare.corral("up", "--detach", check=True)
+    states = [bare.inspect(id)["State"] for id in made]
+    assert [state["Status"] for state in states] == ["exited"] * 2
+    assert states[1]["ExitCode"] == 7
 
 
 @pytest.mark.parametrize("verb", [("down", "--all"), ("reset", "--yes")], ids=" ".join)

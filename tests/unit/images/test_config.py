@@ -68,7 +68,7 @@ def test_the_first_moment_of_1970_is_a_time_and_none_is_none() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"[]", b"{}", b'{"rootfs":{"diff_ids":["x"]}}', b'{"rootfs":{},"created":"yesterday"}',
+    [b"", b"[]", b"{}", b'{"a":' * 100_000, b'{"rootfs":{"diff_ids":["x"]}}', b'{"rootfs":{},"created":"yesterday"}',
      b'{"rootfs":{},"config":{"Env":[1]}}', b"\xff\xfe"],
 )  # fmt: skip
 def test_damage(data: bytes) -> None:

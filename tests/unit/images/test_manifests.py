@@ -66,6 +66,7 @@ def test_docker_manifests() -> None:
         (b"{", "failed to decode manifest.json"),
         (b"{}", "failed to decode manifest.json"),
         (b'[{"Config":1}]', "failed to decode manifest.json"),
+        (b'[{"X":' + b"[" * 100_000, "failed to decode manifest.json"),
         (b'[{"Config":"c","RepoTags":["a"]}]', 'invalid tag "a"'),
         (b'[{"Config":"c","RepoTags":["A:1"]}]', "must be lowercase"),
     ],

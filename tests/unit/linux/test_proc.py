@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 
+import pytest
+
 from corral.linux import proc
+from corral.linux.limits import parse_kernel
 from corral.linux.spawn import spawn
 
 
@@ -51,3 +55,22 @@ def test_a_process_in_the_middle_of_its_exec_has_its_arguments() -> None:
         finally:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize(("ending", "code"), [("exit 7", 7), ("kill -9 $$", 137), ("exit 0", 0)])
+def test_the_exit_code_of_a_process_that_ended(ending: str, code: int) -> None:
+    """Of one that nobody has reaped, and, where the kernel keeps it for descriptors, of one that somebody has."""
+    silent, unused = os.pipe()
+    child = os.posix_spawn("/bin/sh", ["sh", "-c", f"read line; {ending}"], os.environ, file_actions=[
+        (os.POSIX_SPAWN_DUP2, silent, 0), (os.POSIX_SPAWN_CLOSE, unused)
+    ])  # fmt: skip
+    start, fd = proc.start_time(child), proc.open_pidfd(child)
+    assert fd is not None
+    os.close(unused)
+    assert select.select([fd], [], [], 60)[0]
+    assert proc.exit_code(child, start, fd) == code
+    os.waitpid(child, 0)
+    tells = parse_kernel(os.uname().release) >= (6, 15)
+    assert proc.exit_code(child, start, fd) == (code if tells else None)
+    for each in (fd, silent):
+        os.close(each)

@@ -431,6 +431,24 @@ class TestRuntimes:
         assert runtimes("1.24", "runc").choose("", ["/dev"], devices=True).name == "crun"
         assert runtimes("1.8.1").choose("", ["/dev"], devices=True).name == "crun"
 
+    def test_few_open_files_are_runcs_where_there_is_one(self) -> None:
+        made = {name: OciRuntime(name, f"/bin/{name}", "1.1", "/r") for name in ("crun", "runc")}
+        few = [Ulimit("nofile", 20, 1024)]
+        assert RuntimeSet(made, RuntimeChoice("crun", "")).choose("", ulimits=few).name == "runc"
+        assert RuntimeSet(made, RuntimeChoice("crun", "")).choose("crun", ulimits=few).name == "crun"
+        del made["runc"]
+        assert RuntimeSet(made, RuntimeChoice("crun", "")).choose("", ulimits=few).name == "crun"
+
+    def test_what_an_uninstalled_runtime_made_is_not_anothers(self, tmp_path: Path) -> None:
+        """It waits for its start, or runs, whoever else is installed now."""
+        left = RuntimeSet({}, RuntimeChoice("", "there is none"), str(tmp_path)).of("crun")
+        assert left.gone and not left.unstarted("a")
+        (tmp_path / "crun/a").mkdir(parents=True)
+        (tmp_path / "crun/a/exec.fifo").touch()
+        assert left.unstarted("a") and left.known() == ["a"]
+        with pytest.raises(Unavailable, match="the OCI runtime crun does not exist: install the package crun"):
+            left.require()
+
     @pytest.mark.parametrize(
         ("text", "code"),
         [

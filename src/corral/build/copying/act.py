@@ -6,7 +6,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from corral.build.copying.archives import is_archive, unpack
 from corral.build.copying.chmod import parse_chmod, parse_octal
@@ -21,6 +21,8 @@ from corral.build.ops import CopyOp
 from corral.errors import InvalidInput, from_oserror
 from corral.linux.archive import Tree
 from corral.linux.filling import write_all
+
+UNPACKED: Final = 0o755  # of directories that are made for what an archive has, and for all else without --chmod
 
 
 def links(op: CopyOp) -> bool:
@@ -57,7 +59,7 @@ class _Copy:
         self._op, self._source, self._target, self._check = op, source, target, check
         self._owner = find_owner(op.chown, target.root) if op.chown else None
         octal = parse_octal(op.chmod) if op.chmod else None
-        made_mode = 0o755 if octal is None else octal & 0o777
+        made_mode = UNPACKED if octal is None else octal & 0o777
         self._writer = Writer(target, self._owner, parse_chmod(op.chmod) if op.chmod else None, made_mode, check)
 
     def run(self, fetched: Mapping[str, Fetched]) -> None:
@@ -94,7 +96,7 @@ class _Copy:
 
     def _unpack(self, tree: Tree, path: str) -> None:
         place = resolve(self._target, self._op.target)
-        self._writer.make_directories(place)
+        self._writer.make_directories(place, UNPACKED)  # in BuildKit --chmod is not for archives
         unpack(tree, path, self._target, place, self._owner, self._check)
         self._target.forget()  # an archive may have put a link where a directory was
 

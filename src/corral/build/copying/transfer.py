@@ -32,8 +32,9 @@ class Writer:
         self._links: dict[tuple[int, int], str] = {}
         self._times: list[tuple[str, tuple[int, int]]] = []
 
-    def make_directories(self, path: str) -> None:
-        """The directory `path`, whose links are resolved, and those above it, where they are missing."""
+    def make_directories(self, path: str, mode: int | None = None) -> None:
+        """The directory `path`, whose links are resolved, and those above it, where they are missing. All that are
+        made have the owner and the mode (`made_mode` unless another is given)."""
         try:
             self.target.directory(path)
             return
@@ -42,11 +43,11 @@ class Writer:
         except NotADirectoryError:
             raise InvalidInput(f"mkdir /{path}: not a directory") from None
         above, name = posixpath.split(path)
-        self.make_directories(above)
+        self.make_directories(above, mode)
         parent = self.target.directory(above)
         os.mkdir(name, 0o700, dir_fd=parent)
         os.chown(name, *(self.owner or (0, 0)), dir_fd=parent, follow_symlinks=False)
-        os.chmod(name, self._made_mode, dir_fd=parent)
+        os.chmod(name, self._made_mode if mode is None else mode, dir_fd=parent)
 
     def begin(self) -> None:
         """A new source: hard links are kept within one."""

@@ -56,7 +56,8 @@ class Admission:
     `operation` is CREATE, UPDATE, DELETE or CONNECT. `object` is None for DELETE, `old` is None for CREATE; both are
     plain JSON in the version of `resource`. `options` is the CreateOptions, UpdateOptions, PatchOptions or
     DeleteOptions object. `requested`: the resource of the request, where `resource` is an equivalent one that somebody
-    wants to see instead. Nothing may be written anywhere by a plugin when `dry_run`.
+    wants to see instead. `deadline`: when the request is given up, by the event loop's time. Nothing may be written
+    anywhere by a plugin when `dry_run`.
     """
 
     user: User
@@ -72,3 +73,4 @@ class Admission:
     warnings: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)
     requested: Resource | None = None
+    deadline: float | None = None

@@ -18,8 +18,11 @@ _READING: Final = ("get", "list", "watch", "head", "options")
 
 
 class Limits(NamedTuple):
+    """`seconds`: after which a request is given up, however much time its client has (upstream's --request-timeout)."""
+
     mutating: int = 200
     read_only: int = 400
+    seconds: float = 60.0
 
 
 def is_long(info: RequestInfo) -> bool:

@@ -2,11 +2,12 @@
 
 ::
 
-    audit id -> who asks? -> as whom? -> too many? -> may they? -> the handler of the path -> answer, counted
+    audit id -> until when? -> who asks? -> as whom? -> too many? -> may they? -> the path's handler -> answer, counted
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -21,6 +22,7 @@ from corral.cluster.apiserver.attributes import Attributes, User
 from corral.cluster.apiserver.audit.events import Record
 from corral.cluster.apiserver.authorization.decision import Authorizer, refusal
 from corral.cluster.apiserver.authorization.impersonation import impersonate, read_headers
+from corral.cluster.apiserver.deadlines import plan_deadline, within
 from corral.cluster.apiserver.encoding.accept import JSON
 from corral.cluster.apiserver.encoding.answers import failure, gunzip, warning_headers
 from corral.cluster.apiserver.handlers.call import Call
@@ -80,7 +82,7 @@ class ApiServer:
         info = parse_request(request.method, request.path, request.query)
         run = _Run(request, info, number)
         try:
-            answer = await self._answer(run)
+            answer = await self._in_time(run)
         except StatusError as error:
             answer = failure(error, request)
         except ClientGone:
@@ -96,6 +98,17 @@ class ApiServer:
             if run.record is not None:
                 run.record.panic(str(error))
         return self._finish(run, answer, begun)
+
+    async def _in_time(self, run: _Run) -> Answer:
+        try:
+            deadline = plan_deadline(run.info, run.request.query, self.limits.seconds)
+        except StatusError:
+            run.record = self.audit(run.request, run.info.attributes(User("")), run.number)
+            raise
+        if deadline is None:
+            return await self._answer(run)
+        run.until = asyncio.get_running_loop().time() + deadline.seconds
+        return await within(deadline, self._answer(run))
 
     async def _answer(self, run: _Run) -> Answer:
         user = await self.authenticator.identify(run.request)
@@ -130,6 +143,7 @@ class ApiServer:
         if not decision.allowed:
             raise refusal(asked, decision.reason)
         call = run.call = Call(run.request, run.info, user)
+        call.caller.deadline = run.until
         call.caller.check_create = lambda: self._require(replace(asked, verb="create"))
         return await (self.resources(call) if run.info.resource else self.others(call))
 
@@ -165,11 +179,12 @@ class ApiServer:
 
 @dataclass(slots=True)
 class _Run:
-    """One request on its way."""
+    """One request on its way. `until`: the event loop's time at which it is given up."""
 
     request: Request
     info: RequestInfo
     number: str
+    until: float | None = None
     call: Call | None = None
     record: Record | None = None
     headers: dict[str, str] = field(default_factory=dict)

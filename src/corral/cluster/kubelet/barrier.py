@@ -14,8 +14,10 @@ class Leaving(NamedTuple):
     node: str
 
 
-Barrier = Callable[[Leaving], Awaitable[None]]  # returns when no new connection is led there any more
+# Returns when no new connection is led there any more. The seconds: how long who is asked may say nothing at all; who
+# says that it still leads there is waited for.
+Barrier = Callable[[Leaving, float], Awaitable[None]]
 
 
-async def no_barrier(leaving: Leaving) -> None:
+async def no_barrier(leaving: Leaving, silence: float) -> None:
     """For a node without a proxy: nothing is led anywhere."""

@@ -43,13 +43,18 @@ def plan_victim(scheduler: str, now: str) -> Object:
     return {"status": {"conditions": [condition]}}
 
 
-def plan_words(*, rejected: bool, given_back: bool, left: bool = False) -> str:
-    """What is said of the claims of devices of a pod that fits nowhere. `rejected`: before any node was looked at;
-    `given_back`: a claim, whose devices the pod cannot reach, or one that was `left` of an earlier try.
+def plan_words(*, wants: bool, rejected: bool, given_back: bool, left: bool = False) -> str:
+    """What is said of the claims of devices of a pod that fits nowhere, also of one that does not want any. `rejected`:
+    before any node was looked at; `given_back`: a claim, whose devices the pod cannot reach, or one that was `left` of
+    an earlier try.
 
-    >>> plan_words(rejected=True, given_back=False), plan_words(rejected=False, given_back=True, left=True)
-    ('no new claims to deallocate', 'deletion of ResourceClaim completed')
+    >>> [plan_words(wants=False, rejected=rejected, given_back=False) for rejected in (False, True)]
+    ['no new claims to deallocate', '']
+    >>> plan_words(wants=True, rejected=False, given_back=True, left=True)
+    'deletion of ResourceClaim completed'
     """
+    if not wants:
+        return "" if rejected else "no new claims to deallocate"
     if given_back:
         return f"{'deletion' if left else 'deallocation'} of ResourceClaim completed"
     return "no new claims to deallocate" if rejected else "still not schedulable"

@@ -176,7 +176,7 @@ def _guards(budget: Object, pod: Pod) -> bool:
     if pod.name in ((budget.get("status") or {}).get("disruptedPods") or {}):
         return False  # its going was counted before
     try:
-        selector = of_object(budget["spec"].get("selector"))
+        selector = of_object((budget.get("spec") or {}).get("selector"))
     except BadSelector:
         return False
     return not selector.empty and selector.matches(pod.labels)

@@ -225,7 +225,7 @@ class Scheduler:
         useless = engine.devices.useless(pod.obj, diagnosis.reasons)
         wants = engine.devices.are_asked_for(pod.obj, pod.requests)
         rejected, left = bool(diagnosis.rejection), LEFT in diagnosis.reasons
-        words = plan_words(rejected=rejected, given_back=useless is not None, left=left) if wants else ""
+        words = plan_words(wants=wants, rejected=rejected, given_back=useless is not None, left=left)
         words = words if diagnosis.nodes else ""
         diagnosis.preemption = ", ".join(one for one in (words, tried.message if tried is not None else "") if one)
         if useless is not None:

@@ -37,11 +37,13 @@ class Fetch(Growing):
     """
 
     def __init__(
-        self, content: Content, blob: Blob, sources: Iterable[Source], attempts: int, *, store: bool = False
-    ) -> None:
+        self, content: Content, blob: Blob, sources: Iterable[Source], attempts: int, *, store: bool = False,
+        rides_out: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.blob, self._content, self._attempts, self._store = blob, content, attempts, store
         self._sources = list(sources)
+        self._rides_out = rides_out
         self.users = 0
         self.started = False
         self.cancel = Cancel()
@@ -89,16 +91,16 @@ class Fetch(Growing):
     def _from_any(self, ingest: Ingest) -> None:
         """From the first source that can; the first one's failure is the one to tell."""
         first: BaseException | None = None
-        for source in self._sources:
+        for number, source in enumerate(self._sources, 1):
             try:
-                self._from(source, ingest)
+                self._from(source, ingest, under_way=self._rides_out and number == len(self._sources))
                 return
             except (WireError, Refusal, RemoteFailed) as error:
                 first = first or error
         raise first or RemoteFailed(f"nobody to ask for the blob {self.blob.digest}")
 
-    def _from(self, source: Source, ingest: Ingest) -> None:
-        """All that is missing, in as many connections as it takes."""
+    def _from(self, source: Source, ingest: Ingest, *, under_way: bool) -> None:
+        """All that is missing, in as many connections as it takes; `under_way`: nobody else is left to ask."""
         attempt = 0
         while ingest.offset < self.blob.size:
             before = ingest.offset
@@ -106,7 +108,7 @@ class Fetch(Growing):
                 self._receive(source(ingest.offset, self.cancel), ingest)
             except (WireError, Refusal) as error:
                 attempt = 0 if ingest.offset > before else attempt
-                delay = retry_delay(error, attempt, self._attempts)
+                delay = retry_delay(error, attempt, self._attempts, under_way=under_way)
                 if delay < 0:
                     raise
                 attempt += 1

@@ -69,17 +69,21 @@ class Hub:
         known = self._schemes.get(endpoint.host)
         if known in schemes:
             schemes = [known, *(scheme for scheme in schemes if scheme != known)]
+        failures: dict[str, WireError] = {}
         for scheme in schemes:
             session = Session(
-                self.wire, endpoint, scheme, credentials, self.config.user_agent, self.config.attempts, login=login
-            )
+                self.wire, endpoint, scheme, credentials, self.config.user_agent, self.config.attempts,
+                login=login, rides_out=self.config.rides_out and not login,
+            )  # fmt: skip
             try:
                 last = scheme == schemes[-1]
                 session.persist(lambda: _ping(session, cancel, last), cancel)  # noqa: B023  called in this round
             except WireError as error:
+                failures[scheme] = error
                 if not error.plain or last:
                     self._schemes.pop(endpoint.host, None)
-                    raise
+                    # of several the one without TLS is told, as by dockerd, whichever was tried first
+                    raise failures[endpoint.schemes[-1]] if error.plain else error from None
             else:
                 self._schemes[endpoint.host] = scheme
                 return session
@@ -166,7 +170,8 @@ class Hub:
     def _join(self, blob: Blob, sources: Iterable[Source]) -> tuple[Fetch, asyncio.Future[None]]:
         known = self._fetches.get(blob.digest)
         if known is None or known[0].broken or known[0].blob.size != blob.size:
-            fetch = Fetch(self._content, blob, sources, self.config.attempts, store=self._store)
+            attempts, rides_out = self.config.attempts, self.config.rides_out
+            fetch = Fetch(self._content, blob, sources, attempts, store=self._store, rides_out=rides_out)
             known = self._fetches[blob.digest] = (fetch, asyncio.ensure_future(self._run(fetch)))
         known[0].users += 1
         return known

@@ -51,6 +51,8 @@ def parse_refusal(status: int, body: bytes, url: str, after: float = -1) -> Refu
     'NAME_UNKNOWN'
     >>> parse_refusal(401, b'{"details":"incorrect username or password"}', "").text
     'unauthorized: incorrect username or password'
+    >>> parse_refusal(404, b'{"errors":[{"code":"X","message":"\\\\u001b]0;own"}]}', "").message
+    '\ufffd]0;own'
     >>> parse_refusal(500, b"<html>", "").message
     ''
     """
@@ -71,9 +73,18 @@ def _first(body: bytes) -> tuple[str, str]:
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         first = errors[0]
         code, message = first.get("code"), first.get("message")
-        return str(code or "")[:100].upper(), str(message or "")[:2000]
+        return _shown(str(code or "")[:100].upper()), _shown(str(message or "")[:2000])
     text = found.get("details") or found.get("message") or found.get("error_description") or found.get("error") or ""
-    return "", str(text)[:2000] if isinstance(text, str) else ""
+    return "", _shown(text[:2000]) if isinstance(text, str) else ""
+
+
+def _shown(text: str) -> str:
+    """Without what would be an order to the terminal that somebody reads it at.
+
+    >>> _shown("no\\x1b[31m red,\\nbut lines")
+    'no\ufffd[31m red,\\nbut lines'
+    """
+    return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
 
 
 def explain_pull(refusal: Refusal, ref: Reference) -> CorralError:

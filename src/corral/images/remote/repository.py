@@ -209,14 +209,14 @@ class Repository:
         with self._send("PATCH", url, (201, 202, 204), headers=sent, body=chunks) as reply:
             return self._location(reply, url)
 
-    def uploaded(self, url: str) -> tuple[int, str]:
+    def uploaded(self, url: str, waits: Waits = lambda seconds: None) -> tuple[int, str]:
         """How many bytes an upload has, and the address for what follows."""
 
         def once() -> tuple[int, str]:
             with self._send("GET", url, (202, 204)) as reply:
                 return parse_upload_range(reply.header("Range")), self._location(reply, url)
 
-        return self.session.persist(once, self._cancel)
+        return self.session.persist(once, self._cancel, waits)
 
     def finish_upload(self, url: str, digest: str, data: bytes = b"") -> None:
         """The last piece, or all of a small blob; the registry compares the digest. One try with data."""

@@ -36,6 +36,7 @@ class Session:
     def __init__(
         self, wire: Wire, endpoint: Endpoint, scheme: str, credentials: Credentials = ANYBODY,
         agent: str = "corral", attempts: int = 5, *, login: bool = False,
+        rides_out: bool = False,
     ) -> None:  # fmt: skip
         self._wire, self._credentials, self._agent, self._attempts = wire, credentials, agent, attempts
         self._login = login
@@ -45,6 +46,8 @@ class Session:
         self._lock = threading.Lock()
         self._tokens: dict[tuple[str, ...], Token] = {}
         self.identity_token = ""  # what a login with a password gave to be used from now on
+        self.rides_out = rides_out
+        self.under_way = False  # it has answered what we asked for: what fails from now on may pass
 
     # Requests.
 
@@ -72,6 +75,7 @@ class Session:
                 url = self._redirected(reply, url)
                 continue
             if reply.status in good:
+                self.under_way = self.rides_out
                 return reply
             raise _refused(reply, url)
         raise RemoteFailed(f"{method} {url}: stopped after {_MOST_REDIRECTS} redirects")
@@ -156,7 +160,7 @@ class Session:
             try:
                 return work()
             except (WireError, Refusal) as error:
-                delay = retry_delay(error, attempt, self._attempts)
+                delay = retry_delay(error, attempt, self._attempts, under_way=self.under_way)
                 if delay < 0:
                     raise
             waits(delay)
@@ -173,10 +177,12 @@ class Session:
                     self._challenged("GET", reply, ())
 
 
-def retry_delay(error: WireError | Refusal, attempt: int, attempts: int) -> float:
+def retry_delay(error: WireError | Refusal, attempt: int, attempts: int, *, under_way: bool) -> float:
+    """As `plan_retry`; nobody being there is a failure that may pass only where somebody has been."""
     if isinstance(error, WireError):
-        return plan_retry(attempt, attempts, broken=error.passing)
-    return plan_retry(attempt, attempts, status=error.status, after=error.after)
+        broken = error.passing or (error.down and under_way)
+        return plan_retry(attempt, attempts, broken=broken, under_way=under_way)
+    return plan_retry(attempt, attempts, status=error.status, after=error.after, under_way=under_way)
 
 
 def _refused(reply: Reply, url: str) -> Refusal:

@@ -85,7 +85,7 @@ def plan_index(known: bytes | None, descriptor: dict[str, Any]) -> bytes | None:
 def _decode(known: bytes) -> Any:
     try:
         found = msgspec.json.decode(known, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         found = {}
     entries = found.get("manifests")
     if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):

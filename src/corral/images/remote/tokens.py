@@ -105,6 +105,9 @@ def parse_token(answer: bytes, now: float, identity: str = "") -> Token:
 
     >>> parse_token(b'{"access_token":"t","expires_in":100}', 5.0)
     Token(text='t', until=95.0, identity='')
+    >>> parse_token('{"token":"\u00fc"}'.encode(), 5.0)
+    Traceback (most recent call last):
+    corral.errors.RemoteFailed: authorization server did not include a token in the response
     """
     try:
         found: Any = json.loads(answer)
@@ -113,7 +116,8 @@ def parse_token(answer: bytes, now: float, identity: str = "") -> Token:
         refresh = found.get("refresh_token") or identity
     except (ValueError, AttributeError, RecursionError) as error:
         raise RemoteFailed(f"unable to decode token response: {error}") from None
-    if not isinstance(text, str) or not text or not text.isprintable() or not isinstance(refresh, str):
+    usable = isinstance(text, str) and text and text.isascii() and text.isprintable()
+    if not usable or not isinstance(refresh, str):
         raise RemoteFailed("authorization server did not include a token in the response")
     if not isinstance(seconds, int | float):
         seconds = _SHORTEST

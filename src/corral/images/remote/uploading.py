@@ -16,7 +16,7 @@ from corral.images.remote.documents import DOCKER_LAYER, Blob
 from corral.images.remote.packing import Pack
 from corral.images.remote.refusal import Refusal
 from corral.images.remote.repository import Repository
-from corral.images.remote.retry import plan_retry
+from corral.images.remote.retry import duration, plan_retry
 from corral.images.remote.session import retry_delay
 from corral.images.remote.wire import WireError
 
@@ -89,7 +89,7 @@ class Upload:
         return Blob(pack.digest, pack.size, DOCKER_LAYER)
 
     def _send(self, pack: Pack, url: str) -> Blob:
-        attempt, offset = 0, 0
+        attempt, offset, before = 0, 0, 0
         while True:
             try:
                 if not pack.complete or offset < pack.size:
@@ -98,10 +98,12 @@ class Upload:
                 self._repository.finish_upload(url, pack.digest)
                 break
             except (WireError, Refusal) as error:
-                delay = _delay(error, attempt, self._attempts)
+                attempt = attempt if offset <= before else 0  # it had come further by then
+                delay = _delay(error, attempt, self._attempts, under_way=self._repository.session.under_way)
                 if delay < 0:
                     raise
-                attempt += 1
+                attempt, before = attempt + 1, max(before, offset)
+                self._waits(delay)
                 self._cancel.wait(delay)
                 offset, url = self._resume(url)
                 if offset:
@@ -114,9 +116,12 @@ class Upload:
     def _resume(self, url: str) -> tuple[int, str]:
         """How far the registry is; from the start if it has forgotten."""
         try:
-            return self._repository.uploaded(url)
+            return self._repository.uploaded(url, self._waits)
         except Refusal:
             return 0, self._repository.start_upload()
+
+    def _waits(self, seconds: float) -> None:
+        self._tell(f"Retrying in {duration(seconds)}", -1, 0)
 
     def _chunks(self, pack: Pack, offset: int) -> Iterator[bytes]:
         """The bytes from `offset` on; says how much of the layer that is."""
@@ -127,12 +132,12 @@ class Upload:
             self._tell("Pushing", sent * total // pack.size if pack.complete else pack.packed, total)
 
 
-def _delay(error: WireError | Refusal, attempt: int, attempts: int) -> float:
+def _delay(error: WireError | Refusal, attempt: int, attempts: int, *, under_way: bool) -> float:
     """As `retry_delay`, and also where the piece did not fit (416): the registry had not yet taken all that had reached
     it when it was asked how far it is."""
     if isinstance(error, Refusal) and error.status == 416:
         return plan_retry(attempt, attempts, broken=True)
-    return retry_delay(error, attempt, attempts)
+    return retry_delay(error, attempt, attempts, under_way=under_way)
 
 
 def _how(pack: Pack, offset: int) -> dict[str, str]:

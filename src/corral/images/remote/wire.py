@@ -8,6 +8,7 @@ are the caller's.
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import os
 import select
@@ -27,23 +28,42 @@ from corral.kit.verifying import verify_words
 from corral.linux.streams import Ended
 
 CONNECT: Final = 15.0  # seconds
+HANDSHAKE: Final = 10.0  # seconds for TLS, as in dockerd: who does not know it may say nothing at all
 SILENCE: Final = 60.0  # seconds without a byte
 _IDLE, _KEPT = 60.0, 8  # seconds, connections for each server
 _PIECE = 1 << 18
+_INFORMATIONAL = 5  # of an answer
+_DOWN: Final = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
 Body = bytes | Callable[[], Iterable[bytes]] | None  # a function is called anew for every try
 
 
 class WireError(Exception):
     """The other side could not be reached, or broke off. `passing`: it may go better next time; `plain`: it spoke
-    HTTP where TLS was expected, hung up on it, or did not answer on the port at all."""
+    HTTP where TLS was expected, hung up on it, or did not answer on the port at all; `down`: nobody is there, which
+    passes only if somebody has been."""
 
-    def __init__(self, text: str, *, passing: bool = False, plain: bool = False) -> None:
+    def __init__(self, text: str, *, passing: bool = False, plain: bool = False, down: bool = False) -> None:
         super().__init__(text)
-        self.text, self.passing, self.plain = text, passing, plain
+        self.text, self.passing, self.plain, self.down = text, passing, plain, down
 
 
 class HungUp(ConnectionError):
-    """The other side ended the connection when it was asked for TLS, as servers do that know none."""
+    """The other side ended the connection when it was asked for TLS, or said nothing, as servers do that know none."""
+
+
+class _Response(http.client.HTTPResponse):
+    """Passes over what is said before an answer, all of 1xx as Go does: the library knows only 100, and no end."""
+
+    _heard = 0
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if not 100 <= status < 200 or status == 101:
+            return version, status, reason
+        self._heard += 1
+        if self._heard > _INFORMATIONAL:
+            raise http.client.HTTPException("too many 1xx informational responses")
+        return version, 100, reason
 
 
 class Reply:
@@ -221,11 +241,16 @@ class Wire:
             if proxy is not None:
                 _tunnel(raw, host, port, proxy)
             context = self._trust.context(netloc, insecure)
+            raw.settimeout(HANDSHAKE)
             try:
                 raw = context.wrap_socket(raw, server_hostname=host)
             except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError) as error:
                 raise HungUp("EOF") from error
+            except TimeoutError as error:
+                raise HungUp("net/http: TLS handshake timeout") from error
+            raw.settimeout(SILENCE)
         link = http.client.HTTPConnection(host, port, timeout=SILENCE, blocksize=_PIECE)
+        link.response_class = _Response
         link.sock = raw
         link.auto_open = 0  # a lost connection is an error here, not opened anew
         return link
@@ -312,7 +337,8 @@ def _broken(method: str, url: str, error: Exception) -> WireError:
     parts = urlsplit(url)
     place = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
     text, passing, plain = _reason(error, place, parts.hostname or "")
-    return WireError(f'{method.capitalize()} "{url}": {text}', passing=passing, plain=plain)
+    down = isinstance(error, OSError) and error.errno in _DOWN
+    return WireError(f'{method.capitalize()} "{url}": {text}', passing=passing, plain=plain, down=down)
 
 
 def _reason(error: Exception, place: str, host: str) -> tuple[str, bool, bool]:
@@ -330,7 +356,7 @@ def _reason(error: Exception, place: str, host: str) -> tuple[str, bool, bool]:
             error.errno == socket.EAI_AGAIN
         ), False  # fmt: skip
     if isinstance(error, HungUp):
-        return "EOF", True, True
+        return str(error), True, True
     if isinstance(error, ConnectionRefusedError):
         return f"dial tcp {place}: connect: connection refused", False, True
     if isinstance(error, TimeoutError):

@@ -14,6 +14,7 @@ import zstandard
 
 from corral.errors import CorralError, InvalidInput, NotFound, RemoteFailed
 from corral.images import Images
+from corral.images.remote.config import RemoteConfig
 from corral.images.remote.names import pull_reference
 from corral.model.image import Image
 from corral.model.transfer import ANYBODY, Credentials, Note
@@ -192,6 +193,41 @@ async def test_a_broken_connection_is_gone_on_with(images: Images, registry: Fak
     assert len(asked) == 3 and asked[0] == "" and all(one.startswith("bytes=") for one in asked[1:])
 
 
+async def test_a_registry_that_restarts_is_waited_for(images: Images, registry: FakeRegistry) -> None:
+    """Nobody listens at its port for a while."""
+    digest = registry.add_image("app", "1", [THIRD])["layers"][0]["digest"]
+
+    def falls(ask: Ask) -> bool:
+        if digest not in ask.path:
+            return False
+        ask.cut(200_000)
+        registry.down()
+        return True
+
+    registry.fault(falls, times=1)
+    told: list[str] = []
+    async for note in images.remote.pull(pull_reference(f"{registry.host}/app", "1")):
+        told += [note.status] * note.status.startswith("Retrying in ")
+        if len(told) == 3 and registry.is_down:
+            registry.up()
+    assert len(told) >= 3
+    assert [headers["Range"] for _, _, headers in registry.asked("GET", digest)[1:]] == ["bytes=200000-"]
+
+
+async def test_a_mirror_that_goes_away_is_not_waited_for(tmp_path: Path, registry: FakeRegistry) -> None:
+    digest = registry.add_image("app", "1", [THIRD])["layers"][0]["digest"]
+    with FakeRegistry() as mirror:
+        mirror.add_image("app", "1", [THIRD])
+        mirror.fault(lambda ask: digest in ask.path and (mirror.down() or ask.hang_up()), times=1)
+        config = RemoteConfig(mirrors={registry.host: [mirror.url]})
+        async with store(tmp_path, remote=config) as images:
+            told = lines(await pulled(images, f"{registry.host}/app"))
+            assert not any("Retrying" in line for line in told)
+            await images.disconnect()
+        mirror.up()
+    assert len(registry.asked("GET", digest)) == 1
+
+
 async def test_a_killed_daemon_goes_on_where_it_was(registry: FakeRegistry, tmp_path: Path) -> None:
     manifest = registry.add_image("app", "1", [THIRD])
     digest = manifest["layers"][0]["digest"]
@@ -249,7 +285,9 @@ async def test_a_rate_limit_is_explained(images: Images, registry: FakeRegistry)
 
 async def test_nobody_there(images: Images, registry: FakeRegistry) -> None:
     host = registry.host
-    registry.__exit__()
+    registry.add_image("app", "1", [BASE])
+    await pulled(images, f"{host}/app")  # now it is known to speak no TLS
+    registry.down()
     with pytest.raises(RemoteFailed, match=rf'Get "http://{host}/v2/": dial tcp {host}: connect: connection refused'):
         await pulled(images, f"{host}/app")
     registry._server.socket.close()

@@ -170,6 +170,27 @@ async def test_a_broken_upload_goes_on_where_it_was(
     assert begun == (3 if forgets else 2)  # the layer's, the configuration's, and one more if it had to start anew
 
 
+async def test_a_registry_that_restarts_is_waited_for(images: Images, registry: FakeRegistry) -> None:
+    """Nobody listens at its port for a while, and it has forgotten the upload."""
+    name = f"{registry.host}/app"
+    await an_image(images, f"{name}:1", BIG)
+
+    def falls(ask: Ask) -> bool:
+        if ask.command != "PATCH":
+            return False
+        registry.down()
+        return ask.hang_up()
+
+    registry.fault(falls, times=1)
+    told: list[str] = []
+    async for note in images.remote.push(push_reference(name, "1")):
+        told += [note.status] * note.status.startswith("Retrying in ")
+        if len(told) == 3 and registry.is_down:
+            registry.up()
+    assert len(told) >= 3
+    assert "1" in registry.manifests["app"]
+
+
 async def test_an_upload_whose_state_was_asked_too_early(images: Images, registry: FakeRegistry) -> None:
     """The registry says how far it is, and only then takes what had reached it: nothing is sent twice or left out."""
     name = f"{registry.host}/app"

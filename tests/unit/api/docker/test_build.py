@@ -158,6 +158,20 @@ def test_a_stages_image_that_cannot_be_got_is_told_in_the_stream_as_dockerd_tell
         assert [line["error"] for line in lines] == ["pull access denied for x"]
 
 
+def test_a_step_whose_image_cannot_be_got_stands_before_the_reason_as_in_dockerd() -> None:
+    failed = BuildFailed("failed to resolve", classic="pull access denied for x")
+    some = (
+        Started(1, "[internal] load metadata for x"),
+        Finished(1, error="no"),
+        *(Started(2, "ARG A=x", "Step 1/3 : ARG A=x"), Finished(2)),
+        *(Started(3, "FROM $A", "Step 2/3 : FROM $A"), Finished(3)),
+        failed,
+    )
+    for quiet in (False, True):
+        lines = [line.get("stream", line.get("error")) for line in said(*some, quiet=quiet)]
+        assert lines == ["Step 1/3 : ARG A=x\n", "Step 2/3 : FROM $A\n", "pull access denied for x"]
+
+
 def test_a_program_that_fails() -> None:
     lines = said(STEP, Printed(2, b"told"), Finished(2, error="x"), FAILED)
     words = "The command '/bin/sh -c echo \"a\"' returned a non-zero code: 3"

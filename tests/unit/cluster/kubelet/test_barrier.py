@@ -22,7 +22,7 @@ class HeldUp:
         self.asked: list[Leaving] = []
         self.done = False
 
-    async def __call__(self, leaving: Leaving) -> None:
+    async def __call__(self, leaving: Leaving, silence: float) -> None:
         self.asked.append(leaving)
         opened = asyncio.Event()
         asyncio.get_running_loop().call_soon(self._hold_up, opened)
@@ -48,6 +48,38 @@ async def test_a_pod_is_not_told_to_end_before_its_rules_had_their_time(monkeypa
     assert barrier.done and barrier.asked == [Leaving("10.244.0.2", "u1", "n1")]
 
 
+async def test_a_pod_with_grace_waits_for_who_still_leads_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short its grace is; one without grace does not."""
+    monkeypatch.setattr(leaving, "BARRIER", SECONDS)
+    done: list[float] = []
+
+    async def late(leaving: Leaving, silence: float) -> None:
+        await asyncio.sleep(4 * SECONDS)
+        done.append(silence)
+
+    shared = SimpleNamespace(barrier=late, neighbours=no_barrier, node="n1")
+    for grace in (0, 1):
+        meta: Any = {"name": "web", "namespace": "default", "uid": "u1"}
+        meta |= {"deletionTimestamp": "x", "deletionGracePeriodSeconds": grace}
+        pod: Any = {"metadata": meta, "spec": {}}
+        worker: Any = SimpleNamespace(pod=pod, uid="u1", memory=SimpleNamespace(ips=("10.244.0.2",)), shared=shared)
+        await leaving.Leaver(worker)._bar()
+        assert done == [leaving.SILENCE] * grace
+
+
+async def test_a_neighbour_that_still_leads_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GONE", SECONDS)
+
+    async def never(leaving: Leaving, silence: float) -> None:
+        await asyncio.Event().wait()
+
+    kubelet: Any = SimpleNamespace(shared=SimpleNamespace(barrier=never))
+    request: Any = SimpleNamespace(peer_certificate=b"")
+    gate: Any = SimpleNamespace(node_of=lambda request: "")  # whoever it is
+    answer: Any = await server.KubeletServer(kubelet, gate)._gone(request, ["10.244.0.2", "u1"])
+    assert (answer.status, answer.body) == (503, b"new connections are still led to 10.244.0.2\n")
+
+
 async def test_a_neighbour_is_not_told_that_all_is_well_before_the_rules_had_their_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -55,6 +87,6 @@ async def test_a_neighbour_is_not_told_that_all_is_well_before_the_rules_had_the
     barrier = HeldUp()
     kubelet: Any = SimpleNamespace(shared=SimpleNamespace(barrier=barrier))
     request: Any = SimpleNamespace(peer_certificate=b"")
-    gate: Any = None
+    gate: Any = SimpleNamespace(node_of=lambda request: "")  # whoever it is
     answer: Any = await server.KubeletServer(kubelet, gate)._gone(request, ["10.244.0.2", "u1"])
     assert (answer.status, barrier.done) == (200, True)

@@ -124,6 +124,7 @@ async def test_who_fits_nowhere_learns_why_and_comes_when_there_is_room(world: W
     await world.node("node-2", cpu="1")
     await world.pod("web", requests={"cpu": "2"})
     text = "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s). "
+    text += "no new claims to deallocate, "
     text += "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
     refused = await world.refused("web")
     assert (refused["reason"], refused["message"]) == ("Unschedulable", text)

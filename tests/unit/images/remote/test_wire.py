@@ -107,6 +107,20 @@ def test_answers_that_are_none(registry: FakeRegistry, wire: Wire, fault, words:
         get(wire, f"{registry.url}/v2/")
 
 
+@pytest.mark.parametrize("times", [1, 5, 6])
+def test_what_is_said_before_an_answer(registry: FakeRegistry, wire: Wire, times: int) -> None:
+    def hints(ask: Ask) -> bool:
+        ask.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * times)
+        return ask.answer(200, b"yes")
+
+    registry.fault(hints)
+    if times == 6:
+        with pytest.raises(WireError, match="too many 1xx informational responses"):
+            get(wire, f"{registry.url}/v2/")
+    else:
+        assert get(wire, f"{registry.url}/v2/") == b"yes"
+
+
 def test_a_body_beyond_its_limit(registry: FakeRegistry, wire: Wire) -> None:
     registry.fault(lambda ask: ask.answer(200, bytes(1000)))
     with pytest.raises(InvalidInput, match="longer than 999 bytes"):
@@ -230,6 +244,17 @@ def test_localhost_needs_nobody_who_knows_it(
     assert get(wire, f"http://localhost:{registry.port}/v2/") == b"{}"
     with pytest.raises(WireError, match="lookup elsewhere: no such host"):
         get(wire, f"http://elsewhere:{registry.port}/v2/")
+
+
+def test_who_says_nothing_when_asked_for_tls_is_not_waited_for_as_for_a_body(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corral.images.remote.wire.HANDSHAKE", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(WireError, match="net/http: TLS handshake timeout") as failed:
+            get(wire, f"https://127.0.0.1:{port}/v2/", insecure=True)
+    assert failed.value.plain
 
 
 def test_no_tls_at_all(registry: FakeRegistry, wire: Wire) -> None:

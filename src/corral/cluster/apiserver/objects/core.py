@@ -54,7 +54,8 @@ class Companion(Protocol):
 class Caller:
     """Who writes. `manager` stands in for a fieldManager that was not given; `warnings` are for the client.
 
-    `check_create`: raises 403 when an update that makes a new object may not.
+    `check_create`: raises 403 when an update that makes a new object may not. `deadline`: when the client is told that
+    it has waited in vain, by the event loop's time.
     """
 
     user: User
@@ -62,6 +63,7 @@ class Caller:
     warnings: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)
     check_create: Callable[[], None] | None = None
+    deadline: float | None = None
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:
@@ -204,6 +206,7 @@ class Core:
             options.dry_run,
             caller.warnings,
             caller.annotations,
+            deadline=caller.deadline,
         )
 
     async def admit(self, admission: Admission, target: Target, stored: Object | None) -> Any:
@@ -245,6 +248,7 @@ class Core:
             options.dry_run,
             caller.warnings,
             caller.annotations,
+            deadline=caller.deadline,
         )
         await self.chain.admit(admission)
         await self.chain.validate(admission)

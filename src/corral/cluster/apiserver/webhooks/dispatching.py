@@ -18,6 +18,7 @@ from corral.cluster.apiserver.authorization.decision import Authorizer
 from corral.cluster.apiserver.caching.item import encode
 from corral.cluster.apiserver.cel.errors import EvaluationError
 from corral.cluster.apiserver.cel.process import Expressions
+from corral.cluster.apiserver.deadlines import hook_seconds
 from corral.cluster.apiserver.lookup import Lookup
 from corral.cluster.apiserver.patch import json_patch
 from corral.cluster.apiserver.registry import Registry
@@ -114,7 +115,8 @@ class _Webhooks(Base):
 
     async def _call(self, hook: Hook, admission: Admission) -> Verdict:
         version = next((one for one in texts(hook.hook, "admissionReviewVersions") if one in VERSIONS), "v1")
-        uid, seconds = str(uuid.uuid4()), number(hook.hook, "timeoutSeconds") or 10
+        uid, now = str(uuid.uuid4()), asyncio.get_running_loop().time()
+        seconds = hook_seconds(number(hook.hook, "timeoutSeconds") or 10, admission.deadline, now)
         body = encode(review_of(admission, uid, version))
         url = ""
         try:

@@ -177,4 +177,4 @@ class DisruptionController(Controller):
 
 
 def _selector(budget: Object) -> Selector:
-    return of_object(budget["spec"].get("selector"))
+    return of_object((budget.get("spec") or {}).get("selector"))

@@ -60,7 +60,7 @@ def count_healthy(pods: Iterable[Object], disrupted: Iterable[str]) -> int:
 
 def needs_scale(budget: Object) -> bool:
     """Whether it matters how many pods there should be, not how many there are."""
-    spec = budget["spec"]
+    spec = budget.get("spec") or {}
     return spec.get("maxUnavailable") is not None or isinstance(spec.get("minAvailable"), str)
 
 
@@ -77,7 +77,7 @@ def plan_need(budget: Object, pods: int, scale: int) -> Need:
     >>> plan_need({"spec": {"minAvailable": "50%"}}, 3, 5)
     Need(expected=5, healthy=3)
     """
-    spec = budget["spec"]
+    spec = budget.get("spec") or {}
     if spec.get("maxUnavailable") is not None:
         return Need(scale, max(0, scale - scaled(spec["maxUnavailable"], scale, round_up=True)))
     least = spec.get("minAvailable")

@@ -10,7 +10,6 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -27,8 +26,9 @@ from corral.cluster.kubelet.metering.reading import (
     read_file,
     sample_of,
 )
+from corral.cluster.kubelet.neighbours import LEADS
 from corral.cluster.kubelet.server.exposition import cadvisor_lines, kubelet_lines, resource_lines
-from corral.cluster.kubelet.server.gate import Gate, Refused, node_of
+from corral.cluster.kubelet.server.gate import Gate, Refused
 from corral.cluster.kubelet.server.summary import NodeFacts, plan_summary
 from corral.cluster.streaming.forwarding import cause_of
 from corral.cluster.streaming.options import log_options
@@ -50,7 +50,7 @@ Object = dict[str, Any]
 Handle = Callable[[Request, Sequence[str]], Awaitable[Answer]]
 TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 JSON: Final = {"Content-Type": "application/json"}
-GONE: Final = 1.0  # seconds until a neighbour is told that there is no knowing
+GONE: Final = 0.5  # seconds until a neighbour is told that its pod is still led to; it asks again
 
 
 class KubeletServer:
@@ -101,16 +101,18 @@ class KubeletServer:
         return Response(200, TEXT, b"ok")
 
     async def _gone(self, request: Request, rest: Sequence[str]) -> Answer:
-        """Of a pod on the node that asks: answered when our proxy leads no new connection to it, or gave up."""
+        """Of a pod on the node that asks: 200 when our proxy leads no new connection to it, else 503 after a while."""
         try:
             address, uid = rest
             address = str(ipaddress.ip_address(address))
         except ValueError:
             return Response(400, TEXT, b"/gone/ADDRESS/UID: the address or the uid of a pod is missing\n")
-        leaving = Leaving(address, uid, node_of(request, int(time.time())))
-        with suppress(TimeoutError):
+        leaving = Leaving(address, uid, self._gate.node_of(request))
+        try:
             async with fair_timeout(GONE):
-                await self._kubelet.shared.barrier(leaving)
+                await self._kubelet.shared.barrier(leaving, GONE)
+        except TimeoutError:
+            return Response(LEADS, TEXT, f"new connections are still led to {address}\n".encode())
         return Response(200, TEXT, b"ok")
 
     async def _pods(self, request: Request, rest: Sequence[str]) -> Answer:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("corral.kubelet")
 
-BARRIER: Final = 1.0  # seconds, at most, that the end of a pod waits for the proxies
-LONGEST: Final = 3.0  # and that of one that was deleted, if its grace is as long: a daemon may be starting anew
+BARRIER: Final = 1.0  # seconds, at most, that the end of a pod without grace waits for the proxies
+SILENCE: Final = 3.0  # seconds that a node may say nothing, if there is grace: its daemon may be starting anew
+LONGEST: Final = 10.0  # seconds, at most, for those that say that they still lead to it: a machine may be busy
 
 
 class Leaver:
@@ -59,12 +60,14 @@ class Leaver:
         self._barred, shared = True, self._worker.shared
         if not self._worker.memory.ips or self._worker.pod["spec"].get("hostNetwork"):
             return
-        grace = grace_of(self._worker.pod) if meta.deleting(self._worker.pod) else 0
-        seconds = max(BARRIER, min(LONGEST, grace))
+        deleted = meta.deleting(self._worker.pod) and grace_of(self._worker.pod)
+        seconds, silence = (LONGEST, SILENCE) if deleted else (BARRIER, BARRIER)
         some = [Leaving(address, self._worker.uid, shared.node) for address in self._worker.memory.ips]
         try:
             async with fair_timeout(seconds):
-                await asyncio.gather(*(way(one) for one in some for way in (shared.barrier, shared.neighbours)))
+                await asyncio.gather(
+                    *(way(one, silence) for one in some for way in (shared.barrier, shared.neighbours))
+                )
         except TimeoutError:
             log.warning("pod %s: still led to after %g s", full_name(self._worker.pod), seconds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.kinds.cells import AGE, at, column
 from corral.model.kubernetes.kinds.checks import NOT_POSITIVE, Problems, each, listed, nonnegative, qualified_name
-from corral.model.kubernetes.kinds.fields import has, number, part, text
+from corral.model.kubernetes.kinds.fields import ensure, has, number, part, text
 from corral.model.kubernetes.problems import forbidden, invalid, not_supported
 
 
@@ -24,7 +24,12 @@ def _validate(obj: Object) -> Problems:
         yield forbidden("spec.preferredHolder", "may only be specified when `strategy` is defined")
 
 
+def _default(obj: Object) -> None:
+    ensure(obj, "spec")
+
+
 LEASE = Kind(
+    default=_default,
     validate=listed(_validate),
     has_generation=False,
     columns=(column("Holder", at("spec", "holderIdentity")), AGE),

@@ -23,6 +23,7 @@ from corral.model.kubernetes.kinds.checks import (
 from corral.model.kubernetes.kinds.core.pod_spec.scheduling import node_selector
 from corral.model.kubernetes.kinds.core.pod_spec.sources import csi_driver_name
 from corral.model.kubernetes.kinds.fields import (
+    ensure,
     fill_empty,
     flag,
     has,
@@ -54,7 +55,7 @@ def _default_request(request: Object) -> None:
 
 
 def _default_claim(spec: Object) -> None:
-    for request in objects(part(spec, "devices"), "requests"):
+    for request in objects(ensure(spec, "devices"), "requests"):
         if isinstance(request.get("exactly"), dict):
             _default_request(request["exactly"])
         for alternative in objects(request, "firstAvailable"):
@@ -186,7 +187,7 @@ def _claim_state(obj: Object) -> str:
 
 
 def _default(obj: Object) -> None:
-    _default_claim(part(obj, "spec"))
+    _default_claim(ensure(obj, "spec"))
     ensure_status(obj)
 
 
@@ -207,8 +208,14 @@ def _template_spec(obj: Object) -> Object:
     return part(obj, "spec", "spec")
 
 
+def _default_template(obj: Object) -> None:
+    spec = ensure(obj, "spec")
+    ensure(spec, "metadata")
+    _default_claim(ensure(spec, "spec"))
+
+
 RESOURCE_CLAIM_TEMPLATE = Kind(
-    default=lambda obj: _default_claim(_template_spec(obj)),
+    default=_default_template,
     validate=listed(lambda obj: check_claim(_template_spec(obj), "spec.spec")),
     validate_update=listed(lambda new, old: immutable(new, old, "", "spec")),
     has_generation=False,
@@ -224,7 +231,11 @@ def _class(obj: Object) -> Problems:
         yield from _config(config, at_one)
 
 
-DEVICE_CLASS = Kind(validate=listed(_class), columns=(AGE,))
+def _default_class(obj: Object) -> None:
+    ensure(obj, "spec")
+
+
+DEVICE_CLASS = Kind(default=_default_class, validate=listed(_class), columns=(AGE,))
 
 
 def _taint_rule(obj: Object) -> Problems:

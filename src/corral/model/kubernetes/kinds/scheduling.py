@@ -43,8 +43,13 @@ def _validate_update(new: Object, old: Object) -> Problems:
     yield from immutable(new, old, "", "preemptionPolicy")
 
 
+def _default(obj: Object) -> None:
+    fill(obj, "value", 0)
+    fill(obj, "preemptionPolicy", "PreemptLowerPriority")
+
+
 PRIORITY_CLASS = Kind(
-    default=lambda obj: fill(obj, "preemptionPolicy", "PreemptLowerPriority"),
+    default=_default,
     validate=listed(_validate),
     validate_update=listed(_validate_update),
     columns=(

@@ -11,6 +11,7 @@ import pytest
 
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import BUDGETS, DEPLOYMENTS, PODS
+from corral.cluster.controllers.disruption.counting import Need, needs_scale, plan_need
 from corral.model.kubernetes.status import StatusError
 from tests.support.workloads import Cluster, Kubelet, Object, cluster, running, template
 
@@ -65,6 +66,13 @@ async def test_a_percentage_is_of_what_is_wanted(shop: Cluster) -> None:
     await allowed(shop, 1, desiredHealthy=2, expectedPods=3)
     await shop.client.patch(DEPLOYMENTS, "web", "shop", patch={"spec": {"replicas": 5}})
     await allowed(shop, 2, desiredHealthy=3, expectedPods=5)
+
+
+async def test_a_budget_that_says_nothing_is_of_no_pods(shop: Cluster) -> None:
+    """Also one that has been stored without a spec."""
+    await shop.client.create(BUDGETS, {"metadata": {"name": "web", "namespace": "shop"}})
+    await allowed(shop, 0, currentHealthy=0, desiredHealthy=0, expectedPods=0)
+    assert plan_need({"metadata": {"name": "old"}}, 3, 3) == Need(3, 0) and not needs_scale({})
 
 
 async def test_pods_of_nobody_known_allow_nothing(shop: Cluster) -> None:

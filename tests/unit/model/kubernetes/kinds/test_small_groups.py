@@ -112,10 +112,23 @@ def test_rules(group: str, kind: str, obj: dict[str, Any], texts: list[str]) -> 
 
 
 def test_defaults() -> None:
-    assert added("scheduling.k8s.io", "PriorityClass", {}) == {"preemptionPolicy": "PreemptLowerPriority"}
+    preempts = {"preemptionPolicy": "PreemptLowerPriority"}
+    assert added("scheduling.k8s.io", "PriorityClass", {}) == {"value": 0, **preempts}
+    assert added("scheduling.k8s.io", "PriorityClass", {"value": 7}) == preempts
     assert added("discovery.k8s.io", "EndpointSlice", SLICE) == {"ports": {0: {"name": "", "protocol": "TCP"}}}
     assert added("apiregistration.k8s.io", "APIService", API) == {"spec": {"service": {"port": 443}}, "status": {}}
     assert added("authentication.k8s.io", "TokenRequest", {}) == {"spec": {"expirationSeconds": 3600}}
+
+
+def test_a_spec_is_there_whoever_sent_none() -> None:
+    """As Go shows it: a struct that is no pointer is never left out."""
+    counts = dict.fromkeys(("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), 0)
+    assert added("policy", "PodDisruptionBudget", {}) == {"spec": {}, "status": counts}
+    assert added("coordination.k8s.io", "Lease", {}) == {"spec": {}}
+    assert added("resource.k8s.io", "DeviceClass", {}) == {"spec": {}}
+    assert added("resource.k8s.io", "ResourceClaim", {}) == {"spec": {"devices": {}}, "status": {}}
+    template = {"spec": {"metadata": {}, "spec": {"devices": {}}}}
+    assert added("resource.k8s.io", "ResourceClaimTemplate", {}) == template
 
 
 def test_what_stays() -> None:

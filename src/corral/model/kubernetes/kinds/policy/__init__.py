@@ -6,7 +6,7 @@ from corral.model.kubernetes.kind import Kind, Object
 from corral.model.kubernetes.kinds.apps.rollout import count_or_percent, not_above_all
 from corral.model.kubernetes.kinds.cells import AGE, at, column
 from corral.model.kubernetes.kinds.checks import Problems, label_selector, listed, nonnegative, optional_of
-from corral.model.kubernetes.kinds.fields import has, part
+from corral.model.kubernetes.kinds.fields import ensure, has, part
 from corral.model.kubernetes.kinds.statuses import cleared, ensure_status, keep_spec, keep_status
 from corral.model.kubernetes.problems import invalid
 
@@ -26,8 +26,13 @@ def _validate(obj: Object) -> Problems:
     yield from optional_of(spec, "unhealthyPodEvictionPolicy", "spec", ("AlwaysAllow", "IfHealthyBudget"))
 
 
+def _default(obj: Object) -> None:
+    ensure(obj, "spec")
+    ensure_status(obj, **_ALWAYS)
+
+
 POD_DISRUPTION_BUDGET = Kind(
-    default=lambda obj: ensure_status(obj, **_ALWAYS),
+    default=_default,
     prepare_create=cleared(**_ALWAYS),
     prepare_update=keep_status,
     prepare_status=keep_spec,
