@@ -36,5 +36,5 @@ class FakeBuilder:
     async def usage(self) -> list[Usage]:
         return []
 
-    async def prune(self, filters: object = None, *, keep: int = 0, all: bool = False) -> Pruned:
+    async def prune(self, filters: object = None, *, room: object = None, all: bool = False) -> Pruned:
         return Pruned([], 0)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from corral.cluster.apiserver.certificates.issuing import new_leaf
 from corral.cluster.apiserver.certificates.renewal import Wanted
+from corral.cluster.certificates.x509 import from_pem
 from corral.cluster.kubelet.server.gate import Gate
 from corral.cluster.kubelet.server.server import KubeletServer
 from corral.daemon.kubelet_server import review_here
@@ -32,7 +33,7 @@ class FakeKubelet:
         self.ready = asyncio.Event()
         self.ready.set()
         self.machine = SimpleNamespace(name=name, cpus=2)
-        gate = Gate(name, review_here(cluster.api))
+        gate = Gate(name, review_here(cluster.api), from_pem(cluster._pki.ca))
         self._server = Server(KubeletServer(cast(Any, self), gate).handle)
 
     @classmethod

@@ -65,6 +65,18 @@ def test_a_container_that_was_half_way_out_of_a_network_is_in_it_again(fresh: In
     assert fresh.execute(two, "ping", "-c", "1", "-W", "5", "one")[0] == 0
 
 
+def test_one_that_does_not_run_and_joins_already_goes_on_as_it_was(engine: Endpoint) -> None:
+    """testcontainers connects what it has just created with the bridge that it is in."""
+    _create(engine, "shop")
+    idle = engine.create("true", HostConfig={"NetworkMode": "shop"})
+    before = engine.inspect(idle)["NetworkSettings"]
+    answer = engine.post("/networks/shop/connect", {"Container": idle, "EndpointConfig": {"Aliases": ["lazy"]}})
+    assert answer.status == 200, answer
+    assert engine.inspect(idle)["NetworkSettings"] == before
+    engine.post(f"/containers/{idle}/start")
+    assert engine.wait(idle) == 0
+
+
 def test_a_container_in_several_networks_from_its_creation(engine: Endpoint) -> None:
     ids = {name: _create(engine, name) for name in ("front", "back")}
     ends = {"front": {}, "back": {"GwPriority": 1, "MacAddress": "02:00:00:00:00:09"}}

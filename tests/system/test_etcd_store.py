@@ -99,3 +99,31 @@ def test_a_cluster_lives_in_an_etcd_that_asks_who_comes(secured: Secured, engine
 def test_who_is_not_let_in_is_told_why(secured: Secured, engine: Instance, changed: dict[str, str], text: str) -> None:
     done = engine.corral("up", "--detach", *engine.flags, *secured.words(**changed))
     assert done.returncode != 0 and text in done.stderr + engine.log, done.stderr
+
+
+def test_servers_over_one_etcd_have_one_range_of_services(secured: Secured, engine: Instance, tmp_path: Path) -> None:
+    """Else the second one's pods would ask a name server of another family, which is nowhere."""
+    four, six = "10.126.0.0/16", "fd00:10:126::/112"
+    subnet = "--kubernetes-service-subnet"
+    engine.up(*secured.words(), f"{subnet}={four}")
+    engine.down(everything=True)
+    other = Instance(tmp_path / "o", "--kubernetes=true", f"--kubernetes-address=127.0.0.1:{free_port()}")
+
+    def cidrs() -> str:
+        return kubectl(other, "get", "servicecidr", "kubernetes", "-o", "jsonpath={.spec.cidrs}")
+
+    def name_server() -> str:
+        return kubectl(other, "-n", "kube-system", "get", "service", "kube-dns", "-o", "jsonpath={.spec.clusterIP}")
+
+    try:
+        for asked in ((), (f"{subnet}={six}",)):
+            other.up(*secured.words(), *asked)
+            assert (f"the default ServiceCIDR [{four}] does not match, and stays" in other.log) == bool(asked)
+            assert cidrs() == f'["{four}"]'
+            eventually(lambda: name_server() == "10.126.0.10", "the name server's Service is there", seconds=20)
+            assert "services kube-dns:" not in other.log, "it could not be kept"
+            other.down()
+        other.up(*secured.words(), f"{subnet}={four}", f"{subnet}={six}")
+        assert cidrs() == f'["{four}","{six}"]', "a second family may come"
+    finally:
+        other.down(everything=True)

@@ -323,6 +323,26 @@ def test_the_next_daemon_listens_where_the_last_did_or_fetches_its_nodes(tmp_pat
         eventually(lambda: set(fleet.nodes().values()) == {"True"}, lambda: str(fleet.nodes()), seconds=30)
 
 
+def test_a_node_whose_own_interface_was_set_down_and_up_goes_out_again(tmp_path: Path) -> None:
+    """The kernel takes its routes along, and gives none back: its pods reached nobody outside for ever."""
+    address = f"--kubernetes-address=127.0.0.1:{free_port()}"
+    with clean(Instance(tmp_path / "i", *flags("10.124.0.0/16"), "--nodes=2", address)) as engine:
+        fleet = Fleet(engine).with_nodes(2)
+        netns = json.loads(Path(engine.root, "nodes", "2", "node", "join.json").read_text())["netns"]
+
+        def ip(*words: str) -> str:
+            return subprocess.run(["nsenter", f"--net={netns}", "ip", *words], capture_output=True, text=True).stdout
+
+        before = ip("route", "show", "default")
+        assert before.startswith("default via ")
+        for _ in range(2):
+            ip("link", "set", "eth0", "down")
+            assert ip("route", "show", "default") == ""
+            ip("link", "set", "eth0", "up")
+            eventually(lambda: ip("route", "show", "default") == before, "the default route is there", seconds=20)
+        fleet.with_nodes(2)
+
+
 @contextmanager
 def usual_port_taken() -> Iterator[None]:
     try:

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import IO, TYPE_CHECKING, cast
 
 from corral.build.request import BuildEvent, BuildFailed, BuildRequest
-from corral.build.usage import Pruned, Usage, cache_limit, prune, trim, usage
+from corral.build.usage import Pruned, Room, Usage, cache_limit, prune, trim, usage
 from corral.build.works import Works
 from corral.engine.engine import Engine
 from corral.errors import Conflict, NotFound
@@ -127,7 +127,9 @@ class Builder:
         """What is kept for later builds, each with its size (`docker builder du`)."""
         return await usage(self._works)
 
-    async def prune(self, filters: dict[str, list[str]] | None = None, *, keep: int = 0, all: bool = False) -> Pruned:
-        """Removes what is kept and not in use: without `all`, only what no image has too. `keep`: as many bytes may
-        stay, those used last. InvalidInput for a filter that is none."""
-        return await prune(self._works, filters or {}, keep, all)
+    async def prune(
+        self, filters: dict[str, list[str]] | None = None, *, room: Room | None = None, all: bool = False
+    ) -> Pruned:
+        """Removes what is kept and not in use: without `all`, only what no image has too. What `room` leaves is that
+        used last. InvalidInput for a filter that is none."""
+        return await prune(self._works, filters or {}, room or Room(), all)

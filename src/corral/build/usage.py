@@ -34,6 +34,15 @@ class Usage(Struct):
     depth: int = 0  # how many layers there are up to it
 
 
+class Room(Struct):
+    """How much a prune leaves, in bytes: `reserved` always stays, `most` at most, and it goes on until so much of the
+    disk is free. 0 says nothing; without any of them all goes."""
+
+    reserved: int = 0
+    most: int = 0
+    free: int = 0
+
+
 class Pruned(Struct):
     """What went, and the bytes that the disk got back."""
 
@@ -109,6 +118,24 @@ def plan_trim(found: Sequence[Usage], limit: int) -> list[str]:
     return gone
 
 
+def plan_keep(room: Room, total: int, free: int) -> int:
+    """Pure: how many of `total` bytes stay, where so many of the disk are free; 0 is none. As BuildKit counts.
+
+    >>> plan_keep(Room(), 100, 5), plan_keep(Room(reserved=30), 100, 5), plan_keep(Room(most=40), 100, 5)
+    (0, 30, 40)
+    >>> plan_keep(Room(free=25), 100, 5), plan_keep(Room(free=25, most=40), 100, 5), plan_keep(Room(free=3), 100, 5)
+    (80, 40, 100)
+    >>> plan_keep(Room(reserved=90, free=25), 100, 5), plan_keep(Room(free=500), 100, 5)
+    (90, 0)
+    """
+    keep, lacking = room.most, room.free - free
+    if lacking > 0:
+        keep = min(keep or total, total - lacking)
+    elif room.free and not keep:
+        keep = total
+    return max(keep, room.reserved, 0)
+
+
 _BOOLEANS = {"inuse": "in_use", "shared": "shared"}
 _TEXTS = {"id": "id", "type": "kind", "description": "description"}
 
@@ -176,9 +203,11 @@ async def usage(works: Works) -> list[Usage]:
     return describe(records, caches, imaged, works.busy(), stacks)
 
 
-async def prune(works: Works, filters: Mapping[str, Sequence[str]], keep: int, everything: bool) -> Pruned:
+async def prune(works: Works, filters: Mapping[str, Sequence[str]], room: Room, everything: bool) -> Pruned:
     await works.images.before_removal()
     found = await usage(works)
+    disk = os.statvfs(works.engine.config.root)
+    keep = plan_keep(room, sum(one.size for one in found), disk.f_bfree * disk.f_frsize)
     gone = plan_prune(found, filters, keep, everything, works.clock.now())
     pruned = await _remove(works, found, gone)
     if everything and not filters and not keep:

@@ -59,7 +59,15 @@ def judge(facts: Facts) -> list[Finding]:
         *_storage(facts),
         *_security(facts),
         *(Finding("note", "firewall", advice) for advice in facts.foreign),
+        *_lingering(facts),
     ]
+
+
+def _lingering(facts: Facts) -> list[Finding]:
+    if not facts.lingering:
+        return []
+    text = "left of containers that are gone, and tried again by the daemon; by hand: "
+    return [Finding("note", "cables", text + "; ".join(f"ip link delete {name}" for name in facts.lingering))]
 
 
 def _cgroups(facts: Facts) -> Finding:
@@ -164,6 +172,7 @@ def gather(instance: Instance, settings: Settings) -> Facts:
         nftables=has_nftables(),
         state_fs=filesystem(nearest_existing(instance.root)),
         foreign=_foreign(instance),
+        lingering=_left_cables(instance),
         systemd=has_systemd(),
     )
 
@@ -203,6 +212,18 @@ def _foreign(instance: Instance) -> list[str]:
         return forward_advice(names.table, [names.bridge, f"{names.user_bridge('')}*"])
     except CorralError as error:
         return [error.message]
+
+
+def _left_cables(instance: Instance) -> list[str]:
+    from corral.linux.netlink import Netlink
+    from corral.networks.lingering import plan_left
+    from corral.networks.names import InstanceNames
+
+    try:
+        with Netlink() as netlink:
+            return plan_left(netlink.links(), InstanceNames.of_root(instance.root))
+    except CorralError:  # a kernel or a sandbox that does not tell: the other findings say what is missing
+        return []
 
 
 def doctor(instance: Instance, settings: Settings) -> int:

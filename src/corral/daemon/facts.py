@@ -17,7 +17,8 @@ MODULES = ("overlay", "bridge", "veth", "nf_tables", "nft_chain_nat", "nft_masq"
 class Facts:
     """`modules` says for each kernel module: "there", "loadable", "missing" or "unknown".
 
-    `runtimes` maps names to (path, version). `foreign` is advice about firewalls of others.
+    `runtimes` maps names to (path, version). `foreign` is advice about firewalls of others,
+    `lingering` are cables of containers that have left, which the kernel did not let go of.
     """
 
     root: bool = True
@@ -35,6 +36,7 @@ class Facts:
     nftables: bool = True
     state_fs: str = ""
     foreign: list[str] = field(default_factory=list)
+    lingering: list[str] = field(default_factory=list)
     systemd: bool = False
 
 

@@ -22,7 +22,7 @@ from corral.daemon.cluster_network import add_network
 from corral.daemon.components import may_be_shared, read_id
 from corral.daemon.config import Settings as DaemonSettings
 from corral.daemon.kubelet_server import add_listener, review_here
-from corral.daemon.pods import eviction_settings, manifests
+from corral.daemon.pods import eviction_settings, garbage_policy, kubelet_root, manifests
 from corral.engine.engine import Engine
 from corral.errors import Conflict
 from corral.kit.tasks import Tasks
@@ -91,7 +91,7 @@ async def add_kubelet(
     await add_door(stack, cluster, gateways_of(network, families)[0], name)
     around = await add_network(stack, cluster, instance, name, network, ranges(families) if shared or open else ())
     settings = Settings(
-        root=f"{instance.root}/kubelet",
+        root=kubelet_root(instance.root),
         run=f"{instance.volatile}/kubelet",
         cluster_dns=around.dns,
         families=families,
@@ -100,6 +100,7 @@ async def add_kubelet(
         open_network=open,
         heartbeat=plan_heartbeat(grace),
         eviction=eviction_settings(told),
+        garbage=garbage_policy(told),
         manifests=manifests(told, instance),
         plugins=told.text("kubernetes-plugins"),
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from corral.cluster.apiserver.certificates import files
+from corral.cluster.certificates.x509 import from_pem
 from corral.cluster.joining.credentials import is_serving_due
 from corral.cluster.joining.joining import ask_certificate
 from corral.errors import CorralError, HostError, InvalidInput
@@ -55,7 +56,8 @@ class KubeletListener:
         self._path = Path(kubelet.settings.root) / "serving.pem"
         self._context: ssl.SSLContext | None = None
         self._bound, self._told = 0, False
-        self._server = Server(KubeletServer(kubelet, Gate(self._name, review)).handle)
+        gate = Gate(self._name, review, from_pem(authority))
+        self._server = Server(KubeletServer(kubelet, gate).handle)
 
     async def run(self) -> None:
         failures = 0

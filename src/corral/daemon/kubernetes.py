@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from corral.cli.instance import Instance
-from corral.daemon import cluster_store, identity
+from corral.daemon import cluster_services, cluster_store, identity
 from corral.daemon.components import add_components, may_be_shared
 from corral.daemon.config import Settings
-from corral.daemon.pods import eviction_settings
+from corral.daemon.pods import eviction_settings, garbage_policy
 from corral.daemon.registry import parse_address
 from corral.errors import CorralError, HostError, InvalidInput
 from corral.http.server import Server
@@ -140,6 +140,7 @@ def check(settings: Settings) -> None:
         plan_networks(settings.list("kubernetes-service-subnet"))
         node_addresses(settings)
         eviction_settings(settings)
+        garbage_policy(settings)
         if not 0 <= settings.number("kubernetes-kubelet-port") < 65536:
             raise InvalidInput("kubernetes-kubelet-port: must be a port")
         cluster_store.check(settings)
@@ -202,11 +203,13 @@ class _Part:
         from corral.http.tls import server_context
 
         root = Path(self._instance.root)
+        make_private(root / "kubernetes")  # keys, the audit log, and what provisioned volumes keep
+        store = await cluster_store.open_store(stack, self._settings, root)
+        given = bool(self._settings.list("kubernetes-service-subnet"))
+        self._networks = await cluster_services.find_services(store, self._networks, given)
         own = (node_addresses(self._settings) or own_addresses(families_of(self._networks)))[0]
         extra = plan_names(self._host, socket.gethostname(), self._settings.list("kubernetes-name"), own)
         names = pki.server_names(str(self._networks[0][1]), extra)
-        make_private(root / "kubernetes")  # keys, the audit log, and what provisioned volumes keep
-        store = await cluster_store.open_store(stack, self._settings, root)
         made = await asyncio.to_thread(pki.ensure, root / "kubernetes" / "pki", names, int(time.time()))
         api = await self._open_api(store, made, stack)
         stack.push_async_callback(api.close)
@@ -218,13 +221,14 @@ class _Part:
             return None
         api.options.url, api.options.port = plan_url(self._host, self._port), self._port
         await api.boot()
+        await cluster_services.check_services(store, self._networks)
         meters = Meters()
         api.measure_nodes(meters)
         await api.serve_metrics(meters)
         scheduling = self._settings.text("kubernetes-scheduler-config")
         grace = float(self._settings.number("kubernetes-node-grace"))
-        given = (stack, api, made, root / "kubernetes", meters, scheduling, grace)
-        informers = await add_components(*given, elected=may_be_shared(store))
+        parts = (stack, api, made, root / "kubernetes", meters, scheduling, grace)
+        informers = await add_components(*parts, elected=may_be_shared(store))
         self._write_kubeconfig(made)
         stack.callback(_forget, kubeconfig_path(self._instance))
         tasks = Tasks()

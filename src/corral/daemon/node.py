@@ -31,7 +31,7 @@ from corral.daemon.lock import InstanceLock
 from corral.daemon.node_images import lend_from
 from corral.daemon.node_join import Identity, Join, check_node_name, has_joined, load, merge, save, why_unreached
 from corral.daemon.node_place import find
-from corral.daemon.pods import eviction_settings, manifests
+from corral.daemon.pods import eviction_settings, garbage_policy, kubelet_root, manifests
 from corral.daemon.serve import Ready, prepare_process, start_log
 from corral.engine import reserve
 from corral.errors import CorralError, HostError, from_oserror
@@ -59,6 +59,7 @@ def serve_node(instance: Instance, settings: Settings, asked: Join, ready_fd: in
         check_settings(settings)
         node_addresses(settings)
         eviction_settings(settings)
+        garbage_policy(settings)
         reserve.tend(instance.root)
         lock.take()
         join = merge(load(instance), asked, joined=has_joined(instance))
@@ -140,7 +141,8 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     proxy = Proxy(informers, join.name, plan_proxy(instance.root, network, *place.server, pods=pods))
     stack.push_async_callback(proxy.close)
     told = KubeletSettings(
-        root=f"{instance.root}/kubelet",
+        root=kubelet_root(instance.root),
+        lender=join.pulls,
         run=f"{instance.volatile}/kubelet",
         pod_subnets=subnets_of(network, place.families),
         families=place.families,
@@ -148,6 +150,7 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
         addresses=node_addresses(settings),
         cluster_dns=place.cluster_dns,
         eviction=eviction_settings(settings),
+        garbage=garbage_policy(settings),
         manifests=manifests(settings, instance),
         plugins=settings.text("kubernetes-plugins"),
         heartbeat=plan_heartbeat(min(join.grace, settings.number("kubernetes-node-grace"))),

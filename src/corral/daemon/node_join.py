@@ -35,8 +35,9 @@ MISNAMED: Final = (62, 64)  # of OpenSSL: a certificate for another host, for an
 class Join(msgspec.Struct, omit_defaults=True):
     """`ca_hash` or `authority` (PEM) vouches for the server; `server_name` stands in its certificate, if not the URL's
     host. `netns`: a file of the network namespace that the node is in, "" for the host's. `images`: the socket of the
-    engine that lends its images. `pod_network`: the subnets of its pods, with commas between. `grace`: for how many
-    seconds the cluster bears the node's silence.
+    engine that lends its images, `pulls`: the folder of its kubelet, which knows by whom they were pulled.
+    `pod_network`: the subnets of its pods, with commas between. `grace`: for how many seconds the cluster bears the
+    node's silence.
     """
 
     server: str
@@ -47,6 +48,7 @@ class Join(msgspec.Struct, omit_defaults=True):
     server_name: str = ""
     netns: str = ""
     images: str = ""
+    pulls: str = ""
     pod_network: str = ""
     grace: float = 40.0
 
@@ -168,7 +170,8 @@ class Identity:
         by_token = expired(present, time.time())
         if by_token and not self._join.token:
             raise Forbidden("this node has no valid certificate: give it a token (corral token create)")
-        client = self._client("corral-join", by_token=by_token)
+        context = make_context(self._join.authority, "" if by_token else str(self.path))  # for this once
+        client = self._client("corral-join", context, self._join.token if by_token else "")
         try:
             if not present:
                 await check_name(client, self._join.name)
@@ -195,13 +198,9 @@ class Identity:
 
     def client(self, manager: str) -> RemoteClient:
         """Shows the node's certificate, also when it is renewed. HostError."""
-        made = self._client(manager, by_token=False)
+        made = self._client(manager, self.context())
         self._clients.append(made)
         return made
 
-    def _client(self, manager: str, *, by_token: bool) -> RemoteClient:
-        """By the token, or by the certificate. HostError."""
-        join = self._join
-        context = make_context(join.authority) if by_token else self.context()
-        token = join.token if by_token else ""
-        return RemoteClient(join.server, context, manager, token=token, server_name=join.server_name)
+    def _client(self, manager: str, context: ssl.SSLContext, token: str = "") -> RemoteClient:
+        return RemoteClient(self._join.server, context, manager, token=token, server_name=self._join.server_name)

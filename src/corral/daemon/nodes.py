@@ -37,7 +37,8 @@ from corral.daemon.config import Settings
 from corral.daemon.kubernetes import plan_url
 from corral.daemon.node_keeper import NodeKeeper
 from corral.daemon.node_process import end, launch
-from corral.daemon.pods import SHARED
+from corral.daemon.node_ways import keep_ways
+from corral.daemon.pods import SHARED, kubelet_root
 from corral.errors import CorralError, HostError
 from corral.kit.tasks import Tasks
 from corral.model.container import NetworkSpec as Place
@@ -173,6 +174,10 @@ class LocalNodes:
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
         keeper.start(tasks)
+        labels = {str(number) for number in self._numbers}
+        for space in self._engine.spaces.list():
+            if space.spec.labels.get(LABEL) in labels:
+                tasks.start(f"ways of {space.spec.name}", keep_ways(self._engine.spaces, space))
         return keeper
 
     async def _allow(self) -> tuple[Client, str]:
@@ -210,6 +215,7 @@ class LocalNodes:
                 server_name=SERVER_NAME,
                 netns=f"{self._engine.parts.paths.space(space.id)}/net",
                 images=self._instance.socket,
+                pulls=kubelet_root(self._instance.root),
                 pod_network=subnets[number],
                 grace=grace,
             )

@@ -20,6 +20,7 @@ from corral.engine.network_records import NetworkRecords
 from corral.engine.networking import NetworkVerbs
 from corral.engine.parts import Parts, Paths
 from corral.engine.registry import Live, Registry
+from corral.engine.remap import KERNEL as OWN_USERS
 from corral.engine.remap import close_remap, open_remap
 from corral.engine.runtimes import RuntimeSet
 from corral.engine.sandbox import Sandboxes
@@ -223,6 +224,9 @@ def _host(config: EngineConfig, runtimes: RuntimeSet, cgroups: Cgroups, limits: 
     host.cgroup_controllers = sorted(cgroups.layout.controllers)
     host.runtimes = runtimes.versions()
     host.default_runtime = runtimes.default.name
+    knows = {name: not runtimes.get(name).recursive_read_only(limits.kernel) for name in host.runtimes}
+    host.recursive_read_only = [name for name, does in knows.items() if does]
+    host.own_users = limits.kernel >= OWN_USERS
     host.root_fs = filesystem(config.root)
     has = {"apparmor": limits.apparmor, "seccomp": limits.seccomp, "cgroupns": cgroups.layout.v2}
     host.security = [name for name, there in has.items() if there]

@@ -31,6 +31,8 @@ class HostInfo(Struct):
     root: str = ""
     root_fs: str = ""  # the type of the file system that holds it
     user_namespaces: bool = False  # users of containers are not the host's
+    own_users: bool = False  # spaces can have users of their own
+    recursive_read_only: list[str] = []  # the runtimes that make read-only what is mounted below a read-only mount
 
 
 def read_host() -> HostInfo:

@@ -99,7 +99,8 @@ class NetworkVerbs:
         return removed
 
     async def connect(self, ref: str, container: str, how: EndpointSpec) -> None:
-        """A container joins a network: now if it runs, else with its next start."""
+        """A container joins a network: now if it runs, else with its next start. One that does not run and is to join
+        already joins as it was to: Docker's clients count on that."""
         live, network = self._parts.registry.get(container), self.get(ref).network
         async with live.lock:
             record = live.record
@@ -114,7 +115,7 @@ class NetworkVerbs:
             else:
                 self._parts.networks.check(network.name, how)
                 if network.name in self._asked(record):
-                    raise Forbidden(f"endpoint with name {live.name} already exists in network {network.name}")
+                    return
             before = record.spec
             record.spec = self._spec_with(record, {**self._asked(record), network.name: how})
             try:

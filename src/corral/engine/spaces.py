@@ -98,6 +98,12 @@ class Spaces:
         space.spec = replace(space.spec, resources=resources)
         await parts.store.commit({PREFIX + id: msgspec.json.encode(space)})
 
+    async def mend(self, id: str) -> bool:
+        """Gives back what its network namespace lost with an interface that was set down inside; whether it had to.
+        NotFound, HostError."""
+        with self.network(id) as fd:
+            return await self._parts.networks.mend(id, fd)
+
     @contextmanager
     def network(self, id: str) -> Iterator[int]:
         """A descriptor of its network namespace for the while."""

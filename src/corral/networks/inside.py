@@ -10,6 +10,7 @@ from corral.linux import links
 from corral.linux.namespaces import in_netns
 from corral.linux.netlink import Netlink, Request
 from corral.model.container import Endpoint
+from corral.networks.addresses import AnyAddress
 from corral.networks.parents import DRIVERS
 from corral.networks.places import Ways
 
@@ -90,6 +91,53 @@ def lead(netns: int, endpoints: Mapping[str, Endpoint], ways: Ways, versions: Co
         with Netlink.inside(netns) as inside:
             index6 = _index6(inside, endpoints, ways)
             inside.batch(plan_routes(endpoints, ways, versions, gone=True, index6=index6))
+
+
+def mend(netns: int, endpoints: Mapping[str, Endpoint], ways: Ways) -> bool:
+    """Gives back what the kernel took away when an interface was set down, and is up again; whether it had to."""
+    with Netlink.inside(netns) as inside:
+        up = {link.name: link.index for link in inside.links() if link.up}
+        has = {address for index in up.values() for _, address, _ in inside.addresses(index)}
+        default = {network.version for network in inside.ways() if network.prefixlen == 0}
+        addresses = plan_lost_addresses(endpoints.values(), up, has)
+        lost = plan_lost_ways(endpoints, ways, up, default)
+        index6 = _index6(inside, endpoints, ways) if 6 in lost else 0
+        inside.batch([*addresses, *plan_routes(endpoints, ways, lost, gone=True, index6=index6)])
+    return bool(addresses or lost)
+
+
+def plan_lost_addresses(
+    endpoints: Iterable[Endpoint], up: Mapping[str, int], has: Collection[AnyAddress]
+) -> list[Request]:
+    """Pure: the addresses that interfaces lack which are `up` (with their indexes): all of IPv6 go when one is set
+    down. Those of one that is down wait until it is up.
+
+    >>> end = Endpoint("a", "", "", interface="eth0", ipv4="10.1.0.2", ipv6="fd00::2", ipv6_prefix=64)
+    >>> [step.what for step in plan_lost_addresses([end], {"eth0": 2}, [ip_address("10.1.0.2")])]
+    ['give interface 2 the address fd00::2']
+    >>> plan_lost_addresses([end], {}, [])
+    []
+    """
+    steps = []
+    for end in endpoints:
+        for text, prefix in ((end.ipv4, end.ipv4_prefix), (end.ipv6, end.ipv6_prefix)):
+            if text and end.interface in up and ip_address(text) not in has:
+                steps.append(links.add_address(up[end.interface], ip_address(text), prefix))
+    return steps
+
+
+def plan_lost_ways(
+    endpoints: Mapping[str, Endpoint], ways: Ways, up: Collection[str], default: Collection[int]
+) -> list[int]:
+    """Pure: the families whose default route went with an interface that is up again. `default`: those that have one,
+    wherever it leads: who chose another has chosen.
+
+    >>> end = Endpoint("a", "", "", interface="eth0", gateway="10.1.0.1", gateway6="fd00::1")
+    >>> plan_lost_ways({"a": end}, Ways("a", "a"), ["lo", "eth0"], [6]), plan_lost_ways({"a": end}, Ways("a"), [], [])
+    ([4], [])
+    """
+    led = [version for version in (4, 6) if version not in default and ways.of(version)]
+    return [version for version in led if endpoints[ways.of(version)].interface in up]
 
 
 def _index6(inside: Netlink, endpoints: Mapping[str, Endpoint], ways: Ways) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -21,16 +20,18 @@ from corral.model.container import BoundPort, Endpoint, EndpointSpec, NetworkSpe
 from corral.model.network import Network, NetworkInfo
 from corral.model.network import NetworkSpec as Wanted
 from corral.model.stats import InterfaceStats
+from corral.networks import inside
 from corral.networks.choose import check_endpoint
 from corral.networks.config import NetworkConfig
 from corral.networks.dns.directory import Directory
 from corral.networks.dns.upstream import HostServers
 from corral.networks.firewall import Firewall
 from corral.networks.lines import plan_lines
+from corral.networks.lingering import Clearing
 from corral.networks.linking import plan_links_led
 from corral.networks.members import Addresses, Links, Member, Resolving
 from corral.networks.names import InstanceNames
-from corral.networks.places import DEFAULT, plain, plan_order
+from corral.networks.places import DEFAULT, plain, plan_order, plan_ways
 from corral.networks.publish import Publisher
 from corral.networks.repair import Repairs
 from corral.networks.rules import Element
@@ -41,7 +42,6 @@ from corral.networks.wires import Port, Wires
 log = logging.getLogger("corral")
 T = TypeVar("T")
 
-_LINGERING = 10.0  # seconds: a namespace that nothing keeps has long gone by then
 OTHERS = (("host", "host"), ("none", "null"))  # the networks that are none
 
 
@@ -78,9 +78,8 @@ class Networks:
         self._directory = Directory()
         self._host_servers = HostServers()
         self._repairs: Repairs | None = None
-        self._let_go: set[str] = set()  # cables that are to go with their namespaces
-        self._deleting: asyncio.Task[None] | None = None
         self._tasks = Tasks()
+        self._clearing: Clearing | None = None
 
     # The networks themselves
 
@@ -107,9 +106,10 @@ class Networks:
 
     async def _open(self) -> None:
         if self._wires is None:
-            self._wires, self._firewall = await self._in_thread(
+            wires, self._firewall = await self._in_thread(
                 lambda: (self._make_wires(self.names), Firewall(self.names.table))
             )
+            self._wires, self._clearing = wires, Clearing(wires.lingering, self._tasks, self._in_thread)
 
     def _make_all(self, others: list[Network]) -> None:
         wires = self._need_wires()
@@ -149,6 +149,7 @@ class Networks:
                 except CorralError as error:  # the others are put right all the same
                     log.error("network %s cannot be made: %s", network.name, error.message)
             firewall.apply(self._network_elements(), elements)
+            wires.lingering.retry()
 
         await self._in_thread(work)
 
@@ -225,7 +226,7 @@ class Networks:
         self._members.clear()
         if self._wires is not None:
             await self._in_thread(self._wires.close)
-            self._wires = None
+            self._wires = self._clearing = None
         if self._firewall is not None:
             await self._in_thread(self._firewall.close)
             self._firewall = None
@@ -336,22 +337,6 @@ class Networks:
         if member is None:
             return
         await self._seating().leave_all(member, unplug=unplug)
-        if not unplug:
-            self._let_go.update(member.cables().values())
-        if self._let_go and (self._deleting is None or self._deleting.done()):
-            self._deleting = self._tasks.start("take away cables that are left", self._delete_left())
-
-    async def _delete_left(self) -> None:
-        """Most have gone by themselves by then."""
-        wires = self._need_wires()
-        while self._let_go:
-            cables, self._let_go = self._let_go, set()
-            await asyncio.sleep(_LINGERING)
-            for cable in sorted(cables - self._let_go):  # what was let go once more has its time from then on
-                try:  # each by itself, that others have their turn in between
-                    await self._in_thread(functools.partial(wires.delete_left, cable))
-                except HostError as error:
-                    log.warning("cable %s of a container that has ended is left: %s", cable, error.message)
 
     def rename(self, container_id: str, name: str) -> None:
         """Others find a container by its new name from now on."""
@@ -423,18 +408,33 @@ class Networks:
         networks = [network.id for network in self._networks.values()]
 
         def work() -> list[str]:
-            stray = [n for n in wires.own_links() if n not in used and self.names.veth_owner(n) not in spared]
-            stray += wires.stray_bridges(networks)
-            wires.delete_links(stray)
+            cables = [n for n in wires.own_links() if n not in used and self.names.veth_owner(n) not in spared]
+            bridges = wires.stray_bridges(networks)
+            for name in cables:
+                wires.unplug(name)
+            wires.delete_links(bridges)
             dead = [element for element in firewall.listed() if element not in wanted]
             firewall.withdraw(dead)
-            return stray + [f"{element.map} {element.key}" for element in dead]
+            return cables + bridges + [f"{element.map} {element.key}" for element in dead]
 
-        return await self._in_thread(work)
+        swept = await self._in_thread(work)
+        self._need_clearing().start()
+        return swept
 
     def _elements(self) -> list[Element]:
         published = (element for member in self._members.values() for element in member.published.elements)
         return [*published, *self._linked]
+
+    async def mend(self, container_id: str, netns: int) -> bool:
+        """Gives back what a namespace lost with an interface that was set down inside it; whether anything was.
+
+        For one that is ours inside, too, as a node's is: a container may lead its routes as it likes. HostError.
+        """
+        member = self._members.get(container_id)
+        if member is None:
+            return False
+        ends, ways = dict(member.endpoints), plan_ways(member.endpoints)
+        return await self._in_thread(lambda: inside.mend(netns, ends, ways))
 
     # Asking
 
@@ -493,6 +493,7 @@ class Networks:
             in_thread=self._in_thread,
             reconcile=self.reconcile,
             lead_links=self._lead_links,
+            clearing=self._need_clearing(),
         )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -502,6 +503,11 @@ class Networks:
         if self._wires is None:
             raise Unavailable("the networks are not set up")
         return self._wires
+
+    def _need_clearing(self) -> Clearing:
+        if self._clearing is None:
+            raise Unavailable("the networks are not set up")
+        return self._clearing
 
     def _need_firewall(self) -> Firewall:
         if self._firewall is None:

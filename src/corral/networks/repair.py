@@ -14,9 +14,9 @@ from corral.kit.tasks import Tasks
 from corral.linux.netlink_watch import Deleted, NetlinkWatch
 from corral.model.network import Network
 from corral.networks.firewall import Firewall
+from corral.networks.inthread import InThread
 from corral.networks.lines import Lines, plan_lines
 from corral.networks.names import InstanceNames
-from corral.networks.seating import InThread
 from corral.networks.wires import Wires
 
 log = logging.getLogger("corral")

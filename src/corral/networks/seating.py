@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from corral.errors import CorralError, Forbidden, HostError, NotFound
 from corral.kit.ids import new_id
@@ -21,7 +21,9 @@ from corral.networks.dns.server import Asking, NameServer
 from corral.networks.dns.upstream import HostServers
 from corral.networks.firewall import Firewall
 from corral.networks.forwarding import allow_forwarding6
+from corral.networks.inthread import InThread
 from corral.networks.lines import plan_lines
+from corral.networks.lingering import Clearing
 from corral.networks.members import Addresses, Member, plan_links, plan_target
 from corral.networks.parents import DRIVERS, plan_parent, plug_over
 from corral.networks.places import plan_interface, plan_names, plan_ways
@@ -29,11 +31,6 @@ from corral.networks.publish import Published, Publisher
 from corral.networks.wires import Port, Wires
 
 log = logging.getLogger("corral")
-T = TypeVar("T")
-
-
-class InThread(Protocol):
-    async def __call__(self, work: Callable[[], T]) -> T: ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,7 @@ class Seating:
     in_thread: InThread
     reconcile: Callable[[], Awaitable[None]]
     lead_links: Callable[[], Awaitable[None]]
+    clearing: Clearing
 
     # Coming
 
@@ -220,6 +218,7 @@ class Seating:
                 await self.lead_links()
             finally:
                 self._forget(endpoint)
+                self.clearing.start()
 
     async def _unseat(self, member: Member, endpoint: Endpoint, netns: int) -> None:
         ways, before = plan_ways(member.endpoints), plan_ways({**member.endpoints, endpoint.network: endpoint})
@@ -266,16 +265,19 @@ class Seating:
         finally:
             for endpoint in member.endpoints.values():
                 self._forget(endpoint)
+            self.clearing.start()
 
     def _clear(self, elements: list[Any], ports: list[BoundPort], endpoints: list[Endpoint], unplug: bool) -> None:
-        if elements:
-            self.firewall.withdraw(elements)
-            self.firewall.forget_flows(ports)
-        for endpoint in endpoints:
-            if unplug:
-                self.wires.unplug(endpoint.host_interface)
-            else:
-                self.wires.let_go(endpoint.host_interface, endpoint)
+        try:
+            if elements:
+                self.firewall.withdraw(elements)
+                self.firewall.forget_flows(ports)
+        finally:
+            for endpoint in endpoints:
+                if unplug:
+                    self.wires.unplug(endpoint.host_interface)
+                else:
+                    self.wires.let_go(endpoint.host_interface, endpoint)
 
     def _forget(self, endpoint: Endpoint) -> None:
         if endpoint.network in self.networks:  # else it is one of those that went
@@ -322,6 +324,7 @@ class Seating:
         if netns is not None:
             await self._tried(member, self.in_thread(lambda: self._mend(member, netns, cables)))
             await self._tried(member, self._serve(member, netns, again=True))
+            self.clearing.start()
         await self.lead_links()
 
     async def _tried(self, member: Member, step: Awaitable[None]) -> None:
@@ -349,7 +352,8 @@ class Seating:
         over = inside.strays(netns, member.endpoints.values(), self._parents())
         if not (stray or missing or over):
             return
-        self.wires.delete_links(stray)
+        for cable in stray:
+            self.wires.unplug(cable)
         for interface in over:
             inside.remove(netns, interface)
         for endpoint in missing:

@@ -26,6 +26,7 @@ from corral.networks.forwarding import (
     refuse_advertisements,
 )
 from corral.networks.lines import FIRST, FURTHER, Lines, plan_bridge
+from corral.networks.lingering import Lingering
 from corral.networks.names import TURNS, InstanceNames
 from corral.networks.rules import Element
 
@@ -64,7 +65,7 @@ class Wires:
         self._netlink = Netlink()
         self._networks: dict[str, Bridges] = {}
         self._first, self._further = first, further
-        self._left: dict[str, frozenset[str]] = {}  # cables that are to go with their namespaces: what they answer to
+        self.lingering = Lingering(self._netlink)
 
     def close(self) -> None:
         self._netlink.close()
@@ -228,10 +229,10 @@ class Wires:
         bridges = self._networks.get(lines.network_id)
         if bridges is None:
             raise HostError(f"network {lines.network} could not be made on this host; the daemon's log says why")
-        self._silence(endpoint)
+        self.lingering.make_way(endpoint)
         number = self._room(lines, bridges)
         name = self._new_veth(container_id, netns, endpoint, lines, bridges.indexes[number])
-        self._left.pop(name, None)
+        self.lingering.is_taken(name)
         bridges.where[name] = number
         try:
             filtered, port = filtered_versions(), _within(Port(name, serves), lines)
@@ -286,28 +287,12 @@ class Wires:
     def unplug(self, interface: str) -> None:
         """Takes a cable away at both ends. Some 40 ms: not where somebody waits."""
         self.forget(interface)
-        self.delete_links([interface])
+        self.lingering.delete(interface)
 
     def let_go(self, interface: str, endpoint: Endpoint) -> None:
-        """A cable goes with its namespace, and the kernel keeps that while connections in it are not through: for
-        minutes where the other end is silent. What they still have to send goes on meanwhile; but as soon as another
-        is to have one of its addresses, it is down, or both would answer.
-        """
+        """A cable goes with its namespace, which may take its time."""
         self.forget(interface)
-        self._left[interface] = _marks(endpoint)
-
-    def delete_left(self, interface: str) -> None:
-        """A cable that was let go, unless it has gone by now, or another has its name."""
-        if interface in self._left:
-            if self.exists(interface):
-                self.delete_links([interface])
-            del self._left[interface]
-
-    def _silence(self, endpoint: Endpoint) -> None:
-        """Before it has a cable: others that its addresses belonged to."""
-        same = [name for name, marks in self._left.items() if marks & _marks(endpoint)]
-        if same:
-            self._netlink.batch([links.set_link(name, up=False, may_be_gone=True) for name in same])
+        self.lingering.let_go(interface, endpoint)
 
     def forget(self, interface: str) -> None:
         """A cable has gone, or goes, with its namespace."""
@@ -344,9 +329,9 @@ class Wires:
     def tear_down(self) -> None:
         """Everything of this instance, whether it is there or not."""
         self._networks.clear()
-        self._left.clear()
         spans = [link.name for link in self._netlink.links() if self._names.is_span(link.name)]
         self.delete_links([*self.own_links(), *spans, *self.own_bridges(), self._names.bridge])
+        self.lingering.clear()
 
     # Interfaces of the host's that networks stand on (see `parents`)
 
@@ -363,10 +348,6 @@ class Wires:
         """What the host has there; nothing where there is no such interface."""
         found = self.find(interface)
         return [] if found is None else [address for _, address, _ in self._netlink.addresses(found.index)]
-
-
-def _marks(endpoint: Endpoint) -> frozenset[str]:
-    return frozenset({endpoint.ipv4, endpoint.ipv6, endpoint.mac} - {""})
 
 
 def _within(port: Port, lines: Lines) -> Port:

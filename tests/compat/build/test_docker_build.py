@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
 import signal
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.compat.build import cases
 from tests.compat.build.case import Case, tar_of
 from tests.compat.build.subject import build, check, clients, files
 from tests.support.instance import Instance, instance
+from tests.support.tars import member, tar
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -188,6 +190,19 @@ def test_connections_that_are_not_taken_over(engine: Instance) -> None:
         assert (answer.status, answer.message) == (400, "protocol tcp not supported")
 
 
+@pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_buildkit_of_a_context_in_the_request(engine: Instance, packed: Callable[[bytes], bytes]) -> None:
+    """As libraries ask for it, which make no session."""
+    text = b"FROM busybox\nRUN --mount=type=cache,target=/c cat /c/x || :\nCOPY a /\n"
+    context = tar(member("Dockerfile", data=text), member("a", data=b"here"))
+    answer = engine.post("/build", packed(context), query={"version": "2", "t": "sent:1"})
+    *said, last = map(json.loads, answer.body.splitlines())
+    assert {line["id"] for line in said} == {"moby.buildkit.trace"}
+    assert last["id"] == "moby.image.id"
+    assert engine.get("/images/sent:1/json").json["Id"] == last["aux"]["ID"]
+    assert engine.docker("run", "--rm", "sent:1", "cat", "/a", check=True).stdout == "here"
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
@@ -216,6 +231,8 @@ def test_the_cache_in_df_and_prune(engine: Instance, tmp_path: Path) -> None:
     entries = engine.get("/system/df", query={"type": "build-cache"}, version="v1.44").json["BuildCache"]
     assert any("dd if=" in entry["Description"] and entry["Size"] >= 2 << 20 for entry in entries)
     engine.docker("rmi", TAG, check=True)
+    answer = engine.post("/build/prune", query={"all": "1", "max-used-space": "100000000"}, version="v1.48")
+    assert answer.json == {"CachesDeleted": None, "SpaceReclaimed": 0}
     done = engine.docker("builder", "prune", "-af", check=True)
     assert re.search(r"Total reclaimed space: [2-9]", done.stdout)
     assert not engine.get("/system/df", query={"type": "build-cache"}, version="v1.44").json["BuildCache"]

@@ -6,11 +6,19 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.compat.day import images, living, networking, running, volumes
+from tests.compat.day import ending, images, inside, living, networking, running, volumes
 from tests.compat.day.step import Day, Outcome, Step
 from tests.support.endpoint import BUSYBOX, Endpoint
 
-SCRIPT: list[Step] = [*images.STEPS, *running.STEPS, *living.STEPS, *volumes.STEPS, *networking.STEPS]
+SCRIPT: list[Step] = [
+    *images.STEPS,
+    *running.STEPS,
+    *living.STEPS,
+    *inside.STEPS,
+    *ending.STEPS,
+    *volumes.STEPS,
+    *networking.STEPS,
+]
 Answers = dict[str, Outcome]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from corral.build.records import Record
 from corral.build.request import CacheStore, Output
+from corral.build.usage import Room
 from corral.images.draft import Draft
 from tests.support.building import CLEAN, HELD, Workshop, add_busybox, directories, opened
 from tests.support.distribution import Distribution
@@ -99,6 +100,18 @@ async def test_what_is_cached_outlives_image_and_daemon_and_goes_when_pruned(sho
     assert len(pruned.ids) == 1 and pruned.freed == 5
     assert len(shop.engine.images.layers.diffs()) == before - 1 and await shop.builder.usage() == []
     assert not (await shop.build(text)).cached()["RUN echo kept > /kept"]
+
+
+async def test_how_much_a_prune_leaves(shop: Workshop) -> None:
+    text = "FROM busybox\nRUN dd if=/dev/zero of=/1 bs=1k count=3\nRUN dd if=/dev/zero of=/2 bs=1k count=4\n"
+    assert (await shop.build(text)).error is None
+    sizes = {one.id: one.size for one in await shop.builder.usage()}
+    assert sorted(sizes.values()) == [3072, 4096]
+    assert (await shop.builder.prune(room=Room(free=1), all=True)).ids == [], "more than one byte of the disk is free"
+    assert (await shop.builder.prune(room=Room(reserved=7168, most=1), all=True)).ids == []
+    assert len((await shop.builder.prune(room=Room(most=7000), all=True)).ids) == 1
+    assert len((await shop.builder.prune(room=Room(free=1 << 60), all=True)).ids) == 1
+    assert await shop.builder.usage() == []
 
 
 @pytest.mark.parametrize("also", [False, True])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address, ip_network
 from itertools import product
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from corral.networks.dns import wire
 from corral.networks.publish import Published, Publisher
 from corral.networks.wires import Wires
 from tests.system.networks.box import HOST_OUTSIDE, LONG, OUTSIDE, SHORT, Box, ask, outside_world
-from tests.system.networks.user_networks import HERE, NAMES, lookup
+from tests.system.networks.user_networks import HERE, NAMES, create_own, lookup
 
 pytestmark = pytest.mark.root
 
@@ -189,19 +190,22 @@ async def test_routes_that_the_container_leads_itself(networks: Networks, box: C
 
 
 async def test_addresses(networks: Networks, box: Callable[[], Box]) -> None:
-    pool = Pool("10.123.7.0/29", gateway="10.123.7.6", ip_range="10.123.7.0/30", aux={"printer": "10.123.7.1"})
-    shop = await networks.create(NetworkSpec("shop", pools=[pool]))
-    assert shop.pools[0].gateway == "10.123.7.6"
-    one = await box().attach(networks, shop=EndpointSpec(ipv4="10.123.7.5", mac="02:00:00:00:00:07"))
-    assert (one.endpoint.ipv4, one.endpoint.mac) == ("10.123.7.5", "02:00:00:00:00:07")
-    with pytest.raises(Forbidden, match=r"Address already in use: 10\.123\.7\.5"):
-        await box().attach(networks, shop=EndpointSpec(ipv4="10.123.7.5"))
+    def plan(free: IPv4Network) -> Pool:
+        return Pool(str(free), gateway=str(free[6]), ip_range=f"{free[0]}/30", aux={"printer": str(free[1])})
+
+    shop = await create_own(networks, "shop", 29, plan)
+    at = [str(address) for address in ip_network(shop.pools[0].subnet)]
+    assert shop.pools[0].gateway == at[6]
+    one = await box().attach(networks, shop=EndpointSpec(ipv4=at[5], mac="02:00:00:00:00:07"))
+    assert (one.endpoint.ipv4, one.endpoint.mac) == (at[5], "02:00:00:00:00:07")
+    with pytest.raises(Forbidden, match=f"Address already in use: {re.escape(at[5])}$"):
+        await box().attach(networks, shop=EndpointSpec(ipv4=at[5]))
     found = [(await box().attach(networks, shop=HERE)).endpoint.ipv4 for _ in range(2)]
-    assert found == ["10.123.7.2", "10.123.7.3"]
+    assert found == at[2:4]
     with pytest.raises(HostError, match="no available IPv4 addresses on this network's address pools: shop"):
         await box().attach(networks, shop=HERE)
     with pytest.raises(Forbidden, match="Pool overlaps"):
-        await networks.create(NetworkSpec("other", pools=[Pool("10.123.7.0/24")]))
+        await networks.create(NetworkSpec("other", pools=[Pool(shop.pools[0].subnet)]))
     with pytest.raises(Conflict, match="network with name shop already exists"):
         await networks.create(NetworkSpec("shop"))
     with pytest.raises(Forbidden, match=r'network shop has active endpoints \(name:"box"'):
@@ -293,8 +297,7 @@ async def test_link_local_addresses(networks: Networks, box: Callable[[], Box]) 
     """An interface with IPv6 has one of its own; a gateway with one is led to through its interface."""
     await networks.create(NetworkSpec("both", ipv6=True))
     await networks.create(NetworkSpec("four"))
-    pools = [Pool("10.211.0.0/24"), Pool("fe80:7::/64", "fe80:7::1")]
-    await networks.create(NetworkSpec("near", ipv6=True, pools=pools))
+    await networks.create(NetworkSpec("near", ipv6=True, pools=[Pool("fe80:7::/64", "fe80:7::1")]))
     if Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text().strip() != "1" and not os.environ.get("CORRAL_GUEST"):
         pytest.skip("the first container would turn on IPv6 forwarding on this machine")
     one = await box().attach(networks, name="one", both=HERE, four=HERE, near=EndpointSpec(gateway_priority=1))

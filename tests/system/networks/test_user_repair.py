@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ from corral.networks.rules import plan_element
 from corral.networks.seating import Seating
 from tests.support.wait import PATIENCE
 from tests.system.networks.box import LONG, Box, ask, hear_repairs, restarted
-from tests.system.networks.user_networks import HERE, NAMES, lookup
+from tests.system.networks.user_networks import HERE, NAMES, create_own, lookup
 
 pytestmark = pytest.mark.root
 
@@ -202,7 +202,7 @@ async def test_a_network_that_cannot_be_made_keeps_nothing_else_down(
 async def test_a_port_never_leads_to_the_next_owner_of_an_address(
     networks: Networks, box: Callable[[], Box], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await networks.create(NetworkSpec("shop", pools=[Pool("10.241.9.0/30")]))  # it has one address to give
+    shop = await create_own(networks, "shop", 30)  # it has one address to give
     web, late = await box().attach(networks, PortBinding(80), name="web", shop=HERE), box()
     seen: list[str] = []
 
@@ -218,12 +218,12 @@ async def test_a_port_never_leads_to_the_next_owner_of_an_address(
     assert seen == ["web"]
     monkeypatch.undo()
     await late.attach(networks, name="late", shop=HERE)
-    assert late.endpoint.ipv4 == "10.241.9.2"
+    assert late.endpoint.ipv4 == str(ip_network(shop.pools[0].subnet)[2])
 
 
 async def test_what_a_killed_daemon_did_not_note(networks: Networks, box: Callable[[], Box], tmp_path: Path) -> None:
     """A container had left, and another had its address, when the daemon was killed before it noted the former."""
-    made = await networks.create(NetworkSpec("shop", pools=[Pool("10.241.9.0/30")]))
+    made = await create_own(networks, "shop", 30)
     first = await box().attach(networks, name="first", shop=HERE)
     noted = dict(first.endpoints)
     await networks.disconnect(first.id, first.netns, "shop")
@@ -247,7 +247,7 @@ async def test_a_port_that_a_killed_daemon_was_leading_elsewhere(
     port = web.ports[0].host_port
     member = networks._members[web.id]
     before = list(member.published.elements)
-    after = plan_element(BoundPort(80, "tcp", "0.0.0.0", port), "10.241.9.9", "")
+    after = plan_element(BoundPort(80, "tcp", "0.0.0.0", port), str(ip_network(made.pools[0].subnet)[9]), "")
     assert after is not None
     await networks._in_thread(lambda: networks._need_firewall().change(before, [after]))
     await networks.close()
@@ -256,3 +256,32 @@ async def test_a_port_that_a_killed_daemon_was_leading_elsewhere(
         assert await again.sweep([web.id]) == []
         assert await ask("127.0.0.1", port) == made.pools[0].gateway
         assert await lookup(web, "web") == (0, [web.endpoint.ipv4])
+
+
+@pytest.mark.parametrize("ipv6", [False, True])
+async def test_what_went_with_an_interface_that_was_set_down_inside(
+    networks: Networks, box: Callable[[], Box], ipv6: bool
+) -> None:
+    """Of a namespace that is ours inside, too; a container may lead its routes as it likes."""
+    forwarding = Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text().strip()
+    if ipv6 and forwarding != "1" and not os.environ.get("CORRAL_GUEST"):
+        pytest.skip("the first container would turn on IPv6 forwarding on this machine")
+    await networks.create(NetworkSpec("shop", ipv6=ipv6))
+    node = await box().attach(networks, shop=HERE)
+
+    def defaults() -> set[IPv4Address | IPv6Address | None]:
+        return {gateway for network, (gateway, _) in inside.ways().items() if network.prefixlen == 0}
+
+    with Netlink.inside(node.netns) as inside:
+        assert await networks.mend(node.id, node.netns) is False
+        before = defaults()
+        assert len(before) == 1 + ipv6
+        inside.do(links.set_link("eth0", up=False))
+        assert await networks.mend(node.id, node.netns) is False  # who set it down may want it so
+        inside.do(links.set_link("eth0", up=True))
+        assert not defaults()
+        assert await networks.mend(node.id, node.netns) is True
+        assert defaults() == before
+        wanted = {ip_address(text) for text in (node.endpoint.ipv4, node.endpoint.ipv6) if text}
+        assert wanted <= {address for _, address, _ in inside.addresses()}
+        assert await networks.mend(node.id, node.netns) is False

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
+import tempfile
+from collections.abc import Callable
+from ipaddress import IPv4Network, ip_network
 
 from corral.linux.namespaces import in_netns
 from corral.linux.netlink import Netlink
 from corral.model.container import EndpointSpec
-from corral.networks import InstanceNames
+from corral.model.network import Network, NetworkSpec, Pool
+from corral.networks import InstanceNames, Networks
 from corral.networks.dns import wire
 from tests.system.networks.box import LONG, Box
 
 NAMES = InstanceNames(f"{os.getpid() & 0xFFFF:04x}u")
 HERE = EndpointSpec()
+RANGE = IPv4Network("10.123.0.0/16")
 
 
 def left() -> list[str]:
@@ -39,3 +45,21 @@ async def lookup(box: Box, name: str, kind: int = wire.A, *, tcp: bool = False) 
     """What a program in the box is told: code and answers."""
     code, _, found = await asyncio.to_thread(lambda: in_netns(box.netns, lambda: query(name, kind, tcp=tcp)))
     return code, found
+
+
+async def create_own(
+    networks: Networks, name: str, prefix: int = 24, plan: Callable[[IPv4Network], Pool] = lambda free: Pool(str(free))
+) -> Network:
+    """A network of a subnet that it asks for, as who wants certain addresses must: one that nobody on this host has.
+
+    A subnet that is asked for is not refused for what others have, so runs beside this one choose in turn.
+    """
+    turn = os.open(tempfile.gettempdir(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        ours = [ip_network(pool.subnet) for info in networks.info() for pool in info.network.pools]
+        taken = [each for each in [*await networks.taken(), *ours] if isinstance(each, IPv4Network)]
+        free = next(one for one in RANGE.subnets(new_prefix=prefix) if not any(one.overlaps(each) for each in taken))
+        return await networks.create(NetworkSpec(name, pools=[plan(free)]))
+    finally:
+        os.close(turn)

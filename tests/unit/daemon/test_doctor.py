@@ -57,6 +57,7 @@ def test_kernels_and_file_systems_that_will_not_do() -> None:
     assert levels(replace(GOOD, layout=Layout("v2", {"pids": "/sys/fs/cgroup"})))["cgroups"] == "note"
     assert levels(replace(GOOD, limits=Limits(frozenset())))["limits"] == "note"
     assert levels(replace(GOOD, foreign=["the chain ip filter FORWARD drops"]))["firewall"] == "note"
+    assert levels(replace(GOOD, lingering=["c012345678"]))["cables"] == "note"
 
 
 def test_dashes_and_underscores_in_module_names_are_one() -> None:

@@ -66,5 +66,9 @@ async def test_a_renewed_certificate_is_shown_by_clients_that_have_shown_the_old
     old = await client.get(Collection("", "v1", "nodes"), "n")
     await identity.ensure()
     assert await client.get(Collection("", "v1", "nodes"), "n") != old
+    known = len(identity._contexts)
+    for _ in range(3):  # a node lives for years
+        await identity._renew(files.read(identity.path) or "")
+    assert len(identity._contexts) == known
     client.close()
     await server.close(grace=0.1)

@@ -11,13 +11,13 @@ from corral.api.buildkit.schema import message, parse
 from corral.api.buildkit.session import ID, METHODS, Channel, methods_of
 from corral.api.buildkit.solving import Solve
 from corral.api.buildkit.workers import version
+from corral.build.usage import Room, Usage
 from corral.errors import CorralError, InvalidInput, Unsupported
 from corral.http.grpc.flow import Flow
 from corral.http.grpc.serving import Method
 
 if TYPE_CHECKING:
     from corral.api.buildkit.serving import BuildKit
-    from corral.build.usage import Usage
 
 SERVICE: Final = "/moby.buildkit.v1.Control/"
 # Filters of `docker buildx du` and `prune` that the builder knows by the same name
@@ -99,13 +99,12 @@ class Control:
         request = parse("PruneRequest", await flow.receive_one())
         builder = self._kit.builder
         try:
-            if request.maxUsedSpace or request.minFreeSpace:
-                raise Unsupported("max-used-space and min-free-space are not offered; say reserved-space")
             filters = plan_filters(request.filter)
             if request.keepDuration:
                 filters["until"] = [f"{request.keepDuration // 10**9}s"]
+            room = Room(request.reservedSpace, request.maxUsedSpace, request.minFreeSpace)
             before = {one.id: one for one in await builder.usage()}
-            gone = await builder.prune(filters, keep=request.reservedSpace, all=request.all)
+            gone = await builder.prune(filters, room=room, all=request.all)
         except CorralError as error:
             raise grpc_error(error) from error
         self._kit.pruned(gone.freed)

@@ -1,7 +1,8 @@
 """Older: the way in which docker's own `build` asks for BuildKit where it has no buildx (DOCKER_BUILDKIT=1).
 
 `POST /build?version=2` names a session; the answer is JSON whose `aux` are the messages that buildx gets of
-`Control.Status`. A context that the client has as a stream comes in a request of its own, under the build's id.
+`Control.Status`. A context that the client has as a stream is this request's body, or comes in one of its own under
+the build's id.
 """
 
 from __future__ import annotations
@@ -121,13 +122,15 @@ def plan_request(
 
 
 async def lines(
-    kit: BuildKit, wanted: BuildRequest, session: str, remote: str, outputs: Sequence[Mapping[str, Any]], quiet: bool
-) -> AsyncGenerator[bytes, None]:
-    """The build, as it goes on; closing it ends the build. With `quiet` only the image's id."""
+    kit: BuildKit, wanted: BuildRequest, session: str, remote: str, outputs: Sequence[Mapping[str, Any]], quiet: bool,
+    body: AsyncIterator[bytes] | None = None,
+) -> AsyncGenerator[bytes, None]:  # fmt: skip
+    """The build, as it goes on; closing it ends the build. With `quiet` only the image's id. `body` is the context
+    where the request itself had it."""
     async with AsyncExitStack() as stack:
-        body: AsyncIterator[bytes] | None = None
         if remote == UPLOAD:
             body = await stack.enter_async_context(kit.uploads.taken(wanted.id))
+        if body is not None:
             remote = f"{UPLOADED}{wanted.id}"
         asked = message("SolveRequest", **plan_request(wanted, session, remote, outputs))
         solve = Solve(kit, asked, body, id=wanted.id)

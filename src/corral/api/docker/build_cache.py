@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 from corral.api.docker.answers import reply
 from corral.api.docker.at import number
 from corral.api.docker.filters import parse_filters
-from corral.errors import Unsupported
+from corral.build.usage import Room, Usage
 from corral.http.message import Request, Response
 from corral.kit.clock import to_rfc3339
 
 if TYPE_CHECKING:
     from corral.api.docker.app import DockerApi
-    from corral.build.usage import Usage
 
 Json = dict[str, Any]
 
@@ -39,14 +38,15 @@ async def cache_usage(api: DockerApi) -> list[Json]:
 
 
 async def build_prune(api: DockerApi, request: Request) -> Response:
-    """What no image has too; with `all` everything. Until 1.48 what may stay is called keep-storage."""
+    """What no image has too; with `all` everything. Until 1.48 what always stays is called keep-storage."""
     filters = parse_filters(request.query.get("filters"))
-    for name in ("max-used-space", "min-free-space"):
-        if number(request, name):
-            raise Unsupported(f"{name} is not offered; say reserved-space (--keep-storage): how much may stay")
-    keep = number(request, "reserved-space") or number(request, "keep-storage") or 0
+    room = Room(
+        reserved=number(request, "reserved-space") or number(request, "keep-storage") or 0,
+        most=number(request, "max-used-space") or 0,
+        free=number(request, "min-free-space") or 0,
+    )
     pruned = await api.builder.prune(
-        {name: list(values) for name, values in filters.items()}, keep=keep, all=request.query.flag("all")
+        {name: list(values) for name, values in filters.items()}, room=room, all=request.query.flag("all")
     )
     api.engine.events.publish("builder", "prune", "", {"reclaimed": str(pruned.freed)})
     return reply({"CachesDeleted": pruned.ids or None, "SpaceReclaimed": pruned.freed})

@@ -61,7 +61,8 @@ async def session(api: DockerApi, request: Request) -> Answer:
 
 
 async def build_by_session(api: DockerApi, request: Request) -> Answer:
-    """`POST /build?version=2`, of a client without buildx: see `buildkit/older`."""
+    """`POST /build?version=2`, of a client without buildx: see `buildkit/older`. Without `remote` the context is the
+    body, as libraries send it."""
     from corral.api.buildkit.older import UPLOAD, lines
 
     query, kit = request.query, kit_of(api)
@@ -72,6 +73,7 @@ async def build_by_session(api: DockerApi, request: Request) -> Answer:
     outputs = parse(query.get("outputs").encode()) if query.get("outputs") else []
     if not isinstance(outputs, list) or not all(isinstance(one, dict) for one in outputs or ()):
         raise InvalidInput("error reading outputs: it must be an array of objects")
-    remote = query.get("remote") or "client-session"
-    pieces = lines(kit, wanted, query.get("session"), remote, outputs, query.flag("q"))
+    remote = query.get("remote")
+    body = None if remote else request.stream()
+    pieces = lines(kit, wanted, query.get("session"), remote, outputs, query.flag("q"), body)
     return StreamResponse(await first(request, pieces), 200, JSON)

@@ -84,7 +84,7 @@ async def volume_prune(api: DockerApi, request: Request) -> Response:
     for name in removed:
         engine.events.publish("volume", "destroy", name, {"driver": "local"})
     _told(engine, "volume", freed)
-    return reply({"VolumesDeleted": removed or None, "SpaceReclaimed": freed})
+    return reply({"VolumesDeleted": removed, "SpaceReclaimed": freed})
 
 
 def _wants_all(filters: Filters) -> bool:

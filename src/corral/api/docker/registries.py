@@ -75,7 +75,7 @@ def credentials_of(found: Any) -> Credentials:
 
 
 def lenient_auth(header: str) -> Credentials:
-    """For pulls, which work without: what cannot be read says nothing."""
+    """What cannot be read says nothing, as with Docker: libraries send any word where nobody has logged in."""
     try:
         return decode_auth(header)
     except InvalidInput:
@@ -98,7 +98,7 @@ async def image_push(api: DockerApi, request: Request) -> Answer:
     """`POST /images/NAME/push`. Very old clients send the credentials as the body."""
     header = request.header(AUTH)
     body = b"" if header else await request.body()
-    credentials = credentials_of(parse_json(body) or {}) if body.strip() else decode_auth(header)
+    credentials = credentials_of(parse_json(body) or {}) if body.strip() else lenient_auth(header)
     platform = platform_of(request) if version_of(request) >= (1, 46) else ""
     notes = api.engine.transfers.push(
         name_of(request), request.query.get("tag"), platform=platform, credentials=credentials

@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -56,6 +56,12 @@ class Certificate(NamedTuple):
     @property
     def organizations(self) -> tuple[str, ...]:
         return self.parts(ORGANIZATION)
+
+
+def hold(certificates: Iterable[Certificate], now: int) -> bool:
+    """Pure: whether all of a chain are valid at that time: one that has expired speaks for nobody any more, also not
+    through those that it has signed."""
+    return all(one.not_before <= now <= one.not_after for one in certificates)
 
 
 def from_pem(text: str) -> Certificate:

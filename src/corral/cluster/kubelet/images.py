@@ -15,6 +15,7 @@ from corral.cluster.client.events import Recorder
 from corral.cluster.kubelet.errors import CannotStart
 from corral.cluster.kubelet.lifecycle.restarts import SECOND, Backoff, next_backoff
 from corral.cluster.kubelet.pods import Member
+from corral.cluster.kubelet.pulls import Login, PullRecords, Secret, hash_of
 from corral.cluster.kubelet.times import duration
 from corral.engine.engine import Engine
 from corral.errors import CorralError, InvalidInput, NotFound
@@ -59,17 +60,17 @@ def registry_of(image: str) -> str:
     return first if known and first not in HUB else "docker.io"
 
 
-def plan_credentials(secrets: Iterable[Object], image: str) -> list[Credentials]:
-    """Who to be at the image's registry, by the pull secrets; nobody in particular comes last. Pure.
+def plan_logins(secrets: Iterable[Object], image: str) -> list[Login]:
+    """Who to be at the image's registry, by which of the pull secrets; nobody in particular comes last. Pure.
 
     >>> import base64, json
     >>> config = json.dumps({"auths": {"https://index.docker.io/v1/": {"username": "me", "password": "pw"}}})
     >>> secret = {"data": {".dockerconfigjson": base64.b64encode(config.encode()).decode()}}
-    >>> [one.username for one in plan_credentials([secret], "busybox")]
+    >>> [one.who.username for one in plan_logins([secret], "busybox")]
     ['me', '']
     """
     wanted, full = registry_of(image), image if registry_of(image) != "docker.io" else f"docker.io/{image}"
-    found: list[tuple[int, Credentials]] = []
+    found: list[tuple[int, Login]] = []
     for secret in secrets:
         for name, auth in _auths(secret).items():
             place = name.partition("://")[2] or name
@@ -77,8 +78,14 @@ def plan_credentials(secrets: Iterable[Object], image: str) -> list[Credentials]
             host = "docker.io" if host in HUB else host
             path = "" if path in ("v1", "v2") else path
             if host == wanted and full.startswith(f"{host}/{path}" if path else host):
-                found.append((len(path), _credentials(auth, host)))
-    return [one for _, one in sorted(found, key=lambda pair: -pair[0])] + [ANYBODY]
+                found.append((len(path), _login(secret, _credentials(auth, host))))
+    return [one for _, one in sorted(found, key=lambda pair: -pair[0])] + [Login(ANYBODY, None)]
+
+
+def _login(secret: Object, who: Credentials) -> Login:
+    meta = secret.get("metadata") or {}
+    by = Secret(meta.get("namespace", ""), meta.get("name", ""), meta.get("uid", ""), hash_of(who))
+    return Login(who, None if who.anonymous else by)
 
 
 def _auths(secret: Object) -> dict[str, Any]:
@@ -102,12 +109,24 @@ def _credentials(auth: Object, server: str) -> Credentials:
 
 
 class ImagePuller:
-    """One for the node: two pods that want one image share the pull. Failures are put off, later and later."""
+    """One for the node: two pods that want one image share the pull. Failures are put off, later and later.
 
-    def __init__(self, engine: Engine, events: Recorder, borrow: Borrow = nobody) -> None:
-        self._engine, self._events, self._borrow = engine, events, borrow
+    `records`: by whose credentials an image was pulled, which others may not use because it lies there.
+    """
+
+    def __init__(self, engine: Engine, events: Recorder, records: PullRecords, borrow: Borrow = nobody) -> None:
+        self._engine, self._events, self._records, self._borrow = engine, events, records, borrow
         self._backoffs: dict[str, tuple[Backoff, str]] = {}
         self._pulling: dict[str, asyncio.Lock] = {}
+
+    def begin(self) -> None:
+        """Once, before pods are begun. HostError."""
+
+        def find(name: str) -> str:
+            image = self.find(name)
+            return image.id if image is not None else ""
+
+        self._records.begin(find, [image.id for image in self._engine.images.list()])
 
     def find(self, name: str) -> Image | None:
         try:
@@ -118,13 +137,21 @@ class ImagePuller:
     async def _borrowed(self, name: str) -> Image | None:
         """What was built or pulled on this machine is there on all its nodes."""
         async with self._pulling.setdefault(name, asyncio.Lock()):
-            return self.find(name) or (self.find(name) if await self._borrow(name) else None)
+            found = self.find(name)
+            if found is None and await self._borrow(name):
+                found = self.find(name)
+                if found is not None:
+                    self._records.borrowed(name, found.id)
+            return found
 
     async def ensure(self, pod: Object, one: Member, secrets: Iterable[Object]) -> Image:
         """The container's image. CannotStart, in the words that its status shows."""
         name, policy = one.spec["image"], pull_policy(one.spec)
         self._check_name(pod, one)
-        image = self.find(name) or await self._borrowed(name)
+        image, logins = self.find(name) or await self._borrowed(name), plan_logins(secrets, name)
+        offered = [login.by for login in logins if login.by is not None]
+        if image is not None and self._records.must_ask(name, image.id, offered):
+            image = None  # of others: this pod has to show that it may have it
         if image is not None and policy != "Always":
             self._told(pod, one, "Normal", "Pulled", f'Container image "{name}" already present on machine '
                        "and can be accessed by the pod")  # fmt: skip
@@ -139,8 +166,7 @@ class ImagePuller:
         begun = time.monotonic()
         try:
             async with self._pulling.setdefault(name, asyncio.Lock()):
-                await self._pull(name, plan_credentials(secrets, name))
-                image = self._engine.images.get(name)
+                image = await self._pull(name, logins)
         except CorralError as error:
             return self._failed(pod, one, key, image, error)
         took = duration(round(time.monotonic() - begun, 3))
@@ -187,17 +213,32 @@ class ImagePuller:
         self._told(pod, one, "Warning", "Failed", f'Failed to pull image "{name}": {message}')
         raise CannotStart("ErrImagePull", message) from error
 
-    async def _pull(self, name: str, who: list[Credentials]) -> None:
-        for n, credentials in enumerate(who):
+    async def _pull(self, name: str, logins: list[Login]) -> Image:
+        before = self.find(name)
+        self._records.intend(name)
+        try:
+            by = await self._pull_as_one(name, logins)
+            image = self._engine.images.get(name)
+        except (CorralError, asyncio.CancelledError):
+            if self.find(name) == before:  # else it may be there, and nobody knows by whom
+                self._records.failed(name)
+            raise
+        self._records.succeeded(name, image.id, by)
+        return image
+
+    async def _pull_as_one(self, name: str, logins: list[Login]) -> Secret | None:
+        """By which secret it went, None for none."""
+        tag = "" if _is_exact(name) else "latest"
+        for n, login in enumerate(logins):
             try:
-                notes = self._engine.transfers.pull(name, "" if _is_exact(name) else "latest", credentials=credentials)
-                async for _ in notes:
+                async for _ in self._engine.transfers.pull(name, tag, credentials=login.who):
                     pass
-                return
+                return login.by
             except CorralError as error:
-                if n == len(who) - 1:
+                if n == len(logins) - 1:
                     raise
-                log.info("pull %s as %s: %s", name, credentials.username or "nobody", error.message)
+                log.info("pull %s as %s: %s", name, login.who.username or "nobody", error.message)
+        raise InvalidInput(f"pull {name}: there is nobody to be")
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""

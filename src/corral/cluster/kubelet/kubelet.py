@@ -26,6 +26,7 @@ from corral.cluster.kubelet.devices.prepared import PreparedClaims
 from corral.cluster.kubelet.devices.registry import Registry, keep_running
 from corral.cluster.kubelet.devices.wiping import Wiper
 from corral.cluster.kubelet.eviction.manager import EvictionManager
+from corral.cluster.kubelet.garbage.collector import ImageCollector
 from corral.cluster.kubelet.images import Borrow, ImagePuller, nobody
 from corral.cluster.kubelet.index import Index
 from corral.cluster.kubelet.lifecycle.ending import grace_of
@@ -42,6 +43,7 @@ from corral.cluster.kubelet.network import (
 from corral.cluster.kubelet.node.host import read_machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
 from corral.cluster.kubelet.node.status import plan_allocatable, plan_capacity, plan_node
+from corral.cluster.kubelet.pulls import PullRecords
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.shared import Shared
 from corral.cluster.kubelet.sources import Sources
@@ -101,7 +103,8 @@ class Kubelet:
             settings=settings,
             node=node_name,
             sources=Sources(client, self._source_changed),
-            puller=ImagePuller(engine, recorder, borrow),
+            puller=ImagePuller(engine, recorder, PullRecords(settings.root, settings.lender), borrow),
+            collector=ImageCollector(engine, settings.garbage, recorder, node_name, settings.root),
             issue=issue or issue_with(client),
             services=self._services,
             index=Index(engine),
@@ -143,6 +146,8 @@ class Kubelet:
             log.warning("%s", lack)
         self.shared.index.load()
         self.shared.devices.known.load()
+        self.shared.collector.load()
+        self.shared.puller.begin()
         self._tasks.start("kubelet plugins", keep_running(self._plugins))
         self._tasks.start("kubelet events", self.events.run())
         self._reporter = reporter = NodeReporter(
@@ -165,6 +170,7 @@ class Kubelet:
             self._begin_static(self._static)
             self._tasks.start("kubelet mirrors", self._static.mirror())
         self._tasks.start("kubelet eviction", self._eviction.run())
+        self._tasks.start("kubelet images", self.shared.collector.run())
         self._tasks.start("kubelet resourceslices", self._wiper.run())
         self.begun.set()
         self.ready.set()
@@ -332,6 +338,7 @@ class Kubelet:
         for worker in list(self._workers.values()):
             await worker.close()
         await self.shared.sources.close()
+        await self.shared.collector.close()
 
 
 def _is_ours(event: Event) -> bool:

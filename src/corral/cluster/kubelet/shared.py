@@ -12,6 +12,7 @@ from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import Client
 from corral.cluster.kubelet.barrier import Barrier, no_barrier
 from corral.cluster.kubelet.devices.manager import Devices
+from corral.cluster.kubelet.garbage.collector import ImageCollector
 from corral.cluster.kubelet.images import ImagePuller
 from corral.cluster.kubelet.index import Index
 from corral.cluster.kubelet.settings import Settings
@@ -48,6 +49,7 @@ class Shared:
     node: str
     sources: Sources
     puller: ImagePuller
+    collector: ImageCollector
     issue: Issue
     services: Informer
     index: Index

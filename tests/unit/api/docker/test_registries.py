@@ -12,7 +12,7 @@ import pytest
 from corral.api.docker import registries
 from corral.http.message import Body, ClientGone, Request
 from corral.http.parser import Head
-from corral.model.transfer import Note
+from corral.model.transfer import ANYBODY, Credentials, Note
 
 
 class Slow:
@@ -34,6 +34,25 @@ class Slow:
 
     login = search = describe = wait
     pull = push = notes
+
+
+def push_with(header: str) -> Request:
+    head = Head("POST", "/v1.45/images/a/push?tag=b", "1.1", {"x-registry-auth": header}, True, 0)
+    return Request(head, Body(lambda: None, lambda: None))
+
+
+@pytest.mark.parametrize("header", ["placeholder", "e30=", "W10=", "bm9wZQ=="])
+async def test_credentials_that_cannot_be_read_say_nothing(header: str) -> None:
+    """Docker lets them pass in every operation; aiodocker sends a word where nobody has logged in."""
+    given: list[Credentials] = []
+
+    async def push(*_: object, credentials: Credentials, **__: object) -> AsyncGenerator[Note, None]:
+        given.append(credentials)
+        yield Note("pushed")
+
+    api: Any = SimpleNamespace(engine=SimpleNamespace(transfers=SimpleNamespace(push=push)))
+    await registries.image_push(api, push_with(header))
+    assert given == [ANYBODY]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,6 @@ async def test_a_neighbour_is_not_told_that_all_is_well_before_the_rules_had_the
     barrier = HeldUp()
     kubelet: Any = SimpleNamespace(shared=SimpleNamespace(barrier=barrier))
     request: Any = SimpleNamespace(peer_certificate=b"")
-    gate: Any = None
+    gate: Any = SimpleNamespace(node_of=lambda request: "")  # whoever it is
     answer: Any = await server.KubeletServer(kubelet, gate)._gone(request, ["10.244.0.2", "u1"])
     assert (answer.status, barrier.done) == (200, True)

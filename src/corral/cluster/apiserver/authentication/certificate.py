@@ -33,6 +33,6 @@ def check(data: bytes, authority: x509.Certificate, now: int) -> x509.Certificat
         raise BadCredentials(f"x509: malformed certificate: {error}") from None
     if found.issuer != authority.subject_name or found.authority_id != authority.key_id:
         raise BadCredentials("x509: certificate signed by unknown authority")
-    if any(not one.not_before <= now <= one.not_after for one in (found, authority)):
+    if not x509.hold((found, authority), now):
         raise BadCredentials("x509: certificate has expired or is not yet valid")
     return found

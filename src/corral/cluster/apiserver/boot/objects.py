@@ -62,8 +62,9 @@ def plan_boot(lookup: Lookup, networks: Sequence[Network], port: int) -> list[li
     wanted: list[tuple[Collection, Object]] = [(NAMESPACES, {"metadata": {"name": name}}) for name in FIRST]
     later = [(PRIORITIES, one) for one in priority_classes()] + [(LEVELS, one) for one in priority_levels()]
     later += [(FLOWS, one) for one in flow_schemas()] + [(CIDRS, service_cidr(networks))]
+    grown = second_family(lookup, networks)
     later.append((SERVICES, kubernetes_service(str(networks[0][1]), port)))
-    steps = [missing(lookup, wanted), missing(lookup, later)]
+    steps = [missing(lookup, wanted), missing(lookup, later) + grown]
     roles: list[Due] = []
     bindings: list[Due] = []
     for plural, one in plan_defaults(lookup):
@@ -74,6 +75,15 @@ def plan_boot(lookup: Lookup, networks: Sequence[Network], port: int) -> list[li
         due = Due(Collection(RBAC, "v1", plural), made, replaces)
         (bindings if plural.endswith("bindings") else roles).append(due)
     return [step for step in (*steps, roles, bindings) if step]
+
+
+def second_family(lookup: Lookup, networks: Sequence[Network]) -> list[Due]:
+    """Pure: the update of the ServiceCIDR `kubernetes` of a cluster that gets one more family; it changes in no other
+    way."""
+    found, cidrs = lookup.get(CIDRS.group, CIDRS.plural, "", "kubernetes"), [str(one) for one in networks]
+    if found is None or len(cidrs) != 2 or found["spec"]["cidrs"] != cidrs[:1]:
+        return []
+    return [Due(CIDRS, {**found, "spec": {**found["spec"], "cidrs": cidrs}})]
 
 
 def missing(lookup: Lookup, wanted: list[tuple[Collection, Object]]) -> list[Due]:

@@ -9,11 +9,12 @@ from typing import Any, Final
 from corral.cluster.client import meta
 from corral.cluster.client.builtin import RESOURCE_CLAIMS
 from corral.cluster.client.protocol import Client
-from corral.cluster.kubelet.devices.calls import CallFailed, call
+from corral.cluster.kubelet.devices.calls import call
 from corral.cluster.kubelet.devices.cdi import plan_edits, read_descriptions, with_edits
 from corral.cluster.kubelet.devices.messages import ClaimName, Outcome, plan_claims, read_outcomes
 from corral.cluster.kubelet.devices.prepared import Prepared, PreparedClaims
 from corral.cluster.kubelet.devices.registry import Plugin, Registry
+from corral.cluster.kubelet.grpc_wire import CallFailed
 from corral.errors import CorralError
 from corral.model.container import ContainerSpec
 from corral.model.kubernetes.protobuf.wire import WireError

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from corral.cluster.kubelet.devices.calls import CallFailed, call
+from corral.cluster.kubelet.devices.calls import call
 from corral.cluster.kubelet.devices.messages import PluginInfo, plan_status, read_info
+from corral.cluster.kubelet.grpc_wire import CallFailed
 from corral.errors import CorralError, from_oserror
 from corral.kit.backoff import exponential
 from corral.kit.tasks import Tasks

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from corral.cluster.kubelet.eviction.images import collect
 from corral.cluster.kubelet.eviction.messages import plan_message
 from corral.cluster.kubelet.eviction.pressure import Observed, Pressure, is_met, plan_pressure
 from corral.cluster.kubelet.eviction.ranking import plan_ranking
@@ -110,7 +109,7 @@ class EvictionManager:
                 swept += await one.sweep() if one.ended.is_set() else 0
             except CorralError as error:  # what cannot be taken away keeps nothing else on the disk
                 log.warning("pod %s is over, and a container of it stays: %s", one.uid, error.message)
-        gone = await collect(self._shared.engine)
+        gone = await self._shared.collector.empty()
         if not swept and not gone:
             return False
         log.info("%s: %d containers of ended pods and %d unused images are gone", threshold.signal, swept, gone)

@@ -7,13 +7,25 @@ import platform
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from corral.engine.engine import Engine
+from corral.engine.host import HostInfo
 
 LOOPBACK: Final = "127.0.0.1"
 _ELSEWHERE: Final = {4: (socket.AF_INET, "192.0.2.1"), 6: (socket.AF_INET6, "2001:db8::1")}  # for documents: nobody
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+
+
+class Handler(NamedTuple):
+    """An OCI runtime by the name that a RuntimeClass has for it, "" for the one without a class.
+
+    `recursive`: it makes read-only what is mounted below a read-only mount; `users`: pods have users of their own.
+    """
+
+    name: str
+    recursive: bool
+    users: bool
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,18 @@ class Machine:
     machine_id: str
     boot_id: str
     addresses: tuple[str, ...]
+    handlers: tuple[Handler, ...] = ()
+
+
+def plan_handlers(host: HostInfo) -> tuple[Handler, ...]:
+    """Pure.
+
+    >>> host = HostInfo(runtimes={"runc": [], "crun": []}, default_runtime="crun", recursive_read_only=["runc"])
+    >>> [(one.name, one.recursive) for one in plan_handlers(host)]
+    [('', False), ('crun', False), ('runc', True)]
+    """
+    named = {"": host.default_runtime} | {name: name for name in sorted(host.runtimes)}
+    return tuple(Handler(shown, name in host.recursive_read_only, host.own_users) for shown, name in named.items())
 
 
 def read_machine(engine: Engine, name: str, addresses: tuple[str, ...], families: Sequence[int] = (4,)) -> Machine:
@@ -46,6 +70,7 @@ def read_machine(engine: Engine, name: str, addresses: tuple[str, ...], families
         machine_id=_read("/etc/machine-id") or engine.host.id.replace("-", "")[:32],
         boot_id=_read("/proc/sys/kernel/random/boot_id"),
         addresses=addresses or own_addresses(families),
+        handlers=plan_handlers(engine.host),
     )
 
 

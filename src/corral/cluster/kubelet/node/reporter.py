@@ -13,7 +13,7 @@ from corral.cluster.client.builtin import NODES
 from corral.cluster.client.protocol import Client, Collection
 from corral.cluster.kubelet.network import BUSY
 from corral.cluster.kubelet.node.host import Machine
-from corral.cluster.kubelet.node.status import is_missed, is_told, plan_node, plan_node_status
+from corral.cluster.kubelet.node.status import is_missed, is_told, plan_images, plan_node, plan_node_status
 from corral.cluster.kubelet.settings import Settings
 from corral.cluster.kubelet.times import micro
 from corral.engine.engine import Engine
@@ -57,6 +57,7 @@ class NodeReporter:
         self._subnets, self._settings = subnets, settings
         self._lease: Object | None = None
         self._reported = 0.0
+        self._images: list[Object] = []  # as they were reported
         self.unreached = asyncio.Event()  # the API was not reached once
         self._due = asyncio.Event()  # a report is, before its time
 
@@ -112,7 +113,7 @@ class NodeReporter:
             )
             try:
                 await self._client.update(NODES, {**node, "status": status}, subresource="status")
-                self._reported = time.monotonic()
+                self._reported, self._images = time.monotonic(), status["images"]
                 return
             except StatusError as error:
                 if error.reason != "Conflict":
@@ -159,12 +160,16 @@ class NodeReporter:
         if node is not None and not is_told(node.get("status") or {}):
             self._due.set()
 
+    def _has_others(self) -> bool:
+        """Whether other images are here than it was said: the scheduler prefers nodes that have a pod's."""
+        return plan_images(self._engine.images.list()) != self._images
+
     async def run(self) -> None:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.heartbeat):
                     await self._due.wait()
-            due = self._due.is_set() or time.monotonic() - self._reported > self._settings.report
+            due = self._due.is_set() or time.monotonic() - self._reported > self._settings.report or self._has_others()
             self._due.clear()
             try:
                 async with asyncio.timeout(PATIENCE):  # what was sent into a dead network is not waited for

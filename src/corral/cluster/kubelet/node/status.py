@@ -193,5 +193,10 @@ def plan_node_status(
             "architecture": machine.architecture,
         },
         "images": plan_images(images),
+        "runtimeHandlers": [
+            {"name": one.name, "features": {"recursiveReadOnlyMounts": one.recursive, "userNamespaces": one.users}}
+            for one in machine.handlers
+        ],
+        "features": {"supplementalGroupsPolicy": True},  # Strict is carried out by what makes the containers
         "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
     }

@@ -60,11 +60,13 @@ class Refused(Exception):
 class Gate:
     """`review` has the API server answer a TokenReview or a SubjectAccessReview: StatusError, OSError.
 
-    The client's certificate was verified in the handshake, against the cluster's authority alone.
+    The client's certificate was verified in the handshake, against the cluster's `authority` alone, but for the times.
     """
 
-    def __init__(self, node: str, review: Review, now: Callable[[], float] = time.time) -> None:
-        self._node, self._review, self._now = node, review, now
+    def __init__(
+        self, node: str, review: Review, authority: x509.Certificate, now: Callable[[], float] = time.time
+    ) -> None:
+        self._node, self._review, self._authority, self._now = node, review, authority, now
         self._tokens: Kept[Asker] = Kept(now)
         self._allowed: Kept[bool] = Kept(now)
 
@@ -83,10 +85,9 @@ class Gate:
             raise Refused(500, f"Authorization error (the API server was asked): {error}") from None
 
     async def _identify(self, request: Request) -> Asker | None:
-        if request.peer_certificate:
-            found = user_of(request.peer_certificate, int(self._now()))
-            if found is not None:
-                return found
+        found = self._by_certificate(request)
+        if found is not None:
+            return found
         kind, _, token = request.header("authorization").strip().partition(" ")
         token = token.strip()
         if kind.lower() != "bearer" or not token:
@@ -98,6 +99,16 @@ class Gate:
             if known is not None:
                 self._tokens.put(key, known, TOKEN_SECONDS)
         return known
+
+    def _by_certificate(self, request: Request) -> Asker | None:
+        shown = request.peer_certificate
+        return user_of(shown, self._authority, int(self._now())) if shown else None
+
+    def node_of(self, request: Request) -> str:
+        """The node that asks, by its certificate; "" if it is none."""
+        who = self._by_certificate(request)
+        prefix = "system:node:"
+        return who.name.removeprefix(prefix) if who is not None and who.name.startswith(prefix) else ""
 
     async def _may(self, who: Asker, asked: Asked) -> bool:
         for subresource in asked.subresources:
@@ -112,22 +123,16 @@ class Gate:
         return False
 
 
-def user_of(certificate: bytes, now: int) -> Asker | None:
-    """Pure: the user of a certificate (DER) that holds still; None for one without a name."""
+def user_of(certificate: bytes, authority: x509.Certificate, now: int) -> Asker | None:
+    """Pure: the user of a certificate (DER) that holds still, as does the `authority` that signed it; None for one
+    without a name."""
     try:
         found = x509.parse(certificate)
     except ValueError:
         return None
-    if not found.common_name or not found.not_before <= now <= found.not_after:
+    if not found.common_name or not x509.hold((found, authority), now):
         return None
     return Asker(found.common_name, groups=authenticated(found.organizations))
-
-
-def node_of(request: Request, now: int) -> str:
-    """Pure: the node that asks, by its certificate; "" if it is none."""
-    who = user_of(request.peer_certificate, now) if request.peer_certificate else None
-    prefix = "system:node:"
-    return who.name.removeprefix(prefix) if who is not None and who.name.startswith(prefix) else ""
 
 
 class Kept(Generic[Value]):

@@ -28,7 +28,7 @@ from corral.cluster.kubelet.metering.reading import (
     sample_of,
 )
 from corral.cluster.kubelet.server.exposition import cadvisor_lines, kubelet_lines, resource_lines
-from corral.cluster.kubelet.server.gate import Gate, Refused, node_of
+from corral.cluster.kubelet.server.gate import Gate, Refused
 from corral.cluster.kubelet.server.summary import NodeFacts, plan_summary
 from corral.cluster.streaming.forwarding import cause_of
 from corral.cluster.streaming.options import log_options
@@ -107,7 +107,7 @@ class KubeletServer:
             address = str(ipaddress.ip_address(address))
         except ValueError:
             return Response(400, TEXT, b"/gone/ADDRESS/UID: the address or the uid of a pod is missing\n")
-        leaving = Leaving(address, uid, node_of(request, int(time.time())))
+        leaving = Leaving(address, uid, self._gate.node_of(request))
         with suppress(TimeoutError):
             async with fair_timeout(GONE):
                 await self._kubelet.shared.barrier(leaving)

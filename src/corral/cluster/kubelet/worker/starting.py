@@ -49,11 +49,13 @@ async def make(shared: Shared, pod: Object, one: Member, number: int, lay: Calla
     uid, container = pod["metadata"]["uid"], one.spec
     secrets = await pull_secrets(shared, pod)
     image = await shared.puller.ensure(pod, one, secrets)
+    shared.collector.wanted(image.id)
     volumes = mounted_images(pod, container)
     for volume in volumes:
         source = volume["image"]
         wanted = {"image": source["reference"], "imagePullPolicy": source.get("pullPolicy")}
-        await shared.puller.ensure(pod, Member("volume", {"name": volume["name"], **wanted}), secrets)
+        mounted = await shared.puller.ensure(pod, Member("volume", {"name": volume["name"], **wanted}), secrets)
+        shared.collector.wanted(mounted.id)
     ground, env = await lay(), await environment(shared, pod, container)
     mounts = plan_mounts(container, ground.places, ground.files, env, ground.read_only)
     make_parts(mounts, {ground.places[volume["name"]] for volume in volumes})

@@ -7,8 +7,8 @@ import struct
 import pytest
 from hpack import Encoder
 
-from corral.cluster.kubelet.devices.calls import CallFailed, Reply, plan_call
-from corral.cluster.kubelet.probes.grpc import (
+from corral.cluster.kubelet.devices.calls import plan_call
+from corral.cluster.kubelet.grpc_wire import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -17,7 +17,9 @@ from corral.cluster.kubelet.probes.grpc import (
     HEADERS,
     PADDED,
     PREFACE,
+    CallFailed,
     Frame,
+    Reply,
     frames,
 )
 
@@ -56,11 +58,11 @@ def test_trailers_say_what_failed() -> None:
 
 def test_who_speaks_no_grpc() -> None:
     answer = Encoder().encode({":status": "404"})
-    with pytest.raises(CallFailed, match="HTTP status 404"):
+    with pytest.raises(CallFailed, match="Unimplemented desc = unexpected HTTP status code received from server: 404"):
         replied(Frame(HEADERS, END_STREAM | END_HEADERS, 1, answer)).result()
     with pytest.raises(CallFailed, match="make no sense"):
         replied(Frame(HEADERS, END_STREAM | END_HEADERS, 1, b"\xff\xff\xff\xff\xff\xff"))
-    with pytest.raises(CallFailed, match="ended the connection"):
+    with pytest.raises(CallFailed, match="the connection is draining"):
         replied(Frame(GO_AWAY, 0, 0, bytes(8)))
 
 

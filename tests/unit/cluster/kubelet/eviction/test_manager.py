@@ -32,18 +32,19 @@ class Worker:
 async def test_a_container_that_cannot_be_taken_away_and_files_that_always_wait_keep_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def collect(_: Any) -> int:
+    async def nothing() -> int:
         return 0
 
     async def observe() -> dict[str, Observed]:
         return {"nodefs.available": Observed(50, 100)}
 
     engine = SimpleNamespace(tidied=asyncio.Event().wait)
-    shared: Any = SimpleNamespace(engine=engine, settings=SimpleNamespace(eviction=None), node="n")
+    collector = SimpleNamespace(empty=nothing)
+    settings = SimpleNamespace(eviction=None)
+    shared: Any = SimpleNamespace(engine=engine, collector=collector, settings=settings, node="n")
     stuck, other = Worker(HostError("busy")), Worker()
     workers: list[Any] = [stuck, other]
     found = EvictionManager(shared, lambda: workers, lambda: asyncio.sleep(0))
-    monkeypatch.setattr(manager, "collect", collect)
     monkeypatch.setattr(manager, "CLEANUP", 0.01)
     monkeypatch.setattr(found, "_observe", observe)
     assert await found._reclaim(plan_thresholds("nodefs.available<10%", "", "", "")[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,6 +16,7 @@ from corral.cluster.kubelet.network import BUSY
 from corral.cluster.kubelet.node.host import Machine
 from corral.cluster.kubelet.node.reporter import NodeReporter
 from corral.cluster.kubelet.settings import Settings
+from corral.model.image import Image
 from tests.support.apiserver import admin, api_server
 
 pytestmark = pytest.mark.timeout(60)
@@ -24,10 +26,18 @@ ENGINE = cast(Any, SimpleNamespace(images=SimpleNamespace(list=lambda: [])))
 
 async def until_ready(client: Client, status: str) -> Any:
     """The node, as soon as its condition Ready has that status."""
+
+    def fits(node: Any) -> bool:
+        return any(one["type"] == "Ready" and one["status"] == status for one in node["status"]["conditions"])
+
+    return await until(client, fits)
+
+
+async def until(client: Client, fits: Callable[[Any], bool]) -> Any:
     while True:
         found = await client.list(NODES)
         for node in found.items:
-            if any(one["type"] == "Ready" and one["status"] == status for one in node["status"]["conditions"]):
+            if fits(node):
                 return node
         async for _ in client.watch(NODES, resource_version=found.resource_version):
             break
@@ -83,3 +93,22 @@ async def test_a_node_says_what_its_machine_has_other_ways_to(tmp_path: Path) ->
         said[0] = ""
         await reporter.report()
         assert BUSY not in await annotations()
+
+
+async def test_an_image_that_comes_is_told_with_the_next_heartbeat(tmp_path: Path) -> None:
+    settings = Settings(str(tmp_path), str(tmp_path), heartbeat=0.01, report=3600)
+    images: list[Image] = []
+    engine = cast(Any, SimpleNamespace(images=SimpleNamespace(list=lambda: images)))
+    async with api_server(tmp_path) as api:
+        client = admin(api)
+        reporter = NodeReporter(client, engine, MACHINE, [], settings)
+        await reporter.register()
+        assert "images" not in (await client.get(NODES, "n1"))["status"]
+        running = asyncio.create_task(reporter.run())
+        try:
+            images.append(Image("sha256:0", tags=["docker.io/library/a:1"], size=9))
+            told = [{"names": ["docker.io/library/a:1"], "sizeBytes": 9}]
+            await until(client, lambda node: node["status"].get("images") == told)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)

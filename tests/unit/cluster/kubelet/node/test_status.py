@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from corral.cluster.kubelet.node.host import Machine
+from dataclasses import replace
+
+from corral.cluster.kubelet.node.host import Machine, plan_handlers
 from corral.cluster.kubelet.node.status import is_told, plan_node, plan_node_status
+from corral.engine.host import HostInfo
 from corral.model.image import Image
 
 BOX = Machine("box", 4, 8 << 30, 100 << 30, "amd64", "6.1", "Debian", "m", "b", ("10.0.0.7",))
@@ -37,3 +40,17 @@ def test_what_others_say_that_it_has_stays_and_is_offered() -> None:
     status = plan_node_status(before, BOX, 110, [], NOW, 0)
     assert status["capacity"]["example.com/gpu"] == "2" and status["capacity"]["cpu"] == "4"
     assert status["allocatable"] == status["capacity"] and is_told(status)
+
+
+def test_what_its_runtimes_can_do() -> None:
+    host = HostInfo(
+        runtimes={"crun": [], "runc": []}, default_runtime="runc", recursive_read_only=["runc"], own_users=True
+    )
+    status = plan_node_status({}, replace(BOX, handlers=plan_handlers(host)), 110, [], NOW, 0)
+    able = {"recursiveReadOnlyMounts": True, "userNamespaces": True}
+    assert status["runtimeHandlers"] == [
+        {"name": "", "features": able},
+        {"name": "crun", "features": {**able, "recursiveReadOnlyMounts": False}},
+        {"name": "runc", "features": able},
+    ]
+    assert status["features"] == {"supplementalGroupsPolicy": True}

@@ -7,6 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from corral.cluster.apiserver.certificates.issuing import new_authority, new_leaf
+from corral.cluster.apiserver.certificates.renewal import Wanted
+from corral.cluster.certificates import x509
 from corral.cluster.kubelet.server import gate as gates
 from corral.cluster.kubelet.server.asked import Asker, plan_asked, read_user
 from corral.cluster.kubelet.server.gate import MOST_KEPT, Gate, Kept, Refused
@@ -14,6 +17,10 @@ from corral.http.message import Request
 from corral.model.kubernetes.status import unavailable
 
 Object = dict[str, Any]
+
+
+PEM = new_authority("kubernetes", 0)
+AUTHORITY = x509.from_pem(PEM)
 
 
 class Reviews:
@@ -45,7 +52,7 @@ def request(path: str, token: str = "good", method: str = "GET") -> Request:
 
 async def test_answers_are_remembered_for_a_while() -> None:
     reviews, now = Reviews(), [1000.0]
-    gate = Gate("n1", reviews, lambda: now[0])
+    gate = Gate("n1", reviews, AUTHORITY, lambda: now[0])
     for _ in range(3):
         await gate.check(request("/stats/summary"))
     assert [one["kind"] for one in reviews.asked] == ["TokenReview", "SubjectAccessReview"]
@@ -59,7 +66,7 @@ async def test_answers_are_remembered_for_a_while() -> None:
 
 async def test_who_may_not_is_told_what_was_missing() -> None:
     reviews = Reviews()
-    gate = Gate("n1", reviews, lambda: 0.0)
+    gate = Gate("n1", reviews, AUTHORITY, lambda: 0.0)
     with pytest.raises(Refused, match=r"user=jane, verb=get, .*\[pods proxy\]") as refused:
         await gate.check(request("/pods"))
     assert refused.value.status == 403
@@ -75,7 +82,7 @@ async def test_a_node_may_ask_whether_it_is_led_to_a_pod_and_nothing_else(monkey
     monkeypatch.setattr(gates, "user_of", lambda *_: node)
     down = Reviews()
     down.down = True
-    gate = Gate("n1", down, lambda: 0.0)
+    gate = Gate("n1", down, AUTHORITY, lambda: 0.0)
     asked = request("/gone/10.244.1.2", "")
     asked.peer_certificate = b"x"
     await gate.check(asked)
@@ -87,11 +94,24 @@ async def test_a_node_may_ask_whether_it_is_led_to_a_pod_and_nothing_else(monkey
             await gate.check(asked)
 
 
+async def test_who_has_a_certificate_of_an_authority_that_has_expired_is_nobody() -> None:
+    """As with the API server: the handshake looks at no times, and a connection may outlive both."""
+    signed = new_leaf(Wanted("system:node:n2", ("system:nodes",), client=True), PEM, 0)
+    asked = request("/gone/10.244.1.2", "")
+    asked.peer_certificate = x509.pem_to_der(signed)
+    await Gate("n1", Reviews(), AUTHORITY, lambda: 1000.0).check(asked)
+    expired = AUTHORITY._replace(not_after=999)
+    gate = Gate("n1", Reviews(), expired, lambda: 1000.0)
+    with pytest.raises(Refused, match="Unauthorized"):
+        await gate.check(asked)
+    assert gate.node_of(asked) == ""
+
+
 async def test_nobody_gets_in_while_the_server_is_away() -> None:
     reviews = Reviews()
     reviews.down = True
     with pytest.raises(Refused) as refused:
-        await Gate("n1", reviews, lambda: 0.0).check(request("/stats/summary"))
+        await Gate("n1", reviews, AUTHORITY, lambda: 0.0).check(request("/stats/summary"))
     assert refused.value.status == 500
 
 

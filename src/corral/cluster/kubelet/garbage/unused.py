@@ -36,17 +36,24 @@ def _names_of_people(image: Image) -> set[str]:
     return {tag.rpartition(":")[0] for tag in image.tags} - known
 
 
-async def collect(engine: Engine) -> int:
-    """How many have gone."""
+def used_images(engine: Engine) -> set[str]:
+    """By a container of anybody's, be it one that has ended, or by a volume."""
     containers = engine.containers.list(unlisted=True)
     used = {one.image_id for one in containers}
-    used |= {point.source for one in containers for point in one.mount_points if point.type == "image"}
-    images, gone = engine.images.list(), 0
+    return used | {point.source for one in containers for point in one.mount_points if point.type == "image"}
+
+
+def unused(engine: Engine) -> list[str]:
+    images = engine.images.list()
     pulled = {image.id for image in images if engine.images.origins.manifest(image.id) is not None}
-    for id in plan_garbage(images, used, pulled):
-        try:
-            await engine.images.remove(id, force=True, used_by=lambda _: [])
-            gone += 1
-        except CorralError as error:  # another image was made from it, for one
-            log.info("image %s stays: %s", id, error.message)
-    return gone
+    return plan_garbage(images, used_images(engine), pulled)
+
+
+async def remove(engine: Engine, id: str) -> bool:
+    """Whether it has gone."""
+    try:
+        await engine.images.remove(id, force=True, used_by=lambda _: [])
+        return True
+    except CorralError as error:  # another image was made from it, for one
+        log.info("image %s stays: %s", id, error.message)
+        return False

@@ -1,0 +1,231 @@
+"""By whose credentials this node's kubelet pulled which image: who has none of them may not use what lies there.
+
+Follows pkg/kubelet/images/pullmanager (KubeletEnsureSecretPulledImages) with upstream's default policy,
+NeverVerifyPreloadedImages: an image that no kubelet pulled, as one that somebody built, loaded or pulled by hand, is
+anybody's. A pull is noted before it begins, so that one whose end was not noted counts as pulled by nobody known.
+
+A node beside others on a machine borrows their images, and what is known of these with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from corral.errors import HostError, from_oserror
+from corral.model.transfer import Credentials
+
+log = logging.getLogger("corral.kubelet")
+
+FOLDER: Final = "image_manager"
+MOST_SECRETS: Final = 100  # that are noted of an image while they are only compared
+T = TypeVar("T")
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """Which pull secret, and a hash of what it says for the image's registry."""
+
+    namespace: str
+    name: str
+    uid: str
+    hash: str
+
+    def is_same_object(self, other: Secret) -> bool:
+        return (self.namespace, self.name, self.uid) == (other.namespace, other.name, other.uid)
+
+
+class Login(NamedTuple):
+    """Who to be, and by which secret; None for nobody in particular."""
+
+    who: Credentials
+    by: Secret | None
+
+
+class Access(msgspec.Struct):
+    """Who may use an image by one of its names. `everybody`: it was pulled without credentials."""
+
+    everybody: bool = False
+    secrets: list[Secret] = []
+
+
+class Pulled(msgspec.Struct):
+    """An image that a kubelet pulled; `access` by its names without tags and digests."""
+
+    id: str
+    access: dict[str, Access] = {}
+
+
+class Intent(msgspec.Struct):
+    """A pull that was begun."""
+
+    image: str
+
+
+def hash_of(who: Credentials) -> str:
+    """Pure. Of what is said to the registry, and not where."""
+    parts = (who.username, who.password, who.identity_token, who.registry_token)
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+def repository(image: str) -> str:
+    """Pure: a name without tag and digest, in full.
+
+    >>> [repository(name) for name in ("a", "a:1@sha256:0", "host:5000/b", "me/c:2", "index.docker.io/library/a")]
+    ['docker.io/library/a', 'docker.io/library/a', 'host:5000/b', 'docker.io/me/c', 'docker.io/library/a']
+    """
+    name = image.partition("@")[0]
+    folder, slash, last = name.rpartition("/")
+    name = f"{folder}{slash}{last.partition(':')[0]}"
+    host, slash, rest = name.partition("/")
+    if not (slash and ("." in host or ":" in host or host == "localhost")):
+        host, rest = "docker.io", name
+    if host == "index.docker.io":
+        host = "docker.io"
+    return f"{host}/library/{rest}" if host == "docker.io" and "/" not in rest else f"{host}/{rest}"
+
+
+def may_use(pulled: Pulled, image: str, offered: Iterable[Secret]) -> bool:
+    """Pure: whether who has these secrets may use an image that a kubelet pulled, without asking its registry. A secret
+    that says the same will do, and so will one that said so: it was changed since.
+
+    >>> key = Secret("a", "pull", "1", "aa")
+    >>> found = Pulled("sha256:0", {"h:1/b": Access(secrets=[key])})
+    >>> may_use(found, "h:1/b:1", [key]), may_use(found, "h:1/b:1", []), may_use(found, "h:1/c:1", [key])
+    (True, False, False)
+    >>> other, changed = Secret("b", "o", "2", "aa"), Secret("a", "pull", "1", "cc")
+    >>> strange = Secret("b", "o", "2", "dd")
+    >>> [may_use(found, "h:1/b", [one]) for one in (other, changed, strange)]
+    [True, True, False]
+    """
+    access = pulled.access.get(repository(image), Access())
+    return access.everybody or any(
+        (known.hash and known.hash == one.hash) or known.is_same_object(one)
+        for one in offered
+        for known in access.secrets
+    )
+
+
+def plan_noted(pulled: Pulled, image: str, by: Secret | None) -> Pulled:
+    """Pure: what is known after a pull by a secret, or without any: then everybody may use it for good."""
+    name = repository(image)
+    before = pulled.access.get(name, Access())
+    if by is None or before.everybody:
+        now = Access(everybody=True)
+    else:
+        now = Access(secrets=[*(one for one in before.secrets if not one.is_same_object(by)), by])
+    return Pulled(pulled.id, {**pulled.access, name: now})
+
+
+class PullRecords:
+    """In files of a folder: `pulled` by the ids of images, `pulling` by their names. `lender`: the like of the node
+    whose images this one borrows."""
+
+    def __init__(self, root: str, lender: str = "") -> None:
+        self._pulled, self._pulling = f"{root}/{FOLDER}/pulled", f"{root}/{FOLDER}/pulling"
+        self._lender = PullRecords(lender) if lender else None
+
+    def begin(self, find: Callable[[str], str], there: Sequence[str]) -> None:
+        """At the start: pulls that were cut off count as done if `find` gives their images' ids, and what is known of
+        images that are not `there` any more is forgotten. HostError."""
+        for path in _files(self._pulling):
+            intent = _read(path, Intent)
+            id = find(intent.image) if intent is not None else ""
+            if id and self.known(id) is None:
+                _write(_place(self._pulled, id), Pulled(id))
+            os.unlink(path)
+        for path in set(_files(self._pulled)) - {_place(self._pulled, id) for id in there}:
+            os.unlink(path)
+
+    def known(self, id: str) -> Pulled | None:
+        """None of an image that no kubelet pulled. One whose record makes no sense is nobody's."""
+        path = _place(self._pulled, id)
+        return (_read(path, Pulled) or Pulled(id)) if os.path.exists(path) else None
+
+    def is_pulling(self, image: str) -> bool:
+        return os.path.exists(_place(self._pulling, image))
+
+    def borrowed(self, image: str, id: str) -> None:
+        """An image came from the lender. HostError."""
+        if self._lender is None:
+            return
+        found = self._lender.known(id) or (Pulled(id) if self._lender.is_pulling(image) else None)
+        if found is not None:
+            _write(_place(self._pulled, id), found)
+
+    def must_ask(self, image: str, id: str, offered: Sequence[Secret]) -> bool:
+        """Whether the registry is to say that who has these secrets may have the image, though it is there."""
+        pulled = self.known(id)
+        if pulled is None:
+            return self.is_pulling(image)
+        if not may_use(pulled, image, offered):
+            return True
+        access = pulled.access[repository(image)]
+        if not access.everybody and len(access.secrets) < MOST_SECRETS:
+            new = next((one for one in offered if may_use(pulled, image, [one]) and one not in access.secrets), None)
+            if new is not None:  # it counts from now on, when what it is compared with is long gone
+                self._note(pulled, image, new)
+        return False
+
+    def intend(self, image: str) -> None:
+        """HostError."""
+        _write(_place(self._pulling, image), Intent(image))
+
+    def succeeded(self, image: str, id: str, by: Secret | None) -> None:
+        """If that cannot be noted, the intent stays, and the image counts as one that nobody known has pulled."""
+        if self._note(self.known(id) or Pulled(id), image, by):
+            self.failed(image)
+
+    def failed(self, image: str) -> None:
+        """The pull has ended without an image."""
+        try:
+            os.unlink(_place(self._pulling, image))
+        except OSError as error:
+            log.warning("the record of pulling %s: %s", image, error.strerror)
+
+    def _note(self, pulled: Pulled, image: str, by: Secret | None) -> bool:
+        try:
+            _write(_place(self._pulled, pulled.id), plan_noted(pulled, image, by))
+        except HostError as error:
+            log.error("who may use image %s is not noted: %s", image, error.message)
+            return False
+        return True
+
+
+def _place(folder: str, name: str) -> str:
+    return f"{folder}/{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def _files(folder: str) -> list[str]:
+    try:
+        return sorted(entry.path for entry in os.scandir(folder) if not entry.name.endswith(".new"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise from_oserror(f"read {folder}", error) from error
+
+
+def _read(path: str, kind: type[T]) -> T | None:
+    try:
+        with open(path, "rb") as file:
+            return msgspec.json.decode(file.read(), type=kind)
+    except (OSError, msgspec.DecodeError) as error:
+        log.warning("%s: %s", path, error)
+        return None
+
+
+def _write(path: str, value: msgspec.Struct) -> None:
+    """HostError."""
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(f"{path}.new", "wb") as file:
+            file.write(msgspec.json.encode(value))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{path}.new", path)
+    except OSError as error:
+        raise from_oserror(f"write {path}", error) from error
