@@ -43,6 +43,15 @@ class CacheDir(Struct):
     shared: bool = False
 
 
+def _whose(mount: RunMount) -> list[int | None]:
+    """What sets caches of one name apart, as in BuildKit: whose they are, where that is said. Pure.
+
+    >>> _whose(RunMount("cache", "/c")), _whose(RunMount("cache", "/c", uid=5, mode=0o700))
+    ([], [5, 0, 448])
+    """
+    return [mount.uid, mount.gid, mount.mode] if mount.uid or mount.gid or mount.mode is not None else []
+
+
 class CacheDirs:
     """Those under `root`."""
 
@@ -63,7 +72,7 @@ class CacheDirs:
     async def use(self, mount: RunMount, base: str, fill: Fill | None) -> AsyncIterator[str]:
         """The directory of a mount, for the while: alone where the mount says so. `base` names what it begins with,
         which `fill` brings."""
-        key = make_key("cache", mount.id or mount.target, base)[:32]
+        key = make_key("cache", mount.id or mount.target, base, *_whose(mount))[:32]
         if mount.sharing == "private":
             key = self._free(key)
         lock = self._alone.setdefault(key, asyncio.Lock())

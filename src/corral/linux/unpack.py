@@ -238,6 +238,8 @@ class Unpacker:
 
     def _special(self, parent: int, base: str, parent_path: str, entry: Entry) -> None:
         """Symbolic links, devices and FIFOs."""
+        if entry.kind == "symlink" and not entry.link:
+            raise InvalidInput(f"archive entry {entry.name!r}: a symbolic link without a target")
 
         def make() -> None:
             if entry.kind == "symlink":

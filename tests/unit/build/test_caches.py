@@ -57,3 +57,14 @@ async def test_the_next_one_begins_anew(caches: CacheDirs) -> None:
         assert os.listdir(place) == ["whole"]
     async with caches.use(MOUNT, "base", fail) as place:
         assert os.listdir(place) == ["whole"], "it is filled once"
+
+
+async def test_what_belongs_to_others_is_another_cache(caches: CacheDirs) -> None:
+    """One name, but not one owner: as in BuildKit, nobody is given a directory that they cannot write to."""
+    theirs = RunMount("cache", "/c", id="c", uid=7, gid=8, mode=0o700)
+    async with caches.use(MOUNT, "", None) as roots, caches.use(theirs, "", None) as place:
+        assert roots != place
+        found = os.stat(place)
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (7, 8, 0o700)
+    async with caches.use(theirs, "", None) as again:
+        assert again == place

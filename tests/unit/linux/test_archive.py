@@ -128,6 +128,11 @@ def test_hostile_entries_are_refused_by_name(root: Path, tmp_path: Path, name: s
     assert listing(tmp_path / "outside") == before
 
 
+def test_a_symbolic_link_to_nothing_is_the_archives_fault(root: Path) -> None:
+    with pytest.raises(InvalidInput, match="'l': a symbolic link without a target"):
+        unpack(root, member("l", "symlink", linkname=""))
+
+
 def test_a_hard_link_through_a_link_stays_inside(root: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="'h'"):
         unpack(

@@ -16,6 +16,7 @@ from corral.api.buildkit.failure import grpc_error, unsupported_question
 from corral.api.buildkit.progress import Progress, place
 from corral.build.dockerfile import parse
 from corral.build.dockerfile.instructions import From
+from corral.build.dockerfile.lint import Violation
 from corral.build.events import Telling
 from corral.build.frontend import Source
 from corral.build.ops import Warning
@@ -133,7 +134,7 @@ async def _lint(kit: BuildKit, solve: Solve, asked: Asked) -> dict[str, bytes]:
                     elif (shown := progress.take(event, kit.now())) is not None:
                         solve.feed.put(shown)
         except BuildFailed as failed:
-            if failed.span is None:
+            if failed.span is None and not isinstance(failed, Violation):
                 raise grpc_error(failed, client.source) from failed
             error = failed
         except CorralError as failed:
@@ -156,9 +157,10 @@ def plan_lint(source: Source, warnings: Sequence[Warning], error: BuildFailed | 
         "data": base64.b64encode(source.text.encode(errors="replace")).decode(),
         "language": "Dockerfile",
     }
-    found: dict[str, Any] = {"warnings": [_warning(one) for one in told], "sources": [info]}
-    if error is not None and error.span is not None:
-        found["buildError"] = {"message": error.message, "location": {"ranges": [place(error.span)]}}
+    found: dict[str, Any] = {"warnings": [_warning(one) for one in told] or None, "sources": [info]}
+    if error is not None:
+        where = {"location": {"ranges": [place(error.span)]}} if error.span is not None else {}
+        found["buildError"] = {"message": error.message} | where
     ordered = sorted(told, key=lambda one: one.span.first)
     return {
         "result.json": _json(found),

@@ -218,7 +218,12 @@ def _in_bytes(name: str) -> bytes:
 
 def read_small(root: int, path: str, limit: int) -> bytes:
     """A regular file of the root, links followed inside. InvalidInput if it is none, or larger than `limit`."""
-    fd = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fd = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENODEV):  # a socket, or a device that this machine does not have
+            raise InvalidInput(f"/{path} is not a regular file") from error
+        raise
     with open(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise InvalidInput(f"/{path} is not a regular file")

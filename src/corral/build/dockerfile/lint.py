@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from corral.build.dockerfile.rules import RULES
 from corral.build.dockerfile.texts import boolean, quote
@@ -40,6 +41,15 @@ class Check(Struct):
             self.experimental_all or other.experimental_all,
             self.error,
         )
+
+
+def plan_check(directive: str, given: Mapping[str, str]) -> Check:
+    """What the Dockerfile says, or the build argument that stands for it.
+
+    >>> plan_check("skip=all", {}).skip_all, plan_check("skip=all", {"BUILDKIT_DOCKERFILE_CHECK": "error=true"})
+    (True, Check(skip=frozenset(), skip_all=False, experimental=frozenset(), experimental_all=False, error=True))
+    """
+    return parse_check(given.get("BUILDKIT_DOCKERFILE_CHECK") or directive)
 
 
 _OPTION = re.compile(r"check\s*=\s*(\S+)", re.IGNORECASE)
@@ -124,7 +134,11 @@ def line(warning: Warning) -> str:
     return f"{warning.rule}: {warning.detail} (line {warning.span.first})"
 
 
-def violation(check: Check, warnings: list[Warning]) -> BuildFailed | None:
+class Violation(BuildFailed):
+    """Nothing is wrong but what `error=true` takes for wrong."""
+
+
+def violation(check: Check, warnings: list[Warning]) -> Violation | None:
     """The failure that `error=true` makes of warnings.
 
     >>> violation(Check(error=True), warn(Check(), "NoEmptyContinuation", Span(4, 4))).message
@@ -132,7 +146,7 @@ def violation(check: Check, warnings: list[Warning]) -> BuildFailed | None:
     """
     if not check.error or not warnings:
         return None
-    return BuildFailed(f"lint violation found for rules: {', '.join(dict.fromkeys(w.rule for w in warnings))}")
+    return Violation(f"lint violation found for rules: {', '.join(dict.fromkeys(w.rule for w in warnings))}")
 
 
 _SECRET = re.compile(r"(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)", re.I)

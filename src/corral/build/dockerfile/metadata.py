@@ -12,7 +12,7 @@ from corral.build.ops import WorkdirOp
 from corral.build.request import BuildFailed
 from corral.engine.stop import parse_stop_signal
 from corral.errors import InvalidInput
-from corral.kit.paths import join
+from corral.kit.paths import clean, join
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
 
@@ -150,5 +150,5 @@ def workdir(turn: Turn, found: kinds.Workdir) -> Evaluated:
     path = path if path.startswith("/") else join("/", turn.config.workdir, path)
     turn.note(workdir=True)
     turn.change(workdir=path)
-    op = None if path == "/" else WorkdirOp(path, turn.config.user)
+    op = None if clean(path) == "/" else WorkdirOp(clean(path), turn.config.user)
     return turn.done(f"WORKDIR {path}", op, shown)

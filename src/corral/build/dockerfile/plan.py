@@ -9,7 +9,7 @@ from corral.build.dockerfile.arguments import global_arguments, predefined, prox
 from corral.build.dockerfile.directives import check_syntax
 from corral.build.dockerfile.graph import find_cycle, reachable
 from corral.build.dockerfile.instructions import Arg
-from corral.build.dockerfile.lint import Check, parse_check
+from corral.build.dockerfile.lint import Check, plan_check
 from corral.build.dockerfile.lint_from import lint_bases, lint_from
 from corral.build.dockerfile.lint_source import lint_source
 from corral.build.dockerfile.origins import Names
@@ -87,7 +87,7 @@ def plan_stages(
     platform = target_platform(request.platform, own)
     plan = Plan(
         rules=Rules(escape=parsed.directives.escape),
-        check=parse_check(parsed.directives.check),
+        check=plan_check(parsed.directives.check, given),
         platform=platform,
         given=given,
         names=Names(contexts=request.contexts, platform=str(platform)),

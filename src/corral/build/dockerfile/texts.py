@@ -67,16 +67,23 @@ def _decimal(value: int, scale: int) -> str:
     return f"{whole}.{digits}" if digits else str(whole)
 
 
+def _rune(code: int) -> str:
+    r"""`%q` of a number, which is a letter's to Go.
+
+    >>> print(_rune(3), _rune(10), _rune(39), _rune(65))
+    '\x03' '\n' '\'' 'A'
+    """
+    return "'" + {34: '"', 39: "\\'"}.get(code, _letter(chr(code)) if code <= 0x10FFFF else "\ufffd") + "'"
+
+
 def health(check: HealthCheck) -> str:
+    r"""`%q` of the pointer to it, as BuildKit and the classic builder have it: the retries are a letter.
+
+    >>> print(health(HealthCheck(["CMD-SHELL", "true"], interval=30 * 10**9, retries=2)))
+    &{["CMD-SHELL" "true"] "30s" "0s" "0s" "0s" '\x02'}
     """
-    >>> health(HealthCheck(["CMD-SHELL", "true"], interval=30 * 10**9, retries=2))
-    '{Test:[CMD-SHELL true] Interval:30s Timeout:0s StartPeriod:0s StartInterval:0s Retries:2}'
-    """
-    return (
-        f"{{Test:{plain_list(check.test)} Interval:{duration(check.interval)} Timeout:{duration(check.timeout)} "
-        f"StartPeriod:{duration(check.start_period)} StartInterval:{duration(check.start_interval)} "
-        f"Retries:{check.retries}}}"
-    )
+    times = (check.interval, check.timeout, check.start_period, check.start_interval)
+    return f"&{{{quoted_list(check.test)} {' '.join(quote(duration(time)) for time in times)} {_rune(check.retries)}}}"
 
 
 _BOOLEANS = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True)

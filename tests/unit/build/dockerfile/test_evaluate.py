@@ -67,8 +67,9 @@ def copy(text: str) -> CopyOp:
         ('ENTRYPOINT ["a"]', 'ENTRYPOINT ["a"]'),
         ("WORKDIR x", "WORKDIR /x"),
         ("WORKDIR /", "WORKDIR /"),
-        ("HEALTHCHECK NONE", "HEALTHCHECK {Test:[NONE] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s "
-         "Retries:0}"),
+        ("HEALTHCHECK NONE", """HEALTHCHECK &{["NONE"] "0s" "0s" "0s" "0s" '\\x00'}"""),
+        ("HEALTHCHECK --interval=1m --timeout=2s --start-period=3s --start-interval=4s --retries=4 CMD x",
+         """HEALTHCHECK &{["CMD-SHELL" "x"] "1m0s" "2s" "3s" "4s" '\\x04'}"""),
         ("RUN make", "RUN /bin/sh -c make # buildkit"),
         ('RUN ["make", "all"]', "RUN make all # buildkit"),
         ("COPY --chown=1 --chmod=0644 a b ./", "COPY --chown=1 --chmod=0644 a b ./ # buildkit"),
@@ -264,7 +265,10 @@ def test_add() -> None:
 
 
 def test_workdir_makes_the_directory_for_the_user() -> None:
-    assert step("USER u\nWORKDIR /x/../y").op == WorkdirOp("/x/../y", "u")
+    found = step("USER u\nWORKDIR /x/../y")
+    assert (found.op, found.config.workdir) == (WorkdirOp("/y", "u"), "/x/../y"), (
+        "what is made is clean, as in BuildKit"
+    )
     assert step("WORKDIR /").op is None
 
 

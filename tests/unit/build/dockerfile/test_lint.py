@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from corral.build.dockerfile import Base, evaluate_plan, parse, plan_stages
-from corral.build.dockerfile.lint import RULES
+from corral.build.dockerfile.lint import RULES, Check
 from corral.build.request import BuildFailed, BuildRequest
 from corral.images.platforms import Platform
 from corral.model.image import ImageConfig
@@ -108,3 +108,10 @@ def test_warnings_can_be_errors() -> None:
         rules("# check=error=true\nFROM a AS B\nCMD x")
     assert caught.value.message == "lint violation found for rules: StageNameCasing, JSONArgsRecommended"
     assert [w.rule for w in caught.value.warnings] == ["StageNameCasing", "JSONArgsRecommended"]
+
+
+def test_a_build_argument_stands_for_the_directive() -> None:
+    given = BuildRequest(build_args={"BUILDKIT_DOCKERFILE_CHECK": "skip=StageNameCasing;error=true"})
+    plan = plan_stages(parse("# check=skip=all\nFROM a AS B\nCMD x"), given, "linux/amd64")
+    assert plan.check == Check(skip=frozenset({"StageNameCasing"}), error=True)
+    assert plan.unconsumed == []
