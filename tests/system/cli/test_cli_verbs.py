@@ -255,6 +255,10 @@ def test_completion_knows_names(here: Instance) -> None:
     out(here, "run", "-d", "--name", "complete-me", "busybox", "sleep", "1000")
     assert out(here, "__complete", "logs", "comp") == "complete-me\n"
     assert out(here, "__complete", "run", "busy") == "busybox:latest\n"
+    root = str(here.root)  # the shells give it among the words
+    for words in (["--root", root, "rm"], [f"--root={root}", "rm"], ["rm", "--root", root]):
+        done = subprocess.run([*corral_command(), "__complete", *words, "comp"], capture_output=True, text=True, check=True)
+        assert done.stdout == "complete-me\n"
 
 
 def test_what_says_how_it_is(here: Instance) -> None:

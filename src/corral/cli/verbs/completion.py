@@ -68,7 +68,8 @@ def candidates(words: list[str], root: str = "") -> list[str]:
     (['--no-trunc'], ['inspect'])
     """
     *before, last = words
-    before = [w for n, w in enumerate(before) if w != "--root" and (n == 0 or before[n - 1] != "--root")]
+    before, named = without_root(before)
+    root = named or root
     if not before:
         first = dict.fromkeys(name.split()[0] for name in registry.ALL)
         return _fitting([*first, "help"] if not last.startswith("-") else ["--root", "--help", "--version"], last)
@@ -88,6 +89,23 @@ def candidates(words: list[str], root: str = "") -> list[str]:
     if verb.program and any(not word.startswith("-") for word in before[1:]):
         return []
     return _fitting(_objects(verb.completes, root), last)
+
+
+def without_root(words: list[str]) -> tuple[list[str], str]:
+    """Pure: words without `--root`, and the directory that it names, "" for none.
+
+    >>> without_root(["--root", "/a", "rm"]), without_root(["rm", "--root=/b"]), without_root(["rm", "--root"])
+    ((['rm'], '/a'), (['rm'], '/b'), (['rm'], ''))
+    """
+    left, root, rest = [], "", iter(words)
+    for word in rest:
+        if word == "--root":
+            root = next(rest, "")
+        elif word.startswith("--root="):
+            root = word.partition("=")[2]
+        else:
+            left.append(word)
+    return left, root
 
 
 def _options(name: str, verb: Verb) -> list[Option]:
