@@ -257,7 +257,9 @@ def test_completion_knows_names(here: Instance) -> None:
     assert out(here, "__complete", "run", "busy") == "busybox:latest\n"
     root = str(here.root)  # the shells give it among the words
     for words in (["--root", root, "rm"], [f"--root={root}", "rm"], ["rm", "--root", root]):
-        done = subprocess.run([*corral_command(), "__complete", *words, "comp"], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [*corral_command(), "__complete", *words, "comp"], capture_output=True, text=True, check=True
+        )
         assert done.stdout == "complete-me\n"
 
 
