@@ -7,7 +7,7 @@
                  "target": {"repository": "team/app", "tag": "v1", "digest": "sha256:…", …}, …}]}
 
 Each address has a queue of its own, in order. One that does not answer is tried again, later and later; when too much
-waits for it, the oldest is dropped.
+waits for it, the oldest is dropped. What waits when the registry ends is lost, as with Docker's.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ RUN --mount=target=/deep/er/ctx,source=d,rw touch /deep/er/ctx/yes && ls /deep/e
 RUN --mount=from=other,target=/m,source=/o cat /m
 RUN --mount=type=tmpfs,target=/t,size=64k ! dd if=/dev/zero of=/t/x bs=1k count=128 && mount | grep ' /t '
 RUN --mount=type=cache,target=/root/.cache,id=c,uid=7,mode=0700 echo x >> /root/.cache/n; ls -lnd /root/.cache
-RUN --mount=type=cache,target=/else,id=c cat /else/n
+RUN --mount=type=cache,target=/else,id=c,uid=7,mode=0700 cat /else/n
 RUN --mount=type=cache,target=/from,id=f,from=other cat /from/o && echo more > /from/more
 RUN <<A cat
 script
