@@ -68,7 +68,7 @@ async def test_the_proxies_go_first_also_those_of_other_nodes(monkeypatch: pytes
     node: Node
 
     def barrier(whose: str) -> Barrier:
-        async def wait(leaving: Leaving) -> None:
+        async def wait(leaving: Leaving, silence: float) -> None:
             await asyncio.sleep(0.3 if ":" in leaving.address else 0.1)
             running = any(one.state.running for one in node.engine.containers.list(unlisted=True))
             seen.append((whose, leaving, running))
