@@ -106,7 +106,6 @@ class Machines(Chaos):
         eventually(lambda: self._nodes()[self._name] == "Unknown", "the node is missed", seconds=4 * GRACE)
         eventually(lambda: self._served(100), "the others serve", seconds=60)
         network.ip("link", "set", "eth0", "up")
-        network.ip("route", "add", "default", "via", network.gateway)  # as whoever manages a machine's network does
         eventually(lambda: self._nodes()[self._name] == "True", "the node is back", seconds=60)
         eventually(lambda: self._ready() >= REPLICAS, "all are back", seconds=60)
         for kill in cut:

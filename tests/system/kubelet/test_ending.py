@@ -63,7 +63,7 @@ async def test_the_hook_runs_before_the_signal(node: Node) -> None:
 
 async def test_the_proxies_go_first_also_those_of_other_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     """And from each of its addresses: the second is let go of later."""
-    monkeypatch.setattr("corral.cluster.kubelet.worker.leaving.BARRIER", 60)
+    monkeypatch.setattr("corral.cluster.kubelet.worker.leaving.LONGEST", 60)
     seen: list[tuple[str, Leaving, bool]] = []
     node: Node
 

@@ -86,6 +86,22 @@ async def test_what_somebody_pulled_or_built_is_anybodys(node: Node, registry: F
     assert any(PRESENT in text for _, text in await node.events("any"))
 
 
+async def test_a_name_that_somebody_gave_is_anybodys(node: Node, registry: FakeRegistry) -> None:
+    """Who builds an image, and lets pods pull it from a private registry, goes on using what was built."""
+    await secret(node, registry, "mine")
+    await create(node, registry, "first", "mine")
+    await node.running("first")
+    image = node.engine.images.get(f"{registry.host}/private:1")
+    await node.engine.images.tag(image.id, "built:1")
+    await node.create("own", container(image="built:1", imagePullPolicy="IfNotPresent"))
+    await node.running("own")
+    assert any(PRESENT in text for _, text in await node.events("own"))
+    await create(node, registry, "still")
+    await refused(node, "still", *PULL)
+    await node.create("by-id", container(image=image.id, imagePullPolicy="Never"))
+    await refused(node, "by-id", "ErrImageNeverPull")
+
+
 async def test_what_was_pulled_without_credentials_is_everybodys(node: Node, registry: FakeRegistry) -> None:
     users, registry.users, registry.auth = registry.users, {}, ""
     await create(node, registry, "first")

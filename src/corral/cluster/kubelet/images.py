@@ -150,7 +150,7 @@ class ImagePuller:
         self._check_name(pod, one)
         image, logins = self.find(name) or await self._borrowed(name), plan_logins(secrets, name)
         offered = [login.by for login in logins if login.by is not None]
-        if image is not None and self._records.must_ask(name, image.id, offered):
+        if image is not None and self._records.must_ask(name, image.id, offered, image.tags + image.digests):
             image = None  # of others: this pod has to show that it may have it
         if image is not None and policy != "Always":
             self._told(pod, one, "Normal", "Pulled", f'Container image "{name}" already present on machine '

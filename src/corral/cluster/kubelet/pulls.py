@@ -2,7 +2,9 @@
 
 Follows pkg/kubelet/images/pullmanager (KubeletEnsureSecretPulledImages) with upstream's default policy,
 NeverVerifyPreloadedImages: an image that no kubelet pulled, as one that somebody built, loaded or pulled by hand, is
-anybody's. A pull is noted before it begins, so that one whose end was not noted counts as pulled by nobody known.
+anybody's. Here that goes for each of its names: what was built on this machine, and pushed to a private registry from
+which a pod pulled it, is still everybody's by the name that it was built under. A pull is noted before it begins, so
+that one whose end was not noted counts as pulled by nobody known.
 
 A node beside others on a machine borrows their images, and what is known of these with them.
 """
@@ -54,10 +56,12 @@ class Access(msgspec.Struct):
 
 
 class Pulled(msgspec.Struct):
-    """An image that a kubelet pulled; `access` by its names without tags and digests."""
+    """An image that a kubelet pulled; `access` by its names without tags and digests. `unsure`: it may have been pulled
+    by other names, too."""
 
     id: str
     access: dict[str, Access] = {}
+    unsure: bool = False
 
 
 class Intent(msgspec.Struct):
@@ -89,9 +93,10 @@ def repository(image: str) -> str:
     return f"{host}/library/{rest}" if host == "docker.io" and "/" not in rest else f"{host}/{rest}"
 
 
-def may_use(pulled: Pulled, image: str, offered: Iterable[Secret]) -> bool:
+def may_use(pulled: Pulled, image: str, offered: Iterable[Secret], names: Iterable[str] = ()) -> bool:
     """Pure: whether who has these secrets may use an image that a kubelet pulled, without asking its registry. A secret
-    that says the same will do, and so will one that said so: it was changed since.
+    that says the same will do, and so will one that said so: it was changed since. `names` are all that the image has
+    here: one by which no kubelet pulled it was given by somebody who has the image.
 
     >>> key = Secret("a", "pull", "1", "aa")
     >>> found = Pulled("sha256:0", {"h:1/b": Access(secrets=[key])})
@@ -101,8 +106,13 @@ def may_use(pulled: Pulled, image: str, offered: Iterable[Secret]) -> bool:
     >>> strange = Secret("b", "o", "2", "dd")
     >>> [may_use(found, "h:1/b", [one]) for one in (other, changed, strange)]
     [True, True, False]
+    >>> may_use(found, "built:1", [], ["docker.io/library/built:1", "h:1/b:1"]), may_use(found, "0123", [], ["h:1/b:1"])
+    (True, False)
     """
-    access = pulled.access.get(repository(image), Access())
+    name = repository(image)
+    if name not in pulled.access:
+        return not pulled.unsure and name in map(repository, names)
+    access = pulled.access[name]
     return access.everybody or any(
         (known.hash and known.hash == one.hash) or known.is_same_object(one)
         for one in offered
@@ -118,7 +128,17 @@ def plan_noted(pulled: Pulled, image: str, by: Secret | None) -> Pulled:
         now = Access(everybody=True)
     else:
         now = Access(secrets=[*(one for one in before.secrets if not one.is_same_object(by)), by])
-    return Pulled(pulled.id, {**pulled.access, name: now})
+    return Pulled(pulled.id, {**pulled.access, name: now}, pulled.unsure)
+
+
+def plan_unnoted(pulled: Pulled, image: str) -> Pulled:
+    """Pure: what is known after a pull of which nobody knows how it ended: who may use the image by that name has to
+    show it.
+
+    >>> plan_unnoted(Pulled("sha256:0"), "a").access
+    {'docker.io/library/a': Access(everybody=False, secrets=[])}
+    """
+    return Pulled(pulled.id, {repository(image): Access()} | pulled.access, pulled.unsure)
 
 
 class PullRecords:
@@ -135,8 +155,8 @@ class PullRecords:
         for path in _files(self._pulling):
             intent = _read(path, Intent)
             id = find(intent.image) if intent is not None else ""
-            if id and self.known(id) is None:
-                _write(_place(self._pulled, id), Pulled(id))
+            if id and intent is not None:
+                _write(_place(self._pulled, id), plan_unnoted(self.known(id) or Pulled(id), intent.image))
             os.unlink(path)
         for path in set(_files(self._pulled)) - {_place(self._pulled, id) for id in there}:
             os.unlink(path)
@@ -144,7 +164,7 @@ class PullRecords:
     def known(self, id: str) -> Pulled | None:
         """None of an image that no kubelet pulled. One whose record makes no sense is nobody's."""
         path = _place(self._pulled, id)
-        return (_read(path, Pulled) or Pulled(id)) if os.path.exists(path) else None
+        return (_read(path, Pulled) or Pulled(id, unsure=True)) if os.path.exists(path) else None
 
     def is_pulling(self, image: str) -> bool:
         return os.path.exists(_place(self._pulling, image))
@@ -153,18 +173,23 @@ class PullRecords:
         """An image came from the lender. HostError."""
         if self._lender is None:
             return
-        found = self._lender.known(id) or (Pulled(id) if self._lender.is_pulling(image) else None)
+        found = self._lender.known(id)
+        if self._lender.is_pulling(image):
+            found = plan_unnoted(found or Pulled(id), image)
         if found is not None:
             _write(_place(self._pulled, id), found)
 
-    def must_ask(self, image: str, id: str, offered: Sequence[Secret]) -> bool:
-        """Whether the registry is to say that who has these secrets may have the image, though it is there."""
+    def must_ask(self, image: str, id: str, offered: Sequence[Secret], names: Sequence[str] = ()) -> bool:
+        """Whether the registry is to say that who has these secrets may have the image, though it is there, under all
+        these names."""
         pulled = self.known(id)
         if pulled is None:
             return self.is_pulling(image)
-        if not may_use(pulled, image, offered):
+        if not may_use(pulled, image, offered, names):
             return True
-        access = pulled.access[repository(image)]
+        access = pulled.access.get(repository(image))
+        if access is None:
+            return self.is_pulling(image)
         if not access.everybody and len(access.secrets) < MOST_SECRETS:
             new = next((one for one in offered if may_use(pulled, image, [one]) and one not in access.secrets), None)
             if new is not None:  # it counts from now on, when what it is compared with is long gone

@@ -49,12 +49,23 @@ def test_without_credentials_it_is_everybodys_for_good(tmp_path: Path) -> None:
     assert not known.must_ask(IMAGE, ID, []) and known.must_ask("host:5000/b:1", ID, [MINE]), "by that name alone"
 
 
+def test_a_name_that_somebody_gave_is_anybodys_but_for_what_is_pulled_by_it(tmp_path: Path) -> None:
+    known, names = records(tmp_path), [IMAGE, "docker.io/library/built:1"]
+    known.succeeded(IMAGE, ID, MINE)
+    assert not known.must_ask("built:1", ID, [], names) and known.must_ask(IMAGE, ID, [], names)
+    assert known.must_ask("built:1", ID, [], [IMAGE]), "it is not the image's name"
+    known.intend("built:1")
+    assert known.must_ask("built:1", ID, [], names), "who pulls it by that name is not known yet"
+    known.begin(lambda _: ID, [ID])
+    assert known.must_ask("built:1", ID, [], names) and not known.must_ask(IMAGE, ID, [MINE], names)
+
+
 def test_a_record_that_makes_no_sense_is_nobodys(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     known = records(tmp_path)
     known.succeeded(IMAGE, ID, None)
     for file in tmp_path.rglob("pulled/*"):
         file.write_bytes(b"{")
-    assert known.must_ask(IMAGE, ID, [MINE])
+    assert known.must_ask(IMAGE, ID, [MINE], [IMAGE])
 
 
 def test_what_cannot_be_noted_is_not_anybodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
