@@ -349,7 +349,8 @@ def _reason(error: Exception, place: str, host: str) -> tuple[str, bool, bool]:
         if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"):
             return "http: server gave HTTP response to HTTPS client", False, True
         if error.reason and "CERTIFICATE" in error.reason:
-            return f"remote error: tls: {error.reason.lower().replace('_', ' ')}", False, False
+            said = error.reason.lower().replace("_", " ")  # "tlsv13 alert certificate required"
+            return f"remote error: tls: {said.partition(' alert ')[2] or said}", False, False
         return f"tls: {str(error.reason or error).lower().replace('_', ' ')}", isinstance(error, ssl.SSLEOFError), False
     if isinstance(error, socket.gaierror):
         return f"dial tcp: lookup {host}: {'no such host' if error.errno != socket.EAI_AGAIN else 'try again'}", (
