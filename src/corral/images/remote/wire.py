@@ -351,7 +351,9 @@ def _reason(error: Exception, place: str, host: str) -> tuple[str, bool, bool]:
         if error.reason and "CERTIFICATE" in error.reason:
             said = error.reason.lower().replace("_", " ")  # "tlsv13 alert certificate required"
             return f"remote error: tls: {said.partition(' alert ')[2] or said}", False, False
-        return f"tls: {str(error.reason or error).lower().replace('_', ' ')}", isinstance(error, ssl.SSLEOFError), False
+        if isinstance(error, ssl.SSLEOFError):
+            return "EOF", True, False
+        return f"tls: {str(error.reason or error).lower().replace('_', ' ')}", False, False
     if isinstance(error, socket.gaierror):
         return f"dial tcp: lookup {host}: {'no such host' if error.errno != socket.EAI_AGAIN else 'try again'}", (
             error.errno == socket.EAI_AGAIN
