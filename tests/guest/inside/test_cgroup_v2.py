@@ -175,7 +175,7 @@ def test_a_lack_of_memory_in_an_exec_is_told_at_the_end(engine: Endpoint) -> Non
 
 def test_a_lack_of_memory_ends_one_process_of_a_container(engine: Endpoint) -> None:
     limits = {"Memory": 16 << 20, "MemorySwap": 16 << 20}
-    assert engine.result("sh", "-c", "tail /dev/zero; echo $?", HostConfig=limits) == (0, "Killed\n137\n")
+    assert engine.result("sh", "-c", "exec 2>&1; tail /dev/zero; echo $?", HostConfig=limits) == (0, "Killed\n137\n")
 
 
 @pytest.mark.parametrize("runtime", ["crun", "runc"])
