@@ -100,6 +100,8 @@ class Proxy:
                 await self._changed.wait_for(lambda: self._done >= wanted and not self._book.leads_to(pod_ip))
         except TimeoutError:
             return False
+        if uid and not self._book.leads(pod_ip):
+            self._told.let_go(uid, node, time.monotonic())
         return True
 
     def _hear(self, uid: str, node: str) -> None:
@@ -123,6 +125,8 @@ class Proxy:
             self._ended.update(left)
             self._wake()
         before, now = (meta.uid(one) if one is not None else "" for one in (old, new))
+        if old is not None and before != now:
+            self._told.let_go(before, old["spec"].get("nodeName") or "", time.monotonic())
         for uid in {before, now} - {""} if before != now else ():
             self._touch_services(uid)
 
