@@ -24,7 +24,8 @@ AUTH = "x-registry-auth"
 
 
 def decode_auth(header: str) -> Credentials:
-    """The X-Registry-Auth header: base64 for URLs, or the plain one, of JSON. InvalidInput.
+    """The X-Registry-Auth header: base64 for URLs, or the plain one, of JSON. What cannot be read says nothing, as with
+    Docker: libraries send any word where nobody has logged in.
 
     >>> decode_auth(base64.urlsafe_b64encode(b'{"username":"me","password":"pw"}').decode()).username
     'me'
@@ -33,8 +34,10 @@ def decode_auth(header: str) -> Credentials:
     """
     if not header:
         return ANYBODY
-    found = decode_json_header(header, "X-Registry-Auth")
-    return credentials_of(found)
+    try:
+        return credentials_of(decode_json_header(header, "X-Registry-Auth"))
+    except InvalidInput:
+        return ANYBODY
 
 
 def decode_json_header(header: str, name: str) -> Any:
@@ -74,14 +77,6 @@ def credentials_of(found: Any) -> Credentials:
     )
 
 
-def lenient_auth(header: str) -> Credentials:
-    """What cannot be read says nothing, as with Docker: libraries send any word where nobody has logged in."""
-    try:
-        return decode_auth(header)
-    except InvalidInput:
-        return ANYBODY
-
-
 async def pull(api: DockerApi, request: Request) -> Answer:
     """`POST /images/create?fromImage=…`."""
     query = request.query
@@ -89,7 +84,7 @@ async def pull(api: DockerApi, request: Request) -> Answer:
         query.get("fromImage"),
         query.get("tag"),
         platform=query.get("platform") if version_of(request) >= (1, 32) else "",
-        credentials=lenient_auth(request.header(AUTH)),
+        credentials=decode_auth(request.header(AUTH)),
     )
     return StreamResponse(await first(request, messages(notes)), 200, JSON)
 
@@ -98,7 +93,7 @@ async def image_push(api: DockerApi, request: Request) -> Answer:
     """`POST /images/NAME/push`. Very old clients send the credentials as the body."""
     header = request.header(AUTH)
     body = b"" if header else await request.body()
-    credentials = credentials_of(parse_json(body) or {}) if body.strip() else lenient_auth(header)
+    credentials = credentials_of(parse_json(body) or {}) if body.strip() else decode_auth(header)
     platform = platform_of(request) if version_of(request) >= (1, 46) else ""
     notes = api.engine.transfers.push(
         name_of(request), request.query.get("tag"), platform=platform, credentials=credentials
@@ -115,7 +110,7 @@ async def auth(api: DockerApi, request: Request) -> Response:
 
 async def distribution_inspect(api: DockerApi, request: Request) -> Response:
     """What a registry has under a name."""
-    asked = api.engine.transfers.describe(name_of(request), lenient_auth(request.header(AUTH)))
+    asked = api.engine.transfers.describe(name_of(request), decode_auth(request.header(AUTH)))
     found = await while_there(request, asked)
     platforms = [
         {"architecture": architecture, "os": system, **({"variant": variant} if variant else {})}
@@ -135,7 +130,7 @@ async def image_search(api: DockerApi, request: Request) -> Response:
         raise InvalidInput("search term is not specified")
     if not 1 <= limit <= 100:
         raise InvalidInput(f"limit {limit} is outside the range of [1, 100]")
-    asked = api.engine.transfers.search(term, limit, lenient_auth(request.header(AUTH)))
+    asked = api.engine.transfers.search(term, limit, decode_auth(request.header(AUTH)))
     hits = await while_there(request, asked)
     return reply([_hit(hit) for hit in hits if _wanted(hit, filters)])
 

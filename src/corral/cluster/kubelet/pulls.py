@@ -213,8 +213,11 @@ class PullRecords:
             log.warning("the record of pulling %s: %s", image, error.strerror)
 
     def _note(self, pulled: Pulled, image: str, by: Secret | None) -> bool:
+        noted = plan_noted(pulled, image, by)
+        if noted == pulled:  # as for each pod whose policy is Always
+            return True
         try:
-            _write(_place(self._pulled, pulled.id), plan_noted(pulled, image, by))
+            _write(_place(self._pulled, pulled.id), noted)
         except HostError as error:
             log.error("who may use image %s is not noted: %s", image, error.message)
             return False
