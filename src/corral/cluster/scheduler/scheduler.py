@@ -48,6 +48,10 @@ Judge = Callable[[list[tuple[str, Object]]], Awaitable[list[bool | str]]]
 log = logging.getLogger("corral.scheduler")
 
 LONGEST_MESSAGE: Final = 1024  # of an event
+# What was under way when a binding failed, in upstream's words.
+VOLUMES_STEP: Final = 'PreBind plugin "VolumeBinding"'
+DEVICES_STEP: Final = 'PreBind plugin "DynamicResources"'
+NODE_STEP: Final = 'Bind plugin "DefaultBinder"'
 
 
 async def nobody_judges(asked: list[tuple[str, Object]]) -> list[bool | str]:
@@ -192,6 +196,7 @@ class Scheduler:
     async def _bind(self, engine: Engine, waiting: Waiting, pod: Pod, node: str, plans: Plans) -> None:
         volumes, claims = plans
         assert self._binder is not None
+        step = VOLUMES_STEP
         try:
             if volumes is not None:
                 self._binding.release()  # this may take minutes; others need not wait for it
@@ -200,14 +205,16 @@ class Scheduler:
                 finally:
                     await self._binding.acquire()
             if claims is not None:
+                step = DEVICES_STEP
                 await self._binder.bind_claims(claims, pod.obj)
+            step = NODE_STEP
             await self._binder.bind(pod.obj, node)
         except (StatusError, BindingFailed, OSError) as error:
             engine.forget(pod, *plans)
             if claims is not None:
                 await self._binder.release_claims(claims, pod.obj)
             if not isinstance(error, StatusError) or error.reason != "NotFound":
-                await self._report_error(waiting, str(error))
+                await self._report_error(waiting, f"running {step}: {error}")
             return
         except BaseException:
             engine.forget(pod, *plans)
