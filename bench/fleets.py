@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.engines import IMAGE, Dockerd
-from bench.room import HEARTBEATS, at_rest, pss
+from bench.room import HEARTBEATS, at_rest, pss, undisturbed
 from bench.statistics import Row, Target, collect
 from corral.testing import Isolated
 from demo.herd import Api, Herd
@@ -251,7 +251,7 @@ def _platform() -> Iterator[Platform]:
 def measured(folder: Path, seconds: float, repeat: float) -> list[Row]:
     """`seconds` of idling; `repeat` scales how many samples are taken."""
     samples: list[tuple[str, Mapping[str, float]]] = []
-    with _platform() as platform:
+    with _platform() as platform, undisturbed():
         samples.append(("corral", idle(platform, seconds)))
         for number in range(max(1, round(5 * repeat))):
             samples.append(("corral", first_pod(platform, number)))

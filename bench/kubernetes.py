@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.requests import Address, Connection, request
-from bench.room import HEARTBEATS, at_rest, pss
+from bench.room import HEARTBEATS, at_rest, pss, undisturbed
 from bench.statistics import Row, Target, collect
 from tests.support.distribution import free_port
 
@@ -240,7 +240,7 @@ def measured(folder: Path, quick: bool, rounds: int) -> list[Row]:
     for number in range(rounds):
         root, sample = folder / f"k{number}", dict[str, float]()
         root.mkdir()
-        with running(root, sample) as subject:
+        with running(root, sample) as subject, undisturbed():
             sample |= asyncio.run(sample_of(subject, *sizes))
         samples.append(("corral", sample))
         shutil.rmtree(root)

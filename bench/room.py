@@ -7,13 +7,14 @@ the engine's: its daemons and what it keeps running for every container.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # Ignored SIGCHLD: as the first process of its namespace, it is also the parent of all orphans. (A trap would not do:
@@ -25,6 +26,21 @@ HOLD = (
 )
 HEARTBEATS = 21.0  # seconds in which a node of a cluster has two
 NAMESPACES = ("--fork", "--kill-child", "--pid", "--mount-proc", "--net", "--mount", "--propagation", "private")
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """While it lasts this process collects no garbage: what is measured is another process, and must not wait for it.
+
+    After the measures before it, a full collection here took 150 ms; one within four seconds at 500 requests a second
+    is the p99 by itself.
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class Room:

@@ -99,4 +99,4 @@ async def close_chunks(chunks: Any) -> None:
 
 
 def _common(request: Request, answer: Response | StreamResponse | FileResponse, keep: bool) -> dict[str, str]:
-    return answer.headers | {"Date": http_date(time.time())} | keep_alive_headers(request.version, keep)
+    return answer.headers | {"Date": http_date(int(time.time()))} | keep_alive_headers(request.version, keep)

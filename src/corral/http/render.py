@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 REASONS: Final = {
@@ -45,7 +46,8 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def http_date(seconds: float) -> str:
+@lru_cache(maxsize=4)  # thousands of answers are of the same second
+def http_date(seconds: int) -> str:
     """Pure: a time as HTTP writes it, in English whatever the locale.
 
     >>> http_date(784111777)

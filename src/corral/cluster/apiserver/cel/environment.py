@@ -1,6 +1,6 @@
 """An environment (which variables there are) compiles expressions; a program runs them on values.
 
-What is well known to be expensive is not run at all (`limits`); the turns of loops are counted by the library.
+What would take too much is not run at all (`limits`, `bounds`); the turns of loops are counted by the library.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cel_expr_python import cel
 
-from corral.cluster.apiserver.cel import limits, literals, tree
+from corral.cluster.apiserver.cel import bounds, limits, literals, tree
 from corral.cluster.apiserver.cel.balancing import balance
 from corral.cluster.apiserver.cel.errors import CompileError, EvaluationError, WrongType
 from corral.cluster.apiserver.cel.functions import declarations
@@ -47,6 +47,7 @@ DEEP: Final = (
     "ERROR: <input>:1:1: expression recursion limit exceeded: 32 levels of brackets, operators in a row or fields "
     "(elsewhere 250); variables, or several rules, make it flatter"
 )
+MOST_RESULT: Final = 400_000  # values, and tens of characters
 _PLAIN: Final = ("BOOL", "BYTES", "DOUBLE", "DURATION", "INT", "NULL", "STRING", "TIMESTAMP", "UINT")
 
 
@@ -60,10 +61,12 @@ class OptionalResult(EvaluationError):
 class Program:
     """One compiled expression. `returns`: the name of the type of what it gives, DYN when only running it tells."""
 
-    __slots__ = ("_compiled", "expression", "returns")
+    __slots__ = ("_compiled", "_endless", "_tree", "expression", "returns")
 
     def __init__(self, expression: str, compiled: Any) -> None:
         self.expression, self._compiled = expression, compiled
+        self._endless = limits.endless(expression)
+        self._tree: tree.Tree | None = None
         self.returns: str = compiled.return_type().name()
 
     @property
@@ -74,18 +77,25 @@ class Program:
 
     def run(self, values: Mapping[str, Any]) -> Any:
         """The result as plain JSON (times as text). Raises EvaluationError."""
-        if cause := limits.problem(self.expression, list(values.values())):
-            raise EvaluationError(cause)
+        if self._endless or self._too_dear(values):
+            raise EvaluationError(limits.EXCEEDED)
         if self.returns.startswith(OPTIONAL):
             raise OptionalResult
         try:
             found = self._compiled.eval(data=dict(values))
             if found.type() == cel.Type.ERROR:
                 raise EvaluationError(_translated(_cause_of(found)))
-            return _plain(found)
+            return _Plain().of(found)
         except (RuntimeError, TypeError, ValueError, MemoryError) as error:
             text = str(error)
             raise EvaluationError(limits.EXCEEDED if "budget exceeded" in text else _translated(text)) from None
+
+    def _too_dear(self, values: Mapping[str, Any]) -> bool:
+        if not limits.looks_dear(self.expression, list(values.values())):
+            return False
+        if self._tree is None:
+            self._tree = tree.read(self.serialized)
+        return bounds.bound(self._tree, values) > limits.MOST_STEPS
 
 
 def _cause_of(failed: Any) -> str:
@@ -96,21 +106,34 @@ def _cause_of(failed: Any) -> str:
         raise OptionalResult from None
 
 
-def _plain(value: Any) -> Any:
-    """Step by step: the library's own way fails on what has no counterpart."""
-    name = value.type().name()
-    if name.startswith("LIST"):
-        return [_plain(one) for one in value.value()]
-    if name.startswith("MAP"):
-        return {key: _plain(one) for key, one in value.value().items()}
-    if name not in _PLAIN:
-        raise EvaluationError(f"the result has a type without a JSON form: {name.lower()}")
-    found = value.value()
-    if isinstance(found, datetime):
-        return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if isinstance(found, timedelta):
-        return f"{found.total_seconds():g}s"
-    return bytes(found) if isinstance(found, bytearray) else found
+class _Plain:
+    """A result as plain JSON, step by step: the library's own way fails on what has no counterpart.
+
+    It has a limit: a list of references to one large list is small until it is written out.
+    """
+
+    def __init__(self, most: int = MOST_RESULT) -> None:
+        self._left = most
+
+    def of(self, value: Any) -> Any:
+        name = value.type().name()
+        self._left -= 1
+        if self._left < 0:
+            raise EvaluationError(limits.EXCEEDED)
+        if name.startswith("LIST"):
+            return [self.of(one) for one in value.value()]
+        if name.startswith("MAP"):
+            return {key: self.of(one) for key, one in value.value().items()}
+        if name not in _PLAIN:
+            raise EvaluationError(f"the result has a type without a JSON form: {name.lower()}")
+        found = value.value()
+        if isinstance(found, datetime):
+            return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if isinstance(found, timedelta):
+            return f"{found.total_seconds():g}s"
+        if isinstance(found, str | bytes | bytearray):
+            self._left -= len(found) // 10
+        return bytes(found) if isinstance(found, bytearray) else found
 
 
 def _translated(text: str) -> str:

@@ -1,7 +1,8 @@
 """May an expression be run on a value? What it could cost at the most is estimated before it runs. Pure.
 
 The library counts the turns of loops, not what is done in each: a rule that copies a large object ten thousand times
-would take all memory. So the size of the data, multiplied by the turns that loops over it may take, has a limit.
+would take all memory. So the size of the data, multiplied by the turns that loops over it may take, has a limit; what
+is over it by this guess from the expression's text is looked at closely (`bounds`).
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from corral.cluster.apiserver.cel.bounds import MOST_TURNS, measure
+
 LONGEST: Final = 16 * 1024  # characters of an expression
 MOST_WORK: Final = 256 * 1024 * 1024  # characters touched or copied, at a guess that is rather too high
-MOST_TURNS: Final = 10_000  # of all loops of an expression together; the library ends it there
+MOST_STEPS: Final = MOST_WORK // 10  # as `bounds` counts them
 _LOOP: Final = re.compile(
     r"\.\s*(all|exists|exists_one|existsOne|map|filter|transformList|transformMap|transformMapEntry|sortBy)\s*\("
 )
@@ -29,47 +32,32 @@ def bare(expression: str) -> str:
     return _TEXT.sub("''", expression)
 
 
-def measure(value: Any) -> tuple[int, int]:
-    """Pure: (characters, about; the length of the longest list or map) of a JSON value.
+def endless(expression: str) -> bool:
+    """Pure: does it make a list of which nothing says that it is short?
 
-    >>> measure({"a": [1, 2, 3], "b": "xyz"})
-    (37, 3)
+    >>> endless("lists.range(5).all(x, x > 0)"), endless("lists.range(self.a).all(x, x > 0)")
+    (False, True)
     """
-    size, longest, todo = 0, 0, [value]
-    while todo:
-        one = todo.pop()
-        size += 4
-        if isinstance(one, str | bytes):
-            size += len(one)
-        elif isinstance(one, list):
-            longest = max(longest, len(one))
-            todo += one
-        elif isinstance(one, dict):
-            longest = max(longest, len(one))
-            size += sum(map(len, one)) + 4 * len(one)
-            todo += one.values()
-    return size, longest
+    ranges = _RANGE.finditer(bare(expression))
+    return any(found[1] is None or int(found[1]) > MOST_TURNS for found in ranges)
 
 
-def problem(expression: str, values: Any) -> str:
-    """Pure: why an expression is not run; "" if it is.
+def looks_dear(expression: str, values: Any) -> bool:
+    """Pure: could it take too much, by its text and by how much data there is?
 
-    >>> problem("self.l.all(x, x > 0)", {"l": [1] * 100})
-    ''
-    >>> problem("self.l.map(x, self.s + self.s)", {"l": [1] * 9000, "s": "x" * 100000})
-    'operation cancelled: actual cost limit exceeded'
+    >>> looks_dear("self.l.all(x, x > 0)", {"l": [1] * 100})
+    False
+    >>> looks_dear("self.l.map(x, self.s + self.s)", {"l": [1] * 9000, "s": "x" * 100000})
+    True
     """
     code = bare(expression)
-    for found in _RANGE.finditer(code):
-        if found[1] is None or int(found[1]) > MOST_TURNS:
-            return EXCEEDED
     size, longest = measure(values)
     size += len(expression)
     loops, binds, sums = len(_LOOP.findall(code)), len(_BIND.findall(code)), code.count("+")
     turns = min(max(longest, code.count(",") + 1, 2) ** loops, MOST_TURNS) if loops else 1
     growth = (sums // binds + 2) ** min(binds, 40) if binds else 1
     copies = 1 + sums + 64 * code.count("replace(") + 16 * code.count("join(")
-    return EXCEEDED if size * turns * growth * copies > MOST_WORK else ""
+    return size * turns * growth * copies > MOST_WORK
 
 
 EXCEEDED: Final = "operation cancelled: actual cost limit exceeded"
