@@ -9,12 +9,14 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import signal
 import socket
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,7 +24,7 @@ from corral import __version__
 from corral.cli.instance import Instance
 from corral.daemon.assemble import open_engine
 from corral.daemon.checks import check_settings
-from corral.daemon.cluster_network import plan_proxy, plan_ways
+from corral.daemon.cluster_network import keep_routes, plan_called, plan_proxy, plan_ways
 from corral.daemon.config import Settings, log_level
 from corral.daemon.kubelet import plan_heartbeat, plan_node_name
 from corral.daemon.kubelet_server import add_listener
@@ -133,7 +135,8 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     stack.callback(kubelets.close)
     stack.callback(proxies.close)
     engine, _ = await open_engine(stack, instance, settings)
-    mine = node_addresses(settings) or own_addresses((4, 6))
+    server = urlsplit(join.server).hostname or ""
+    mine = node_addresses(settings) or own_addresses((4, 6), server)
     place = await find(instance, join, proxies, mine, engine)
     network = await ensure_network(engine, place.subnets, place.families, open=True)
     informers = Informers(proxies)
@@ -147,7 +150,7 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
         pod_subnets=subnets_of(network, place.families),
         families=place.families,
         open_network=True,
-        addresses=node_addresses(settings),
+        addresses=node_addresses(settings) or own_addresses(place.families, server),
         cluster_dns=place.cluster_dns,
         eviction=eviction_settings(settings),
         garbage=garbage_policy(settings),
@@ -168,7 +171,9 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     stack.push_async_callback(kubelet.close)
     stack.push_async_callback(tasks.close)
     keeper = RouteKeeper(informers, join.name, plan_ways(instance, join.authority))
-    for name, work in (("informers", informers.run()), ("proxy", proxy.run()), ("routes", keeper.run())):
+    ways = keep_routes(plan_called(map(ipaddress.ip_network, place.services), network), network.bridge)
+    works = (("proxy", proxy.run()), ("routes", keeper.run()), ("routes to services", ways))
+    for name, work in (("informers", informers.run()), *works):
         tasks.start(name, work)
     running = tasks.start("kubelet", kubelet.run())
     tasks.start("certificate", _renew(identity, join.name))
