@@ -31,7 +31,7 @@ from corral.daemon.kubelet_server import add_listener
 from corral.daemon.kubernetes import node_addresses
 from corral.daemon.lock import InstanceLock
 from corral.daemon.node_images import lend_from
-from corral.daemon.node_join import Identity, Join, check_node_name, has_joined, load, merge, save, why_unreached
+from corral.daemon.node_join import Identity, Join, check_node_name, has_joined, load, merge, save
 from corral.daemon.node_place import find
 from corral.daemon.pods import eviction_settings, garbage_policy, kubelet_root, manifests
 from corral.daemon.serve import Ready, prepare_process, start_log
@@ -117,6 +117,7 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     """All of a node, until `stack` ends; it is registered when this returns, if the API can be reached. CorralError."""
     from corral.cluster.client.builtin import NODES
     from corral.cluster.client.informers import Informers
+    from corral.cluster.joining.unreached import why_unreached
     from corral.cluster.kubelet.kubelet import Kubelet
     from corral.cluster.kubelet.neighbours import Neighbours
     from corral.cluster.kubelet.network import ensure_network, ranges, subnets_of
