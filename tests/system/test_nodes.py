@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -400,6 +401,44 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
                 assert [one["username"].startswith("system:bootstrap:") for one in clients] == [True]
             finally:
                 assert inside(entrance, other, "down", "--all").returncode == 0
+        assert other.leftovers() == []
+
+
+def test_a_machine_without_a_way_out_reaches_services(tmp_path: Path) -> None:
+    with machine() as there:
+        host, entrance, port = there.host, there.entrance, free_port()
+
+        def ip(*words: str) -> str:
+            return subprocess.run(["ip", "-n", there.name, *words], check=True, capture_output=True, text=True).stdout
+
+        ip("route", "del", "default")
+        given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
+        first, other = Instance(tmp_path / "i", *flags(there.services), *given), Instance(tmp_path / "o")
+        quick(other)
+        with clean(first):
+            words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
+            try:
+                done = inside(entrance, other, *words[1:], "--name=other", GRACE)
+                assert done.returncode == 0, (done, other.log[-2000:])
+                way = lambda: ip("route", "show", there.services)  # noqa: E731
+                service = there.services.replace("0/24", "1")
+                call = f"import socket; socket.create_connection(('{service}', 443), 5)"
+                called = ["nsenter", entrance, sys.executable, "-c", call]
+                reaches = lambda: subprocess.run(called, capture_output=True).returncode == 0  # noqa: E731
+                eventually(reaches, lambda: f"{way()} {other.log[-2000:]}", seconds=30)
+                ip("route", "del", there.services)  # as whoever sets up the machine's network anew does
+                eventually(way, "the way is there again", seconds=20)
+                eventually(reaches, "so are Services", seconds=20)
+                assert inside(entrance, other, "down").returncode == 0
+                ip("route", "del", there.services)
+                first.down()  # where nobody says which the Services are, the node knows
+                done = inside(entrance, other, "node", "--detach", GRACE)
+                assert done.returncode == 0, (done, other.log[-2000:])
+                eventually(way, "the way is there again", seconds=20)
+                first.up()
+            finally:
+                assert inside(entrance, other, "down", "--all").returncode == 0
+            assert way() == ""
         assert other.leftovers() == []
 
 

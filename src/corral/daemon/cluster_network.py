@@ -87,6 +87,18 @@ def plan_ways(instance: Instance, authority: str = "") -> Place:
     return Place(InstanceNames.of_root(instance.root).tunnel, plan_vni(authority), Path(instance.volatile) / "routes")
 
 
+def plan_called(services: Iterable[ServiceNetwork], network: Network) -> list[ServiceNetwork]:
+    """Pure: those of Services whose family the pods' network has: of another, no pod has an address to call them from.
+
+    >>> from corral.model.network import Network, NetworkSpec, Pool
+    >>> pods = Network("1", NetworkSpec("pods"), pools=[Pool("10.244.1.0/24", "10.244.1.1")])
+    >>> plan_called([ipaddress.ip_network("10.96.0.0/12"), ipaddress.ip_network("fd00:10:96::/112")], pods)
+    [IPv4Network('10.96.0.0/12')]
+    """
+    versions = {ipaddress.ip_network(pool.subnet).version for pool in network.pools}
+    return [one for one in services if one.version in versions]
+
+
 def needs_route(routes: Iterable[ServiceNetwork], services: ServiceNetwork) -> bool:
     """Pure: whether this machine's own packets to Services would have no way at all (it is offline, say).
 
@@ -149,8 +161,7 @@ async def add_network(
     from corral.cluster.routing.keeper import RouteKeeper
 
     client = cluster.api.client(User("system:corral-dns", groups=(MASTERS_GROUP, "system:authenticated")), "corral-dns")
-    versions = {ipaddress.ip_network(pool.subnet).version for pool in network.pools}
-    called = [one for one in cluster.services if one.version in versions]  # else no pod has an address to do so
+    called = plan_called(cluster.services, network)
     for services in called:
         await asyncio.to_thread(ensure_route, services, network.bridge)
     gateway = gateways_of(network, families_of(cluster.services))[0]

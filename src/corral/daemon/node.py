@@ -9,12 +9,14 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import signal
 import socket
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,14 +24,14 @@ from corral import __version__
 from corral.cli.instance import Instance
 from corral.daemon.assemble import open_engine
 from corral.daemon.checks import check_settings
-from corral.daemon.cluster_network import plan_proxy, plan_ways
+from corral.daemon.cluster_network import keep_routes, plan_called, plan_proxy, plan_ways
 from corral.daemon.config import Settings, log_level
 from corral.daemon.kubelet import plan_heartbeat, plan_node_name
 from corral.daemon.kubelet_server import add_listener
 from corral.daemon.kubernetes import node_addresses
 from corral.daemon.lock import InstanceLock
 from corral.daemon.node_images import lend_from
-from corral.daemon.node_join import Identity, Join, check_node_name, has_joined, load, merge, save, why_unreached
+from corral.daemon.node_join import Identity, Join, check_node_name, has_joined, load, merge, save
 from corral.daemon.node_place import find
 from corral.daemon.pods import eviction_settings, garbage_policy, kubelet_root, manifests
 from corral.daemon.serve import Ready, prepare_process, start_log
@@ -115,6 +117,7 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     """All of a node, until `stack` ends; it is registered when this returns, if the API can be reached. CorralError."""
     from corral.cluster.client.builtin import NODES
     from corral.cluster.client.informers import Informers
+    from corral.cluster.joining.unreached import why_unreached
     from corral.cluster.kubelet.kubelet import Kubelet
     from corral.cluster.kubelet.neighbours import Neighbours
     from corral.cluster.kubelet.network import ensure_network, ranges, subnets_of
@@ -133,7 +136,8 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     stack.callback(kubelets.close)
     stack.callback(proxies.close)
     engine, _ = await open_engine(stack, instance, settings)
-    mine = node_addresses(settings) or own_addresses((4, 6))
+    server = urlsplit(join.server).hostname or ""
+    mine = node_addresses(settings) or own_addresses((4, 6), server)
     place = await find(instance, join, proxies, mine, engine)
     network = await ensure_network(engine, place.subnets, place.families, open=True)
     informers = Informers(proxies)
@@ -147,7 +151,7 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
         pod_subnets=subnets_of(network, place.families),
         families=place.families,
         open_network=True,
-        addresses=node_addresses(settings),
+        addresses=node_addresses(settings) or own_addresses(place.families, server),
         cluster_dns=place.cluster_dns,
         eviction=eviction_settings(settings),
         garbage=garbage_policy(settings),
@@ -168,7 +172,9 @@ async def add_node(stack: AsyncExitStack, instance: Instance, settings: Settings
     stack.push_async_callback(kubelet.close)
     stack.push_async_callback(tasks.close)
     keeper = RouteKeeper(informers, join.name, plan_ways(instance, join.authority))
-    for name, work in (("informers", informers.run()), ("proxy", proxy.run()), ("routes", keeper.run())):
+    ways = keep_routes(plan_called(map(ipaddress.ip_network, place.services), network), network.bridge)
+    works = (("proxy", proxy.run()), ("routes", keeper.run()), ("routes to services", ways))
+    for name, work in (("informers", informers.run()), *works):
         tasks.start(name, work)
     running = tasks.start("kubelet", kubelet.run())
     tasks.start("certificate", _renew(identity, join.name))

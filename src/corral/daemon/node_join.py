@@ -18,6 +18,7 @@ from corral.cluster.apiserver.certificates import files
 from corral.cluster.client.https.remote import RemoteClient, make_context
 from corral.cluster.joining.credentials import expired, is_due
 from corral.cluster.joining.joining import ask_certificate, check_name, discover
+from corral.cluster.joining.rights import split_token
 from corral.errors import Conflict, CorralError, Forbidden, HostError, InvalidInput, from_oserror
 from corral.model.kubernetes.names import dns_subdomain
 from corral.model.kubernetes.status import StatusError
@@ -29,7 +30,6 @@ T = TypeVar("T")
 FOLDER: Final = "node"
 IDENTITY: Final = "identity.pem"
 LONGEST_NAME: Final = 63
-MISNAMED: Final = (62, 64)  # of OpenSSL: a certificate for another host, for another address
 
 
 class Join(msgspec.Struct, omit_defaults=True):
@@ -130,13 +130,6 @@ validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*'
         raise InvalidInput(f"name {name!r}: must be no more than {LONGEST_NAME} characters")
 
 
-def why_unreached(error: OSError) -> str:
-    """Pure: why the server is not reached, and what helps where its certificate is for other names than the URL's."""
-    if not isinstance(error, ssl.SSLCertVerificationError) or error.verify_code not in MISNAMED:
-        return str(error)
-    return f"{error.verify_message.rstrip('.')}: there, corral up --kubernetes-name with that name or address"
-
-
 class Identity:
     """The node's certificate and key in a file, made and renewed as need be."""
 
@@ -149,6 +142,8 @@ class Identity:
     async def ensure(self) -> Join:
         """The file is there and good when this returns; the result has what was learned of the server. CorralError."""
         if not self._join.authority:
+            if self._join.token:
+                split_token(self._join.token)
             if not self._join.ca_hash:
                 raise InvalidInput("--ca-hash is missing: without it nobody knows whose server that is")
             found = await discover(self._join.server, self._join.ca_hash, self._join.server_name)

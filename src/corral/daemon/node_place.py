@@ -33,14 +33,16 @@ PATIENCE: Final = 10.0  # seconds that a node which has a place waits for the AP
 
 class Place(msgspec.Struct, frozen=True):
     """`subnets`: those of this node's pods; `families`: those of the cluster's Services, in their order.
-    `server`: the cluster's name server as policies know it; `cluster_dns`: as pods do. None is fine. `subnet`: that of
-    a node which an earlier version has kept; `load` makes it one of `subnets`.
+    `services`: addresses of the cluster's Services. `server`: the cluster's name server as policies know it;
+    `cluster_dns`: as pods do. None is fine. `subnet`: that of a node which an earlier version has kept; `load` makes it
+    one of `subnets`.
     """
 
     subnets: tuple[str, ...] = ()
     families: tuple[int, ...] = (4,)
     server: tuple[str, int] = ("", 0)
     cluster_dns: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
     subnet: str = ""
 
 
@@ -54,13 +56,16 @@ def load(instance: Instance) -> Place | None:
 
 async def find(instance: Instance, join: Join, client: Client, mine: Sequence[str], engine: Engine) -> Place:
     """By the API, else as it was. HostError, StatusError, Unsupported."""
+    from corral.cluster.kubelet.network import families_of
+
     known = load(instance)
     try:
         async with asyncio.timeout(PATIENCE if known is not None else None):
-            families = await find_families(client)
+            services = await find_services(client)
+            families = families_of(services) or (4,)
             asked = tuple(join.pod_network.split(",")) if join.pod_network else ()
             subnets = asked or await choose_network(client, join.name, mine, engine, families)
-            made = Place(subnets, families, *await find_dns(client))
+            made = Place(subnets, families, *await find_dns(client), services)
     except OSError as error:
         if known is None:
             raise HostError(f"ask {join.server} for this node's place in the network: {error}") from error
@@ -72,14 +77,13 @@ async def find(instance: Instance, join: Join, client: Client, mine: Sequence[st
     return made
 
 
-async def find_families(client: Client) -> tuple[int, ...]:
-    """Those of the cluster's Services, the default one first. OSError, StatusError."""
+async def find_services(client: Client) -> tuple[str, ...]:
+    """Addresses of the cluster's Services, those of the default family first. OSError, StatusError."""
     from corral.cluster.client.protocol import Collection
-    from corral.cluster.kubelet.network import families_of
 
     listed = (await client.list(Collection("networking.k8s.io", "v1", "servicecidrs"))).items
     default = next((one for one in listed if one["metadata"]["name"] == "kubernetes"), None)
-    return families_of(default["spec"]["cidrs"]) if default is not None else (4,)
+    return tuple(default["spec"]["cidrs"]) if default is not None else ()
 
 
 async def choose_network(

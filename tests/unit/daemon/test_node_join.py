@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ssl
 import time
 from pathlib import Path
 
@@ -13,29 +12,23 @@ from corral.cluster.apiserver.certificates.renewal import DAY, Wanted
 from corral.cluster.certificates.x509 import parse
 from corral.cluster.client.protocol import Collection
 from corral.daemon import node_join
-from corral.daemon.node_join import IDENTITY, LONGEST_NAME, Identity, Join, check_node_name, folder, why_unreached
+from corral.daemon.node_join import IDENTITY, LONGEST_NAME, Identity, Join, check_node_name, folder
 from corral.errors import InvalidInput
 from corral.http import tls
 from corral.http.message import Answer, Request, Response
 from corral.http.server import Server
 
 
-def test_a_certificate_for_another_name_comes_with_what_helps() -> None:
-    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
-    error.verify_code, error.verify_message = 64, "IP address mismatch, certificate is not valid for '10.0.0.7'."
-    assert why_unreached(error) == (
-        "IP address mismatch, certificate is not valid for '10.0.0.7': "
-        "there, corral up --kubernetes-name with that name or address"
-    )
-    error.verify_code = 10
-    assert "--kubernetes-name" not in why_unreached(error)
-    assert "refused" in why_unreached(ConnectionRefusedError(111, "Connection refused"))
-
-
 def test_names_that_no_label_can_hold() -> None:
     check_node_name("n" * LONGEST_NAME)
     with pytest.raises(InvalidInput, match="no more than 63 characters"):
         check_node_name("n" * (LONGEST_NAME + 1))
+
+
+async def test_a_token_of_another_form_is_not_told_of_and_nobody_is_asked(tmp_path: Path) -> None:
+    asked = Join("https://192.0.2.1:1", "n", token="secret", ca_hash="sha256:00")
+    with pytest.raises(InvalidInput, match="a token has 6 and 16"):
+        await Identity(Instance(str(tmp_path)), asked).ensure()
 
 
 async def test_a_renewed_certificate_is_shown_by_clients_that_have_shown_the_old_one(

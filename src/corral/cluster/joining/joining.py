@@ -17,6 +17,7 @@ from corral.cluster.client.https.remote import RemoteClient
 from corral.cluster.client.protocol import APPLY_PATCH, Client, Collection, Object
 from corral.cluster.joining.credentials import authority_hash, new_key, request
 from corral.cluster.joining.rights import CONFIG_MAPS, INFO, PUBLIC, SECRETS, parse_info, plan_rights, plan_token
+from corral.cluster.joining.unreached import why_unreached
 from corral.errors import Conflict, Forbidden, HostError
 from corral.model.kubernetes.status import StatusError
 
@@ -38,7 +39,7 @@ async def discover(url: str, expected: str, server_name: str = "") -> str:
     try:
         found = parse_info(await client.get(CONFIG_MAPS, INFO, PUBLIC))
     except OSError as error:
-        raise HostError(f"cannot reach {url}: {error}") from error
+        raise HostError(f"cannot reach {url}: {why_unreached(error)}") from error
     except StatusError as error:
         if error.code not in (401, 403, 404):
             raise

@@ -307,7 +307,7 @@ class Kubelet:
             if self._reporter is not None:
                 await self._reporter.report()
         except (StatusError, OSError) as error:
-            log.warning("node %s: %s", self.machine.name, error)  # the next report says it
+            log.warning("node %s: %s", self.machine.name, str(error) or "no answer")  # the next report says it
 
     def _driver_changed(self, driver: str) -> None:
         """Pods may have waited for it."""

@@ -74,20 +74,26 @@ def read_machine(engine: Engine, name: str, addresses: tuple[str, ...], families
     )
 
 
-def own_addresses(families: Sequence[int] = (4,)) -> tuple[str, ...]:
+def own_addresses(families: Sequence[int] = (4,), server: str = "") -> tuple[str, ...]:
     """The addresses that this machine goes out by, one of each family that it has. Where it has no way out by any of
-    them, that of the other family (a node has an address), else the loopback's. Nothing is sent."""
+    them, that of the other family (a node has an address), else that by which it goes to the host `server`, else the
+    loopback's. Nothing is sent."""
     found = [own_address(version) for version in families]
     others = [own_address(version) for version in (4, 6) if version not in families]
-    return tuple(one for one in found if one) or tuple(one for one in others if one) or (LOOPBACK,)
+    towards = [own_address(version, server) for version in (4, 6) if server]
+    return next((kept for some in (found, others, towards) if (kept := tuple(filter(None, some)))), (LOOPBACK,))
 
 
-def own_address(version: int = 4) -> str:
-    """ "" where there is no way out."""
-    family, far = _ELSEWHERE[version]
+def own_address(version: int = 4, far: str = "") -> str:
+    """By which this machine goes to the host `far`, or out; "" where there is no way.
+
+    >>> own_address(4, "127.0.0.1"), own_address(6, "127.0.0.1")
+    ('127.0.0.1', '')
+    """
+    family, elsewhere = _ELSEWHERE[version]
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((far, 9))
+            probe.connect((far or elsewhere, 9))
             return str(probe.getsockname()[0])
     except OSError:
         return ""

@@ -178,6 +178,6 @@ class NodeReporter:
                 if missed or due:
                     await self.report()
             except (StatusError, OSError) as error:
-                log.warning("node %s: %s", self._machine.name, error)
+                log.warning("node %s: %s", self._machine.name, str(error) or "no answer")
                 if isinstance(error, StatusError) and error.reason == "NotFound":
                     await self.register()  # somebody has deleted it
