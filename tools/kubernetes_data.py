@@ -7,7 +7,7 @@ definitions  the JSON schema of all types, of the newest version (`kubernetes-va
 resources    a package of classes, one for each resource (`lightkube-models`): plural, scope, verbs, subresources
 openapi      an OpenAPI v2 document of Kubernetes with paths: the subresources that connect (exec, proxy, …)
 source       directories with generated.proto files (the numbers of fields, and their defaults) and types.go files
-             (which fields are left out when they are zero)
+             (what is written of fields that are zero)
 
 Only names, types and numbers are taken over. What the lines mean is told by `schema/data.py`, which reads them.
 A type that the inputs do not agree on ends the run: better no data than wrong data. A field that is newer than the
@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.kubernetes_sources import SCALARS, VERSIONS, Field, read_go, read_protos, read_resources, short
+from tools.kubernetes_sources import SCALARS, VERSIONS, Field, GoField, read_go, read_protos, read_resources, short
 
 # Types with an encoding of their own: scalars to us.
 SPECIAL = {
@@ -38,6 +38,7 @@ SPECIAL = {
     "apiextensions.v1.JSONSchemaPropsOrBool": "schema-or-bool",
     "apiextensions.v1.JSONSchemaPropsOrStringArray": "schema-or-strings",
 }
+NULLS = ("time", "micro-time", "raw-extension", "fields-v1", "json")  # structs whose zero value is written as null
 SHORT = {
     "": "componentstatuses=cs configmaps=cm endpoints=ep events=ev limitranges=limits namespaces=ns nodes=no pods=po "
     "persistentvolumeclaims=pvc persistentvolumes=pv replicationcontrollers=rc resourcequotas=quota "
@@ -116,7 +117,7 @@ def field_type(spec: dict[str, Any]) -> str:
 
 
 def write_type(
-    name: str, spec: dict[str, Any], protos: dict[str, dict[str, Field]], left_out: dict[str, set[str]]
+    name: str, spec: dict[str, Any], protos: dict[str, dict[str, Field]], go: dict[str, dict[str, GoField]]
 ) -> list[str]:
     package = name.rpartition(".")[0]
     lines = [f"type {name}" + (" atomic" if spec.get("x-kubernetes-map-type") == "atomic" else "")]
@@ -129,11 +130,27 @@ def write_type(
             kind = agree(name, key, kind, found[1].type, protos)
         elif key not in ("apiVersion", "kind") and name in protos:
             print(f"{name}.{key} has no number", file=sys.stderr)
-        omitted = key in left_out.get(name, ()) and (kind in SCALARS or kind[0] in "[{")
-        marks = ("!" if key in spec.get("required", ()) else "") + ("?" if omitted else "")
+        marks = ("!" if key in spec.get("required", ()) else "") + go_mark(go.get(name, {}).get(key), kind)
         words = [key + marks, path, kind.replace(f"{package}.", "")]
         lines.append(" ".join([*words, *options(one, default)]))
     return lines
+
+
+def go_mark(field: GoField | None, kind: str) -> str:
+    """What Go writes of a field that nobody set: "?" nothing, "^" null, "+" its zero value; "" if it may be left out.
+
+    omitempty says nothing of a struct, which is never empty.
+    """
+    many = kind == "bytes" or kind[0] in "[{*"
+    if field is None or (field.pointer and field.omit):
+        return ""
+    if not field.pointer and (many or kind in SCALARS):
+        nothing = "^" if many else "+"
+        left_out = "?" if kind[0] != "*" else ""
+        return left_out if field.omit else nothing
+    if field.pointer or kind in NULLS:
+        return "" if "omitzero" in field.omit else "^"
+    return "" if "omitzero" in field.omit else "+"
 
 
 def agree(name: str, key: str, kind: str, wire: str, protos: dict[str, dict[str, Field]]) -> str:
@@ -229,13 +246,13 @@ def main() -> int:
     asked = parser.parse_args()
     definitions = {short(name): spec for name, spec in json.loads(asked.definitions.read_text())["$defs"].items()}
     protos = read_protos(asked.source)
-    left_out = read_go(asked.source)
+    go = read_go(asked.source)
     resources = read_resources(asked.resources, json.loads(asked.openapi.read_text()))
     order = sorted(resources, key=lambda key: (GROUPS.index(key[0]), VERSIONS.index(key[1]), key[2]))
     blocks = [write_resource(*key, resources[key]) for key in order]
     types = closure(root_types(resources, definitions), definitions)
     blocks.append(["kinds", *gvk_lines(types, definitions)])
-    blocks += [write_type(name, definitions[name], protos, left_out) for name in types]
+    blocks += [write_type(name, definitions[name], protos, go) for name in types]
     print("\n\n".join("\n".join(block) for block in blocks))
     return 0
 

@@ -82,29 +82,38 @@ def full_name(full: str) -> str:
 # ------------------------------------------------------------------------------------------------ what is left out
 
 
-def read_go(roots: list[Path]) -> dict[str, set[str]]:
-    """Short name of a type -> its fields with `omitempty` that are no pointers."""
-    found: dict[str, set[str]] = {}
+class GoField(NamedTuple):
+    """How Go writes a field: `omit` is omitempty, omitzero, both, or ""."""
+
+    omit: str
+    pointer: bool
+
+
+def read_go(roots: list[Path]) -> dict[str, dict[str, GoField]]:
+    """Short name of a type -> its fields, those of the types that it is made of too."""
+    found: dict[str, dict[str, GoField]] = {}
     inlined: dict[str, list[str]] = {}
     for root in roots:
         for path in sorted(root.rglob("types*.go")):
             read_go_file(path.read_text(), ".".join(path.parent.parts[-2:]), found, inlined)
     for _ in range(3):  # a type that is part of a type that is part of a type
         for name, others in inlined.items():
-            found[name].update(*(found.get(other, ()) for other in others))
+            for other in others:
+                found[name] = {**found.get(other, {}), **found[name]}
     return found
 
 
-def read_go_file(text: str, package: str, found: dict[str, set[str]], inlined: dict[str, list[str]]) -> None:
+def read_go_file(text: str, package: str, found: dict[str, dict[str, GoField]], inlined: dict[str, list[str]]) -> None:
     name = ""
     for line in text.splitlines():
         if struct := re.match(r"type (\w+) struct \{", line):
             name = f"{package}.{struct[1]}"
-            found[name] = set()
-        elif inline := re.match(r'\s+(\w+) `json:",inline', line):
-            inlined.setdefault(name, []).append(f"{package}.{inline[1]}")
-        elif field := re.match(r'\s+\w+\s+[^\s`*][^\s`]*\s+`json:"([\w$-]+),(?:omitempty|omitzero)', line):
-            found[name].add(field[1])
+            found[name] = {}
+        elif inline := re.match(r'\s+(\w+) `json:"(?:,inline)?"', line):
+            if inline[1] != "TypeMeta":
+                inlined.setdefault(name, []).append(f"{package}.{inline[1]}")
+        elif field := re.match(r'\s+(?:\w+\s+)?([^\s`/]\S*)\s+`json:"([\w$-]+)((?:,\w+)*)"', line):
+            found[name][field[2]] = GoField(field[3].strip(","), field[1].startswith("*"))
 
 
 # ----------------------------------------------------------------------------------------------------- the resources

@@ -257,11 +257,13 @@ def name_of(case: Case) -> str:
 
 
 def holds(found: Any, wanted: Any) -> bool:
-    """Pure: whether all of `wanted` is in `found`; items of lists in their order.
+    """Pure: whether all of `wanted` is in `found`; items of lists in their order. An empty list is shown as null.
 
-    >>> holds({"a": {"b": 1}, "c": 2}, {"a": {"b": 1}}), holds([{"a": 1, "b": 2}], [{"a": 1}])
-    (True, True)
+    >>> holds({"a": {"b": 1}, "c": 2}, {"a": {"b": 1}}), holds([{"a": 1, "b": 2}], [{"a": 1}]), holds([], [])
+    (True, True, False)
     """
+    if wanted == []:
+        return found is None
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(holds(found.get(key), value) for key, value in wanted.items())
     if isinstance(wanted, list):

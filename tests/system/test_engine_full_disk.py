@@ -365,7 +365,7 @@ def test_a_disk_without_room_for_a_whole_page(disk_of_small_blocks: Path, left: 
 def test_a_kubeconfig_that_cannot_be_written_is_no_reason_not_to_start(tmp_path: Path) -> None:
     with instance() as engine:
         engine.down()
-        draft = Path(engine.root) / "run/.kubeconfig.new"
+        draft = Path(engine.root) / "run/kubeconfig.new"
         draft.mkdir(parents=True)
         engine.up("--kubernetes", "--kubernetes-address=127.0.0.1:0")
         assert engine.get("/_ping").status == 200

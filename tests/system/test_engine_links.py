@@ -107,6 +107,18 @@ def test_a_link_on_the_default_bridge_leads_to_who_is_on_it(engine: Endpoint) ->
     engine.docker("run", "--rm", "--link", "link-away", BUSYBOX, "ping", "-c", "1", "link-away", check=True)
 
 
+def test_a_link_to_who_shares_a_network_leads_to_who_has_it(engine: Endpoint) -> None:
+    _sleeper(engine, "--name", "link-holder")
+    _sleeper(engine, "--name", "link-guest", "--network", "container:link-holder")
+    run = ("run", "--rm", "--link", "link-guest:guest", BUSYBOX)
+    address = engine.inspect("link-holder")["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+    assert f"PING guest ({address})" in engine.docker(*run, "ping", "-c", "1", "guest", check=True).stdout
+    _sleeper(engine, "--name", "link-host", "--network", "host")
+    _sleeper(engine, "--name", "link-lodger", "--network", "container:link-host")
+    done = engine.docker("create", "--link", "link-lodger", BUSYBOX)
+    assert "host type networking can't be used with links" in done.stderr
+
+
 def test_a_stopped_container_leaves_a_network_that_is_gone(engine: Endpoint) -> None:
     engine.docker("network", "create", "gone-net", check=True)
     identity = _sleeper(engine, "--network", "gone-net")

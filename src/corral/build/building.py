@@ -82,7 +82,6 @@ class Building:
             self._imports, works.records, self._below, brings=bool(request.cache_from),
             trusting=not (request.no_cache or request.no_cache_stages),
         )  # fmt: skip
-        self._now = works.clock.now()
         self._latest: int | None = None  # seconds: what times are clamped to
         check_outputs(request)
         check_stores(request)
@@ -273,7 +272,7 @@ class Building:
 
     def _plan(self, done: StageDone, config: ImageConfig) -> Image:
         epoch = None if self._latest is None else self._latest * 10**9
-        return plan_image(done.base, self._platform, config, done.steps, now=self._now, epoch=epoch)
+        return plan_image(done.base, self._platform, config, done.steps, epoch=epoch)
 
     async def _placed(self, span: Span, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Does it; a failure is said to be of these lines, unless it knows better."""

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from corral.build.ops import Step
 from corral.images.platforms import Platform
 from corral.model.container import Struct
-from corral.model.image import HistoryEntry, Image, ImageConfig
+from corral.model.image import UNTOLD, HistoryEntry, Image, ImageConfig
 
 COMMENT = "buildkit.dockerfile.v0"
 
@@ -30,29 +30,30 @@ def plan_image(
     config: ImageConfig,
     steps: Sequence[Done],
     *,
-    now: int,
     epoch: int | None = None,
 ) -> Image:
     """The image: its base's layers and history, and those of the steps. `epoch` (nanoseconds) is the time of all that
     is new, where it is given. The id and the sizes are still those of nothing.
 
-    Times come from the layers alone, so a build of which all is cached gives the very same image:
+    Times come from the layers alone, so a build of which all is cached gives the very same image (and one that stands
+    on nothing and has no layer says no time, as BuildKit's):
 
     >>> from corral.build.ops import Span
     >>> one = Done(Step("RUN a", "RUN a", Span(2, 2), ImageConfig()), "sha256:1", 7)
     >>> two = Done(Step("ENV a=b", "ENV a=b", Span(3, 3), ImageConfig()))
-    >>> image = plan_image(None, Platform("linux", "amd64", ""), ImageConfig(), [two, one, two], now=9)
+    >>> image = plan_image(None, Platform("linux", "amd64", ""), ImageConfig(), [two, one, two])
     >>> [(h.created, h.empty_layer) for h in image.history], image.created
     ([(7, True), (7, False), (7, True)], 7)
     """
-    times = plan_times([0 if not one.diff else one.created for one in steps], base.created if base else now)
+    before = base.created if base else UNTOLD
+    times = plan_times([0 if not one.diff else one.created for one in steps], before)
     history = [
         HistoryEntry(epoch if epoch is not None else time, one.step.created_by, one.step.author, COMMENT, not one.diff)
         for one, time in zip(steps, times, strict=True)
         if one.step.created_by
     ]
     authors = [base.author if base else "", *(one.step.author for one in steps)]
-    created = times[-1] if times else (base.created if base else now)
+    created = times[-1] if times else before
     return Image(
         id="",
         created=epoch if epoch is not None else created,

@@ -43,16 +43,22 @@ def known_links(parts: Parts, links: Iterable[str]) -> tuple[list[str], list[str
 
 def _resolve(parts: Parts, link: str) -> str:
     name, _, alias = link.partition(":")
-    try:
-        other = parts.registry.get(name)
-    except (NotFound, InvalidInput) as error:
-        raise InvalidInput(f"could not get container for {name}: {error.message}") from error
+    other = _known(parts, name)
+    while (mode := other.record.spec.network.mode).startswith("container:"):  # who has the addresses is linked to
+        other = _known(parts, mode.removeprefix("container:"))
     if other.record.spec.network.mode == "host":
         raise InvalidInput(
             "conflicting options: host type networking can't be used with links. "
             "This would result in undefined behavior"
         )
     return f"{other.id}:{alias.removeprefix('/') or name}"
+
+
+def _known(parts: Parts, name: str) -> Live:
+    try:
+        return parts.registry.get(name)
+    except (NotFound, InvalidInput) as error:
+        raise InvalidInput(f"could not get container for {name}: {error.message}") from error
 
 
 def linked(parts: Parts, record: Container) -> Iterator[tuple[str, Container]]:

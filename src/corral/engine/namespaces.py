@@ -86,7 +86,7 @@ def _join(spaces: dict[str, str], kind: str, path: str | None) -> None:
 
 
 def joinable(live: Live, kind: str) -> str:
-    """The path of a running container's namespace. Conflict when it does not run or does not share it."""
+    """The path of a running container's namespace. Conflict, HostError or InvalidInput: it does not run or share it."""
     state, spec = live.record.state, live.record.spec
     name = KINDS.get("network" if kind == "net" else kind, kind)
     ended = state.status in ("running", "paused") and start_time(state.pid) != state.pid_start  # not recorded yet
@@ -94,7 +94,8 @@ def joinable(live: Live, kind: str) -> str:
         if kind == "net":
             how = "exited" if ended else state.status
             raise Conflict(f"cannot join network namespace of a non running container: container {live.name} is {how}")
-        raise Conflict(f"failed to join {name} namespace: container {live.id} is not running")
+        message = f"failed to join {name} namespace: container {live.id} is not running"
+        raise Conflict(message) if kind == "ipc" else HostError(message)  # 409 and 500, as dockerd's
     if kind == "ipc" and spec.namespaces.ipc not in ("shareable", "host") and not spec.namespaces.ipc.startswith("c"):
         raise InvalidInput(
             f"failed to join IPC namespace: container {live.id}: "

@@ -20,6 +20,7 @@ from typing import Final
 
 from corral.errors import Conflict, InvalidInput, from_oserror
 from corral.images.references import check_digest
+from corral.kit.durable import sync_directory
 
 PIECE: Final = 1 << 20  # bytes read at once when a file is hashed again
 
@@ -188,12 +189,3 @@ def _hash_into(hasher: hashlib._Hash, fd: int) -> int:
         hasher.update(data)
         at += len(data)
     return at
-
-
-def sync_directory(path: str) -> None:
-    """Makes the names in a directory durable. OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -12,6 +12,7 @@ import msgspec
 
 from corral.errors import Forbidden, InvalidInput, Unsupported, from_oserror
 from corral.kit.clock import Clock
+from corral.kit.durable import write_durably
 from corral.model.network import Network, NetworkSpec
 from corral.networks.addresses import parse_nameservers
 from corral.networks.choose import plan_default, plan_network
@@ -145,11 +146,7 @@ def load(path: str) -> Chosen | None:
 
 def save(path: str, chosen: Chosen) -> None:
     try:
-        with open(f"{path}.new", "wb") as file:
-            file.write(msgspec.json.encode(chosen))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{path}.new", path)
+        write_durably(path, msgspec.json.encode(chosen))
     except OSError as error:
         raise from_oserror(f"write {path}", error) from error
 

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 from corral.errors import from_oserror
 from corral.http.message import Answer, Request
 from corral.kit.clock import to_rfc3339
+from corral.kit.durable import write_durably
 from corral.registry.call import Call, Identity
 from corral.registry.config import RegistryConfig
 from corral.registry.faults import Fault, json_response
@@ -194,13 +195,8 @@ def _read_key(path: str) -> bytes:
             found = b""
         if len(found) == 32:
             return found
-        key, scratch = os.urandom(32), f"{path}.new"
-        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(scratch, path)
+        key = os.urandom(32)
+        write_durably(path, key)
         return key
     except OSError as error:
         raise from_oserror(f"read {path}", error) from error

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from corral.errors import InvalidInput, Unavailable, from_oserror
+from corral.kit.durable import sync_directory
 from corral.store import database, formats
 from corral.store.interface import Entry, Mismatch, Store
 
@@ -150,7 +151,7 @@ def _give_name(partial: str, path: str) -> None:
         finally:
             os.close(fd)
         os.rename(partial, path)
-        database.sync_directory(os.path.dirname(os.path.abspath(path)))
+        sync_directory(os.path.dirname(os.path.abspath(path)))
 
 
 @contextlib.contextmanager

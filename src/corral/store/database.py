@@ -9,6 +9,7 @@ import sqlite3
 from urllib.parse import quote
 
 from corral.errors import HostError, NoSpace, Unavailable, Unsupported, from_oserror
+from corral.kit.durable import sync_directory
 from corral.store import formats
 from corral.store.formats import APPLICATION, FORMAT
 
@@ -153,12 +154,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except FileNotFoundError:
         return 0
-
-
-def sync_directory(path: str) -> None:
-    """Makes the names in a directory durable. OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

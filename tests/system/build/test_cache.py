@@ -27,6 +27,11 @@ async def test_the_same_again_is_the_very_same_image(shop: Workshop) -> None:
     assert second.cached()["RUN cat /b"] and second.cached()["COPY a /a"]
 
 
+async def test_what_has_no_layer_is_the_same_again(shop: Workshop) -> None:
+    text = 'FROM scratch\nEXPOSE 80\nENTRYPOINT ["/app"]\n'
+    assert (await shop.build(text)).image == (await shop.build(text)).image
+
+
 async def test_a_changed_file_builds_only_what_depends_on_it(shop: Workshop) -> None:
     await shop.build(TWO, context=shop.context({"a": "1", "b": "1"}))
     outcome = await shop.build(TWO, context=shop.context({"a": "1", "b": "2"}))

@@ -120,7 +120,7 @@ async def test_a_pull_whose_end_was_not_noted_is_nobodys(node: Node, registry: F
     await node.stop_kubelet()
     for file in pulled.iterdir():
         file.unlink()
-    node.kubelet.shared.puller._records.intend(f"{registry.host}/private:1")
+    await node.kubelet.shared.puller._records.intend(f"{registry.host}/private:1")
     await node.start_kubelet()
     assert not list((pulled.parent / "pulling").iterdir()) and len(list(pulled.iterdir())) == 1
     await create(node, registry, "second")

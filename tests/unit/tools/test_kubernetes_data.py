@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.kubernetes_data import field_type, numbered, options, write_type
+from tools.kubernetes_data import field_type, go_mark, numbered, options, write_type
 from tools.kubernetes_sources import Field, read_go, read_protos, read_resources
 
 PROTO = """
@@ -33,6 +33,11 @@ type Outer struct {
 	Protocol string `json:"protocol,omitempty"`
 	Pointer *string `json:"pointer,omitempty"`
 	Always string `json:"always"`
+	List []string `json:"list"`
+	When Time `json:"when,omitempty" protobuf:"x"`
+	Deeper Inner `json:"deeper,omitempty"`
+	Unless Inner `json:"unless,omitzero"`
+	Must *string `json:"must"`
 }
 """
 RESOURCES = """
@@ -73,7 +78,14 @@ def test_numbers_and_defaults_come_from_messages(tmp_path: Path) -> None:
 
 
 def test_what_go_leaves_out(tmp_path: Path) -> None:
-    assert read_go(sources(tmp_path)) == {"core.v1.Inner": {"deep"}, "core.v1.Outer": {"protocol", "deep"}}
+    kinds = {"deep": "int32", "protocol": "string", "pointer": "string", "always": "string", "list": "[]string",
+        "when": "time", "deeper": "core.v1.Inner", "unless": "core.v1.Inner", "must": "string"}  # fmt: skip
+    found = read_go(sources(tmp_path))
+    assert list(found["core.v1.Inner"]) == ["deep"]
+    assert {name: go_mark(field, kinds[name]) for name, field in found["core.v1.Outer"].items()} == {
+        "deep": "?", "protocol": "?", "pointer": "", "always": "+", "list": "^", "when": "^", "deeper": "+",
+        "unless": "", "must": "^",
+    }  # fmt: skip
 
 
 def test_a_type_is_a_few_lines(tmp_path: Path) -> None:

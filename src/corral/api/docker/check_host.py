@@ -12,6 +12,7 @@ from corral.api.docker.netmode import shared_container
 from corral.api.docker.netspec import check_ports
 from corral.api.docker.parts import RestartPolicy
 from corral.api.docker.settings import Config, HostConfig
+from corral.api.docker.volume_options import check_volume_driver
 from corral.errors import InvalidInput, Unsupported
 
 CONFLICTS = "conflicting options: "
@@ -90,12 +91,6 @@ def _refuse_unsupported(host: HostConfig) -> None:
         raise Unsupported(f'could not select device driver "{request.Driver}" with capabilities: [{wanted}]')
     if host.Binds or host.Mounts:  # without a volume its driver does not matter
         check_volume_driver(host.VolumeDriver)
-
-
-def check_volume_driver(name: str, *, doing: str = "") -> None:
-    """Only volumes of this machine are offered."""
-    if name not in ("", "local"):
-        raise Unsupported(f'{doing}error looking up volume plugin {name}: plugin "{name}" not found')
 
 
 def check_restart(policy: RestartPolicy | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal, cast
 
 from corral.api.docker import settings
-from corral.api.docker.volume_options import check_tmpfs_options, is_local_path
+from corral.api.docker.volume_options import check_tmpfs_options, check_volume_driver, is_local_path
 from corral.errors import InvalidInput, Unsupported
 from corral.model.container import Mount
 
@@ -141,9 +141,8 @@ def _check_options(mount: settings.Mount) -> None:
         raise InvalidInput("must not set Subpath when using anonymous volumes")
     if subpath and not is_local_path(subpath):
         raise InvalidInput("subpath must be a relative path within the volume")
-    if volume and volume.DriverConfig and volume.DriverConfig.Name not in ("", "local"):
-        name = volume.DriverConfig.Name
-        raise Unsupported(f'error looking up volume plugin {name}: plugin "{name}" not found')
+    if volume and volume.DriverConfig:
+        check_volume_driver(volume.DriverConfig.Name, mount.Source)
     check_tmpfs_options(mount.TmpfsOptions)
 
 

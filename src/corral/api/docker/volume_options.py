@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corral.api.docker.parts import TmpfsOptions
-from corral.errors import InvalidInput
+from corral.errors import InvalidInput, NotFound
 
 
 def is_local_path(path: str) -> bool:
@@ -27,3 +27,10 @@ def check_tmpfs_options(options: TmpfsOptions | None) -> None:
             raise InvalidInput("invalid option array length")
         if words[0] not in ("exec", "noexec"):
             raise InvalidInput(f"invalid option: {words[0]}")
+
+
+def check_volume_driver(name: str, volume: str = "") -> None:
+    """Only volumes of this machine are offered. `volume`: its name; "" where it has none yet. NotFound."""
+    if name not in ("", "local"):
+        doing = f"create {volume}: " if volume else ""
+        raise NotFound(f'{doing}error looking up volume plugin {name}: plugin "{name}" not found')

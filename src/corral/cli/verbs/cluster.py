@@ -8,6 +8,7 @@ from corral.cli.fail import Failure
 from corral.cli.http import Reply, checked
 from corral.cli.options import Parsed, Verb
 from corral.cli.verbs.tars import blocks, source_of
+from corral.kit.durable import sync_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,20 +34,12 @@ def write_private(path: str, reply: Reply) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-        _sync(os.path.dirname(os.path.abspath(path)))
+        sync_directory(os.path.dirname(os.path.abspath(path)))
     except OSError as error:
         raise Failure(f"write {path}: {(error.strerror or '').lower()}", 1) from None
     finally:
         if os.path.exists(part):
             os.unlink(part)
-
-
-def _sync(folder: str) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def restore(session: Session, options: Parsed) -> int:

@@ -19,7 +19,7 @@ def component_status(name: str, wrong: str) -> Object:
     """
     condition = {"type": "Healthy", "status": "False" if wrong else "True"}
     condition |= {"error": wrong} if wrong else {"message": "ok"}
-    metadata = {"name": name, "creationTimestamp": None}
+    metadata = {"name": name}
     return {"kind": "ComponentStatus", "apiVersion": "v1", "metadata": metadata, "conditions": [condition]}
 
 

@@ -18,7 +18,12 @@ _READING: Final = ("get", "list", "watch", "head", "options")
 
 
 class Limits(NamedTuple):
-    """`seconds`: after which a request is given up, however much time its client has (upstream's --request-timeout)."""
+    """`seconds`: after which a request is given up, however much time its client has (upstream's --request-timeout).
+
+    `corral up` has no flag for it. Less is what each client asks for itself (`kubectl --request-timeout`); more would
+    help nobody: what has no end is not limited by it, writes end after 34 s whatever it says, a webhook after 30 s at
+    most, and a list is answered from memory.
+    """
 
     mutating: int = 200
     read_only: int = 400

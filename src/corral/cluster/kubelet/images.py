@@ -128,6 +128,10 @@ class ImagePuller:
 
         self._records.begin(find, [image.id for image in self._engine.images.list()])
 
+    async def close(self) -> None:
+        """Once, when pods have ended or are let be."""
+        await self._records.close()
+
     def find(self, name: str) -> Image | None:
         try:
             return self._engine.images.get(name)
@@ -141,7 +145,7 @@ class ImagePuller:
             if found is None and await self._borrow(name):
                 found = self.find(name)
                 if found is not None:
-                    self._records.borrowed(name, found.id)
+                    await self._records.borrowed(name, found.id)
             return found
 
     async def ensure(self, pod: Object, one: Member, secrets: Iterable[Object]) -> Image:
@@ -215,15 +219,18 @@ class ImagePuller:
 
     async def _pull(self, name: str, logins: list[Login]) -> Image:
         before = self.find(name)
-        self._records.intend(name)
         try:
+            await self._records.intend(name)
             by = await self._pull_as_one(name, logins)
             image = self._engine.images.get(name)
         except (CorralError, asyncio.CancelledError):
-            if self.find(name) == before:  # else it may be there, and nobody knows by whom
+            there = self.find(name)
+            if there is None or there == before:
                 self._records.failed(name)
+            else:
+                self._records.cut_off(name, there.id)
             raise
-        self._records.succeeded(name, image.id, by)
+        await self._records.succeeded(name, image.id, by)
         return image
 
     async def _pull_as_one(self, name: str, logins: list[Login]) -> Secret | None:

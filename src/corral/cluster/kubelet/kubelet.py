@@ -339,6 +339,7 @@ class Kubelet:
             await worker.close()
         await self.shared.sources.close()
         await self.shared.collector.close()
+        await self.shared.puller.close()
 
 
 def _is_ours(event: Event) -> bool:

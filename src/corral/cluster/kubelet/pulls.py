@@ -4,28 +4,36 @@ Follows pkg/kubelet/images/pullmanager (KubeletEnsureSecretPulledImages) with up
 NeverVerifyPreloadedImages: an image that no kubelet pulled, as one that somebody built, loaded or pulled by hand, is
 anybody's. Here that goes for each of its names: what was built on this machine, and pushed to a private registry from
 which a pod pulled it, is still everybody's by the name that it was built under. A pull is noted before it begins, so
-that one whose end was not noted counts as pulled by nobody known.
+that one whose end was not noted counts as pulled by nobody known. The files are written in threads, one after the
+other: a disk that answers nobody holds up only the pulls that wait for it.
 
 A node beside others on a machine borrows their images, and what is known of these with them.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from corral.errors import HostError, from_oserror
+from corral.kit.apart import apart
+from corral.kit.durable import write_durably
+from corral.kit.tasks import Tasks
 from corral.model.transfer import Credentials
 
 log = logging.getLogger("corral.kubelet")
 
 FOLDER: Final = "image_manager"
 MOST_SECRETS: Final = 100  # that are noted of an image while they are only compared
+CLOSE_SECONDS: Final = 5.0  # for what is being written; a disk that is stuck must not keep the kubelet
 T = TypeVar("T")
 
 
@@ -142,42 +150,66 @@ def plan_unnoted(pulled: Pulled, image: str) -> Pulled:
 
 
 class PullRecords:
-    """In files of a folder: `pulled` by the ids of images, `pulling` by their names. `lender`: the like of the node
-    whose images this one borrows."""
+    """In files of a folder: `pulled` by the ids of images, `pulling` by their names; what they say is at hand, so that
+    nobody who only asks waits for a disk. `lender`: the folder of the node whose images this one borrows.
+
+    What is begun is written to its end, in the order in which it was asked for, also when who asked is cancelled.
+    """
 
     def __init__(self, root: str, lender: str = "") -> None:
-        self._pulled, self._pulling = f"{root}/{FOLDER}/pulled", f"{root}/{FOLDER}/pulling"
-        self._lender = PullRecords(lender) if lender else None
+        self._pulled, self._pulling = _folders(root)
+        self._lender = lender
+        self._known: dict[str, Pulled] = {}
+        self._intents: Counter[str] = Counter()  # by names: a pull whose end could not be noted keeps its own
+        self._turn, self._writing = asyncio.Lock(), Tasks()
 
     def begin(self, find: Callable[[str], str], there: Sequence[str]) -> None:
         """At the start: pulls that were cut off count as done if `find` gives their images' ids, and what is known of
-        images that are not `there` any more is forgotten. HostError."""
+        images that are not `there` any more is forgotten. HostError. Blocks."""
         for path in _files(self._pulling):
             intent = _read(path, Intent)
             id = find(intent.image) if intent is not None else ""
             if id and intent is not None:
-                _write(_place(self._pulled, id), plan_unnoted(self.known(id) or Pulled(id), intent.image))
+                place = _place(self._pulled, id)
+                _write(place, plan_unnoted(_known(self._pulled, id) or Pulled(id), intent.image))
             os.unlink(path)
         for path in set(_files(self._pulled)) - {_place(self._pulled, id) for id in there}:
             os.unlink(path)
+        found = {id: _known(self._pulled, id) for id in there}
+        self._known = {id: pulled for id, pulled in found.items() if pulled is not None}
+
+    async def close(self) -> None:
+        """Returns when all is written, or the disk has taken too long for it: then what was meant is still noted."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._writing.wait()
+        await self._writing.close()
 
     def known(self, id: str) -> Pulled | None:
         """None of an image that no kubelet pulled. One whose record makes no sense is nobody's."""
-        path = _place(self._pulled, id)
-        return (_read(path, Pulled) or Pulled(id, unsure=True)) if os.path.exists(path) else None
+        return self._known.get(id)
 
     def is_pulling(self, image: str) -> bool:
-        return os.path.exists(_place(self._pulling, image))
+        return self._intents[image] > 0
 
-    def borrowed(self, image: str, id: str) -> None:
+    async def borrowed(self, image: str, id: str) -> None:
         """An image came from the lender. HostError."""
-        if self._lender is None:
+        if not self._lender:
             return
-        found = self._lender.known(id)
-        if self._lender.is_pulling(image):
-            found = plan_unnoted(found or Pulled(id), image)
-        if found is not None:
-            _write(_place(self._pulled, id), found)
+        lender, place = self._lender, _place(self._pulled, id)
+
+        def note() -> Pulled | None:
+            found = read_lent(lender, image, id)
+            if found is not None:
+                _write(place, found)
+            return found
+
+        async def borrow() -> None:
+            found = await apart(note)
+            if found is not None:
+                self._known[id] = found
+
+        await self._in_turn(borrow)
 
     def must_ask(self, image: str, id: str, offered: Sequence[Secret], names: Sequence[str] = ()) -> bool:
         """Whether the registry is to say that who has these secrets may have the image, though it is there, under all
@@ -193,35 +225,98 @@ class PullRecords:
         if not access.everybody and len(access.secrets) < MOST_SECRETS:
             new = next((one for one in offered if may_use(pulled, image, [one]) and one not in access.secrets), None)
             if new is not None:  # it counts from now on, when what it is compared with is long gone
-                self._note(pulled, image, new)
+                self._start(lambda: self._note(id, image, new, MOST_SECRETS))
         return False
 
-    def intend(self, image: str) -> None:
-        """HostError."""
-        _write(_place(self._pulling, image), Intent(image))
+    async def intend(self, image: str) -> None:
+        """Returns when it is noted for good that a pull begins; `failed` or `succeeded` must follow in any case, also
+        after a HostError or a cancellation here."""
+        self._intents[image] += 1
+        await self._in_turn(lambda: apart(lambda: _write(_place(self._pulling, image), Intent(image))))
 
-    def succeeded(self, image: str, id: str, by: Secret | None) -> None:
+    async def succeeded(self, image: str, id: str, by: Secret | None) -> None:
         """If that cannot be noted, the intent stays, and the image counts as one that nobody known has pulled."""
-        if self._note(self.known(id) or Pulled(id), image, by):
-            self.failed(image)
+
+        async def note() -> None:
+            if await self._note(id, image, by):
+                await self._end(image)
+
+        await self._in_turn(note)
 
     def failed(self, image: str) -> None:
-        """The pull has ended without an image."""
+        """The pull has ended without an image. Does not wait until that is noted."""
+        self._start(lambda: self._end(image))
+
+    def cut_off(self, image: str, id: str) -> None:
+        """The pull was left when the image had come, and nobody knows by whose credentials. Does not wait either."""
+
+        async def note() -> None:
+            if await self._keep(plan_unnoted(self._known.get(id, Pulled(id)), image), image):
+                await self._end(image)
+
+        self._start(note)
+
+    async def _end(self, image: str) -> None:
+        self._intents[image] -= 1
+        if self._intents[image] > 0:
+            return
+        del self._intents[image]
         try:
-            os.unlink(_place(self._pulling, image))
+            await apart(lambda: os.unlink(_place(self._pulling, image)))
+        except FileNotFoundError:
+            pass  # it could not be written
         except OSError as error:
             log.warning("the record of pulling %s: %s", image, error.strerror)
 
-    def _note(self, pulled: Pulled, image: str, by: Secret | None) -> bool:
-        noted = plan_noted(pulled, image, by)
-        if noted == pulled:  # as for each pod whose policy is Always
-            return True
+    async def _note(self, id: str, image: str, by: Secret | None, most: int = 0) -> bool:
+        """With `most` no more secrets than that."""
+        before = self._known.get(id, Pulled(id))
+        noted = plan_noted(before, image, by)
+        if noted == before or 0 < most < len(noted.access[repository(image)].secrets):
+            return True  # as for each pod whose policy is Always
+        return await self._keep(noted, image)
+
+    async def _keep(self, noted: Pulled, image: str) -> bool:
+        """What is known counts once it is on the disk."""
         try:
-            _write(_place(self._pulled, pulled.id), noted)
+            await apart(lambda: _write(_place(self._pulled, noted.id), noted))
         except HostError as error:
             log.error("who may use image %s is not noted: %s", image, error.message)
             return False
+        self._known[noted.id] = noted
         return True
+
+    async def _in_turn(self, work: Callable[[], Awaitable[None]]) -> None:
+        if (error := await asyncio.shield(self._start(work))) is not None:
+            raise error
+
+    def _start(self, work: Callable[[], Awaitable[object]]) -> asyncio.Task[HostError | None]:
+        async def run() -> HostError | None:
+            async with self._turn:
+                try:
+                    await work()
+                except HostError as error:
+                    return error
+            return None
+
+        return self._writing.start("record of pulls", run())
+
+
+def read_lent(root: str, image: str, id: str) -> Pulled | None:
+    """What is known on another node, whose folder it is, of an image that came from there. Blocks."""
+    pulled, pulling = _folders(root)
+    is_pulling = os.path.exists(_place(pulling, image))  # first: a pull that ends is noted before its intent goes
+    found = _known(pulled, id)
+    return plan_unnoted(found or Pulled(id), image) if is_pulling else found
+
+
+def _folders(root: str) -> tuple[str, str]:
+    return f"{root}/{FOLDER}/pulled", f"{root}/{FOLDER}/pulling"
+
+
+def _known(folder: str, id: str) -> Pulled | None:
+    path = _place(folder, id)
+    return (_read(path, Pulled) or Pulled(id, unsure=True)) if os.path.exists(path) else None
 
 
 def _place(folder: str, name: str) -> str:
@@ -250,10 +345,6 @@ def _write(path: str, value: msgspec.Struct) -> None:
     """HostError."""
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(f"{path}.new", "wb") as file:
-            file.write(msgspec.json.encode(value))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{path}.new", path)
+        write_durably(path, msgspec.json.encode(value))
     except OSError as error:
         raise from_oserror(f"write {path}", error) from error

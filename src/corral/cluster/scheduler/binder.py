@@ -162,7 +162,10 @@ class Binder:
         """`selected`: the claims that were seen with their node; one that then loses it cannot be had there."""
         claim = self._claims.get(key)
         if claim is None:
-            raise BindingFailed(f'binding volumes: persistentvolumeclaim "{meta.split_key(key)[1]}" not found')
+            missing = f'could not find v1.PersistentVolumeClaim "{key}"'
+            raise BindingFailed(
+                f"binding volumes: failed to check {'provisioning pvc' if provisioned else 'binding'}: {missing}"
+            )
         if is_bound(claim):
             return True
         if provisioned:

@@ -7,6 +7,10 @@ from typing import Any, Final
 Object = dict[str, Any]
 
 SCHEDULED: Final = "PodScheduled"
+DEVICES: Final = "DynamicResources"  # the plugin that looks at claims of devices
+# Of a pod that another plugin rejects before nodes and claims of devices are looked at. Upstream's DynamicResources is
+# asked next and does not find what it would have noted: these are its words, and the last.
+NOT_NOTED: Final = "not found"
 
 
 def plan_status(pod: Object, reason: str, message: str, nominated: str | None, now: str) -> Object | None:
@@ -45,16 +49,14 @@ def plan_victim(scheduler: str, now: str) -> Object:
 
 def plan_words(*, wants: bool, rejected: bool, given_back: bool, left: bool = False) -> str:
     """What is said of the claims of devices of a pod that fits nowhere, also of one that does not want any. `rejected`:
-    before any node was looked at; `given_back`: a claim, whose devices the pod cannot reach, or one that was `left` of
-    an earlier try.
+    for its claims, before any node was looked at; `given_back`: a claim, whose devices the pod cannot reach, or one
+    that was `left` of an earlier try.
 
-    >>> [plan_words(wants=False, rejected=rejected, given_back=False) for rejected in (False, True)]
-    ['no new claims to deallocate', '']
+    >>> plan_words(wants=False, rejected=False, given_back=False)
+    'no new claims to deallocate'
     >>> plan_words(wants=True, rejected=False, given_back=True, left=True)
     'deletion of ResourceClaim completed'
     """
-    if not wants:
-        return "" if rejected else "no new claims to deallocate"
     if given_back:
         return f"{'deletion' if left else 'deallocation'} of ResourceClaim completed"
-    return "no new claims to deallocate" if rejected else "still not schedulable"
+    return "still not schedulable" if wants and not rejected else "no new claims to deallocate"

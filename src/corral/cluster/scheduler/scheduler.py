@@ -22,7 +22,7 @@ from corral.cluster.client.informers import Informers
 from corral.cluster.client.protocol import STRATEGIC_MERGE_PATCH, Client
 from corral.cluster.client.times import Now, to_text, utc_now
 from corral.cluster.scheduler.binder import Binder, BindingFailed
-from corral.cluster.scheduler.conditions import plan_status, plan_victim, plan_words
+from corral.cluster.scheduler.conditions import DEVICES, NOT_NOTED, plan_status, plan_victim, plan_words
 from corral.cluster.scheduler.devices.extended import LEFT, is_made
 from corral.cluster.scheduler.devices.pools import seen
 from corral.cluster.scheduler.moves import ALL_PLUGINS, Helps
@@ -48,6 +48,10 @@ Judge = Callable[[list[tuple[str, Object]]], Awaitable[list[bool | str]]]
 log = logging.getLogger("corral.scheduler")
 
 LONGEST_MESSAGE: Final = 1024  # of an event
+# What was under way when a binding failed, in upstream's words.
+VOLUMES_STEP: Final = 'PreBind plugin "VolumeBinding"'
+DEVICES_STEP: Final = 'PreBind plugin "DynamicResources"'
+NODE_STEP: Final = 'Bind plugin "DefaultBinder"'
 
 
 async def nobody_judges(asked: list[tuple[str, Object]]) -> list[bool | str]:
@@ -192,6 +196,7 @@ class Scheduler:
     async def _bind(self, engine: Engine, waiting: Waiting, pod: Pod, node: str, plans: Plans) -> None:
         volumes, claims = plans
         assert self._binder is not None
+        step = VOLUMES_STEP
         try:
             if volumes is not None:
                 self._binding.release()  # this may take minutes; others need not wait for it
@@ -200,14 +205,16 @@ class Scheduler:
                 finally:
                     await self._binding.acquire()
             if claims is not None:
+                step = DEVICES_STEP
                 await self._binder.bind_claims(claims, pod.obj)
+            step = NODE_STEP
             await self._binder.bind(pod.obj, node)
         except (StatusError, BindingFailed, OSError) as error:
             engine.forget(pod, *plans)
             if claims is not None:
                 await self._binder.release_claims(claims, pod.obj)
             if not isinstance(error, StatusError) or error.reason != "NotFound":
-                await self._report_error(waiting, str(error))
+                await self._report_error(waiting, f"running {step}: {error}")
             return
         except BaseException:
             engine.forget(pod, *plans)
@@ -221,6 +228,9 @@ class Scheduler:
     def _unschedulable(self, engine: Engine, waiting: Waiting, pod: Pod, diagnosis: Diagnosis) -> Any:
         plugins = diagnosis.plugins if diagnosis.nodes else ALL_PLUGINS
         self.queue.failed(waiting, plugins, self._clock())
+        if diagnosis.rejected_by not in ("", DEVICES):
+            diagnosis.preemption = NOT_NOTED
+            return self._report(waiting, "Unschedulable", diagnosis.message(), None)
         tried = engine.preempt(pod, diagnosis) if diagnosis.nodes else None
         useless = engine.devices.useless(pod.obj, diagnosis.reasons)
         wants = engine.devices.are_asked_for(pod.obj, pod.requests)

@@ -190,7 +190,7 @@ def _discovered_group(
         }
         for version, found in versions.items()
     ]
-    return {"metadata": {"name": name, "creationTimestamp": None}, "versions": listed}
+    return {"metadata": {"name": name}, "versions": listed}
 
 
 def _discovered(one: Resource) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from corral.api.docker.create import NewContainer, clean_name, parse_create
 from corral.api.docker.facts import Facts
-from corral.errors import InvalidInput, Unsupported
+from corral.errors import InvalidInput, NotFound, Unsupported
 from corral.model.container import Device, Mount, PortBinding, ThrottleDevice, Ulimit
 
 FACTS = Facts(cpus=(0, 1), memory_nodes=(0,), cgroup_version=2)
@@ -141,6 +141,10 @@ def test_mounts() -> None:
         Mount("bind", "/b", "/missing", create_source=True),
     ]
     assert (spec.tmpfs, spec.volumes) == ({"/run": "size=1m"}, ["/anonymous"])
+
+
+def _volume(name: str, driver: str) -> dict[str, Any]:
+    return {"Type": "volume", "Source": name, "Target": "/x", "VolumeOptions": {"DriverConfig": {"Name": driver}}}
 
 
 @pytest.mark.parametrize(
@@ -388,10 +392,6 @@ def test_mounts_that_make_no_sense(host: dict[str, Any], message: str) -> None:
         ),
         ({"StorageOpt": {"size": "1G", "bad": "x"}}, "Unknown option bad"),
         (
-            {"VolumeDriver": "nfs", "Binds": ["data:/data"]},
-            'error looking up volume plugin nfs: plugin "nfs" not found',
-        ),
-        (
             {"LogConfig": {"Type": "syslog"}},
             "logger: the log driver 'syslog' is not offered; use json-file, local or none",
         ),
@@ -403,6 +403,26 @@ def test_mounts_that_make_no_sense(host: dict[str, Any], message: str) -> None:
 )
 def test_what_is_not_offered_is_refused_by_name(host: dict[str, Any], message: str) -> None:
     with pytest.raises(Unsupported) as error:
+        create(host)
+    assert error.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        (
+            {"VolumeDriver": "nfs", "Binds": ["data:/data"]},
+            'error looking up volume plugin nfs: plugin "nfs" not found',
+        ),
+        (
+            {"Mounts": [_volume("data", "nfs")]},
+            'create data: error looking up volume plugin nfs: plugin "nfs" not found',
+        ),
+        ({"Mounts": [_volume("", "nfs")]}, 'error looking up volume plugin nfs: plugin "nfs" not found'),
+    ],
+)
+def test_a_volume_driver_that_is_not_there_is_not_found(host: dict[str, Any], message: str) -> None:
+    with pytest.raises(NotFound) as error:
         create(host)
     assert error.value.message == message
 

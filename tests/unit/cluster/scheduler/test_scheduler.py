@@ -215,8 +215,32 @@ async def test_a_binding_that_fails_gives_the_room_back(world: World) -> None:
 
     world.client.create = create  # type: ignore[method-assign]
     await world.pod("web", requests={"cpu": "2"})
-    assert (await world.refused("web"))["reason"] == "SchedulerError"
+    refused = await world.refused("web")
+    assert (refused["reason"], refused["message"]) == ("SchedulerError", 'running Bind plugin "DefaultBinder": no')
     assert await world.placed("web") == "node-1"
+
+
+async def test_a_volume_that_cannot_be_had_at_the_node(world: World) -> None:
+    await world.node("node-1")
+    kind = {"provisioner": "example.com/p", "volumeBindingMode": "WaitForFirstConsumer"}
+    await world.client.create(CLASSES, {"metadata": {"name": "local"}, **kind})
+    spec = {"storageClassName": "local", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1"}}}
+    await world.client.create(CLAIMS, {"metadata": {"name": "data", "namespace": "default"}, "spec": spec})
+    await world.pod("db", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
+
+    def chosen(claims: Any) -> Any:
+        return claims.all() and SELECTED_NODE in (next(iter(claims.all()))["metadata"].get("annotations") or {})
+
+    await world.when(CLAIMS, chosen)
+    await world.client.patch(CLAIMS, "data", "default", patch={"metadata": {"annotations": {SELECTED_NODE: None}}})
+    refused = await world.refused("db")
+    failed = 'running PreBind plugin "VolumeBinding": binding volumes: provisioning failed for PVC "data"'
+    assert (refused["reason"], refused["message"]) == ("SchedulerError", failed)
+    await world.when(CLAIMS, chosen)  # it is tried again
+    await world.client.delete(CLAIMS, "data", "default")
+    text = 'running PreBind plugin "VolumeBinding": binding volumes: failed to check provisioning pvc: could not find '
+    text += 'v1.PersistentVolumeClaim "default/data"'
+    await world.when(EVENTS, lambda events: any(one.get("note", one.get("message")) == text for one in events.all()))
 
 
 async def test_one_pod_that_cannot_be_read_does_not_hold_up_the_others(
@@ -283,8 +307,7 @@ async def test_a_claim_that_is_not_there(world: World) -> None:
     await world.node("node-1")
     await world.pod("db", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
     assert (await world.refused("db"))["message"] == (
-        '0/1 nodes are available: persistentvolumeclaim "data" not found. '
-        "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        '0/1 nodes are available: persistentvolumeclaim "data" not found. not found'
     )
 
 

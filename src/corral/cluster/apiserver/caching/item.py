@@ -7,11 +7,13 @@ from typing import Any, Final
 
 import msgspec
 
+from corral.model.kubernetes.schema.zeros import bare, written
 from corral.store.interface import Entry
 
 Object = dict[str, Any]
 PREFIX: Final = "/registry/"
 _METADATA: Final = b'"metadata":{'
+_NULL: Final = b":null"
 
 
 class _Meta(msgspec.Struct):
@@ -43,14 +45,15 @@ def encode(value: Any) -> bytes:
 
 
 def stored_bytes(obj: Object) -> bytes:
-    """Pure: an object as the store keeps it: kind and metadata first, without the resourceVersion.
+    """Pure: an object as the store keeps it, and as Go writes it: kind and metadata first, without the resourceVersion.
 
-    >>> stored_bytes({"metadata": {"name": "a", "resourceVersion": "7"}, "kind": "Pod", "apiVersion": "v1"})
-    b'{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"}}'
+    >>> role = {"kind": "Role", "apiVersion": "rbac.authorization.k8s.io/v1"}
+    >>> stored_bytes({"metadata": {"name": "a", "resourceVersion": "7"}, **role})
+    b'{"kind":"Role","apiVersion":"rbac.authorization.k8s.io/v1","metadata":{"name":"a"},"rules":null}'
     """
     metadata = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
     ordered = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata}
-    return encode(ordered | {key: value for key, value in obj.items() if key not in ordered})
+    return encode(written(ordered | {key: value for key, value in obj.items() if key not in ordered}))
 
 
 def split_key(key: str) -> tuple[str, str, str, str]:
@@ -122,7 +125,8 @@ class Item:
 
     def object(self) -> Object:
         """A fresh copy in the stored version, the caller's own."""
-        return _OBJECT.decode(self._start + self.body)
+        found = _OBJECT.decode(self._start + self.body)
+        return bare(found) if _NULL in self.body else found
 
     def view(self) -> Object:
         """The same object for all who ask: nobody may change it. Who owns which field, half of a pod, is left out."""

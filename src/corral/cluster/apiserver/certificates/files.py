@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from corral.errors import from_oserror
+from corral.kit.durable import write_durably
 
 
 def make_folder(path: Path) -> None:
@@ -18,26 +18,10 @@ def make_folder(path: Path) -> None:
 
 def write(path: Path, text: str, mode: int = 0o600) -> None:
     """Replaces the file in one step: whoever is killed here leaves the old one, or the new one. HostError."""
-    draft = path.with_name(f".{path.name}.new")
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-        with open(handle, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-        _sync_folder(path.parent)
+        write_durably(str(path), text.encode(), mode)
     except OSError as error:
         raise from_oserror(f"write {path}", error) from error
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read(path: Path) -> str | None:

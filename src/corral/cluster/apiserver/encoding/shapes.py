@@ -14,6 +14,7 @@ from corral.cluster.apiserver.caching.item import Item, Object, encode
 from corral.cluster.apiserver.caching.watching import Happened
 from corral.model.kubernetes.kind import Column
 from corral.model.kubernetes.kinds.ages import since
+from corral.model.kubernetes.schema.zeros import written
 
 Convert = Callable[[Object], Object]
 INITIAL_END: Final = b',"annotations":{"k8s.io/initial-events-end":"true"}'
@@ -53,9 +54,10 @@ class Shape(Protocol):
     def bookmark(self, revision: int, initial_end: bool) -> bytes: ...
 
 
-def _bookmark(head: bytes, revision: int, initial_end: bool) -> bytes:
+def _bookmark(head: bytes, revision: int, initial_end: bool, rest: bytes = b"}") -> bytes:
+    """`rest`: what else an object without anything in it has, to its end."""
     shown = INITIAL_END if initial_end else b""
-    return b'%b"metadata":{"resourceVersion":"%d","creationTimestamp":null%b}}' % (head, revision, shown)
+    return b'%b"metadata":{"resourceVersion":"%d"%b}%b' % (head, revision, shown, rest)
 
 
 class Plain:
@@ -70,7 +72,10 @@ class Plain:
         # Another conversion of the same version makes other bytes, which items and events must not take for these.
         self.key = api_version if convert is None else f"{api_version} {next(_numbers)}"
         self._convert = convert
-        self._head = encode({"kind": kind, "apiVersion": api_version})[:-1] + b","
+        self._named = {"kind": kind, "apiVersion": api_version}
+        self._head = encode(self._named)[:-1] + b","
+        rest = {key: value for key, value in written(self._named).items() if key not in (*self._named, "metadata")}
+        self._rest = b"," + encode(rest)[1:] if rest else b"}"
         self._list = encode({"kind": list_kind, "apiVersion": api_version})[:-1] + b',"metadata":'
         self._item_head = b"{" if bare else self._head
 
@@ -79,9 +84,8 @@ class Plain:
             return item.body
         return item.form(self.key) or item.keep(self.key, self._converted(item, self._convert))
 
-    @staticmethod
-    def _converted(item: Item, convert: Convert) -> bytes:
-        found = convert(item.object())
+    def _converted(self, item: Item, convert: Convert) -> bytes:
+        found = written({**convert(item.object()), **self._named})
         rest = {key: value for key, value in found.items() if key not in ("kind", "apiVersion", "metadata")}
         return encode({"metadata": found["metadata"], **rest})[1:]
 
@@ -98,7 +102,7 @@ class Plain:
         return self._head + self._body(item)
 
     def bookmark(self, revision: int, initial_end: bool) -> bytes:
-        return _bookmark(self._head, revision, initial_end)
+        return _bookmark(self._head, revision, initial_end, self._rest)
 
 
 class Partial:

@@ -24,6 +24,7 @@ from corral.http.message import Answer, StreamResponse
 from corral.http.query import Query
 from corral.model.kubernetes.body import decode_body
 from corral.model.kubernetes.resources import GroupVersionKind
+from corral.model.kubernetes.schema.zeros import written
 from corral.model.kubernetes.status import StatusError, bad_request, no_such_path, not_allowed
 
 Act = Callable[[Call, Target], Awaitable[tuple[int, dict[str, Any]]]]
@@ -151,7 +152,7 @@ class Resources:
         return await answer(call.request, shape.one(item), accepted, status)
 
     async def _answer(self, call: Call, shown: dict[str, Any], status: int = 200) -> Answer:
-        return await answer(call.request, encode(shown), call.accepted()._replace(kind=""), status)
+        return await answer(call.request, encode(written(shown)), call.accepted()._replace(kind=""), status)
 
     # Writing
 

@@ -12,6 +12,7 @@ from corral.cluster.apiserver.objects.metadata import ensure_namespace, fill_new
 from corral.cluster.apiserver.objects.times import to_text
 from corral.cluster.apiserver.options import WriteOptions
 from corral.model.kubernetes.kinds.metadata import check
+from corral.model.kubernetes.schema.zeros import complete
 from corral.model.kubernetes.status import StatusError, already_exists, bad_request
 from corral.store.interface import Mismatch
 
@@ -76,6 +77,7 @@ async def _prepare(
     if kind.has_status and served.custom:
         obj.pop("status", None)
     kind.prepare_create(obj)
+    obj = complete(obj)
     await core.warm(served, [obj])
     if not tracked:
         obj = _track(core, caller, target, obj, options)  # what admission adds, nobody owns

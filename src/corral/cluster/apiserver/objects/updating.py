@@ -23,6 +23,7 @@ from corral.cluster.apiserver.options import WriteOptions
 from corral.cluster.apiserver.registry import KEYS
 from corral.model.kubernetes import problems as p
 from corral.model.kubernetes.kinds.metadata import check, check_update
+from corral.model.kubernetes.schema.zeros import complete
 from corral.model.kubernetes.status import bad_request, conflict, invalid
 from corral.store.interface import Mismatch
 
@@ -96,7 +97,7 @@ async def _attempt(core: Core, caller: Caller, target: Target, asked: Update, it
     _check_revision(target, metadata, old["metadata"], asked)
     ensure_namespace(metadata, target.namespace, served.resource.namespaced)
     await core.warm(served, [new], incoming=True)
-    stored = _merge(target, served.incoming(new), old, core.now())
+    stored = complete(_merge(target, served.incoming(new), old, core.now()))
     await core.warm(served, [stored])
     if not asked.tracks:
         stored = _track(core, caller, target, asked, stored, old)  # what admission adds, nobody owns

@@ -9,6 +9,7 @@ from corral.cluster.apiserver.admission.expressions import request_of
 from corral.cluster.apiserver.attributes import Admission
 from corral.model.kubernetes.schema.document import decode_json
 from corral.model.kubernetes.schema.gotypes import value_name
+from corral.model.kubernetes.schema.zeros import written
 from corral.model.kubernetes.status import StatusError
 
 Object = dict[str, Any]
@@ -35,11 +36,15 @@ class Verdict(NamedTuple):
 def review_of(admission: Admission, uid: str, version: str) -> Object:
     """The question."""
     request = request_of(admission, uid)
-    request["object"] = admission.object
-    request["oldObject"] = admission.old
+    request["object"] = _written(admission.object)
+    request["oldObject"] = _written(admission.old)
     request["dryRun"] = admission.dry_run
     request["options"] = admission.options
     return {"kind": "AdmissionReview", "apiVersion": f"admission.k8s.io/{version}", "request": request}
+
+
+def _written(obj: Object | None) -> Object | None:
+    return written(obj) if obj is not None else None
 
 
 def verdict_of(body: bytes, uid: str, version: str, *, mutating: bool) -> Verdict:

@@ -22,6 +22,7 @@ from corral.cluster.client.https.paths import plan_path, plan_target
 from corral.cluster.client.https.wire import Answer, Wire, parse_url
 from corral.cluster.client.protocol import APPLY_PATCH, MERGE_PATCH, Collection, Event, Listing, Object
 from corral.errors import HostError
+from corral.model.kubernetes.schema.zeros import bare
 from corral.model.kubernetes.status import PageNotFound, StatusError, no_such_path
 
 JSON: Final = "application/json"
@@ -156,7 +157,7 @@ class RemoteClient:
             await asyncio.sleep(wait)
         if answer.status >= 300:
             raise to_error(answer)
-        return parse_object(answer.body)
+        return bare(parse_object(answer.body))
 
     def _write(self, path: str, manager: str = "", **query: str) -> str:
         return plan_target(path, fieldManager=manager or self._manager, fieldValidation="Strict", **query)
@@ -195,7 +196,7 @@ class RemoteClient:
                 event = parse_object(line)
                 if event["type"] == "ERROR":
                     raise to_status_error(event["object"], 500)
-                yield Event(event["type"], event["object"])
+                yield Event(event["type"], bare(event["object"]))
 
     async def create(self, of: Collection, obj: Object, namespace: str = "", *, subresource: str = "") -> Object:
         metadata = obj.get("metadata") or {}

@@ -71,6 +71,11 @@ def plan_packing(existing: Sequence[Object], wanted: Iterable[Object], limit: in
     return Packing(create, changed, delete, same)
 
 
+def held(piece: Object) -> list[Object]:
+    """The endpoints of a slice; one that has none does not say so."""
+    return piece.get("endpoints") or []
+
+
 def _take(left: dict[Hashable, Object], before: Iterable[Object]) -> list[Object]:
     """In place: takes from `left` what the slice already holds, and returns it as it is wanted."""
     found = (left.pop(identity(one), None) for one in before)
@@ -83,11 +88,11 @@ def _place_rest(
     """In place: the last part goes into the fullest unchanged slice that has room for it; full parts are new slices."""
     create = []
     while rest:
-        roomy = [one for one in same if len(one["endpoints"]) + len(rest) <= limit]
+        roomy = [one for one in same if len(held(one)) + len(rest) <= limit]
         if roomy:
-            chosen = max(roomy, key=lambda one: len(one["endpoints"]))
+            chosen = max(roomy, key=lambda one: len(held(one)))
             same.remove(chosen)
-            changed.append((chosen, [*chosen["endpoints"], *rest]))
+            changed.append((chosen, [*held(chosen), *rest]))
             break
         create.append(rest[:limit])
         rest = rest[limit:]

@@ -16,7 +16,7 @@ from corral.cluster.controllers.endpointslice.endpoints import (
     may_be_endpoint,
     pod_addresses,
 )
-from corral.cluster.controllers.endpointslice.packing import plan_packing
+from corral.cluster.controllers.endpointslice.packing import held, plan_packing
 from corral.model.kubernetes.labels import SERVICE_NAME, SLICE_MANAGED_BY
 
 HEADLESS: Final = "service.kubernetes.io/headless"
@@ -126,7 +126,7 @@ def fill(
         packing = plan_packing(slices, endpoints)
         plan.create.extend({**new, "endpoints": part, "ports": list(ports)} for part in packing.create)
         plan.update.extend(_renewed(one, new, part) for one, part in packing.update)
-        plan.update.extend(_renewed(one, new, one["endpoints"]) for one in packing.keep if _stale(one, new))
+        plan.update.extend(_renewed(one, new, held(one)) for one in packing.keep if _stale(one, new))
         plan.delete.extend(packing.delete)
 
 

@@ -81,6 +81,10 @@ class ServiceLoadBalancer(Controller):
         wanted = plan.ingress
         if wanted == [{"ipMode": "VIP", **one} for one in before]:
             return None
+        if wanted and not before and not plan.holder:
+            self._events.normal(service, "EnsuringLoadBalancer", "Ensuring load balancer")
+        elif before and not is_ours(service):
+            self._events.normal(service, "DeletingLoadBalancer", "Deleting load balancer")
         status = {**(service.get("status") or {}), "loadBalancer": {"ingress": wanted} if wanted else {}}
         written = await self._client.update(SERVICES, {**service, "status": status}, subresource="status")
         if plan.holder:
@@ -88,6 +92,8 @@ class ServiceLoadBalancer(Controller):
             self._events.warning(service, "LoadBalancerPortInUse", text)
         elif wanted and not before:
             self._events.normal(service, "EnsuredLoadBalancer", "Ensured load balancer")
+        elif before and not is_ours(service):
+            self._events.normal(service, "DeletedLoadBalancer", "Deleted load balancer")
         await self._services.seen(written)
         return None
 

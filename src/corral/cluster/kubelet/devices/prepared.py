@@ -10,6 +10,7 @@ import msgspec
 
 from corral.cluster.kubelet.devices.messages import ClaimName, PreparedDevice
 from corral.errors import HostError, from_oserror
+from corral.kit.durable import write_durably
 
 Object = dict[str, Any]
 
@@ -77,11 +78,7 @@ class PreparedClaims:
         text = msgspec.json.encode(list(self._known.values()))
         try:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
-            with open(f"{self._path}.new", "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(f"{self._path}.new", self._path)
+            write_durably(self._path, text)
         except OSError as error:
             raise from_oserror(f"write {self._path}", error) from error
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from corral.cluster.scheduler.conditions import DEVICES as NAME
 from corral.cluster.scheduler.devices.allocating import Choice, Ground, allocate
 from corral.cluster.scheduler.devices.extended import LEFT, left_to_devices
 from corral.cluster.scheduler.devices.pod_claims import Waits
@@ -21,7 +22,6 @@ from corral.model.kubernetes.placement import matches_terms
 Object = dict[str, Any]
 
 NOT_ALL: Final = "cannot allocate all claims"
-NAME: Final = "DynamicResources"
 MOST_ALTERNATIVES: Final = 8
 
 

@@ -12,13 +12,13 @@ Blocks are separated by an empty line; the first word of a block says what it is
     GROUP VERSION KIND TYPE
 
     type NAME [atomic]
-    FIELD[!][?] NUMBER TYPE [set] [map=KEYS] [atomic] [patch=…] [merge=…] [default=JSON]
+    FIELD[!][?|+|^] NUMBER TYPE [set] [map=KEYS] [atomic] [patch=…] [merge=…] [default=JSON]
 
-The group "core" is written for "". `!` marks a required field, `?` one that Go leaves out when it is zero
-or empty. NUMBER is the field's in protobuf: 0 has none, 2.5 is
-field 5 of the message in field 2. TYPE is a scalar in lower case or a type's name (of the same package, if it has no
-dot); `[]T` is a list, `{}T` a map by text, `*T` a list that protobuf wraps in a message. tools/kubernetes_data.py
-writes the file.
+The group "core" is written for "". `!` marks a required field. What Go writes of a field that is zero or empty: with
+`?` nothing, with `+` its zero value, with `^` null; without a mark, that depends. NUMBER is the field's in protobuf:
+0 has none, 2.5 is field 5 of the message in field 2. TYPE is a scalar in lower case or a type's name (of the same
+package, if it has no dot); `[]T` is a list, `{}T` a map by text, `*T` a list that protobuf wraps in a message.
+tools/kubernetes_data.py writes the file.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ _LONG = {
 
 
 class Field(NamedTuple):
-    """One line of a type. `path` leads to it in protobuf; `options` without a value have ""."""
+    """One line of a type. `path` leads to it in protobuf; `options` without a value have "".
+
+    `unset`: what Go writes of it when nobody set it: "zero", "null", or "", nothing.
+    """
 
     name: str
     required: bool
@@ -51,6 +54,7 @@ class Field(NamedTuple):
     path: tuple[int, ...]
     type: str
     options: Mapping[str, str]
+    unset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,9 @@ def parse(text: str) -> Data:
     >>> found = parse(text + "kinds\\ncore v1 Pod core.v1.Pod\\n\\ntype core.v1.Pod\\nspec! 2.1 []PodSpec set")
     >>> found.resources[0].short_names, found.resources[0].subresources[0].name, list(found.kinds.values())
     (('po',), 'log', ['core.v1.Pod'])
-    >>> list(found.fields("core.v1.Pod"))
-    [Field(name='spec', required=True, omit_empty=False, path=(2, 1), type='[]core.v1.PodSpec', options={'set': ''})]
+    >>> spec, = found.fields("core.v1.Pod")
+    >>> spec.name, spec.required, spec.omit_empty, spec.path, spec.type, spec.options, spec.unset
+    ('spec', True, False, (2, 1), '[]core.v1.PodSpec', {'set': ''}, '')
     """
     resources: list[Resource] = []
     kinds: dict[GroupVersionKind, str] = {}
@@ -108,6 +113,19 @@ def long_name(name: str) -> str:
     return _LONG.get(package, "io.k8s.api.") + name
 
 
+def short_name(name: str) -> str:
+    """Pure: the way back.
+
+    >>> short_name("io.k8s.api.core.v1.Pod"), short_name("io.k8s.apimachinery.pkg.version.Info")
+    ('core.v1.Pod', 'apimachinery.version.Info')
+    """
+    for package, prefix in _LONG.items():
+        if name.startswith(f"{prefix}{package}."):
+            return name.removeprefix(prefix)
+    other = "io.k8s.apimachinery.pkg."
+    return f"apimachinery.{name.removeprefix(other)}" if name.startswith(other) else name.removeprefix("io.k8s.api.")
+
+
 def element(kind: str) -> tuple[str, str]:
     """Pure: a type, taken apart into what it is of what.
 
@@ -124,8 +142,9 @@ def _parse_field(line: str, package: str) -> Field:
     marked, number, kind, *words = line.split(" ")
     options = {key: value for key, _, value in (word.partition("=") for word in words)}
     path = tuple(map(int, number.split(".")))
-    name = marked.rstrip("!?")
-    return Field(name, "!" in marked, "?" in marked, path, _qualified(kind, package), options)
+    name = marked.rstrip("!?+^")
+    unset = {"+": "zero", "^": "null"}.get(marked[-1], "")
+    return Field(name, "!" in marked, "?" in marked, path, _qualified(kind, package), options, unset)
 
 
 def _qualified(kind: str, package: str) -> str:

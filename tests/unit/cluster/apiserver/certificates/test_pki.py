@@ -132,7 +132,7 @@ def test_nothing_is_half_written_after_a_kill(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     files.write(path, "old")
-    (tmp_path / ".file.new").mkdir()
+    (tmp_path / "file.new").mkdir()
     with pytest.raises(HostError):
         files.write(path, "new")
     assert path.read_text() == "old"

@@ -35,6 +35,9 @@ async def test_a_load_balancer_has_the_addresses_of_the_nodes() -> None:
         await world.until_one(SERVICES, "web", lambda one: ingress(one) == ["192.0.2.2"])
         await world.client.patch(SERVICES, "web", "default", patch={"spec": {"type": "ClusterIP"}})
         await world.until_one(SERVICES, "web", lambda one: ingress(one) == [])
+        told = [one["message"] for one in await world.until(EVENTS, lambda found: len(found) == 4)]
+        steps = ["Ensuring load balancer", "Ensured load balancer", "Deleting load balancer", "Deleted load balancer"]
+        assert sorted(told) == sorted(steps)
 
 
 async def test_local_traffic_goes_only_to_nodes_with_endpoints() -> None:

@@ -15,7 +15,7 @@ from corral.model.kubernetes.kinds.fields import ensure, fill, has, indexed, num
 from corral.model.kubernetes.kinds.statuses import cleared, ensure_status, keep_spec, keep_status
 from corral.model.kubernetes.problems import forbidden, invalid, not_supported, required
 
-_ALWAYS = {"currentReplicas": 0, "desiredReplicas": 0}
+_ALWAYS = {"desiredReplicas": 0}
 
 _UP: Object = {
     "stabilizationWindowSeconds": 0,

@@ -29,6 +29,7 @@ _RENAMED = {
     "deprecatedCount": "count",
 }
 _FROM_CORE = {core: new for new, core in _RENAMED.items()}
+_REPORTED = ("reportingComponent", "reportingInstance")  # always written in the core group
 
 
 def to_core(event: Object) -> Object:
@@ -41,8 +42,13 @@ def to_core(event: Object) -> Object:
 
 
 def from_core(event: Object) -> Object:
-    """Pure: the way back."""
-    return {**{_FROM_CORE.get(key, key): value for key, value in event.items()}, "apiVersion": "events.k8s.io/v1"}
+    """Pure: the way back. Who reports is said here only if it is known.
+
+    >>> from_core({"apiVersion": "v1", "message": "hello", "reportingComponent": ""})
+    {'apiVersion': 'events.k8s.io/v1', 'note': 'hello'}
+    """
+    kept = {key: value for key, value in event.items() if value or key not in _REPORTED}
+    return {**{_FROM_CORE.get(key, key): value for key, value in kept.items()}, "apiVersion": "events.k8s.io/v1"}
 
 
 def _involved(event: Object) -> Object:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from corral.model.kubernetes.kinds.autoscaling.conversion import BEHAVIOR, METRICS, from_v1, to_v1
+from corral.model.kubernetes.schema.zeros import written
 from tests.support.kinds import added, edited, judged, row
 
 HPA: dict[str, Any] = {
@@ -20,7 +21,7 @@ PODS = {"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": {"type": "
 def test_defaults() -> None:
     assert added(GROUP, KIND, HPA) == {
         "spec": {"minReplicas": 1, "metrics": [CPU]},
-        "status": {"currentReplicas": 0, "desiredReplicas": 0},
+        "status": {"desiredReplicas": 0},
     }
     behavior = added(GROUP, KIND, edited(HPA, spec__behavior={"scaleDown": {"selectPolicy": "Min"}}))["spec"][
         "behavior"
@@ -109,3 +110,11 @@ def test_columns() -> None:
         "Replicas": 2,
         "Age": "<unknown>",
     }
+
+
+def test_each_version_shows_its_own_zeros() -> None:
+    named = {"kind": "HorizontalPodAutoscaler", "metadata": {}, "spec": {}, "status": {"desiredReplicas": 0}}
+    newer = written({"apiVersion": "autoscaling/v2", **named})
+    assert newer["status"] == {"currentMetrics": None, "desiredReplicas": 0}
+    older = {**to_v1({"apiVersion": "autoscaling/v2", **named}), "apiVersion": "autoscaling/v1"}
+    assert written(older)["status"] == {"currentReplicas": 0, "desiredReplicas": 0}

@@ -211,6 +211,13 @@ def test_node_ports() -> None:
     assert refused(spec__type="NodePort", spec__ports=[{"port": 80, "nodePort": 80}]).endswith(
         "provided port is not in the valid range. The range of valid ports is 30000-32767"
     )
+    health = "spec.healthCheckNodePort: Invalid value: 80: "
+    balanced = {"spec__type": "LoadBalancer", "spec__healthCheckNodePort": 80}
+    assert refused(spec__externalTrafficPolicy="Local", **balanced).endswith(
+        f"{health}provided port is not in the valid range. The range of valid ports is 30000-32767"
+    )
+    unneeded = judged("", "Service", given(**balanced))
+    assert unneeded == [f"{health}may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"]
     local = given(spec__type="LoadBalancer", spec__externalTrafficPolicy="Local")["spec"]
     assert local["healthCheckNodePort"] in range(30000, 32768)
     none = given(spec__type="LoadBalancer", spec__allocateLoadBalancerNodePorts=False)["spec"]

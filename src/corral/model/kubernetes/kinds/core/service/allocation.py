@@ -110,9 +110,10 @@ def _give_node_ports(service: Object, spec: Object, ranges: Ranges, used: InUse,
             if detail := _port_problem(asked, ranges, taken):
                 _refuse(service, [invalid(path, asked, detail)])
             mine.add(asked)
-    health = number(spec, "healthCheckNodePort")
+    health = number(spec, "healthCheckNodePort") if traits.needs_health_check(spec) else 0  # else its check refuses it
     if health and (detail := _port_problem(health, ranges, taken | mine)):
-        raise status.internal(f"failed to allocate requested HealthCheck NodePort {health}: {detail}")
+        # Upstream says that this was its own mistake (500).
+        _refuse(service, [invalid("spec.healthCheckNodePort", health, detail)])
     taken |= mine | ({health} if health else set())
     if traits.needs_node_ports(spec):
         shared: dict[int, tuple[int, set[str]]] = {}
