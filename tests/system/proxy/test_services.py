@@ -215,6 +215,21 @@ async def test_a_node_says_that_its_pod_ends_before_any_slice_does(here: Node, p
     assert set(await client.names("10.96.0.7", 80, 12)) == {"three"}
 
 
+async def test_a_pod_is_not_the_last_where_slices_name_one_that_is_not_known_yet(here: Node, proxy: Proxy) -> None:
+    """Slices and pods come by two streams; the one of pods may be late."""
+    old, new, client = here.pod("old"), here.pod("new"), here.pod("client")
+    known = pod_object("new", "default", NODE, new.addresses, {})
+    ends = [{**end(place), "targetRef": {"kind": "Pod", "uid": f"uid-{place.name}"}} for place in (old, new)]
+    ends[0]["conditions"] = {"ready": False, "serving": True, "terminating": True}
+    here.api.remove(PODS, "default/new")
+    await here.put(proxy, service("web", "10.96.0.7"), piece("web", *ends))
+    assert "old" in await client.names("10.96.0.7", 80, BOTH)
+    assert not await proxy.gone(old.ip, 0.2, uid="uid-old", node=NODE)
+    here.api.put(PODS, known)
+    assert await proxy.gone(old.ip, LONG, uid="uid-old", node=NODE)
+    assert set(await client.names("10.96.0.7", 80, 12)) == {"new"}
+
+
 async def test_pods_that_the_api_has_deleted_end_whatever_the_slices_say(here: Node, proxy: Proxy) -> None:
     one, two, client = here.pod("one"), here.pod("two"), here.pod("client")
     ends = [{**end(place), "targetRef": {"kind": "Pod", "uid": f"uid-{place.name}"}} for place in (one, two)]

@@ -25,7 +25,7 @@ from corral.cluster.proxy.flows import addresses_in, addresses_of, is_left, plan
 from corral.cluster.proxy.health import HealthPorts
 from corral.cluster.proxy.policies.watching import Policies
 from corral.cluster.proxy.rules import Rules
-from corral.cluster.proxy.services import health_port, plan_fronts, plan_leaving, plan_local
+from corral.cluster.proxy.services import health_port, plan_fronts, plan_leaving, plan_local, targets_of
 from corral.cluster.proxy.settings import ProxySettings
 from corral.cluster.proxy.told import Told, uids_of
 from corral.errors import HostError
@@ -220,7 +220,11 @@ class Proxy:
         fronts = plan_fronts(service, slices, self._node, self._zone)
         local = plan_local(slices, self._node) if fronts else []
         # Whether one is the last is known from the slices alone: in the next there may be another.
-        self._book.put_service(key, fronts, local, plan_leaving(said) if fronts else ())
+        leaving = plan_leaving(said) if fronts else []
+        if leaving and any(one is not other for one, other in zip(slices, said, strict=True)):
+            last = targets_of(plan_fronts(service, said, self._node, self._zone))
+            leaving = [one for one in leaving if one in last]
+        self._book.put_service(key, fronts, local, leaving)
         await self._health.put(key, health_port(service), len(local))
 
     def _open(self) -> Rules:

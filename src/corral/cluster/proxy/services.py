@@ -241,6 +241,12 @@ def plan_local(slices: Iterable[Object], node: str) -> list[str]:
     return sorted(found)
 
 
+def targets_of(fronts: Iterable[Front]) -> set[str]:
+    """The addresses that they lead to."""
+    found = (targets for front in fronts for targets in (front.targets, front.near or ()))
+    return {one.address for some in found for one in some}
+
+
 def plan_leaving(slices: Iterable[Object]) -> list[str]:
     """The endpoints that are terminating, by address; a service may lead to them yet, if it has no others. Of those in
     slices that somebody else writes it is not known: nobody is to wait until they are said to be.

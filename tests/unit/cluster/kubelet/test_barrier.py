@@ -67,6 +67,32 @@ async def test_a_pod_with_grace_waits_for_who_still_leads_to_it(monkeypatch: pyt
         assert done == [leaving.SILENCE] * grace
 
 
+async def test_a_barrier_that_failed_is_asked_anew_before_anything_is_told_to_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leaving, "plan_endings", lambda pod, view: ["c1"])
+    monkeypatch.setattr(leaving, "find", lambda view, id: id)
+    done: list[str] = []
+
+    async def fails_once(leaving: Leaving, silence: float) -> None:
+        done.append("asked")
+        if len(done) == 1:
+            raise OSError("no")
+
+    shared = SimpleNamespace(barrier=fails_once, neighbours=no_barrier, node="n1")
+    memory = SimpleNamespace(ips=("10.244.0.2",), starting={})
+    ender = SimpleNamespace(end=lambda attempt, grace: done.append("ended"))
+    pod: Any = {"metadata": {"name": "web", "namespace": "default"}, "spec": {}}
+    worker: Any = SimpleNamespace(pod=pod, uid="u1", memory=memory, shared=shared, ender=ender)
+    view: Any = SimpleNamespace(attempts={})
+    leaver = leaving.Leaver(worker)
+    with pytest.raises(OSError, match="no"):
+        await leaver.stop_all(view)
+    for _ in range(2):
+        await leaver.stop_all(view)
+    assert done == ["asked", "asked", "ended", "ended"]
+
+
 async def test_a_neighbour_that_still_leads_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "GONE", SECONDS)
 

@@ -44,6 +44,7 @@ class Leaver:
         ids = plan_endings(self._worker.pod, view)
         if ids and not self._barred:
             await self._bar()
+            self._barred = True  # not before: where it failed, the next try waits anew
         for id in ids:
             self._worker.ender.end(find(view, id), grace=0 if self._grace == 0 else self._limited())
         return not any(attempt.running for some in view.attempts.values() for attempt in some)
@@ -57,7 +58,7 @@ class Leaver:
 
     async def _bar(self) -> None:
         """New connections are led elsewhere, on all nodes, before the pod is told to end."""
-        self._barred, shared = True, self._worker.shared
+        shared = self._worker.shared
         if not self._worker.memory.ips or self._worker.pod["spec"].get("hostNetwork"):
             return
         deleted = meta.deleting(self._worker.pod) and grace_of(self._worker.pod)
