@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from corral.cluster.client import meta
 from corral.cluster.client.informer import Informer
 from corral.cluster.client.protocol import Client, Object
@@ -19,7 +21,7 @@ async def write(client: Client, slices: Informer, plan: SlicePlan) -> None:
     try:
         for one in plan.create:
             written.append(await client.create(SLICES, one))
-        for one in plan.update:
+        for one in in_order(plan.update, slices.get):
             written.append(await client.update(SLICES, one))
         for one in plan.delete:
             await _delete(client, one)
@@ -27,6 +29,24 @@ async def write(client: Client, slices: Informer, plan: SlicePlan) -> None:
         await _seen(slices, written)  # the next try must not make again what is made
         raise
     await _seen(slices, written)
+
+
+def in_order(updates: Sequence[Object], before: Callable[[str], Object | None]) -> list[Object]:
+    """Pure: first those that get ready endpoints, so that what ends never looks like the last that a service has while
+    those in its place are only about to be written. `before`: the slice of a key as it is.
+
+    >>> leaving, coming = ({"conditions": {"ready": ready}, "addresses": ["10.0.0.1"]} for ready in (False, True))
+    >>> def piece(name, *ends): return {"metadata": {"name": name, "namespace": "n"}, "endpoints": list(ends)}
+    >>> known = {"n/a": piece("a", coming), "n/b": piece("b")}
+    >>> [one["metadata"]["name"] for one in in_order([piece("a", leaving), piece("b", coming)], known.get)]
+    ['b', 'a']
+    """
+    return sorted(updates, key=lambda one: _ready(before(meta.key(one))) - _ready(one))
+
+
+def _ready(piece: Object | None) -> int:
+    ends = (piece or {}).get("endpoints") or ()
+    return sum((end.get("conditions") or {}).get("ready") is not False for end in ends)
 
 
 async def _seen(slices: Informer, written: list[Object]) -> None:
