@@ -244,7 +244,13 @@ def _fits(value: Any, schema: Schema) -> bool:
 
 
 def _zero(schema: Schema) -> Any:
-    """What null in a list or a map comes to in Go."""
+    """What null in a list or a map comes to in Go.
+
+    >>> _zero(Schema("string")), _zero(Schema("string", "quantity"))
+    ('', '0')
+    """
     if schema.format == "date-time":
         return None
+    if schema.format in ("quantity", "int-or-string"):
+        return "0" if schema.format == "quantity" else 0
     return {"string": "", "boolean": False, "integer": 0, "number": 0, "array": [], "object": {}}.get(schema.type)

@@ -76,9 +76,15 @@ def test_quantities_that_are_none(value: Any) -> None:
 
 
 def test_quantities_are_written_as_upstream_would() -> None:
-    limits = {"cpu": "1000m", "memory": "1024Ki", "e": 0.5}
+    limits = {"cpu": "1000m", "memory": "1024Ki", "e": 0.5, "none": None}
     found = checked({"spec": {"containers": [{"resources": {"limits": limits}}]}}).object
-    assert found["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "1", "memory": "1Mi", "e": "500m"}
+    written = {"cpu": "1", "memory": "1Mi", "e": "500m", "none": "0"}
+    assert found["spec"]["containers"][0]["resources"]["limits"] == written
+
+
+def test_a_quota_of_null_is_one_of_nothing() -> None:
+    found = checked({"spec": {"hard": {"limits.cpu": None}}}, GroupVersionKind("", "v1", "ResourceQuota")).object
+    assert found["spec"]["hard"] == {"limits.cpu": "0"}
 
 
 @pytest.mark.parametrize(
