@@ -20,6 +20,7 @@ from corral.model.kubernetes.problems import Problem
 from corral.model.kubernetes.resources import GroupVersionKind
 from corral.model.kubernetes.schema.stable import builtin
 from corral.model.kubernetes.schema.types import Schema
+from corral.model.kubernetes.schema.zeros import complete
 from corral.model.kubernetes.status import StatusError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -222,7 +223,8 @@ def test_conversions_take_anything(seed: int) -> None:
     for (group, version, name), conversion in CONVERSIONS.items():
         obj = Maker(seed).make(builtin().schema(GroupVersionKind(group, version, name)))
         stored = conversion.to_stored(obj)
-        assert conversion.to_stored(conversion.from_stored(stored)) == stored
+        again = conversion.to_stored(conversion.from_stored(stored))
+        assert complete(again) == complete(stored)  # an empty text that one group writes and the other does not is none
 
 
 @settings(max_examples=100, deadline=None)
