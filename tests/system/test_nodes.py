@@ -21,7 +21,7 @@ import pytest
 from corral.cluster.kubelet.worker.leaving import BARRIER
 from tests.support.endpoint import BUSYBOX
 from tests.support.instance import SETTINGS, Instance
-from tests.support.machines import far_machine, machine
+from tests.support.machines import Machine, far_machine, machine
 from tests.support.ports import free_port
 from tests.support.wait import eventually
 from tests.system.test_kubernetes import Admin
@@ -404,83 +404,82 @@ def test_a_machine_joins_by_token(tmp_path: Path) -> None:
         assert other.leftovers() == []
 
 
+@contextmanager
+def joined(tmp_path: Path, there: Machine) -> Iterator[tuple[Instance, Instance]]:
+    """A server here, and on the other machine a node of it, "other", until the end."""
+    host, entrance, port = there.host, there.entrance, free_port()
+    given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
+    first, other = Instance(tmp_path / "i", *flags(there.services), *given), Instance(tmp_path / "o")
+    quick(other)
+    with clean(first):
+        words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
+        try:
+            done = inside(entrance, other, *words[1:], "--name=other", GRACE)
+            assert done.returncode == 0, (done, other.log[-2000:])
+            yield first, other
+        finally:
+            assert inside(entrance, other, "down", "--all").returncode == 0
+
+
 def test_a_machine_without_a_way_out_reaches_services(tmp_path: Path) -> None:
     with machine() as there:
-        host, entrance, port = there.host, there.entrance, free_port()
 
         def ip(*words: str) -> str:
             return subprocess.run(["ip", "-n", there.name, *words], check=True, capture_output=True, text=True).stdout
 
+        def way() -> str:
+            return ip("route", "show", there.services)
+
         ip("route", "del", "default")
-        given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
-        first, other = Instance(tmp_path / "i", *flags(there.services), *given), Instance(tmp_path / "o")
-        quick(other)
-        with clean(first):
-            words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
-            try:
-                done = inside(entrance, other, *words[1:], "--name=other", GRACE)
-                assert done.returncode == 0, (done, other.log[-2000:])
-                way = lambda: ip("route", "show", there.services)  # noqa: E731
-                service = there.services.replace("0/24", "1")
-                call = f"import socket; socket.create_connection(('{service}', 443), 5)"
-                called = ["nsenter", entrance, sys.executable, "-c", call]
-                reaches = lambda: subprocess.run(called, capture_output=True).returncode == 0  # noqa: E731
-                eventually(reaches, lambda: f"{way()} {other.log[-2000:]}", seconds=30)
-                ip("route", "del", there.services)  # as whoever sets up the machine's network anew does
-                eventually(way, "the way is there again", seconds=20)
-                eventually(reaches, "so are Services", seconds=20)
-                assert inside(entrance, other, "down").returncode == 0
-                ip("route", "del", there.services)
-                first.down()  # where nobody says which the Services are, the node knows
-                done = inside(entrance, other, "node", "--detach", GRACE)
-                assert done.returncode == 0, (done, other.log[-2000:])
-                eventually(way, "the way is there again", seconds=20)
-                first.up()
-            finally:
-                assert inside(entrance, other, "down", "--all").returncode == 0
-            assert way() == ""
+        service = there.services.replace("0/24", "1")
+        call = f"import socket; socket.create_connection(('{service}', 443), 5)"
+        called = ["nsenter", there.entrance, sys.executable, "-c", call]
+        with joined(tmp_path, there) as (first, other):
+            reaches = lambda: subprocess.run(called, capture_output=True).returncode == 0  # noqa: E731
+            eventually(reaches, lambda: f"{way()} {other.log[-2000:]}", seconds=30)
+            ip("route", "del", there.services)  # as whoever sets up the machine's network anew does
+            eventually(way, "the way is there again", seconds=20)
+            eventually(reaches, "so are Services", seconds=20)
+            assert inside(there.entrance, other, "down").returncode == 0
+            ip("route", "del", there.services)
+            first.down()  # where nobody says which the Services are, the node knows
+            done = inside(there.entrance, other, "node", "--detach", GRACE)
+            assert done.returncode == 0, (done, other.log[-2000:])
+            eventually(way, "the way is there again", seconds=20)
+            first.up()
+        assert way() == ""
         assert other.leftovers() == []
 
 
 def test_a_node_starts_its_static_pods_without_its_server(tmp_path: Path) -> None:
     with machine() as there:
-        host, entrance, port = there.host, there.entrance, free_port()
-        given = (f"--kubernetes-address=0.0.0.0:{port}", f"--kubernetes-node-address={host}")
-        first, other = Instance(tmp_path / "i", *flags(there.services), *given), Instance(tmp_path / "o")
-        quick(other)
-        with clean(first):
-            words = first.corral("token", "create", f"--url=https://{host}:{port}", check=True).stdout.split()
-            try:
-                done = inside(entrance, other, *words[1:], "--name=other", GRACE)
-                assert done.returncode == 0, (done, other.log[-2000:])
-                other.import_image()
-                assert inside(entrance, other, "down").returncode == 0
-                server = inside(entrance, other, "up", "--detach")
-                assert server.returncode == 1 and "this machine has joined a cluster" in server.stderr, server
-                first.down()
-                container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "Never", "command": ["sleep", "600"]}
-                pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "alone"}}
-                pod["spec"] = {"containers": [container], "terminationGracePeriodSeconds": 0}
-                (other.root / "manifests").mkdir(exist_ok=True)
-                (other.root / "manifests" / "alone.yaml").write_text(json.dumps(pod))
-                done = inside(entrance, other, "node", "--detach", GRACE)
-                assert done.returncode == 0, (done, other.log[-2000:])
-                own = "io.kubernetes.pod.name=alone-other"
+        with joined(tmp_path, there) as (first, other):
+            other.import_image()
+            assert inside(there.entrance, other, "down").returncode == 0
+            server = inside(there.entrance, other, "up", "--detach")
+            assert server.returncode == 1 and "this machine has joined a cluster" in server.stderr, server
+            first.down()
+            container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "Never", "command": ["sleep", "600"]}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "alone"}}
+            pod["spec"] = {"containers": [container], "terminationGracePeriodSeconds": 0}
+            (other.root / "manifests").mkdir(exist_ok=True)
+            (other.root / "manifests" / "alone.yaml").write_text(json.dumps(pod))
+            done = inside(there.entrance, other, "node", "--detach", GRACE)
+            assert done.returncode == 0, (done, other.log[-2000:])
+            own = "io.kubernetes.pod.name=alone-other"
 
-                def running() -> list[Object]:
-                    found = other.get("/containers/json", query={"filters": json.dumps({"label": [own]})}).json
-                    assert isinstance(found, list), found
-                    return found
+            def running() -> list[Object]:
+                found = other.get("/containers/json", query={"filters": json.dumps({"label": [own]})}).json
+                assert isinstance(found, list), found
+                return found
 
-                [before] = eventually(running, lambda: other.log[-2000:], seconds=20)
-                first.up()
-                fleet = Fleet(first)
-                eventually(lambda: fleet.nodes()["other"] == "True", lambda: str(fleet.nodes()), seconds=40)
-                path = f"{PODS}/alone-other"
-                eventually(lambda: is_ready(fleet.admin.ask("GET", path)), "its mirror is there", seconds=30)
-                assert [one["Id"] for one in running()] == [before["Id"]]
-            finally:
-                assert inside(entrance, other, "down", "--all").returncode == 0
+            [before] = eventually(running, lambda: other.log[-2000:], seconds=20)
+            first.up()
+            fleet = Fleet(first)
+            eventually(lambda: fleet.nodes()["other"] == "True", lambda: str(fleet.nodes()), seconds=40)
+            path = f"{PODS}/alone-other"
+            eventually(lambda: is_ready(fleet.admin.ask("GET", path)), "its mirror is there", seconds=30)
+            assert [one["Id"] for one in running()] == [before["Id"]]
         assert other.leftovers() == []
 
 
