@@ -119,6 +119,13 @@ def test_a_link_to_who_shares_a_network_leads_to_who_has_it(engine: Endpoint) ->
     assert "host type networking can't be used with links" in done.stderr
 
 
+def test_a_link_to_two_that_share_each_others_network_is_refused(engine: Endpoint) -> None:
+    engine.docker("create", "--name", "link-egg", "--network", "container:link-hen", BUSYBOX, "true", check=True)
+    engine.docker("create", "--name", "link-hen", "--network", "container:link-egg", BUSYBOX, "true", check=True)
+    done = engine.docker("create", "--link", "link-hen", BUSYBOX)
+    assert "cannot link to link-hen: the containers whose network it shares" in done.stderr
+
+
 def test_a_stopped_container_leaves_a_network_that_is_gone(engine: Endpoint) -> None:
     engine.docker("network", "create", "gone-net", check=True)
     identity = _sleeper(engine, "--network", "gone-net")

@@ -43,15 +43,27 @@ def known_links(parts: Parts, links: Iterable[str]) -> tuple[list[str], list[str
 
 def _resolve(parts: Parts, link: str) -> str:
     name, _, alias = link.partition(":")
-    other = _known(parts, name)
-    while (mode := other.record.spec.network.mode).startswith("container:"):  # who has the addresses is linked to
-        other = _known(parts, mode.removeprefix("container:"))
+    other = _holder(parts, name)
     if other.record.spec.network.mode == "host":
         raise InvalidInput(
             "conflicting options: host type networking can't be used with links. "
             "This would result in undefined behavior"
         )
     return f"{other.id}:{alias.removeprefix('/') or name}"
+
+
+def _holder(parts: Parts, name: str) -> Live:
+    """The container of that name, or who has the network that it shares: that one has the addresses.
+
+    Who was made to share the network of a container that was not there yet keeps its name: two may name each other.
+    """
+    other, seen = _known(parts, name), set[str]()
+    while (mode := other.record.spec.network.mode).startswith("container:"):
+        if other.id in seen:
+            raise InvalidInput(f"cannot link to {name}: the containers whose network it shares share each other's")
+        seen.add(other.id)
+        other = _known(parts, mode.removeprefix("container:"))
+    return other
 
 
 def _known(parts: Parts, name: str) -> Live:
